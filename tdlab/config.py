@@ -1,0 +1,182 @@
+"""RunConfig: every number that a run depends on, in one frozen, validated tree, to and from YAML.
+
+The dataset of a run is a function of this tree and of the pool's content; nothing about the machine (workers, paths,
+time) is in it. The headline dial is ``target``: how many verified trajectories to make.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tdlab.errors import ConfigError
+from tdlab.records import Json, digest
+
+__all__ = [
+    "BlueprintConfig",
+    "ClusterConfig",
+    "EvolutionConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "VerifyConfig",
+]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClusterConfig(_Section):
+    """Mining of Business Clusters."""
+
+    min_tools: int = Field(3, ge=1, le=50, description="fewest tools in a cluster")
+    max_tools: int = Field(12, ge=1, le=50, description="most tools in a cluster")
+    edge_threshold: Share = Field(0.35, description="dependencies scored lower are not used")
+    candidates_per_tool: int = Field(3, ge=1, le=100, description="candidate clusters grown from every seed tool")
+    coverage: Share = Field(0.98, description="stop selecting at this share of the reachable weight")
+    max_clusters: int | None = Field(None, ge=1, description="stop selecting at this many clusters")
+    tool_weight: float = Field(1.0, ge=0.0, le=100.0, description="weight of covering a tool")
+    edge_weight: float = Field(0.5, ge=0.0, le=100.0, description="weight of covering a dependency, times its score")
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> Self:
+        if self.min_tools > self.max_tools:
+            raise ValueError(
+                f"clusters.min_tools ({self.min_tools}) is larger than clusters.max_tools ({self.max_tools})"
+            )
+        return self
+
+
+class BlueprintConfig(_Section):
+    """Planning of tasks."""
+
+    max_depth: int = Field(4, ge=1, le=12, description="longest chain of producers behind a goal")
+    max_steps: int = Field(14, ge=1, le=60, description="most steps a blueprint may grow to")
+    optional_share: Share = Field(0.3, description="chance that an optional parameter is used")
+    distractors: int = Field(2, ge=0, le=20, description="tools offered to the assistant that the plan does not need")
+
+
+class RolloutConfig(_Section):
+    """Playing blueprints out."""
+
+    teacher: Literal["scripted"] = Field("scripted", description="who writes the words")
+    environment: Literal["simulated", "live"] = Field("simulated", description="what executes the calls")
+    allow_writes: bool = Field(False, description="live only: plan tools that may change something on the server")
+    facts: dict[str, dict[str, list[Json]]] = Field(
+        default_factory=dict, description="live only: service -> parameter -> values that really exist there"
+    )
+    call_timeout_s: float = Field(30.0, gt=0.0, le=3600.0, description="live only: seconds allowed for one call")
+
+
+class VerifyConfig(_Section):
+    """What makes a trajectory count."""
+
+    near_duplicate: Share = Field(0.9, description="estimated Jaccard similarity at which two are the same")
+
+
+class EvolutionConfig(_Section):
+    """The steering loop."""
+
+    strategy: Literal["evolved", "random", "quantity"] = Field("evolved", description="the loop or one of its controls")
+    batch: int = Field(64, ge=1, le=4096, description="offspring tried in a generation")
+    domain_threshold: Share = Field(0.97, description="steer domains while H_dom / ceiling is lower")
+    mode_threshold: Share = Field(0.9, description="steer modes while steering H_mode / ceiling is lower")
+    complexity_threshold: float = Field(24.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower")
+    strength: float = Field(1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains")
+    smoothing: float = Field(1.0, gt=0.0, le=1000.0, description="a in (count + a)^(-b)")
+    window: int = Field(256, ge=1, le=1_000_000, description="trajectories in the sliding window of the gauges")
+    max_mutations: int = Field(4, ge=0, le=20, description="most mutations of one offspring")
+    min_gain: float = Field(0.0, ge=0.0, le=100.0, description="marginal gain that a verified offspring must pass")
+    patience: int = Field(
+        12, ge=1, le=100_000, description="generations without an accepted trajectory before stopping"
+    )
+    quantity_seeds: int = Field(20, ge=1, le=10_000, description="clusters that the quantity control repeats")
+
+
+class RunConfig(_Section):
+    """All that a run depends on besides its pool's content. ``digest`` names it."""
+
+    target: int = Field(200, ge=1, le=1_000_000, description="verified trajectories to make")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of every random choice")
+    pool: str = Field("bundled", description="'bundled', or the path of a pool file or folder")
+    clusters: ClusterConfig = ClusterConfig()
+    blueprints: BlueprintConfig = BlueprintConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    verify: VerifyConfig = VerifyConfig()
+    evolution: EvolutionConfig = EvolutionConfig()
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that name this config, the pool's path left out (the pool is named by its content)."""
+        return digest(self.model_dump(mode="json", exclude={"pool"}))
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any], *, source: str = "the config") -> Self:
+        """Validate a nested mapping; ConfigError names each wrong key or value, and ``source``."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(
+                f"{source}: " + "; ".join(_explain(e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors()),
+                expected="the keys and ranges of tdlab.RunConfig",
+                do="correct the entries named above; `tdlab run --help` and the README list them all",
+            ) from None
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read a YAML file; ConfigError says what is wrong with it."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            values = yaml.safe_load(text)
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: cannot be read ({error.strerror})", expected="a YAML config file", do="check the path"
+            ) from None
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f"{path}: is not UTF-8 YAML ({error})", expected="a YAML mapping", do="write one with RunConfig.to_yaml"
+            ) from None
+        if values is None:
+            values = {}
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{path}: holds a {type(values).__name__}", expected="a YAML mapping", do="write `key: value` lines"
+            )
+        return cls.from_mapping(values, source=str(path))
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """The YAML text, every value spelled out; written to ``path`` where one is given."""
+        text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        if path is not None:
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(
+                    f"{path}: cannot be written ({error.strerror})", do="choose a folder that you may write to"
+                ) from None
+        return text
+
+    def with_values(self, **dotted: Any) -> Self:
+        """A copy with some values replaced; a double underscore goes into a section: ``evolution__batch=8``."""
+        values = self.model_dump(mode="json")
+        for name, value in dotted.items():
+            *sections, key = name.split("__")
+            place = values
+            for section in sections:
+                place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]
+                if not isinstance(place, dict):
+                    raise ConfigError(f"no config section {section!r}", do="use the sections of tdlab.RunConfig")
+            place[key] = value
+        return type(self).from_mapping(values)
+
+
+def _explain(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
+    key = ".".join(str(part) for part in location) or "config"
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r}"
+    return f"{key} is {found!r}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,131 @@
+"""Every error tdlab raises on purpose, in one tree.
+
+::
+
+    TdlabError
+    ├── ConfigError            a configuration value, key or file is wrong
+    ├── PoolError              a tool pool cannot be read or used
+    │   └── HarvestError       no live MCP server could be harvested
+    ├── SchemaError            a JSON Schema is invalid or asks for what is never done
+    ├── BlueprintError         a plan is not coherent
+    │   └── MutationRefused    a mutation operator's precondition does not hold
+    ├── RolloutError           a rollout could not be played at all
+    ├── SandboxUnavailable     code was to run and no sandbox is there
+    ├── WorkerError            worker processes kept dying
+    ├── StoreError             the run directory cannot be read or written
+    │   ├── RunLocked          another process is using the run directory
+    │   ├── RunVersionError    the run directory was written by another layout version
+    │   ├── RunMismatch        the run directory holds a run of another config or pool
+    │   └── RunNotFound        there is no run, or no such record in it
+    └── FormatError            a trajectory file is in no format that is known
+
+Each carries three sentences: what was *found*, what was *expected* and what to *do*. A command prints them and exits
+with status 2; nothing else in tdlab exits with 2.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BlueprintError",
+    "ConfigError",
+    "FormatError",
+    "HarvestError",
+    "MutationRefused",
+    "PoolError",
+    "RolloutError",
+    "RunLocked",
+    "RunMismatch",
+    "RunNotFound",
+    "RunVersionError",
+    "SandboxUnavailable",
+    "SchemaError",
+    "StoreError",
+    "TdlabError",
+    "WorkerError",
+]
+
+
+class TdlabError(Exception):
+    """Root of the tree: ``found`` and, where there is something to say, ``expected`` and ``do``."""
+
+    def __init__(self, found: str, *, expected: str = "", do: str = "") -> None:
+        super().__init__(found, expected, do)
+        self.found = found
+        self.expected = expected
+        self.do = do
+
+    def __str__(self) -> str:
+        parts = [self.found]
+        if self.expected:
+            parts.append(f"expected: {self.expected}")
+        if self.do:
+            parts.append(f"to do: {self.do}")
+        return "\n  ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip home from a worker process."""
+        return (_rebuild, (type(self), self.found, self.expected, self.do))
+
+
+def _rebuild(kind: type[TdlabError], found: str, expected: str, do: str) -> TdlabError:
+    return kind(found, expected=expected, do=do)
+
+
+class ConfigError(TdlabError):
+    """A configuration value, key or file is wrong."""
+
+
+class PoolError(TdlabError):
+    """A tool pool cannot be read or used."""
+
+
+class HarvestError(PoolError):
+    """No live MCP server could be harvested."""
+
+
+class SchemaError(TdlabError):
+    """A JSON Schema is invalid, or asks for what is never done (a remote ``$ref``)."""
+
+
+class BlueprintError(TdlabError):
+    """A plan is not coherent."""
+
+
+class MutationRefused(BlueprintError):
+    """A mutation operator's precondition does not hold for this blueprint."""
+
+
+class RolloutError(TdlabError):
+    """A rollout could not be played at all."""
+
+
+class SandboxUnavailable(TdlabError):
+    """Code was to run and there is no sandbox to run it in."""
+
+
+class WorkerError(TdlabError):
+    """Worker processes kept dying."""
+
+
+class StoreError(TdlabError):
+    """The run directory cannot be read or written."""
+
+
+class RunLocked(StoreError):
+    """Another process is using the run directory."""
+
+
+class RunVersionError(StoreError):
+    """The run directory was written by another layout version."""
+
+
+class RunMismatch(StoreError):
+    """The run directory holds a run of another config or pool."""
+
+
+class RunNotFound(StoreError):
+    """There is no run at that place, or no such record in it."""
+
+
+class FormatError(TdlabError):
+    """A trajectory file is in no format that is known."""
