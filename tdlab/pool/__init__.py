@@ -1,0 +1,1 @@
+"""The tools: catalogue, readers for every public format, live harvest over MCP."""

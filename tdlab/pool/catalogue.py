@@ -1,0 +1,423 @@
+"""ToolPool: the services and tools that a run draws from, and what was wrong with the input they came from.
+
+Nothing is lost in silence: every tool definition that was met is either in the pool or set aside by an issue of
+severity ``error``. ``read == len(pool) + (number of error issues that name a tool)`` holds for every pool.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from tdlab.errors import PoolError
+from tdlab.pool.schema import schema_problem
+from tdlab.records import Record, Service, Tool, canonical_json, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PoolIssue", "ToolPool"]
+
+_HTML_ROWS = 12
+_SHOWN = 80
+
+
+class PoolIssue(Record):
+    """Something about the input that a person may want to know.
+
+    ``error``: what is named here was set aside. ``mended``: it was put right in a safe way and is in the pool.
+    ``note``: it is in the pool as it was. ``tool`` is a tool's name, or its place (``[3]``) where it has no name, or None
+    where the issue is about a service or a file. ``code`` is a stable word, ``found`` is for people, ``where`` is the
+    file and line, as far as known.
+    """
+
+    service: str | None = None
+    tool: str | None = None
+    severity: Literal["error", "mended", "note"]
+    code: str
+    found: str
+    where: str = ""
+
+
+class ToolPool:
+    """An immutable collection of services and their tools, services sorted by name.
+
+    Make one with `load`, `bundled`, `from_services` or `tdlab.pool.harvest`.
+    """
+
+    __slots__ = ("_fingerprint", "_issues", "_read", "_services", "_tools")
+
+    _services: dict[str, Service]
+    _tools: Mapping[str, Tool]
+    _issues: tuple[PoolIssue, ...]
+    _read: int
+    _fingerprint: str | None
+
+    def __init__(self) -> None:
+        raise TypeError("ToolPool() makes no pool: use ToolPool.load, .bundled or .from_services")
+
+    # ------------------------------------------------------------------------------------------------------ making one
+
+    @classmethod
+    def load(cls, paths: str | Path | Iterable[str | Path], *, format: str | None = None) -> ToolPool:
+        """Read files and folders of tool definitions; see `tdlab.pool.readers` for the formats.
+
+        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.readers.FORMATS`). Malformed
+        parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or where
+        nothing usable is found.
+        """
+        from tdlab.pool.readers import load
+
+        return load(paths, format=format)
+
+    @classmethod
+    def bundled(cls) -> ToolPool:
+        """The pool that comes with tdlab: invented services, each with its logical dependencies."""
+        from tdlab.pool.bundled import bundled_pool
+
+        return bundled_pool()
+
+    @classmethod
+    def from_services(
+        cls, services: Iterable[Service], *, issues: Iterable[PoolIssue] = (), read: int | None = None
+    ) -> ToolPool:
+        """A pool of these services; tools that cannot be used are set aside with an issue.
+
+        Set aside: a name that is empty or already taken in its service, a schema that `schema_problem` objects to, a
+        second copy of a whole service. Two different services of one name are both kept, the later as ``name#2``.
+        ``issues`` found earlier are passed on. ``read`` is the number of tool definitions met; by default the tools
+        given and those that ``issues`` set aside.
+        """
+        return cls._assemble([(service, "") for service in services], issues=issues, read=read)
+
+    @classmethod
+    def _assemble(
+        cls, found: Sequence[tuple[Service, str]], *, issues: Iterable[PoolIssue], read: int | None = None
+    ) -> ToolPool:
+        """`from_services`, with the place (file and line) that each service comes from."""
+        known = list(issues)
+        if read is None:
+            read = sum(len(service.tools) for service, _ in found) + sum(_sets_aside(issue) for issue in known)
+        kept: dict[str, Service] = {}
+        given: dict[str, Service] = {}
+        keys: set[str] = set()
+        for service, where in found:
+            name = service.name
+            if name in given:
+                if given[name] == service:
+                    known.extend(
+                        PoolIssue(
+                            service=name, tool=tool.name, severity="error", code="repeated_service", where=where,
+                            found="the whole service is here twice, word for word; the copy is set aside",
+                        )
+                        for tool in service.tools
+                    )  # fmt: skip
+                    continue
+                number = 2
+                while f"{name}#{number}" in given:
+                    number += 1
+                name = f"{name}#{number}"
+                known.append(
+                    PoolIssue(
+                        service=name, severity="mended", code="service_name_taken", where=where,
+                        found=f"another service is called {_cut(service.name)!r}; this one is kept as {_cut(name)!r}",
+                    )
+                )  # fmt: skip
+            given[name] = service
+            tools, problems = _usable(service, name, keys, where)
+            known.extend(problems)
+            if tools:
+                kept[name] = service.model_copy(update={"name": name, "tools": tools})
+                keys.update(tool.key for tool in tools)
+            else:
+                known.append(
+                    PoolIssue(
+                        service=name, severity="note", code="no_tools", where=where,
+                        found="no usable tool; the service is left out",
+                    )
+                )  # fmt: skip
+        return cls._of(kept.values(), tuple(known), read)
+
+    @classmethod
+    def _of(cls, services: Iterable[Service], issues: tuple[PoolIssue, ...], read: int) -> ToolPool:
+        pool = object.__new__(cls)
+        ordered = sorted(services, key=lambda service: service.name)
+        pool._services = {service.name: service for service in ordered}
+        pool._tools = MappingProxyType({tool.key: tool for service in ordered for tool in service.tools})
+        pool._issues = issues
+        pool._read = read
+        pool._fingerprint = None
+        return pool
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_restore, (self.services, self._issues, self._read))
+
+    # -------------------------------------------------------------------------------------------------- looking inside
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Every service that has a usable tool, by name."""
+        return tuple(self._services.values())
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Every usable tool by its key (``service/name``), service by service."""
+        return self._tools
+
+    @property
+    def issues(self) -> tuple[PoolIssue, ...]:
+        """What was wrong, mended or worth knowing about the input, in the order it was met."""
+        return self._issues
+
+    @property
+    def read(self) -> int:
+        """Tool definitions met in the input, usable or not."""
+        return self._read
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that name the content, whatever the order of the files it came from."""
+        if self._fingerprint is None:
+            self._fingerprint = digest([canonical_json(service) for service in self.services], length=32)
+        return self._fingerprint
+
+    def service(self, name: str) -> Service:
+        """The service of that name; PoolError names close matches where there is none."""
+        try:
+            return self._services[name]
+        except KeyError:
+            raise _missing("service", name, self._services) from None
+
+    def tool(self, key: str) -> Tool:
+        """The tool of that key (``service/name``); PoolError names close matches where there is none."""
+        try:
+            return self._tools[key]
+        except KeyError:
+            raise _missing("tool", key, self._tools) from None
+
+    def __len__(self) -> int:
+        """Number of usable tools."""
+        return len(self._tools)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is a tool of that key."""
+        return key in self._tools
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ToolPool):
+            return NotImplemented
+        return self.services == other.services
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    # ----------------------------------------------------------------------------------------------------- taking part
+
+    def subset(
+        self,
+        *,
+        services: Collection[str] | None = None,
+        tools: Collection[str] | None = None,
+        domains: Collection[str] | None = None,
+    ) -> ToolPool:
+        """The pool of the tools that meet every condition given.
+
+        ``services`` are names, ``tools`` are keys, ``domains`` are taxonomy ids: a service counts when its heaviest
+        domain is one of them. An unknown name is a PoolError. Of the issues, those about the tools kept stay.
+        """
+        for name in services or ():
+            self.service(name)
+        for key in tools or ():
+            self.tool(key)
+        if domains is not None:
+            present = {_heaviest(service) for service in self.services}
+            for domain in domains:
+                if domain not in present:
+                    raise _missing("service of the domain", domain, present)
+        kept = []
+        for service in self.services:
+            if services is not None and service.name not in services:
+                continue
+            if domains is not None and _heaviest(service) not in domains:
+                continue
+            chosen = tuple(tool for tool in service.tools if tools is None or tool.key in tools)
+            if chosen:
+                kept.append(service.model_copy(update={"tools": chosen}))
+        names = {service.name: {tool.name for tool in service.tools} for service in kept}
+        issues = tuple(
+            issue
+            for issue in self._issues
+            if issue.severity != "error"
+            and issue.service in names
+            and (issue.tool is None or issue.tool in names[issue.service])
+        )
+        return self._of(kept, issues, sum(len(service.tools) for service in kept))
+
+    # --------------------------------------------------------------------------------------------------------- showing
+
+    def to_frame(self, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:
+        """One row a tool (or service), in the pool's order.
+
+        Tool columns: key, service, name, description, domain (the heaviest), category, source, license, schema_quality,
+        parameters and required (counts), has_output, read_only, destructive, idempotent, open_world (true, false or
+        missing), errors (count). Service columns: service, title, description, domain, domains (a dict), category,
+        source, license, schema_quality, tools (count).
+        """
+        import pandas as pd
+
+        if level == "service":
+            return pd.DataFrame(
+                [
+                    {
+                        "service": s.name,
+                        "title": s.title,
+                        "description": s.description,
+                        "domain": _heaviest(s),
+                        "domains": dict(s.domains),
+                        "category": s.category,
+                        "source": s.source,
+                        "license": s.license,
+                        "schema_quality": s.schema_quality,
+                        "tools": len(s.tools),
+                    }
+                    for s in self.services
+                ],
+                columns=[
+                    "service", "title", "description", "domain", "domains", "category", "source", "license",
+                    "schema_quality", "tools",
+                ],
+            )  # fmt: skip
+        if level != "tool":
+            raise PoolError(f"level={level!r}", expected="'tool' or 'service'", do="pass one of the two")
+        frame = pd.DataFrame(
+            [
+                {
+                    "key": tool.key,
+                    "service": service.name,
+                    "name": tool.name,
+                    "description": tool.description,
+                    "domain": _heaviest(service),
+                    "category": service.category,
+                    "source": service.source,
+                    "license": service.license,
+                    "schema_quality": service.schema_quality,
+                    "parameters": len(tool.parameters),
+                    "required": len(tool.required),
+                    "has_output": tool.output_schema is not None,
+                    "read_only": tool.annotations.read_only,
+                    "destructive": tool.annotations.destructive,
+                    "idempotent": tool.annotations.idempotent,
+                    "open_world": tool.annotations.open_world,
+                    "errors": len(tool.errors),
+                }
+                for service in self.services
+                for tool in service.tools
+            ],
+            columns=[
+                "key", "service", "name", "description", "domain", "category", "source", "license", "schema_quality",
+                "parameters", "required", "has_output", "read_only", "destructive", "idempotent", "open_world", "errors",
+            ],
+        )  # fmt: skip
+        hints = ["read_only", "destructive", "idempotent", "open_world"]
+        return frame.astype(dict.fromkeys(hints, "boolean"))
+
+    def issues_frame(self) -> pd.DataFrame:
+        """One row an issue: severity, code, service, tool, found, where."""
+        import pandas as pd
+
+        columns = ["severity", "code", "service", "tool", "found", "where"]
+        return pd.DataFrame([{c: getattr(issue, c) for c in columns} for issue in self._issues], columns=columns)
+
+    def __repr__(self) -> str:
+        counts = {severity: 0 for severity in ("error", "mended", "note")}
+        for issue in self._issues:
+            counts[issue.severity] += 1
+        parts = [f"{len(self._tools):,} tools of {len(self._services):,} services"]
+        if self._issues:
+            parts.append(f"{counts['error']:,} errors, {counts['mended']:,} mended, {counts['note']:,} notes")
+        return f"<ToolPool: {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("service", "domain", "tools", "description"))
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{html.escape(text)}</td>"
+                for text in (_cut(s.name), _heaviest(s), str(len(s.tools)), _cut(s.description))
+            )
+            + "</tr>"
+            for s in self.services[:_HTML_ROWS]
+        )
+        more = len(self._services) - _HTML_ROWS
+        last = f"<p>and {more:,} more services</p>" if more > 0 else ""
+        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{rows}</table>{last}"
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _usable(
+    service: Service, name: str, taken: Collection[str], where: str
+) -> tuple[tuple[Tool, ...], list[PoolIssue]]:
+    """The tools of ``service`` that can be used under the service name ``name``, and why the others cannot."""
+    tools: dict[str, Tool] = {}
+    issues: list[PoolIssue] = []
+
+    def set_aside(tool: Tool, place: int, code: str, found: str) -> None:
+        issues.append(
+            PoolIssue(
+                service=name, tool=tool.name or f"[{place}]", severity="error", code=code, found=found, where=where
+            )
+        )
+
+    for place, tool in enumerate(service.tools):
+        if not tool.name:
+            set_aside(tool, place, "no_name", "the tool has no name")
+            continue
+        if tool.name in tools:
+            set_aside(tool, place, "name_taken", f"another tool of the service is called {_cut(tool.name)!r}")
+            continue
+        if f"{name}/{tool.name}" in taken:
+            set_aside(tool, place, "key_taken", f"another tool has the key {_cut(name + '/' + tool.name)!r}")
+            continue
+        problem = schema_problem(tool.input_schema)
+        if problem is not None:
+            set_aside(tool, place, "bad_input_schema", problem)
+            continue
+        problem = None if tool.output_schema is None else schema_problem(tool.output_schema)
+        if problem is not None:
+            set_aside(tool, place, "bad_output_schema", problem)
+            continue
+        tools[tool.name] = tool if tool.service == name else tool.model_copy(update={"service": name})
+    return tuple(tools.values()), issues
+
+
+def _sets_aside(issue: PoolIssue) -> bool:
+    return issue.severity == "error" and issue.tool is not None
+
+
+def _restore(services: tuple[Service, ...], issues: tuple[PoolIssue, ...], read: int) -> ToolPool:
+    return ToolPool._of(services, issues, read)
+
+
+def _heaviest(service: Service) -> str:
+    """The domain with the most weight, the first by name of equals; empty where none is known."""
+    return min(service.domains, key=lambda domain: (-service.domains[domain], domain), default="")
+
+
+def _missing(kind: str, name: object, known: Iterable[str]) -> PoolError:
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5) if len(str(name)) <= 200 else []
+    if close:
+        do = "did you mean " + " or ".join(repr(_cut(match)) for match in close) + "?"
+    else:
+        do = "list them with ToolPool.to_frame()"
+    return PoolError(f"the pool has no {kind} {_cut(str(name))!r}", expected=f"one of its {len(names):,}", do=do)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

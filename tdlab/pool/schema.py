@@ -1,0 +1,344 @@
+"""JSON Schema, compiled once and asked often: whether a value fits, and if not, why.
+
+Schemas come from strangers, so nothing in one can reach out or hang: no ``$ref`` is ever fetched, a pattern runs in a
+linear-time engine (or, where it needs look-around or back-references, under a fixed budget of backtracking steps), and
+references that multiply without end are refused. No outcome depends on the clock. ``format`` is asserted, in the drafts
+that only annotate with it too, because an argument that is no date is no good to a tool that wants one.
+
+This is the only module that imports ``jsonschema_rs``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from tdlab.errors import SchemaError
+from tdlab.records import Json
+
+__all__ = ["BACKTRACK_LIMIT", "DEPTH_LIMIT", "CompiledSchema", "compile_schema", "schema_problem"]
+
+BACKTRACK_LIMIT = 100_000
+"""Backtracking steps that one pattern may take on one string; about 5 ms. More is an error of that value."""
+
+DEPTH_LIMIT = 200
+"""Levels of nesting that a value may have; a deeper one does not fit any schema."""
+
+_REFERENCE_LIMIT = 10_000
+"""Subschemas that one spot of a value may be checked against, all references followed."""
+
+_CACHE_SIZE = 4096
+_SHOWN_VALUE = 80
+_SHOWN_TEXT = 300
+_SHOWN_ERRORS = 50
+_MASK = "the value"
+_IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
+_IN_PLACE = ("not", "if", "then", "else")
+_LIMITS: Mapping[type, str] = {
+    Kind.Minimum: "{} or more",
+    Kind.Maximum: "{} or less",
+    Kind.ExclusiveMinimum: "more than {}",
+    Kind.ExclusiveMaximum: "less than {}",
+    Kind.MinLength: "{} characters or more",
+    Kind.MaxLength: "{} characters or fewer",
+    Kind.MinItems: "{} items or more",
+    Kind.MaxItems: "{} items or fewer",
+    Kind.MinProperties: "{} properties or more",
+    Kind.MaxProperties: "{} properties or fewer",
+}
+
+
+class CompiledSchema:
+    """A schema ready for use; made by `compile_schema`. It is immutable, and survives pickling."""
+
+    __slots__ = ("_text", "_validator")
+
+    def __init__(self, text: str, validator: jsonschema_rs.Validator) -> None:
+        self._text = text
+        self._validator = validator
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_from_text, (self._text,))
+
+    def __repr__(self) -> str:
+        return f"CompiledSchema({_shorten(self._text, _SHOWN_VALUE)})"
+
+    def is_valid(self, value: Json) -> bool:
+        """Whether ``value`` fits. What is no JSON value, or is nested deeper than `DEPTH_LIMIT`, does not."""
+        if _too_deep(value):
+            return False
+        try:
+            return self._validator.is_valid(value)
+        except ValueError:
+            return False
+
+    def errors(self, value: Json) -> tuple[str, ...]:
+        """Why ``value`` does not fit: ``path: found VALUE, expected WHAT``, by path; empty when it fits.
+
+        At most 50 are listed, and a last one then says how many more there are. Values are cut to 80 characters.
+        """
+        if _too_deep(value):
+            return (f"$: found a value nested deeper than {DEPTH_LIMIT} levels, expected a shallower one",)
+        try:
+            found = list(self._validator.iter_errors(value))
+        except ValueError as error:
+            return (f"$: found what is no JSON value ({_shorten(str(error))}), expected JSON",)
+        lines = sorted({_explain(error) for error in found})
+        if len(lines) > _SHOWN_ERRORS:
+            lines = [*lines[:_SHOWN_ERRORS], f"$: and {len(lines) - _SHOWN_ERRORS} more errors"]
+        return tuple(lines)
+
+
+def compile_schema(schema: dict[str, Json]) -> CompiledSchema:
+    """The compiled form of ``schema``, from a cache keyed by content; SchemaError says why there can be none.
+
+    The draft is the one named in ``$schema``, else 2020-12. Safe to call from several threads and processes.
+    """
+    compiled = _cached(schema)
+    if isinstance(compiled, str):
+        raise SchemaError(
+            f"the schema cannot be used: {compiled}",
+            expected="a JSON Schema (draft 4 to 2020-12) whose references stay inside it",
+            do="correct the schema, or leave the tool out",
+        )
+    return compiled
+
+
+def schema_problem(schema: Json) -> str | None:
+    """Why ``schema`` cannot be the input or output schema of a tool; ``None`` when it can.
+
+    It must be an object, be valid against its draft, keep its references inside itself, hold only patterns that can be
+    compiled, and allow an object at its root (no ``type`` there counts as allowing one).
+    """
+    if not isinstance(schema, dict):
+        return f"found {_show(schema)}, expected a JSON object"
+    kind = schema.get("type", "object")
+    if isinstance(kind, str) and kind in {"array", "boolean", "integer", "null", "number", "string"}:
+        return f"the type of its root is {kind!r}, expected 'object'"
+    if isinstance(kind, list) and "object" not in kind:
+        return f"the type of its root is {_show(kind)}, expected 'object'"
+    compiled = _cached(schema)
+    return compiled if isinstance(compiled, str) else None
+
+
+# ----------------------------------------------------------------------------------------------------------- compiling
+
+
+def _cached(schema: dict[str, Json]) -> CompiledSchema | str:
+    try:
+        text = json.dumps(schema, allow_nan=False)
+    except RecursionError:
+        return "it is nested too deeply"
+    except (TypeError, ValueError) as error:
+        return f"it is no JSON value ({_shorten(str(error))})"
+    return _compile(text)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _compile(text: str) -> CompiledSchema | str:
+    """Compiled, or the reason why not; the key is the schema's JSON text."""
+    try:
+        schema = json.loads(text)
+        if '"$' in text and _multiplies(schema):
+            return f"its references expand to more than {_REFERENCE_LIMIT:,} checks of one value"
+        validator = jsonschema_rs.validator_for(
+            schema,
+            validate_formats=True,
+            offline=True,
+            mask=_MASK,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT),
+        )
+    except jsonschema_rs.ValidationError as error:
+        return _explain_schema(error)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as error:
+        if "recursion limit" in str(error).lower():
+            return "it is nested too deeply"
+        return f"it is no JSON value ({_shorten(str(error))})"
+    return CompiledSchema(text, validator)
+
+
+def _from_text(text: str) -> CompiledSchema:
+    return compile_schema(json.loads(text))
+
+
+def _multiplies(schema: dict[str, Json]) -> bool:
+    """Whether some spot would be checked against more than the limit of subschemas (``a: [b, b], b: [c, c], ...``)."""
+    targets: dict[str, Json] = {}
+    nodes = list(_objects(schema))
+    for node in nodes:
+        for word, prefix in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")):
+            if isinstance(node.get(word), str):
+                targets.setdefault(prefix + node[word], node)
+    costs: dict[int, int] = {}
+    for start in nodes:
+        stack = [start]
+        while stack:  # post-order, without recursion: reference chains may be long
+            node = stack[-1]
+            if id(node) in costs and costs[id(node)] > 0:
+                stack.pop()
+                continue
+            children = [c for c in _in_place(node, schema, targets) if isinstance(c, dict)]
+            if id(node) not in costs:
+                costs[id(node)] = 0  # open: a cycle back to here counts once
+                stack.extend(c for c in children if id(c) not in costs)
+                continue
+            costs[id(node)] = 1 + sum(max(costs.get(id(c), 1), 1) for c in children)
+            if costs[id(node)] > _REFERENCE_LIMIT:
+                return True
+            stack.pop()
+    return False
+
+
+def _objects(schema: Json) -> Iterator[dict[str, Json]]:
+    stack = [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def _in_place(node: dict[str, Json], root: dict[str, Json], targets: dict[str, Json]) -> Iterator[Json]:
+    """Subschemas that are checked against the very value that ``node`` is checked against."""
+    for word in ("$ref", "$dynamicRef", "$recursiveRef"):
+        if isinstance(node.get(word), str):
+            yield _resolve(node[word], root, targets)
+    for word in _IN_PLACE_LISTS:
+        if isinstance(node.get(word), list):
+            yield from node[word]
+    for word in _IN_PLACE:
+        yield node.get(word)
+    if isinstance(node.get("dependentSchemas"), dict):
+        yield from node["dependentSchemas"].values()
+
+
+def _resolve(reference: str, root: dict[str, Json], targets: dict[str, Json]) -> Json:
+    if reference in targets:
+        return targets[reference]
+    place: Json = root
+    for part in reference.partition("#")[2].split("/")[1:]:
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(place, dict):
+            place = place.get(part)
+        elif isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+            place = place[int(part)]
+        else:
+            return None
+    return place
+
+
+# ---------------------------------------------------------------------------------------------------------- explaining
+
+
+def _too_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list, tuple))
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list, tuple))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _explain_schema(error: jsonschema_rs.ValidationError) -> str:
+    kind = error.kind
+    if isinstance(kind, Kind.Referencing):
+        message = str(error.message)
+        if message.startswith("Unknown meta-schema"):
+            return f"its $schema names a draft that is not known ({_shorten(message)})"
+        if "not present in a registry" in message:
+            address = message.partition("'")[2].partition("'")[0]
+            return f"its $ref {_shorten(address, _SHOWN_VALUE)!r} leads to another document, which is never fetched"
+        return f"its $ref cannot be resolved ({_shorten(message)})"
+    path = _path(error.instance_path)
+    if isinstance(kind, Kind.Format) and kind.format == "regex":
+        return f"{path}: found the pattern {_show(error.instance)}, expected one that can be compiled"
+    return f"invalid JSON Schema at {_explain(error)}"
+
+
+def _explain(error: jsonschema_rs.ValidationError) -> str:
+    return f"{_path(error.instance_path)}: {_problem(error)}"
+
+
+def _problem(error: jsonschema_rs.ValidationError) -> str:
+    kind = error.kind
+    value = _show(error.instance)
+    match kind:
+        case Kind.Required():
+            return f"found no property {kind.property!r}, expected the property {kind.property!r}"
+        case Kind.AdditionalProperties() | Kind.UnevaluatedProperties():
+            names = _shorten(", ".join(repr(str(name)) for name in sorted(map(str, kind.unexpected))))
+            return f"found the properties {names}, expected none but those that are declared"
+        case Kind.Type():
+            return f"found {value}, expected {' or '.join(kind.types)}"
+        case Kind.Enum():
+            return f"found {value}, expected one of {_shorten(', '.join(_show(o) for o in kind.options))}"
+        case Kind.Constant():
+            return f"found {value}, expected {_show(kind.expected_value)}"
+        case Kind.Pattern():
+            return f"found {value}, expected a match of {_shorten(kind.pattern)!r}"
+        case Kind.Format():
+            return f"found {value}, expected the format {_shorten(kind.format)!r}"
+        case Kind.BacktrackLimitExceeded() | Kind.RegexEngineFailure():
+            return (
+                f"found {value}, expected a match of a pattern, but the pattern gave up after "
+                f"{BACKTRACK_LIMIT:,} steps of backtracking"
+            )
+        case Kind.AnyOf() | Kind.OneOfNotValid():
+            branches = [_problem(branch[0]).partition("expected ")[2] for branch in kind.context if branch]
+            known = list(dict.fromkeys(text for text in branches if text))
+            return f"found {value}, expected {_shorten('; or '.join(known) or 'one of the alternatives')}"
+        case Kind.FalseSchema():
+            return f"found {value}, expected nothing here"
+        case Kind.Not():
+            return f"found {value}, expected what does not fit {_show(kind.schema)}"
+        case Kind.UniqueItems():
+            return f"found {value}, expected no item twice"
+        case Kind.MultipleOf():
+            return f"found {value}, expected a multiple of {kind.multiple_of}"
+    for limited, words in _LIMITS.items():
+        if isinstance(kind, limited):
+            return f"found {value}, expected {words.format(getattr(kind, 'limit', '?'))}"
+    return f"found {value}, expected otherwise ({_shorten(str(error.message))})"
+
+
+def _path(parts: list[str | int]) -> str:
+    """``$.name[0]``; names that are not plain words are quoted."""
+    text = "$"
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.isidentifier():
+            text += f".{part}"
+        else:
+            text += f"[{_show(part)}]"
+    return text
+
+
+def _show(value: Json) -> str:
+    """A value as JSON, cut to 80 characters without ever writing out a large one."""
+    if isinstance(value, str):
+        return json.dumps(value if len(value) <= _SHOWN_VALUE else value[: _SHOWN_VALUE - 1] + "…", ensure_ascii=False)
+    if isinstance(value, (dict, list)) and len(value) > _SHOWN_VALUE:
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
+    try:
+        return _shorten(json.dumps(value, ensure_ascii=False), _SHOWN_VALUE)
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+
+
+def _shorten(text: str, limit: int = _SHOWN_TEXT) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
