@@ -1,0 +1,204 @@
+"""The one SQLite file of a run: its layout, how it is opened, and what its errors mean in plain words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tdlab.errors import RunVersionError, StoreError
+from tdlab.store._files import sync_folder
+
+__all__ = ["APPLICATION_ID", "DATABASE", "LAYOUT", "connect_reader", "connect_writer", "create_database", "translated"]
+
+DATABASE = "run.sqlite"
+APPLICATION_ID = 0x74646C62
+"""``tdlb`` in SQLite's header: says that a database is ours."""
+
+LAYOUT = 1
+"""Version of the tables below; a change that an older tdlab cannot read raises it."""
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions (number INTEGER PRIMARY KEY, started TEXT NOT NULL, versions TEXT NOT NULL);
+CREATE TABLE tools (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, tool TEXT NOT NULL);
+CREATE TABLE services (position INTEGER PRIMARY KEY, service TEXT NOT NULL);
+CREATE TABLE clusters (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cluster TEXT NOT NULL);
+CREATE TABLE generations (number INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE candidates (
+    generation INTEGER NOT NULL REFERENCES generations (number),
+    position INTEGER NOT NULL,
+    accepted INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    cluster_id TEXT,
+    blueprint_id TEXT,
+    trajectory_id TEXT,
+    reasons TEXT NOT NULL,
+    lineage TEXT NOT NULL,
+    features TEXT NOT NULL,
+    verdict TEXT,
+    blueprint TEXT,
+    trajectory TEXT,
+    PRIMARY KEY (generation, position),
+    CHECK (accepted = 0 OR trajectory IS NOT NULL)
+);
+CREATE UNIQUE INDEX accepted_trajectories ON candidates (trajectory_id) WHERE accepted;
+CREATE INDEX accepted_order ON candidates (generation, position) WHERE accepted;
+CREATE INDEX candidate_trajectories ON candidates (trajectory_id);
+CREATE INDEX candidate_blueprints ON candidates (blueprint_id);
+CREATE TABLE journal (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises about ``path`` into StoreError with found, expected and do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    primary = code & 0xFF
+    kept = "room to write; what was committed before is kept"
+    if primary == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"{path}: the disk is full ({error})",
+            expected=kept,
+            do="free some space and give the same command again: it resumes",
+        )
+    if primary == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            f"{path}: the disk refused to read or write ({error}, {name}); "
+            "a full disk, a quota or a file-size limit (`ulimit -f`) looks like this",
+            expected=kept,
+            do="check the space, the limits and the health of the disk, then give the same command again: it resumes",
+        )
+    if primary == sqlite3.SQLITE_NOTADB:
+        return StoreError(
+            f"{path}: is not an SQLite database ({error})",
+            expected="the database that tdlab wrote",
+            do="put the original file back, or start a run in another folder",
+        )
+    if primary == sqlite3.SQLITE_CORRUPT:
+        return StoreError(
+            f"{path}: is damaged ({error})",
+            expected="the database that tdlab wrote",
+            do=f"keep a copy, save what is readable with `sqlite3 {DATABASE} .recover`, and run in another folder",
+        )
+    if primary in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return StoreError(
+            f"{path}: cannot be opened or may not be written ({error})",
+            expected="a folder that you may write to",
+            do="check the permissions of the run directory, or choose another one",
+        )
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreError(
+            f"{path}: is held by another program ({error})",
+            expected="to be the only writer",
+            do="close the program that has the database open and try again",
+        )
+    return StoreError(
+        f"{path}: {error} ({name})",
+        expected="a working run directory",
+        do="check the disk; if it is sound, report this as a fault of tdlab",
+    )
+
+
+def create_database(folder: Path) -> None:
+    """Make the empty database under another name and rename it: it is either whole or not there.
+
+    Only for whoever holds the folder's lock. StoreError where something of an older database lies in the way.
+    """
+    final = folder / DATABASE
+    stray = [final.name + suffix for suffix in _SIDE_FILES if (folder / (final.name + suffix)).exists()]
+    if stray:
+        raise StoreError(
+            f"{folder}: holds {', '.join(stray)} but no {DATABASE}",
+            expected="both or neither: the first may hold committed work of the second",
+            do=f"put {DATABASE} back, or choose another folder",
+        )
+    draft = folder / f"{DATABASE}.new"
+    for leftover in (draft, *(folder / (draft.name + suffix) for suffix in _SIDE_FILES)):
+        with suppress(FileNotFoundError):
+            leftover.unlink()
+    with translated(final):
+        connection = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {LAYOUT}")
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+    os.replace(draft, final)
+    sync_folder(folder)
+
+
+def connect_writer(folder: Path) -> sqlite3.Connection:
+    """The connection of the process that holds the lock: WAL, ``synchronous=FULL``, explicit transactions."""
+    path = folder / DATABASE
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=30.0
+        )
+        try:
+            _check_layout(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect_reader(folder: Path) -> sqlite3.Connection:
+    """A connection that cannot write, beside a writer or on a read-only disk."""
+    path = folder / DATABASE
+    uri = path.absolute().as_uri()
+    # A database at rest on a read-only disk has no side files and nobody can make them: then, and only then, it is
+    # opened as one that will not change.
+    attempts = ["mode=ro"] if (folder / f"{DATABASE}-wal").exists() else ["mode=ro", "immutable=1"]
+    with translated(path):
+        while True:
+            connection = sqlite3.connect(
+                f"{uri}?{attempts.pop(0)}", uri=True, isolation_level=None, check_same_thread=False, timeout=30.0
+            )
+            try:
+                _check_layout(path, connection)
+            except sqlite3.OperationalError:
+                connection.close()
+                if not attempts:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+
+
+def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(
+            f"{path}: is a database of another program, or an empty one",
+            expected="the database that tdlab wrote",
+            do="choose another folder with --out",
+        )
+    if layout != LAYOUT:
+        age = "newer" if layout > LAYOUT else "older"
+        raise RunVersionError(
+            f"{path}: has layout version {layout}",
+            expected=f"layout version {LAYOUT}, the one that this tdlab reads and writes",
+            do=f"use the {age} tdlab that wrote it (it is named in its `sessions` table), or choose another folder",
+        )
+    connection.execute("SELECT count(*) FROM meta").fetchone()  # a damaged first page is noticed here

@@ -1,0 +1,383 @@
+"""A run to look at: frames at the grain one asks for, and its single records by a short id.
+
+Nothing here writes, and a run can be looked at while another process makes it. Text in the frames comes from tools,
+users and models: it is untrusted, and escaped wherever tdlab shows it as HTML.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from tdlab.config import RunConfig
+from tdlab.errors import RunNotFound, StoreError
+from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory
+from tdlab.store.rundir import Candidate, Counts, RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Run", "open_run"]
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in that folder, to look at. RunNotFound where there is none, StoreError where it cannot be read."""
+    return Run(RunStore.open(path))
+
+
+class Run:
+    """A run, read-only. Frames are made anew at each call, so a run that goes on shows its latest generation."""
+
+    def __init__(self, store: RunStore) -> None:
+        """Use `open_run`; ``store`` is a `RunStore`, which this object closes."""
+        self._store = store
+
+    @property
+    def store(self) -> RunStore:
+        """The store underneath, for its iterators."""
+        return self._store
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self._store.path
+
+    @property
+    def config(self) -> RunConfig:
+        """The config that the run was made with."""
+        return self._store.config
+
+    @property
+    def status(self) -> str:
+        """``running``, ``complete``, ``stopped: <reason>``, or ``interrupted`` where nobody works on it any more."""
+        state = self._store.status
+        if state == "stopped":
+            return f"stopped: {self._store.reason}"
+        if state == "running" and not self._store.is_live:
+            return "interrupted"
+        return state
+
+    def counts(self) -> Counts:
+        """How many of each there are."""
+        return self._store.counts()
+
+    def close(self) -> None:
+        """Close the database; a second call does nothing."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        """The run itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it, whatever happened."""
+        self.close()
+
+    # -------------------------------------------------------------------------------------------------------- frames
+
+    def trajectories(self) -> pd.DataFrame:
+        """One row for each accepted trajectory, in the order of the dataset.
+
+        Columns: ``trajectory``, ``generation``, ``position``, ``blueprint``, ``cluster``, ``intent``, ``turns`` (user
+        messages), ``messages``, ``calls``, ``tools`` and ``services`` (different ones called), ``errors`` (tool
+        messages that are errors), ``steps``, ``mutations`` (operators applied, joined by ``+``), ``parent``,
+        ``teacher``, ``environment``; then one column for each feature that is a single value.
+        """
+        return _frame((_trajectory_row(c) for c in self._store.accepted()), _TRAJECTORY_COLUMNS)
+
+    def messages(self) -> pd.DataFrame:
+        """One row for each message of the accepted trajectories.
+
+        Columns: ``trajectory``, ``message`` (from 0), ``role``, ``content``, ``calls`` (how many it makes),
+        ``tool_call_id``, ``is_error``.
+        """
+        return _frame(
+            (
+                {
+                    "trajectory": trajectory.id,
+                    "message": n,
+                    "role": message.role,
+                    "content": message.content,
+                    "calls": len(message.tool_calls),
+                    "tool_call_id": message.tool_call_id,
+                    "is_error": message.is_error,
+                }
+                for trajectory in self._trajectories()
+                for n, message in enumerate(trajectory.messages)
+            ),
+            ("trajectory", "message", "role", "content", "calls", "tool_call_id", "is_error"),
+        )
+
+    def calls(self) -> pd.DataFrame:
+        """One row for each tool call of the accepted trajectories.
+
+        Columns: ``trajectory``, ``call`` (from 0), ``message`` (the one that makes it), ``id``, ``tool`` (key; empty
+        for a name that was not offered), ``service``, ``name`` (as offered), ``arguments`` (JSON text), ``step``,
+        ``executor``, ``ok`` (what the executor's receipt says; None without one), ``result``.
+        """
+        return _frame(
+            (row for trajectory in self._trajectories() for row in _call_rows(trajectory)),
+            (
+                "trajectory",
+                "call",
+                "message",
+                "id",
+                "tool",
+                "service",
+                "name",
+                "arguments",
+                "step",
+                "executor",
+                "ok",
+                "result",
+            ),
+        )
+
+    def generations(self) -> pd.DataFrame:
+        """One row for each generation: ``generation``, then the controller's numbers (nested: ``outer.inner``)."""
+        return _frame(({"generation": g.number, **_flat(g.record)} for g in self._store.generations()), ("generation",))
+
+    def rejections(self) -> pd.DataFrame:
+        """One row for each reason of each rejected candidate.
+
+        Columns: ``generation``, ``position``, ``check`` (the word before the colon), ``reason``, ``blueprint``,
+        ``cluster``, ``trajectory`` (None where it was not kept).
+        """
+        return _frame(
+            (row for candidate in self._store.candidates(accepted=False) for row in _rejection_rows(candidate)),
+            ("generation", "position", "check", "reason", "blueprint", "cluster", "trajectory"),
+        )
+
+    def clusters(self) -> pd.DataFrame:
+        """One row for each selected cluster, in the order of selection.
+
+        Columns: ``cluster``, ``title``, ``tools``, ``dependencies``, ``services`` (how many of each), ``domain`` (the
+        heaviest), ``trajectories`` (accepted ones made from it).
+        """
+        made = Counter(c.blueprint.cluster for c in self._store.accepted() if c.blueprint is not None)
+        return _frame(
+            (
+                {
+                    "cluster": cluster.id,
+                    "title": cluster.title,
+                    "tools": len(cluster.tools),
+                    "dependencies": len(cluster.dependencies),
+                    "services": len({key.partition("/")[0] for key in cluster.tools}),
+                    "domain": min(cluster.domains, key=lambda name: (-cluster.domains[name], name), default=None),
+                    "trajectories": made[cluster.id],
+                }
+                for cluster in self._store.clusters()
+            ),
+            ("cluster", "title", "tools", "dependencies", "services", "domain", "trajectories"),
+        )
+
+    def metrics(self) -> dict[str, Json]:
+        """The content of ``metrics.json``; RunNotFound before the run has written it."""
+        file = self.path / "metrics.json"
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunNotFound(
+                f"{file}: is not there", expected="a run that came to its end", do="resume it with `tdlab run --out`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{file}: cannot be read ({error})", expected="JSON", do="write it again with `tdlab run --out`"
+            ) from error
+        if not isinstance(content, dict):
+            raise StoreError(f"{file}: holds a {type(content).__name__}", expected="a JSON object", do="write it again")
+        return content
+
+    # ------------------------------------------------------------------------------------------------ single records
+
+    def trajectory(self, trajectory_id: str) -> Trajectory:
+        """One stored trajectory by its id or a unique prefix; accepted ones go before rejected ones of the same id.
+
+        RunNotFound, with what comes close, where no id or more than one starts so.
+        """
+        return self._store.trajectory(self._resolve("trajectory", trajectory_id))
+
+    def blueprint(self, blueprint_id: str) -> Blueprint:
+        """One stored blueprint by its id or a unique prefix; RunNotFound as for `trajectory`."""
+        return self._store.blueprint(self._resolve("blueprint", blueprint_id))
+
+    def cluster(self, cluster_id: str) -> BusinessCluster:
+        """One selected cluster by its id or a unique prefix; RunNotFound as for `trajectory`."""
+        return self._store.cluster(self._resolve("cluster", cluster_id))
+
+    def _resolve(self, noun: Literal["trajectory", "blueprint", "cluster"], wanted: str) -> str:
+        ids = self._store.ids(noun)
+        if wanted in ids:
+            return wanted
+        matches = [known for known in ids if wanted and known.startswith(wanted)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(matches[:5]) + (", ..." if len(matches) > 5 else "")
+            raise RunNotFound(
+                f"{len(matches)} ids start with {wanted!r}: {shown}", expected=f"one {noun}", do="give more characters"
+            )
+        near = difflib.get_close_matches(wanted, ids[:5000], n=5, cutoff=0.5) or ids[:3]
+        raise RunNotFound(
+            f"no {noun} {wanted!r} in {self.path}",
+            expected=f"one of its {len(ids)}" + (f", such as {', '.join(near)}" if near else ""),
+            do=f"list them with `{'clusters' if noun == 'cluster' else 'trajectories'}()`",
+        )
+
+    def _trajectories(self) -> Iterator[Trajectory]:
+        return (c.trajectory for c in self._store.accepted() if c.trajectory is not None)
+
+    # -------------------------------------------------------------------------------------------------------- on view
+
+    def _facts(self) -> dict[str, str]:
+        counts = self.counts()
+        config = self.config
+        return {
+            "run": str(self.path),
+            "status": self.status,
+            "accepted": f"{counts.accepted:,} of {config.target:,} wanted",
+            "rejected": f"{counts.rejected:,}",
+            "generations": f"{counts.generations:,}",
+            "clusters": f"{counts.clusters:,} with {counts.tools:,} tools of {counts.services:,} services",
+            "config": f"{config.digest}, seed {config.seed}, strategy {config.evolution.strategy}",
+            "pool": self._store.pool_fingerprint,
+        }
+
+    def __repr__(self) -> str:
+        """The run in one line."""
+        counts = self.counts()
+        return f"Run({str(self.path)!r}: {self.status}, {counts.accepted} accepted, {counts.rejected} rejected)"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th style="text-align:left">{html.escape(name)}</th>'
+            f'<td style="text-align:left">{html.escape(value)}</td></tr>'
+            for name, value in self._facts().items()
+        )
+        return f"<table>{rows}</table>"
+
+
+_TRAJECTORY_COLUMNS = (
+    "trajectory",
+    "generation",
+    "position",
+    "blueprint",
+    "cluster",
+    "intent",
+    "turns",
+    "messages",
+    "calls",
+    "tools",
+    "services",
+    "errors",
+    "steps",
+    "mutations",
+    "parent",
+    "teacher",
+    "environment",
+)
+
+
+def _trajectory_row(candidate: Candidate) -> dict[str, Json]:
+    trajectory, blueprint = candidate.trajectory, candidate.blueprint
+    if trajectory is None:
+        raise StoreError(f"candidate {candidate.generation}.{candidate.position} is accepted and has no trajectory")
+    calls = list(trajectory.calls())
+    keys = {trajectory.tools.get(call.name, call.name) for call in calls}
+    row: dict[str, Json] = {
+        "trajectory": trajectory.id,
+        "generation": candidate.generation,
+        "position": candidate.position,
+        "blueprint": trajectory.blueprint,
+        "cluster": blueprint.cluster if blueprint else None,
+        "intent": blueprint.intent if blueprint else None,
+        "turns": sum(message.role == "user" for message in trajectory.messages),
+        "messages": len(trajectory.messages),
+        "calls": len(calls),
+        "tools": len(keys),
+        "services": len({key.partition("/")[0] for key in keys}),
+        "errors": sum(message.role == "tool" and message.is_error for message in trajectory.messages),
+        "steps": len(blueprint.steps) if blueprint else None,
+        "mutations": "+".join(blueprint.lineage) if blueprint else None,
+        "parent": blueprint.parent if blueprint else None,
+        "teacher": trajectory.teacher,
+        "environment": trajectory.environment,
+    }
+    single = {name: value for name, value in candidate.features.items() if not isinstance(value, dict | list)}
+    return {**single, **row}
+
+
+def _call_rows(trajectory: Trajectory) -> Iterator[dict[str, Json]]:
+    receipts = {execution.call_id: execution for execution in trajectory.executions}
+    steps = {call_id: step for step, call_ids in trajectory.steps.items() for call_id in call_ids}
+    results = trajectory.results()
+    number = 0
+    for n, message in enumerate(trajectory.messages):
+        for call in message.tool_calls:
+            key = trajectory.tools.get(call.name, "")
+            receipt = receipts.get(call.id)
+            arguments = json.dumps(call.arguments, ensure_ascii=False) if call.malformed is None else call.malformed
+            result = results.get(call.id)
+            yield {
+                "trajectory": trajectory.id,
+                "call": number,
+                "message": n,
+                "id": call.id,
+                "tool": key,
+                "service": key.partition("/")[0],
+                "name": call.name,
+                "arguments": arguments,
+                "step": steps.get(call.id),
+                "executor": receipt.executor if receipt else None,
+                "ok": receipt.ok if receipt else None,
+                "result": result.content if result else None,
+            }
+            number += 1
+
+
+def _rejection_rows(candidate: Candidate) -> Iterator[dict[str, Json]]:
+    for line in candidate.reasons or ("",):
+        check, _, reason = line.partition(":")
+        yield {
+            "generation": candidate.generation,
+            "position": candidate.position,
+            "check": check,
+            "reason": reason.strip(),
+            "blueprint": candidate.blueprint.id if candidate.blueprint else None,
+            "cluster": candidate.blueprint.cluster if candidate.blueprint else None,
+            "trajectory": candidate.trajectory.id if candidate.trajectory else None,
+        }
+
+
+def _flat(record: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
+    flat: dict[str, Json] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _frame(rows: Iterator[dict[str, Json]], columns: Sequence[str]) -> pd.DataFrame:
+    """A frame with ``columns`` first and always there, further ones in order of first appearance."""
+    import pandas as pd
+
+    found = [{name: _showable(value) for name, value in row.items()} for row in rows]
+    further = dict.fromkeys(name for row in found for name in row if name not in columns)
+    return pd.DataFrame(found, columns=[*columns, *further])
+
+
+def _showable(value: Json) -> Json:
+    """The value; text with half a surrogate pair, which no frame can hold, gets U+FFFD in its place."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
