@@ -1,0 +1,38 @@
+"""Innovation 1, Business Clusters: which tools belong together because one feeds the other.
+
+`returned_schema` and `returned_fields` say what a tool returns, declared or inferred (`Returns` does it for a whole
+service at once, and is what the planner and the simulated environment use). `mine_dependencies` matches returned values
+to the parameters that need them, and keeps its evidence. `grow` makes candidate clusters along those dependencies;
+`select` chooses among them by weighted maximum coverage, lazily. `mine` is all of it in one call::
+
+    mined = mine(pool, ClusterConfig(max_clusters=500), seed=0)
+    mined.to_frame()
+
+Quality of the dependencies is measured against recorded dataflow (``tests/benchmarks/dependencies.py``), never only
+against themselves.
+"""
+
+from tdlab.clusters.candidates import Candidate, grow
+from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
+from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
+from tdlab.clusters.mining import Mined, mine
+from tdlab.clusters.returns import ReturnedField, Returns, returned_fields, returned_schema
+
+__all__ = [
+    "Candidate",
+    "Coverable",
+    "DependencyGraph",
+    "Mined",
+    "Pool",
+    "ReturnedField",
+    "Returns",
+    "Selection",
+    "grow",
+    "mine",
+    "mine_dependencies",
+    "naive_greedy",
+    "random_curve",
+    "returned_fields",
+    "returned_schema",
+    "select",
+]

@@ -1,0 +1,92 @@
+"""Explicit words of order in prose: where a tool's description names a sibling, and which of the two comes first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tdlab.pool.naming import split_words
+from tdlab.records import Tool
+
+__all__ = ["Mention", "mentions_in"]
+
+
+class Mention(NamedTuple):
+    """Somebody says that one tool feeds or precedes another.
+
+    ``parameter`` is the target's parameter whose description says so (``""`` where it is the tool's own description);
+    ``weight`` in [0, 1] how plainly; ``detail`` the words around.
+    """
+
+    parameter: str
+    weight: float
+    detail: str
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_\-.][A-Za-z0-9]+)*")
+_EARLIER = re.compile(
+    r"\b(first|after|following|from|returned by|obtained|obtain|retrieved|via|requires?|must call|call|using|"
+    r"provided by|given by|output of|result of|results of|prior|previous|previously|created (?:by|with|in)|found (?:by|with)|see|find)\b",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"\b(before (?:calling|using|you|any|running)?|then (?:use|call|run|pass)|pass(?:ed)? (?:it |this |them )?(?:to|into)|next|"
+    r"followed by|needed (?:by|for|in)|required (?:by|for|in)|used? (?:by|in|with)|input (?:to|for)|for use (?:by|in|with))\b",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(
+    r"\b(instead|alternative|rather than|unlike|differs?|not the same|similar to|same as|deprecated|replaced|don't|do not|never)\b",
+    re.IGNORECASE,
+)
+
+
+def mentions_in(tools: Sequence[Tool]) -> dict[int, dict[int, Mention]]:
+    """For each target (an index into ``tools``) the sources that prose names for it, the plainest mention of each.
+
+    A sibling counts as named when its whole name stands in the text and has at least two words, or stands in quotes.
+    """
+    names = {tool.name.lower(): i for i, tool in enumerate(tools)}
+    found: dict[int, dict[int, Mention]] = {}
+    for i, tool in enumerate(tools):
+        texts = [("", tool.description)]
+        texts += [
+            (name, text)
+            for name, schema in tool.parameters.items()
+            if isinstance(text := schema.get("description"), str)
+        ]
+        for parameter, text in texts:
+            for match in _NAME.finditer(text[:6000]):
+                other = names.get(match.group().lower().rstrip(".-"))
+                if other is None or other == i or not _is_name(text, match):
+                    continue
+                source, target, mention = _judge(i, other, parameter, text, match)
+                known = found.setdefault(target, {}).get(source)
+                if mention.weight > 0 and (known is None or known.weight < mention.weight):
+                    found[target][source] = mention
+    return {target: dict(sorted(sources.items())) for target, sources in found.items() if sources}
+
+
+def _is_name(text: str, match: re.Match[str]) -> bool:
+    if (len(split_words(match.group())) > 1 and any(c in match.group() for c in "_-")) or any(
+        c.isupper() for c in match.group()[1:]
+    ):
+        return True
+    before, after = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
+    return (before in ("`", "'", '"') and after in ("`", "'", '"')) or after == "("
+
+
+def _judge(speaker: int, named: int, parameter: str, text: str, match: re.Match[str]) -> tuple[int, int, Mention]:
+    before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() : match.end() + 40]
+    before = re.split(r"[.;!?]\s", before)[-1]
+    after = re.split(r"[.;!?](?:\s|$)", after)[0]
+    detail = " ".join(f"{before}{match.group()}{after}".split())
+    if _OTHERWISE.search(before) or _OTHERWISE.search(after):
+        return named, speaker, Mention(parameter, 0.0, detail)
+    if parameter:
+        return named, speaker, Mention(parameter, 0.85, detail)
+    if _LATER.search(before):
+        return speaker, named, Mention("", 0.7, detail)
+    if _EARLIER.search(before) or re.search(r"\b(first|before|beforehand|prior)\b", after, re.IGNORECASE):
+        return named, speaker, Mention("", 0.75, detail)
+    return named, speaker, Mention("", 0.3, detail)

@@ -1,0 +1,383 @@
+"""Which tool feeds which: returned values matched to the parameters that need them, every edge with its evidence.
+
+A score is the product of five judgements, each in [0, 1]: how surely the source returns the value (`returns`), how well
+value and parameter match (name, entity, type, format), how telling the parameter is (its kind, and how rare its name is
+among the pool's services), how much the target needs it, and how natural it is that a call of the target's kind follows
+one of the source's. Explicit mentions ("call X first") raise it. The products are judgements of this project, fixed in
+advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow.
+
+Work is near-linear: values meet parameters in an inverted index by name and entity, inside one service, and across
+services only over shared real-world entities among a bounded number of neighbours (`tdlab.clusters._joining`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from tdlab.clusters._mentions import mentions_in
+from tdlab.clusters._words import Slot, _normal, kind_of, types_of
+from tdlab.clusters.returns import ReturnedField, Returns
+from tdlab.records import Dependency, Evidence, Service, Tool
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+__all__ = ["DependencyGraph", "Pool", "mine_dependencies"]
+
+
+class Pool(Protocol):
+    """What mining needs of a tool pool."""
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All services, in the pool's order."""
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool by its key."""
+
+
+_KIND_WEIGHT = {
+    "id": 1.0,
+    "ref": 0.92,
+    "world": 0.75,
+    "label": 0.6,
+    "value": 0.55,
+    "time": 0.25,
+    "quantity": 0.15,
+    "choice": 0.12,
+    "prose": 0.08,
+    "flag": 0.0,
+    "control": 0.0,
+}
+_FLOW: dict[str, dict[str, float]] = {
+    "list": {"list": 0.6, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.75},
+    "create": {"list": 0.6, "read": 0.95, "create": 0.95, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.7},
+    "read": {"list": 0.6, "read": 0.8, "create": 0.85, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.75},
+    "update": {"list": 0.35, "read": 0.65, "create": 0.45, "update": 0.6, "delete": 0.5, "act": 0.6, "compute": 0.35},
+    "act": {"list": 0.35, "read": 0.65, "create": 0.5, "update": 0.5, "delete": 0.5, "act": 0.6, "compute": 0.35},
+    "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
+    "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
+}
+
+
+class DependencyGraph:
+    """All dependencies of a pool: sorted by source, target and parameter; best edge of each such triple only.
+
+    ``report`` says what was counted and what the caps left out; it is JSON-able.
+    """
+
+    def __init__(
+        self, edges: Iterable[Dependency], tools: Iterable[str], report: Mapping[str, Any] | None = None
+    ) -> None:
+        self.edges: tuple[Dependency, ...] = tuple(sorted(edges, key=lambda e: (e.source, e.target, e.parameter)))
+        self.tools: tuple[str, ...] = tuple(tools)
+        self.report: dict[str, Any] = dict(report or {})
+        self._into: dict[str, list[Dependency]] = {}
+        self._out: dict[str, list[Dependency]] = {}
+        for edge in self.edges:
+            self._into.setdefault(edge.target, []).append(edge)
+            self._out.setdefault(edge.source, []).append(edge)
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    def into(self, tool: str) -> tuple[Dependency, ...]:
+        """Edges whose target is ``tool`` (a key), ordered by source and parameter."""
+        return tuple(self._into.get(tool, ()))
+
+    def out_of(self, tool: str) -> tuple[Dependency, ...]:
+        """Edges whose source is ``tool`` (a key), ordered by target and parameter."""
+        return tuple(self._out.get(tool, ()))
+
+    def pair_scores(self) -> dict[tuple[str, str], float]:
+        """For each ordered pair of tools the chance that any of its edges is real: 1 - product(1 - score)."""
+        missing: dict[tuple[str, str], float] = {}
+        for edge in self.edges:
+            pair = (edge.source, edge.target)
+            missing[pair] = missing.get(pair, 1.0) * (1.0 - edge.score)
+        return {pair: round(1.0 - left, 6) for pair, left in missing.items()}
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row an edge: source, target, path, parameter, score, evidence (``kind: detail`` joined by ``; ``)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "source": [e.source for e in self.edges],
+                "target": [e.target for e in self.edges],
+                "path": [".".join(str(part) for part in e.path) for e in self.edges],
+                "parameter": [e.parameter for e in self.edges],
+                "score": [e.score for e in self.edges],
+                "evidence": ["; ".join(f"{x.kind}: {x.detail}" for x in e.evidence) for e in self.edges],
+            }
+        )
+
+    def graph(self) -> networkx.MultiDiGraph:
+        """The same as a networkx graph: nodes are tool keys, edges keyed by parameter with ``score`` and ``dependency``."""
+        import networkx as nx
+
+        graph = nx.MultiDiGraph()
+        graph.add_nodes_from(self.tools)
+        for edge in self.edges:
+            graph.add_edge(edge.source, edge.target, key=edge.parameter, score=edge.score, dependency=edge)
+        return graph
+
+
+class _Offer(NamedTuple):
+    """A returned value in the index: who returns it, and how."""
+
+    tool: int
+    field: ReturnedField
+    operation: str
+
+
+def mine_dependencies(
+    pool: Pool, *, threshold: float = 0.35, sources_per_parameter: int = 16, cross_sources_per_parameter: int = 4
+) -> DependencyGraph:
+    """All dependencies scored at least ``threshold``.
+
+    For each (target, parameter) at most ``sources_per_parameter`` sources of its own service are kept, and at most
+    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what was cut.
+    """
+    from tdlab.clusters._joining import join_services
+
+    services = sorted(_services(pool), key=lambda service: service.name)
+    telling = _telling(services)
+    report: dict[str, Any] = {
+        "threshold": threshold,
+        "sources_per_parameter": sources_per_parameter,
+        "cross_sources_per_parameter": cross_sources_per_parameter,
+        "capped": 0,
+    }
+    edges: list[Dependency] = []
+    returns: dict[str, Returns] = {}
+    for service in services:
+        if not service.tools:
+            continue
+        known = returns[service.name] = Returns(service.tools)
+        edges.extend(_inside(known, telling, threshold, sources_per_parameter, report))
+    report["in_service"] = len(edges)
+    joined = join_services(services, returns, telling, threshold, cross_sources_per_parameter, report)
+    edges.extend(joined)
+    report["cross_service"] = len(joined)
+    return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)
+
+
+def _services(pool: Pool) -> Iterator[Service]:
+    services: Any = pool.services
+    yield from services.values() if isinstance(services, Mapping) else services
+
+
+def _telling(services: list[Service]) -> dict[str, float]:
+    """For each normalised parameter name how telling it is, in [0.4, 1]: rare among the services is telling.
+
+    With fewer than 30 services there is nothing to count by, and every name counts as fully telling.
+    """
+    if len(services) < 30:
+        return {}
+    seen: Counter[str] = Counter()
+    for service in services:
+        seen.update({_normal(name)[0] for tool in service.tools for name in tool.parameters})
+    top = math.log(len(services))
+    return {
+        name: round(0.4 + 0.6 * min(1.0, 1.5 * math.log(len(services) / count) / top), 4)
+        for name, count in seen.items()
+    }
+
+
+def _inside(
+    known: Returns, telling: Mapping[str, float], threshold: float, cap: int, report: dict[str, Any]
+) -> list[Dependency]:
+    tools = known.tools
+    index: dict[tuple[str, str], list[_Offer]] = {}
+    for i, tool in enumerate(tools):
+        operation = known.nature(tool).operation
+        best: dict[tuple[str, str], _Offer] = {}
+        for field in known.fields(tool):
+            offer = _Offer(i, field, operation)
+            for key in _keys(field):
+                if key not in best:  # fields come surest first
+                    best[key] = offer
+        for key, offer in best.items():
+            index.setdefault(key, []).append(offer)
+    focuses = {known.focus(tool) for tool in tools if known.nature(tool).operation in ("list", "read", "create")}
+    shared = Counter(slot.name for tool in tools for slot in known.slots(tool) if not slot.inside)
+    ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]] = {}
+    mentioned = mentions_in(tools)
+    found: list[Dependency] = []
+    for j, tool in enumerate(tools):
+        operation = known.nature(tool).operation
+        told = mentioned.get(j, {})
+        bound: set[int] = set()
+        best_of: dict[str, dict[int, tuple[float, Slot, ReturnedField, str]]] = {}
+        for slot in known.slots(tool):
+            weight = slot_weight(slot, telling, focuses, shared)
+            if weight <= 0.0:
+                continue
+            options = best_of.setdefault(slot.parameter, {})
+            for key, quality, how in _wanted(slot):
+                for strength, offer in _top(index, ranked, key, operation, 2 * cap + 1, report):
+                    if offer.tool == j:
+                        continue
+                    score = strength * quality * weight * _compatible(offer.field.schema, slot.schema)
+                    if offer.tool not in options or score > options[offer.tool][0]:
+                        options[offer.tool] = (score, slot, offer.field, how)
+        chosen: dict[int, str] = {}
+        for source in told:  # the parameter that a mention speaks of: its own, else the best matching one
+            parameter = told[source].parameter
+            if not parameter:
+                parameter = max(
+                    (p for p in best_of if source in best_of[p]), key=lambda p: (best_of[p][source][0], p), default=""
+                )
+            chosen[source] = parameter
+        for parameter, options in best_of.items():
+            scored = []
+            for source, (score, slot, field, how) in options.items():
+                word = told.get(source)
+                if word is not None and chosen[source] == parameter:
+                    score = 1.0 - (1.0 - score) * (1.0 - word.weight)
+                    bound.add(source)
+                if score >= threshold:
+                    scored.append((score, source, slot, field, how))
+            kept = heapq.nsmallest(cap, scored, key=lambda s: (-s[0], tools[s[1]].key))
+            report["capped"] += len(scored) - len(kept)
+            for score, source, slot, field, how in kept:
+                evidence = _evidence(known, tools[source], tool, slot, field, how)
+                word = told.get(source)
+                if word is not None and chosen[source] == parameter:
+                    evidence = (*evidence, Evidence(kind="mention", detail=word.detail, weight=word.weight))
+                found.append(
+                    Dependency(
+                        source=tools[source].key,
+                        target=tool.key,
+                        path=field.path,
+                        parameter=parameter,
+                        score=round(min(score, 1.0), 4),
+                        evidence=evidence,
+                    )
+                )
+        for source, word in told.items():
+            if source not in bound and word.weight >= threshold:
+                found.append(
+                    Dependency(
+                        source=tools[source].key,
+                        target=tool.key,
+                        score=round(word.weight, 4),
+                        evidence=(Evidence(kind="mention", detail=word.detail, weight=word.weight),),
+                    )
+                )
+    return found
+
+
+def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
+    """The index keys under which a returned value is found: by name, and where it identifies something, by entity."""
+    name, words = _normal(field.name)
+    kind = kind_of(field.name, field.schema)
+    if kind == "id" and len(words) == 1 and field.entity:
+        name = f"{field.entity}_id"
+    yield ("name", name)
+    if kind in ("label", "value") and field.entity and field.entity != name:
+        yield ("name", f"{field.entity}_{name}")
+        yield ("of", field.entity)
+    if kind in ("id", "ref") and field.entity:
+        yield ("id", field.entity)
+
+
+def _wanted(slot: Slot) -> Iterator[tuple[tuple[str, str], float, str]]:
+    """The index keys that can fill a slot, each with the quality of such a match."""
+    yield ("name", slot.name), 1.0, "same name"
+    if slot.kind == "id" and slot.entity:
+        yield ("id", slot.entity), 0.85, "same entity"
+    elif slot.kind in ("ref", "value", "label") and slot.entity:
+        yield ("id", slot.entity), 0.6, "same entity"
+        if slot.kind == "value":
+            yield ("of", slot.entity), 0.6, "same entity"
+    if slot.kind == "world" and slot.world and slot.world != slot.name:
+        yield ("name", slot.world), 0.8, "same kind of value"
+
+
+def slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int]) -> float:
+    """How telling and how needed a slot is, in [0, 1]; 0 for what controls a call."""
+    weight = _KIND_WEIGHT[slot.kind]
+    if weight == 0.0:
+        return 0.0
+    types = types_of(slot.schema)
+    if slot.kind == "value" and slot.entity in focuses and types <= {"string", "integer", "array"}:
+        weight = 0.85
+    elif slot.kind in ("value", "label", "world") and slot.required and shared.get(slot.name, 0) >= 3:
+        weight = max(weight, 0.75)
+    if slot.kind != "id":
+        weight *= telling.get(slot.name, 1.0)
+    if "boolean" in types:
+        return 0.0
+    if "object" in types and not slot.inside:
+        weight *= 0.5
+    if not slot.required:
+        weight *= 0.7
+    return weight * (0.85 if slot.inside else 1.0)
+
+
+def _top(
+    index: Mapping[tuple[str, str], list[_Offer]],
+    ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]],
+    key: tuple[str, str],
+    operation: str,
+    count: int,
+    report: dict[str, Any],
+) -> list[tuple[float, _Offer]]:
+    """The ``count`` strongest offers under a key for a target of that operation: ranked once, then looked up."""
+    if key not in index:
+        return []
+    place = (key, operation)
+    if place not in ranked:
+        offers = index[key]
+        scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
+        ranked[place] = heapq.nsmallest(count, scored, key=lambda s: (-s[0], s[1].tool))
+        report["capped"] += len(offers) - len(ranked[place])
+    return ranked[place]
+
+
+def _compatible(given: dict[str, Any], wanted: dict[str, Any]) -> float:
+    """How well a returned value's schema fits a parameter's, in [0, 1]: unknown types and formats do not count against."""
+    have, need = types_of(given), types_of(wanted)
+    if "array" in need and isinstance(wanted.get("items"), dict):
+        wanted = wanted["items"]
+        need = types_of(wanted)
+    factor = 1.0
+    if have and need and not have & need:
+        pairs = {"integer", "number"}
+        if have <= pairs and need <= pairs:
+            factor = 1.0
+        elif have <= pairs | {"string"} and need <= pairs | {"string"}:
+            factor = 0.8
+        else:
+            return 0.2
+    for word, cost in (("format", 0.6), ("pattern", 0.25)):
+        if word in given and word in wanted and given[word] != wanted[word]:
+            factor *= cost
+    return factor
+
+
+@lru_cache(maxsize=100_000)
+def _word(kind: str, detail: str, weight: float) -> Evidence:
+    return Evidence(kind=kind, detail=detail, weight=weight)
+
+
+def _evidence(
+    known: Returns, source: Tool, target: Tool, slot: Slot, field: ReturnedField, how: str
+) -> tuple[Evidence, ...]:
+    declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
+    before, after = known.nature(source).operation, known.nature(target).operation
+    what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter
+    return (
+        _word("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
+        _word("match", f"{how}: {field.name} for {what}", 1.0 if how == "same name" else 0.85),
+        _word("order", f"{after} after {before}", _FLOW[before][after]),
+    )

@@ -1,0 +1,455 @@
+"""What a tool returns: its declared output where that says something, else what its own and its siblings' words imply.
+
+Few real tools declare an output. The inference here reads four things: the verb (a list returns many, a delete returns a
+receipt), the entity, the tool's own inputs (what a call sets or asks by, its answer usually shows), and the sibling tools
+of the same service (what *they* need by identifier must come from somewhere). It is definition work of this project; the
+paper gives no rule. Certainties are estimates of how often such a field is really there, not measured frequencies.
+
+Everything is a pure function of the tool and of the tools of its service, in any order of calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tdlab.clusters._words import Slot, entity_words, kind_of, slots_of, types_of
+from tdlab.pool.naming import ToolNature, nature, reference, singular, split_words
+from tdlab.records import Tool, canonical_json
+
+__all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema"]
+
+
+class ReturnedField(NamedTuple):
+    """One value in a tool's answer.
+
+    ``path`` leads to it (an integer 0 stands for any list position), ``name`` is its own name, ``entity`` the noun that
+    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how surely it is there.
+    """
+
+    path: tuple[str | int, ...]
+    name: str
+    entity: str
+    schema: dict[str, Any]
+    certainty: float
+
+
+class _Planned(NamedTuple):
+    schema: dict[str, Any]
+    certainty: float
+    entity: str
+
+
+_PLAIN_TYPES = ("string", "integer", "number", "boolean", "array", "object")
+_ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
+_OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
+_LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_MENTION = re.compile(
+    r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
+    re.IGNORECASE,
+)
+_RETURNS_SECTION = re.compile(r"\breturns?\s*:(.{0,400})", re.IGNORECASE | re.DOTALL)
+
+
+class Returns:
+    """What each tool of one service returns. Build it once a service; answers are kept per tool.
+
+    ``tools`` are all tools of the service (a tool outside them is answered from their words as well).
+    """
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self.tools: tuple[Tool, ...] = tuple(tools)
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._fields: dict[str, tuple[ReturnedField, ...]] = {}
+        self._slots: dict[str, tuple[Slot, ...]] = {}
+        self._focus: dict[str, str] = {}
+        self._natures: dict[str, ToolNature] = {}
+        self._handles: dict[str, dict[str, tuple[dict[str, Any], float]]] = {}
+        self._set_by: dict[str, dict[str, dict[str, Any]]] = {}
+        self._linked: dict[str, dict[str, None]] = {}
+        self._acted: set[str] = set()
+        for tool in self.tools:
+            self._read(tool)
+
+    # ------------------------------------------------------------------------------------------------- what is known
+
+    def nature(self, tool: Tool) -> ToolNature:
+        """The tool's nature, kept."""
+        if tool.key not in self._natures:
+            self._natures[tool.key] = nature(tool)
+        return self._natures[tool.key]
+
+    def focus(self, tool: Tool) -> str:
+        """The one noun that the tool's answer is about; ``""`` where its name gives none.
+
+        A tool that changes or reads by identifier is about what it identifies (``modify_order_items(order_id)`` is about
+        the order), one that creates or lists is about the last noun of its name.
+        """
+        if tool.key in self._focus:
+            return self._focus[tool.key]
+        words = entity_words(tool)
+        focus = words[-1] if words else ""
+        if self.nature(tool).operation in ("read", "update", "act", "delete"):
+            for parameter in (*tool.required, *tool.parameters):
+                noun = (reference(parameter, focus) or "").split("_")[-1]
+                if noun and noun in words and kind_of(parameter, tool.parameters[parameter]) == "id":
+                    focus = noun
+                    break
+        self._focus[tool.key] = focus
+        return focus
+
+    def slots(self, tool: Tool) -> tuple[Slot, ...]:
+        """The tool's slots, kept."""
+        if tool.key not in self._slots:
+            self._slots[tool.key] = slots_of(tool, self.focus(tool))
+        return self._slots[tool.key]
+
+    def handles(self, entity: str) -> dict[str, float]:
+        """Names by which the service's tools identify ``entity``, with how surely each does."""
+        return {name: weight for name, (_, weight) in self._handles.get(entity, {}).items()}
+
+    def _read(self, tool: Tool) -> None:
+        operation, focus, slots = self.nature(tool).operation, self.focus(tool), self.slots(tool)
+        identifying = [
+            s for s in slots if not s.inside and s.kind in ("id", "ref", "label", "value", "world") and s.required
+        ]
+        for slot in slots:
+            if slot.handle and slot.entity:
+                self._handle(slot.entity, slot, 1.0 if slot.kind == "id" else 0.85)
+            elif (
+                slot.kind == "value"
+                and not slot.inside
+                and slot.required
+                and "string" in (types_of(slot.schema) or {"string"})
+            ):
+                self._handle(slot.entity, slot, 0.6)
+        if operation in ("read", "update", "act", "delete") and focus and len(identifying) == 1:
+            self._handle(focus, identifying[0], 0.8 if identifying[0].kind in ("id", "ref", "label") else 0.6)
+        if operation in ("create", "update") and focus:
+            known = self._set_by.setdefault(focus, {})
+            for slot in slots:
+                if not slot.inside and slot.kind not in ("control", "flag"):
+                    known.setdefault(slot.parameter, slot.schema)
+        if operation in ("act", "update"):
+            self._acted.add(focus)
+        if operation in ("create", "update", "act"):
+            near = [slot.entity for slot in slots if slot.kind == "id" and slot.entity]
+            for other in near:
+                if other != focus:
+                    self._linked.setdefault(focus, {})[other] = None
+
+    def _handle(self, entity: str, slot: Slot, weight: float) -> None:
+        known = self._handles.setdefault(entity, {})
+        name = slot.inside or slot.parameter
+        if name not in known or known[name][1] < weight:
+            known[name] = (_one(_clean(slot.schema), name), weight)
+
+    # -------------------------------------------------------------------------------------------------- what comes out
+
+    def schema(self, tool: Tool) -> dict[str, Any]:
+        """The JSON Schema of what the tool returns: always valid, always ``type: object`` at the root."""
+        if tool.key not in self._schemas:
+            declared = _informative(tool.output_schema)
+            self._schemas[tool.key] = declared if declared is not None else self._inferred_schema(tool)
+        return self._schemas[tool.key]
+
+    def fields(self, tool: Tool) -> tuple[ReturnedField, ...]:
+        """The values in the tool's answer, surest first, then by path."""
+        if tool.key not in self._fields:
+            declared = _informative(tool.output_schema)
+            found = self._declared_fields(tool, declared) if declared is not None else self._inferred_fields(tool)
+            found.sort(key=lambda field: (-field.certainty, tuple(str(p) for p in field.path)))
+            self._fields[tool.key] = tuple(found[:200])
+        return self._fields[tool.key]
+
+    def _declared_fields(self, tool: Tool, schema: dict[str, Any]) -> list[ReturnedField]:
+        found: list[ReturnedField] = []
+        focus = self.focus(tool)
+
+        def walk(part: dict[str, Any], path: tuple[str | int, ...], entity: str, depth: int) -> None:
+            if depth > 5 or len(found) > 300:
+                return
+            properties = part.get("properties")
+            if isinstance(properties, dict):
+                for name, inner in properties.items():
+                    if not isinstance(inner, dict):
+                        continue
+                    step = (*path, name)
+                    types = types_of(inner)
+                    if "array" in types and isinstance(inner.get("items"), dict):
+                        items = inner["items"]
+                        if isinstance(items.get("properties"), dict):
+                            walk(
+                                items,
+                                (*step, 0),
+                                singular(split_words(name)[-1]) if split_words(name) else entity,
+                                depth + 1,
+                            )
+                        else:
+                            found.append(_field((*step, 0), name, entity, items, 0.95))
+                    elif isinstance(inner.get("properties"), dict):
+                        walk(inner, step, singular(split_words(name)[-1]) if split_words(name) else entity, depth + 1)
+                    else:
+                        found.append(_field(step, name, entity, inner, 0.97))
+
+        walk(schema, (), focus, 0)
+        return found
+
+    def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
+        """The fields of the entity in the tool's answer, by name, before they are put in shape."""
+        operation, focus = self.nature(tool).operation, self.focus(tool)
+        slots = [slot for slot in self.slots(tool) if not slot.inside]
+        planned: dict[str, _Planned] = {}
+
+        def put(name: str, schema: dict[str, Any], certainty: float, entity: str) -> None:
+            if name not in planned or planned[name].certainty < certainty:
+                planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity)
+
+        for name, (schema, weight) in self._handles.get(focus, {}).items():
+            put(name, schema, _OWN_HANDLE[operation] * weight, focus)
+        for slot in slots:
+            if slot.kind == "control" or slot.kind == "flag":
+                continue
+            certainty = _ECHO[operation]
+            if slot.handle:
+                certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty + 0.1)
+            elif slot.kind == "prose" and operation in ("list", "read", "compute"):
+                certainty = 0.1
+            elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
+                certainty *= 0.7
+            put(slot.parameter, _clean(slot.schema), certainty, slot.entity or focus)
+        if operation in ("read", "list", "create", "update", "act"):
+            for name, schema in self._set_by.get(focus, {}).items():
+                if name not in planned:
+                    put(name, _clean(schema), 0.6, focus)
+        for entity in self._linked.get(focus, {}):
+            for name, (schema, weight) in self._handles.get(entity, {}).items():
+                put(name, schema, _LINKED[operation] * weight, entity)
+        for entity, certainty in self._mentioned(tool, focus):
+            for name, (schema, weight) in self._handles.get(entity, {}).items():
+                put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
+        return focus, planned
+
+    def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
+        """Entities of the service that the tool's description says, or lets one think, it returns."""
+        text = tool.description[:3000]
+        if not text:
+            return []
+        told: dict[str, float] = {}
+        clauses = [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
+        clauses += [(match.group(1), 0.8) for match in _RETURNS_SECTION.finditer(text)]
+        clauses.append((text.split(".")[0], 0.35))
+        for clause, certainty in clauses:
+            for word in split_words(clause):
+                noun = singular(word)
+                if noun in self._handles and noun != focus and told.get(noun, 0.0) < certainty:
+                    told[noun] = certainty
+        return sorted(told.items())
+
+    def _inferred_fields(self, tool: Tool) -> list[ReturnedField]:
+        operation = self.nature(tool).operation
+        focus, planned = self._plan(tool)
+        root: tuple[str | int, ...] = (_plural(focus), 0) if operation == "list" else ()
+        return [
+            ReturnedField(
+                (*root, name, 0) if "array" in types_of(plan.schema) else (*root, name),
+                name,
+                plan.entity,
+                _item(plan.schema),
+                plan.certainty,
+            )
+            for name, plan in planned.items()
+        ]
+
+    def _inferred_schema(self, tool: Tool) -> dict[str, Any]:
+        operation = self.nature(tool).operation
+        focus, planned = self._plan(tool)
+        properties = {
+            name: plan.schema
+            for name, plan in planned.items()
+            if plan.certainty >= 0.3 or (operation not in ("list", "read", "compute") and name in tool.parameters)
+        }
+        noun = focus or "item"
+        if operation == "compute":
+            properties.pop("result", None)
+            kept = {name: schema for name, schema in properties.items() if name in tool.parameters}
+            return {"type": "object", "properties": {**kept, "result": _result(tool)}, "required": ["result"]}
+        if not any(kind_of(name, schema) in ("id", "ref") for name, schema in properties.items()):
+            properties = {f"{noun}_id": {"type": "string"}, **properties}
+        if operation == "delete":
+            kept = {n: s for n, s in properties.items() if kind_of(n, s) in ("id", "ref") or n in tool.parameters}
+            kept["deleted"] = {"type": "boolean", "const": True}
+            return {"type": "object", "properties": kept, "required": ["deleted"]}
+        if operation in ("read", "list") and not any(kind_of(n, s) == "label" for n, s in properties.items()):
+            properties["name"] = {"type": "string"}
+        if operation in ("act", "create") or focus in self._acted:
+            properties.setdefault("status", {"type": "string"})
+        record = {"type": "object", "properties": properties, "required": sorted(properties)[:0] or list(properties)}
+        if operation != "list":
+            return record
+        many = _plural(focus)
+        return {"type": "object", "properties": {many: {"type": "array", "items": record}}, "required": [many]}
+
+
+# ---------------------------------------------------------------------------------------------------- module functions
+
+
+def returned_schema(tool: Tool, siblings: Iterable[Tool] = ()) -> dict[str, Any]:
+    """The JSON Schema of what ``tool`` returns, given the other tools of its service.
+
+    For many tools of one service build `Returns` once instead: this function reads the siblings anew on each call,
+    except where there are none, when the answer is kept.
+    """
+    others = [other for other in siblings if other.key != tool.key]
+    if not others:
+        return _alone(tool.model_dump_json()).schema(tool)
+    return Returns([tool, *others]).schema(tool)
+
+
+def returned_fields(tool: Tool, siblings: Iterable[Tool] = ()) -> tuple[ReturnedField, ...]:
+    """The values in what ``tool`` returns, surest first; ``siblings`` as in `returned_schema`."""
+    others = [other for other in siblings if other.key != tool.key]
+    if not others:
+        return _alone(tool.model_dump_json()).fields(tool)
+    return Returns([tool, *others]).fields(tool)
+
+
+@lru_cache(maxsize=4096)
+def _alone(text: str) -> Returns:
+    return Returns([Tool.model_validate_json(text)])
+
+
+def _field(
+    path: tuple[str | int, ...], name: str, entity: str, schema: dict[str, Any], certainty: float
+) -> ReturnedField:
+    noun = (reference(name, entity) or "").split("_")
+    if len(noun) > 1 and kind_of(name, schema) != "id":
+        noun = noun[:-1]
+    return ReturnedField(path, name, (noun[-1] if noun and noun[-1] else entity), schema, certainty)
+
+
+def _informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A declared output schema that names fields, as given; None where it says no more than "some text"."""
+    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
+        return None
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return None
+    if len(properties) == 1:
+        ((name, only),) = properties.items()
+        if not isinstance(only, dict):
+            return None
+        opaque = not any(word in only for word in ("properties", "$ref"))
+        items = only.get("items")
+        if isinstance(items, dict) and any(word in items for word in ("properties", "$ref")):
+            opaque = False
+        if opaque and name in ("result", "content", "text", "output", "data", "response"):
+            return None
+    text = canonical_json(schema)
+    if "$ref" in text or '"$dynamicRef"' in text:
+        from tdlab.clusters._refs import inlined
+
+        schema = inlined(schema)
+    return {**schema, "type": "object"}
+
+
+def _clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    """A property schema reduced to what is surely valid: types, enum, format, pattern, bounds, items, properties."""
+    out: dict[str, Any] = {}
+    types = sorted(types_of(schema) & set(_PLAIN_TYPES), key=_PLAIN_TYPES.index)
+    kind = types[0] if types else "object" if isinstance(schema.get("properties"), dict) else "string"
+    out["type"] = kind
+    choices = schema.get("enum")
+    if (
+        isinstance(choices, list)
+        and choices
+        and len(choices) <= 200
+        and not any(isinstance(c, (dict, list)) for c in choices)
+    ):
+        kept = list(dict.fromkeys(c for c in choices if c is not None and _fits(c, kind)))
+        if kept:
+            out["enum"] = kept
+    for word in ("format", "pattern"):
+        if kind == "string" and isinstance(schema.get(word), str) and len(schema[word]) <= 120:
+            if word == "pattern" and not _compiles(schema[word]):
+                continue
+            out[word] = schema[word]
+    if kind == "string":
+        for word in ("minLength", "maxLength"):
+            if type(schema.get(word)) is int and 0 <= schema[word] <= 100_000:
+                out[word] = schema[word]
+    if kind in ("integer", "number"):
+        for word in ("minimum", "maximum"):
+            value = schema.get(word)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18:
+                out[word] = value
+        if "minimum" in out and "maximum" in out and out["minimum"] > out["maximum"]:
+            del out["minimum"], out["maximum"]
+    if kind == "array":
+        items = schema.get("items")
+        out["items"] = _clean(items, depth + 1) if isinstance(items, dict) and depth < 3 else {"type": "string"}
+    if kind == "object" and isinstance(schema.get("properties"), dict) and depth < 3:
+        out["properties"] = {
+            str(name): _clean(part if isinstance(part, dict) else {}, depth + 1)
+            for name, part in list(schema["properties"].items())[:50]
+        }
+    return out
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return {"string": str, "integer": int, "number": (int, float)}.get(kind, ()) != () and isinstance(
+        value,
+        {"string": str, "integer": int, "number": (int, float)}[kind],  # type: ignore[arg-type]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
+
+
+def _item(schema: dict[str, Any]) -> dict[str, Any]:
+    items = schema.get("items")
+    return items if isinstance(items, dict) and "array" in types_of(schema) else schema
+
+
+def _one(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """A handle as a single value: ``order_ids`` (an array) identifies by its items."""
+    return _item(schema)
+
+
+def _plural(noun: str) -> str:
+    if not noun:
+        return "items"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")
+
+
+def _result(tool: Tool) -> dict[str, Any]:
+    numeric = {
+        "convert",
+        "calculate",
+        "compute",
+        "count",
+        "sum",
+        "measure",
+        "score",
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "average",
+        "round",
+        "estimate",
+    }
+    verb = nature(tool).verb
+    return {"type": "number"} if verb in numeric else {"type": "string"}
