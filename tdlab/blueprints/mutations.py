@@ -1,0 +1,413 @@
+"""Mutation operators: typed functions Blueprint -> Blueprint, each with a precondition (paper: blueprint evolution).
+
+An operator returns a new, coherent blueprint whose ``lineage`` names it, or raises MutationRefused with the reason why
+it does not apply. `MUTATIONS` lists them with the family of diversity that each one serves, which is what the evolution
+controller chooses by.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from tdlab.blueprints.planner import Draft, Facts, finish, kinds_fit, make_persona, nature_is_paging
+from tdlab.blueprints.roles import roles
+from tdlab.blueprints.validation import schema_at
+from tdlab.blueprints.wording import goal_phrase, label
+from tdlab.clusters.returns import returned_schema
+from tdlab.config import BlueprintConfig
+from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable
+from tdlab.pool.naming import nature
+from tdlab.records import (
+    Ask,
+    Binding,
+    Blueprint,
+    BusinessCluster,
+    Call,
+    Failure,
+    Observed,
+    Said,
+    Step,
+    Tool,
+    digest,
+    rng_for,
+)
+
+__all__ = ["MUTATIONS", "Mutation", "Offspring", "Workshop", "breed", "fresh_values", "mutate"]
+
+Family = Literal["mode", "complexity", "domain"]
+
+
+class Workshop(NamedTuple):
+    """What an operator may draw on.
+
+    ``tools`` holds every tool named by the cluster, the partner and the distractors. ``partner`` is another cluster,
+    for tasks that cross two; ``distractors`` are keys of tools that may be offered but are of no use.
+    """
+
+    cluster: BusinessCluster
+    tools: Mapping[str, Tool]
+    partner: BusinessCluster | None = None
+    distractors: tuple[str, ...] = ()
+    config: BlueprintConfig = BlueprintConfig()
+    facts: Facts | None = None
+
+    def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> Draft:
+        """A draft that continues ``blueprint``, over its own cluster or another one."""
+        return Draft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
+
+
+class Mutation(NamedTuple):
+    """An operator: its name, the family of diversity it serves, the mode letters it brings, and the function."""
+
+    name: str
+    family: Family
+    letters: tuple[str, ...]
+    apply: Callable[[Blueprint, Workshop, random.Random], Blueprint]
+
+
+def mutate(blueprint: Blueprint, name: str, workshop: Workshop, *, seed: int) -> Blueprint:
+    """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
+    if name not in MUTATIONS:
+        raise BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
+    try:
+        return MUTATIONS[name].apply(blueprint, workshop, rng_for("mutate", name, seed, blueprint.id))
+    except (MutationRefused, SandboxUnavailable):
+        raise
+    except BlueprintError as error:
+        raise MutationRefused(f"{name}: {error.found}") from None
+
+
+class Offspring(NamedTuple):
+    """A mutated blueprint, the operators that were applied, and for each that was not, why."""
+
+    blueprint: Blueprint
+    applied: tuple[str, ...]
+    refused: dict[str, str]
+
+
+def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int) -> Offspring:
+    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``."""
+    child, applied, refused = base, [], {}
+    for name in names:
+        try:
+            child = mutate(child, name, workshop, seed=seed)
+            applied.append(name)
+        except (MutationRefused, SandboxUnavailable) as error:
+            refused[name] = error.found
+    if applied:
+        child = child.model_copy(update={"parent": base.id, "id": ""})
+        child = child.model_copy(update={"id": digest(child)})
+    return Offspring(child, tuple(applied), refused)
+
+
+def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int) -> Blueprint:
+    """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
+
+    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is.
+    """
+    rng = rng_for("values", seed, blueprint.id)
+    draft = Draft(workshop.cluster, workshop.tools, rng, workshop.config, facts=workshop.facts)
+    slots: dict[str, Said] = {}
+    steps = []
+    for step in blueprint.steps:
+        calls = []
+        for call in step.calls:
+            tool = workshop.tools[call.tool]
+            arguments: dict[str, Binding] = {}
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, Said):
+                    if binding.slot not in slots:
+                        told = draft.tell(tool, parameter, fresh=True)
+                        slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
+                    arguments[parameter] = slots[binding.slot]
+                else:
+                    arguments[parameter] = binding
+            calls.append(call.model_copy(update={"arguments": arguments}))
+        steps.append(step.model_copy(update={"calls": tuple(calls)}))
+    draft.steps = steps
+    return finish(
+        draft, cluster=blueprint.cluster, seed=seed, intent=blueprint.intent, persona=make_persona(rng),
+        offered=blueprint.offered, parent=blueprint.id, lineage=blueprint.lineage, constraints=blueprint.constraints,
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------- operators
+
+
+def _extend_chain(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Add a call that needs what the last steps returned."""
+    draft = workshop.draft(blueprint, rng)
+    order = {step.id: n for n, step in enumerate(draft.steps)}
+    options = _consumers(draft, fed=lambda step: order[step] >= len(order) - 2)
+    return _consume(draft, options, blueprint, "extend_chain")
+
+
+def _branch(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Use one step's result a second time, in another call."""
+    draft = workshop.draft(blueprint, rng)
+    used = {b.step for _, _, call in blueprint.calls() for b in call.arguments.values() if isinstance(b, Observed)}
+    return _consume(draft, _consumers(draft, fed=lambda step: step in used), blueprint, "branch")
+
+
+def _parallelise(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Ask for the same thing two to four times at once, with other values: a batch of independent calls."""
+    draft = workshop.draft(blueprint, rng)
+    options = [
+        n
+        for n, step in enumerate(draft.steps)
+        if step.kind == "call"
+        and step.failure is None
+        and nature(draft.tools[step.calls[0].tool]).effect in ("read", "search", "compute")
+        and any(isinstance(b, Said) and b.when == "at_once" for b in step.calls[0].arguments.values())
+    ]
+    if not options:
+        raise MutationRefused("parallelise: no reading step has a value that the user says")
+    place = rng.choice(options)
+    step = draft.steps[place]
+    tool = draft.tools[step.calls[0].tool]
+    said = [p for p, b in step.calls[0].arguments.items() if isinstance(b, Said) and b.when == "at_once"]
+    pivot = next((p for p in said if p in roles(tool).references or p in tool.required), said[0])
+    calls = [step.calls[0]]
+    values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        told = draft.tell(tool, pivot, fresh=True)
+        if told.value in values:
+            continue
+        values.append(told.value)
+        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: told}))
+        draft.steps[place] = step.model_copy(update={"kind": "parallel", "calls": tuple(calls)})
+    if len(calls) < 2:
+        raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
+    return _done(draft, blueprint, "parallelise")
+
+
+_TRANSIENT = (
+    Failure(code="rate_limited", message="Too many requests. Try again in a moment."),
+    Failure(code="timeout", message="The upstream service did not answer in time. The request was not carried out."),
+    Failure(code="service_unavailable", message="The service is restarting. Nothing was changed; please retry."),
+    Failure(code="conflict", message="The record is locked by another session. Nothing was changed; please retry."),
+)
+
+
+def _inject_failure(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Let the first try of one call fail in a way that passes, so that it has to be tried again."""
+    draft = workshop.draft(blueprint, rng)
+    options = [n for n, step in enumerate(draft.steps) if step.kind == "call" and step.failure is None]
+    if not options:
+        raise MutationRefused("inject_failure: every call fails once already")
+    place = rng.choice(options)
+    failure = rng.choice(_TRANSIENT)
+    draft.steps[place] = draft.steps[place].model_copy(update={"failure": failure})
+    return _done(draft, blueprint, "inject_failure")
+
+
+def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Let the user forget to say one to three things, so that the assistant has to ask."""
+    draft = workshop.draft(blueprint, rng)
+    first_use: dict[str, int] = {}
+    names: dict[str, str] = {}
+    required: set[str] = set()
+    for n, step in enumerate(draft.steps):
+        for call in step.calls:
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, Said) and binding.when == "at_once":
+                    first_use.setdefault(binding.slot, n)
+                    names.setdefault(binding.slot, parameter)
+                    if parameter in draft.tools[call.tool].required:
+                        required.add(binding.slot)
+    hidden = [slot for slot in first_use if slot in required]
+    if not hidden:
+        raise MutationRefused("withhold_information: the user says nothing that a call requires")
+    place = first_use[rng.choice(hidden)]
+    together = [slot for slot in hidden if first_use[slot] == place]
+    chosen = set(rng.sample(together, k=min(len(together), rng.choice((1, 1, 2, 3)))))
+    ask = Step(
+        id=draft.next_id(), kind="ask", turn=draft.steps[place].turn,
+        asks=tuple(Ask(slot=slot, label=label(names[slot])) for slot in first_use if slot in chosen),
+    )  # fmt: skip
+    for n, step in enumerate(draft.steps):
+        calls = []
+        uses = False
+        for call in step.calls:
+            arguments = dict(call.arguments)
+            for parameter, binding in arguments.items():
+                if isinstance(binding, Said) and binding.slot in chosen:
+                    arguments[parameter] = binding.model_copy(update={"when": "if_asked"})
+                    uses = True
+            calls.append(call.model_copy(update={"arguments": arguments}))
+        if uses:
+            draft.steps[n] = step.model_copy(update={"calls": tuple(calls), "after": (*step.after, ask.id)})
+    draft.steps.insert(place, ask)
+    return _done(draft, blueprint, "withhold_information")
+
+
+def _add_distractor(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Offer the assistant up to three more tools that are of no use here."""
+    left = [key for key in workshop.distractors if key not in blueprint.offered and key in workshop.tools]
+    if not left:
+        raise MutationRefused("add_distractor: there is no tool left that could distract")
+    added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, 3))))
+    draft = workshop.draft(blueprint, rng)
+    return _done(draft, blueprint, "add_distractor", offered=(*blueprint.offered, *added))
+
+
+def _follow_up(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Let the user come back with another request over the same cluster."""
+    draft = workshop.draft(blueprint, rng)
+    return _new_turn(draft, workshop.cluster, blueprint, "follow_up")
+
+
+def _bridge_clusters(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Let the task go on in another cluster, whose tools are offered from the start."""
+    if workshop.partner is None or workshop.partner.id == workshop.cluster.id:
+        raise MutationRefused("bridge_clusters: there is no other cluster to go on in")
+    draft = workshop.draft(blueprint, rng, workshop.partner)
+    return _new_turn(draft, workshop.partner, blueprint, "bridge_clusters")
+
+
+def _add_confirmation(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Have the assistant ask for a yes before a call that changes something."""
+    draft = workshop.draft(blueprint, rng)
+    confirmed = {step.about for step in draft.steps if step.kind == "confirm"}
+    options = [
+        n
+        for n, step in enumerate(draft.steps)
+        if step.kind == "call" and step.id not in confirmed
+        and nature(draft.tools[step.calls[0].tool]).effect in ("write", "delete")
+    ]  # fmt: skip
+    if not options:
+        raise MutationRefused("add_confirmation: no unconfirmed step changes anything")
+    place = rng.choice(options)
+    step = draft.steps[place]
+    confirm = Step(id=draft.next_id(), kind="confirm", about=step.id, turn=step.turn, after=step.needs())
+    draft.steps[place] = step.model_copy(update={"after": (*step.after, confirm.id)})
+    draft.steps.insert(place, confirm)
+    return _done(draft, blueprint, "add_confirmation")
+
+
+def _add_refusal(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Let the user want one thing more, for which no tool is offered."""
+    if any(step.kind == "refuse" for step in blueprint.steps):
+        raise MutationRefused("add_refusal: one request is refused already")
+    left = [key for key in workshop.distractors if key not in blueprint.offered and key in workshop.tools]
+    names = {key.split("/", 1)[-1] for key in blueprint.offered}
+    left = [key for key in left if key.split("/", 1)[-1] not in names]
+    if not left:
+        raise MutationRefused("add_refusal: there is no tool outside the offer to wish for")
+    draft = workshop.draft(blueprint, rng)
+    turn = max(step.turn for step in draft.steps) + 1
+    wish = goal_phrase(workshop.tools[rng.choice(left)])
+    draft.steps.append(Step(id=draft.next_id(), kind="refuse", request=wish, turn=turn))
+    return _done(draft, blueprint, "add_refusal")
+
+
+def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Have the user insist on one more detail: an optional parameter that was left open."""
+    draft = workshop.draft(blueprint, rng)
+    options = [
+        (n, parameter)
+        for n, step in enumerate(draft.steps)
+        if step.kind == "call"
+        for parameter in draft.tools[step.calls[0].tool].parameters
+        if parameter not in step.calls[0].arguments and not nature_is_paging(parameter)
+    ]
+    if not options:
+        raise MutationRefused("tighten_constraint: every parameter is bound already")
+    place, parameter = rng.choice(options)
+    step = draft.steps[place]
+    told = draft.tell(draft.tools[step.calls[0].tool], parameter)
+    if told.when == "if_asked" and not any(told.slot in (a.slot for a in s.asks) for s in draft.steps[:place]):
+        raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
+    after = step.after
+    if told.when == "if_asked":
+        after = (*after, *(s.id for s in draft.steps[:place] if any(a.slot == told.slot for a in s.asks)))
+    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
+    draft.steps[place] = step.model_copy(update={"calls": (call,), "after": tuple(dict.fromkeys(after))})
+    return _done(draft, blueprint, "tighten_constraint", constraints=(*blueprint.constraints, label(parameter)))
+
+
+def _add_code_step(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """Have a program work on what the calls returned. Refused until there is a sandbox to run it in."""
+    raise SandboxUnavailable(
+        "a code step was asked for and this version of tdlab has no sandbox",
+        expected="a sandbox that can run untrusted code",
+        do="leave add_code_step out of the mutations; nothing is ever run without a sandbox",
+    )
+
+
+MUTATIONS: dict[str, Mutation] = {
+    m.name: m
+    for m in (
+        Mutation("extend_chain", "complexity", (), _extend_chain),
+        Mutation("branch", "complexity", (), _branch),
+        Mutation("parallelise", "mode", ("parallel",), _parallelise),
+        Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure),
+        Mutation("withhold_information", "mode", ("ask",), _withhold_information),
+        Mutation("add_distractor", "complexity", (), _add_distractor),
+        Mutation("follow_up", "complexity", ("reply",), _follow_up),
+        Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters),
+        Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation),
+        Mutation("add_refusal", "mode", ("refuse",), _add_refusal),
+        Mutation("tighten_constraint", "complexity", (), _tighten_constraint),
+        Mutation("add_code_step", "mode", ("code",), _add_code_step),
+    )
+}
+"""Every operator by name. ``add_code_step`` always refuses until there is a sandbox."""
+
+
+# ----------------------------------------------------------------------------------------------------------- helpers
+
+
+def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
+    """Tools of the cluster not called yet, with a parameter that a step picked by ``fed`` can fill."""
+    makers = {step.calls[0].tool: step.id for step in draft.steps if step.kind == "call"}
+    found: dict[str, None] = {}
+    for (target, parameter), edges in sorted(draft.producers.items()):
+        if target in makers or target not in draft.tools or len(draft.steps) >= draft.config.max_steps:
+            continue
+        for edge in edges:
+            step = makers.get(edge.source)
+            if step is None or not fed(step):
+                continue
+            have = schema_at(returned_schema(draft.tools[edge.source]), edge.path)
+            if have is not None and kinds_fit(have, draft.tools[target].parameters[parameter]) is not None:
+                found[target] = None
+    return list(found)
+
+
+def _consume(draft: Draft, options: list[str], blueprint: Blueprint, name: str) -> Blueprint:
+    if not options:
+        raise MutationRefused(f"{name}: nothing in the cluster needs what the plan returns")
+    draft.add_goal(draft.rng.choice(options), turn=max(step.turn for step in draft.steps))
+    return _done(draft, blueprint, name)
+
+
+def _new_turn(draft: Draft, cluster: BusinessCluster, blueprint: Blueprint, name: str) -> Blueprint:
+    left = [key for key in cluster.tools if key in draft.tools and draft.made_by(key) is None]
+    if not left or len(draft.steps) + 2 > draft.config.max_steps:
+        raise MutationRefused(f"{name}: the plan is as long as it may be, or no tool is left")
+    if any(step.kind == "refuse" for step in draft.steps):
+        raise MutationRefused(f"{name}: the conversation ends with a refusal")
+    goal = draft.rng.choice(left)
+    draft.add_goal(goal, turn=max(step.turn for step in draft.steps) + 1)
+    intent = f"{blueprint.intent}; then {goal_phrase(draft.tools[goal])}"
+    return _done(draft, blueprint, name, intent=intent, offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)))
+
+
+def _done(
+    draft: Draft,
+    blueprint: Blueprint,
+    name: str,
+    *,
+    intent: str | None = None,
+    offered: tuple[str, ...] | None = None,
+    constraints: tuple[str, ...] | None = None,
+) -> Blueprint:
+    return finish(
+        draft, cluster=blueprint.cluster, seed=blueprint.seed, intent=intent or blueprint.intent,
+        persona=blueprint.persona, offered=offered or blueprint.offered, parent=blueprint.id,
+        lineage=(*blueprint.lineage, name),
+        constraints=blueprint.constraints if constraints is None else constraints,
+    )  # fmt: skip

@@ -1,0 +1,176 @@
+"""Whether a blueprint is coherent: its DAG, its bindings, its schemas, its dialogue.
+
+`violations` returns everything that is wrong, as data; `checked` raises on it. Both are used after planning and after
+every mutation, so no plan that contradicts itself reaches a teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tdlab.clusters.returns import returned_schema
+from tdlab.errors import BlueprintError
+from tdlab.pool.schema import compile_schema
+from tdlab.records import Blueprint, Call, Json, Observed, Record, Said, Step, Tool
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Violation", "ancestors", "as_graph", "checked", "schema_at", "violations"]
+
+
+class Violation(Record):
+    """One thing that is wrong with a blueprint: a stable ``code``, the step it is about, and a sentence."""
+
+    code: str
+    step: str
+    message: str
+
+
+def as_graph(blueprint: Blueprint) -> nx.DiGraph:
+    """The DAG of steps as a networkx graph; an edge carries ``kind`` (``data`` or ``order``) and its ``label``."""
+    import networkx as nx
+
+    graph: nx.DiGraph = nx.DiGraph()
+    for step in blueprint.steps:
+        graph.add_node(step.id, kind=step.kind, turn=step.turn, tools=[call.tool for call in step.calls])
+    for step in blueprint.steps:
+        for before in step.after:
+            graph.add_edge(before, step.id, kind="order", label="")
+        for call in step.calls:
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, Observed):
+                    path = ".".join(map(str, binding.path))
+                    graph.add_edge(binding.step, step.id, kind="data", label=f"{path} -> {parameter}")
+    return graph
+
+
+def ancestors(blueprint: Blueprint) -> dict[str, frozenset[str]]:
+    """For each step the ids of all steps that must come before it, following the order of ``steps``."""
+    known: dict[str, frozenset[str]] = {}
+    for step in blueprint.steps:
+        before: set[str] = set()
+        for needed in step.needs():
+            before.add(needed)
+            before |= known.get(needed, frozenset())
+        known[step.id] = frozenset(before)
+    return known
+
+
+def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mapping[str, Json] | None:
+    """The subschema at a path through properties and items; None where the schema does not speak of it."""
+    place: Json = schema
+    for part in path:
+        if not isinstance(place, Mapping):
+            return None
+        if isinstance(part, int):
+            place = place.get("items")
+        else:
+            properties = place.get("properties")
+            place = properties.get(part) if isinstance(properties, Mapping) else None
+    return place if isinstance(place, Mapping) else None
+
+
+def checked(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
+    """The blueprint itself; BlueprintError with every violation where there is one."""
+    found = violations(blueprint, tools)
+    if found:
+        raise BlueprintError(
+            "the plan is not coherent: " + "; ".join(f"{v.step}: {v.message}" for v in found[:5]),
+            expected="a blueprint without violations",
+            do="see tdlab.blueprints.violations for the whole list",
+        )
+    return blueprint
+
+
+def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violation, ...]:
+    """Everything that is wrong with the plan, in the order of its steps; empty for a coherent one."""
+    found: list[Violation] = []
+    before = ancestors(blueprint)
+    seen: set[str] = set()
+    asked: dict[str, str] = {}
+    ids = {step.id for step in blueprint.steps}
+    turn = 0
+    if not any(step.kind in ("call", "parallel", "refuse", "code") for step in blueprint.steps):
+        found.append(Violation(code="empty", step="", message="the plan does nothing"))
+    for step in blueprint.steps:
+
+        def note(code: str, message: str, step: Step = step) -> None:
+            found.append(Violation(code=code, step=step.id, message=message))
+
+        if step.id in seen:
+            note("duplicate_step", f"two steps are called {step.id!r}")
+        for needed in step.needs():
+            if needed not in ids:
+                note("unknown_step", f"needs {needed!r}, which is not in the plan")
+            elif needed not in seen:
+                note("cycle", f"needs {needed!r}, which does not come before it: the order has a cycle")
+        if step.turn < turn:
+            note("turn_order", f"belongs to turn {step.turn} after a step of turn {turn}")
+        turn = max(turn, step.turn)
+        _check_kind(step, ids, note)
+        for ask in step.asks:
+            asked[ask.slot] = step.id
+        for call in step.calls:
+            tool = tools.get(call.tool)
+            if tool is None or call.tool not in blueprint.offered:
+                note("unknown_tool", f"calls {call.tool!r}, which is not offered")
+                continue
+            _check_call(blueprint, call, tool, tools, before[step.id], note)
+            for binding in call.arguments.values():
+                if isinstance(binding, Said) and binding.when == "if_asked":
+                    if binding.slot not in asked:
+                        note("never_asked", f"{binding.slot!r} is told only if asked, and nobody asks")
+                    elif asked[binding.slot] not in before[step.id]:
+                        note("asked_late", f"{binding.slot!r} is asked for in a step that need not come before")
+        seen.add(step.id)
+    return tuple(found)
+
+
+def _check_kind(step: Step, ids: set[str], note) -> None:  # type: ignore[no-untyped-def]
+    wanted = {"call": (1, 1), "parallel": (2, 32)}.get(step.kind, (0, 0))
+    if not wanted[0] <= len(step.calls) <= wanted[1]:
+        note("calls", f"a {step.kind} step has {len(step.calls)} calls, not {wanted[0]} to {wanted[1]}")
+    if step.kind == "code":
+        note("no_sandbox", "a code step needs the sandbox, which this version does not have")
+    if step.kind == "ask" and not step.asks:
+        note("ask", "an ask step asks for nothing")
+    if step.kind == "refuse" and not step.request:
+        note("refuse", "a refusal without a request")
+    if step.kind == "confirm" and step.about not in ids:
+        note("confirm", f"confirms {step.about!r}, which is not in the plan")
+    if step.failure is not None and step.kind != "call":
+        note("failure", f"a failure cannot be injected into a {step.kind} step")
+
+
+def _check_call(
+    blueprint: Blueprint, call: Call, tool: Tool, tools: Mapping[str, Tool], before: frozenset[str], note
+) -> None:  # type: ignore[no-untyped-def]
+    for parameter in tool.required:
+        if parameter not in call.arguments:
+            note("unbound", f"{tool.key} needs {parameter!r} and nothing is bound to it")
+    known: dict[str, Json] = {}
+    for parameter, binding in call.arguments.items():
+        if not isinstance(binding, Observed):
+            known[parameter] = binding.value
+            continue
+        if binding.step not in before:
+            note("not_before", f"{parameter!r} is read from {binding.step!r}, which need not come before")
+            continue
+        source = blueprint.step(binding.step)
+        if binding.call >= len(source.calls):
+            note("no_such_call", f"{parameter!r} is read from call {binding.call} of {binding.step!r}")
+            continue
+        producer = tools.get(source.calls[binding.call].tool)
+        if producer is None or schema_at(returned_schema(producer), binding.path) is None:
+            note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
+    # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
+    partial = {**tool.input_schema, "required": [p for p in tool.required if p in known]}
+    if "minProperties" in partial and len(known) < len(call.arguments):
+        partial.pop("minProperties")
+    if len(known) < len(call.arguments):
+        for word in ("anyOf", "oneOf", "allOf", "if", "then", "else", "dependentRequired", "not"):
+            partial.pop(word, None)
+    for message in compile_schema(partial).errors(known):
+        note("schema", f"{tool.key}: {message}")

@@ -1,0 +1,60 @@
+"""The live environment: calls go to real MCP servers, and what they answer is what the trajectory records.
+
+Answers are journalled before they are used, so that a resumed run repeats no call whose answer it has. Nothing is
+planned, invented or corrected here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from tdlab.records import Json, Tool, canonical_json, digest
+from tdlab.rollout.environments import ToolResult, receipt
+
+if TYPE_CHECKING:
+    from tdlab.pool.live import LiveServers
+
+__all__ = ["LiveEnvironment"]
+
+
+class LiveEnvironment:
+    """Executes calls on `servers`. ``scope`` names the rollout in the journal; ``journal_get`` and ``journal_put`` are
+    the store's, or both None to keep nothing."""
+
+    name = "live"
+
+    def __init__(
+        self,
+        servers: LiveServers,
+        *,
+        scope: str,
+        timeout_s: float = 30.0,
+        journal_get: Callable[[str], str | None] | None = None,
+        journal_put: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._servers = servers
+        self._scope = scope
+        self._timeout_s = timeout_s
+        self._get = journal_get
+        self._put = journal_put
+
+    def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
+        """Call the server, or take its journalled answer to the very same call of the very same rollout."""
+        key = "live/" + digest(self._scope, call_id, tool.key, dict(arguments), length=40)
+        kept = self._get(key) if self._get else None
+        if kept is not None:
+            answer = json.loads(kept)
+            ok, text = bool(answer["ok"]), str(answer["text"])
+        else:
+            result = self._servers.call(tool.service, tool.name, dict(arguments), timeout_s=self._timeout_s)
+            ok = result.ok
+            text = canonical_json(result.structured) if result.ok and result.structured is not None else result.text
+            if self._put:
+                self._put(key, canonical_json({"ok": ok, "text": text}))
+        return ToolResult(ok, text, receipt(call_id, tool, f"live:{tool.service}", arguments, text, ok=ok))
+
+    def changes(self) -> dict[str, dict[str, Json]]:
+        """Nothing: what changed on a real server is not known from here."""
+        return {}

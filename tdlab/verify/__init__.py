@@ -1,0 +1,12 @@
+"""Verification: what makes a trajectory count.
+
+`verify` runs every check on one trajectory and gives a `Verdict` with a reason for each failure; `NearDuplicates` judges
+it against the set it would join.
+"""
+
+from __future__ import annotations
+
+from tdlab.verify.checks import CHECKS, Evidence, verify
+from tdlab.verify.duplicates import NearDuplicates, features_of
+
+__all__ = ["CHECKS", "Evidence", "NearDuplicates", "features_of", "verify"]
