@@ -26,7 +26,7 @@ def encode(value: object, what: str) -> str:
     """The JSON text of a record or plain value; StoreError naming ``what`` where JSON has no word for it."""
     try:
         if isinstance(value, BaseModel):
-            value = value.model_dump(mode="json")
+            value = value.model_dump()  # mode="json" would alter keys that are no UTF-8
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(

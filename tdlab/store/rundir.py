@@ -350,6 +350,23 @@ class RunStore:
         for generation, position, text in self._candidate_rows("generation, position, features", accepted, None):
             yield generation, position, decode(text)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Within the block, all that a store open to read gives is of one moment, though the run goes on.
+
+        Keep the block short: the writer's log grows until it ends. For the writer itself it changes nothing.
+        """
+        if self._lock is not None:
+            yield
+            return
+        with self._guard, translated(self._file):
+            self._usable().execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._guard, translated(self._file):
+                self._usable().execute("ROLLBACK")
+
     def ids(self, noun: Literal["trajectory", "blueprint", "cluster"]) -> list[str]:
         """Ids of all stored records of a kind, each once, in the order they were stored."""
         if noun == "cluster":
