@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -30,9 +30,9 @@ class PoolIssue(Record):
     """Something about the input that a person may want to know.
 
     ``error``: what is named here was set aside. ``mended``: it was put right in a safe way and is in the pool.
-    ``note``: it is in the pool as it was. ``tool`` is a tool's name, or its place (``[3]``) where it has no name, or None
-    where the issue is about a service or a file. ``code`` is a stable word, ``found`` is for people, ``where`` is the
-    file and line, as far as known.
+    ``note``: it is in the pool as it was. ``tool`` is a tool's name, or its place (``[3]``) where it has no name, or
+    None where the issue is about a service or a file. ``code`` is a stable word, ``found`` is for people, ``where`` is
+    the file and line, as far as known.
     """
 
     service: str | None = None
@@ -87,8 +87,9 @@ class ToolPool:
     ) -> ToolPool:
         """A pool of these services; tools that cannot be used are set aside with an issue.
 
-        Set aside: a name that is empty or already taken in its service, a schema that `schema_problem` objects to, a
-        second copy of a whole service. Two different services of one name are both kept, the later as ``name#2``.
+        Set aside: a name that is empty or already taken in its service, an input schema that `schema_problem` objects
+        to, a second copy of a whole service. An output schema that it objects to is left out. Two different services of
+        one name are both kept, the later as ``name#2``.
         ``issues`` found earlier are passed on. ``read`` is the number of tool definitions met; by default the tools
         given and those that ``issues`` set aside.
         """
@@ -96,17 +97,20 @@ class ToolPool:
 
     @classmethod
     def _assemble(
-        cls, found: Sequence[tuple[Service, str]], *, issues: Iterable[PoolIssue], read: int | None = None
+        cls, found: Iterable[tuple[Service, str]], *, issues: Iterable[PoolIssue], read: int | None = None
     ) -> ToolPool:
-        """`from_services`, with the place (file and line) that each service comes from."""
-        known = list(issues)
-        if read is None:
-            read = sum(len(service.tools) for service, _ in found) + sum(_sets_aside(issue) for issue in known)
+        """`from_services`, with the place (file and line) that each service comes from.
+
+        ``found`` may be lazy and add to ``issues`` while it runs.
+        """
+        known: list[PoolIssue] = []
+        given_tools = 0
         kept: dict[str, Service] = {}
         given: dict[str, Service] = {}
         keys: set[str] = set()
         for service, where in found:
             name = service.name
+            given_tools += len(service.tools)
             if name in given:
                 if given[name] == service:
                     known.extend(
@@ -140,7 +144,10 @@ class ToolPool:
                         found="no usable tool; the service is left out",
                     )
                 )  # fmt: skip
-        return cls._of(kept.values(), tuple(known), read)
+        earlier = tuple(issues)
+        if read is None:
+            read = given_tools + sum(_sets_aside(issue) for issue in earlier)
+        return cls._of(kept.values(), (*earlier, *known), read)
 
     @classmethod
     def _of(cls, services: Iterable[Service], issues: tuple[PoolIssue, ...], read: int) -> ToolPool:
@@ -319,7 +326,8 @@ class ToolPool:
             ],
             columns=[
                 "key", "service", "name", "description", "domain", "category", "source", "license", "schema_quality",
-                "parameters", "required", "has_output", "read_only", "destructive", "idempotent", "open_world", "errors",
+                "parameters", "required", "has_output", "read_only", "destructive", "idempotent", "open_world",
+                "errors",
             ],
         )  # fmt: skip
         hints = ["read_only", "destructive", "idempotent", "open_world"]
@@ -333,7 +341,7 @@ class ToolPool:
         return pd.DataFrame([{c: getattr(issue, c) for c in columns} for issue in self._issues], columns=columns)
 
     def __repr__(self) -> str:
-        counts = {severity: 0 for severity in ("error", "mended", "note")}
+        counts = dict.fromkeys(("error", "mended", "note"), 0)
         for issue in self._issues:
             counts[issue.severity] += 1
         parts = [f"{len(self._tools):,} tools of {len(self._services):,} services"]
@@ -390,8 +398,13 @@ def _usable(
             continue
         problem = None if tool.output_schema is None else schema_problem(tool.output_schema)
         if problem is not None:
-            set_aside(tool, place, "bad_output_schema", problem)
-            continue
+            issues.append(
+                PoolIssue(
+                    service=name, tool=tool.name, severity="mended", code="output_schema_dropped", where=where,
+                    found=f"its output schema cannot be used and is left out: {problem}",
+                )
+            )  # fmt: skip
+            tool = tool.model_copy(update={"output_schema": None})
         tools[tool.name] = tool if tool.service == name else tool.model_copy(update={"service": name})
     return tuple(tools.values()), issues
 

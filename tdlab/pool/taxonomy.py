@@ -1,0 +1,212 @@
+"""The fixed, versioned list of business domains, and which of them a service belongs to.
+
+The taxonomy is ours (the paper does not publish its own): a JSON file of domains, each with keywords and with the
+labels that public collections use for it. A service is placed by a label of its own where one is known, else by keywords found
+in its name, title, description and tool names, weighted by how few domains share them (inverse document frequency). The
+result depends on the service and the file alone. What is *not* covered: keywords are English, so a service described in
+another script is placed by its Latin-script names or not at all; tool descriptions are not read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from tdlab.errors import PoolError
+from tdlab.records import Domains, Record, Service
+
+__all__ = ["Domain", "Taxonomy"]
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
+_NOISE = re.compile(r"model[\W_]*context[\W_]*protocol|mcp|(?<![a-z])servers?(?![a-z])", re.IGNORECASE)
+"""Words that speak of MCP itself, not of the business: dropped from everything but tool names."""
+
+_NAME_WEIGHT = 3.0
+_TITLE_WEIGHT = 3.0
+_TOOL_WEIGHT = 1.0
+_TEXT_WEIGHT = 1.0
+_MOST_COUNTED = 3.0
+_LEAST_EVIDENCE = 1.0
+_KEPT_SHARE = 0.5
+_MOST_DOMAINS = 3
+
+
+class Domain(Record):
+    """One business domain: keywords are lower-case singular words or phrases, labels are names used elsewhere."""
+
+    id: str
+    title: str
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class Taxonomy:
+    """A versioned list of domains; `unknown` is the domain of what cannot be placed and is none of the list.
+
+    Make one with `bundled` or `from_file`.
+    """
+
+    __slots__ = ("_by_id", "_by_label", "_idf", "_keywords", "domains", "unknown", "version")
+
+    def __init__(self, domains: Sequence[Domain], *, unknown: Domain, version: str) -> None:
+        self.version = version
+        self.domains = tuple(domains)
+        self.unknown = unknown
+        self._by_id = {domain.id: domain for domain in self.domains}
+        if len(self._by_id) != len(self.domains) or unknown.id in self._by_id:
+            raise PoolError(
+                "a taxonomy names a domain twice", expected="a different id for each domain", do="correct the file"
+            )
+        self._by_label: dict[str, str] = {}
+        for domain in self.domains:
+            for label in (domain.id, domain.title, *domain.labels):
+                self._by_label.setdefault(_plain(label), domain.id)
+        self._keywords: dict[tuple[str, ...], list[str]] = {}
+        for domain in self.domains:
+            for keyword in domain.keywords:
+                self._keywords.setdefault(tuple(_words(keyword)), []).append(domain.id)
+        count = len(self.domains)
+        self._idf = {
+            words: math.log(1 + count / len(ids)) / math.log(1 + count) for words, ids in self._keywords.items()
+        }
+
+    @classmethod
+    def bundled(cls) -> Self:
+        """The taxonomy that comes with tdlab."""
+        from tdlab.pool.bundled import data_file
+
+        return cls.from_text(data_file("taxonomy.json").read_text(encoding="utf-8"), source="the bundled taxonomy")
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a taxonomy file; PoolError says what is wrong with it."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PoolError(
+                f"{path}: cannot be read as UTF-8 text ({error})", expected="a taxonomy file", do="check the path"
+            ) from None
+        return cls.from_text(text, source=str(path))
+
+    @classmethod
+    def from_text(cls, text: str, *, source: str) -> Self:
+        """The taxonomy written in JSON: ``version``, ``unknown`` and ``domains``; ``source`` is named in errors."""
+        try:
+            content = json.loads(text)
+            return cls(
+                [Domain.model_validate(entry) for entry in content["domains"]],
+                unknown=Domain.model_validate(content["unknown"]),
+                version=str(content["version"]),
+            )
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise PoolError(
+                f"{source}: is no taxonomy ({type(error).__name__}: {error})",
+                expected="a JSON object with version, unknown and domains",
+                do="see data/taxonomy.json in the source of tdlab",
+            ) from None
+
+    def __contains__(self, domain_id: object) -> bool:
+        """Whether that is the id of a domain, `unknown` included."""
+        return domain_id in self._by_id or domain_id == self.unknown.id
+
+    def __len__(self) -> int:
+        """Number of domains, `unknown` not counted."""
+        return len(self.domains)
+
+    def __iter__(self) -> Iterator[Domain]:
+        """The domains in the order of the file, without `unknown`."""
+        return iter(self.domains)
+
+    def __repr__(self) -> str:
+        return f"<Taxonomy version {self.version}: {len(self.domains)} domains>"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The domain ids in the order of the file, without `unknown`."""
+        return tuple(self._by_id)
+
+    def __getitem__(self, domain_id: str) -> Domain:
+        """The domain of that id; PoolError lists the ids there are."""
+        if domain_id == self.unknown.id:
+            return self.unknown
+        try:
+            return self._by_id[domain_id]
+        except KeyError:
+            raise PoolError(
+                f"no domain has the id {domain_id!r}", expected="one of " + ", ".join(self._by_id), do="correct the id"
+            ) from None
+
+    def label(self, text: str) -> str | None:
+        """The id of the domain that a label of some collection stands for, letter case and punctuation apart."""
+        return self._by_label.get(_plain(text))
+
+    def classify(self, service: Service, *, labels: Iterable[str] = ()) -> Domains:
+        """The domains of ``service``, weights summing to 1: its own label's, else those its words speak for.
+
+        ``labels`` are tried in order after the service's category. Words: up to three domains, each with at least half
+        the evidence of the best; ``{unknown: 1.0}`` where there is too little of it.
+        """
+        for label in (service.category, *labels):
+            found = None if label is None else self.label(label)
+            if found is not None:
+                return {found: 1.0}
+        scores = self._evidence(service)
+        best = max(scores.values(), default=0.0)
+        if best < _LEAST_EVIDENCE:
+            return {self.unknown.id: 1.0}
+        ranked = sorted(scores, key=lambda domain: (-scores[domain], domain))[:_MOST_DOMAINS]
+        kept = [domain for domain in ranked if scores[domain] >= _KEPT_SHARE * best]
+        total = sum(scores[domain] for domain in kept)
+        weights = {domain: round(scores[domain] / total, 6) for domain in kept}
+        weights[kept[0]] = round(1.0 - sum(weights[domain] for domain in kept[1:]), 6)
+        return weights
+
+    def _evidence(self, service: Service) -> Mapping[str, float]:
+        """Evidence per domain: each keyword's rarity times its weighted count, which is cut off so that none decides."""
+        counts: dict[tuple[str, ...], float] = {}
+        sources = [
+            (_NAME_WEIGHT, _NOISE.sub(" ", service.name)),
+            (_TITLE_WEIGHT, _NOISE.sub(" ", service.title)),
+            (_TEXT_WEIGHT, _NOISE.sub(" ", service.description)),
+            *((_TOOL_WEIGHT, tool.name) for tool in service.tools),
+        ]
+        for weight, text in sources:
+            words = _words(text)
+            here: set[tuple[str, ...]] = {(word,) for word in words}
+            here.update(pairwise(words))
+            for phrase in here:
+                if phrase in self._keywords:
+                    counts[phrase] = counts.get(phrase, 0.0) + weight
+        scores: dict[str, float] = {}
+        for phrase in sorted(counts):
+            gain = self._idf[phrase] * min(counts[phrase], _MOST_COUNTED) * len(phrase)
+            for domain in self._keywords[phrase]:
+                scores[domain] = scores.get(domain, 0.0) + gain
+        return scores
+
+
+def _plain(label: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", label.lower().replace("&", " and ")))
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case singular words; ``getUserIDs_v2`` is get, user, id, v, 2."""
+    return [_singular(word.lower()) for word in _WORD.findall(text)]
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
