@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from tdlab.clusters._refs import inlined
 from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.records import Tool
 
-__all__ = ["Slot", "entity_words", "kind_of", "slots_of", "types_of", "world_name"]
+__all__ = ["ENTITY_NOISE", "Slot", "entity_words", "kind_of", "slots_of", "types_of", "world_name"]
 
 Kind = Literal["id", "ref", "world", "label", "value", "quantity", "time", "choice", "flag", "prose", "control"]
 
@@ -37,7 +38,7 @@ class Slot(NamedTuple):
     @property
     def handle(self) -> bool:
         """Whether the slot identifies something."""
-        return self.kind in ("id", "ref")
+        return self.kind in ("id", "ref") or (self.kind == "world" and bool(self.entity))
 
 
 _CONTROL = frozenset(
@@ -65,7 +66,7 @@ _QUANTITY_TAIL = frozenset(
     "amount price total quantity count score rating rate percent percentage ratio weight length radius distance duration"
     " cent cents minor minute minutes day days hour hours second seconds size age km meter metre".split()
 )
-_ENTITY_NOISE = frozenset(
+ENTITY_NOISE = frozenset(
     "detail info information status data content list result summary overview statistic stat record history count by"
     " all metadata property value full complete entry batch bulk multiple single level basic current latest recent"
     " available specific id ids uuid name slug number key hash url uri".split()
@@ -121,6 +122,10 @@ for _concept, _weight, _names in (
 ):
     for _name in _names.split():
         _WORLD[_name] = (_concept, _weight)
+
+
+_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency"})
+"""World concepts that describe a thing but do not name one."""
 
 
 @lru_cache(maxsize=65536)
@@ -230,8 +235,10 @@ def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, e
         noun = (reference(own, entity) or entity).split("_")[-1]
         if len(words) == 1:
             name = f"{noun}_id" if noun else name
-    elif kind in ("ref", "label") or (kind == "world" and len(words) > 1):
+    elif kind in ("ref", "label"):
         noun = singular(words[-2]) if len(words) > 1 else entity if kind == "label" else ""
+    elif kind == "world" and len(words) > 1 and reference(own) and concept not in _NO_HANDLE:
+        noun = singular(words[-2])
     elif kind == "value":
         noun = words[-1]
     return Slot(parameter, inside, name, noun, kind, concept, required, schema)
@@ -240,7 +247,7 @@ def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, e
 def entity_words(tool: Tool) -> tuple[str, ...]:
     """The nouns of the tool's name that say what it is about, singular, without filler; empty where there are none."""
     words = [singular(word) for word in nature(tool).entity.split("_") if word]
-    while len(words) > 1 and words[-1] in _ENTITY_NOISE:
+    while len(words) > 1 and words[-1] in ENTITY_NOISE:
         words.pop()
     return tuple(words)
 
@@ -249,13 +256,30 @@ def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
     """Every slot of a tool whose main entity is ``entity``, in declared order; at most 200, one level deep."""
     required = set(tool.required)
     found: list[Slot] = []
-    for parameter, schema in list(tool.parameters.items())[:200]:
+    for parameter, schema in list(parameters_of(tool).items())[:200]:
         found.append(_slot(parameter, "", schema, parameter in required, entity))
-        items = schema.get("items")
-        inner = items if isinstance(items, dict) else schema
-        properties = inner.get("properties")
-        if isinstance(properties, dict):
-            for name, part in list(properties.items())[:30]:
-                if isinstance(part, dict) and len(found) < 400:
-                    found.append(_slot(parameter, name, part, parameter in required, singular(parameter)))
+        for name, part in list(inner_properties(schema).items())[:30]:
+            if len(found) < 400:
+                found.append(_slot(parameter, name, part, parameter in required, singular(parameter)))
     return tuple(found)
+
+
+def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
+    """The tool's parameters with local references written out."""
+    if "$defs" not in tool.input_schema and "definitions" not in tool.input_schema:
+        return tool.parameters
+    properties = inlined(tool.input_schema).get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def inner_properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Properties one level inside an object, an array of objects, or a branch of anyOf that is either."""
+    for part in (schema, *_branches(schema)):
+        for inner in (part.get("items"), part):
+            for place in (inner, *_branches(inner)) if isinstance(inner, dict) else ():
+                properties = place.get("properties")
+                if isinstance(properties, dict):
+                    return {str(name): value for name, value in properties.items() if isinstance(value, dict)}
+    return {}

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
-from tdlab.clusters._words import Slot, _normal, kind_of, types_of
+from tdlab.clusters._words import Slot, _normal, inner_properties, kind_of, types_of
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.records import Dependency, Evidence, Service, Tool
 
@@ -57,11 +57,11 @@ _KIND_WEIGHT = {
     "control": 0.0,
 }
 _FLOW: dict[str, dict[str, float]] = {
-    "list": {"list": 0.6, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.75},
+    "list": {"list": 0.6, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.85},
     "create": {"list": 0.6, "read": 0.95, "create": 0.95, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.7},
-    "read": {"list": 0.6, "read": 0.8, "create": 0.85, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.75},
-    "update": {"list": 0.35, "read": 0.65, "create": 0.45, "update": 0.6, "delete": 0.5, "act": 0.6, "compute": 0.35},
-    "act": {"list": 0.35, "read": 0.65, "create": 0.5, "update": 0.5, "delete": 0.5, "act": 0.6, "compute": 0.35},
+    "read": {"list": 0.6, "read": 0.8, "create": 0.85, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.8},
+    "update": {"list": 0.35, "read": 0.65, "create": 0.45, "update": 0.5, "delete": 0.5, "act": 0.55, "compute": 0.35},
+    "act": {"list": 0.35, "read": 0.65, "create": 0.5, "update": 0.45, "delete": 0.5, "act": 0.5, "compute": 0.35},
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
     "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
 }
@@ -97,12 +97,18 @@ class DependencyGraph:
         return tuple(self._out.get(tool, ()))
 
     def pair_scores(self) -> dict[tuple[str, str], float]:
-        """For each ordered pair of tools the chance that any of its edges is real: 1 - product(1 - score)."""
+        """How surely a value of one tool reaches another, by ordered pair: over all parameters that it could fill.
+
+        Parameters of one call are neither independent nor the same evidence, so the score lies half-way between that
+        of the best edge and 1 - product(1 - score).
+        """
         missing: dict[tuple[str, str], float] = {}
+        best: dict[tuple[str, str], float] = {}
         for edge in self.edges:
             pair = (edge.source, edge.target)
             missing[pair] = missing.get(pair, 1.0) * (1.0 - edge.score)
-        return {pair: round(1.0 - left, 6) for pair, left in missing.items()}
+            best[pair] = max(best.get(pair, 0.0), edge.score)
+        return {pair: round((best[pair] + 1.0 - left) / 2, 6) for pair, left in missing.items()}
 
     def to_frame(self) -> pandas.DataFrame:
         """One row an edge: source, target, path, parameter, score, evidence (``kind: detail`` joined by ``; ``)."""
@@ -205,10 +211,19 @@ def _inside(
             for key in _keys(field):
                 if key not in best:  # fields come surest first
                     best[key] = offer
+            if field.entity and len(field.path) > 1 and field.path[-2] == 0:
+                whole = field._replace(path=field.path[:-1], name=field.entity, schema={"type": "object"})
+                best.setdefault(("record", field.entity), _Offer(i, whole, operation))
         for key, offer in best.items():
             index.setdefault(key, []).append(offer)
     focuses = {known.focus(tool) for tool in tools if known.nature(tool).operation in ("list", "read", "create")}
-    shared = Counter(slot.name for tool in tools for slot in known.slots(tool) if not slot.inside)
+    shared = Counter(
+        slot.name
+        for tool in tools
+        if known.nature(tool).operation not in ("create", "update")
+        for slot in known.slots(tool)
+        if not slot.inside and slot.required
+    )
     ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]] = {}
     mentioned = mentions_in(tools)
     found: list[Dependency] = []
@@ -219,7 +234,7 @@ def _inside(
         best_of: dict[str, dict[int, tuple[float, Slot, ReturnedField, str]]] = {}
         for slot in known.slots(tool):
             weight = slot_weight(slot, telling, focuses, shared)
-            if weight <= 0.0:
+            if weight <= 0.0 or (weight < threshold and not told):
                 continue
             options = best_of.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot):
@@ -290,9 +305,20 @@ def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
         yield ("id", field.entity)
 
 
+def _opaque(slot: Slot) -> bool:
+    """Whether a slot takes whole records that its schema does not describe."""
+    if slot.inside or inner_properties(slot.schema):
+        return False
+    types = types_of(slot.schema)
+    items = slot.schema.get("items")
+    return types == {"object"} or (types == {"array"} and isinstance(items, dict) and types_of(items) == {"object"})
+
+
 def _wanted(slot: Slot) -> Iterator[tuple[tuple[str, str], float, str]]:
     """The index keys that can fill a slot, each with the quality of such a match."""
     yield ("name", slot.name), 1.0, "same name"
+    if slot.kind == "value" and slot.entity and _opaque(slot):
+        yield ("record", slot.entity), 0.75, "whole record"
     if slot.kind == "id" and slot.entity:
         yield ("id", slot.entity), 0.85, "same entity"
     elif slot.kind in ("ref", "value", "label") and slot.entity:
@@ -317,7 +343,7 @@ def slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], sha
         weight *= telling.get(slot.name, 1.0)
     if "boolean" in types:
         return 0.0
-    if "object" in types and not slot.inside:
+    if "object" in types and not slot.inside and not _opaque(slot):
         weight *= 0.5
     if not slot.required:
         weight *= 0.7

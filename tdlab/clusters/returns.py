@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tdlab.clusters._words import Slot, entity_words, kind_of, slots_of, types_of
+from tdlab.clusters._words import ENTITY_NOISE, Slot, entity_words, inner_properties, kind_of, slots_of, types_of
 from tdlab.pool.naming import ToolNature, nature, reference, singular, split_words
 from tdlab.records import Tool, canonical_json
 
@@ -50,6 +50,11 @@ _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
 )
+_OF_WHAT = re.compile(
+    r"\b([A-Za-z]+) (?:ids?|identifiers?|uuid|names?|titles?)\b"
+    r"|\b(?:ids?|identifiers?|uuid|names?|titles?) (?:of|for) (?:the |an? |this |your )?([A-Za-z]+(?:[ _-][A-Za-z]+)?)",
+    re.IGNORECASE,
+)
 _RETURNS_SECTION = re.compile(r"\breturns?\s*:(.{0,400})", re.IGNORECASE | re.DOTALL)
 
 
@@ -70,6 +75,9 @@ class Returns:
         self._set_by: dict[str, dict[str, dict[str, Any]]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._acted: set[str] = set()
+        self._common_table: dict[str, dict[str, Any]] | None = None
+        self._link_table: dict[str, dict[str, float]] | None = None
+        self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
         for tool in self.tools:
             self._read(tool)
 
@@ -78,7 +86,10 @@ class Returns:
     def nature(self, tool: Tool) -> ToolNature:
         """The tool's nature, kept."""
         if tool.key not in self._natures:
-            self._natures[tool.key] = nature(tool)
+            found = nature(tool)
+            if found.operation == "list" and found.effect != "search" and not _asks_for_many(tool):
+                found = found._replace(operation="read")
+            self._natures[tool.key] = found
         return self._natures[tool.key]
 
     def focus(self, tool: Tool) -> str:
@@ -103,8 +114,22 @@ class Returns:
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
         """The tool's slots, kept."""
         if tool.key not in self._slots:
-            self._slots[tool.key] = slots_of(tool, self.focus(tool))
+            self._slots[tool.key] = tuple(self._named(slot) for slot in slots_of(tool, self.focus(tool)))
         return self._slots[tool.key]
+
+    def _named(self, slot: Slot) -> Slot:
+        """A bare ``id`` or ``name`` whose description says of what ("API identifier", "name of the city") says so too."""
+        text = slot.schema.get("description")
+        if slot.kind not in ("id", "label") or "_" in (slot.inside or slot.parameter) or not isinstance(text, str):
+            return slot
+        if len(split_words(slot.inside or slot.parameter)) > 1:
+            return slot
+        for match in _OF_WHAT.finditer(text[:300]):
+            for word in split_words(match.group(1) or match.group(2)):
+                noun = singular(word)
+                if noun in self._words:
+                    return slot._replace(entity=noun, name=f"{noun}_id" if slot.kind == "id" else slot.name)
+        return slot
 
     def handles(self, entity: str) -> dict[str, float]:
         """Names by which the service's tools identify ``entity``, with how surely each does."""
@@ -197,6 +222,59 @@ class Returns:
         walk(schema, (), focus, 0)
         return found
 
+    def _common(self) -> dict[str, dict[str, Any]]:
+        """Parameters that most of the service turns on: required words that at least three tools and a third ask for.
+
+        They name what the service is about (the title of an article, a ticker), so what its lists list is told by them.
+        """
+        if self._common_table is None:
+            asked: dict[str, list[dict[str, Any]]] = {}
+            for tool in self.tools:
+                for slot in self.slots(tool):
+                    if slot.required and not slot.inside and slot.kind in ("ref", "label", "value", "world"):
+                        if types_of(slot.schema) <= {"string", "integer"}:
+                            asked.setdefault(slot.parameter, []).append(slot.schema)
+            fewest = max(3, -(-len(self.tools) // 3))
+            self._common_table = {name: found[0] for name, found in asked.items() if len(found) >= fewest}
+        return self._common_table
+
+    def _links(self) -> dict[str, dict[str, float]]:
+        """For each entity the others that its record points to, with how surely.
+
+        Surely (1.0) where a change of it takes their identifier too; less where a read of it says that it shows them
+        (and then each of those points back, 0.7), where a tool's name joins the two (``update_order_items``, 0.6), where a parameter's description says so ("the payment id stored in
+        the user's profile", 0.5), or where prose about it merely names them (0.45).
+        """
+        if self._link_table is None:
+            table: dict[str, dict[str, float]] = {}
+
+            def link(entity: str, other: str, strength: float) -> None:
+                if entity != other and table.setdefault(entity, {}).get(other, 0.0) < strength:
+                    table[entity][other] = strength
+
+            for tool in self.tools:
+                focus = self.focus(tool)
+                for other, certainty in self._mentioned(tool, focus):
+                    if certainty >= 0.75:
+                        link(other, focus, 0.7)
+                if self.nature(tool).operation not in ("compute", "delete"):
+                    own = [noun for noun in entity_words(tool) if noun in self._handles or noun == focus]
+                    for noun in own:
+                        link(focus, noun, 0.6)
+                    for noun in self._nouns(tool.description[:1500]):
+                        for entity in own:
+                            link(entity, noun, 0.45)
+                for slot in self.slots(tool):
+                    text = slot.schema.get("description")
+                    if slot.handle and slot.entity and isinstance(text, str):
+                        for noun in self._nouns(text[:300]):
+                            link(noun, slot.entity, 0.5)
+            for entity, others in self._linked.items():
+                for other in others:
+                    link(entity, other, 1.0)
+            self._link_table = table
+        return self._link_table
+
     def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         """The fields of the entity in the tool's answer, by name, before they are put in shape."""
         operation, focus = self.nature(tool).operation, self.focus(tool)
@@ -214,7 +292,7 @@ class Returns:
                 continue
             certainty = _ECHO[operation]
             if slot.handle:
-                certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty + 0.1)
+                certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty)
             elif slot.kind == "prose" and operation in ("list", "read", "compute"):
                 certainty = 0.1
             elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
@@ -224,9 +302,13 @@ class Returns:
             for name, schema in self._set_by.get(focus, {}).items():
                 if name not in planned:
                     put(name, _clean(schema), 0.6, focus)
-        for entity in self._linked.get(focus, {}):
+        for entity, strength in self._links().get(focus, {}).items():
             for name, (schema, weight) in self._handles.get(entity, {}).items():
-                put(name, schema, _LINKED[operation] * weight, entity)
+                put(name, schema, _LINKED[operation] * strength * weight, entity)
+        if operation == "list":
+            for name, schema in self._common().items():
+                if name not in tool.parameters:
+                    put(name, _clean(schema), 0.65, focus)
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
@@ -235,24 +317,38 @@ class Returns:
     def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
         """Entities of the service that the tool's description says, or lets one think, it returns."""
         text = tool.description[:3000]
-        if not text:
-            return []
+        reads = self.nature(tool).operation in ("read", "list")
         told: dict[str, float] = {}
-        clauses = [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
-        clauses += [(match.group(1), 0.8) for match in _RETURNS_SECTION.finditer(text)]
-        clauses.append((text.split(".")[0], 0.35))
+        clauses = [(match.group(1), 0.8) for match in _RETURNS_SECTION.finditer(text)]
+        if reads:
+            clauses += [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
+            clauses.append((text.split(".")[0], 0.35))
         for clause, certainty in clauses:
-            for word in split_words(clause):
-                noun = singular(word)
-                if noun in self._handles and noun != focus and told.get(noun, 0.0) < certainty:
+            for noun in self._nouns(clause):
+                if noun != focus and told.get(noun, 0.0) < certainty:
                     told[noun] = certainty
         return sorted(told.items())
+
+    def _nouns(self, text: str) -> list[str]:
+        """The entities of this service that a text names, each once."""
+        return list(dict.fromkeys(noun for word in split_words(text) if (noun := singular(word)) in self._handles))
 
     def _inferred_fields(self, tool: Tool) -> list[ReturnedField]:
         operation = self.nature(tool).operation
         focus, planned = self._plan(tool)
         root: tuple[str | int, ...] = (_plural(focus), 0) if operation == "list" else ()
-        return [
+        nested = [
+            ReturnedField(
+                (*root, name, 0, inner) if "array" in types_of(plan.schema) else (*root, name, inner),
+                inner,
+                _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else ""),
+                part,
+                round(0.9 * plan.certainty, 4),
+            )
+            for name, plan in planned.items()
+            for inner, part in inner_properties(plan.schema).items()
+        ]
+        return nested + [
             ReturnedField(
                 (*root, name, 0) if "array" in types_of(plan.schema) else (*root, name),
                 name,
@@ -296,6 +392,20 @@ class Returns:
 # ---------------------------------------------------------------------------------------------------- module functions
 
 
+_MANY_VERBS = frozenset("list ls all browse discover enumerate lists query filter match find search".split())
+
+
+def _asks_for_many(tool: Tool) -> bool:
+    """Whether a tool that lists by its name really does: ``get_orders`` does, ``get_order_details`` does not."""
+    words = split_words(tool.name)
+    if any(word in _MANY_VERBS for word in words):
+        return True
+    kept = list(words)
+    while len(kept) > 1 and (singular(kept[-1]) in ENTITY_NOISE or kept[-1] in ENTITY_NOISE):
+        kept.pop()
+    return len(kept) > 1 and kept[-1] != singular(kept[-1])
+
+
 def returned_schema(tool: Tool, siblings: Iterable[Tool] = ()) -> dict[str, Any]:
     """The JSON Schema of what ``tool`` returns, given the other tools of its service.
 
@@ -321,13 +431,18 @@ def _alone(text: str) -> Returns:
     return Returns([Tool.model_validate_json(text)])
 
 
+def _noun_of(name: str, entity: str) -> str:
+    """The noun that a field of ``entity`` identifies, else ``entity``."""
+    noun = (reference(name, entity) or "").split("_")
+    if len(noun) > 1 and kind_of(name, {}) != "id":
+        noun = noun[:-1]
+    return noun[-1] if noun and noun[-1] else entity
+
+
 def _field(
     path: tuple[str | int, ...], name: str, entity: str, schema: dict[str, Any], certainty: float
 ) -> ReturnedField:
-    noun = (reference(name, entity) or "").split("_")
-    if len(noun) > 1 and kind_of(name, schema) != "id":
-        noun = noun[:-1]
-    return ReturnedField(path, name, (noun[-1] if noun and noun[-1] else entity), schema, certainty)
+    return ReturnedField(path, name, _noun_of(name, entity), schema, certainty)
 
 
 def _informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
