@@ -1,0 +1,67 @@
+"""What all tests share: no network, no user settings, repeatable examples, and where recorded data is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+ONLINE = {"servers", "docker", "browser"}
+
+# The default run tries the same examples each time, so that a red test is about the change at hand.
+# `pytest --hypothesis-profile explore` looks further.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own settings, and no figure opens a window."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.setenv("MPLBACKEND", "agg")
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that would reach another machine fails, unless a marker says that it may."""
+    if any(request.node.get_closest_marker(name) for name in ONLINE):
+        return
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("localhost", "::1", "0.0.0.0", "") and not str(host).startswith("127."):
+            raise AssertionError(f"a test wanted to connect to {host}: tdlab's default path needs no network")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded data: the variable TDLAB_SHARED, else ``shared`` beside the checkout; skips without it."""
+    folder = Path(os.environ.get("TDLAB_SHARED") or ROOT.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"the recorded data is not at {folder} (set TDLAB_SHARED)")
+    return folder
+
+
+def pytest_report_header() -> str:
+    """Say at the top where the recorded data is, if anywhere."""
+    folder = Path(os.environ.get("TDLAB_SHARED") or ROOT.parent / "shared")
+    return f"recorded data: {'found' if (folder / 'data').is_dir() else 'absent, tests that read it skip'}"

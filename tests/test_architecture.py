@@ -1,0 +1,334 @@
+"""The house: layers point downward, each outside library has one door, names are exact, importing is light."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tdlab"
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("records",),
+    ("config",),
+    ("store",),
+    ("pool",),
+    ("clusters",),
+    ("blueprints",),
+    ("sandbox",),
+    ("rollout",),
+    ("verify",),
+    ("diversity",),
+    ("evolution",),
+    ("evaluation", "embedding"),
+    ("plots",),
+    ("pipeline",),
+    ("panels", "cli"),
+)
+"""Low to high, as in the design. A room imports from lower layers and from itself."""
+
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+DOORS = {
+    "datasketch": "tdlab.verify",
+    "docker": "tdlab.sandbox",
+    "faker": "tdlab.blueprints",
+    "ipywidgets": "tdlab.panels",
+    "jsonschema_rs": "tdlab.pool.schema",
+    "jupyterlab": "tdlab.cli",
+    "matplotlib": "tdlab.plots",
+    "mcp": "tdlab.pool.live",
+    "mcp_types": "tdlab.pool.live",
+    "openai": "tdlab.rollout",
+    "pyarrow": "tdlab.store.formats",
+    "rstr": "tdlab.blueprints",
+    "seaborn": "tdlab.plots",
+    "sqlite3": "tdlab.store",
+    "typer": "tdlab.cli",
+    "umap": "tdlab.embedding",
+    "yaml": "tdlab.config",
+}
+"""The one module or room that may import each library."""
+
+FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "rich", "scipy"}
+"""Libraries that any room may import: the language that the rooms speak with each other."""
+
+HEAVY = (
+    "IPython datasketch docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai pandas pyarrow "
+    "scipy seaborn sklearn torch umap"
+).split()
+"""What ``import tdlab`` must not load."""
+
+DISTRIBUTION = {"IPython": "ipywidgets", "mcp_types": "mcp", "umap": "umap-learn", "yaml": "pyyaml"}
+"""The declared dependency that brings an import name, where the two differ."""
+
+MOST_LINES = 600
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    names: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    file: Path
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.split(".")[1] if "." in self.name else ""
+
+    @property
+    def is_public(self) -> bool:
+        return not any(part.startswith("_") and part != "__init__" for part in self.name.split("."))
+
+    def imports(self) -> Iterator[Import]:
+        """Every import anywhere in the module: at the top, in functions, for type checkers only."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield Import(alias.name, (), node.lineno)
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    package = self.name.split(".") if self.file.name == "__init__.py" else self.name.split(".")[:-1]
+                    base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+                yield Import(base, tuple(alias.name for alias in node.names), node.lineno)
+
+    def at(self, line: int) -> str:
+        return f"{self.file.relative_to(ROOT)}:{line}"
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    found = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found.append(Module(name, file, ast.parse(file.read_text(encoding="utf-8"), str(file))))
+    return tuple(found)
+
+
+def rooms_of(found: Import) -> list[str]:
+    """The rooms of tdlab that an import reaches; an empty string stands for the package's own front."""
+    if found.module == "tdlab":
+        return [name if name in RANK else "" for name in found.names] or [""]
+    return [found.module.split(".")[1]] if found.module.startswith("tdlab.") else []
+
+
+def fail(title: str, faults: list[str]) -> None:
+    if faults:
+        pytest.fail(f"{title}:\n  " + "\n  ".join(faults), pytrace=False)
+
+
+def test_every_room_has_a_layer() -> None:
+    fail(
+        "modules of a room that LAYERS does not name (put it where it belongs)",
+        [f"{m.at(1)} is in {m.room!r}" for m in modules() if m.room and m.room != "__main__" and m.room not in RANK],
+    )
+
+
+def test_imports_go_downward_only() -> None:
+    faults = []
+    for module in modules():
+        if module.room not in RANK:
+            continue
+        for found in module.imports():
+            for room in rooms_of(found):
+                if room == "":
+                    faults.append(f"{module.at(found.line)} imports the package's front: name the module instead")
+                elif room != module.room and room in RANK and RANK[room] >= RANK[module.room]:
+                    faults.append(f"{module.at(found.line)} is in {module.room} and imports {room}, which is not lower")
+    fail("imports that do not go downward", faults)
+
+
+def test_private_modules_stay_in_their_room() -> None:
+    faults = []
+    for module in modules():
+        for found in module.imports():
+            inner = found.module.split(".")[2:] if found.module.startswith("tdlab.") else []
+            names = list(found.names) if found.module.startswith("tdlab.") else []
+            private = [part for part in [*inner, *names] if part.startswith("_") and not part.startswith("__")]
+            if private and rooms_of(found) != [module.room]:
+                faults.append(f"{module.at(found.line)} imports {private[0]} of {found.module}")
+    fail("private names used by another room", faults)
+
+
+def test_each_library_has_one_door() -> None:
+    faults = []
+    for module in modules():
+        for found in module.imports():
+            library = found.module.split(".")[0]
+            if library in DOORS:
+                door = DOORS[library]
+                if module.name != door and not module.name.startswith(f"{door}."):
+                    faults.append(f"{module.at(found.line)} imports {library}; its door is {door}")
+            elif library not in FREE and library != "tdlab" and library not in sys.stdlib_module_names:
+                faults.append(f"{module.at(found.line)} imports {library}: give it a door in DOORS, or name it in FREE")
+    fail("libraries imported elsewhere than at their door", faults)
+
+
+def test_every_imported_library_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in project["dependencies"]}
+    faults = []
+    for module in modules():
+        for found in module.imports():
+            library = found.module.split(".")[0]
+            if library == "tdlab" or library in sys.stdlib_module_names:
+                continue
+            if DISTRIBUTION.get(library, library).lower().replace("_", "-") not in declared:
+                faults.append(f"{module.at(found.line)} imports {library}, which pyproject.toml does not name")
+    fail("imports without a dependency", faults)
+
+
+def test_nothing_imports_the_panels() -> None:
+    faults = [
+        f"{module.at(found.line)} imports panels"
+        for module in modules()
+        if module.room not in ("panels", "")
+        for found in module.imports()
+        if "panels" in rooms_of(found)
+    ]
+    fail("panels are for notebooks", faults)
+
+
+def test_no_library_call_starts_an_event_loop() -> None:
+    """It fails in Jupyter, where a loop runs already. Only the command line may start one."""
+    faults = []
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            called = f"{owner}.{node.func.attr}"
+            never = called == "asyncio.run" or node.func.attr in ("run_until_complete", "run_forever")
+            if never or (called == "anyio.run" and module.room != "cli"):
+                faults.append(f"{module.at(node.lineno)} calls {called}")
+    fail("event loops started in library code", faults)
+
+
+def test_modules_are_short() -> None:
+    long = [(len(m.file.read_text(encoding="utf-8").splitlines()), m.at(1)) for m in modules()]
+    fail(f"modules of {MOST_LINES} lines or more", [f"{place} has {n}" for n, place in long if n >= MOST_LINES])
+
+
+def test_every_module_says_what_it_is() -> None:
+    fail("modules without a docstring", [m.at(1) for m in modules() if not ast.get_docstring(m.tree)])
+
+
+def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
+    """``__all__`` (None without a literal one), all top-level names, and the public ones that the module defines."""
+    exported: list[str] | None = None
+    bound: set[str] = set()
+    defined: set[str] = set()
+    for node in top_level(module.tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+            defined.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            bound |= names
+            source = module.name if isinstance(node, ast.ImportFrom) and node.level else getattr(node, "module", "")
+            if module.file.name == "__init__.py" and (source or "").startswith(module.name):
+                defined |= names
+        else:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            names = {n.id for target in targets if target is not None for n in ast.walk(target) if isinstance(n, ast.Name)}
+            bound |= names
+            if "__all__" in names:
+                try:
+                    exported = list(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+                except ValueError:
+                    exported = None
+    return exported, bound, {name for name in defined if not name.startswith("_")}
+
+
+def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, those under ``if`` and ``try`` included, those for type checkers only left out."""
+    for node in body:
+        if isinstance(node, ast.If):
+            if "TYPE_CHECKING" not in ast.unparse(node.test):
+                yield from top_level([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            yield from top_level([*node.body, *node.orelse, *node.finalbody])
+        elif isinstance(
+            node,
+            ast.FunctionDef
+            | ast.AsyncFunctionDef
+            | ast.ClassDef
+            | ast.Import
+            | ast.ImportFrom
+            | ast.Assign
+            | ast.AnnAssign,
+        ):
+            yield node
+
+
+def test_every_public_module_says_exactly_what_it_offers() -> None:
+    faults = []
+    for module in modules():
+        if not module.is_public:
+            continue
+        exported, bound, defined = names_of(module)
+        if exported is None:
+            faults.append(f"{module.at(1)} has no literal __all__")
+            continue
+        lazy = "__getattr__" in bound  # names of another module, loaded on first use; the next test gets each
+        if len(set(exported)) != len(exported):
+            faults.append(f"{module.at(1)}: __all__ names something twice")
+        faults += [
+            f"{module.at(1)}: __all__ names {n!r}, which is not there" for n in exported if n not in bound and not lazy
+        ]
+        faults += [f"{module.at(1)}: {n!r} is public and not in __all__" for n in sorted(defined - set(exported))]
+    fail("__all__ is not exact", faults)
+
+
+def test_every_offered_name_can_be_had() -> None:
+    script = (
+        "import importlib, json, sys\n"
+        "missing = []\n"
+        "for name in json.loads(sys.argv[1]):\n"
+        "    module = importlib.import_module(name)\n"
+        "    missing += [f'{name}.{n}' for n in module.__all__ if not hasattr(module, n)]\n"
+        "print(json.dumps(missing))\n"
+    )
+    public = [m.name for m in modules() if m.is_public and names_of(m)[0] is not None]
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(public)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
+
+
+def test_importing_tdlab_is_light_and_quick(record_property: pytest.RecordProperty) -> None:
+    script = (
+        "import time; start = time.perf_counter(); import tdlab; took = time.perf_counter() - start\n"
+        "import json, sys; print(json.dumps([took, sorted({name.split('.')[0] for name in sys.modules})]))"
+    )
+    seconds = []
+    loaded: set[str] = set()
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+        took, names = json.loads(done.stdout)
+        seconds.append(took)
+        loaded |= set(names)
+    record_property("import_seconds", min(seconds))
+    heavy = sorted(loaded & set(HEAVY))
+    assert not heavy, f"`import tdlab` loads {', '.join(heavy)}: import them inside the functions that use them"
+    assert min(seconds) < 1.0, f"`import tdlab` takes {min(seconds):.2f} s at best of {len(seconds)}"

@@ -1,0 +1,128 @@
+"""The repository holds sources: no outputs, no machine's own paths, no large files; and a wheel of it is complete."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LARGEST = 1 << 20
+
+SET_UP_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/tdlab run --out runs/first"
+TEST = ".venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest"
+
+# Written in two halves, so that this file does not hold what it looks for.
+MACHINE_PATHS = re.compile(
+    "|".join(
+        re.escape(a + b)
+        for a, b in (("/wo", "rk/"), ("/ro", "ot/"), ("/opt/", "pypi"), ("/Us", "ers/"), ("/tmp/", "tools"))
+    )
+)
+REGISTRIES = re.compile(
+    "|".join(
+        re.escape(a + b)
+        for a, b in (
+            ("--index", "-url"),
+            ("--extra-index", "-url"),
+            ("pypi.org", "/simple"),
+            ("files.python", "hosted.org"),
+            ("registry.npm", "js.org"),
+        )
+    )
+)
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout")
+    return tuple(ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file())
+
+
+def text_of(file: Path) -> str | None:
+    content = file.read_bytes()
+    if b"\0" in content[:8192]:
+        return None
+    return content.decode("utf-8")
+
+
+def test_notebooks_are_committed_without_outputs() -> None:
+    for file in tracked():
+        if file.suffix != ".ipynb":
+            continue
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        where = file.relative_to(ROOT)
+        assert "widgets" not in notebook.get("metadata", {}), f"{where} holds widget state"
+        for number, cell in enumerate(notebook["cells"]):
+            if cell["cell_type"] == "code":
+                assert cell["outputs"] == [], f"{where}, cell {number}, holds outputs: clear them before committing"
+                assert cell["execution_count"] is None, f"{where}, cell {number}, holds an execution count"
+
+
+def test_no_machine_path_and_no_registry_is_named() -> None:
+    faults = []
+    for file in tracked():
+        text = text_of(file)
+        if text is None:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for pattern in (MACHINE_PATHS, REGISTRIES):
+                if match := pattern.search(line):
+                    faults.append(f"{file.relative_to(ROOT)}:{number} names {match.group()}")
+    assert not faults, "\n".join(faults)
+
+
+def test_text_is_utf8_with_unix_line_ends() -> None:
+    for file in tracked():
+        text = text_of(file)  # raises where it is no UTF-8
+        assert text is None or "\r\n" not in text, f"{file.relative_to(ROOT)} has Windows line ends"
+
+
+def test_no_file_is_large() -> None:
+    large = [f"{f.relative_to(ROOT)}: {f.stat().st_size:,} bytes" for f in tracked() if f.stat().st_size > LARGEST]
+    assert not large, "files over 1 MiB:\n" + "\n".join(large)
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    """``.ci/run`` reads them from there and runs them."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for command in (SET_UP_AND_RUN, TEST):
+        assert lines.count(command) == 1, f"README.md must hold this line once: {command}"
+
+
+def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    described = {line.split(":")[0] for line in options["markers"]}
+    assert described == {"servers", "docker", "browser", "fullpool", "crash"}
+    assert options["addopts"][-1] == "not servers and not docker and not browser and not fullpool"
+
+
+def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("tdlab-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (scripts,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        entry_points = configparser.ConfigParser()
+        entry_points.read_string(archive.read(scripts).decode())
+    sources = {f"tdlab/{f.relative_to(ROOT / 'tdlab').as_posix()}" for f in (ROOT / "tdlab").rglob("*") if is_source(f)}
+    data = {f"tdlab/data/{f.relative_to(ROOT / 'data').as_posix()}" for f in (ROOT / "data").rglob("*") if is_source(f)}
+    assert len(data) > 60
+    assert held == sources | data
+    assert entry_points["console_scripts"]["tdlab"] == "tdlab.cli:main"
+
+
+def is_source(file: Path) -> bool:
+    return file.is_file() and file.suffix != ".pyc"
