@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tdlab.clusters._words import Slot, types_of, world_name
 from tdlab.clusters.returns import ReturnedField, Returns
-from tdlab.pool.naming import singular, split_words
+from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Dependency, Evidence, Service, Tool
 
 __all__ = ["join_services"]
@@ -24,6 +24,12 @@ __all__ = ["join_services"]
 _MAX_SERVICES_OF_A_WORD = 64
 _NEIGHBOURS = 10
 _ASKED = 3
+_CLOSE = 0.4
+"""Affinity from which two services count as close."""
+_TELLING = 0.65
+"""Concepts of at least this weight name one thing (a repository, a ticker); the others describe (a city, an e-mail)."""
+_SAME_DOMAIN = 0.25
+"""Affinity of two services of the same main domain, at least."""
 _SOURCE_OPERATIONS = ("list", "read", "create", "update", "act")
 
 
@@ -71,7 +77,9 @@ def join_services(
                 ):
                     for source in giving[concept][other][:2]:
                         need = 1.0 if slot.required else 0.7
-                        score = source.strength * weight * need * (0.85 + 0.15 * affinity)
+                        close = min(1.0, affinity / _CLOSE)
+                        trust = 0.85 + 0.15 * close if weight >= _TELLING else 0.6 + 0.4 * close
+                        score = source.strength * weight * need * trust
                         key = (slot.parameter, source.tool.key)
                         if score >= threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
@@ -102,7 +110,7 @@ def _kept(
                 ),
                 Evidence(
                     kind="affinity",
-                    detail="words the two services share" if affinity else "no rare words shared",
+                    detail="the services share rare words or their domain",
                     weight=round(affinity, 4),
                 ),
             )
@@ -152,14 +160,18 @@ def _asked(
     """The services that are asked for a value: the nearest neighbours that give it, else the next of the same domain."""
     import bisect
 
-    chosen = [(other, affinity) for other, affinity in near.items() if other in givers and affinity > 0.0][:_ASKED]
+    chosen = [
+        (other, max(affinity, _SAME_DOMAIN) if domain[other] == domain[s] != "" else affinity)
+        for other, affinity in near.items()
+        if other in givers and affinity > 0.0
+    ][:_ASKED]
     if chosen or not domain[s]:
         return chosen
     start = bisect.bisect_left(positions, at)
     for step in range(min(len(ring), 2 * _ASKED + 2)):
         other = ring[(start + step) % len(ring)]
         if other != s and near.get(other, 0.0) >= 0.0 and domain[other] == domain[s] and len(chosen) < _ASKED:
-            chosen.append((other, 0.0))
+            chosen.append((other, _SAME_DOMAIN))
     return chosen
 
 
@@ -168,7 +180,8 @@ def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
     words: list[set[str]] = []
     for service in services:
         text = " ".join([service.name, service.title, service.description, *(tool.name for tool in service.tools[:60])])
-        words.append({singular(word) for word in split_words(text) if len(word) > 3})
+        verbs = {nature_of_name(tool.name).verb for tool in service.tools}
+        words.append({singular(word) for word in split_words(text) if len(word) > 3 and word not in verbs})
     having: dict[str, list[int]] = {}
     for s, own in enumerate(words):
         for word in own:

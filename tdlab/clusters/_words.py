@@ -13,7 +13,18 @@ from tdlab.clusters._refs import inlined
 from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.records import Tool
 
-__all__ = ["ENTITY_NOISE", "Slot", "entity_words", "kind_of", "slots_of", "types_of", "world_name"]
+__all__ = [
+    "ENTITY_NOISE",
+    "Slot",
+    "entity_words",
+    "inner_properties",
+    "kind_of",
+    "normal",
+    "parameters_of",
+    "slots_of",
+    "types_of",
+    "world_name",
+]
 
 Kind = Literal["id", "ref", "world", "label", "value", "quantity", "time", "choice", "flag", "prose", "control"]
 
@@ -74,8 +85,8 @@ ENTITY_NOISE = frozenset(
 
 _WORLD: dict[str, tuple[str, float]] = {}
 for _concept, _weight, _names in (
-    ("email", 0.75, "email email_address mail_address"),
-    ("phone", 0.75, "phone phone_number mobile_number telephone"),
+    ("email", 0.62, "email email_address mail_address"),
+    ("phone", 0.58, "phone phone_number mobile_number telephone"),
     ("ticker", 0.8, "ticker ticker_symbol stock_symbol stock_ticker"),
     ("symbol", 0.55, "symbol trading_pair"),
     ("coin", 0.6, "coin_id coin crypto_id cryptocurrency"),
@@ -87,7 +98,7 @@ for _concept, _weight, _names in (
     ("latitude", 0.65, "latitude lat"),
     ("longitude", 0.65, "longitude lng lon long"),
     ("coordinates", 0.65, "coordinate lat_lng latlng lat_lon location_coordinate"),
-    ("city", 0.5, "city city_name"),
+    ("city", 0.45, "city city_name"),
     ("place_id", 0.75, "place_id google_place_id"),
     ("country_code", 0.45, "country_code country iso_country"),
     ("currency", 0.4, "currency currency_code base_currency"),
@@ -129,7 +140,8 @@ _NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_
 
 
 @lru_cache(maxsize=65536)
-def _normal(parameter: str) -> tuple[str, tuple[str, ...]]:
+def normal(parameter: str) -> tuple[str, tuple[str, ...]]:
+    """A name in one form: its words, the last one singular; joined by ``_``, and apart."""
     words = split_words(parameter)
     if not words:
         return "", ()
@@ -143,7 +155,7 @@ def world_name(parameter: str) -> tuple[str, float]:
 
     A name counts whole, or by its last two or one words where something else qualifies them (``buyer_email``).
     """
-    name, words = _normal(parameter)
+    name, words = normal(parameter)
     if name in _WORLD:
         return _WORLD[name]
     for length in (2, 1):
@@ -184,7 +196,7 @@ def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
     """What a parameter is for, from its name and its schema."""
-    name, words = _normal(parameter)
+    name, words = normal(parameter)
     types = types_of(schema)
     if not words or name in _CONTROL or words[-1] in _CONTROL_TAIL or parameter.startswith("_"):
         return "control"
@@ -228,7 +240,7 @@ def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
 def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, entity: str) -> Slot:
     own = inside or parameter
     kind = kind_of(own, schema)
-    name, words = _normal(own)
+    name, words = normal(own)
     concept = world_name(own)[0] or ("email" if schema.get("format") == "email" else "")
     noun = ""
     if kind == "id":

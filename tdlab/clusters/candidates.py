@@ -1,9 +1,10 @@
 """Candidate clusters: from every seed tool, sets of tools grown along dependencies, a few shapes each.
 
-A shape says where to grow: *upstream* gathers what must be called before the seed, *downstream* what its result makes
-possible, *around* both; further shapes of the same three walk on with some chance of taking a weaker edge. Growth takes
-the strongest edge out of the set so far, prefers edges of services already in it, and stops when nothing connects or the
-shape's size is reached. The shapes are this project's own; the paper only says that clusters keep logical dependencies.
+A shape says where to grow: *around* takes both directions, *bridge* does so and then crosses into one other service,
+*upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further attempts
+repeat the shapes with some chance of taking a weaker edge. Growth takes the strongest edge out of the set so far and
+stays in the seed's service, unless the shape bridges or the service is too small. The shapes are this project's own; the
+paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from tdlab.records import rng_for
 
 __all__ = ["Candidate", "grow"]
 
-_SHAPES = ("around", "upstream", "downstream")
-_FOREIGN = 0.72
-"""Growth values an edge into another service by this factor: a task crosses services where it must, not by default."""
+_SHAPES = ("around", "bridge", "upstream", "downstream")
+_MOST_SERVICES = 3
+"""A candidate spans at most so many services."""
+_BRIDGE = 0.45
+"""A candidate that is large enough at home crosses only over an edge scored at least this."""
 
 
 class Candidate(NamedTuple):
@@ -82,43 +85,62 @@ def _one(
     max_tools: int,
     rng: random.Random,
 ) -> set[int]:
+    """The tools of one candidate: grown at home first, then abroad where the shape bridges or home is too small."""
     shape = _SHAPES[attempt % len(_SHAPES)]
-    size = max_tools if attempt < len(_SHAPES) else rng.randint(min_tools, max_tools)
-    size = min(size, rng.randint(max(min_tools, (min_tools + max_tools) // 2), max_tools))
     loose = attempt >= len(_SHAPES)
+    size = rng.randint(max(min_tools, (min_tools + max_tools) // 2), max_tools)
     members = {start}
-    home = {service[start]}
+    homes = {service[start]}
+    upstream, downstream = shape != "downstream", shape != "upstream"
+    quota = size if shape != "bridge" else max(min_tools, 2 * size // 3)
+    _fill(members, quota, homes, before if upstream else None, after if downstream else None, service, loose, rng)
+    if len(members) < min_tools:
+        _fill(members, min_tools, homes, before, after, service, loose, rng)
+    if len(members) < min_tools or (shape == "bridge" and len(members) < size):
+        crossing = [
+            (-score, other)
+            for tool in sorted(members)
+            for side in (before[tool], after[tool])
+            for other, score in side
+            if service[other] not in homes and (score >= _BRIDGE or len(members) < min_tools)
+        ]
+        while crossing and len(homes) < _MOST_SERVICES:
+            other = min(crossing)[1]
+            homes.add(service[other])
+            members.add(other)
+            _fill(members, size, homes, before, after, service, loose, rng)
+            if len(members) >= min_tools:
+                break
+            crossing = [(value, place) for value, place in crossing if service[place] not in homes]
+    return members
+
+
+def _fill(
+    members: set[int],
+    size: int,
+    homes: set[str],
+    before: Sequence[Sequence[tuple[int, float]]] | None,
+    after: Sequence[Sequence[tuple[int, float]]] | None,
+    service: Sequence[str],
+    loose: bool,
+    rng: random.Random,
+) -> None:
+    """Grow ``members`` to ``size`` along the strongest edges that stay in ``homes``."""
     heap: list[tuple[float, int]] = []
 
-    def reach(tool: int, both: bool) -> None:
-        sides = []
-        if shape != "downstream" or both:
-            sides.append(before[tool])
-        if shape != "upstream" or both:
-            sides.append(after[tool])
-        for side in sides:
-            for other, score in side:
-                if other not in members:
-                    value = score * (1.0 if service[other] in home else _FOREIGN)
-                    heapq.heappush(heap, (-value * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
+    def reach(tool: int) -> None:
+        for sides in (before, after):
+            for other, score in sides[tool] if sides is not None else ():
+                if other not in members and service[other] in homes:
+                    heapq.heappush(heap, (-score * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
 
-    reach(start, False)
-    widened = shape == "around"
-    while len(members) < size:
-        while heap and heap[0][1] in members:
-            heapq.heappop(heap)
-        if not heap:
-            if widened or len(members) >= min_tools:
-                break
-            widened = True  # too small in this direction alone: look both ways
-            for tool in sorted(members):
-                reach(tool, True)
-            continue
+    for tool in sorted(members):
+        reach(tool)
+    while heap and len(members) < size:
         _, tool = heapq.heappop(heap)
-        members.add(tool)
-        home.add(service[tool])
-        reach(tool, widened)
-    return members
+        if tool not in members:
+            members.add(tool)
+            reach(tool)
 
 
 def _edges_of(

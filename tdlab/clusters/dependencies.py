@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
-from tdlab.clusters._words import Slot, _normal, inner_properties, kind_of, types_of
+from tdlab.clusters._words import Slot, inner_properties, kind_of, normal, types_of
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.records import Dependency, Evidence, Service, Tool
 
@@ -190,7 +190,7 @@ def _telling(services: list[Service]) -> dict[str, float]:
         return {}
     seen: Counter[str] = Counter()
     for service in services:
-        seen.update({_normal(name)[0] for tool in service.tools for name in tool.parameters})
+        seen.update({normal(name)[0] for tool in service.tools for name in tool.parameters})
     top = math.log(len(services))
     return {
         name: round(0.4 + 0.6 * min(1.0, 1.5 * math.log(len(services) / count) / top), 4)
@@ -293,7 +293,7 @@ def _inside(
 
 def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
     """The index keys under which a returned value is found: by name, and where it identifies something, by entity."""
-    name, words = _normal(field.name)
+    name, words = normal(field.name)
     kind = kind_of(field.name, field.schema)
     if kind == "id" and len(words) == 1 and field.entity:
         name = f"{field.entity}_id"

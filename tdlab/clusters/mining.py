@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tdlab.clusters._companions import companions
 from tdlab.clusters._words import entity_words
 from tdlab.clusters.candidates import Candidate, grow
 from tdlab.clusters.coverage import Selection, select
@@ -86,6 +87,10 @@ def mine(
     services = {service.name: service for service in sorted(_services(pool), key=lambda s: s.name)}
     began = time.perf_counter()
     graph = mine_dependencies(pool, threshold=config.edge_threshold)
+    reached = {key for edge in graph.edges for key in (edge.source, edge.target)}
+    ties = companions(services.values(), reached)
+    if ties:
+        graph = DependencyGraph([*graph.edges, *ties], graph.tools, {**graph.report, "companions": len(ties)})
     seconds["dependencies"] = time.perf_counter() - began
     tell("dependencies", 0.5)
     began = time.perf_counter()
@@ -110,7 +115,7 @@ def mine(
     tools = pool.tools
     owner = {tool.key: service for service in services.values() for tool in service.tools}
     weights = [config.tool_weight * _weight_of(tools[key].input_schema, owner[key]) for key in graph.tools]
-    edge_weights = [config.edge_weight * edge.score for edge in graph.edges]
+    edge_weights = [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges]
     chosen = select(candidates, weights, edge_weights, coverage=config.coverage, max_clusters=config.max_clusters)
     seconds["selection"] = time.perf_counter() - began
     tell("selection", 0.95)
@@ -198,6 +203,7 @@ def _report(
         "dependencies": len(graph.edges),
         "in_service": graph.report.get("in_service", 0),
         "cross_service": graph.report.get("cross_service", 0),
+        "companions": graph.report.get("companions", 0),
         "dependency_report": graph.report,
         "candidates": len(candidates),
         "clusters": len(clusters),

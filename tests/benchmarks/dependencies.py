@@ -1,0 +1,345 @@
+"""Mined dependencies against dataflow that was really observed: average precision and R-precision, beside baselines.
+
+Run it with the shared recordings, or with any others that the store can read::
+
+    python -m tests.benchmarks.dependencies
+    python -m tests.benchmarks.dependencies --recordings FILE_OR_FOLDER ... --tools POOL_FILE ...
+
+From each recording every ordered pair of different tools (A, B) is observed where a value of an argument of B stands in
+the text that an earlier call of A returned; values shorter than four characters, booleans and nulls do not count. The
+pairs that compete are all ordered pairs of tools that occur in the recordings: inside one service, and, apart, across
+services that occur in one recording together. The score of a pair comes from definitions alone: the miner sees the
+recordings' tools and their services' other tools, never a recording.
+
+What this does not cover: a pair that no recording happened to use counts as wrong, so no miner can reach 1; and a value
+that the user said, or that both calls merely echo, counts as observed when it stands in A's answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from tdlab.clusters import mine_dependencies
+from tdlab.clusters.returns import Returns
+from tdlab.pool.catalogue import ToolPool
+from tdlab.pool.naming import nature, reference, singular, split_words
+from tdlab.records import Service, Tool, Trajectory, rng_for
+from tdlab.store.formats import read_trajectories
+
+Pair = tuple[str, str]
+
+
+class Observed(NamedTuple):
+    """What the recordings hold: tools that were called, observed pairs with counts, services that occurred together."""
+
+    tools: set[str]
+    pairs: Counter[Pair]
+    together: set[tuple[str, str]]
+    unknown: Counter[str]
+
+
+class Ranking(NamedTuple):
+    """One way of ranking, measured: average precision, R-precision, and precision at each rank of a hit."""
+
+    average_precision: float
+    r_precision: float
+    curve: tuple[tuple[float, float], ...]
+
+
+def shared_folder() -> Path:
+    """Where the shared recordings would be: ``TDLAB_SHARED``, else ``../shared`` beside the repository."""
+    return Path(os.environ.get("TDLAB_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
+
+
+def defaults() -> tuple[list[Path], list[Path]]:
+    """The recordings and definitions that the issue names."""
+    data = shared_folder() / "data"
+    return (
+        [data / "trajectories" / "mcp-bench-sonnet46", data / "trajectories" / "tau2-toolorchestra"],
+        [data / "formats" / "mcp_bench_servers_info.json", data / "formats" / "tau2_tools.jsonl"],
+    )
+
+
+def values_of(arguments: object) -> Iterator[str]:
+    """Leaves of a call's arguments as text, without short ones, booleans and nulls."""
+    if isinstance(arguments, Mapping):
+        for value in arguments.values():
+            yield from values_of(value)
+    elif isinstance(arguments, list):
+        for value in arguments:
+            yield from values_of(value)
+    elif isinstance(arguments, (str, int, float)) and not isinstance(arguments, bool):
+        text = str(arguments).strip()
+        if len(text) >= 4:
+            yield text
+
+
+def definitions(files: Sequence[Path], read: Mapping[str, Tool]) -> dict[str, Tool]:
+    """Tool definitions by key: those of the pool files, then those that the recordings carry themselves."""
+    tools: dict[str, Tool] = {}
+    for file in files:
+        tools.update(ToolPool.load(file).tools)
+    for key, tool in read.items():
+        tools.setdefault(key, tool)
+    return tools
+
+
+def resolver(tools: Mapping[str, Tool]) -> dict[str, list[Tool]]:
+    """Definitions by bare tool name."""
+    by_name: dict[str, list[Tool]] = {}
+    for tool in tools.values():
+        by_name.setdefault(tool.name, []).append(tool)
+    return by_name
+
+
+def resolve(key: str, tools: Mapping[str, Tool], by_name: Mapping[str, list[Tool]]) -> str | None:
+    """The key of the definition for a recorded key: the same, else of the same name in a service whose words contain it."""
+    if key in tools:
+        return key
+    service, _, name = key.rpartition("/")
+    found = [t for t in by_name.get(name, ()) if set(split_words(service)) <= set(split_words(t.service))]
+    return found[0].key if len(found) == 1 else None
+
+
+def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Observed:
+    """Tools, dataflow and company kept in the recordings."""
+    by_name = resolver(tools)
+    seen = Observed(set(), Counter(), set(), Counter())
+    for trajectory in trajectories:
+        earlier: list[tuple[str, str]] = []
+        results = trajectory.results()
+        services: set[str] = set()
+        for call in trajectory.calls():
+            recorded = trajectory.tools.get(call.name, call.name)
+            key = resolve(recorded, tools, by_name)
+            if key is None:
+                seen.unknown[recorded] += 1
+                continue
+            seen.tools.add(key)
+            services.add(tools[key].service)
+            parameters = tools[key].parameters
+            said = {n: v for n, v in call.arguments.items() if not (n.startswith("__") and n in parameters)}
+            values = set(values_of(said))
+            for other, text in earlier:
+                if other != key and any(value in text for value in values):
+                    seen.pairs[other, key] += 1
+            if call.id in results:
+                earlier.append((key, results[call.id].content))
+        seen.together.update((a, b) for a in services for b in services if a != b)
+    return seen
+
+
+def measure(pairs: Sequence[Pair], scores: Mapping[Pair, float], observed: Mapping[Pair, int]) -> Ranking:
+    """Average precision and R-precision of a ranking; ties share their expected rank, so no order of names can help."""
+    groups: dict[float, list[bool]] = {}
+    for pair in pairs:
+        groups.setdefault(scores.get(pair, 0.0), []).append(observed.get(pair, 0) > 0)
+    total = sum(sum(group) for group in groups.values())
+    if not total:
+        return Ranking(math.nan, math.nan, ())
+    rank, hits, precision, curve, r_hits = 0, 0.0, 0.0, [], 0.0
+    for score in sorted(groups, reverse=True):
+        group = groups[score]
+        density = sum(group) / len(group)
+        for step in range(1, len(group) + 1):
+            # expected precision at this rank given a hit here: one hit, plus the density among those before it
+            if density:
+                others = (sum(group) - 1) / (len(group) - 1) if len(group) > 1 else 0.0
+                precision += density * (hits + 1 + others * (step - 1)) / (rank + step)
+            if rank + step <= total:
+                r_hits += density
+        hits += sum(group)
+        rank += len(group)
+        curve.append((round(hits / total, 4), round(hits / rank, 4)))
+    return Ranking(round(precision / total, 4), round(r_hits / total, 4), tuple(curve))
+
+
+# ------------------------------------------------------------------------------------------------------------ baselines
+
+
+def at_random(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, float]:
+    """A random number each."""
+    rng = rng_for("dependency benchmark")
+    return {pair: rng.random() for pair in pairs}
+
+
+def by_similarity(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, float]:
+    """Cosine of TF-IDF vectors of the tools' names, descriptions and parameters."""
+    counts = {
+        key: Counter(split_words(" ".join([tools[key].name, tools[key].description, *tools[key].parameters])))
+        for key in sorted({key for pair in pairs for key in pair})
+    }
+    having = Counter(word for words in counts.values() for word in words)
+    vectors = {
+        key: {word: n * (1 + math.log((1 + len(counts)) / (1 + having[word]))) for word, n in words.items()}
+        for key, words in counts.items()
+    }
+    norms = {key: math.sqrt(sum(x * x for x in vector.values())) or 1.0 for key, vector in vectors.items()}
+    return {
+        (a, b): sum(x * vectors[b].get(word, 0.0) for word, x in vectors[a].items()) / norms[a] / norms[b]
+        for a, b in pairs
+    }
+
+
+def by_parameter_names(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, float]:
+    """Jaccard similarity of the two sets of parameter names."""
+    names = {key: set(tools[key].parameters) for pair in pairs for key in pair}
+    return {(a, b): len(names[a] & names[b]) / (len(names[a] | names[b]) or 1) for a, b in pairs}
+
+
+def by_entity(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, float]:
+    """Twenty lines: B asks by identifier for a noun that stands in A's name or among A's own identifiers."""
+    scores = {}
+    for a, b in pairs:
+        gives = {singular(word) for word in split_words(tools[a].name)}
+        echoes = {r.split("_")[-1] for p in tools[a].parameters if (r := reference(p))}
+        needs = {r.split("_")[-1] for p in tools[b].parameters if (r := reference(p))}
+        score = 1.0 * bool(needs & gives) + 0.5 * bool(needs & echoes)
+        score *= {"create": 1.2, "list": 1.2, "read": 1.0}.get(nature(tools[a]).operation, 0.6)
+        scores[a, b] = score
+    return scores
+
+
+def by_miner(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, float]:
+    """tdlab's own: all edges, whatever their score, of the tools' whole services."""
+    by_service: dict[str, list[Tool]] = {}
+    wanted = {tools[key].service for pair in pairs for key in pair}
+    for tool in tools.values():
+        if tool.service in wanted:
+            by_service.setdefault(tool.service, []).append(tool)
+    services = tuple(Service(name=name, tools=tuple(group)) for name, group in by_service.items())
+    pool = SimpleNamespace(services=services, tools={tool.key: tool for s in services for tool in s.tools})
+    return mine_dependencies(
+        pool, threshold=0.0, sources_per_parameter=10_000, cross_sources_per_parameter=10_000
+    ).pair_scores()
+
+
+RANKINGS = {
+    "random": at_random,
+    "TF-IDF similarity": by_similarity,
+    "shared parameter names": by_parameter_names,
+    "entity match": by_entity,
+    "tdlab": by_miner,
+}
+
+
+# --------------------------------------------------------------------------------------------------------------- report
+
+
+def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str, Any]:
+    """The whole benchmark as a JSON-able report; ``in_service`` and ``across`` hold one entry a ranking."""
+    trajectories: list[Trajectory] = []
+    carried: dict[str, Tool] = {}
+    for place in recordings:
+        found = read_trajectories(place)
+        trajectories.extend(found.trajectories)
+        carried.update(found.tools)
+    tools = definitions(tool_files, carried)
+    seen = observe(trajectories, tools)
+    keys = sorted(seen.tools)
+    inside = [(a, b) for a in keys for b in keys if a != b and tools[a].service == tools[b].service]
+    across = [(a, b) for a in keys for b in keys if (tools[a].service, tools[b].service) in seen.together]
+    report: dict[str, Any] = {
+        "recordings": len(trajectories),
+        "tools": len(keys),
+        "unresolved_calls": dict(sorted(seen.unknown.items())),
+    }
+    for name, pairs in (("in_service", inside), ("across", across)):
+        hits = sum(pair in seen.pairs for pair in pairs)
+        part: dict[str, Any] = {"pairs": len(pairs), "observed": hits, "rankings": {}}
+        for title, rank in RANKINGS.items():
+            began = time.perf_counter()
+            scores = rank(pairs, tools)
+            result = measure(pairs, scores, seen.pairs)
+            part["rankings"][title] = {
+                "average_precision": result.average_precision,
+                "r_precision": result.r_precision,
+                "seconds": round(time.perf_counter() - began, 3),
+            }
+            if title == "tdlab":
+                part["curve"] = result.curve
+                part["services"] = _by_service(pairs, scores, seen.pairs, tools)
+                part["errors"] = _errors(pairs, scores, seen.pairs, tools, hits)
+        report[name] = part
+    return report
+
+
+def _by_service(
+    pairs: Sequence[Pair], scores: Mapping[Pair, float], observed: Mapping[Pair, int], tools: Mapping[str, Tool]
+) -> dict[str, Any]:
+    groups: dict[str, list[Pair]] = {}
+    for a, b in pairs:
+        if tools[a].service == tools[b].service:
+            groups.setdefault(tools[a].service, []).append((a, b))
+    found = {}
+    for service, own in sorted(groups.items()):
+        result = measure(own, scores, observed)
+        if not math.isnan(result.average_precision):
+            hits = sum(pair in observed for pair in own)
+            found[service] = {"pairs": len(own), "observed": hits, "average_precision": result.average_precision}
+    return found
+
+
+def _errors(
+    pairs: Sequence[Pair],
+    scores: Mapping[Pair, float],
+    observed: Mapping[Pair, int],
+    tools: Mapping[str, Tool],
+    count: int,
+) -> dict[str, dict[str, int]]:
+    """Wrong and missed pairs among the first ``count``, by what the two calls do (``read -> update``)."""
+    known: dict[str, Returns] = {}
+    for tool in tools.values():
+        known.setdefault(tool.service, Returns([t for t in tools.values() if t.service == tool.service]))
+
+    def kind(pair: Pair) -> str:
+        a, b = (known[tools[key].service].nature(tools[key]).operation for key in pair)
+        return f"{a} -> {b}" + ("" if scores.get(pair) else " (no edge)")
+
+    ranked = sorted(pairs, key=lambda pair: (-scores.get(pair, 0.0), pair))
+    wrong = Counter(kind(pair) for pair in ranked[:count] if pair not in observed)
+    missed = Counter(kind(pair) for pair in ranked[count:] if pair in observed)
+    return {"wrong": dict(wrong.most_common()), "missed": dict(missed.most_common())}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the report; exit 1 where the recordings are not there."""
+    recordings, tool_files = defaults()
+    parser = argparse.ArgumentParser(description="Dependencies against observed dataflow.")
+    parser.add_argument("--recordings", nargs="+", type=Path, default=recordings)
+    parser.add_argument("--tools", nargs="*", type=Path, default=tool_files)
+    parser.add_argument("--json", action="store_true", help="the whole report as JSON")
+    options = parser.parse_args(arguments)
+    missing = [str(path) for path in [*options.recordings, *options.tools] if not path.exists()]
+    if missing:
+        sys.stderr.write(f"not there: {', '.join(missing)}; set TDLAB_SHARED or name files\n")
+        return 1
+    report = evaluate(options.recordings, options.tools)
+    if options.json:
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        return 0
+    lines = [f"{report['recordings']} recordings, {report['tools']} tools"]
+    for name in ("in_service", "across"):
+        part = report[name]
+        lines.append(f"\n{name.replace('_', ' ')}: {part['observed']} of {part['pairs']} ordered pairs observed")
+        for title, row in part["rankings"].items():
+            lines.append(f"  {title:24s} AP {row['average_precision']:.3f}   R-precision {row['r_precision']:.3f}")
+    lines.append("\nwrong and missed among the first R pairs in service, by what the calls do:")
+    for kind, counts in report["in_service"]["errors"].items():
+        lines.append(f"  {kind}: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
