@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("records",),
     ("config",),
+    ("progress",),
     ("store",),
     ("pool",),
     ("clusters",),
@@ -249,7 +250,9 @@ def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
                 defined |= names
         else:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            names = {n.id for target in targets if target is not None for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names = {
+                n.id for target in targets if target is not None for n in ast.walk(target) if isinstance(n, ast.Name)
+            }
             bound |= names
             if "__all__" in names:
                 try:
