@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import html
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -162,7 +161,7 @@ class Run:
         Columns: ``cluster``, ``title``, ``tools``, ``dependencies``, ``services`` (how many of each), ``domain`` (the
         heaviest), ``trajectories`` (accepted ones made from it).
         """
-        made = Counter(c.blueprint.cluster for c in self._store.accepted() if c.blueprint is not None)
+        made = self._store.accepted_by_cluster()
         return _frame(
             (
                 {
@@ -172,7 +171,7 @@ class Run:
                     "dependencies": len(cluster.dependencies),
                     "services": len({key.partition("/")[0] for key in cluster.tools}),
                     "domain": min(cluster.domains, key=lambda name: (-cluster.domains[name], name), default=None),
-                    "trajectories": made[cluster.id],
+                    "trajectories": made.get(cluster.id, 0),
                 }
                 for cluster in self._store.clusters()
             ),
