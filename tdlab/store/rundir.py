@@ -412,8 +412,8 @@ class RunStore:
 
     def accepted_by_cluster(self) -> dict[str, int]:
         """How many accepted candidates each cluster has given; clusters with none are left out."""
-        sql = "SELECT cluster_id, count(*) FROM candidates WHERE accepted AND cluster_id IS NOT NULL GROUP BY cluster_id"
-        return dict(self._all(sql + " ORDER BY cluster_id"))
+        sql = "SELECT cluster_id, count(*) FROM candidates WHERE accepted AND cluster_id IS NOT NULL "
+        return dict(self._all(sql + "GROUP BY cluster_id ORDER BY cluster_id"))
 
     def rejection_reasons(self) -> dict[str, int]:
         """Word before the colon of a rejected candidate's first reason, to how many there are; commonest first."""
