@@ -1,1 +1,61 @@
-"""The tools: catalogue, readers for every public format, live harvest over MCP."""
+"""The tools: a catalogue of services, readers for every public format, and the live harvest over MCP.
+
+`ToolPool` holds services and their tools and accounts for every definition it met. Get one from the bundled data, from
+files, or from servers that run::
+
+    pool = ToolPool.bundled()                                              # invented services
+    pool = ToolPool.load("mcp_pool.jsonl.gz")              # any public format, told by content
+    pool = harvest_sync("mcp.json").pool                   # the servers of an MCP client's file
+    pool.issues_frame()                                    # what was set aside, mended or is worth knowing
+
+Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
+`catalogue`, `taxonomy` (business domains), `mending` and `intake` (one definition), `formats` and `readers` (files),
+`bundled` (the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tdlab.pool.catalogue import PoolIssue, ToolPool
+from tdlab.pool.naming import ToolNature, nature, nature_of_name
+from tdlab.pool.schema import CompiledSchema, compile_schema, schema_problem
+from tdlab.pool.server_config import ServerSpec, read_mcp_config
+from tdlab.pool.taxonomy import Domain, Taxonomy
+
+if TYPE_CHECKING:
+    from tdlab.pool.live import Harvest, HarvestProgress, LiveResult, LiveServers, harvest, harvest_sync
+
+__all__ = [
+    "CompiledSchema",
+    "Domain",
+    "Harvest",
+    "HarvestProgress",
+    "LiveResult",
+    "LiveServers",
+    "PoolIssue",
+    "ServerSpec",
+    "Taxonomy",
+    "ToolNature",
+    "ToolPool",
+    "compile_schema",
+    "harvest",
+    "harvest_sync",
+    "nature",
+    "nature_of_name",
+    "read_mcp_config",
+    "schema_problem",
+]
+
+_LATER = frozenset({"Harvest", "HarvestProgress", "LiveResult", "LiveServers", "harvest", "harvest_sync"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module("tdlab.pool.live"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

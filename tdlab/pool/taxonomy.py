@@ -1,10 +1,10 @@
 """The fixed, versioned list of business domains, and which of them a service belongs to.
 
 The taxonomy is ours (the paper does not publish its own): a JSON file of domains, each with keywords and with the
-labels that public collections use for it. A service is placed by a label of its own where one is known, else by keywords found
-in its name, title, description and tool names, weighted by how few domains share them (inverse document frequency). The
-result depends on the service and the file alone. What is *not* covered: keywords are English, so a service described in
-another script is placed by its Latin-script names or not at all; tool descriptions are not read.
+labels that public collections use for it. A service is placed by a label of its own where one is known, else by keywords
+found in its name, title, description and tool names, weighted by how few domains share them (inverse document
+frequency). The result depends on the service and the file alone. What is *not* covered: keywords are English, so a
+service described in another script is placed by its Latin-script names or not at all; tool descriptions are not read.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Taxonomy:
         return weights
 
     def _evidence(self, service: Service) -> Mapping[str, float]:
-        """Evidence per domain: each keyword's rarity times its weighted count, which is cut off so that none decides."""
+        """Evidence per domain: each keyword's rarity times its weighted count, cut off so that none decides all."""
         counts: dict[tuple[str, ...], float] = {}
         sources = [
             (_NAME_WEIGHT, _NOISE.sub(" ", service.name)),

@@ -1,0 +1,60 @@
+"""The last lines that a child process wrote to its stderr, in bounded memory and off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import threading
+import time
+from collections.abc import Iterator
+from typing import TextIO
+
+__all__ = ["StderrTail"]
+
+_KEPT_BYTES = 4096
+_KEPT_LINES = 3
+_KEPT_CHARACTERS = 300
+_LINGER_S = 0.5
+
+
+class StderrTail:
+    """A pipe for one process's stderr; a thread reads it to the end and keeps the last 4 KiB."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+        self._thread: threading.Thread | None = None
+        self._give_up = float("inf")
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[TextIO]:
+        """The file to hand to the process; closed on leaving, after which what lives on is not read for long."""
+        read, write = os.pipe()
+        self._thread = threading.Thread(target=self._read, args=(read,), name="tdlab-stderr", daemon=True)
+        self._thread.start()
+        try:
+            with os.fdopen(write, "w", encoding="utf-8") as file:
+                yield file
+        finally:
+            self._give_up = time.monotonic() + _LINGER_S
+
+    def last(self) -> str:
+        """The last three lines in one, cut to 300 characters; may wait half a second for them. Safe to print."""
+        if self._thread is not None:
+            self._thread.join(2 * _LINGER_S)
+        lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines() if line.strip()]
+        text = " | ".join(lines[-_KEPT_LINES:])
+        return "".join(letter if letter.isprintable() else " " for letter in text)[-_KEPT_CHARACTERS:]
+
+    def _read(self, pipe: int) -> None:
+        with contextlib.closing(selectors.DefaultSelector()) as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            try:
+                while time.monotonic() < self._give_up:
+                    if selector.select(timeout=0.1):
+                        block = os.read(pipe, 65536)
+                        if not block:
+                            return
+                        self._kept = (self._kept + block)[-_KEPT_BYTES:]
+            finally:
+                os.close(pipe)
