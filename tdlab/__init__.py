@@ -1,1 +1,64 @@
-"""tdlab: synthesise diverse, verified tool-use trajectories from MCP tools (TDScaling, arXiv 2602.03219)."""
+"""tdlab: synthesise diverse, verified tool-use trajectories from MCP tools.
+
+The first open implementation of TDScaling (*Beyond Quantity: Trajectory Diversity Scaling for Code Agents*,
+arXiv 2602.03219). The whole job is one call::
+
+    import tdlab
+
+    run = tdlab.run(tdlab.RunConfig(target=200, seed=0), out="runs/first")
+    run.trajectories()          # a DataFrame
+
+The rooms, in the order data flows through them: `tdlab.pool`, `tdlab.clusters`, `tdlab.blueprints`, `tdlab.rollout`,
+`tdlab.verify`, `tdlab.diversity`, `tdlab.evolution`; `tdlab.store` keeps what they make. Names below are loaded when
+first used, so that importing tdlab costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tdlab.clusters import mine
+    from tdlab.config import RunConfig
+    from tdlab.errors import TdlabError
+    from tdlab.pipeline import export, run
+    from tdlab.plots import plot_run
+    from tdlab.pool import Taxonomy, ToolPool
+    from tdlab.store import Run, open_run
+
+__all__ = [
+    "Run",
+    "RunConfig",
+    "Taxonomy",
+    "TdlabError",
+    "ToolPool",
+    "export",
+    "mine",
+    "open_run",
+    "plot_run",
+    "run",
+]
+
+_HOMES = {
+    "Run": "tdlab.store",
+    "RunConfig": "tdlab.config",
+    "Taxonomy": "tdlab.pool",
+    "TdlabError": "tdlab.errors",
+    "ToolPool": "tdlab.pool",
+    "export": "tdlab.pipeline",
+    "mine": "tdlab.clusters",
+    "open_run": "tdlab.store",
+    "plot_run": "tdlab.plots",
+    "run": "tdlab.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tdlab' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *globals()])

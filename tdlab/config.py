@@ -34,14 +34,18 @@ class _Section(BaseModel):
 class ClusterConfig(_Section):
     """Mining of Business Clusters."""
 
-    min_tools: int = Field(3, ge=1, le=50, description="fewest tools in a cluster")
-    max_tools: int = Field(12, ge=1, le=50, description="most tools in a cluster")
-    edge_threshold: Share = Field(0.35, description="dependencies scored lower are not used")
-    candidates_per_tool: int = Field(3, ge=1, le=100, description="candidate clusters grown from every seed tool")
-    coverage: Share = Field(0.98, description="stop selecting at this share of the reachable weight")
-    max_clusters: int | None = Field(None, ge=1, description="stop selecting at this many clusters")
-    tool_weight: float = Field(1.0, ge=0.0, le=100.0, description="weight of covering a tool")
-    edge_weight: float = Field(0.5, ge=0.0, le=100.0, description="weight of covering a dependency, times its score")
+    min_tools: int = Field(default=3, ge=1, le=50, description="fewest tools in a cluster")
+    max_tools: int = Field(default=12, ge=1, le=50, description="most tools in a cluster")
+    edge_threshold: Share = Field(default=0.35, description="dependencies scored lower are not used")
+    candidates_per_tool: int = Field(
+        default=3, ge=1, le=100, description="candidate clusters grown from every seed tool"
+    )
+    coverage: Share = Field(default=0.98, description="stop selecting at this share of the reachable weight")
+    max_clusters: int | None = Field(default=None, ge=1, description="stop selecting at this many clusters")
+    tool_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="weight of covering a tool")
+    edge_weight: float = Field(
+        default=0.5, ge=0.0, le=100.0, description="weight of covering a dependency, times its score"
+    )
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> Self:
@@ -55,55 +59,69 @@ class ClusterConfig(_Section):
 class BlueprintConfig(_Section):
     """Planning of tasks."""
 
-    max_depth: int = Field(4, ge=1, le=12, description="longest chain of producers behind a goal")
-    max_steps: int = Field(14, ge=1, le=60, description="most steps a blueprint may grow to")
-    optional_share: Share = Field(0.3, description="chance that an optional parameter is used")
-    distractors: int = Field(2, ge=0, le=20, description="tools offered to the assistant that the plan does not need")
+    max_depth: int = Field(default=4, ge=1, le=12, description="longest chain of producers behind a goal")
+    max_steps: int = Field(default=14, ge=1, le=60, description="most steps a blueprint may grow to")
+    optional_share: Share = Field(default=0.3, description="chance that an optional parameter is used")
+    distractors: int = Field(
+        default=2, ge=0, le=20, description="tools offered to the assistant that the plan does not need"
+    )
 
 
 class RolloutConfig(_Section):
     """Playing blueprints out."""
 
-    teacher: Literal["scripted"] = Field("scripted", description="who writes the words")
-    environment: Literal["simulated", "live"] = Field("simulated", description="what executes the calls")
-    allow_writes: bool = Field(False, description="live only: plan tools that may change something on the server")
+    teacher: Literal["scripted"] = Field(default="scripted", description="who writes the words")
+    environment: Literal["simulated", "live"] = Field(default="simulated", description="what executes the calls")
+    allow_writes: bool = Field(
+        default=False, description="live only: plan tools that may change something on the server"
+    )
     facts: dict[str, dict[str, list[Json]]] = Field(
         default_factory=dict, description="live only: service -> parameter -> values that really exist there"
     )
-    call_timeout_s: float = Field(30.0, gt=0.0, le=3600.0, description="live only: seconds allowed for one call")
+    call_timeout_s: float = Field(
+        default=30.0, gt=0.0, le=3600.0, description="live only: seconds allowed for one call"
+    )
 
 
 class VerifyConfig(_Section):
     """What makes a trajectory count."""
 
-    near_duplicate: Share = Field(0.9, description="estimated Jaccard similarity at which two are the same")
+    near_duplicate: Share = Field(default=0.9, description="estimated Jaccard similarity at which two are the same")
 
 
 class EvolutionConfig(_Section):
     """The steering loop."""
 
-    strategy: Literal["evolved", "random", "quantity"] = Field("evolved", description="the loop or one of its controls")
-    batch: int = Field(64, ge=1, le=4096, description="offspring tried in a generation")
-    domain_threshold: Share = Field(0.97, description="steer domains while H_dom / ceiling is lower")
-    mode_threshold: Share = Field(0.9, description="steer modes while steering H_mode / ceiling is lower")
-    complexity_threshold: float = Field(24.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower")
-    strength: float = Field(1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains")
-    smoothing: float = Field(1.0, gt=0.0, le=1000.0, description="a in (count + a)^(-b)")
-    window: int = Field(256, ge=1, le=1_000_000, description="trajectories in the sliding window of the gauges")
-    max_mutations: int = Field(4, ge=0, le=20, description="most mutations of one offspring")
-    min_gain: float = Field(0.0, ge=0.0, le=100.0, description="marginal gain that a verified offspring must pass")
+    strategy: Literal["evolved", "random", "quantity"] = Field(
+        default="evolved", description="the loop or one of its controls"
+    )
+    batch: int = Field(default=64, ge=1, le=4096, description="offspring tried in a generation")
+    domain_threshold: Share = Field(default=0.99, description="steer domains while H_dom / ceiling is lower")
+    mode_threshold: Share = Field(default=0.9, description="steer modes while steering H_mode / ceiling is lower")
+    complexity_threshold: float = Field(
+        default=24.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower"
+    )
+    strength: float = Field(
+        default=1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains"
+    )
+    smoothing: float = Field(default=1.0, gt=0.0, le=1000.0, description="a in (count + a)^(-b)")
+    window: int = Field(default=256, ge=1, le=1_000_000, description="trajectories in the sliding window of the gauges")
+    max_mutations: int = Field(default=4, ge=0, le=20, description="most mutations of one offspring")
+    min_gain: float | None = Field(
+        default=None, ge=-100.0, le=100.0, description="marginal gain that a verified offspring must pass; null: no bar"
+    )
     patience: int = Field(
         12, ge=1, le=100_000, description="generations without an accepted trajectory before stopping"
     )
-    quantity_seeds: int = Field(20, ge=1, le=10_000, description="clusters that the quantity control repeats")
+    quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="clusters that the quantity control repeats")
 
 
 class RunConfig(_Section):
     """All that a run depends on besides its pool's content. ``digest`` names it."""
 
-    target: int = Field(200, ge=1, le=1_000_000, description="verified trajectories to make")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of every random choice")
-    pool: str = Field("bundled", description="'bundled', or the path of a pool file or folder")
+    target: int = Field(default=200, ge=1, le=1_000_000, description="verified trajectories to make")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="seed of every random choice")
+    pool: str = Field(default="bundled", description="'bundled', or the path of a pool file or folder")
     clusters: ClusterConfig = ClusterConfig()
     blueprints: BlueprintConfig = BlueprintConfig()
     rollout: RolloutConfig = RolloutConfig()

@@ -60,7 +60,10 @@ def canonical_json(value: object) -> str:
     """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN. Records are dumped first."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def digest(*parts: object, length: int = 16) -> str:

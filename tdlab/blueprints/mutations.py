@@ -7,8 +7,9 @@ controller chooses by.
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.planner import Draft, Facts, finish, kinds_fit, make_persona, nature_is_paging
@@ -207,14 +208,12 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
     """Let the user forget to say one to three things, so that the assistant has to ask."""
     draft = workshop.draft(blueprint, rng)
     first_use: dict[str, int] = {}
-    names: dict[str, str] = {}
     required: set[str] = set()
     for n, step in enumerate(draft.steps):
         for call in step.calls:
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Said) and binding.when == "at_once":
                     first_use.setdefault(binding.slot, n)
-                    names.setdefault(binding.slot, parameter)
                     if parameter in draft.tools[call.tool].required:
                         required.add(binding.slot)
     hidden = [slot for slot in first_use if slot in required]
@@ -222,10 +221,11 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
         raise MutationRefused("withhold_information: the user says nothing that a call requires")
     place = first_use[rng.choice(hidden)]
     together = [slot for slot in hidden if first_use[slot] == place]
+    confirm = next((n for n, step in enumerate(draft.steps) if step.about == draft.steps[place].id), None)
     chosen = set(rng.sample(together, k=min(len(together), rng.choice((1, 1, 2, 3)))))
     ask = Step(
         id=draft.next_id(), kind="ask", turn=draft.steps[place].turn,
-        asks=tuple(Ask(slot=slot, label=label(names[slot])) for slot in first_use if slot in chosen),
+        asks=tuple(Ask(slot=slot, label=label(slot)) for slot in first_use if slot in chosen),
     )  # fmt: skip
     for n, step in enumerate(draft.steps):
         calls = []
@@ -239,7 +239,9 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
             calls.append(call.model_copy(update={"arguments": arguments}))
         if uses:
             draft.steps[n] = step.model_copy(update={"calls": tuple(calls), "after": (*step.after, ask.id)})
-    draft.steps.insert(place, ask)
+    if confirm is not None:  # what is to be confirmed has to be known
+        draft.steps[confirm] = draft.steps[confirm].model_copy(update={"after": (*draft.steps[confirm].after, ask.id)})
+    draft.steps.insert(place if confirm is None else confirm, ask)
     return _done(draft, blueprint, "withhold_information")
 
 
@@ -377,10 +379,24 @@ def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
     return list(found)
 
 
+@contextlib.contextmanager
+def _before_refusal(draft: Draft) -> Iterator[int]:
+    """Gives the last turn that is not a refusal; a refusal stays the end of the conversation."""
+    ending = [step for step in draft.steps if step.kind == "refuse"]
+    draft.steps = [step for step in draft.steps if step.kind != "refuse"]
+    yield max((step.turn for step in draft.steps), default=0)
+    last = max((step.turn for step in draft.steps), default=0)
+    taken = {step.id for step in draft.steps}
+    for step in ending:
+        draft.steps.append(step.model_copy(update={"turn": last + 1, "id": draft.next_id() if step.id in taken else step.id}))
+
+
 def _consume(draft: Draft, options: list[str], blueprint: Blueprint, name: str) -> Blueprint:
     if not options:
         raise MutationRefused(f"{name}: nothing in the cluster needs what the plan returns")
-    draft.add_goal(draft.rng.choice(options), turn=max(step.turn for step in draft.steps))
+    goal = draft.rng.choice(options)
+    with _before_refusal(draft) as turn:
+        draft.add_goal(goal, turn=turn)
     return _done(draft, blueprint, name)
 
 
@@ -388,10 +404,9 @@ def _new_turn(draft: Draft, cluster: BusinessCluster, blueprint: Blueprint, name
     left = [key for key in cluster.tools if key in draft.tools and draft.made_by(key) is None]
     if not left or len(draft.steps) + 2 > draft.config.max_steps:
         raise MutationRefused(f"{name}: the plan is as long as it may be, or no tool is left")
-    if any(step.kind == "refuse" for step in draft.steps):
-        raise MutationRefused(f"{name}: the conversation ends with a refusal")
     goal = draft.rng.choice(left)
-    draft.add_goal(goal, turn=max(step.turn for step in draft.steps) + 1)
+    with _before_refusal(draft) as turn:
+        draft.add_goal(goal, turn=turn + 1)
     intent = f"{blueprint.intent}; then {goal_phrase(draft.tools[goal])}"
     return _done(draft, blueprint, name, intent=intent, offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)))
 

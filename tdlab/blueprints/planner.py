@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from functools import lru_cache
 
-from tdlab.blueprints.roles import roles
+from tdlab.blueprints.roles import ToolKey, roles
 from tdlab.blueprints.validation import schema_at, violations
-from tdlab.blueprints.values import make_identifier, make_person, make_value
+from tdlab.blueprints.values import make_identifier, make_person, make_value, ordered_pairs
 from tdlab.blueprints.wording import goal_phrase
 from tdlab.clusters.returns import returned_schema
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import nature
-from tdlab.pool.schema import compile_schema
+from tdlab.pool.schema import CompiledSchema, compile_schema
 from tdlab.records import (
     Binding,
     Blueprint,
@@ -72,14 +73,19 @@ class Draft:
         self.world: list[SeedEntity] = list(base.world) if base else []
         self.producers: dict[tuple[str, str], list[Dependency]] = {}
         for edge in cluster.dependencies:
-            if edge.parameter and edge.source in tools and edge.source != edge.target:
+            if edge.parameter and edge.source in tools and edge.source != edge.target and _yields(tools[edge.source], edge):
                 self.producers.setdefault((edge.target, edge.parameter), []).append(edge)
         self.said: dict[tuple[str, str], Said] = {}
+        self.slots: set[str] = set()
+        self.gone: set[str] = {roles(tools[c.tool]).own for s in self.steps for c in s.calls if _removes(tools[c.tool])}
         for step in self.steps:
             for call in step.calls:
                 for parameter, binding in call.arguments.items():
-                    entity = roles(tools[call.tool]).references.get(parameter) if call.tool in tools else None
-                    if isinstance(binding, Said) and entity is not None and not isinstance(binding.value, list):
+                    if not isinstance(binding, Said):
+                        continue
+                    self.slots.add(binding.slot)
+                    entity = roles(tools[call.tool]).references.get(parameter)
+                    if entity not in self.gone and entity is not None and not isinstance(binding.value, list):
                         self.said.setdefault((entity, _shape(tools[call.tool], parameter)), binding)
 
     def next_id(self) -> str:
@@ -101,9 +107,12 @@ class Draft:
         arguments: dict[str, Binding] = {}
         for parameter in chosen:
             arguments[parameter] = self._bind(tool, parameter, turn, depth, (*open_goals, tool_key))
+        self._put_in_order(tool, arguments)
         self._mend(tool, arguments)
         step = Step(id=self.next_id(), kind="call", calls=(Call(tool=tool_key, arguments=arguments),), turn=turn)
         self.steps.append(step)
+        if _removes(tool):
+            self.gone.add(roles(tool).own)
         return step.id
 
     def tell(self, tool: Tool, parameter: str, *, fresh: bool = False) -> Said:
@@ -112,7 +121,7 @@ class Draft:
         entity = roles(tool).references.get(parameter)
         known = tuple(self.facts.get(tool.service, {}).get(parameter, ()))
         shape = (entity, _shape(tool, parameter)) if entity is not None else None
-        if shape is not None and not fresh and not known and shape in self.said:
+        if shape is not None and not fresh and not known and shape in self.said and entity not in self.gone:
             return self.said[shape]
         value = self._value(tool, parameter, schema, entity, known)
         said = Said(slot=self._slot(parameter), value=value)
@@ -125,9 +134,7 @@ class Draft:
         return said
 
     def _value(self, tool: Tool, parameter: str, schema: Mapping[str, Json], entity: str | None, known: tuple[Json, ...]) -> Json:
-        holder = {"type": "object", "properties": {parameter: schema}}
-        holder |= {k: tool.input_schema[k] for k in ("$defs", "definitions", "$schema") if k in tool.input_schema}
-        compiled = compile_schema(holder)
+        compiled = _alone(ToolKey(tool), parameter)
         problem = ""
         for _ in range(6):
             if entity is not None and not known and schema.get("type") not in ("array", "object"):
@@ -157,9 +164,10 @@ class Draft:
             edge
             for edge in self.producers.get((tool.key, parameter), ())
             if edge.source not in open_goals and self._fits(edge, tool)
+            and roles(tool).references.get(parameter, "") not in self.gone
         ]
         ready = [edge for edge in edges if self.made_by(edge.source)]
-        if ready and self.rng.random() < 0.9:
+        if ready:
             edge = max(ready, key=lambda e: (e.score, e.source))
             return self._observe(edge, str(self.made_by(edge.source)), tool)
         room = depth < self.config.max_depth and len(self.steps) + depth + 1 < self.config.max_steps
@@ -178,6 +186,19 @@ class Draft:
         as_list = found is not None and kinds_fit(found, tool.parameters[edge.parameter]) == "list"
         return Observed(step=step, path=edge.path, as_list=as_list)
 
+    def _put_in_order(self, tool: Tool, arguments: dict[str, Binding]) -> None:
+        """Let a range that the user says start before it ends."""
+        for first, last in ordered_pairs(arguments):
+            low, high = arguments[first], arguments[last]
+            if not (isinstance(low, Said) and isinstance(high, Said)) or first in roles(tool).references:
+                continue
+            comparable = type(low.value) is type(high.value) and isinstance(low.value, (str, int, float))
+            if comparable and low.value > high.value and not compile_schema(tool.input_schema).errors(
+                {**{p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}, first: high.value, last: low.value}
+            ):
+                arguments[first] = low.model_copy(update={"value": high.value})
+                arguments[last] = high.model_copy(update={"value": low.value})
+
     def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
         """Drop optional arguments that the schema as a whole does not want together."""
         known = {p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}
@@ -187,28 +208,55 @@ class Draft:
             del arguments[parameter]
 
     def _slot(self, parameter: str) -> str:
-        taken = {b.slot for s in self.steps for c in s.calls for b in c.arguments.values() if isinstance(b, Said)}
-        taken |= {said.slot for said in self.said.values()}
         slot, number = parameter, 2
-        while slot in taken:
+        while slot in self.slots:
             slot, number = f"{parameter}_{number}", number + 1
+        self.slots.add(slot)
         return slot
 
 
+@lru_cache(maxsize=16384)
+def _alone(key: ToolKey, parameter: str) -> CompiledSchema:
+    """The schema of an object with one parameter of a tool and what its references need."""
+    tool = key.tool
+    holder: dict[str, Json] = {"type": "object", "properties": {parameter: tool.parameters[parameter]}}
+    holder |= {k: tool.input_schema[k] for k in ("$defs", "definitions", "$schema") if k in tool.input_schema}
+    return compile_schema(holder)
+
+
 def kinds_fit(source: Mapping[str, Json], target: Mapping[str, Json]) -> str | None:
-    """How an output field can fill a parameter: ``same``, ``list`` (one value in a list), or None."""
-    have, want = _kinds(source), _kinds(target)
-    if not have or not want or have & want - {"null"}:
-        if "pattern" in source and "pattern" in target and source["pattern"] != target["pattern"]:
-            return None
-        return "same" if "enum" not in target or source.get("enum") == target["enum"] else None
-    if "integer" in have and "number" in want:
-        return "same"
-    if "array" in want and have - {"array", "object", "null"}:
+    """How an output field can fill a parameter: ``same``, ``list`` (one value in a list), or None.
+
+    The target must allow every value that the source can take, as far as type, pattern, format, enum and bounds say.
+    """
+    have, want = _kinds(source) - {"null"}, _kinds(target) - {"null"}
+    if not want or (have and have <= want) or (have == {"integer"} and "number" in want):
+        return "same" if _within(source, target) else None
+    if "array" in want and have and not have & {"array", "object"}:
         items = target.get("items")
-        inner = _kinds(items) if isinstance(items, Mapping) else set()
-        return "list" if (not inner or have & inner) and target.get("minItems", 1) <= 1 else None
+        inner = items if isinstance(items, Mapping) else {}
+        allowed = _kinds(inner)
+        fits = (not allowed or have <= allowed) and target.get("minItems", 1) <= 1 and target.get("maxItems", 1) >= 1
+        return "list" if fits and _within(source, inner) else None
     return None
+
+
+def _within(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool:
+    if "const" in source:
+        return "enum" not in target or source["const"] in target["enum"]
+    if "enum" in target or "const" in target:
+        return isinstance(source.get("enum"), list) and set(map(str, source["enum"])) <= set(map(str, target.get("enum", ())))
+    for word in ("pattern", "format", "multipleOf"):
+        if word in target and source.get(word) != target[word]:
+            return False
+    for word, larger in (("minimum", True), ("minLength", True), ("minItems", True), ("maximum", False), ("maxLength", False), ("maxItems", False)):
+        limit = target.get(word)
+        if limit is None or (word == "minLength" and limit <= 1) or ("pattern" in target and word.endswith("Length")):
+            continue
+        have = source.get(word)
+        if have is None or (have < limit if larger else have > limit):
+            return False
+    return True
 
 
 def nature_is_paging(parameter: str) -> bool:
@@ -309,6 +357,18 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
                     fields = {p: b for p, b in call.arguments.items() if not _in_list(b)}
                     made[_identity_key(identity)] = Promise(kind="exists", entity=part.own, identity=identity, fields=fields)
     return tuple(made.values())
+
+
+def _removes(tool: Tool) -> bool:
+    return nature(tool).operation == "delete"
+
+
+def _yields(tool: Tool, edge: Dependency) -> bool:
+    """Whether someone would call ``tool`` to get the value: nobody cancels an order to learn its number, and what a
+    call only repeats of its own arguments is no news."""
+    what = nature(tool)
+    echoed = edge.path[-1] in tool.parameters and what.operation != "list"
+    return what.effect != "delete" and not (echoed and what.operation != "create")
 
 
 def _in_list(binding: Binding) -> bool:

@@ -14,7 +14,7 @@ from tdlab.clusters.returns import returned_schema
 from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.records import Json, Tool
 
-__all__ = ["Roles", "issued_ids", "item_list", "roles"]
+__all__ = ["Roles", "ToolKey", "issued_ids", "item_list", "roles"]
 
 
 class Roles(NamedTuple):
@@ -34,11 +34,11 @@ class Roles(NamedTuple):
 
 def roles(tool: Tool) -> Roles:
     """The roles of one tool; cached by its key and its schemas' identity."""
-    return _roles(_Key(tool))
+    return _roles(ToolKey(tool))
 
 
-class _Key:
-    """A hashable stand-in for a tool: records hold dicts and cannot be hashed by value."""
+class ToolKey:
+    """A hashable stand-in for a tool, for caches: records hold dicts and cannot be hashed by value."""
 
     __slots__ = ("tool",)
 
@@ -49,11 +49,11 @@ class _Key:
         return hash(self.tool.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and (self.tool is other.tool or self.tool == other.tool)
+        return isinstance(other, ToolKey) and (self.tool is other.tool or self.tool == other.tool)
 
 
 @lru_cache(maxsize=65536)
-def _roles(key: _Key) -> Roles:
+def _roles(key: ToolKey) -> Roles:
     tool = key.tool
     what = nature(tool)
     references = {p: entity for p in tool.parameters if (entity := reference(p, what.entity)) is not None}

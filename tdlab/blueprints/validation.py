@@ -6,12 +6,14 @@ every mutation, so no plan that contradicts itself reaches a teacher.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from tdlab.blueprints.roles import ToolKey
 from tdlab.clusters.returns import returned_schema
 from tdlab.errors import BlueprintError
-from tdlab.pool.schema import compile_schema
+from tdlab.pool.schema import CompiledSchema, compile_schema
 from tdlab.records import Blueprint, Call, Json, Observed, Record, Said, Step, Tool
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
     return tuple(found)
 
 
-def _check_kind(step: Step, ids: set[str], note) -> None:  # type: ignore[no-untyped-def]
+def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None]) -> None:
     wanted = {"call": (1, 1), "parallel": (2, 32)}.get(step.kind, (0, 0))
     if not wanted[0] <= len(step.calls) <= wanted[1]:
         note("calls", f"a {step.kind} step has {len(step.calls)} calls, not {wanted[0]} to {wanted[1]}")
@@ -145,8 +147,13 @@ def _check_kind(step: Step, ids: set[str], note) -> None:  # type: ignore[no-unt
 
 
 def _check_call(
-    blueprint: Blueprint, call: Call, tool: Tool, tools: Mapping[str, Tool], before: frozenset[str], note
-) -> None:  # type: ignore[no-untyped-def]
+    blueprint: Blueprint,
+    call: Call,
+    tool: Tool,
+    tools: Mapping[str, Tool],
+    before: frozenset[str],
+    note: Callable[[str, str], None],
+) -> None:
     for parameter in tool.required:
         if parameter not in call.arguments:
             note("unbound", f"{tool.key} needs {parameter!r} and nothing is bound to it")
@@ -166,11 +173,19 @@ def _check_call(
         if producer is None or schema_at(returned_schema(producer), binding.path) is None:
             note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
-    partial = {**tool.input_schema, "required": [p for p in tool.required if p in known]}
-    if "minProperties" in partial and len(known) < len(call.arguments):
-        partial.pop("minProperties")
-    if len(known) < len(call.arguments):
-        for word in ("anyOf", "oneOf", "allOf", "if", "then", "else", "dependentRequired", "not"):
-            partial.pop(word, None)
-    for message in compile_schema(partial).errors(known):
+    observed = frozenset(call.arguments) - frozenset(known)
+    for message in _without(ToolKey(tool), observed).errors(known):
         note("schema", f"{tool.key}: {message}")
+
+
+@lru_cache(maxsize=16384)
+def _without(key: ToolKey, observed: frozenset[str]) -> CompiledSchema:
+    """A tool's input schema for arguments of which those ``observed`` are not known."""
+    schema = key.tool.input_schema
+    if not observed:
+        return compile_schema(schema)
+    partial = {k: v for k, v in schema.items() if k not in _TOGETHER}
+    return compile_schema({**partial, "required": [p for p in key.tool.required if p not in observed]})
+
+
+_TOGETHER = ("minProperties", "anyOf", "oneOf", "allOf", "if", "then", "else", "dependentRequired", "dependentSchemas", "not")

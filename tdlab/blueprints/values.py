@@ -12,20 +12,22 @@ import functools
 import math
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import singular, split_words
+from tdlab.pool.schema import compile_schema
 from tdlab.records import Json
 
 if TYPE_CHECKING:
     from faker import Faker
 
-__all__ = ["make_identifier", "make_person", "make_value"]
+__all__ = ["make_identifier", "make_person", "make_value", "ordered_pairs"]
 
 _MAX_DEPTH = 6
 _MAX_PATTERN = 200  # a longer pattern, or one with a larger repeat, is not expanded
+_IDENTIFYING = frozenset(("id", "ids", "key", "ref", "number", "no", "sku", "hash", "slug"))
 _EPOCH = datetime.date(2026, 3, 2)
 _PROSE_EXAMPLE = re.compile(
     r"(?:e\.?\s?g\.?,?|for example,?|such as|example:|examples:|like)\s*((?:['\"`][^'\"`\n]{1,60}['\"`](?:\s*(?:,|or|and)\s*)?)+)",
@@ -43,6 +45,13 @@ _TOPICS = (
     "archive clean-up", "route change", "press briefing", "patient follow-up", "course outline", "recipe test",
     "lease renewal", "sensor calibration", "match schedule", "grant proposal", "model comparison", "rent review",
 )  # fmt: skip
+_PEOPLE = frozenset(
+    "full first last middle given family guest client tenant contact applicant customer person patient student user host"
+    " owner author inspector employee candidate attendee recipient sender speaker teacher driver passenger player buyer"
+    " seller subscriber member instructor signer contractor holder".split()
+)
+_ORDERED = (("start", "end"), ("min", "max"), ("minimum", "maximum"), ("from", "to"), ("check_in", "check_out"), ("arrival", "departure"),
+            ("created", "updated"), ("created", "closed"), ("low", "high"), ("starts", "ends"), ("since", "until"), ("after", "before"))  # fmt: skip
 _SENTENCES = (
     "Please keep the original wording.", "This replaces the earlier draft.", "Agreed with the team on Monday.",
     "Handle before the end of the week.", "The numbers were checked twice.", "Ask for a receipt on arrival.",
@@ -116,6 +125,21 @@ def make_value(
     if kind == "null":
         return None
     return _string(rng, words, schema)
+
+
+def ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of names of which the first should not exceed the second: ``start_date`` and ``end_date``, ``min_x`` and ``max_x``."""
+    yield from _pairs_in(frozenset(names))
+
+
+@functools.lru_cache(maxsize=4096)
+def _pairs_in(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, other)
+        for name in sorted(names)
+        for low, high in _ORDERED
+        if (other := re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name)) != name and other in names
+    )
 
 
 def _with_rng(rng: random.Random) -> Faker:
@@ -256,25 +280,34 @@ def _string(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
     made = _formatted(rng, schema)
     if made is not None:
         return made
-    pattern = schema.get("pattern")
     described = _described(rng, schema, words)
-    if described is not None and not isinstance(pattern, str):
-        return described
-    if isinstance(pattern, str):
-        return _matching(rng, pattern, schema)
-    return _fit_length(_named(rng, words), schema, rng)
+    if isinstance(schema.get("pattern"), str):
+        if not words or words[-1] not in _IDENTIFYING:
+            guess = described if described is not None else _named(rng, words)
+            if compile_schema(dict(schema) if not isinstance(schema, dict) else schema).is_valid(guess):
+                return guess
+        return _matching(rng, schema["pattern"], schema)
+    return described if described is not None else _fit_length(_named(rng, words), schema, rng)
+
+
+def _day(rng: random.Random) -> str:
+    return (_EPOCH + datetime.timedelta(days=rng.randint(0, 300))).isoformat()
+
+
+def _clock(rng: random.Random) -> str:
+    return f"{rng.randint(7, 19):02d}:{rng.choice((0, 15, 30, 45)):02d}:00"
 
 
 def _formatted(rng: random.Random, schema: Mapping[str, Json]) -> str | None:
-    day = _EPOCH + datetime.timedelta(days=rng.randint(0, 300))
-    clock = f"{rng.randint(7, 19):02d}:{rng.choice((0, 15, 30, 45)):02d}:00"
     match schema.get("format"):
+        case None:
+            return None
         case "date":
-            return day.isoformat()
+            return _day(rng)
         case "date-time":
-            return f"{day.isoformat()}T{clock}Z"
+            return f"{_day(rng)}T{_clock(rng)}Z"
         case "time":
-            return f"{clock}Z"
+            return f"{_clock(rng)}Z"
         case "duration":
             return f"PT{rng.randint(5, 180)}M"
         case "email" | "idn-email":
@@ -305,8 +338,7 @@ def _described(rng: random.Random, schema: Mapping[str, Json], words: tuple[str,
 
 
 def _matching(rng: random.Random, pattern: str, schema: Mapping[str, Json]) -> str:
-    repeats = [int(n) for n in re.findall(r"\{\d*,?(\d+)\}", pattern)]
-    if len(pattern) > _MAX_PATTERN or any(n > 1000 for n in repeats):
+    if _too_large(pattern):
         raise BlueprintError(f"the pattern {pattern[:60]!r} is too large to make a value for", expected="a short pattern")
     import rstr
 
@@ -318,6 +350,12 @@ def _matching(rng: random.Random, pattern: str, schema: Mapping[str, Json]) -> s
     except (re.error, KeyError, ValueError, RecursionError, NotImplementedError, IndexError) as error:
         raise BlueprintError(f"no value can be made for the pattern {pattern[:60]!r} ({error})") from None
     raise BlueprintError(f"no value for the pattern {pattern[:60]!r} keeps to the length bounds")
+
+
+@functools.lru_cache(maxsize=4096)
+def _too_large(pattern: str) -> bool:
+    repeats = [int(n) for n in re.findall(r"\{\d*,?(\d+)\}", pattern)]
+    return len(pattern) > _MAX_PATTERN or any(n > 1000 for n in repeats)
 
 
 def _length_fits(text: str, schema: Mapping[str, Json]) -> bool:
@@ -341,7 +379,11 @@ def _fit_length(text: str, schema: Mapping[str, Json], rng: random.Random) -> st
 def _named(rng: random.Random, words: tuple[str, ...]) -> str:
     """A text by the meaning of the parameter's words; the last words count most."""
     fake = _with_rng(rng)
-    day = _EPOCH + datetime.timedelta(days=rng.randint(0, 300))
+    if words and words[-1] in ("name", "names") and len(words) > 1:
+        if _PEOPLE & set(words):
+            return str(fake.name_nonbinary())
+        if {"company", "organization", "organisation", "vendor", "supplier", "merchant", "firm", "employer"} & set(words):
+            return str(fake.company())
     for word in reversed(words):
         match word:
             case "email" | "recipient" | "attendee" | "cc":
@@ -367,11 +409,11 @@ def _named(rng: random.Random, words: tuple[str, ...]) -> str:
             case "language" | "lang" | "locale":
                 return rng.choice(_LANGUAGES)
             case "date" | "day" | "since" | "until" | "deadline" | "due":
-                return day.isoformat()
+                return _day(rng)
             case "time":
                 return f"{rng.randint(7, 19):02d}:{rng.choice((0, 15, 30, 45)):02d}"
             case "timestamp" | "datetime":
-                return f"{day.isoformat()}T{rng.randint(7, 19):02d}:00:00Z"
+                return f"{_day(rng)}T{rng.randint(7, 19):02d}:00:00Z"
             case "url" | "uri" | "link" | "website" | "endpoint":
                 return f"https://www.example.com/{rng.choice(_TOPICS).replace(' ', '-')}"
             case "domain" | "host" | "hostname":

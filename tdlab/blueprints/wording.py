@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from tdlab.pool.naming import nature_of_name, split_words
+from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Json, Tool
 
 __all__ = ["goal_phrase", "label", "leaves", "mentions", "say"]
@@ -81,6 +81,8 @@ def goal_phrase(tool: Tool) -> str:
     what = nature_of_name(tool.name)
     if what.verb and what.verb in words[:4]:
         rest = words[words.index(what.verb) + 1 :]
+        if rest and what.operation != "list" and len(rest) <= 3 and rest[-1] == singular(rest[-1]) and "by" not in rest:
+            rest = ("an" if rest[0][0] in "aeiou" else "a", *rest)
         return " ".join((what.verb, *rest)) if rest else what.verb
     return "use " + (" ".join(words) or "it")
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import random
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from tdlab.blueprints.roles import issued_ids, roles
-from tdlab.blueprints.values import make_identifier, make_value
+from tdlab.blueprints.values import make_identifier, make_value, ordered_pairs
 from tdlab.clusters.returns import returned_schema
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import nature, reference, singular, split_words
@@ -201,6 +202,7 @@ class SimulatedEnvironment:
         """An object that fits ``schema``: what is known as it is known, the rest invented once and for all."""
         properties = schema.get("properties")
         made: dict[str, Json] = {}
+        invented: set[str] = set()
         for field, inner in (properties.items() if isinstance(properties, Mapping) else ()):
             inner = inner if isinstance(inner, Mapping) else {}
             if "const" in inner:
@@ -209,6 +211,12 @@ class SimulatedEnvironment:
                 made[field] = known[field]
             else:
                 made[field] = self._invent(inner, entity, identity, field, (*path, field))
+                invented.add(field)
+        for first, last in ordered_pairs(invented):
+            low, high = made[first], made[last]
+            if type(low) is type(high) and isinstance(low, (str, int, float)) and low > high:
+                if _fits(high, properties[first]) and _fits(low, properties[last]):
+                    made[first], made[last] = high, low
         return made
 
     def _invent(
@@ -217,20 +225,16 @@ class SimulatedEnvironment:
         named = reference(field, entity)
         if named == entity and _fits(identity, schema) and not str(identity).startswith("["):
             return identity
-        rng = rng_for(self._seed, entity, str(identity), path)
         kind = schema.get("type")
-        if named is not None and kind != "array":
-            existing = [v for (e, _), v in self._identities.items() if e == named and _fits(v, schema)]
-            return existing[0] if existing else make_identifier(rng, named, schema)
+        if named is not None and kind not in ("array", "object"):
+            for (other, _), known in self._identities.items():
+                if other == named and _fits(known, schema):
+                    return known
         if kind == "object" and isinstance(schema.get("properties"), Mapping):
             return self._fill(schema, entity, identity, {}, path)
         if kind == "array":
             return self._invent_list(schema, entity, identity, field, path)
-        if isinstance(kind, list) and "null" in kind and (field.startswith("next") or rng.random() < 0.5):
-            return None
-        if field.endswith(("_at", "_time")) and kind == "string" and "pattern" not in schema and "enum" not in schema:
-            return (_CLOCK + datetime.timedelta(minutes=rng.randint(-40_000, 600))).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return make_value(rng, field, schema)
+        return _DRAWS.draw((self._seed, entity, str(identity), path), field, named, schema)
 
     def _invent_list(
         self, schema: Mapping[str, Json], entity: str, identity: Json, field: str, path: tuple[str, ...]
@@ -280,15 +284,54 @@ class SimulatedEnvironment:
                 continue
             value = arguments[parameter]
             for identifier in value if isinstance(value, list) else [value]:
-                if isinstance(identifier, (str, int)) and str(identifier) not in self._entities.get(entity, {}):
+                if isinstance(identifier, (str, int)) and not self._exists(entity, str(identifier)):
                     return entity, identifier
         return None
+
+    def _exists(self, entity: str, name: str) -> bool:
+        """Whether an entity is there, under its own type or one with the same head noun (a ``home_team`` is a ``team``)."""
+        if name in self._entities.get(entity, {}):
+            return True
+        head = entity.split("_")[-1]
+        return any(name in known for other, known in self._entities.items() if other.split("_")[-1] == head)
 
     def _error(
         self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str
     ) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
         return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
+
+
+class _Draws:
+    """Invented values, remembered: a pure function of its key, asked for once in a rollout and again in its replay."""
+
+    def __init__(self, *, most: int = 20_000) -> None:
+        self._most = most
+        self._kept: dict[tuple[object, ...], tuple[Mapping[str, Json], Json]] = {}
+
+    def draw(self, key: tuple[object, ...], field: str, named: str | None, schema: Mapping[str, Json]) -> Json:
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] is schema:
+            return kept[1]
+        value = _draw(rng_for(*key), field, named, schema)
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[key] = (schema, value)
+        return value
+
+
+def _draw(rng: random.Random, field: str, named: str | None, schema: Mapping[str, Json]) -> Json:
+    kind = schema.get("type")
+    if named is not None:
+        return make_identifier(rng, named, schema)
+    if isinstance(kind, list) and "null" in kind and (field.startswith("next") or rng.random() < 0.5):
+        return None
+    if field.endswith(("_at", "_time")) and kind == "string" and "pattern" not in schema and "enum" not in schema:
+        return (_CLOCK + datetime.timedelta(minutes=rng.randint(-40_000, 600))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return make_value(rng, field, schema)
+
+
+_DRAWS = _Draws()
 
 
 def _pinned(schema: Mapping[str, Json]) -> dict[str, Json]:
@@ -311,7 +354,15 @@ def _not_found(tool: Tool, entity: str, identifier: Json, arguments: Mapping[str
 
 
 def _fits(value: Json, schema: Mapping[str, Json]) -> bool:
-    return compile_schema(dict(schema)).is_valid(value) if schema else True
+    kind = schema.get("type")
+    if len(schema) <= 2 and (len(schema) == 1 or "description" in schema) and isinstance(kind, str):
+        return isinstance(value, _PLAIN.get(kind, object)) and (kind == "boolean" or not isinstance(value, bool))
+    return compile_schema(schema if isinstance(schema, dict) else dict(schema)).is_valid(value) if schema else True
+
+
+_PLAIN: dict[str, type | tuple[type, ...]] = {
+    "string": str, "boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict,
+}  # fmt: skip
 
 
 def _sha256(text: str) -> str:

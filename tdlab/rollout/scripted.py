@@ -69,12 +69,15 @@ class ScriptedTeacher:
         self._calls = 0
         self._retried: set[str] = set()
         self._closed_turns: set[int] = set()
+        self._stuck = False
 
     # -- the user
 
     def user(self, view: UserView) -> UserTurn | None:
         """Answer what the assistant asked, agree to what it wants to do, or come with the next request."""
         rng, brief = self._user_rng, view.brief
+        if self._stuck:
+            return None
         last = view.messages[-1].content if view.messages else ""
         if last.endswith("Shall I go ahead?") or last.endswith("shall I go ahead?"):
             return UserTurn(rng.choice(_AGREED), "answer")
@@ -103,7 +106,7 @@ class ScriptedTeacher:
             if step.failure is not None and step.id not in self._retried:
                 self._retried.add(step.id)
                 return self._carry_out(step, view)
-            return AssistantTurn("I can't go on: " + _error_text(last.content))
+            return self._give_up("I can't go on: " + _error_text(last.content))
         step = next((s for s in self._blueprint.steps if s.id not in self._done and s.turn == turn), None)  # type: ignore[assignment]
         if step is None:
             self._closed_turns.add(turn)
@@ -119,6 +122,10 @@ class ScriptedTeacher:
             return AssistantTurn(self._rng.choice(_REFUSALS).format(goal=step.request))
         return self._carry_out(step, view)
 
+    def _give_up(self, text: str) -> AssistantTurn:
+        self._stuck = True
+        return AssistantTurn(text)
+
     def _turn(self) -> int:
         open_turns = sorted({s.turn for s in self._blueprint.steps} - self._closed_turns)
         return open_turns[0] if open_turns else -1
@@ -128,7 +135,7 @@ class ScriptedTeacher:
         for index, call in enumerate(step.calls):
             arguments = self._arguments(call, view)
             if isinstance(arguments, str):
-                return AssistantTurn(_STUCK.format(what=f"the {arguments}"))
+                return self._give_up(_STUCK.format(what=f"the {arguments}"))
             self._calls += 1
             call_id = f"call_{self._calls}"
             self._call_ids[step.id, index] = call_id
@@ -162,7 +169,7 @@ class ScriptedTeacher:
         call = step.calls[0]
         arguments = self._arguments(call, view)
         if isinstance(arguments, str):
-            return AssistantTurn(_STUCK.format(what=f"the {arguments}"))
+            return self._give_up(_STUCK.format(what=f"the {arguments}"))
         details = _join([f"{label(p)} {say(v)}" for p, v in arguments.items()]) or "no further details"
         text = self._rng.choice(_CONFIRMS).format(goal=goal_phrase(self._tools[call.tool]), details=details)
         return AssistantTurn(text)

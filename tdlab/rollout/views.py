@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from tdlab.blueprints.wording import goal_phrase, label, say
+from tdlab.pool.naming import nature
 from tdlab.records import Blueprint, Json, Message, Persona, Said, Tool, ToolCall
 
 __all__ = ["AssistantTurn", "AssistantView", "Request", "Teacher", "UserBrief", "UserTurn", "UserView", "brief_of", "offered_names"]
@@ -82,23 +83,24 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     requests = []
     for turn in turns:
         details: dict[str, tuple[str, Json]] = {}
-        goal = ""
-        for step in blueprint.steps:
-            if step.turn != turn:
-                continue
+        goals: list[str] = []
+        steps = [step for step in blueprint.steps if step.turn == turn]
+        used = {needed for step in steps for needed in step.needs()}
+        for step in steps:
             if step.kind == "refuse":
-                goal = step.request
+                goals.append(step.request)
             for call in step.calls:
-                goal = goal_phrase(tools[call.tool])  # the last step of a turn is what the turn is for
-                for parameter, binding in call.arguments.items():
+                if step.id not in used or nature(tools[call.tool]).effect in ("write", "delete"):
+                    goals.append(goal_phrase(tools[call.tool]))
+                for binding in call.arguments.values():
                     if not isinstance(binding, Said) or binding.slot in said_before:
                         continue
                     if binding.when == "at_once":
-                        details.setdefault(binding.slot, (label(parameter), binding.value))
+                        details.setdefault(binding.slot, (label(binding.slot), binding.value))
                     else:
-                        withheld.setdefault(label(parameter), binding.value)
+                        withheld.setdefault(label(binding.slot), binding.value)
         said_before |= set(details)
-        requests.append(Request(goal, tuple(details.values())))
+        requests.append(Request(", and ".join(dict.fromkeys(goals)), tuple(details.values())))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
 
 

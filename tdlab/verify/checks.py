@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tdlab.blueprints.wording import label, leaves, mentions
 from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Check, Json, Literally, Observed, Said, Tool, ToolCall, Trajectory, Verdict, canonical_json
+from tdlab.records import Blueprint, Check, Json, Literally, Message, Observed, Said, Tool, ToolCall, Trajectory, Verdict, canonical_json
 from tdlab.rollout.engine import Inspector
 from tdlab.rollout.environments import SimulatedEnvironment
 from tdlab.rollout.scripted import value_at
@@ -176,6 +176,7 @@ def _plan(evidence: Evidence) -> str:
     if inspector.missing():
         return "steps were not carried out: " + ", ".join(inspector.missing())
     results = evidence.trajectory.results()
+    retried = _retried(evidence.blueprint)
     for step in evidence.blueprint.steps:
         ids = inspector.steps.get(step.id, [])
         if step.failure is not None and len(ids) < 2:
@@ -186,7 +187,7 @@ def _plan(evidence: Evidence) -> str:
                 if set(arguments) != set(planned.arguments):
                     return f"step {step.id} calls {planned.tool} with other parameters than planned"
                 for parameter, binding in planned.arguments.items():
-                    expected = _expected(binding, inspector, results)
+                    expected = _expected(binding, inspector, results, retried)
                     if arguments[parameter] != expected:
                         return f"step {step.id}: {parameter} is {_show(arguments[parameter])}, planned was {_show(expected)}"
     return ""
@@ -211,14 +212,20 @@ def _disclosure(evidence: Evidence) -> str:
             if not asked or not any(m.role == "user" for m in messages[asked[-1] : first]):
                 return f"step {step.about} was carried out without a yes"
     hidden = {
-        b.slot: (label(p), p, b.value)
+        b.slot: (label(b.slot), p, b.value)
         for _, _, call in evidence.blueprint.calls()
         for p, b in call.arguments.items()
         if isinstance(b, Said) and b.when == "if_asked"
     }
+    open_values = [
+        b.value
+        for _, _, call in evidence.blueprint.calls()
+        for b in call.arguments.values()
+        if isinstance(b, Said) and b.when == "at_once"
+    ]
     first_words = next((m.content for m in messages if m.role == "user"), "")
     for name, parameter, value in hidden.values():
-        if isinstance(value, str) and len(value) >= 8 and mentions(first_words, parameter, value):
+        if isinstance(value, str) and len(value) >= 8 and value not in open_values and mentions(first_words, parameter, value):
             return f"the user said the {name} before being asked"
     return ""
 
@@ -247,15 +254,15 @@ def _end_state(evidence: Evidence) -> str:
     inspector = Inspector(evidence.blueprint)
     for call in trajectory.calls():
         inspector.admit(trajectory.tools.get(call.name, call.name), call.id)
-    results = trajectory.results()
+    results, retried = trajectory.results(), _retried(evidence.blueprint)
     expected: dict[tuple[str, str], dict[str, Json] | None] = {}
     for promise in evidence.blueprint.promises:
-        identity = _expected(promise.identity, inspector, results)
+        identity = _expected(promise.identity, inspector, results, retried)
         place = (promise.entity, str(identity))
         if promise.kind == "absent":
             expected[place] = None
         else:
-            fields = {f: _expected(b, inspector, results) for f, b in promise.fields.items()}
+            fields = {f: _expected(b, inspector, results, retried) for f, b in promise.fields.items()}
             expected[place] = {**(expected.get(place) or {}), **fields}
     for (entity, identity), wanted in expected.items():
         if identity not in trajectory.state.get(entity, {}):
@@ -284,15 +291,21 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
 """The checks by name, in the order in which they are run; each returns why it fails, or an empty string."""
 
 
-def _expected(binding: Literally | Said | Observed, inspector: Inspector, results: Mapping[str, object]) -> Json:
+def _expected(
+    binding: Literally | Said | Observed, inspector: Inspector, results: Mapping[str, Message], retried: frozenset[str]
+) -> Json:
     if not isinstance(binding, Observed):
         return binding.value
     ids = inspector.steps.get(binding.step, [])
     if not ids:
         return None
-    message = results.get(ids[-1] if binding.call == 0 and len(ids) <= 2 else ids[binding.call])
-    found = value_at(getattr(message, "content", ""), binding.path)
+    message = results.get(ids[-1] if binding.step in retried else ids[binding.call])
+    found = value_at(message.content, binding.path) if message is not None else None
     return [found] if binding.as_list else found
+
+
+def _retried(blueprint: Blueprint) -> frozenset[str]:
+    return frozenset(step.id for step in blueprint.steps if step.failure is not None)
 
 
 def _parsed(text: str) -> Json:

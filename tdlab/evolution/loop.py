@@ -1,0 +1,123 @@
+"""The loop: generations of orders, offspring and decisions, each committed to the store before the next begins.
+
+A run that was killed is rebuilt from what was committed and goes on with the next generation; since every draw depends
+on the seed, the generation and the position alone, it ends as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tdlab.diversity import Features
+from tdlab.evolution.controller import Controller, Decision
+from tdlab.evolution.studio import Offspring, Order, Studio
+from tdlab.evolution.workers import Workers
+from tdlab.records import Json
+from tdlab.store import Candidate, Generation, RunStore
+from tdlab.verify import NearDuplicates
+
+__all__ = ["Progress", "evolve"]
+
+
+class Progress(NamedTuple):
+    """Where a run stands: told after every generation."""
+
+    generation: int
+    accepted: int
+    rejected: int
+    target: int
+
+
+def evolve(
+    store: RunStore,
+    controller: Controller,
+    studio: Studio,
+    *,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> str:
+    """Run generations until the target is met or nothing more is found; returns why it stopped.
+
+    ``"target"`` when as many trajectories as wanted are in the store, else a sentence. State is read from the store
+    first, so calling it again continues.
+    """
+    config = studio.config
+    generation, rejected, dry = _rebuild(store, controller, studio)
+    with Workers(studio, workers) as crew:
+        while len(controller) < config.target:
+            if dry >= config.evolution.patience:
+                return f"no trajectory was accepted in {dry} generations in a row"
+            before = controller.record()
+            candidates: list[Candidate] = []
+            found: Counter[str] = Counter()
+            orders = controller.orders(generation)
+            for offspring in crew.produce(orders):
+                if len(controller) >= config.target:
+                    break
+                decision = controller.consider(offspring)
+                candidates.append(_candidate(offspring, decision))
+                found["accepted" if decision.accepted else decision.reasons[0].partition(":")[0]] += 1
+            accepted = found.pop("accepted", 0)
+            record: dict[str, Json] = {
+                "strategy": config.evolution.strategy,
+                "tried": len(candidates),
+                "accepted": accepted,
+                "rejected": dict(sorted(found.items())),
+                "before": before,
+                "after": controller.record(),
+                "total": len(controller),
+            }
+            store.commit_generation(Generation(number=generation, record=record), candidates)
+            generation += 1
+            rejected += len(candidates) - accepted
+            dry = 0 if accepted else dry + 1
+            if on_progress is not None:
+                on_progress(Progress(generation, len(controller), rejected, config.target))
+    return "target"
+
+
+def _rebuild(store: RunStore, controller: Controller, studio: Studio) -> tuple[int, int, int]:
+    """The controller's state from the store: next generation, rejected so far, dry generations at the end."""
+    last = store.last_generation()
+    if last is None:
+        return 0, 0, 0
+    duplicates = NearDuplicates(threshold=studio.config.verify.near_duplicate)
+    for kept in store.accepted():
+        assert kept.blueprint is not None and kept.trajectory is not None  # accepted candidates have both
+        order = Order(kept.generation, kept.position, kept.blueprint.seed, kept.blueprint.cluster)
+        features = Features.model_validate(kept.features)
+        sketch = duplicates.sketch(kept.trajectory)
+        controller.recall(Offspring(order, kept.blueprint, kept.trajectory, None, features, sketch))
+    dry = 0
+    for generation in store.generations():
+        dry = 0 if generation.record["accepted"] else dry + 1
+    return last.number + 1, store.counts().rejected, dry
+
+
+def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
+    order = offspring.order
+    lineage: dict[str, Json] = {
+        "seed": order.seed,
+        "cluster": order.cluster,
+        "base": order.base.id if order.base else None,
+        "fresh": order.fresh,
+        "partner": order.partner,
+        "aim": order.aim,
+        "ordered": list(order.mutations),
+        "applied": list(offspring.applied),
+        "refused": dict(offspring.refused),
+        "gain": None if decision.gain is None else round(decision.gain, 9),
+    }
+    return Candidate(
+        generation=order.generation,
+        position=order.position,
+        accepted=decision.accepted,
+        reasons=decision.reasons,
+        lineage=lineage,
+        features=offspring.features.model_dump(mode="json") if offspring.features else {},
+        verdict=offspring.verdict,
+        blueprint=offspring.blueprint,
+        trajectory=offspring.trajectory,
+    )
