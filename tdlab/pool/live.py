@@ -87,7 +87,7 @@ class Harvest:
 
 
 class _Tap:
-    """A transport's read stream, passed on untouched: keeps the newest raw ``tools``, and whether the stream ended.
+    """A transport's read stream, passed on untouched: keeps the newest raw ``tools``, counts lines that are no message.
 
     The SDK refuses a whole page for one malformed tool; from here the page can be read all the same.
     """
@@ -96,6 +96,7 @@ class _Tap:
         self.inner: Any = None
         self.ended = False
         self.page: dict[str, Json] | None = None
+        self.garbage = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -115,6 +116,7 @@ class _Tap:
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             self.ended = True
             raise
+        self.garbage += isinstance(item, Exception)
         result = getattr(getattr(item, "message", None), "result", None)
         if isinstance(result, dict) and "tools" in result:
             self.page = result
@@ -219,7 +221,7 @@ class _Connection:
 
 
 @contextlib.asynccontextmanager
-async def _connect(spec: ServerSpec, tail: StderrTail, timeout_s: float) -> AsyncIterator[_Connection]:
+async def _connect(spec: ServerSpec, tap: _Tap, tail: StderrTail, timeout_s: float) -> AsyncIterator[_Connection]:
     """A session with the server of ``spec``, ended on leaving; cancellation ends it too, within a few seconds."""
     from mcp import Client, StdioServerParameters, stdio_client
     from mcp.client.streamable_http import streamable_http_client
@@ -227,7 +229,6 @@ async def _connect(spec: ServerSpec, tail: StderrTail, timeout_s: float) -> Asyn
     from mcp_types import Implementation
 
     logging.getLogger("mcp").addHandler(_QUIET)
-    tap = _Tap()
 
     @contextlib.asynccontextmanager
     async def transport() -> AsyncIterator[Any]:
@@ -245,7 +246,7 @@ async def _connect(spec: ServerSpec, tail: StderrTail, timeout_s: float) -> Asyn
                     yield tap, write
             return
         http = create_mcp_http_client(headers=dict(spec.headers))
-        http.timeout = timeout_s
+        http.timeout = (timeout_s, None, timeout_s, timeout_s)  # connect, read, write, pool: calls have their own limit
         async with http, streamable_http_client(spec.url, http_client=http) as (read, write):
             tap.inner = read
             yield tap, write
@@ -336,12 +337,12 @@ def harvest_sync(
 
 async def _list(spec: ServerSpec, timeout_s: float) -> tuple[Definitions, list[str]] | str:
     """A server's definitions and what was odd about them; or the reason why there are none."""
-    tail = StderrTail()
+    tap, tail = _Tap(), StderrTail()
     outcome: tuple[Definitions, list[str]] | None = None
     reason = f"no answer within {timeout_s:g} s"
     try:
         with anyio.move_on_after(timeout_s):
-            async with _connect(spec, tail, timeout_s) as connection:
+            async with _connect(spec, tap, tail, timeout_s) as connection:
                 tools, problems = await connection.tools()
                 about = connection.about
                 outcome = (
@@ -359,6 +360,8 @@ async def _list(spec: ServerSpec, timeout_s: float) -> tuple[Definitions, list[s
         reason = _reason(error)
     if outcome is not None:
         return outcome
+    if tap.garbage:
+        reason += f"; {tap.garbage:,} of its lines were no MCP messages"
     last = await anyio.to_thread.run_sync(tail.last)
     return reason + (f"; its last words: {last}" if last else "")
 
@@ -475,10 +478,11 @@ class LiveServers:
         """Hold one connection open in a task of its own until it is told to stop."""
         limit = self._connect_timeout_s
         with anyio.CancelScope(deadline=anyio.current_time() + limit) as scope:
-            async with _connect(spec, tail, limit) as connection:
+            async with _connect(spec, _Tap(), tail, limit) as connection:
                 scope.deadline = math.inf
                 task_status.started(connection)
                 await connection.stop.wait()
+                scope.deadline = anyio.current_time() + limit  # for taking leave
         if scope.cancelled_caught:
             raise TimeoutError(f"no answer within {limit:g} s")
 

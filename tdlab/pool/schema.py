@@ -96,7 +96,8 @@ class CompiledSchema:
 def compile_schema(schema: dict[str, Json]) -> CompiledSchema:
     """The compiled form of ``schema``, from a cache keyed by content; SchemaError says why there can be none.
 
-    The draft is the one named in ``$schema``, else 2020-12. Safe to call from several threads and processes.
+    The draft is the one named in ``$schema``, else 2020-12. Safe to call from several threads and processes. A schema
+    must not be changed in place once it has been asked about: a changed copy is another schema.
     """
     compiled = _cached(schema)
     if isinstance(compiled, str):
@@ -129,6 +130,21 @@ def schema_problem(schema: Json) -> str | None:
 
 
 def _cached(schema: dict[str, Json]) -> CompiledSchema | str:
+    """By identity first: the schemas of a pool are asked for again and again, and are never changed once in it."""
+    kept = _SEEN.get(id(schema))
+    if kept is not None and kept[0] is schema:
+        return kept[1]
+    compiled = _by_content(schema)
+    if len(_SEEN) >= _CACHE_SIZE:
+        _SEEN.clear()
+    _SEEN[id(schema)] = (schema, compiled)  # holds the schema, so that its id is not given to another
+    return compiled
+
+
+_SEEN: dict[int, tuple[dict[str, Json], CompiledSchema | str]] = {}
+
+
+def _by_content(schema: dict[str, Json]) -> CompiledSchema | str:
     try:
         text = json.dumps(schema, allow_nan=False)
     except RecursionError:
@@ -301,6 +317,8 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
             branches = [_problem(branch[0]).partition("expected ")[2] for branch in kind.context if branch]
             known = list(dict.fromkeys(text for text in branches if text))
             return f"found {value}, expected {_shorten('; or '.join(known) or 'one of the alternatives')}"
+        case Kind.FalseSchema() if error.schema_path[-1:] == ["additionalProperties"]:
+            return f"found a property of the value {value}, expected none but those that are declared"
         case Kind.FalseSchema():
             return f"found {value}, expected nothing here"
         case Kind.Not():

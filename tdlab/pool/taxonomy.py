@@ -1,8 +1,8 @@
 """The fixed, versioned list of business domains, and which of them a service belongs to.
 
 The taxonomy is ours (the paper does not publish its own): a JSON file of domains, each with keywords and with the
-labels that public collections use for it. A service is placed by a label of its own where one is known, else by keywords
-found in its name, title, description and tool names, weighted by how few domains share them (inverse document
+labels that public collections use for it. A service is placed by a label of its own where one is known, else by the
+keywords in its name, title, description and tool names, weighted by how few domains share them (inverse document
 frequency). The result depends on the service and the file alone. What is *not* covered: keywords are English, so a
 service described in another script is placed by its Latin-script names or not at all; tool descriptions are not read.
 """
