@@ -16,7 +16,7 @@ from tdlab.clusters.candidates import Candidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
 from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
 from tdlab.clusters.mining import Mined, mine
-from tdlab.clusters.returns import ReturnedField, Returns, returned_fields, returned_schema
+from tdlab.clusters.returns import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 
 __all__ = [
     "Candidate",
@@ -35,4 +35,5 @@ __all__ = [
     "returned_fields",
     "returned_schema",
     "select",
+    "with_outputs",
 ]

@@ -1,5 +1,4 @@
-"""Dependencies across services: only over shared real-world entities, and only among services that have to do with
-each other.
+"""Dependencies across services: over shared real-world entities, among services that have to do with each other.
 
 Neighbours of a service are those that share its rare words (in at most 64 services each), forks of the same server left
 out; where too few of them return the value that is needed, the next services of the same domain that do are asked. So
@@ -14,7 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.clusters._words import Slot, types_of, world_name
+from tdlab.clusters._schemas import types_of
+from tdlab.clusters._words import Slot, world_name
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Dependency, Evidence, Service, Tool
@@ -157,7 +157,7 @@ def _asked(
     at: int,
     domain: Sequence[str],
 ) -> list[tuple[int, float]]:
-    """The services that are asked for a value: the nearest neighbours that give it, else the next of the same domain."""
+    """The services asked for a value: the nearest neighbours that give it, else the next of the same domain."""
     import bisect
 
     chosen = [
@@ -186,7 +186,9 @@ def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
     for s, own in enumerate(words):
         for word in own:
             having.setdefault(word, []).append(s)
-    rare = {w: math.log(len(services) / len(h)) for w, h in having.items() if 2 <= len(h) <= _MAX_SERVICES_OF_A_WORD}
+    rare = {
+        w: math.log(1 + len(services) / len(h)) for w, h in having.items() if 2 <= len(h) <= _MAX_SERVICES_OF_A_WORD
+    }
     names = [{tool.name.lower() for tool in service.tools} for service in services]
     found: list[dict[int, float]] = []
     for s, own in enumerate(words):

@@ -27,16 +27,20 @@ class Mention(NamedTuple):
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_\-.][A-Za-z0-9]+)*")
 _EARLIER = re.compile(
     r"\b(first|after|following|from|returned by|obtained|obtain|retrieved|via|requires?|must call|call|using|"
-    r"provided by|given by|output of|result of|results of|prior|previous|previously|created (?:by|with|in)|found (?:by|with)|see|find)\b",
+    r"provided by|given by|outputs? of|results? of|prior|previous|previously|created (?:by|with|in)|"
+    r"found (?:by|with)|see|find)\b",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"\b(before (?:calling|using|you|any|running)?|then (?:use|call|run|pass)|pass(?:ed)? (?:it |this |them )?(?:to|into)|next|"
-    r"followed by|needed (?:by|for|in)|required (?:by|for|in)|used? (?:by|in|with)|input (?:to|for)|for use (?:by|in|with))\b",
+    r"\b(before (?:calling|using|you|any|running)?|then (?:use|call|run|pass)|"
+    r"pass(?:ed)? (?:it |this |them )?(?:to|into)|next|followed by|needed (?:by|for|in)|"
+    r"required (?:by|for|in)|used? (?:by|in|with)|input (?:to|for)|"
+    r"for use (?:by|in|with))\b",
     re.IGNORECASE,
 )
 _OTHERWISE = re.compile(
-    r"\b(instead|alternative|rather than|unlike|differs?|not the same|similar to|same as|deprecated|replaced|don't|do not|never)\b",
+    r"\b(instead|alternative|rather than|unlike|differs?|not the same|similar to|same as|deprecated|replaced|don't|"
+    r"do not|never)\b",
     re.IGNORECASE,
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from tdlab.clusters._refs import inlined
+from tdlab.clusters._schemas import inlined, inner_properties, types_of
 from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.records import Tool
 
@@ -33,8 +33,8 @@ class Slot(NamedTuple):
     """One place where a value goes in.
 
     ``name`` is the parameter's words joined by ``_``, last word singular; ``entity`` the noun it identifies (``""``
-    where it identifies none); ``world`` the shared real-world concept it holds (``""`` for none); ``inside`` the name of
-    the property inside an object or array parameter (``""`` for the parameter itself).
+    where it identifies none); ``world`` the shared real-world concept it holds (``""`` for none); ``inside`` the name
+    of the property inside an object or array parameter (``""`` for the parameter itself).
     """
 
     parameter: str
@@ -74,8 +74,8 @@ _TIME_TAIL = frozenset("date time datetime timestamp at since until day month ye
 _LABEL = frozenset("name title label".split())
 _FLAG_HEAD = frozenset("is has include show enable use allow should with no exclude only".split())
 _QUANTITY_TAIL = frozenset(
-    "amount price total quantity count score rating rate percent percentage ratio weight length radius distance duration"
-    " cent cents minor minute minutes day days hour hours second seconds size age km meter metre".split()
+    "amount price total quantity count score rating rate percent percentage ratio weight length radius distance"
+    " duration cent cents minor minute minutes day days hour hours second seconds size age km meter metre".split()
 )
 ENTITY_NOISE = frozenset(
     "detail info information status data content list result summary overview statistic stat record history count by"
@@ -170,30 +170,6 @@ def world_name(parameter: str) -> tuple[str, float]:
     return "", 0.0
 
 
-def types_of(schema: dict[str, Any]) -> frozenset[str]:
-    """JSON types that a schema names at its top (anyOf and oneOf looked through once); empty where it names none."""
-    found: set[str] = set()
-    for part in (schema, *_branches(schema)):
-        kind = part.get("type")
-        for name in kind if isinstance(kind, list) else [kind]:
-            if isinstance(name, str):
-                found.add(
-                    {"str": "string", "int": "integer", "float": "number", "dict": "object", "bool": "boolean"}.get(
-                        name, name
-                    )
-                )
-    return frozenset(found - {"null"})
-
-
-def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for word in ("anyOf", "oneOf"):
-        branches = schema.get(word)
-        if isinstance(branches, list):
-            found.extend(part for part in branches if isinstance(part, dict))
-    return found
-
-
 def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
     """What a parameter is for, from its name and its schema."""
     name, words = normal(parameter)
@@ -284,14 +260,3 @@ def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
     if not isinstance(properties, dict):
         return {}
     return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
-
-
-def inner_properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Properties one level inside an object, an array of objects, or a branch of anyOf that is either."""
-    for part in (schema, *_branches(schema)):
-        for inner in (part.get("items"), part):
-            for place in (inner, *_branches(inner)) if isinstance(inner, dict) else ():
-                properties = place.get("properties")
-                if isinstance(properties, dict):
-                    return {str(name): value for name, value in properties.items() if isinstance(value, dict)}
-    return {}

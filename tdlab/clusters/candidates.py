@@ -3,8 +3,8 @@
 A shape says where to grow: *around* takes both directions, *bridge* does so and then crosses into one other service,
 *upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further attempts
 repeat the shapes with some chance of taking a weaker edge. Growth takes the strongest edge out of the set so far and
-stays in the seed's service, unless the shape bridges or the service is too small. The shapes are this project's own; the
-paper only says that clusters keep logical dependencies.
+stays in the seed's service, unless the shape bridges or the service is too small. The shapes are this project's own;
+the paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
-from tdlab.clusters._words import Slot, inner_properties, kind_of, normal, types_of
+from tdlab.clusters._schemas import inner_properties, types_of
+from tdlab.clusters._words import Slot, kind_of, normal
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.records import Dependency, Evidence, Service, Tool
 
@@ -125,11 +126,11 @@ class DependencyGraph:
             }
         )
 
-    def graph(self) -> networkx.MultiDiGraph:
-        """The same as a networkx graph: nodes are tool keys, edges keyed by parameter with ``score`` and ``dependency``."""
+    def graph(self) -> networkx.MultiDiGraph[str]:
+        """The same for networkx: nodes are tool keys, edges keyed by parameter carry ``score`` and ``dependency``."""
         import networkx as nx
 
-        graph = nx.MultiDiGraph()
+        graph: networkx.MultiDiGraph[str] = nx.MultiDiGraph()
         graph.add_nodes_from(self.tools)
         for edge in self.edges:
             graph.add_edge(edge.source, edge.target, key=edge.parameter, score=edge.score, dependency=edge)
@@ -233,7 +234,7 @@ def _inside(
         bound: set[int] = set()
         best_of: dict[str, dict[int, tuple[float, Slot, ReturnedField, str]]] = {}
         for slot in known.slots(tool):
-            weight = slot_weight(slot, telling, focuses, shared)
+            weight = _slot_weight(slot, telling, focuses, shared)
             if weight <= 0.0 or (weight < threshold and not told):
                 continue
             options = best_of.setdefault(slot.parameter, {})
@@ -329,7 +330,7 @@ def _wanted(slot: Slot) -> Iterator[tuple[tuple[str, str], float, str]]:
         yield ("name", slot.world), 0.8, "same kind of value"
 
 
-def slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int]) -> float:
+def _slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int]) -> float:
     """How telling and how needed a slot is, in [0, 1]; 0 for what controls a call."""
     weight = _KIND_WEIGHT[slot.kind]
     if weight == 0.0:
@@ -371,7 +372,7 @@ def _top(
 
 
 def _compatible(given: dict[str, Any], wanted: dict[str, Any]) -> float:
-    """How well a returned value's schema fits a parameter's, in [0, 1]: unknown types and formats do not count against."""
+    """How well a returned value's schema fits a parameter's, in [0, 1]; what is not known does not count against it."""
     have, need = types_of(given), types_of(wanted)
     if "array" in need and isinstance(wanted.get("items"), dict):
         wanted = wanted["items"]

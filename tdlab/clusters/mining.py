@@ -58,11 +58,11 @@ class Mined(NamedTuple):
         """The report in a few lines of plain text."""
         r = self.report
         lines = [
-            f"{r['services']} services, {r['tools']} tools, {r['dependencies']} dependencies"
-            f" ({r['cross_service']} across services)",
+            f"{r['services']} services, {r['tools']} tools",
+            f"{r['in_service']} dependencies in services, {r['cross_service']} across, {r['companions']} companions",
             f"{r['candidates']} candidates, {r['clusters']} clusters chosen",
-            f"tools covered: {r['tools_covered']} ({r['tool_coverage']:.1%}); of those with an input schema:"
-            f" {r['schema_tool_coverage']:.1%}",
+            f"tools covered: {r['tools_covered']} ({r['tool_coverage']:.1%})",
+            f"tools with an input schema covered: {r['schema_tool_coverage']:.1%}",
             f"dependencies covered: {r['dependencies_covered']} ({r['edge_coverage']:.1%})",
         ]
         lines += [f"note: {note}" for note in r["notes"]]
@@ -105,7 +105,7 @@ def mine(
             fewest -= 1
     if candidates and fewest < config.min_tools:
         notes.append(
-            f"no {config.min_tools} tools of this pool depend on each other: clusters of {fewest} or more were made instead"
+            f"no {config.min_tools} tools of this pool belong together: clusters of {fewest} or more were made instead"
         )
     if not graph.tools:
         notes.append("the pool has no tools: no cluster was made")

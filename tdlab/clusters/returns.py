@@ -1,9 +1,10 @@
 """What a tool returns: its declared output where that says something, else what its own and its siblings' words imply.
 
-Few real tools declare an output. The inference here reads four things: the verb (a list returns many, a delete returns a
-receipt), the entity, the tool's own inputs (what a call sets or asks by, its answer usually shows), and the sibling tools
-of the same service (what *they* need by identifier must come from somewhere). It is definition work of this project; the
-paper gives no rule. Certainties are estimates of how often such a field is really there, not measured frequencies.
+Few real tools declare an output. The inference here reads four things: the verb (a list returns many, a delete returns
+a receipt), the entity, the tool's own inputs (what a call sets or asks by, its answer usually shows), and the sibling
+tools of the same service (what *they* need by identifier must come from somewhere). It is definition work of this
+project; the paper gives no rule. Certainties are estimates of how often such a field is really there, not measured
+frequencies.
 
 Everything is a pure function of the tool and of the tools of its service, in any order of calls.
 """
@@ -11,15 +12,16 @@ Everything is a pure function of the tool and of the tools of its service, in an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tdlab.clusters._words import ENTITY_NOISE, Slot, entity_words, inner_properties, kind_of, slots_of, types_of
+from tdlab.clusters._schemas import clean, informative, inner_properties, item, types_of
+from tdlab.clusters._words import ENTITY_NOISE, Slot, entity_words, kind_of, slots_of
 from tdlab.pool.naming import ToolNature, nature, reference, singular, split_words
-from tdlab.records import Tool, canonical_json
+from tdlab.records import Tool
 
-__all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema"]
+__all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]
 
 
 class ReturnedField(NamedTuple):
@@ -42,10 +44,11 @@ class _Planned(NamedTuple):
     entity: str
 
 
-_PLAIN_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_SHOWN = 0.12
+"""Values less sure than this are not in the inferred schema."""
 _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
@@ -95,8 +98,8 @@ class Returns:
     def focus(self, tool: Tool) -> str:
         """The one noun that the tool's answer is about; ``""`` where its name gives none.
 
-        A tool that changes or reads by identifier is about what it identifies (``modify_order_items(order_id)`` is about
-        the order), one that creates or lists is about the last noun of its name.
+        A tool that changes or reads by identifier is about what it identifies (``modify_order_items(order_id)`` is
+        about the order), one that creates or lists is about the last noun of its name.
         """
         if tool.key in self._focus:
             return self._focus[tool.key]
@@ -118,7 +121,7 @@ class Returns:
         return self._slots[tool.key]
 
     def _named(self, slot: Slot) -> Slot:
-        """A bare ``id`` or ``name`` whose description says of what ("API identifier", "name of the city") says so too."""
+        """A bare ``id`` or ``name`` takes the entity that its description gives ("name of the city")."""
         text = slot.schema.get("description")
         if slot.kind not in ("id", "label") or "_" in (slot.inside or slot.parameter) or not isinstance(text, str):
             return slot
@@ -169,21 +172,21 @@ class Returns:
         known = self._handles.setdefault(entity, {})
         name = slot.inside or slot.parameter
         if name not in known or known[name][1] < weight:
-            known[name] = (_one(_clean(slot.schema), name), weight)
+            known[name] = (item(clean(slot.schema)), weight)
 
     # -------------------------------------------------------------------------------------------------- what comes out
 
     def schema(self, tool: Tool) -> dict[str, Any]:
         """The JSON Schema of what the tool returns: always valid, always ``type: object`` at the root."""
         if tool.key not in self._schemas:
-            declared = _informative(tool.output_schema)
+            declared = informative(tool.output_schema)
             self._schemas[tool.key] = declared if declared is not None else self._inferred_schema(tool)
         return self._schemas[tool.key]
 
     def fields(self, tool: Tool) -> tuple[ReturnedField, ...]:
         """The values in the tool's answer, surest first, then by path."""
         if tool.key not in self._fields:
-            declared = _informative(tool.output_schema)
+            declared = informative(tool.output_schema)
             found = self._declared_fields(tool, declared) if declared is not None else self._inferred_fields(tool)
             found.sort(key=lambda field: (-field.certainty, tuple(str(p) for p in field.path)))
             self._fields[tool.key] = tuple(found[:200])
@@ -231,9 +234,9 @@ class Returns:
             asked: dict[str, list[dict[str, Any]]] = {}
             for tool in self.tools:
                 for slot in self.slots(tool):
-                    if slot.required and not slot.inside and slot.kind in ("ref", "label", "value", "world"):
-                        if types_of(slot.schema) <= {"string", "integer"}:
-                            asked.setdefault(slot.parameter, []).append(slot.schema)
+                    plain = not slot.inside and types_of(slot.schema) <= {"string", "integer"}
+                    if plain and slot.required and slot.kind in ("ref", "label", "value", "world"):
+                        asked.setdefault(slot.parameter, []).append(slot.schema)
             fewest = max(3, -(-len(self.tools) // 3))
             self._common_table = {name: found[0] for name, found in asked.items() if len(found) >= fewest}
         return self._common_table
@@ -242,8 +245,9 @@ class Returns:
         """For each entity the others that its record points to, with how surely.
 
         Surely (1.0) where a change of it takes their identifier too; less where a read of it says that it shows them
-        (and then each of those points back, 0.7), where a tool's name joins the two (``update_order_items``, 0.6), where a parameter's description says so ("the payment id stored in
-        the user's profile", 0.5), or where prose about it merely names them (0.45).
+        (and then each of those points back, 0.7), where a tool's name joins the two (``update_order_items``, 0.6),
+        where a parameter's description says so ("the payment id stored in the user's profile", 0.5), or where prose
+        about it merely names them (0.45).
         """
         if self._link_table is None:
             table: dict[str, dict[str, float]] = {}
@@ -297,18 +301,18 @@ class Returns:
                 certainty = 0.1
             elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
                 certainty *= 0.7
-            put(slot.parameter, _clean(slot.schema), certainty, slot.entity or focus)
+            put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus)
         if operation in ("read", "list", "create", "update", "act"):
             for name, schema in self._set_by.get(focus, {}).items():
                 if name not in planned:
-                    put(name, _clean(schema), 0.6, focus)
+                    put(name, clean(schema), 0.6, focus)
         for entity, strength in self._links().get(focus, {}).items():
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 put(name, schema, _LINKED[operation] * strength * weight, entity)
         if operation == "list":
             for name, schema in self._common().items():
                 if name not in tool.parameters:
-                    put(name, _clean(schema), 0.65, focus)
+                    put(name, clean(schema), 0.65, focus)
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
@@ -334,30 +338,24 @@ class Returns:
         return list(dict.fromkeys(noun for word in split_words(text) if (noun := singular(word)) in self._handles))
 
     def _inferred_fields(self, tool: Tool) -> list[ReturnedField]:
-        operation = self.nature(tool).operation
+        """The planned values, as far as they are in the inferred schema."""
         focus, planned = self._plan(tool)
-        root: tuple[str | int, ...] = (_plural(focus), 0) if operation == "list" else ()
-        nested = [
-            ReturnedField(
-                (*root, name, 0, inner) if "array" in types_of(plan.schema) else (*root, name, inner),
-                inner,
-                _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else ""),
-                part,
-                round(0.9 * plan.certainty, 4),
-            )
-            for name, plan in planned.items()
-            for inner, part in inner_properties(plan.schema).items()
-        ]
-        return nested + [
-            ReturnedField(
-                (*root, name, 0) if "array" in types_of(plan.schema) else (*root, name),
-                name,
-                plan.entity,
-                _item(plan.schema),
-                plan.certainty,
-            )
-            for name, plan in planned.items()
-        ]
+        record, root = self.schema(tool), ()  # type: dict[str, Any], tuple[str | int, ...]
+        if self.nature(tool).operation == "list":
+            root = (_plural(focus), 0)
+            record = record["properties"][root[0]]["items"]
+        found: list[ReturnedField] = []
+        for name, schema in record["properties"].items():
+            if name not in planned:
+                continue
+            plan = planned[name]
+            path = (*root, name, 0) if "array" in types_of(schema) else (*root, name)
+            one = item(schema)
+            for inner, part in inner_properties(one).items():
+                noun = _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else "")
+                found.append(ReturnedField((*path, inner), inner, noun, part, round(0.9 * plan.certainty, 4)))
+            found.append(ReturnedField(path, name, plan.entity, one, plan.certainty))
+        return found
 
     def _inferred_schema(self, tool: Tool) -> dict[str, Any]:
         operation = self.nature(tool).operation
@@ -365,24 +363,26 @@ class Returns:
         properties = {
             name: plan.schema
             for name, plan in planned.items()
-            if plan.certainty >= 0.3 or (operation not in ("list", "read", "compute") and name in tool.parameters)
+            if plan.certainty >= _SHOWN or (operation not in ("list", "read", "compute") and name in tool.parameters)
         }
         noun = focus or "item"
         if operation == "compute":
             properties.pop("result", None)
             kept = {name: schema for name, schema in properties.items() if name in tool.parameters}
             return {"type": "object", "properties": {**kept, "result": _result(tool)}, "required": ["result"]}
-        if not any(kind_of(name, schema) in ("id", "ref") for name, schema in properties.items()):
+        known = [_noun_of(n, focus) for n, s in properties.items() if kind_of(n, s) in ("id", "ref", "world")]
+        if not known or (operation in ("create", "list") and noun not in known and not self._handles.get(focus)):
             properties = {f"{noun}_id": {"type": "string"}, **properties}
         if operation == "delete":
             kept = {n: s for n, s in properties.items() if kind_of(n, s) in ("id", "ref") or n in tool.parameters}
+            kept = {n: s for n, s in kept.items() if n != "deleted"}
             kept["deleted"] = {"type": "boolean", "const": True}
             return {"type": "object", "properties": kept, "required": ["deleted"]}
         if operation in ("read", "list") and not any(kind_of(n, s) == "label" for n, s in properties.items()):
             properties["name"] = {"type": "string"}
         if operation in ("act", "create") or focus in self._acted:
             properties.setdefault("status", {"type": "string"})
-        record = {"type": "object", "properties": properties, "required": sorted(properties)[:0] or list(properties)}
+        record = {"type": "object", "properties": properties, "required": list(properties)}
         if operation != "list":
             return record
         many = _plural(focus)
@@ -414,7 +414,7 @@ def returned_schema(tool: Tool, siblings: Iterable[Tool] = ()) -> dict[str, Any]
     """
     others = [other for other in siblings if other.key != tool.key]
     if not others:
-        return _alone(tool.model_dump_json()).schema(tool)
+        return _alone(_Same(tool)).schema(tool)
     return Returns([tool, *others]).schema(tool)
 
 
@@ -422,13 +422,38 @@ def returned_fields(tool: Tool, siblings: Iterable[Tool] = ()) -> tuple[Returned
     """The values in what ``tool`` returns, surest first; ``siblings`` as in `returned_schema`."""
     others = [other for other in siblings if other.key != tool.key]
     if not others:
-        return _alone(tool.model_dump_json()).fields(tool)
+        return _alone(_Same(tool)).fields(tool)
     return Returns([tool, *others]).fields(tool)
 
 
-@lru_cache(maxsize=4096)
-def _alone(text: str) -> Returns:
-    return Returns([Tool.model_validate_json(text)])
+class _Same:
+    """A tool as a cache key: the same object, not an equal one (comparing schemas would cost more than the answer)."""
+
+    __slots__ = ("tool",)
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+
+    def __hash__(self) -> int:
+        return id(self.tool)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.tool is self.tool
+
+
+def with_outputs(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """All tools of one service, each with an output schema: its own where that is informative, else the inferred one.
+
+    For the tools so described `returned_schema` alone gives what their siblings' words implied, so that a plan, a
+    simulated environment and the mined dependencies' paths agree.
+    """
+    known = Returns(tools)
+    return tuple(tool.model_copy(update={"output_schema": known.schema(tool)}) for tool in known.tools)
+
+
+@lru_cache(maxsize=32768)
+def _alone(same: _Same) -> Returns:
+    return Returns([same.tool])
 
 
 def _noun_of(name: str, entity: str) -> str:
@@ -443,102 +468,6 @@ def _field(
     path: tuple[str | int, ...], name: str, entity: str, schema: dict[str, Any], certainty: float
 ) -> ReturnedField:
     return ReturnedField(path, name, _noun_of(name, entity), schema, certainty)
-
-
-def _informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A declared output schema that names fields, as given; None where it says no more than "some text"."""
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        return None
-    properties = schema.get("properties")
-    if not isinstance(properties, dict) or not properties:
-        return None
-    if len(properties) == 1:
-        ((name, only),) = properties.items()
-        if not isinstance(only, dict):
-            return None
-        opaque = not any(word in only for word in ("properties", "$ref"))
-        items = only.get("items")
-        if isinstance(items, dict) and any(word in items for word in ("properties", "$ref")):
-            opaque = False
-        if opaque and name in ("result", "content", "text", "output", "data", "response"):
-            return None
-    text = canonical_json(schema)
-    if "$ref" in text or '"$dynamicRef"' in text:
-        from tdlab.clusters._refs import inlined
-
-        schema = inlined(schema)
-    return {**schema, "type": "object"}
-
-
-def _clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-    """A property schema reduced to what is surely valid: types, enum, format, pattern, bounds, items, properties."""
-    out: dict[str, Any] = {}
-    types = sorted(types_of(schema) & set(_PLAIN_TYPES), key=_PLAIN_TYPES.index)
-    kind = types[0] if types else "object" if isinstance(schema.get("properties"), dict) else "string"
-    out["type"] = kind
-    choices = schema.get("enum")
-    if (
-        isinstance(choices, list)
-        and choices
-        and len(choices) <= 200
-        and not any(isinstance(c, (dict, list)) for c in choices)
-    ):
-        kept = list(dict.fromkeys(c for c in choices if c is not None and _fits(c, kind)))
-        if kept:
-            out["enum"] = kept
-    for word in ("format", "pattern"):
-        if kind == "string" and isinstance(schema.get(word), str) and len(schema[word]) <= 120:
-            if word == "pattern" and not _compiles(schema[word]):
-                continue
-            out[word] = schema[word]
-    if kind == "string":
-        for word in ("minLength", "maxLength"):
-            if type(schema.get(word)) is int and 0 <= schema[word] <= 100_000:
-                out[word] = schema[word]
-    if kind in ("integer", "number"):
-        for word in ("minimum", "maximum"):
-            value = schema.get(word)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18:
-                out[word] = value
-        if "minimum" in out and "maximum" in out and out["minimum"] > out["maximum"]:
-            del out["minimum"], out["maximum"]
-    if kind == "array":
-        items = schema.get("items")
-        out["items"] = _clean(items, depth + 1) if isinstance(items, dict) and depth < 3 else {"type": "string"}
-    if kind == "object" and isinstance(schema.get("properties"), dict) and depth < 3:
-        out["properties"] = {
-            str(name): _clean(part if isinstance(part, dict) else {}, depth + 1)
-            for name, part in list(schema["properties"].items())[:50]
-        }
-    return out
-
-
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return {"string": str, "integer": int, "number": (int, float)}.get(kind, ()) != () and isinstance(
-        value,
-        {"string": str, "integer": int, "number": (int, float)}[kind],  # type: ignore[arg-type]
-    )
-
-
-@lru_cache(maxsize=4096)
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
-        return False
-    return True
-
-
-def _item(schema: dict[str, Any]) -> dict[str, Any]:
-    items = schema.get("items")
-    return items if isinstance(items, dict) and "array" in types_of(schema) else schema
-
-
-def _one(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """A handle as a single value: ``order_ids`` (an array) identifies by its items."""
-    return _item(schema)
 
 
 def _plural(noun: str) -> str:

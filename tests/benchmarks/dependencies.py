@@ -103,7 +103,7 @@ def resolver(tools: Mapping[str, Tool]) -> dict[str, list[Tool]]:
 
 
 def resolve(key: str, tools: Mapping[str, Tool], by_name: Mapping[str, list[Tool]]) -> str | None:
-    """The key of the definition for a recorded key: the same, else of the same name in a service whose words contain it."""
+    """The definition for a recorded key: the same key, else the same name in a service whose words contain its own."""
     if key in tools:
         return key
     service, _, name = key.rpartition("/")

@@ -1,0 +1,144 @@
+"""Candidates and the whole mining: connected, distinct, in size, reproducible, honest about small pools."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tdlab.clusters import Candidate, DependencyGraph, Mined, grow, mine, mine_dependencies
+from tdlab.config import ClusterConfig
+from tdlab.pool.catalogue import ToolPool
+from tdlab.records import Service, Tool, canonical_json
+from tests.clusters.pools import pool, shop, tool
+
+
+@pytest.fixture(scope="module")
+def bundled() -> ToolPool:
+    return ToolPool.bundled()
+
+
+@pytest.fixture(scope="module")
+def mined(bundled: ToolPool) -> Mined:
+    return mine(bundled)
+
+
+def connected(candidate: Candidate, graph: DependencyGraph) -> bool:
+    """Whether the candidate's own edges join all its tools, direction aside."""
+    place = {key: i for i, key in enumerate(graph.tools)}
+    near: dict[int, set[int]] = {t: set() for t in candidate.tools}
+    for e in candidate.edges:
+        a, b = place[graph.edges[e].source], place[graph.edges[e].target]
+        near[a].add(b)
+        near[b].add(a)
+    seen, todo = set(), [candidate.tools[0]]
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo.extend(near[one])
+    return seen == set(candidate.tools)
+
+
+@pytest.mark.parametrize(("least", "most", "tries"), [(3, 12, 3), (2, 4, 6), (5, 5, 1)])
+def test_candidates_are_connected_distinct_and_in_size(bundled: ToolPool, least: int, most: int, tries: int) -> None:
+    graph = mine_dependencies(bundled)
+    found = grow(graph, min_tools=least, max_tools=most, per_tool=tries)
+    assert found
+    assert len({c.tools for c in found}) == len(found)
+    for candidate in found:
+        assert least <= len(candidate.tools) <= most
+        assert list(candidate.tools) == sorted(set(candidate.tools))
+        assert connected(candidate, graph), [graph.tools[t] for t in candidate.tools]
+
+
+def test_a_candidate_spans_few_services(bundled: ToolPool) -> None:
+    graph = mine_dependencies(bundled)
+    for candidate in grow(graph, min_tools=3, max_tools=12, per_tool=4):
+        assert len({graph.tools[t].split("/")[0] for t in candidate.tools}) <= 3
+
+
+def test_clusters_cover_the_bundled_pool(bundled: ToolPool, mined: Mined) -> None:
+    assert mined.report["tool_coverage"] >= 0.95
+    domains = {d for c in mined.clusters for d in c.domains}
+    assert len(domains) >= 20
+    for cluster in mined.clusters:
+        assert 3 <= len(cluster.tools) <= 12
+        assert sum(cluster.domains.values()) == pytest.approx(1.0, abs=1e-4)
+        assert cluster.title
+        inside = set(cluster.tools)
+        assert all(e.source in inside and e.target in inside for e in cluster.dependencies)
+    assert len({c.id for c in mined.clusters}) == len(mined.clusters)
+
+
+def test_the_same_pool_and_seed_give_the_same_clusters(bundled: ToolPool, mined: Mined) -> None:
+    again = mine(pool(*reversed(bundled.services)))
+    assert [canonical_json(c) for c in again.clusters] == [canonical_json(c) for c in mined.clusters]
+    assert canonical_json(again.report) == canonical_json(mined.report)
+
+
+def test_the_report_is_plain_json_and_the_frame_has_a_row_each(mined: Mined) -> None:
+    assert json.loads(json.dumps(mined.report)) == mined.report
+    assert len(mined.to_frame()) == len(mined.clusters) == mined.report["clusters"]
+    assert "clusters chosen" in mined.summary()
+    assert len(mined.selection.curve) == len(mined.clusters)
+
+
+def test_fewer_clusters_on_demand(bundled: ToolPool) -> None:
+    assert len(mine(bundled, ClusterConfig(max_clusters=5)).clusters) == 5
+    assert len(mine(bundled, ClusterConfig(coverage=0.3)).clusters) < 40
+
+
+def test_a_pool_of_one_tool_gives_one_cluster_of_one_tool() -> None:
+    mined = mine(pool([tool("solo", "get_time")]))
+    assert [c.tools for c in mined.clusters] == [("solo/get_time",)]
+    assert mined.report["notes"], "and the report says that it is smaller than asked for"
+
+
+def test_an_empty_pool_gives_none() -> None:
+    mined = mine(pool())
+    assert mined.clusters == ()
+    assert mined.report["notes"]
+    assert mined.to_frame().empty
+
+
+def test_tools_that_feed_nothing_keep_their_siblings_company() -> None:
+    units = [
+        tool("units", f"convert_{what}", value="number", unit="string") for what in ("mass", "length", "heat", "area")
+    ]
+    mined = mine(pool(units, shop()))
+    assert {k for c in mined.clusters for k in c.tools} == {t.key for t in [*units, *shop()]}
+    ties = [e for c in mined.clusters for e in c.dependencies if e.source.startswith("units/")]
+    assert ties
+    assert all(e.evidence[0].kind == "companion" and not e.parameter and e.score <= 0.3 for e in ties)
+
+
+def test_a_service_too_small_is_reported_not_forced() -> None:
+    mined = mine(pool(shop(), [tool("lone", "roll_dice", sides="integer")]))
+    assert all("lone/roll_dice" not in c.tools for c in mined.clusters)
+    assert mined.report["tools_in_no_candidate"] == 1
+
+
+def test_a_small_service_joins_over_what_both_speak_of() -> None:
+    hosts = [
+        tool("forge", "search_repositories", "Search repositories. Returns repository names.", query="string"),
+        tool("forge", "get_repository", "Get a repository.", repository="string"),
+        tool("forge", "star_repository", "Star a repository.", repository="string"),
+    ]
+    scanner = [tool("scan", "scan_repository", "Scan a repository for secrets.", repository="string")]
+    mined = mine(pool(hosts, scanner, forge="software", scan="software"))
+    assert any("scan/scan_repository" in c.tools for c in mined.clusters)
+
+
+def test_tools_without_schemas_weigh_less_but_count() -> None:
+    bare = [Tool(service="bare", name=f"get_{w}", input_schema={"type": "object"}) for w in ("sun", "moon", "star")]
+    mined = mine(pool(Service(name="bare", tools=tuple(bare), schema_quality="none"), shop()))
+    assert mined.clusters[0].tools[0].startswith("shop/"), "real schemas first"
+    assert mined.report["tool_coverage"] == 1.0
+
+
+def test_progress_is_told_to_the_end(bundled: ToolPool) -> None:
+    told: list[float] = []
+    mine(bundled, ClusterConfig(max_clusters=3), on_progress=lambda stage, share: told.append(share))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
