@@ -1,0 +1,141 @@
+"""JSON of strangers: strict decoding with usable reasons, plain text of any content, what an error looks like."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from tdlab.records import Json
+
+__all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "strict_loads", "text_of"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def strict_loads(text: str) -> Json:
+    """The value of a JSON text. ValueError says why not: NaN, infinities, numbers out of range and endless nesting too.
+
+    Half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if _MAY_HOLD_SURROGATE.search(text):
+            value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    except json.JSONDecodeError as error:
+        at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+        what = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise ValueError(f"is not JSON ({what} at {at})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"holds {name}, which is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"holds {digits[:40]}, a number out of range")
+    return value
+
+
+def json_text(value: Json) -> str:
+    """A decoded value as JSON text again, in the order it has."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def text_of(content: Json) -> str:
+    """The text of a message's content: a string, null, a list of parts, or any other value as JSON."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, (str, dict)) for part in content):
+        return "\n".join(_part(part) for part in content)
+    return json_text(content)
+
+
+def _part(part: str | dict[str, Any]) -> str:
+    if isinstance(part, str):
+        return part
+    text = part.get("text")
+    if isinstance(text, str):
+        return text
+    kind = part.get("type")
+    return f"[{kind}]" if isinstance(kind, str) else json_text(part)
+
+
+_MOST_DEPTH = 64
+
+
+def is_shallow(value: Json) -> bool:
+    """Whether lists and objects are nested at most 64 deep: more would break whoever walks or stores them later."""
+    level = [value]
+    for _ in range(_MOST_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
+    """Arguments as a recording has them -> (decoded, None), or ({}, the text) where they are no sound JSON object."""
+    if raw is None or raw == "":
+        return {}, None
+    if isinstance(raw, dict) and is_shallow(raw):
+        return raw, None
+    if not isinstance(raw, str):
+        return {}, json_text(raw)
+    if not raw.strip():
+        return {}, None
+    try:
+        value = strict_loads(raw)
+    except ValueError:
+        return {}, raw
+    return (value, None) if isinstance(value, dict) and is_shallow(value) else ({}, raw)
+
+
+_ERROR_OPENS = re.compile(
+    r"""\s*(?:
+        (?:tool\s|execution\s|runtime\s|api\s|http\s)?(?:error|exception)\s*(?:[:!]|\d{3}\b|$)
+      | (?-i:[A-Z]\w{0,60}(?:Error|Exception))\s*(?:[:(]|$)
+      | error\ (?:executing|getting|calling|running|while|in)\b
+      | traceback\ \(most\ recent\ call\ last\)
+      | \{\s*["']error["']\s*:\s*["'](?!["'])
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def looks_like_error(text: str) -> bool:
+    """Whether a tool result that carries no flag reads as an error.
+
+    It does when it opens with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
+    ``error``, ``errors`` or ``isError``, or with ``success`` or ``ok`` false, or ``status`` "error". A JSON object that
+    the recording cut short counts when its first key is an ``error`` that says something.
+    """
+    if _ERROR_OPENS.match(text):
+        return True
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(value, dict):
+        return False
+    return (
+        any(bool(value.get(key)) for key in ("error", "errors", "isError", "is_error"))
+        or any(value.get(key) is False for key in ("success", "ok"))
+        or value.get("status") == "error"
+    )
