@@ -107,12 +107,13 @@ def check_whole(folder: Path, acknowledged: list[str]) -> int:
     return len(generations)
 
 
+@pytest.mark.crash
 def test_kill_9_at_random_moments_loses_and_halves_nothing(tmp_path: Path, child: Child) -> None:
     folder, whole = tmp_path / "killed", tmp_path / "whole"
     rng = random.Random(20260203)
     acknowledged: list[str] = []
-    reached = []
-    for _ in range(10):
+    reached: list[int] = []
+    while len(reached) < 10 or (reached[-1] <= 10 and len(reached) < 40):  # more on a machine that is slow today
         process = child("write", folder, 100_000, 2_000)
         said(process, "ready")
         time.sleep(rng.uniform(0.0, 0.12))  # creation and mining take about 0.03 s, a generation 0.001 to 0.01 s
