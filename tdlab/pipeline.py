@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints import MUTATIONS
 from tdlab.clusters import mine
+from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features
 from tdlab.errors import ConfigError, PoolError
@@ -32,7 +33,18 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "run"]
 
-_WATCHED = ("tdlab", "numpy", "pydantic", "jsonschema-rs", "faker", "rstr", "datasketch", "matplotlib", "pyarrow", "mcp")
+_WATCHED = (
+    "tdlab",
+    "numpy",
+    "pydantic",
+    "jsonschema-rs",
+    "faker",
+    "rstr",
+    "datasketch",
+    "matplotlib",
+    "pyarrow",
+    "mcp",
+)
 
 
 def run(
@@ -107,10 +119,25 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, *, live: bool) -> 
     report = {**mined.report, "read": pool.read, "issues": _issue_counts(pool)}
     store.put_mining(
         clusters=clusters,
-        tools=[pool.tools[key] for key in used],
+        tools=[pool.tools[key] for key in used] if live else list(_completed(pool, used)),
         services={s.name: s.domains for s in pool.services if any(t.key in used for t in s.tools)},
         report=report,
     )
+
+
+def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
+    """Tools for simulation: where a server declares no output, the one that the miner infers from the whole service."""
+    services: dict[str, Returns] = {}
+    for key in keys:
+        tool = pool.tools[key]
+        if tool.service not in services:
+            services[tool.service] = Returns(pool.service(tool.service).tools)
+        schema = services[tool.service].schema(tool)
+        yield (
+            tool
+            if schema == tool.output_schema
+            else tool.model_copy(update={"output_schema": schema, "output_inferred": True})
+        )
 
 
 def _evolve(
@@ -170,7 +197,12 @@ def _metrics(store: RunStore, pool: ToolPool) -> dict[str, Json]:
     counts = store.counts()
     return {
         "config": config.digest,
-        "pool": {"fingerprint": pool.fingerprint, "read": pool.read, "tools": len(pool), "services": len(pool.services)},
+        "pool": {
+            "fingerprint": pool.fingerprint,
+            "read": pool.read,
+            "tools": len(pool),
+            "services": len(pool.services),
+        },
         "seed": config.seed,
         "strategy": config.evolution.strategy,
         "accepted": counts.accepted,

@@ -36,7 +36,7 @@ __all__ = [
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's eight colours, which people with any common colour vision can tell apart."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {  # matplotlib types its keys one by one
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
@@ -157,7 +157,9 @@ def plot_run(run: Run) -> Figure:
 
     with rc_context(_STYLE):
         figure = Figure(figsize=(9.5, 6.4), layout="constrained")
-        axes = figure.subplot_mosaic([["gauges", "domains"], ["complexity", "domains"], ["modes", "domains"]], width_ratios=[1, 1])
+        axes = figure.subplot_mosaic(
+            [["gauges", "domains"], ["complexity", "domains"], ["modes", "domains"]], width_ratios=[1, 1]
+        )
         pairs: Mapping[str, tuple[Callable[[Run], pd.DataFrame], Callable[..., Axes]]] = {
             "gauges": (compute_gauges, plot_gauges),
             "complexity": (compute_complexity, plot_complexity),
@@ -169,7 +171,14 @@ def plot_run(run: Run) -> Figure:
         config = run.config
         label = f"{run.counts().accepted} trajectories, {config.evolution.strategy}, seed {config.seed}"
         figure.suptitle(label, fontsize=11, x=0.01, ha="left")
-        figure.text(0.995, 0.002, f"config {config.digest} on pool {run.store.pool_fingerprint[:16]}", fontsize=6, ha="right", color="0.45")
+        figure.text(
+            0.995,
+            0.002,
+            f"config {config.digest} on pool {run.store.pool_fingerprint[:16]}",
+            fontsize=6,
+            ha="right",
+            color="0.45",
+        )
     return figure
 
 

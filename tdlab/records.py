@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ __all__ = [
     "Annotations",
     "Ask",
     "Binding",
+    "Blueprint",
     "BusinessCluster",
     "Call",
     "Check",
@@ -27,6 +29,7 @@ __all__ = [
     "Execution",
     "Failure",
     "Json",
+    "Literally",
     "Message",
     "Observed",
     "Persona",
@@ -37,8 +40,6 @@ __all__ = [
     "Service",
     "Step",
     "StepKind",
-    "Blueprint",
-    "Literally",
     "Tool",
     "ToolCall",
     "ToolError",
@@ -104,13 +105,17 @@ class ToolError(Record):
 
 
 class Tool(Record):
-    """A tool: name, description, JSON Schema of its input and, where known, of its output (MCP ``tools/list``)."""
+    """A tool: name, description, JSON Schema of its input and, where known, of its output (MCP ``tools/list``).
+
+    ``output_inferred`` marks an ``output_schema`` that the server does not declare: a guess made for simulation.
+    """
 
     service: str
     name: str
     description: str = ""
     input_schema: dict[str, Json]
     output_schema: dict[str, Json] | None = None
+    output_inferred: bool = False
     annotations: Annotations = Annotations()
     errors: tuple[ToolError, ...] = ()
 
@@ -119,7 +124,7 @@ class Tool(Record):
         """``service/name``, unique in a pool."""
         return f"{self.service}/{self.name}"
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, dict[str, Json]]:
         """Parameter name to its schema; a schema that is ``true`` or no object counts as ``{}``."""
         properties = self.input_schema.get("properties")
@@ -127,7 +132,7 @@ class Tool(Record):
             return {}
         return {name: schema if isinstance(schema, dict) else {} for name, schema in properties.items()}
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """Names of the required parameters that are declared, in declared order."""
         required = self.input_schema.get("required")

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.planner import Draft, Facts, finish, kinds_fit, make_persona, nature_is_paging
-from tdlab.blueprints.roles import roles
+from tdlab.blueprints.roles import output_of, roles
 from tdlab.blueprints.validation import schema_at
 from tdlab.blueprints.wording import goal_phrase, label
-from tdlab.clusters.returns import returned_schema
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable
 from tdlab.pool.naming import nature
@@ -373,7 +372,7 @@ def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
             step = makers.get(edge.source)
             if step is None or not fed(step):
                 continue
-            have = schema_at(returned_schema(draft.tools[edge.source]), edge.path)
+            have = schema_at(output_of(draft.tools[edge.source]), edge.path)
             if have is not None and kinds_fit(have, draft.tools[target].parameters[parameter]) is not None:
                 found[target] = None
     return list(found)
@@ -388,7 +387,9 @@ def _before_refusal(draft: Draft) -> Iterator[int]:
     last = max((step.turn for step in draft.steps), default=0)
     taken = {step.id for step in draft.steps}
     for step in ending:
-        draft.steps.append(step.model_copy(update={"turn": last + 1, "id": draft.next_id() if step.id in taken else step.id}))
+        draft.steps.append(
+            step.model_copy(update={"turn": last + 1, "id": draft.next_id() if step.id in taken else step.id})
+        )
 
 
 def _consume(draft: Draft, options: list[str], blueprint: Blueprint, name: str) -> Blueprint:
@@ -408,7 +409,13 @@ def _new_turn(draft: Draft, cluster: BusinessCluster, blueprint: Blueprint, name
     with _before_refusal(draft) as turn:
         draft.add_goal(goal, turn=turn + 1)
     intent = f"{blueprint.intent}; then {goal_phrase(draft.tools[goal])}"
-    return _done(draft, blueprint, name, intent=intent, offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)))
+    return _done(
+        draft,
+        blueprint,
+        name,
+        intent=intent,
+        offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)),
+    )
 
 
 def _done(

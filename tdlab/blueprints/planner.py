@@ -11,11 +11,10 @@ import random
 from collections.abc import Mapping
 from functools import lru_cache
 
-from tdlab.blueprints.roles import ToolKey, roles
+from tdlab.blueprints.roles import ToolKey, output_of, roles
 from tdlab.blueprints.validation import schema_at, violations
 from tdlab.blueprints.values import make_identifier, make_person, make_value, ordered_pairs
 from tdlab.blueprints.wording import goal_phrase
-from tdlab.clusters.returns import returned_schema
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import nature
@@ -52,7 +51,8 @@ _ROLES = (
 
 class Draft:
     """A plan in the making: steps are added to it, then `finish` freezes it. The working state of the planner and of
-    the mutation operators; it never leaves this room."""
+    the mutation operators; it never leaves this room.
+    """
 
     def __init__(
         self,
@@ -73,7 +73,12 @@ class Draft:
         self.world: list[SeedEntity] = list(base.world) if base else []
         self.producers: dict[tuple[str, str], list[Dependency]] = {}
         for edge in cluster.dependencies:
-            if edge.parameter and edge.source in tools and edge.source != edge.target and _yields(tools[edge.source], edge):
+            if (
+                edge.parameter
+                and edge.source in tools
+                and edge.source != edge.target
+                and _yields(tools[edge.source], edge)
+            ):
                 self.producers.setdefault((edge.target, edge.parameter), []).append(edge)
         self.said: dict[tuple[str, str], Said] = {}
         self.slots: set[str] = set()
@@ -133,12 +138,14 @@ class Draft:
                     self.world.append(SeedEntity(entity=entity, id=identifier))
         return said
 
-    def _value(self, tool: Tool, parameter: str, schema: Mapping[str, Json], entity: str | None, known: tuple[Json, ...]) -> Json:
+    def _value(
+        self, tool: Tool, parameter: str, schema: Mapping[str, Json], entity: str | None, known: tuple[Json, ...]
+    ) -> Json:
         compiled = _alone(ToolKey(tool), parameter)
         problem = ""
         for _ in range(6):
             if entity is not None and not known and schema.get("type") not in ("array", "object"):
-                value = make_identifier(self.rng, entity, schema)
+                value = make_identifier(self.rng, entity, schema, root=tool.input_schema)
             else:
                 value = make_value(self.rng, parameter, schema, root=tool.input_schema, known=known)
             errors = compiled.errors({parameter: value})
@@ -163,7 +170,8 @@ class Draft:
         edges = [
             edge
             for edge in self.producers.get((tool.key, parameter), ())
-            if edge.source not in open_goals and self._fits(edge, tool)
+            if edge.source not in open_goals
+            and self._fits(edge, tool)
             and roles(tool).references.get(parameter, "") not in self.gone
         ]
         ready = [edge for edge in edges if self.made_by(edge.source)]
@@ -178,11 +186,11 @@ class Draft:
         return self.tell(tool, parameter)
 
     def _fits(self, edge: Dependency, tool: Tool) -> bool:
-        found = schema_at(returned_schema(self.tools[edge.source]), edge.path)
+        found = schema_at(output_of(self.tools[edge.source]), edge.path)
         return found is not None and kinds_fit(found, tool.parameters[edge.parameter]) is not None
 
     def _observe(self, edge: Dependency, step: str, tool: Tool) -> Observed:
-        found = schema_at(returned_schema(self.tools[edge.source]), edge.path)
+        found = schema_at(output_of(self.tools[edge.source]), edge.path)
         as_list = found is not None and kinds_fit(found, tool.parameters[edge.parameter]) == "list"
         return Observed(step=step, path=edge.path, as_list=as_list)
 
@@ -193,14 +201,29 @@ class Draft:
             if not (isinstance(low, Said) and isinstance(high, Said)) or first in roles(tool).references:
                 continue
             comparable = type(low.value) is type(high.value) and isinstance(low.value, (str, int, float))
-            if comparable and low.value > high.value and not compile_schema(tool.input_schema).errors(
-                {**{p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}, first: high.value, last: low.value}
+            if (
+                comparable
+                and low.value > high.value
+                and not compile_schema(tool.input_schema).errors(
+                    {
+                        **{p: b.value for p, b in arguments.items() if not isinstance(b, Observed)},
+                        first: high.value,
+                        last: low.value,
+                    }
+                )
             ):
                 arguments[first] = low.model_copy(update={"value": high.value})
                 arguments[last] = high.model_copy(update={"value": low.value})
 
     def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
-        """Drop optional arguments that the schema as a whole does not want together."""
+        """Add what one of several alternatives requires, or drop optional arguments that do not go together."""
+        for word in ("anyOf", "oneOf"):
+            branches = [b for b in tool.input_schema.get(word) or () if isinstance(b, Mapping)]
+            needed = [[p for p in b.get("required") or () if p in tool.parameters] for b in branches]
+            if needed and not any(set(wanted) <= set(arguments) for wanted in needed):
+                for parameter in min(needed, key=len):
+                    if parameter not in arguments:
+                        arguments[parameter] = self.tell(tool, parameter)
         known = {p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}
         if len(known) < len(arguments) or not compile_schema(tool.input_schema).errors(known):
             return
@@ -245,11 +268,20 @@ def _within(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool:
     if "const" in source:
         return "enum" not in target or source["const"] in target["enum"]
     if "enum" in target or "const" in target:
-        return isinstance(source.get("enum"), list) and set(map(str, source["enum"])) <= set(map(str, target.get("enum", ())))
+        return isinstance(source.get("enum"), list) and set(map(str, source["enum"])) <= set(
+            map(str, target.get("enum", ()))
+        )
     for word in ("pattern", "format", "multipleOf"):
         if word in target and source.get(word) != target[word]:
             return False
-    for word, larger in (("minimum", True), ("minLength", True), ("minItems", True), ("maximum", False), ("maxLength", False), ("maxItems", False)):
+    for word, larger in (
+        ("minimum", True),
+        ("minLength", True),
+        ("minItems", True),
+        ("maximum", False),
+        ("maxLength", False),
+        ("maxItems", False),
+    ):
         limit = target.get(word)
         if limit is None or (word == "minLength" and limit <= 1) or ("pattern" in target and word.endswith("Length")):
             continue
@@ -261,7 +293,17 @@ def _within(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool:
 
 def nature_is_paging(parameter: str) -> bool:
     """Whether an optional parameter only pages through results, which no person asks for."""
-    return parameter.lower() in ("cursor", "page", "offset", "page_token", "pagetoken", "next_token", "after", "before", "starting_after")
+    return parameter.lower() in (
+        "cursor",
+        "page",
+        "offset",
+        "page_token",
+        "pagetoken",
+        "next_token",
+        "after",
+        "before",
+        "starting_after",
+    )
 
 
 def plan(
@@ -355,7 +397,9 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
                 if new is not None:
                     identity = Observed(step=step.id, call=index, path=(new,))
                     fields = {p: b for p, b in call.arguments.items() if not _in_list(b)}
-                    made[_identity_key(identity)] = Promise(kind="exists", entity=part.own, identity=identity, fields=fields)
+                    made[_identity_key(identity)] = Promise(
+                        kind="exists", entity=part.own, identity=identity, fields=fields
+                    )
     return tuple(made.values())
 
 
@@ -365,7 +409,8 @@ def _removes(tool: Tool) -> bool:
 
 def _yields(tool: Tool, edge: Dependency) -> bool:
     """Whether someone would call ``tool`` to get the value: nobody cancels an order to learn its number, and what a
-    call only repeats of its own arguments is no news."""
+    call only repeats of its own arguments is no news.
+    """
     what = nature(tool)
     echoed = edge.path[-1] in tool.parameters and what.operation != "list"
     return what.effect != "delete" and not (echoed and what.operation != "create")

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from tdlab.clusters.returns import returned_schema
 from tdlab.pool.naming import nature, reference, singular, split_words
-from tdlab.records import Json, Tool
+from tdlab.records import Json, Tool, canonical_json
 
-__all__ = ["Roles", "ToolKey", "issued_ids", "item_list", "roles"]
+__all__ = ["Roles", "ToolKey", "issued_ids", "item_list", "output_of", "roles"]
 
 
 class Roles(NamedTuple):
@@ -57,7 +58,7 @@ def _roles(key: ToolKey) -> Roles:
     tool = key.tool
     what = nature(tool)
     references = {p: entity for p in tool.parameters if (entity := reference(p, what.entity)) is not None}
-    output = returned_schema(tool)
+    output = output_of(tool)
     properties = output.get("properties")
     fields = properties if isinstance(properties, Mapping) else {}
     issued = {f: entity for f in fields if (entity := reference(f, what.entity)) is not None and _is_scalar(fields[f])}
@@ -73,10 +74,38 @@ def _roles(key: ToolKey) -> Roles:
     return Roles(own, own_parameter, references, issued, listed)
 
 
+def output_of(tool: Tool) -> dict[str, Json]:
+    """What the tool returns, as a schema without references: each is replaced by what it points to, four levels deep,
+    so that every part can be used alone.
+    """
+    return _output_of(ToolKey(tool))
+
+
+@lru_cache(maxsize=65536)
+def _output_of(key: ToolKey) -> dict[str, Json]:
+    schema = returned_schema(key.tool)
+    return _inlined(schema, schema, 4) if '"$ref"' in canonical_json(schema) else schema
+
+
+def _inlined(part: Json, root: Mapping[str, Json], left: int) -> Json:
+    if isinstance(part, list):
+        return [_inlined(inner, root, left) for inner in part]
+    if not isinstance(part, Mapping):
+        return part
+    pointer = part.get("$ref")
+    if isinstance(pointer, str):
+        place: Json = root
+        for name in pointer.removeprefix("#").strip("/").split("/") if pointer != "#" else ():
+            name = unquote(name).replace("~1", "/").replace("~0", "~")
+            place = place.get(name) if isinstance(place, Mapping) else None
+        return _inlined(place, root, left - 1) if isinstance(place, Mapping) and left > 0 else {}
+    return {name: _inlined(inner, root, left) for name, inner in part.items() if name not in ("$defs", "definitions")}
+
+
 def item_list(output: Mapping[str, Json], entity: str) -> tuple[str, str, str] | None:
     """The first output field that is a list of objects with an identifier: (field, entity, identifying field)."""
     properties = output.get("properties")
-    for field, schema in (properties.items() if isinstance(properties, Mapping) else ()):
+    for field, schema in properties.items() if isinstance(properties, Mapping) else ():
         items = schema.get("items") if isinstance(schema, Mapping) and schema.get("type") == "array" else None
         inner = items.get("properties") if isinstance(items, Mapping) else None
         if not isinstance(inner, Mapping):

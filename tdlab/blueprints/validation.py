@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints.roles import ToolKey
-from tdlab.clusters.returns import returned_schema
+from tdlab.blueprints.roles import ToolKey, output_of
 from tdlab.errors import BlueprintError
 from tdlab.pool.schema import CompiledSchema, compile_schema
 from tdlab.records import Blueprint, Call, Json, Observed, Record, Said, Step, Tool
@@ -30,11 +29,11 @@ class Violation(Record):
     message: str
 
 
-def as_graph(blueprint: Blueprint) -> nx.DiGraph:
+def as_graph(blueprint: Blueprint) -> nx.DiGraph[str]:
     """The DAG of steps as a networkx graph; an edge carries ``kind`` (``data`` or ``order``) and its ``label``."""
     import networkx as nx
 
-    graph: nx.DiGraph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     for step in blueprint.steps:
         graph.add_node(step.id, kind=step.kind, turn=step.turn, tools=[call.tool for call in step.calls])
     for step in blueprint.steps:
@@ -170,7 +169,7 @@ def _check_call(
             note("no_such_call", f"{parameter!r} is read from call {binding.call} of {binding.step!r}")
             continue
         producer = tools.get(source.calls[binding.call].tool)
-        if producer is None or schema_at(returned_schema(producer), binding.path) is None:
+        if producer is None or schema_at(output_of(producer), binding.path) is None:
             note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
@@ -188,4 +187,15 @@ def _without(key: ToolKey, observed: frozenset[str]) -> CompiledSchema:
     return compile_schema({**partial, "required": [p for p in key.tool.required if p not in observed]})
 
 
-_TOGETHER = ("minProperties", "anyOf", "oneOf", "allOf", "if", "then", "else", "dependentRequired", "dependentSchemas", "not")
+_TOGETHER = (
+    "minProperties",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
+    "dependentSchemas",
+    "not",
+)

@@ -34,7 +34,14 @@ _PROSE_EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"['\"`]([^'\"`\n]{1,60})['\"`]")
-_TIMEZONES = ("Europe/Lisbon", "America/Chicago", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney", "America/Sao_Paulo")
+_TIMEZONES = (
+    "Europe/Lisbon",
+    "America/Chicago",
+    "Asia/Tokyo",
+    "Africa/Nairobi",
+    "Australia/Sydney",
+    "America/Sao_Paulo",
+)
 _CURRENCIES = ("EUR", "USD", "GBP", "JPY", "CHF", "SEK", "BRL", "INR")
 _COUNTRIES = ("DE", "US", "FR", "JP", "BR", "IN", "KE", "CA", "PL", "AU")
 _LANGUAGES = ("en", "de", "fr", "es", "ja", "pt", "sv")
@@ -72,10 +79,12 @@ def make_person(rng: random.Random) -> str:
     return str(_with_rng(rng).name_nonbinary())
 
 
-def make_identifier(rng: random.Random, entity: str, schema: Mapping[str, Json]) -> Json:
-    """An identifier for an entity that fits ``schema`` (its pattern, format, type and bounds)."""
-    if any(key in schema for key in ("pattern", "format", "enum", "const", "anyOf", "oneOf", "$ref")):
-        return make_value(rng, f"{entity}_id", schema)
+def make_identifier(
+    rng: random.Random, entity: str, schema: Mapping[str, Json], *, root: Mapping[str, Json] | None = None
+) -> Json:
+    """An identifier for an entity that fits ``schema`` (its pattern, format, type and bounds); ``root`` as in `make_value`."""
+    if any(key in schema for key in ("pattern", "format", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")):
+        return make_value(rng, f"{entity}_id", schema, root=root)
     kind = _type_of(schema)
     if kind in ("integer", "number"):
         return _number(rng, ("id",), {"minimum": 1000, "maximum": 999999, **schema}, integral=True)
@@ -111,8 +120,10 @@ def make_value(
         return rng.choice([v for v in schema["enum"] if v is not None] or [None])
     kind = _type_of(schema)
     examples = schema.get("examples")
-    if isinstance(examples, list) and examples and kind not in ("object", "array"):
-        return rng.choice(examples)
+    if isinstance(examples, list) and kind not in ("object", "array"):
+        fitting = [example for example in examples if _is(example, kind)]
+        if fitting:
+            return rng.choice(fitting)
     words = split_words(name)
     if kind == "object":
         return _object(rng, schema, root, depth)
@@ -144,8 +155,13 @@ def _pairs_in(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
 
 def _with_rng(rng: random.Random) -> Faker:
     fake = _faker()
-    fake.random = rng
+    fake.random = rng  # type: ignore[attr-defined]  # faker sets it by a proxy
     return fake
+
+
+def _is(value: Json, kind: str) -> bool:
+    kinds: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+    return isinstance(value, kinds.get(kind, type(None))) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _type_of(schema: Mapping[str, Json]) -> str:
@@ -173,7 +189,7 @@ def _resolve(schema: Mapping[str, Json], root: Mapping[str, Json], name: str) ->
             continue
         branches = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(branches, list) and branches:
-            usable = [b for b in branches if isinstance(b, Mapping) and b.get("type") != "null"]
+            usable = [b for b in branches if isinstance(b, Mapping) and b.get("type") != "null" and "not" not in b]
             rest = {k: v for k, v in schema.items() if k not in ("anyOf", "oneOf")}
             schema = {**rest, **(usable[0] if usable else {"type": "null"})}
             continue
@@ -199,7 +215,9 @@ def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, J
     required = [r for r in schema.get("required") or [] if isinstance(r, str)]
     chosen = [name for name in properties if name in required or (depth == 0 and rng.random() < 0.3)]
     made = {
-        name: make_value(rng, name, properties[name] if isinstance(properties[name], Mapping) else {}, root=root, depth=depth + 1)
+        name: make_value(
+            rng, name, properties[name] if isinstance(properties[name], Mapping) else {}, root=root, depth=depth + 1
+        )
         for name in chosen
     }
     for name in required:
@@ -214,12 +232,16 @@ def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, J
     return made
 
 
-def _array(rng: random.Random, name: str, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int) -> list[Json]:
+def _array(
+    rng: random.Random, name: str, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int
+) -> list[Json]:
     items = schema.get("items")
     items = items if isinstance(items, Mapping) else {}
     fewest = max(int(schema.get("minItems", 1)), 1)
     if fewest > 1000:
-        raise BlueprintError(f"the schema of {name!r} wants {fewest} items", expected="at most 1000 for a value a user says")
+        raise BlueprintError(
+            f"the schema of {name!r} wants {fewest} items", expected="at most 1000 for a value a user says"
+        )
     most = min(int(schema.get("maxItems", max(2, fewest))), max(2, fewest))
     if most < 1:
         return []
@@ -237,9 +259,13 @@ def _array(rng: random.Random, name: str, schema: Mapping[str, Json], root: Mapp
 def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Json], *, integral: bool) -> int | float:
     low, high = schema.get("minimum"), schema.get("maximum")
     step = schema.get("multipleOf")
-    if isinstance(schema.get("exclusiveMinimum"), (int, float)) and not isinstance(schema.get("exclusiveMinimum"), bool):
+    if isinstance(schema.get("exclusiveMinimum"), (int, float)) and not isinstance(
+        schema.get("exclusiveMinimum"), bool
+    ):
         low = schema["exclusiveMinimum"] + (1 if integral else max(abs(schema["exclusiveMinimum"]) * 1e-6, 1e-6))
-    if isinstance(schema.get("exclusiveMaximum"), (int, float)) and not isinstance(schema.get("exclusiveMaximum"), bool):
+    if isinstance(schema.get("exclusiveMaximum"), (int, float)) and not isinstance(
+        schema.get("exclusiveMaximum"), bool
+    ):
         high = schema["exclusiveMaximum"] - (1 if integral else max(abs(schema["exclusiveMaximum"]) * 1e-6, 1e-6))
     has = set(words)
     if {"lat", "latitude"} & has:
@@ -260,7 +286,11 @@ def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
         guess = (0.05, 0.95)
     else:
         guess = (1, 500)
-    bottom = float(low) if isinstance(low, (int, float)) else min(guess[0], float(high) if isinstance(high, (int, float)) else guess[0])
+    bottom = (
+        float(low)
+        if isinstance(low, (int, float))
+        else min(guess[0], float(high) if isinstance(high, (int, float)) else guess[0])
+    )
     top = float(high) if isinstance(high, (int, float)) else max(guess[1], bottom + (guess[1] - guess[0]))
     inner_low, inner_high = max(bottom, guess[0]), min(top, guess[1])
     if inner_low > inner_high:
@@ -284,8 +314,11 @@ def _string(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
     if isinstance(schema.get("pattern"), str):
         if not words or words[-1] not in _IDENTIFYING:
             guess = described if described is not None else _named(rng, words)
-            if compile_schema(dict(schema) if not isinstance(schema, dict) else schema).is_valid(guess):
-                return guess
+            compiled = compile_schema(schema if isinstance(schema, dict) else dict(schema))
+            slug = re.sub(r"[^a-z0-9]+", "-", guess.lower()).strip("-")
+            for text in (guess, slug, slug.replace("-", "_")):
+                if compiled.is_valid(text):
+                    return text
         return _matching(rng, schema["pattern"], schema)
     return described if described is not None else _fit_length(_named(rng, words), schema, rng)
 
@@ -330,7 +363,9 @@ def _formatted(rng: random.Random, schema: Mapping[str, Json]) -> str | None:
 def _described(rng: random.Random, schema: Mapping[str, Json], words: tuple[str, ...]) -> str | None:
     """An example that the description itself gives, when it is short and looks like a value."""
     text = schema.get("description")
-    if not isinstance(text, str) or (words and words[-1] in ("id", "ids", "name", "title", "query", "text", "note", "email")):
+    if not isinstance(text, str) or (
+        words and words[-1] in ("id", "ids", "name", "title", "query", "text", "note", "email")
+    ):
         return None
     found = [value for group in _PROSE_EXAMPLE.findall(text[:600]) for value in _QUOTED.findall(group)]
     fits = [v for v in found if v.strip() == v and _length_fits(v, schema) and "{" not in v and "<" not in v]
@@ -339,7 +374,9 @@ def _described(rng: random.Random, schema: Mapping[str, Json], words: tuple[str,
 
 def _matching(rng: random.Random, pattern: str, schema: Mapping[str, Json]) -> str:
     if _too_large(pattern):
-        raise BlueprintError(f"the pattern {pattern[:60]!r} is too large to make a value for", expected="a short pattern")
+        raise BlueprintError(
+            f"the pattern {pattern[:60]!r} is too large to make a value for", expected="a short pattern"
+        )
     import rstr
 
     try:
@@ -382,7 +419,9 @@ def _named(rng: random.Random, words: tuple[str, ...]) -> str:
     if words and words[-1] in ("name", "names") and len(words) > 1:
         if _PEOPLE & set(words):
             return str(fake.name_nonbinary())
-        if {"company", "organization", "organisation", "vendor", "supplier", "merchant", "firm", "employer"} & set(words):
+        if {"company", "organization", "organisation", "vendor", "supplier", "merchant", "firm", "employer"} & set(
+            words
+        ):
             return str(fake.company())
     for word in reversed(words):
         match word:
@@ -439,7 +478,18 @@ def _named(rng: random.Random, words: tuple[str, ...]) -> str:
                 return f"{rng.choice(_TOPICS)} {rng.randint(2, 99)}"
             case "tag" | "category" | "type" | "kind" | "status":
                 return rng.choice(("standard", "internal", "priority", "external", "seasonal"))
-            case "description" | "note" | "notes" | "message" | "text" | "content" | "body" | "comment" | "reason" | "prompt":
+            case (
+                "description"
+                | "note"
+                | "notes"
+                | "message"
+                | "text"
+                | "content"
+                | "body"
+                | "comment"
+                | "reason"
+                | "prompt"
+            ):
                 return f"{rng.choice(_TOPICS).capitalize()}: {rng.choice(_SENTENCES)}"
             case "expression" | "formula":
                 return f"{rng.randint(2, 90)} * {rng.randint(2, 90)} + {rng.randint(2, 90)}"

@@ -74,7 +74,7 @@ def mentions(text: str, name: str, value: Json) -> bool:
 
 def goal_phrase(tool: Tool) -> str:
     """What the tool is for, as the end of "I need to ...": from its description if that is a plain sentence, else its name."""
-    described = _from_description(tool.description)
+    described = _from_description(tool.description, split_words(tool.name)[:1])
     if described is not None:
         return described
     words = split_words(tool.name)
@@ -87,17 +87,17 @@ def goal_phrase(tool: Tool) -> str:
     return "use " + (" ".join(words) or "it")
 
 
-def _from_description(description: str) -> str | None:
+def _from_description(description: str, names: tuple[str, ...]) -> str | None:
     first = re.split(r"(?<=[.!?])\s|\n", description.strip(), maxsplit=1)[0].strip().rstrip(".!? ")
     words = first.split()
-    if not 2 <= len(words) or not first.isascii():
+    if not len(words) >= 2 or not first.isascii():
         return None
     if len(first) > _MOST_PHRASE:
         first = re.split(r"[,;:(\u2014]| - ", first, maxsplit=1)[0].strip()
         words = first.split()
         if len(first) > _MOST_PHRASE or len(words) < 2:
             return None
-    verb = _imperative(words[0])
+    verb = words[0].lower() if words[0].lower() in names else _imperative(words[0])
     if verb is None or re.search(r"[`<>{}|\[\]]|https?:", first):
         return None
     return " ".join((verb, *words[1:]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tdlab.clusters._schemas import types_of
@@ -42,12 +42,12 @@ class _Source(NamedTuple):
 def join_services(
     services: Sequence[Service],
     returns: Mapping[str, Returns],
-    telling: Mapping[str, float],
+    served: Set[tuple[str, str]],
     threshold: float,
     cap: int,
     report: dict[str, Any],
 ) -> list[Dependency]:
-    """Edges between tools of different services, at most ``cap`` sources for each (target, parameter)."""
+    """Edges between tools of different services, at most ``cap`` sources for each (target, parameter) not ``served``."""
     services = [service for service in services if service.tools]
     giving: dict[str, dict[int, list[_Source]]] = {}
     for s, service in enumerate(services):
@@ -70,7 +70,7 @@ def join_services(
                 concept, weight = world_name(slot.inside or slot.parameter)
                 if not concept or weight * (1.0 if slot.required else 0.7) < threshold or slot.kind == "control":
                     continue
-                if types_of(slot.schema) & {"boolean"} or concept not in giving:
+                if types_of(slot.schema) & {"boolean"} or concept not in giving or (tool.key, slot.parameter) in served:
                     continue
                 for other, affinity in _asked(
                     s, concept, near[s], giving[concept], rings[concept], positions[concept], place[s], domain
@@ -128,7 +128,10 @@ def _kept(
 
 
 def _given(known: Returns) -> dict[str, list[_Source]]:
-    """For each real-world concept the tools of a service that return it, strongest first, four at most."""
+    """For each real-world concept the tools of a service that find it out, strongest first, four at most.
+
+    What a tool was told and repeats is not counted: whoever told it can tell the other service as well.
+    """
     found: dict[str, dict[str, _Source]] = {}
     for tool in known.tools:
         operation = known.nature(tool).operation
@@ -136,7 +139,7 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
             continue
         for field in known.fields(tool):
             concept, weight = world_name(field.name)
-            if concept and weight > 0.0:
+            if concept and field.name not in tool.parameters:
                 strength = field.certainty * (1.0 if operation in ("list", "read") else 0.9)
                 sources = found.setdefault(concept, {})
                 if tool.key not in sources or sources[tool.key].strength < strength:

@@ -40,6 +40,8 @@ def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
 def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The alternatives of ``anyOf`` and ``oneOf`` that are objects."""
     found: list[dict[str, Any]] = []
+    if "anyOf" not in schema and "oneOf" not in schema:
+        return found
     for word in ("anyOf", "oneOf"):
         parts = schema.get(word)
         if isinstance(parts, list):

@@ -129,7 +129,6 @@ for _concept, _weight, _names in (
     ("smiles", 0.85, "smiles"),
     ("steam_app", 0.75, "steam_app_id app_id steam_id"),
     ("sku", 0.7, "sku"),
-    ("start_date", 0.0, "start_date"),
 ):
     for _name in _names.split():
         _WORLD[_name] = (_concept, _weight)

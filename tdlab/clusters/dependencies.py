@@ -68,6 +68,10 @@ _FLOW: dict[str, dict[str, float]] = {
 }
 
 
+_WELL = 0.5
+"""From this score on, a parameter served by its own service is not looked for in others."""
+
+
 class DependencyGraph:
     """All dependencies of a pool: sorted by source, target and parameter; best edge of each such triple only.
 
@@ -151,7 +155,9 @@ def mine_dependencies(
     """All dependencies scored at least ``threshold``.
 
     For each (target, parameter) at most ``sources_per_parameter`` sources of its own service are kept, and at most
-    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what was cut.
+    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts the edges that were cut.
+    A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
+    ``report["not_compared"]`` counts the values left out of such rankings.
     """
     from tdlab.clusters._joining import join_services
 
@@ -162,6 +168,7 @@ def mine_dependencies(
         "sources_per_parameter": sources_per_parameter,
         "cross_sources_per_parameter": cross_sources_per_parameter,
         "capped": 0,
+        "not_compared": 0,
     }
     edges: list[Dependency] = []
     returns: dict[str, Returns] = {}
@@ -171,7 +178,7 @@ def mine_dependencies(
         known = returns[service.name] = Returns(service.tools)
         edges.extend(_inside(known, telling, threshold, sources_per_parameter, report))
     report["in_service"] = len(edges)
-    joined = join_services(services, returns, telling, threshold, cross_sources_per_parameter, report)
+    joined = join_services(services, returns, _served(edges), threshold, cross_sources_per_parameter, report)
     edges.extend(joined)
     report["cross_service"] = len(joined)
     return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)
@@ -180,6 +187,11 @@ def mine_dependencies(
 def _services(pool: Pool) -> Iterator[Service]:
     services: Any = pool.services
     yield from services.values() if isinstance(services, Mapping) else services
+
+
+def _served(edges: list[Dependency]) -> set[tuple[str, str]]:
+    """(target, parameter) pairs that the own service serves well: these need not ask abroad."""
+    return {(edge.target, edge.parameter) for edge in edges if edge.score >= _WELL}
 
 
 def _telling(services: list[Service]) -> dict[str, float]:
@@ -199,29 +211,28 @@ def _telling(services: list[Service]) -> dict[str, float]:
     }
 
 
+class _Match(NamedTuple):
+    """A value that could fill a parameter, before any mention is counted."""
+
+    score: float
+    slot: Slot
+    field: ReturnedField
+    how: str
+
+
 def _inside(
     known: Returns, telling: Mapping[str, float], threshold: float, cap: int, report: dict[str, Any]
 ) -> list[Dependency]:
+    """The edges inside one service."""
     tools = known.tools
-    index: dict[tuple[str, str], list[_Offer]] = {}
-    for i, tool in enumerate(tools):
-        operation = known.nature(tool).operation
-        best: dict[tuple[str, str], _Offer] = {}
-        for field in known.fields(tool):
-            offer = _Offer(i, field, operation)
-            for key in _keys(field):
-                if key not in best:  # fields come surest first
-                    best[key] = offer
-            if field.entity and len(field.path) > 1 and field.path[-2] == 0:
-                whole = field._replace(path=field.path[:-1], name=field.entity, schema={"type": "object"})
-                best.setdefault(("record", field.entity), _Offer(i, whole, operation))
-        for key, offer in best.items():
-            index.setdefault(key, []).append(offer)
-    focuses = {known.focus(tool) for tool in tools if known.nature(tool).operation in ("list", "read", "create")}
+    keys = [tool.key for tool in tools]
+    index = _index(known)
+    natures = [known.nature(tool).operation for tool in tools]
+    focuses = {known.focus(tool) for tool, op in zip(tools, natures, strict=True) if op in ("list", "read", "create")}
     shared = Counter(
         slot.name
-        for tool in tools
-        if known.nature(tool).operation not in ("create", "update")
+        for tool, operation in zip(tools, natures, strict=True)
+        if operation not in ("create", "update")
         for slot in known.slots(tool)
         if not slot.inside and slot.required
     )
@@ -229,67 +240,78 @@ def _inside(
     mentioned = mentions_in(tools)
     found: list[Dependency] = []
     for j, tool in enumerate(tools):
-        operation = known.nature(tool).operation
         told = mentioned.get(j, {})
-        bound: set[int] = set()
-        best_of: dict[str, dict[int, tuple[float, Slot, ReturnedField, str]]] = {}
+        matches: dict[str, dict[int, _Match]] = {}
         for slot in known.slots(tool):
             weight = _slot_weight(slot, telling, focuses, shared)
             if weight <= 0.0 or (weight < threshold and not told):
                 continue
-            options = best_of.setdefault(slot.parameter, {})
+            options = matches.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot):
-                for strength, offer in _top(index, ranked, key, operation, 2 * cap + 1, report):
+                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, report):
                     if offer.tool == j:
                         continue
                     score = strength * quality * weight * _compatible(offer.field.schema, slot.schema)
-                    if offer.tool not in options or score > options[offer.tool][0]:
-                        options[offer.tool] = (score, slot, offer.field, how)
-        chosen: dict[int, str] = {}
-        for source in told:  # the parameter that a mention speaks of: its own, else the best matching one
-            parameter = told[source].parameter
-            if not parameter:
-                parameter = max(
-                    (p for p in best_of if source in best_of[p]), key=lambda p: (best_of[p][source][0], p), default=""
-                )
-            chosen[source] = parameter
-        for parameter, options in best_of.items():
+                    if offer.tool not in options or score > options[offer.tool].score:
+                        options[offer.tool] = _Match(score, slot, offer.field, how)
+        spoken = {source: word.parameter or _best_parameter(matches, source) for source, word in told.items()}
+        for parameter, options in matches.items():
             scored = []
-            for source, (score, slot, field, how) in options.items():
-                word = told.get(source)
-                if word is not None and chosen[source] == parameter:
-                    score = 1.0 - (1.0 - score) * (1.0 - word.weight)
-                    bound.add(source)
+            for source, match in options.items():
+                score = match.score
+                if spoken.get(source) == parameter:
+                    score = 1.0 - (1.0 - score) * (1.0 - told[source].weight)
                 if score >= threshold:
-                    scored.append((score, source, slot, field, how))
-            kept = heapq.nsmallest(cap, scored, key=lambda s: (-s[0], tools[s[1]].key))
+                    scored.append((-score, keys[source], source))
+            kept = heapq.nsmallest(cap, scored)
             report["capped"] += len(scored) - len(kept)
-            for score, source, slot, field, how in kept:
-                evidence = _evidence(known, tools[source], tool, slot, field, how)
-                word = told.get(source)
-                if word is not None and chosen[source] == parameter:
+            for negative, key_of_source, source in kept:
+                match = options[source]
+                evidence = _evidence(tools[source], tool, natures[source], natures[j], match)
+                if spoken.get(source) == parameter:
+                    word = told[source]
                     evidence = (*evidence, Evidence(kind="mention", detail=word.detail, weight=word.weight))
                 found.append(
                     Dependency(
-                        source=tools[source].key,
-                        target=tool.key,
-                        path=field.path,
+                        source=key_of_source,
+                        target=keys[j],
+                        path=match.field.path,
                         parameter=parameter,
-                        score=round(min(score, 1.0), 4),
+                        score=round(min(-negative, 1.0), 4),
                         evidence=evidence,
                     )
                 )
         for source, word in told.items():
-            if source not in bound and word.weight >= threshold:
+            if source not in matches.get(spoken[source], {}) and word.weight >= threshold:
+                spoken_of = Evidence(kind="mention", detail=word.detail, weight=word.weight)
                 found.append(
-                    Dependency(
-                        source=tools[source].key,
-                        target=tool.key,
-                        score=round(word.weight, 4),
-                        evidence=(Evidence(kind="mention", detail=word.detail, weight=word.weight),),
-                    )
+                    Dependency(source=keys[source], target=keys[j], score=round(word.weight, 4), evidence=(spoken_of,))
                 )
     return found
+
+
+def _best_parameter(matches: Mapping[str, Mapping[int, _Match]], source: int) -> str:
+    """The parameter that a source fills best; ``""`` where it fills none."""
+    scores = [(options[source].score, parameter) for parameter, options in matches.items() if source in options]
+    return max(scores)[1] if scores else ""
+
+
+def _index(known: Returns) -> dict[tuple[str, str], list[_Offer]]:
+    """Returned values by the keys under which a parameter looks for them; of each tool the surest under each key."""
+    index: dict[tuple[str, str], list[_Offer]] = {}
+    for i, tool in enumerate(known.tools):
+        operation = known.nature(tool).operation
+        best: dict[tuple[str, str], _Offer] = {}
+        for field in known.fields(tool):  # surest first
+            offer = _Offer(i, field, operation)
+            for key in _keys(field):
+                best.setdefault(key, offer)
+            if field.entity and len(field.path) > 1 and field.path[-2] == 0:
+                whole = field._replace(path=field.path[:-1], name=field.entity, schema={"type": "object"})
+                best.setdefault(("record", field.entity), _Offer(i, whole, operation))
+        for key, offer in best.items():
+            index.setdefault(key, []).append(offer)
+    return index
 
 
 def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
@@ -367,7 +389,7 @@ def _top(
         offers = index[key]
         scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
         ranked[place] = heapq.nsmallest(count, scored, key=lambda s: (-s[0], s[1].tool))
-        report["capped"] += len(offers) - len(ranked[place])
+        report["not_compared"] += len(offers) - len(ranked[place])
     return ranked[place]
 
 
@@ -397,14 +419,12 @@ def _word(kind: str, detail: str, weight: float) -> Evidence:
     return Evidence(kind=kind, detail=detail, weight=weight)
 
 
-def _evidence(
-    known: Returns, source: Tool, target: Tool, slot: Slot, field: ReturnedField, how: str
-) -> tuple[Evidence, ...]:
+def _evidence(source: Tool, target: Tool, before: str, after: str, match: _Match) -> tuple[Evidence, ...]:
+    field, slot = match.field, match.slot
     declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
-    before, after = known.nature(source).operation, known.nature(target).operation
     what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter
     return (
         _word("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
-        _word("match", f"{how}: {field.name} for {what}", 1.0 if how == "same name" else 0.85),
+        _word("match", f"{match.how}: {field.name} for {what}", 1.0 if match.how == "same name" else 0.85),
         _word("order", f"{after} after {before}", _FLOW[before][after]),
     )

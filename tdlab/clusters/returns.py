@@ -71,6 +71,7 @@ class Returns:
         self.tools: tuple[Tool, ...] = tuple(tools)
         self._schemas: dict[str, dict[str, Any]] = {}
         self._fields: dict[str, tuple[ReturnedField, ...]] = {}
+        self._plans: dict[str, tuple[str, dict[str, _Planned]]] = {}
         self._slots: dict[str, tuple[Slot, ...]] = {}
         self._focus: dict[str, str] = {}
         self._natures: dict[str, ToolNature] = {}
@@ -280,7 +281,12 @@ class Returns:
         return self._link_table
 
     def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
-        """The fields of the entity in the tool's answer, by name, before they are put in shape."""
+        """The fields of the entity in the tool's answer, by name, before they are put in shape; kept."""
+        if tool.key not in self._plans:
+            self._plans[tool.key] = self._planned(tool)
+        return self._plans[tool.key]
+
+    def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         operation, focus = self.nature(tool).operation, self.focus(tool)
         slots = [slot for slot in self.slots(tool) if not slot.inside]
         planned: dict[str, _Planned] = {}

@@ -51,7 +51,8 @@ class Decision(NamedTuple):
 
 class Controller:
     """Steers one run. ``clusters`` and ``distractors`` (tool keys) are what orders draw on; ``categories`` is the number
-    of domains that can be reached, for the ceiling of H_dom."""
+    of domains that can be reached, for the ceiling of H_dom.
+    """
 
     def __init__(
         self,

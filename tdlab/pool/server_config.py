@@ -105,7 +105,7 @@ def _spec(name: str, entry: Json, variables: Mapping[str, str]) -> ServerSpec:
     if word and word != "stdio" and word not in _HTTP:
         raise _BadEntryError(f"its type is {kind!r:.40}, expected 'stdio' or 'http'")
     if word in _HTTP or (not word and "command" not in entry and ("url" in entry or "serverUrl" in entry)):
-        url = _expand(_text(entry, "url" if "url" in entry else "serverUrl"), variables)
+        url = _expand(_text(entry, "serverUrl" if "serverUrl" in entry else "url"), variables)
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise _BadEntryError("its url is no http or https address")

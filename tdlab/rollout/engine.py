@@ -51,7 +51,11 @@ class Inspector:
                     self._done.add(step.id)
                 return ""
         planned = any(call.tool == tool for _, _, call in self._left)
-        return f"{tool} was called before what it needs was done" if planned else f"{tool} is not in the plan at this point"
+        return (
+            f"{tool} was called before what it needs was done"
+            if planned
+            else f"{tool} is not in the plan at this point"
+        )
 
     def missing(self) -> tuple[str, ...]:
         """Steps with calls that have not been made."""

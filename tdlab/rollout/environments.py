@@ -15,9 +15,8 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from tdlab.blueprints.roles import issued_ids, roles
+from tdlab.blueprints.roles import issued_ids, output_of, roles
 from tdlab.blueprints.values import make_identifier, make_value, ordered_pairs
-from tdlab.clusters.returns import returned_schema
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.pool.schema import compile_schema
@@ -51,7 +50,9 @@ class Environment(Protocol):
         ...
 
 
-def receipt(call_id: str, tool: Tool, executor: str, arguments: Mapping[str, Json], text: str, *, ok: bool) -> Execution:
+def receipt(
+    call_id: str, tool: Tool, executor: str, arguments: Mapping[str, Json], text: str, *, ok: bool
+) -> Execution:
     """The receipt that an executor leaves for one call."""
     return Execution(
         call_id=call_id,
@@ -107,7 +108,9 @@ class SimulatedEnvironment:
         missing = self._missing(tool, arguments)
         if missing is not None:
             entity, identifier = missing
-            return self._error(call_id, tool, arguments, f"{entity}_not_found", _not_found(tool, entity, identifier, arguments))
+            return self._error(
+                call_id, tool, arguments, f"{entity}_not_found", _not_found(tool, entity, identifier, arguments)
+            )
         try:
             output = self._carry_out(tool, arguments)
         except BlueprintError as error:
@@ -126,7 +129,7 @@ class SimulatedEnvironment:
 
     def _carry_out(self, tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
         what, part = nature(tool), roles(tool)
-        schema = returned_schema(tool)
+        schema = output_of(tool)
         own = arguments.get(part.own_parameter) if part.own_parameter else None
         if what.operation == "list" and part.listed is not None:
             return self._search(tool, arguments, schema)
@@ -142,15 +145,16 @@ class SimulatedEnvironment:
                 if what.operation == "delete":
                     del self._entities[part.own][str(own)]
                 else:
-                    record.update({f: v for f, v in output.items() if not isinstance(v, (list, dict)) and f not in record})
+                    record.update(
+                        {f: v for f, v in output.items() if not isinstance(v, (list, dict)) and f not in record}
+                    )
         elif writes:
             self._made += 1
             field = next((f for f, e in part.issued.items() if e == part.own and f not in arguments), None)
             properties = schema.get("properties", {})
             identity: Json = f"{tool.key}#{self._made}"
             if field is not None:
-                rng = rng_for(self._seed, "new", part.own, self._made)
-                identity = make_identifier(rng, part.own, properties[field])
+                identity = _DRAWS.draw((self._seed, "new", part.own, self._made), field, part.own, properties[field])
             fields = {**arguments, **_pinned(schema)}
             if field is not None:
                 fields[field] = identity
@@ -176,9 +180,10 @@ class SimulatedEnvironment:
         key = canonical_json(filters)
         if (entity, key) not in self._searched:
             self._searched.add((entity, key))
-            rng = rng_for(self._seed, "population", entity, key)
-            for _ in range(rng.randint(*_LISTED)):
-                self._know(entity, make_identifier(rng, entity, items["properties"][id_field]), dict(filters))
+            place = (self._seed, "population", entity, key)
+            for n in range(rng_for(*place).randint(*_LISTED)):
+                identity = _DRAWS.draw((*place, n), id_field, entity, items["properties"][id_field])
+                self._know(entity, identity, dict(filters))
         found = []
         for name, record in self._entities.get(entity, {}).items():
             identity = self._identities[entity, name]
@@ -190,7 +195,14 @@ class SimulatedEnvironment:
             found = found[:limit]
         most = schema["properties"][field].get("maxItems")
         found = found[:most] if isinstance(most, int) else found
-        known = {**arguments, field: found, "next_cursor": None, "total": len(found), "count": len(found), "total_count": len(found)}
+        known = {
+            **arguments,
+            field: found,
+            "next_cursor": None,
+            "total": len(found),
+            "count": len(found),
+            "total_count": len(found),
+        }
         output = self._fill(schema, entity, canonical_json([tool.key, dict(arguments)]), known, ())
         for other, identifier in issued_ids(output, entity):
             self._know(other, identifier, {})
@@ -203,7 +215,7 @@ class SimulatedEnvironment:
         properties = schema.get("properties")
         made: dict[str, Json] = {}
         invented: set[str] = set()
-        for field, inner in (properties.items() if isinstance(properties, Mapping) else ()):
+        for field, inner in properties.items() if isinstance(properties, Mapping) else ():
             inner = inner if isinstance(inner, Mapping) else {}
             if "const" in inner:
                 made[field] = inner["const"]
@@ -249,16 +261,12 @@ class SimulatedEnvironment:
         made: list[Json] = []
         for n in range(length):
             place = f"{identity}/{field}/{n}"
-            if isinstance(items.get("properties"), Mapping):
+            if isinstance(items.get("properties"), Mapping) and items.get("type", "object") == "object":
                 value: Json = self._fill(items, inner, place, self._item_identity(items, inner, place), path)
             else:
-                named = reference(field, entity)
-                element_rng = rng_for(self._seed, entity, str(identity), path, n)
-                value = (
-                    make_identifier(element_rng, named, items)
-                    if named is not None and items.get("type") in ("string", "integer", None)
-                    else make_value(element_rng, words[-1] if words else field, items)
-                )
+                named = reference(field, entity) if items.get("type") in ("string", "integer", None) else None
+                key = (self._seed, entity, str(identity), path, n)
+                value = _DRAWS.draw(key, words[-1] if words else field, named, items)
             if not schema.get("uniqueItems") or value not in made:
                 made.append(value)
         return made
@@ -269,7 +277,7 @@ class SimulatedEnvironment:
         own = next((f for f, e in named.items() if e.split("_")[-1] == entity.split("_")[-1]), None)
         if own is None or not isinstance(items["properties"][own], Mapping):
             return {}
-        return {own: make_identifier(rng_for(self._seed, "item", place), named[own], items["properties"][own])}
+        return {own: _DRAWS.draw((self._seed, "item", place), own, named[own], items["properties"][own])}
 
     def _know(self, entity: str, identity: Json, fields: dict[str, Json]) -> None:
         record = self._entities.setdefault(entity, {}).setdefault(str(identity), {})
@@ -280,7 +288,9 @@ class SimulatedEnvironment:
         """The first reference in the arguments to an entity that is not there."""
         part, what = roles(tool), nature(tool)
         for parameter, entity in part.references.items():
-            if parameter not in arguments or (what.operation == "create" and entity == part.own and parameter not in tool.required):
+            if parameter not in arguments or (
+                what.operation == "create" and entity == part.own and parameter not in tool.required
+            ):
                 continue
             value = arguments[parameter]
             for identifier in value if isinstance(value, list) else [value]:
@@ -293,11 +303,11 @@ class SimulatedEnvironment:
         if name in self._entities.get(entity, {}):
             return True
         head = entity.split("_")[-1]
-        return any(name in known for other, known in self._entities.items() if other.split("_")[-1] == head)
+        alike = [known for other, known in self._entities.items() if known and other.split("_")[-1] == head]
+        # Where the world knows nothing of that name, an identifier that it issued under another one is taken for it.
+        return any(name in known for known in alike or self._entities.values())
 
-    def _error(
-        self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str
-    ) -> ToolResult:
+    def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
         return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
 

@@ -21,7 +21,8 @@ __all__ = ["LiveEnvironment"]
 
 class LiveEnvironment:
     """Executes calls on `servers`. ``scope`` names the rollout in the journal; ``journal_get`` and ``journal_put`` are
-    the store's, or both None to keep nothing."""
+    the store's, or both None to keep nothing.
+    """
 
     name = "live"
 

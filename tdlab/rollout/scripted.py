@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, say
-from tdlab.records import Blueprint, Call, Json, Literally, Message, Observed, Said, Step, Tool, ToolCall, rng_for
+from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, rng_for
 from tdlab.rollout.views import AssistantTurn, AssistantView, UserTurn, UserView, describe, offered_names
 
 __all__ = ["ScriptedTeacher"]
 
 _OPENERS: dict[str, tuple[str, ...]] = {
-    "plain": ("Hi, I'm {name}, {role}. I need to {goal}.", "Hello, {name} here. Please help me {goal}.", "I would like to {goal}."),
+    "plain": (
+        "Hi, I'm {name}, {role}. I need to {goal}.",
+        "Hello, {name} here. Please help me {goal}.",
+        "I would like to {goal}.",
+    ),
     "brief": ("Please {goal}.", "Need to {goal}.", "Task: {goal}."),
     "chatty": (
         "Hey there! {name} here, {role} by day. So I really need to {goal}, can you help?",
@@ -32,10 +36,18 @@ _OPENERS: dict[str, tuple[str, ...]] = {
 _NEXT: dict[str, tuple[str, ...]] = {
     "plain": ("Thanks. Now I also need to {goal}.", "Good. One more thing: please {goal}."),
     "brief": ("Next: {goal}.", "Also {goal}."),
-    "chatty": ("Lovely, thank you! While you are at it, could you {goal}?", "Perfect! Oh, and I almost forgot: {goal}, please."),
+    "chatty": (
+        "Lovely, thank you! While you are at it, could you {goal}?",
+        "Perfect! Oh, and I almost forgot: {goal}, please.",
+    ),
     "formal": ("Thank you. I would further ask you to {goal}.", "Much appreciated. In addition, please {goal}."),
 }
-_DETAILS = ("For that, {details}.", "Here is what you need: {details}.", "Details: {details}.", "To be precise, {details}.")
+_DETAILS = (
+    "For that, {details}.",
+    "Here is what you need: {details}.",
+    "Details: {details}.",
+    "To be precise, {details}.",
+)
 _ANSWERS: dict[str, tuple[str, ...]] = {
     "plain": ("Sure: {details}.", "Yes, {details}."),
     "brief": ("{details}.", "OK, {details}."),
@@ -81,7 +93,9 @@ class ScriptedTeacher:
         last = view.messages[-1].content if view.messages else ""
         if last.endswith("Shall I go ahead?") or last.endswith("shall I go ahead?"):
             return UserTurn(rng.choice(_AGREED), "answer")
-        asked = [(name, value) for name, value in brief.withheld.items() if last.endswith("?") and f"the {name}" in last]
+        asked = [
+            (name, value) for name, value in brief.withheld.items() if last.endswith("?") and f"the {name}" in last
+        ]
         if asked:
             answer = rng.choice(_ANSWERS[brief.persona.style])
             return UserTurn(answer.format(details=describe(tuple(asked))), "answer")

@@ -14,7 +14,17 @@ from tdlab.blueprints.wording import goal_phrase, label, say
 from tdlab.pool.naming import nature
 from tdlab.records import Blueprint, Json, Message, Persona, Said, Tool, ToolCall
 
-__all__ = ["AssistantTurn", "AssistantView", "Request", "Teacher", "UserBrief", "UserTurn", "UserView", "brief_of", "offered_names"]
+__all__ = [
+    "AssistantTurn",
+    "AssistantView",
+    "Request",
+    "Teacher",
+    "UserBrief",
+    "UserTurn",
+    "UserView",
+    "brief_of",
+    "offered_names",
+]
 
 
 class Request(NamedTuple):

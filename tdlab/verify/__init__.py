@@ -1,7 +1,7 @@
 """Verification: what makes a trajectory count.
 
-`verify` runs every check on one trajectory and gives a `Verdict` with a reason for each failure; `NearDuplicates` judges
-it against the set it would join.
+`verify` runs every check on one trajectory and gives a `Verdict` with a reason for each failure; `NearDuplicates`
+judges it against the set it would join.
 """
 
 from __future__ import annotations

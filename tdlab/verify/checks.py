@@ -13,7 +13,20 @@ from typing import NamedTuple
 
 from tdlab.blueprints.wording import label, leaves, mentions
 from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Check, Json, Literally, Message, Observed, Said, Tool, ToolCall, Trajectory, Verdict, canonical_json
+from tdlab.records import (
+    Blueprint,
+    Check,
+    Json,
+    Literally,
+    Message,
+    Observed,
+    Said,
+    Tool,
+    ToolCall,
+    Trajectory,
+    Verdict,
+    canonical_json,
+)
 from tdlab.rollout.engine import Inspector
 from tdlab.rollout.environments import SimulatedEnvironment
 from tdlab.rollout.scripted import value_at
@@ -101,7 +114,9 @@ def _grounding(evidence: Evidence) -> str:
             text = "\n".join(said)
             for parameter, value in call.arguments.items():
                 schema = tool.parameters.get(parameter, {}) if tool is not None else {}
-                if ("default" in schema and schema["default"] == value) or ("const" in schema and schema["const"] == value):
+                if ("default" in schema and schema["default"] == value) or (
+                    "const" in schema and schema["const"] == value
+                ):
                     continue
                 for name, leaf in leaves(value, parameter):
                     if canonical_json(leaf) in values or mentions(text, name, leaf):
@@ -200,7 +215,9 @@ def _disclosure(evidence: Evidence) -> str:
     for step in evidence.blueprint.steps:
         if step.kind == "ask":
             for ask in step.asks:
-                if not any(m.role == "assistant" and f"the {ask.label}" in m.content and "?" in m.content for m in messages):
+                if not any(
+                    m.role == "assistant" and f"the {ask.label}" in m.content and "?" in m.content for m in messages
+                ):
                     return f"the assistant never asks for the {ask.label}"
         elif step.kind == "refuse":
             if messages[-1].role != "assistant" or "can't" not in messages[-1].content:
@@ -208,7 +225,11 @@ def _disclosure(evidence: Evidence) -> str:
         elif step.kind == "confirm":
             calls = evidence.trajectory.steps.get(str(step.about), ())
             first = position.get(calls[0], 0) if calls else 0
-            asked = [n for n, m in enumerate(messages[:first]) if m.role == "assistant" and m.content.lower().endswith("shall i go ahead?")]
+            asked = [
+                n
+                for n, m in enumerate(messages[:first])
+                if m.role == "assistant" and m.content.lower().endswith("shall i go ahead?")
+            ]
             if not asked or not any(m.role == "user" for m in messages[asked[-1] : first]):
                 return f"step {step.about} was carried out without a yes"
     hidden = {
@@ -225,7 +246,12 @@ def _disclosure(evidence: Evidence) -> str:
     ]
     first_words = next((m.content for m in messages if m.role == "user"), "")
     for name, parameter, value in hidden.values():
-        if isinstance(value, str) and len(value) >= 8 and value not in open_values and mentions(first_words, parameter, value):
+        if (
+            isinstance(value, str)
+            and len(value) >= 8
+            and value not in open_values
+            and mentions(first_words, parameter, value)
+        ):
             return f"the user said the {name} before being asked"
     return ""
 

@@ -7,6 +7,7 @@ reaches a threshold; the estimate's standard error is about 1 / sqrt(permutation
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def features_of(trajectory: Trajectory) -> frozenset[str]:
     for message in trajectory.messages:
         if message.role == "user":
             words = _WORD.findall(message.content.lower())
-            found |= {f"words {a} {b}" for a, b in zip(words, words[1:], strict=False)}
+            found |= {f"words {a} {b}" for a, b in itertools.pairwise(words)}
     return frozenset(found)
 
 
@@ -47,6 +48,7 @@ class NearDuplicates:
     def __init__(self, *, threshold: float) -> None:
         self._threshold = threshold
         self._index: MinHashLSH | None = None
+        self._empty: MinHash | None = None
         self._hashes: dict[str, MinHash] = {}
 
     def __len__(self) -> int:
@@ -56,7 +58,9 @@ class NearDuplicates:
         """The MinHash of a trajectory: fixed permutations, so it is the same in every process."""
         from datasketch import MinHash
 
-        made = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        if self._empty is None:
+            self._empty = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        made = self._empty.copy()
         made.update_batch([feature.encode("utf-8", "surrogatepass") for feature in sorted(features_of(trajectory))])
         return made
 

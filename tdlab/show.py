@@ -1,0 +1,224 @@
+"""Runs, clusters, blueprints and trajectories as text for a terminal. Everything untrusted is printed as plain text.
+
+Each function takes a record and returns a rich renderable; control characters are made visible, markup is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tdlab.blueprints.wording import say
+from tdlab.records import Blueprint, BusinessCluster, Literally, Observed, Tool, Trajectory
+from tdlab.store import Run
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["show_blueprint", "show_cluster", "show_run", "show_trajectory"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str, *, most: int = 0) -> str:
+    """Untrusted text for a terminal: control characters escaped, cut to ``most`` characters where that is not 0."""
+    shown = _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
+
+
+def show_run(run: Run) -> RenderableType:
+    """What was made, what was rejected and why, and how diverse it is."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    counts, config, store = run.counts(), run.config, run.store
+    head = Table(title="Run", title_justify="left", show_header=False, box=None, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column()
+    for name, value in (
+        ("folder", str(run.path)),
+        ("status", store.status + (f" ({store.reason})" if store.reason else "")),
+        ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
+        (
+            "pool",
+            f"{(store.mining() or {}).get('read', '?')} tools read; {_issues((store.mining() or {}).get('issues', {}))}",
+        ),
+        ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
+        ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
+    ):
+        head.add_row(name, Text(plain(value)))
+    parts: list[RenderableType] = [head, Text("")]
+    rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
+    rejected.add_column("check")
+    rejected.add_column("count", justify="right")
+    rejected.add_column("for example", overflow="fold")
+    examples: dict[str, str] = {}
+    for candidate in store.candidates(accepted=False):
+        for reason in candidate.reasons[:1]:
+            examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
+    for check, number in store.rejection_reasons().items():
+        rejected.add_row(plain(check), str(number), Text(plain(examples.get(check, ""), most=90)))
+    parts += [rejected if counts.rejected else Text("Nothing was rejected."), Text("")]
+    if (run.path / "metrics.json").exists():
+        parts.append(show_report({"": run.metrics()["diversity"]}, corrections=False))
+    return Group(*parts)
+
+
+def show_report(reports: Mapping[str, Mapping[str, object]], *, corrections: bool = True) -> RenderableType:
+    """Diversity reports (as JSON), one block of rows a dataset: value, ceiling, interval, N, K.
+
+    With ``corrections`` also the bias-corrected estimates and the value rarefied to a common number of trajectories.
+    """
+    from rich.table import Table
+
+    table = Table(title="Diversity (entropies in bits)", title_justify="left", box=None, pad_edge=False)
+    named = any(reports)
+    for column in (*(("dataset",) if named else ()), "metric"):
+        table.add_column(column)
+    extra = ("Miller-Madow", "Chao-Shen", "rarefied", "to") if corrections else ()
+    for column in ("value", "ceiling", "95 % interval", "N", "K", *extra):
+        table.add_column(column, justify="right", no_wrap=True)
+    titles = {
+        "domain": "H_dom", "tool_sequence": "H_mode tools", "signature": "H_mode signature",
+        "trigrams": "H_mode trigrams",
+    }  # fmt: skip
+    for dataset, report in reports.items():
+        first = (plain(dataset, most=40),) if named else ()
+        for metric, title in titles.items():
+            one = report[metric]
+            assert isinstance(one, Mapping)  # the shape of a DiversityReport
+            row = [
+                *first,
+                title,
+                _number(one["value"]),
+                _number(one["ceiling"]),
+                f"{_number(one['low'])} to {_number(one['high'])}",
+            ]
+            row += [str(one["n"]), str(one["k"])]
+            if corrections:
+                row += [
+                    _number(one["miller_madow"]),
+                    _number(one["chao_shen"]),
+                    _number(one["rarefied"]),
+                    str(one["rarefied_to"] or "-"),
+                ]
+            table.add_row(*row)
+        cac = report["cac"]
+        assert isinstance(cac, Mapping)
+        table.add_row(
+            *first,
+            "mean CAC",
+            _number(cac["mean"]),
+            "",
+            f"{_number(cac['low'])} to {_number(cac['high'])}",
+            str(report["trajectories"]),
+        )
+    return table
+
+
+def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:
+    """A cluster: its tools with what they are for, and each dependency with its score and evidence."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shares = ", ".join(f"{d} {m:.0%}" for d, m in sorted(cluster.domains.items(), key=lambda kv: (-kv[1], kv[0])))
+    members = Table(title="Tools", title_justify="left", box=None, pad_edge=False)
+    members.add_column("tool")
+    members.add_column("what it does", overflow="fold")
+    for key in cluster.tools:
+        described = tools[key].description.partition("\n")[0] if key in tools else ""
+        members.add_row(Text(plain(key)), Text(plain(described, most=100)))
+    edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
+    for column in ("from", "returns", "to", "parameter", "score", "evidence"):
+        edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
+    for edge in cluster.dependencies:
+        why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
+        row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
+        edges.add_row(*(Text(plain(cell, most=160)) for cell in row))
+    return Group(
+        Text(f"Cluster {cluster.id}  {plain(cluster.title)}", style="bold"),
+        Text(f"domains: {shares}"),
+        Text(""),
+        members,
+        Text(""),
+        edges,
+    )
+
+
+def show_blueprint(blueprint: Blueprint) -> RenderableType:
+    """A blueprint: intent, persona, steps with their bindings, promises."""
+    from rich.console import Group
+    from rich.text import Text
+    from rich.tree import Tree
+
+    tree = Tree(Text(f"Blueprint {blueprint.id}: {plain(blueprint.intent, most=200)}", style="bold"))
+    tree.add(
+        Text(
+            f"user: {plain(blueprint.persona.name)}, {plain(blueprint.persona.role)}, writes {blueprint.persona.style}"
+        )
+    )
+    tree.add(
+        Text(
+            f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}, lineage: {', '.join(blueprint.lineage) or 'planned'}"
+        )
+    )
+    steps = tree.add("steps")
+    for step in blueprint.steps:
+        words = [f"{step.id}  turn {step.turn}  {step.kind}"]
+        if step.asks:
+            words.append("asks for " + ", ".join(ask.label for ask in step.asks))
+        if step.about:
+            words.append(f"confirms {step.about}")
+        if step.request:
+            words.append(plain(step.request, most=120))
+        if step.after:
+            words.append("after " + ", ".join(step.after))
+        if step.failure:
+            words.append(f"first try fails: {step.failure.code}")
+        branch = steps.add(Text("  ".join(words)))
+        for call in step.calls:
+            node = branch.add(Text(plain(call.tool)))
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, Observed):
+                    source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
+                elif isinstance(binding, Literally):
+                    source = f"{say(binding.value)} (fixed)"
+                else:
+                    source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
+                node.add(Text(f"{plain(parameter)} = {plain(source, most=140)}"))
+    promises = tree.add("promises")
+    for promise in blueprint.promises:
+        promises.add(Text(f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"))
+    return Group(tree)
+
+
+def show_trajectory(trajectory: Trajectory) -> RenderableType:
+    """A conversation as it went, with calls and results."""
+    from rich.console import Group
+    from rich.text import Text
+
+    colours = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
+    lines: list[RenderableType] = [Text(f"Trajectory {trajectory.id}", style="bold")]
+    for message in trajectory.messages:
+        name = message.role + (" (error)" if message.is_error else "")
+        if message.content:
+            lines.append(Text.assemble((f"{name:>10}  ", colours[message.role]), plain(message.content, most=600)))
+        for call in message.tool_calls:
+            arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
+            lines.append(
+                Text.assemble((f"{'calls':>10}  ", colours["assistant"]), plain(f"{call.name}({arguments})", most=600))
+            )
+    return Group(*lines)
+
+
+def _issues(counts: object) -> str:
+    if not isinstance(counts, Mapping) or not counts:
+        return "no issues"
+    return "; ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
