@@ -1,0 +1,132 @@
+"""A little MCP server on stdin and stdout, in plain Python so that it starts at once; run as ``mcp_stub.py MODE``.
+
+Modes: ``good``; ``pages`` (tools in three pages); ``endless`` (each page leads to the first); ``malformed`` (some tools
+are); ``dies`` (before it answers); ``dies-on-call``; ``hangs``; ``hangs-on-call``; ``garbage`` (noise in between);
+``noise`` (noise and no message); ``deaf`` (ignores the end of its input and SIGTERM); ``none`` (no tools).
+"""
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+MODE = sys.argv[1]
+WORD = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+CALLS = 0
+
+
+def tool(name, **facts):
+    return {"name": name, "description": f"Answer with {name}.", "inputSchema": WORD, **facts}
+
+
+TOOLS = [
+    tool("echo", annotations={"readOnlyHint": True}),
+    tool("count"),
+    tool("fail"),
+    tool("picture"),
+    tool("structured", outputSchema={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}),
+    tool("lies", outputSchema={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}),
+    tool("environment"),
+    tool("nonsense"),
+]
+MALFORMED = [
+    tool("echo"),
+    {"description": "It has no name."},
+    "no object at all",
+    {"name": "remote", "inputSchema": {"type": "object", "$ref": "http://example.invalid/schema.json"}},
+    {"name": "bare"},
+]
+
+
+def list_tools(cursor):
+    if MODE == "pages":
+        page = int(cursor or 0)
+        more = {"nextCursor": str(page + 1)} if page < 2 else {}
+        return {"tools": TOOLS[page::3], **more}
+    if MODE == "endless":
+        return {"tools": TOOLS[:1], "nextCursor": "again"}
+    return {"tools": {"malformed": MALFORMED, "none": []}.get(MODE, TOOLS)}
+
+
+def call(name, arguments):
+    global CALLS
+    CALLS += 1
+    if MODE == "dies-on-call":
+        print("the disk is on fire", file=sys.stderr, flush=True)
+        os._exit(3)
+    if MODE == "hangs-on-call":
+        time.sleep(1000)
+    if name == "echo":
+        return {"content": [{"type": "text", "text": arguments["word"]}]}
+    if name == "count":
+        return {"content": [{"type": "text", "text": f"{CALLS} {os.getpid()}"}]}
+    if name == "fail":
+        return {"content": [{"type": "text", "text": "no such word"}], "isError": True}
+    if name == "picture":
+        return {
+            "content": [
+                {"type": "text", "text": "here"},
+                {"type": "image", "mimeType": "image/png", "data": "AAECAw=="},
+                {"type": "resource_link", "name": "r", "uri": "file:///r"},
+                {"type": "resource", "resource": {"uri": "file:///t", "text": "inside"}},
+                {"type": "resource", "resource": {"uri": "file:///b", "mimeType": "audio/ogg", "blob": "AAE="}},
+            ]
+        }
+    if name == "structured":
+        return {"content": [], "structuredContent": {"n": 3}}
+    if name == "lies":
+        return {"content": [{"type": "text", "text": "x"}], "structuredContent": {"n": "three"}}
+    if name == "environment":
+        return {"content": [{"type": "text", "text": json.dumps(dict(os.environ))}]}
+    if name == "nonsense":
+        return {"content": "no list"}
+    return None
+
+
+def answer(message):
+    method, params = message.get("method"), message.get("params") or {}
+    if method == "initialize":
+        return {
+            "protocolVersion": params["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "stub", "title": "A stub", "version": "1"},
+            "instructions": "Weather forecasts and   storms.",
+        }
+    if method == "tools/list":
+        return list_tools(params.get("cursor"))
+    if method == "tools/call":
+        return call(params["name"], params.get("arguments") or {})
+    return {} if method == "ping" else None
+
+
+def main():
+    if MODE == "dies":
+        print("cannot find the \x1b[31mlicence\x1b[0m", file=sys.stderr)
+        sys.exit(3)
+    if MODE == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if MODE == "hangs":
+        print("waiting for a tape", file=sys.stderr, flush=True)
+    if MODE in ("hangs", "deaf"):
+        time.sleep(1000)
+    if MODE == "noise":
+        for _ in range(50):
+            print("Hello, I am not a protocol", flush=True)
+        time.sleep(1000)
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "id" not in message:
+            continue
+        result = answer(message)
+        reply = {"jsonrpc": "2.0", "id": message["id"]}
+        reply |= {"result": result} if result is not None else {"error": {"code": -32601, "message": "not known"}}
+        if MODE == "garbage":
+            print("loading model… 17%\n\n{]", flush=True)
+        print(json.dumps(reply), flush=True)
+
+
+main()

@@ -1,0 +1,197 @@
+"""What is repaired in a schema, what is left alone, and that nothing thrown at it makes it fall over."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdlab.pool.mending import clean_text, mend_schema
+from tdlab.pool.schema import compile_schema, schema_problem
+
+
+def within(schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": schema}}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("dict", "object"),
+        ("Object", "object"),
+        ("float", "number"),
+        ("int", "integer"),
+        ("STRING", "string"),
+        ("list", "array"),
+        ("tuple", "array"),
+        ("bool", "boolean"),
+        ("None", "null"),
+        ("str | null", ["string", "null"]),
+        ("string, optional", "string"),
+        ("integer or string", ["integer", "string"]),
+        (["String", "Null"], ["string", "null"]),
+    ],
+)
+def test_types_of_other_languages_are_translated(written: Any, meant: Any) -> None:
+    mended, done = mend_schema(within({"type": written}))
+    assert mended["properties"]["a"] == {"type": meant}
+    assert len(done) == 1
+    assert done[0].startswith("$.properties.a: type")
+    assert schema_problem(mended) is None
+
+
+@pytest.mark.parametrize("written", ["any", "Foo", {"2": "x"}, 7, [], ["string", "Foo"]])
+def test_a_type_that_is_not_known_is_dropped(written: Any) -> None:
+    mended, done = mend_schema(within({"type": written, "description": "x"}))
+    assert mended["properties"]["a"] == {"description": "x"}
+    assert "is not known, dropped" in done[0]
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole"),
+    [
+        (None, {"type": "object", "properties": {}}),
+        ({}, {"type": "object"}),
+        ({"properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
+        (
+            {"path": {"type": "string"}, "depth": {"type": "integer", "optional": True}},
+            {
+                "type": "object",
+                "properties": {"path": {"type": "string"}, "depth": {"type": "integer", "optional": True}},
+                "required": ["path"],
+            },
+        ),
+        (
+            {"title": {"type": "string"}, "type": {"type": "string"}},
+            {"type": "object", "properties": {"title": {"type": "string"}, "type": {"type": "string"}}},
+        ),
+        (
+            {"type": "object", "properties": {"type": "object", "properties": {"a": {}}, "required": ["a"]}},
+            {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"required": False}}},
+            {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": {}, "required": ["a"]}},
+            {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": {}}, "required": ["a", "a", 3]},
+            {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": {}}, "required": "a"},
+            {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": {}}, "required": "yes"},
+            {"type": "object", "properties": {"a": {}}, "required": []},
+        ),
+        ({"type": "object", "properties": None, "required": None}, {"type": "object"}),
+        (within({"minimum": 1, "exclusiveMinimum": True}), within({"exclusiveMinimum": 1})),
+        (within({"exclusiveMaximum": False}), within({})),
+        (within({"minimum": "3", "maxLength": -1}), within({"minimum": 3})),
+        (within({"enum": None, "pattern": None, "default": None}), within({"default": None})),
+        (within({"enum": []}), within({})),
+        (within({"type": "array", "items": [{}]}), within({"type": "array", "prefixItems": [{}]})),
+        (within({"type": "array", "items": "int"}), within({"type": "array", "items": {"type": "integer"}})),
+        (within("str"), within({"type": "string"})),
+        (within("the path of a file"), within({"description": "the path of a file"})),
+        (within(3), within({})),
+        ({"$schema": "http://example.invalid/x", "type": "object"}, {"type": "object"}),
+        (within({"description": "half \ud83d a pair"}), within({"description": "half \ufffd a pair"})),
+    ],
+)
+def test_repairs(broken: Any, whole: Any) -> None:
+    before = copy.deepcopy(broken)
+    mended, done = mend_schema(broken)
+    assert mended == whole
+    assert done, "a repair has to be told"
+    assert schema_problem(mended) is None
+    assert broken == before, "the input must not be changed"
+
+
+def test_a_list_of_parameters_is_a_schema() -> None:
+    mended, done = mend_schema(
+        [
+            {"name": "query", "type": "string", "desc": "Search query", "required": True},
+            {"name": "limit", "type": "integer", "required": False},
+        ]
+    )
+    assert done == ()
+    assert mended == {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "Search query"}, "limit": {"type": "integer"}},
+        "required": ["query"],
+    }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"type": {"type": "string"}, "required": {"type": "boolean"}}},
+        {"type": "object", "properties": {"properties": {"type": "object"}, "enum": {"type": "string"}}},
+        {"type": "object", "properties": {"a": {"default": {"type": "dict"}, "enum": [{"type": "dict"}, None]}}},
+        {"type": "object", "properties": {"a": {"const": None, "examples": [None, {"required": "x"}]}}},
+        {"$schema": "http://json-schema.org/draft-07/schema#", **within({"type": "array", "items": [{}, {}]})},
+        {"$schema": "http://json-schema.org/draft-04/schema#", **within({"minimum": 1, "exclusiveMinimum": True})},
+        {"type": "object", "anyOf": [{"required": ["a"]}, {"required": ["b"]}], "properties": {"a": {}, "b": {}}},
+    ],
+)
+def test_what_is_right_stays_as_it_is(schema: dict[str, Any]) -> None:
+    assert schema_problem(schema) is None
+    assert mend_schema(schema) == (schema, ())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        within({"$ref": "http://example.invalid/x"}),
+        within({"$ref": "#/$defs/none"}),
+        within({"pattern": "(("}),
+        {"type": "array"},
+        "a text",
+        [1, 2],
+    ],
+)
+def test_what_has_no_safe_repair_stays_unusable(schema: Any) -> None:
+    assert schema_problem(mend_schema(schema)[0]) is not None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["object", "dict", "string", "float", "a", "", "$.x", "\ud800"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                "type properties required items enum minimum exclusiveMinimum $schema $ref allOf not a b name".split()
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_at_all_is_survived(schema: Any) -> None:
+    mended, done = mend_schema(schema)
+    if schema_problem(mended) is None:
+        compile_schema(mended).is_valid({"a": 1})
+        assert mend_schema(mended) == (mended, ()), "a repaired schema must need no repair"
+    assert all(isinstance(words, str) for words in done)
+
+
+def test_clean_text() -> None:
+    assert clean_text("plain — naïve 漢字 🙂") == "plain — naïve 漢字 🙂"
+    assert clean_text("\ud83d!") == "\ufffd!"
