@@ -75,7 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @WRITERS
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(trajectories(), min_size=1, max_size=3, unique_by=lambda t: t.id))
 def test_what_is_written_is_what_is_read(place: Path, write: Writer, told: list[Trajectory]) -> None:
     assert write(told, TOOLS, place / "a", services=DOMAINS) == len(told)
