@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
     from tdlab.pipeline import export, run
-    from tdlab.plots import plot_run
+    from tdlab.plots import figure_png, plot_run
     from tdlab.pool import Taxonomy, ToolPool
     from tdlab.store import Run, open_run
 
@@ -34,6 +34,7 @@ __all__ = [
     "TdlabError",
     "ToolPool",
     "export",
+    "figure_png",
     "mine",
     "open_run",
     "plot_run",
@@ -47,6 +48,7 @@ _HOMES = {
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
     "export": "tdlab.pipeline",
+    "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",
     "open_run": "tdlab.store",
     "plot_run": "tdlab.plots",

@@ -1,0 +1,49 @@
+"""The notebooks run from top to bottom in a fresh kernel, with no error shown in an output or hidden in a widget."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
+    """Errors in cell outputs and in the outputs that widgets captured, which a client does not raise."""
+    found = []
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error" or "application/vnd.jupyter.stderr" in output.get("data", {}):
+                found.append(f"cell {number}: {output.get('evalue', output)}")
+    for state in notebook.metadata.get("widgets", {}).values():
+        for model in state.get("state", {}).values():
+            for output in model.get("state", {}).get("outputs", ()):
+                if output.get("output_type") == "error":
+                    found.append(f"widget: {output.get('evalue', output)}")
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path: Path, tmp_path: Path) -> None:
+    place = tmp_path / "notebooks"
+    place.mkdir()
+    copy = Path(shutil.copy(path, place))
+    notebook = nbformat.read(copy, as_version=4)
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(place)}})
+    client.execute()
+    assert not hidden_errors(notebook), f"{path.name} hides errors:\n" + "\n".join(hidden_errors(notebook))
+    last = next(cell for cell in reversed(notebook.cells) if cell.cell_type == "code")
+    kinds = {kind for output in last.outputs for kind in output.get("data", {})}
+    assert "image/png" in kinds, f"{path.name} does not end in a figure: its last cell shows {sorted(kinds)}"
+
+
+def test_there_is_a_first_notebook() -> None:
+    assert NOTEBOOKS, "no notebook was found"
+    assert NOTEBOOKS[0].stem == "00_start_here"
+    code = [cell for cell in nbformat.read(NOTEBOOKS[0], as_version=4).cells if cell.cell_type == "code"]
+    assert len(code) == 6, f"the first notebook does the job in six cells, not {len(code)}"
