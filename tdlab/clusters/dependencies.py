@@ -155,7 +155,7 @@ def mine_dependencies(
     """All dependencies scored at least ``threshold``.
 
     For each (target, parameter) at most ``sources_per_parameter`` sources of its own service are kept, and at most
-    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts the edges that were cut.
+    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what was cut.
     A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
     ``report["not_compared"]`` counts the values left out of such rankings.
     """

@@ -83,11 +83,12 @@ def test_a_sibling_named_as_the_alternative_is_no_dependency() -> None:
 def test_services_join_over_real_world_entities_only() -> None:
     stocks = [
         tool("news", "search_news", "Search market news. Returns tickers.", topic="string"),
-        tool("news", "list_movers", "List market movers by ticker.", ticker="string", order_id="string"),
+        tool("news", "list_movers", "List market movers. Returns the ticker of each.", day="string"),
+        tool("news", "get_order", "Get an order of a paper.", order_id="string"),
     ]
     market = [
         tool("market", "get_quote", "Get a market quote.", ticker="string"),
-        tool("market", "get_order", "Get an order on the market.", order_id="string"),
+        tool("market", "cancel_order", "Cancel an order on the market.", order_id="string"),
     ]
     edges = mine_dependencies(pool(stocks, market, news="markets", market="markets"), threshold=0.1).edges
     crossing = [e for e in edges if e.source.split("/")[0] != e.target.split("/")[0]]
