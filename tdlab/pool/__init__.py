@@ -9,8 +9,9 @@ files, or from servers that run::
     pool.issues_frame()                                    # what was set aside, mended or is worth knowing
 
 Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
-`catalogue`, `taxonomy` (business domains), `mending` and `intake` (one definition), `formats` and `readers` (files),
-`bundled` (the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
+`catalogue`, `taxonomy` (business domains), `mending` and `intake` (one definition), `formats`, `readers` and `writers`
+(files), `bundled` (the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of
+``mcp``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tdlab.pool.naming import ToolNature, nature, nature_of_name
 from tdlab.pool.schema import CompiledSchema, compile_schema, schema_problem
 from tdlab.pool.server_config import ServerSpec, read_mcp_config
 from tdlab.pool.taxonomy import Domain, Taxonomy
+from tdlab.pool.writers import write_pool
 
 if TYPE_CHECKING:
     from tdlab.pool.live import Harvest, HarvestProgress, LiveResult, LiveServers, harvest, harvest_sync
@@ -46,6 +48,7 @@ __all__ = [
     "nature_of_name",
     "read_mcp_config",
     "schema_problem",
+    "write_pool",
 ]
 
 _LATER = frozenset({"Harvest", "HarvestProgress", "LiveResult", "LiveServers", "harvest", "harvest_sync"})
