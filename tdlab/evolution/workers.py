@@ -15,6 +15,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Self
 
@@ -56,7 +58,8 @@ class Workers:
             missing = [n for n in range(len(pieces)) if n not in done]
             pool = self._workers()
             try:
-                futures = {n: pool.submit(_produce, pieces[n]) for n in missing}
+                with _interrupts_held_back():
+                    futures = {n: pool.submit(_produce, pieces[n]) for n in missing}
                 for n in missing:
                     done[n] = futures[n].result()
             except BrokenProcessPool:
@@ -88,6 +91,20 @@ class Workers:
             self._pool = None
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits until the block ends. Processes that are spawned within it never hear of it: they inherit the mask.
+
+    Without this a worker that is still starting would die of it with a traceback.
+    """
+    resource_tracker.ensure_running()  # it would lift the mask when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _studio: Studio | None = None
 
 
@@ -107,5 +124,6 @@ def _begin(studio: bytes) -> None:
 
 
 def _produce(orders: Sequence[Order]) -> list[Offspring]:
-    assert _studio is not None  # set by _begin
+    if _studio is None:
+        raise WorkerError("a worker got orders before it was set up", do="this is a fault of tdlab; please report it")
     return [_studio.produce(order) for order in orders]
