@@ -20,8 +20,10 @@ __all__ = ["LiveEnvironment"]
 
 
 class LiveEnvironment:
-    """Executes calls on `servers`. ``scope`` names the rollout in the journal; ``journal_get`` and ``journal_put`` are
-    the store's, or both None to keep nothing.
+    """Executes calls on ``servers``, waiting up to ``timeout_s`` seconds for each answer.
+
+    ``scope`` names the rollout in the journal; ``journal_get`` and ``journal_put`` are the store's, or both None to
+    keep nothing.
     """
 
     name = "live"

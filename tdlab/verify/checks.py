@@ -27,9 +27,9 @@ from tdlab.records import (
     Verdict,
     canonical_json,
 )
+from tdlab.rollout._reporting import value_at
 from tdlab.rollout.engine import Inspector
-from tdlab.rollout.environments import SimulatedEnvironment
-from tdlab.rollout.scripted import value_at
+from tdlab.rollout.simulated import SimulatedEnvironment
 
 __all__ = ["CHECKS", "Evidence", "verify"]
 
