@@ -21,7 +21,7 @@ def kinds_fit(source: Mapping[str, Json], target: Mapping[str, Json]) -> str | N
         return "same" if _within(source, target) else None
     if "array" in want and have and not have & {"array", "object"}:
         items = target.get("items")
-        inner = items if isinstance(items, Mapping) else {}
+        inner = items if isinstance(items, dict) else {}
         allowed = _kinds(inner)
         fits = (not allowed or have <= allowed) and target.get("minItems", 1) <= 1 and target.get("maxItems", 1) >= 1
         return "list" if fits and _within(source, inner) else None
@@ -63,5 +63,5 @@ def _kinds(schema: Mapping[str, Json]) -> set[str]:
         return {k for k in kind if isinstance(k, str)}
     for word in ("anyOf", "oneOf"):
         if isinstance(schema.get(word), list):
-            return {k for branch in schema[word] if isinstance(branch, Mapping) for k in _kinds(branch)}
+            return {k for branch in schema[word] if isinstance(branch, dict) for k in _kinds(branch)}
     return set()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
-from tdlab.blueprints.planner import finish, make_persona
+from tdlab.blueprints.planner import finish, freeze, make_persona, named
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
@@ -29,7 +29,6 @@ from tdlab.records import (
     Said,
     Step,
     Tool,
-    digest,
     rng_for,
 )
 
@@ -69,13 +68,23 @@ class Mutation(NamedTuple):
 def mutate(blueprint: Blueprint, name: str, workshop: Workshop, *, seed: int) -> Blueprint:
     """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
     if name not in MUTATIONS:
-        raise BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
+        raise _unknown(name)
+    child = _applied(blueprint, name, workshop, rng_for("mutate", name, seed, blueprint.id))
+    return named(child, parent=blueprint.id)
+
+
+def _applied(blueprint: Blueprint, name: str, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
     try:
-        return MUTATIONS[name].apply(blueprint, workshop, rng_for("mutate", name, seed, blueprint.id))
+        return MUTATIONS[name].apply(blueprint, workshop, rng)
     except (MutationRefused, SandboxUnavailable):
         raise
     except (BlueprintError, SchemaError) as error:
         raise MutationRefused(f"{name}: {error.found}") from None
+
+
+def _unknown(name: str) -> BlueprintError:
+    return BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
 
 
 class Offspring(NamedTuple):
@@ -89,15 +98,16 @@ class Offspring(NamedTuple):
 def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int) -> Offspring:
     """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``."""
     child, applied, refused = base, [], {}
-    for name in names:
+    for place, name in enumerate(names):
+        if name not in MUTATIONS:
+            raise _unknown(name)
         try:
-            child = mutate(child, name, workshop, seed=seed)
+            child = _applied(child, name, workshop, rng_for("breed", seed, base.id, place, name))
             applied.append(name)
         except (MutationRefused, SandboxUnavailable) as error:
             refused[name] = error.found
     if applied:
-        child = child.model_copy(update={"parent": base.id, "id": ""})
-        child = child.model_copy(update={"id": digest(child)})
+        child = named(child, parent=base.id)
     return Offspring(child, tuple(applied), refused)
 
 
@@ -452,7 +462,7 @@ def _done(
     offered: tuple[str, ...] | None = None,
     constraints: tuple[str, ...] | None = None,
 ) -> Blueprint:
-    return finish(
+    return freeze(
         draft, cluster=blueprint.cluster, seed=blueprint.seed, intent=intent or blueprint.intent,
         persona=blueprint.persona, offered=offered or blueprint.offered, parent=blueprint.id,
         lineage=(*blueprint.lineage, name),

@@ -30,7 +30,7 @@ from tdlab.records import (
     rng_for,
 )
 
-__all__ = ["finish", "make_persona", "plan", "promises_of"]
+__all__ = ["finish", "freeze", "make_persona", "named", "plan", "promises_of"]
 
 _ROLES = (
     "office manager", "operations lead", "analyst", "founder of a small company", "assistant to the director",
@@ -102,7 +102,34 @@ def finish(
     lineage: tuple[str, ...] = (),
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
-    """Freeze a draft: keep the part of the world that is still referred to, state the promises, name it by content."""
+    """Freeze a draft: state its promises, check that it is coherent, and name it by its content."""
+    return named(
+        freeze(
+            draft, cluster=cluster, seed=seed, intent=intent, persona=persona, offered=offered, parent=parent,
+            lineage=lineage, constraints=constraints,
+        )
+    )  # fmt: skip
+
+
+def named(blueprint: Blueprint, *, parent: str | None = None) -> Blueprint:
+    """A frozen blueprint with its id, a digest of all the rest; ``parent`` replaces the one it has."""
+    plain = blueprint.model_copy(update={"id": "", "parent": parent or blueprint.parent})
+    return plain.model_copy(update={"id": digest(plain)})
+
+
+def freeze(
+    draft: Draft,
+    *,
+    cluster: str,
+    seed: int,
+    intent: str,
+    persona: Persona,
+    offered: tuple[str, ...],
+    parent: str | None = None,
+    lineage: tuple[str, ...] = (),
+    constraints: tuple[str, ...] = (),
+) -> Blueprint:
+    """What `finish` does but for the name: between two mutations nobody asks for it."""
     steps = tuple(draft.steps)
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
@@ -114,7 +141,7 @@ def finish(
     found = violations(blueprint, draft.tools)
     if found:
         raise BlueprintError("the plan is not coherent: " + "; ".join(f"{v.step} {v.message}" for v in found[:3]))
-    return blueprint.model_copy(update={"id": digest(blueprint)})
+    return blueprint
 
 
 def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Promise, ...]:

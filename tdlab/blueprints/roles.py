@@ -72,7 +72,7 @@ def roles(tool: Tool) -> Roles:
     references = {p: entity for p in tool.parameters if (entity := reference(p, what.entity)) is not None}
     output = output_of(tool)
     properties = output.get("properties")
-    fields = properties if isinstance(properties, Mapping) else {}
+    fields = properties if isinstance(properties, dict) else {}
     issued = {f: entity for f in fields if (entity := reference(f, what.entity)) is not None and _is_scalar(fields[f])}
     listed = item_list(output, what.entity)
     named = _own_parameter(tool, what, references) if what.operation != "create" else None
@@ -101,25 +101,25 @@ def output_of(tool: Tool) -> dict[str, Json]:
 def _inlined(part: Json, root: Mapping[str, Json], left: int) -> Json:
     if isinstance(part, list):
         return [_inlined(inner, root, left) for inner in part]
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return part
     pointer = part.get("$ref")
     if isinstance(pointer, str):
         place: Json = root
         for name in pointer.removeprefix("#").strip("/").split("/") if pointer != "#" else ():
             name = unquote(name).replace("~1", "/").replace("~0", "~")
-            place = place.get(name) if isinstance(place, Mapping) else None
-        return _inlined(place, root, left - 1) if isinstance(place, Mapping) and left > 0 else {}
+            place = place.get(name) if isinstance(place, dict) else None
+        return _inlined(place, root, left - 1) if isinstance(place, dict) and left > 0 else {}
     return {name: _inlined(inner, root, left) for name, inner in part.items() if name not in ("$defs", "definitions")}
 
 
 def item_list(output: Mapping[str, Json], entity: str) -> tuple[str, str, str] | None:
     """The first output field that is a list of objects with an identifier: (field, entity, identifying field)."""
     properties = output.get("properties")
-    for field, schema in properties.items() if isinstance(properties, Mapping) else ():
-        items = schema.get("items") if isinstance(schema, Mapping) and schema.get("type") == "array" else None
-        inner = items.get("properties") if isinstance(items, Mapping) else None
-        if not isinstance(inner, Mapping):
+    for field, schema in properties.items() if isinstance(properties, dict) else ():
+        items = schema.get("items") if isinstance(schema, dict) and schema.get("type") == "array" else None
+        inner = items.get("properties") if isinstance(items, dict) else None
+        if not isinstance(inner, dict):
             continue
         words = split_words(field)
         name = "_".join((*words[:-1], singular(words[-1]))) if words else entity
@@ -132,19 +132,19 @@ def item_list(output: Mapping[str, Json], entity: str) -> tuple[str, str, str] |
 
 def issued_ids(value: Json, entity: str = "") -> Iterator[tuple[str, Json]]:
     """Every (entity, identifier) in a result, at any depth."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for field, inner in value.items():
             named = reference(field, entity)
             if named is not None and isinstance(inner, (str, int)) and not isinstance(inner, bool):
                 yield named, inner
             elif named is not None and isinstance(inner, list):
                 yield from ((named, v) for v in inner if isinstance(v, (str, int)) and not isinstance(v, bool))
-            if isinstance(inner, (Mapping, list)):
+            if isinstance(inner, (dict, list)):
                 words = split_words(field)
                 yield from issued_ids(inner, "_".join((*words[:-1], singular(words[-1]))) if words else entity)
     elif isinstance(value, list):
         for inner in value:
-            if isinstance(inner, (Mapping, list)):
+            if isinstance(inner, (dict, list)):
                 yield from issued_ids(inner, entity)
 
 
@@ -181,4 +181,4 @@ def _same(one: str, other: str) -> bool:
 
 
 def _is_scalar(schema: Json) -> bool:
-    return not (isinstance(schema, Mapping) and schema.get("type") in ("array", "object"))
+    return not (isinstance(schema, dict) and schema.get("type") in ("array", "object"))

@@ -62,14 +62,14 @@ def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mappin
     """The subschema at a path through properties and items; None where the schema does not speak of it."""
     place: Json = schema
     for part in path:
-        if not isinstance(place, Mapping):
+        if not isinstance(place, dict):
             return None
         if isinstance(part, int):
             place = place.get("items")
         else:
             properties = place.get("properties")
-            place = properties.get(part) if isinstance(properties, Mapping) else None
-    return place if isinstance(place, Mapping) else None
+            place = properties.get(part) if isinstance(properties, dict) else None
+    return place if isinstance(place, dict) else None
 
 
 def checked(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:

@@ -136,21 +136,21 @@ def _resolve(schema: Mapping[str, Json], root: Mapping[str, Json], name: str) ->
             place: Json = root
             for part in schema["$ref"].removeprefix("#").strip("/").split("/"):
                 key = part.replace("~1", "/").replace("~0", "~")
-                place = place.get(key) if isinstance(place, Mapping) else None
-            if not isinstance(place, Mapping):
+                place = place.get(key) if isinstance(place, dict) else None
+            if not isinstance(place, dict):
                 raise BlueprintError(f"the schema of {name!r} refers to {schema['$ref']!r}, which is not in it")
             schema = {**place, **{k: v for k, v in schema.items() if k != "$ref"}}
             continue
         branches = schema.get("anyOf") or schema.get("oneOf")
         if isinstance(branches, list) and branches:
-            usable = [b for b in branches if isinstance(b, Mapping) and b.get("type") != "null" and "not" not in b]
+            usable = [b for b in branches if isinstance(b, dict) and b.get("type") != "null" and "not" not in b]
             rest = {k: v for k, v in schema.items() if k not in ("anyOf", "oneOf")}
             schema = {**rest, **(usable[0] if usable else {"type": "null"})}
             continue
         if isinstance(schema.get("allOf"), list):
             merged: dict[str, Json] = {k: v for k, v in schema.items() if k != "allOf"}
             for part in schema["allOf"]:
-                if isinstance(part, Mapping):
+                if isinstance(part, dict):
                     part = _resolve(part, root, name)
                     properties = {**merged.get("properties", {}), **part.get("properties", {})}
                     required = [*merged.get("required", []), *part.get("required", [])]
@@ -165,12 +165,12 @@ def _resolve(schema: Mapping[str, Json], root: Mapping[str, Json], name: str) ->
 
 def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int) -> dict[str, Json]:
     properties = schema.get("properties")
-    properties = properties if isinstance(properties, Mapping) else {}
+    properties = properties if isinstance(properties, dict) else {}
     required = [r for r in schema.get("required") or [] if isinstance(r, str)]
     chosen = [name for name in properties if name in required or (depth == 0 and rng.random() < 0.3)]
     made = {
         name: make_value(
-            rng, name, properties[name] if isinstance(properties[name], Mapping) else {}, root=root, depth=depth + 1
+            rng, name, properties[name] if isinstance(properties[name], dict) else {}, root=root, depth=depth + 1
         )
         for name in chosen
     }
@@ -181,7 +181,7 @@ def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, J
     for name in properties:
         if len(made) >= fewest:
             break
-        if name not in made and isinstance(properties[name], Mapping):
+        if name not in made and isinstance(properties[name], dict):
             made[name] = make_value(rng, name, properties[name], root=root, depth=depth + 1)
     return made
 
@@ -190,7 +190,7 @@ def _array(
     rng: random.Random, name: str, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int
 ) -> list[Json]:
     items = schema.get("items")
-    items = items if isinstance(items, Mapping) else {}
+    items = items if isinstance(items, dict) else {}
     fewest = max(int(schema.get("minItems", 1)), 1)
     if fewest > _MAX_ITEMS:
         raise BlueprintError(

@@ -15,7 +15,7 @@ from tdlab.blueprints.roles import per_tool
 from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Json, Tool
 
-__all__ = ["detail", "goal_phrase", "label", "leaves", "mentions", "past", "said_as", "say"]
+__all__ = ["detail", "goal_phrase", "label", "leaves", "mentions", "past", "said_as", "say", "says_no", "says_yes"]
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
 _NUMBER = re.compile(
@@ -25,7 +25,10 @@ _SPELLED = dict(enumerate("zero one two three four five six seven eight nine ten
 _LINKS = ("to", "for", "from", "in", "into", "on", "with", "at", "of", "off", "out", "up")
 _MOST_PHRASE = 110
 _ORDINALS = ("", "", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-_YES = re.compile(r"\b(yes|true|on|enabled|included|wanted|please)\b")
+_SPACED = re.compile(r"[\s,;]")
+_YES = re.compile(
+    r"\b(yes|yeah|yep|true|on|enabled|included|wanted|please|sure|ok|okay|confirmed?|correct|right|go ahead|do it)\b"
+)
 _NO = re.compile(r"\b(no|not|false|off|disabled|without|never|none|nor|neither|don't|doesn't|isn't|aren't|won't)\b")
 _LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
 _ASIDE = re.compile(
@@ -67,7 +70,7 @@ def say(value: Json) -> str:
     if value is None:
         return "none"
     if isinstance(value, str):
-        return f'"{value}"' if not value or re.search(r"[\s,;]", value) else value
+        return f'"{value}"' if not value or _SPACED.search(value) else value
     if isinstance(value, (int, float)):
         return json.dumps(value)
     if isinstance(value, list):
@@ -151,6 +154,16 @@ def _numbers(text: str) -> frozenset[float]:
 def _spells(text: str, value: float) -> bool:
     word = _SPELLED.get(int(value)) if value == value // 1 and 0 <= value <= 12 else None
     return word is not None and re.search(rf"\b{word}\b", text.lower()) is not None
+
+
+def says_yes(text: str) -> bool:
+    """Whether there is a yes in a short answer."""
+    return _YES.search(text.lower()) is not None
+
+
+def says_no(text: str) -> bool:
+    """Whether there is a no in a short answer."""
+    return _NO.search(text.lower()) is not None
 
 
 def _says_flag(text: str, name: str, value: bool) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tdlab.pool.naming import split_words
-from tdlab.records import Json
+from tdlab.records import Json, rng_for
 from tdlab.rollout._inventing import fits, is_past
 
 __all__ = ["Page", "matches", "narrowed", "page_of", "paging_fields", "words_of_query"]
@@ -70,7 +70,7 @@ def paging_fields(schema: Mapping[str, Json], page: Page, total: int) -> dict[st
     found: dict[str, Json] = {}
     for field, inner in schema["properties"].items():
         name = field.lower()
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, dict):
             continue
         if name in ("total", "total_count", "total_results", "total_items", "totalcount"):
             found[field] = total
@@ -106,26 +106,28 @@ def narrowed(
     arguments: Mapping[str, Json],
     query: str,
     number: int,
-    rng: random.Random,
+    place: tuple[Json, ...],
     taken: Mapping[str, Json],
 ) -> dict[str, Json]:
     """Fields of the result ``number`` that the search itself fixes.
 
-    Its title holds the query, its numbers and dates keep to the ranges that were asked for.
+    Its title holds the query, its numbers and dates keep to the ranges that were asked for. ``place`` seeds what is
+    drawn; fields in ``taken`` are fixed already.
     """
     found: dict[str, Json] = {}
-    properties = {f: s for f, s in items["properties"].items() if isinstance(s, Mapping) and f not in taken}
+    properties = {f: s for f, s in items["properties"].items() if isinstance(s, dict) and f not in taken}
     if query:
         titles = [f for f in properties if (split_words(f)[-1:] or ("",))[0] in _TITLES]
         for field in titles[:1]:
             text = f"{query}{_ENDINGS[number % len(_ENDINGS)]}"
             if fits(text, properties[field]):
                 found[field] = text
-    for field, schema in properties.items():
-        low, high = _range_for(field, arguments)
+    bounds = {name: value for name, value in arguments.items() if set(split_words(name)) & (_LOW | _HIGH)}
+    for field, schema in properties.items() if bounds else ():
+        low, high = _range_for(field, bounds)
         if low is None and high is None:
             continue
-        value = _between(rng, low, high)
+        value = _between(rng_for(*place, number, field), low, high)
         if value is not None and fits(value, schema):
             found[field] = value
     return found

@@ -238,7 +238,7 @@ class SimulatedEnvironment:
                 continue
             self._know(entity, identity, dict(filters))
             names.append(str(identity))
-            asked_for = narrowed(items, arguments, query, n, rng_for(*place, n, "narrowed"), filters)
+            asked_for = narrowed(items, arguments, query, n, place, filters)
             self._shown.setdefault((entity, str(identity)), {}).update(asked_for)
         return names
 
@@ -258,8 +258,8 @@ class SimulatedEnvironment:
         shown = self._shown.setdefault((entity, str(identity)), {}) if not path else {}
         made: Fields = {}
         invented: set[str] = set()
-        for field, inner in properties.items() if isinstance(properties, Mapping) else ():
-            inner = inner if isinstance(inner, Mapping) else {}
+        for field, inner in properties.items() if isinstance(properties, dict) else ():
+            inner = inner if isinstance(inner, dict) else {}
             if "const" in inner:
                 made[field] = inner["const"]
             elif field in given and fits(given[field], inner):
@@ -271,7 +271,7 @@ class SimulatedEnvironment:
             else:
                 made[field] = self._invent(inner, entity, identity, field, (*path, field))
                 invented.add(field)
-        if not isinstance(properties, Mapping):
+        if not isinstance(properties, dict):
             return made
         for first, last in ordered_pairs(invented) if len(invented) > 1 else ():
             low, high = made[first], made[last]
@@ -293,7 +293,7 @@ class SimulatedEnvironment:
             for (other, _), known in self._identities.items():
                 if other == named and fits(known, schema):
                     return known
-        if kind == "object" and isinstance(schema.get("properties"), Mapping):
+        if kind == "object" and isinstance(schema.get("properties"), dict):
             return self._fill(schema, entity, identity, {}, path, {})
         if kind == "array":
             return self._invent_list(schema, entity, identity, field, path)
@@ -303,7 +303,7 @@ class SimulatedEnvironment:
         self, schema: Mapping[str, Json], entity: str, identity: Json, field: str, path: tuple[str, ...]
     ) -> list[Json]:
         items = schema.get("items")
-        items = items if isinstance(items, Mapping) else {}
+        items = items if isinstance(items, dict) else {}
         fewest = max(_whole(schema.get("minItems"), 1), 1)
         if fewest > 1000:
             raise BlueprintError(f"the output {field!r} is to hold {fewest} items", expected="at most 1000")
@@ -317,7 +317,7 @@ class SimulatedEnvironment:
         length = max(length - len(made), 0)
         for n in range(max(length, 0)):
             place = f"{identity}/{field}/{n}"
-            if isinstance(items.get("properties"), Mapping) and items.get("type", "object") == "object":
+            if isinstance(items.get("properties"), dict) and items.get("type", "object") == "object":
                 value: Json = self._fill(items, inner, place, self._item_identity(items, inner, place), path, {})
             else:
                 named = reference(field, entity) if items.get("type") in ("string", "integer", None) else None
@@ -329,7 +329,7 @@ class SimulatedEnvironment:
 
     def _children(self, items: Mapping[str, Json], inner: str, entity: str, identity: Json) -> Iterator[Json]:
         """What the calls created inside an entity: records of the listed kind that name it."""
-        if not isinstance(items.get("properties"), Mapping):
+        if not isinstance(items.get("properties"), dict):
             return
         kind = next((e for f in items["properties"] if (e := reference(f, inner)) and e.endswith(inner)), None)
         for name in self._touched.get(kind or "", {}):
@@ -341,7 +341,7 @@ class SimulatedEnvironment:
         """Identifiers of a listed item's own, so that two items of one list are two entities."""
         named = {f: e for f in items["properties"] if (e := reference(f, entity)) is not None}
         own = next((f for f, e in named.items() if e.split("_")[-1] == entity.split("_")[-1]), None)
-        if own is None or not isinstance(items["properties"][own], Mapping):
+        if own is None or not isinstance(items["properties"][own], dict):
             return {}
         return {own: DRAWS.draw((self._seed, "item", place), own, named[own], items["properties"][own])}
 
@@ -423,8 +423,8 @@ def _left_behind(schema: Mapping[str, Json], verb: str) -> Fields:
     """The state in which a tool leaves its entity: what its output schema fixes, else what its verb says."""
     properties = schema.get("properties")
     left: Fields = {}
-    for field, inner in properties.items() if isinstance(properties, Mapping) else ():
-        if not isinstance(inner, Mapping):
+    for field, inner in properties.items() if isinstance(properties, dict) else ():
+        if not isinstance(inner, dict):
             continue
         if "const" in inner:
             left[field] = inner["const"]
