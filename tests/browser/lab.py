@@ -20,6 +20,7 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 
+_OPEN = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined"
 _READY = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.ready;

@@ -1,4 +1,4 @@
-"""The notebooks in a real browser: every cell runs, nothing fails where only a user would see it, and the figure is there."""
+"""The notebooks in a real browser: every cell runs, nothing fails unseen, and the figure is on the page."""
 
 from __future__ import annotations
 
