@@ -189,6 +189,7 @@ _RANGES: tuple[tuple[frozenset[str], tuple[float, float]], ...] = tuple(
     for words, bounds in (
         ("lat latitude", (-60, 65)),
         ("lon lng longitude", (-120, 140)),
+        ("birth born", (1950, 2004)),
         ("year", (2019, 2026)),
         ("timestamp epoch", (1_760_000_000, 1_770_000_000)),
         ("port", (1024, 9999)),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, said_as, say, says_no, says_yes
 from tdlab.pool.naming import split_words
-from tdlab.records import Json, Message, Said, Step, Tool, canonical_json
+from tdlab.records import Json, Message, Said, Step, canonical_json
 from tdlab.verify._shown import show
 from tdlab.verify.evidence import Evidence
 
@@ -180,7 +180,7 @@ def _asked(evidence: Evidence, step: Step) -> str:
             return f"the assistant never asks for the {ask.label}"
         parameter, value = bound.get(ask.slot, ("", None))
         earlier = "\n".join(m.content for m in messages[:asked] if m.role == "user")
-        if _telling(value) and mentions(earlier, parameter, value) and not _open(evidence, parameter, value):
+        if _telling(value) and mentions(earlier, parameter, value) and _told_more(evidence, earlier, parameter, value):
             return f"the user said the {ask.label} before being asked"
     return ""
 
@@ -192,18 +192,20 @@ def _telling(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= _SMALL
 
 
-def _open(evidence: Evidence, parameter: str, value: Json) -> bool:
-    """Whether what the user may say at once holds the value too."""
+def _told_more(evidence: Evidence, earlier: str, parameter: str, value: Json) -> bool:
+    """Whether ``earlier`` says the value more often than the goals and what may be said at once do."""
     said = [
         f"{label(b.slot)} {say(b.value)}"
         for _, _, call in evidence.blueprint.calls()
         for b in call.arguments.values()
         if isinstance(b, Said) and b.when == "at_once"
     ]
-    tools: list[Tool] = [evidence.tools[key] for key in evidence.blueprint.tools if key in evidence.tools]
-    goals = [goal_phrase(tool) for tool in tools]
+    goals = [goal_phrase(evidence.tools[key]) for key in evidence.blueprint.tools if key in evidence.tools]
     persona = evidence.blueprint.persona
-    return mentions("\n".join((*said, *goals, persona.name, persona.role)), parameter, value)
+    allowed = "\n".join((*said, *goals, persona.name, persona.role))
+    if isinstance(value, str):
+        return earlier.count(value) > allowed.count(value)
+    return not mentions(allowed, parameter, value)
 
 
 def _confirmed(evidence: Evidence, step: Step) -> str:
