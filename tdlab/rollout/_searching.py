@@ -127,9 +127,10 @@ def narrowed(
         low, high = _range_for(field, bounds)
         if low is None and high is None:
             continue
-        value = _between(rng_for(*place, number, field), low, high)
-        if value is not None and fits(value, schema):
-            found[field] = value
+        drawn = _between(rng_for(*place, number, field), low, high, timed=field.endswith(("_at", "_time")))
+        fitting = [value for value in drawn if fits(value, schema)]
+        if fitting:
+            found[field] = fitting[0]
     return found
 
 
@@ -151,22 +152,23 @@ def _range_for(field: str, arguments: Mapping[str, Json]) -> tuple[Json, Json]:
     return low, high
 
 
-def _between(rng: random.Random, low: Json, high: Json) -> Json:
+def _between(rng: random.Random, low: Json, high: Json, *, timed: bool) -> list[Json]:
+    """Values between two bounds, of which one may be missing: a number, or a day and a moment, the better first."""
     first, last = _moment(low), _moment(high)
     if first is not None or last is not None:
         start = first or (last or datetime.date.max) - datetime.timedelta(days=14)
         days = (last - start).days if last is not None else 14
-        day = start + datetime.timedelta(days=rng.randint(0, max(days - 1, 0)))
-        timed = "T" in str(low or high)
-        return f"{day.isoformat()}T{rng.randint(8, 18):02d}:{rng.choice((0, 30)):02d}:00Z" if timed else day.isoformat()
+        day = (start + datetime.timedelta(days=rng.randint(0, max(days - 1, 0)))).isoformat()
+        moment = f"{day}T{rng.randint(8, 18):02d}:{rng.choice((0, 30)):02d}:00Z"
+        return [moment, day] if timed else [day, moment]
     numbers = [n for n in (low, high) if isinstance(n, (int, float)) and not isinstance(n, bool)]
     if len(numbers) != sum(bound is not None for bound in (low, high)) or not numbers:
-        return None
+        return []
     bottom = numbers[0] if low is not None else min(0, numbers[0] / 2)
     top = numbers[-1] if high is not None else bottom + abs(bottom) + 10
     if all(isinstance(n, int) for n in numbers):
-        return rng.randint(int(bottom), max(int(bottom), int(top)))
-    return round(rng.uniform(bottom, max(bottom, top)), 2)
+        return [rng.randint(int(bottom), max(int(bottom), int(top)))]
+    return [round(rng.uniform(bottom, max(bottom, top)), 2)]
 
 
 def _moment(value: Json) -> datetime.date | None:
