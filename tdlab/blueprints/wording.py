@@ -19,7 +19,7 @@ __all__ = ["detail", "goal_phrase", "label", "leaves", "mentions", "past", "said
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
 _NUMBER = re.compile(
-    r"(?<![\w.:/#])(?<!\d[-,])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w:/#]|[-.,]\d|-\w)"
+    r"(?<![\w.:/#])(?<!\w-)(?<!\d,)[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w:/#]|[-.,]\d|-\w)"
 )
 _SPELLED = dict(enumerate("zero one two three four five six seven eight nine ten eleven twelve".split()))
 _LINKS = ("to", "for", "from", "in", "into", "on", "with", "at", "of", "off", "out", "up")
@@ -33,7 +33,7 @@ _NO = re.compile(r"\b(no|not|false|off|disabled|without|never|none|nor|neither|d
 _LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
 _ASIDE = re.compile(
     r"[;:(\u2014]| - |,\s+(?=(?:who|which|that|so|with|in|at|on|past|taking|including|either|up to|for|from|by|or|as"
-    r"|where|when|if|to|optionally|and (?:returns?|gets?)|\w+ing|\w+est)\b)"
+    r"|where|when|if|to|once|after|before|unless|until|while|optionally|and (?:returns?|gets?)|\w+ing|\w+est)\b)"
 )
 _IRREGULAR = dict(
     pair.split(":")
