@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 
 from tdlab.records import Json
 
-__all__ = ["described", "formatted", "number_range", "person", "worded"]
+__all__ = ["described", "formatted", "names_a_person", "number_range", "person", "worded"]
 
 _EPOCH = datetime.date(2026, 3, 2)
 _PROSE_EXAMPLE = re.compile(
@@ -102,6 +102,11 @@ def person(rng: random.Random) -> str:
     """A person's full name, without titles."""
     first, last = _names()
     return f"{rng.choice(first)} {rng.choice(last)}"
+
+
+def names_a_person(words: tuple[str, ...]) -> bool:
+    """Whether a field of that name holds a person's name."""
+    return words[-1:] == ("name",) and bool(_PEOPLE & set(words))
 
 
 def _address(rng: random.Random, domains: tuple[str, ...] = ("com",)) -> str:
@@ -192,6 +197,7 @@ _RANGES: tuple[tuple[frozenset[str], tuple[float, float]], ...] = tuple(
         ("birth born", (1950, 2004)),
         ("year", (2019, 2026)),
         ("timestamp epoch", (1_760_000_000, 1_770_000_000)),
+        ("http", (200, 404)),
         ("port", (1024, 9999)),
         ("rating stars", (1, 5)),
         ("percent percentage pct humidity", (1, 100)),
@@ -295,6 +301,8 @@ def worded(rng: random.Random, words: tuple[str, ...]) -> str:
     """A text by the meaning of a name's words; the last words count most."""
     if words and words[-1] in ("name", "names", "label") and len(words) > 1:
         return _name_of(rng, words[:-1])
+    if len(words) > 1 and words[-1] == "code" and words[-2] in _MAKERS:
+        return _MAKERS[words[-2]](rng)
     for word in reversed(words):
         if word in ("id", "uuid", "guid", "key", "ref", "uid"):
             return f"{'_'.join(words[:-1])[:3] or 'id'}_{rng.getrandbits(32):08x}"

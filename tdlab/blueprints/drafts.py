@@ -155,7 +155,7 @@ class Draft:
             if entity is not None and not known and schema.get("type") not in ("array", "object"):
                 value = make_identifier(self.rng, entity, schema, root=tool.input_schema)
             else:
-                value = make_value(self.rng, parameter, schema, root=tool.input_schema, known=known)
+                value = make_value(self.rng, _asked_as(tool, parameter), schema, root=tool.input_schema, known=known)
             errors = compiled.errors({parameter: value})
             if not errors:
                 return value
@@ -181,11 +181,15 @@ class Draft:
             for feed in self.feeds.get((tool.key, parameter), ())
             if feed.edge.source not in open_goals and (entity or "") not in self.gone
         ]
+        made_here = self._just_made(tool, parameter, entity) if entity and entity not in self.gone else None
+        if made_here is not None:
+            return made_here
         ready = [feed for feed in feeds if self.made_by(feed.edge.source)]
         if ready:
             best = max(ready, key=self._freshness)
             return _observed(best, str(self.made_by(best.edge.source)))
-        if depth < self.config.max_depth and len(self.steps) + depth + 1 < self.config.max_steps:
+        known = entity is None and _topic(tool, parameter) in self.said
+        if not known and depth < self.config.max_depth and len(self.steps) + depth + 1 < self.config.max_steps:
             free = [
                 f for f in feeds if not self._asks_for_ids(f.edge.source, open_goals, self.config.max_depth - depth)
             ]
@@ -196,6 +200,21 @@ class Draft:
                 made = self.add_goal(feed.edge.source, turn=turn, depth=depth + 1, open_goals=open_goals)
                 return _observed(feed, made)
         return self.tell(tool, parameter)
+
+    def _just_made(self, tool: Tool, parameter: str, entity: str) -> Observed | None:
+        """The identifier of the entity of that kind that the plan created last: it is what is meant."""
+        for step in reversed(self.steps):
+            source = self.tools[step.calls[0].tool] if step.kind == "call" else None
+            if source is None or roles(source).nature.operation != "create" or source is tool:
+                continue
+            for field, issued in roles(source).issued.items():
+                schema = schema_at(output_of(source), (field,))
+                if issued != entity or field in source.parameters or schema is None:
+                    continue
+                fit = kinds_fit(schema, tool.parameters[parameter])
+                if fit is not None:
+                    return Observed(step=step.id, path=(field,), as_list=fit == "list")
+        return None
 
     def _freshness(self, feed: Feed) -> tuple[bool, float, str]:
         """What was just created is what is meant; otherwise the surest dependency."""
@@ -363,6 +382,16 @@ def _alone(tool: Tool, parameter: str) -> CompiledSchema:
 
 def _removes(tool: Tool) -> bool:
     return roles(tool).nature.operation == "delete"
+
+
+@per_tool
+def _asked_as(tool: Tool, parameter: str) -> str:
+    """The name under which a value is made: a free query asks for a name where the tool lists what has one."""
+    listed = roles(tool).listed
+    if listed is None or split_words(parameter)[-1:] not in (("query",), ("q",), ("search",), ("keyword",)):
+        return parameter
+    item = schema_at(output_of(tool), (listed[0], 0)) or {}
+    return next((field for field in item.get("properties", {}) if split_words(field)[-1:] == ("name",)), parameter)
 
 
 @per_tool

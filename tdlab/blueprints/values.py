@@ -30,7 +30,7 @@ _LIMITS = (3, 5, 10, 15, 20, 25, 50)
 _ORDERED = (
     ("start", "end"), ("min", "max"), ("minimum", "maximum"), ("from", "to"), ("check_in", "check_out"),
     ("arrival", "departure"), ("created", "updated"), ("created", "closed"), ("low", "high"), ("starts", "ends"),
-    ("since", "until"), ("after", "before"), ("first", "last"), ("earliest", "latest"),
+    ("since", "until"), ("after", "before"), ("first", "last"), ("earliest", "latest"), ("in", "out"),
 )  # fmt: skip
 
 

@@ -86,11 +86,12 @@ def detail(name: str, value: Json) -> str:
         return f"{name}: {say(value)}"
     if name.replace(" ", "_") in _LIMITS and isinstance(value, int):
         return f"at most {say(value)} result{'s' if value != 1 else ''}"
+    plural = name.endswith("s") and not name.endswith(("ss", "us", "is")) and value != 1
     if isinstance(value, list) and len(value) > 1:
-        return f"the {name} {'are' if name.endswith('s') else 'values are'} {_and([say(v) for v in value])}"
+        return f"the {name} {'are' if plural else 'values are'} {_and([say(v) for v in value])}"
     if isinstance(value, dict) and value:
         return f"as for the {name}: {_and([f'{label(k)} {say(v)}' for k, v in value.items()])}"
-    return f"the {name} is {say(value)}"
+    return f"the {name} {'are' if plural else 'is'} {say(value)}"
 
 
 def _and(things: list[str]) -> str:

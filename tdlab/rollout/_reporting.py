@@ -14,7 +14,9 @@ from tdlab.records import Json, Tool
 
 __all__ = ["Report", "parsed", "report", "value_at"]
 
-_SECOND_VERB = re.compile(r",? and \w+ (?:the|a|an|its|their|it|them|every|all|somebody|one)\b")
+_SECOND_VERB = re.compile(
+    r"(?:, and|,| and) (?!the |a |an )\w+ (?:the|a|an|its|their|it|them|every|all|somebody|one)\b"
+)
 _MOST_FACTS = 5
 _MOST_ITEMS = 3
 _LONGEST = 80

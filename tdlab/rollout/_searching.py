@@ -7,11 +7,12 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tdlab.blueprints._lexicon import names_a_person
 from tdlab.pool.naming import split_words
 from tdlab.records import Json, rng_for
 from tdlab.rollout._inventing import fits, is_past
 
-__all__ = ["Page", "matches", "narrowed", "page_of", "paging_fields", "words_of_query"]
+__all__ = ["Page", "matches", "narrowed", "page_of", "paging_fields", "told_of", "words_of_query"]
 
 _SIZES = (
     "limit",
@@ -26,12 +27,13 @@ _SIZES = (
 )
 _STARTS = ("offset", "skip", "start_index")
 _TOKENS = ("cursor", "page_token", "pagetoken", "next_token", "starting_after")
+_PAGING = frozenset((*_SIZES, *_STARTS, *_TOKENS, "page", "page_number"))
 _QUERIES = frozenset("query q search keyword keywords term text".split())
 _TITLES = ("title", "name", "subject", "headline", "summary", "description")
 _LOW = frozenset("min minimum from start starts since after low earliest".split())
 _HIGH = frozenset("max maximum to until end ends before high latest".split())
 _TIMELY = frozenset("date at on time day".split())
-_ENDINGS = ("", " overview", " (second part)", " archive", " notes")
+_ENDINGS = ("", " B", " (new)", " (old)", " C")
 
 
 class Page(NamedTuple):
@@ -95,6 +97,17 @@ def words_of_query(arguments: Mapping[str, Json]) -> str:
     return ""
 
 
+def told_of(arguments: Mapping[str, Json]) -> dict[str, Json]:
+    """What a search says about everything that it finds: its scalar arguments, without paging, query and ranges."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if not isinstance(value, (list, dict))
+        and name.lower() not in _PAGING
+        and not set(split_words(name)) & (_LOW | _HIGH | _QUERIES)
+    }
+
+
 def matches(query: str, fields: Mapping[str, Json]) -> bool:
     """Whether some text among the fields holds the query; an empty query matches everything."""
     wanted = query.casefold()
@@ -118,7 +131,7 @@ def narrowed(
     properties = {f: s for f, s in items["properties"].items() if isinstance(s, dict) and f not in taken}
     if query:
         titles = [f for f in properties if (split_words(f)[-1:] or ("",))[0] in _TITLES]
-        for field in titles[:1]:
+        for field in titles[:1] if number == 0 or not titles or not names_a_person(split_words(titles[0])) else ():
             text = f"{query}{_ENDINGS[number % len(_ENDINGS)]}"
             if fits(text, properties[field]):
                 found[field] = text

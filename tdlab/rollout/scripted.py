@@ -68,6 +68,7 @@ _CONFIRMS = (
     "I am about to {goal}: {details}. Shall I go ahead?",
     "Before I {goal}, please check: {details}. Shall I go ahead?",
 )
+_PLAIN_CONFIRMS = ("I am about to {goal}. Shall I go ahead?", "I would now {goal}. Shall I go ahead?")
 _REFUSALS = (
     "I'm sorry, I can't do that: none of my tools can {goal}.",
     "I can't help with that one, since none of the tools I have can {goal}.",
@@ -214,8 +215,11 @@ class ScriptedTeacher:
         arguments = self._arguments(call, view)
         if isinstance(arguments, str):
             return self._give_up(_STUCK.format(what=f"the {arguments}"))
-        details = _join([f"{label(p)} {say(v)}" for p, v in arguments.items()]) or "no further details"
-        text = self._rng.choice(_CONFIRMS).format(goal=goal_phrase(self._tools[call.tool]), details=details)
+        goal, details = (
+            goal_phrase(self._tools[call.tool]),
+            _join([f"{label(p)} {say(v)}" for p, v in arguments.items()]),
+        )
+        text = self._rng.choice(_CONFIRMS if details else _PLAIN_CONFIRMS).format(goal=goal, details=details)
         return AssistantTurn(text)
 
     def _summary(self, turn: int, view: AssistantView) -> str:

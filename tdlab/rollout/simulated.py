@@ -19,7 +19,7 @@ from tdlab.pool.naming import reference, singular, split_words
 from tdlab.pool.schema import compile_schema
 from tdlab.records import Blueprint, Json, Tool, canonical_json, rng_for
 from tdlab.rollout._inventing import DRAWS, fits, is_scalar
-from tdlab.rollout._searching import matches, narrowed, page_of, paging_fields, words_of_query
+from tdlab.rollout._searching import matches, narrowed, page_of, paging_fields, told_of, words_of_query
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
 
 __all__ = ["SimulatedEnvironment"]
@@ -28,6 +28,7 @@ Fields = dict[str, Json]
 
 _LISTED = (2, 4)  # how many entities a first search finds
 _LIST_ITEMS = 3  # how many items an invented list has at most, where its schema leaves it open
+_EVERYWHERE = frozenset("currency currency_code timezone time_zone unit_system".split())
 _STATE_WORDS = frozenset(("status", "state"))
 
 
@@ -50,6 +51,7 @@ class SimulatedEnvironment:
         self._lost: dict[str, list[Fields]] = {}
         self._found: dict[tuple[str, str], list[str]] = {}
         self._created: set[str] = set()
+        self._asked: Mapping[str, Json] = {}
         self._made = 0
         for seed in blueprint.world:
             self._know(seed.entity, seed.id, dict(seed.fields))
@@ -91,6 +93,7 @@ class SimulatedEnvironment:
     def _carry_out(self, tool: Tool, arguments: Mapping[str, Json]) -> Fields:
         part, schema = roles(tool), output_of(tool)
         what = part.nature
+        self._asked = arguments
         writes = what.effect in ("write", "delete")
         if what.operation == "list" and part.listed is not None and not writes:
             return self._search(part, part.listed, tool, arguments, schema)
@@ -196,22 +199,23 @@ class SimulatedEnvironment:
         """List what fits the arguments; what nobody searched for before is invented now."""
         field, entity, id_field = listed
         items = schema["properties"][field]["items"]
-        filters = {
-            p: v for p, v in arguments.items() if is_scalar(v) and (p in items["properties"] or p in part.references)
-        }
+        filters = told_of(arguments)
         query = words_of_query(arguments)
         key = canonical_json([filters, query])
         if (entity, key) not in self._found:
             self._found[entity, key] = self._populate((entity, id_field, items), key, filters, query, arguments)
-        known = self._records.get(entity, {})
+        new, touched = self._found[entity, key], self._touched.get(entity, {})
         found = []
-        for name in list(known):
-            if query and name not in self._found[entity, key] and name not in self._touched.get(entity, {}):
+        for name, record in list(self._records.get(entity, {}).items()):
+            if query and name not in new and name not in touched:
                 continue
-            identity, record = self._identities[entity, name], known[name]
+            identity = self._identities[entity, name]
             shown = self._fill(items, entity, identity, {id_field: identity}, (), record)
-            fitting = all(shown.get(p, record.get(p)) == v for p, v in filters.items())
-            if fitting and (name in self._found[entity, key] or matches(query, {**record, **shown})):
+            known = {**record, **shown}
+            # What a new entity was never told about itself speaks against it only where it is a reference.
+            doubt = [p for p, v in filters.items() if (known[p] != v if p in known else p in part.references)]
+            told = all(p in known for p in filters) or name in touched
+            if not doubt and (name in new or (told and matches(query, known))):
                 found.append(shown)
         page = page_of(arguments, len(found), schema["properties"][field].get("maxItems"))
         if isinstance(page, str):
@@ -297,6 +301,8 @@ class SimulatedEnvironment:
             return self._fill(schema, entity, identity, {}, path, {})
         if kind == "array":
             return self._invent_list(schema, entity, identity, field, path)
+        if field in _EVERYWHERE:
+            return DRAWS.draw((self._seed, field), field, None, schema)
         return DRAWS.draw((self._seed, entity, str(identity), path), field, named, schema)
 
     def _invent_list(
@@ -318,7 +324,9 @@ class SimulatedEnvironment:
         for n in range(max(length, 0)):
             place = f"{identity}/{field}/{n}"
             if isinstance(items.get("properties"), dict) and items.get("type", "object") == "object":
-                value: Json = self._fill(items, inner, place, self._item_identity(items, inner, place), path, {})
+                given = self._item_identity(items, inner, place)
+                given |= narrowed(items, self._asked, "", n, (self._seed, place), given)
+                value: Json = self._fill(items, inner, place, given, path, {})
             else:
                 named = reference(field, entity) if items.get("type") in ("string", "integer", None) else None
                 key = (self._seed, entity, str(identity), path, n)
