@@ -32,7 +32,7 @@ def per_tool(function: Callable[Concatenate[Tool, _P], _T]) -> Callable[Concaten
 
     @wraps(function)
     def remembered(tool: Tool, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        place = (id(tool), *args)
+        place: Hashable = (id(tool), *args) if args else id(tool)
         found = kept.get(place)
         if found is not None and found[0] is tool:
             return found[1]

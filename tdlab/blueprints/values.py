@@ -109,7 +109,7 @@ def _pairs_in(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
         (name, other)
         for name in sorted(names)
         for low, high in _ORDERED
-        if (other := re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name)) != name and other in names
+        if low in name and (other := re.sub(rf"(?<![a-z]){low}(?![a-z])", high, name)) != name and other in names
     )
 
 
