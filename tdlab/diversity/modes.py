@@ -194,7 +194,8 @@ _WANTS_A_YES = _any_of(
     r"\b(?:would you like|do you want) me to\b",
     r"\bwould you like to (?:proceed|go ahead|continue)\b",
     r"\bdo you (?:confirm|approve|agree)\b",
-    r"\bconfirm (?:that |if )?(?:you(?:['\u2019]d)? (?:would )?(?:like|want|wish|approve|agree)|to (?:proceed|continue))\b",
+    r"\bconfirm (?:that |if )?"
+    r"(?:you(?:['\u2019]d)? (?:would )?(?:like|want|wish|approve|agree)|to (?:proceed|continue))\b",
     r"\breply (?:with )?\W{0,3}yes\b",
     r"\b(?:yes/no|yes or no|y/n)\b",
     r"\bis (?:that|this|it) (?:all )?(?:correct|right|ok|okay|fine|alright)\b",

@@ -246,7 +246,9 @@ def test_any_text_is_something(text: str) -> None:
     assert utterance(text) in ("ask", "confirm", "refuse", "reply")
 
 
-@pytest.mark.parametrize("piece", ["?", "<think>", "</think>", "<think>a</think>", "\u201c", '"', ". ", "i can ", "{", "please ", "\n", "a"])
+@pytest.mark.parametrize(
+    "piece", ["?", "<think>", "</think>", "<think>a</think>", "\u201c", '"', ". ", "i can ", "{", "please ", "\n", "a"]
+)
 def test_long_hostile_texts_take_no_time(piece: str) -> None:
     start = time.perf_counter()
     utterance(piece * 300_000)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.diversity import utterance
-from tdlab.store.formats import iter_trajectories
+from tdlab.store.formats import Recording, iter_trajectories
 
 LABELS = Path(__file__).parent / "data" / "utterances.json"
 SOURCES = {
@@ -29,11 +29,12 @@ def test_the_labels_are_sound() -> None:
 
 
 def test_accuracy_on_texts_labelled_by_hand(shared: Path, record_property: pytest.RecordProperty) -> None:
-    """Part ``test`` played no role in the making of the rules: its accuracy is the one to quote (0.925 when written)."""
+    """Part ``test`` played no role in the making of the rules: its accuracy is the one to quote (0.925)."""
     texts: dict[str, str] = {}
     for place in SOURCES.values():
         for found in iter_trajectories(shared / "data" / "trajectories" / place):
-            for message in getattr(found, "trajectory").messages:
+            assert isinstance(found, Recording), found
+            for message in found.trajectory.messages:
                 text = message.content.strip()
                 if message.role == "assistant" and not message.tool_calls and text:
                     texts[hashlib.sha256(text.encode()).hexdigest()[:12]] = text
