@@ -41,6 +41,7 @@ __all__ = [
     "effect_of",
     "signature",
     "signature_of",
+    "spoken",
     "tool_sequence",
     "trigrams",
     "utterance",

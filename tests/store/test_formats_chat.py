@@ -486,7 +486,7 @@ def test_an_array_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None
         assert reason in found.problems[0].reason
 
 
-@pytest.mark.parametrize("size", [1, 7, 300_000])
+@pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_arrays_are_cut_where_elements_end_whatever_their_size(tmp_path: Path, size: int) -> None:
     words = ('\\"]}[{,' * (size // 6 + 1))[:size]
     value = {"conversations": [{"from": "human", "value": words}, {"from": "gpt", "value": "\u00e9\U0001f600" * size}]}
