@@ -78,53 +78,51 @@ def show_run(run: Run) -> RenderableType:
 
 
 def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:
-    """Diversity reports (as JSON), one block of rows a dataset: value, ceiling, interval, N, K.
+    """Diversity reports (as JSON), one table a dataset: value, ceiling, 95 % interval, N, K.
 
-    With ``corrections`` also the bias-corrected estimates and the value rarefied to a common number of trajectories.
+    With ``corrections`` also the Miller-Madow and Chao-Shen estimates and the value rarefied to the common number of
+    trajectories. It fits 80 columns. A dataset without a name has no title of its own.
     """
-    from rich.table import Table
+    from rich.console import Group
     from rich.text import Text
 
-    table = Table(title="Diversity (entropies in bits)", title_justify="left", box=None, pad_edge=False)
-    named = any(reports)
-    for column in (*(("dataset",) if named else ()), "metric"):
-        table.add_column(column)
-    extra = ("Miller-Madow", "Chao-Shen", "rarefied", "to") if corrections else ()
-    for column in ("value", "ceiling", "95 % interval", "N", "K", *extra):
-        table.add_column(column, justify="right", no_wrap=True)
-    titles = {
-        "domain": "H_dom", "tool_sequence": "H_mode tools", "signature": "H_mode signature",
-        "trigrams": "H_mode trigrams",
-    }  # fmt: skip
+    parts: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
+    if corrections:
+        parts.append(Text("MM: Miller-Madow, CS: Chao-Shen, rare: rarefied to the smallest set", style="italic"))
     for dataset, report in reports.items():
-        first = (Text(plain(dataset, most=40)),) if named else ()
-        for metric, title in titles.items():
-            one = report[metric]
-            row: list[str | Text] = [
-                *first,
-                title,
-                _number(one["value"]),
-                _number(one["ceiling"]),
-                f"{_number(one['low'])} to {_number(one['high'])}",
-            ]
-            row += [str(one["n"]), str(one["k"])]
-            if corrections:
-                row += [
-                    _number(one["miller_madow"]),
-                    _number(one["chao_shen"]),
-                    _number(one["rarefied"]),
-                    str(one["rarefied_to"] or "-"),
-                ]
-            table.add_row(*row)
-        cac = report["cac"]
-        table.add_row(
-            *first,
-            "mean CAC",
-            _number(cac["mean"]),
-            "",
-            f"{_number(cac['low'])} to {_number(cac['high'])}",
-            str(report["trajectories"]),
-        )
+        if dataset:
+            parts += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+        parts.append(_report_table(report, corrections=corrections))
+    return Group(*parts)
+
+
+def _report_table(report: Mapping[str, Json], *, corrections: bool) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("metric", no_wrap=True, min_width=16)
+    for column in ("value", "ceiling", "from", "to", "N", "K", *(("MM", "CS", "rare") if corrections else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for metric, title in (
+        ("domain", "H_dom"),
+        ("tool_sequence", "H_mode tools"),
+        ("signature", "H_mode signature"),
+        ("trigrams", "H_mode trigrams"),
+    ):
+        one = report[metric]
+        row = [
+            title,
+            *(_number(one[name]) for name in ("value", "ceiling", "low", "high")),
+            str(one["n"]),
+            str(one["k"]),
+        ]
+        if corrections:
+            row += [_number(one[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
+        table.add_row(*row)
+    cac = report["cac"]
+    table.add_row(
+        "mean CAC", _number(cac["mean"]), "", _number(cac["low"]), _number(cac["high"]), str(report["trajectories"])
+    )
     return table
 
 
