@@ -1,7 +1,7 @@
 """Values for arguments: what a person would plausibly say for a parameter, held to its JSON Schema.
 
 `make_value` is deterministic in its random generator. It looks at the schema first (const, enum, examples, format,
-pattern, bounds), then at examples in the prose, then at the words of the parameter's name (`_lexicon`). Schemas are
+pattern, bounds), then at examples in the prose, then at the words of the parameter's name (`lexicon`). Schemas are
 data: nothing in one is evaluated, and a pattern is only expanded (`_patterns`), never matched.
 """
 
@@ -13,8 +13,8 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from tdlab.blueprints._lexicon import described, formatted, number_range, person, worded
 from tdlab.blueprints._patterns import matching
+from tdlab.blueprints.lexicon import described, formatted, number_range, person, worded
 from tdlab.errors import BlueprintError
 from tdlab.pool.naming import singular, split_words
 from tdlab.pool.schema import compile_schema

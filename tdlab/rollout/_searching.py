@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tdlab.blueprints._lexicon import names_a_person
+from tdlab.blueprints.lexicon import names_a_person
 from tdlab.pool.naming import split_words
 from tdlab.records import Json, rng_for
 from tdlab.rollout._inventing import fits, is_past

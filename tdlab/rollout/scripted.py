@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, say
 from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, rng_for
-from tdlab.rollout._reporting import report, value_at
+from tdlab.rollout.reporting import report, value_at
 from tdlab.rollout.views import (
     AssistantTurn,
     AssistantView,

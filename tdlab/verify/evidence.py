@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tdlab.records import Blueprint, Json, Literally, Message, Observed, Said, Tool, ToolCall, Trajectory
-from tdlab.rollout._reporting import parsed
 from tdlab.rollout.engine import Inspector
+from tdlab.rollout.reporting import parsed
 
 __all__ = ["Evidence", "Made"]
 
