@@ -20,13 +20,12 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tdlab.errors import PoolError
-from tdlab.pool.taxonomy import Domain, Taxonomy, plain_words
+from tdlab.pool.taxonomy import LEAST_EVIDENCE, Domain, Taxonomy, name_words, plain_words, text_words
 from tdlab.records import Domains, Record, Service, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ _STOP = frozenset(
     " assistant"
     " get list create update delete set search add id name arg args return returns string int str parameter type"
     " optional"
-    " default".split()
+    " default mcp model context protocol".split()
 )
 
 
@@ -177,7 +176,7 @@ def learn_scores(services: Sequence[Service], examples: Sequence[Example], *, ta
     inverse = _inverse(kernel)
     base = 1.0 / len(ids)
     dual = inverse @ (targets - base)
-    scores = (matrix[: len(services)] @ known.T) @ dual + base
+    scores = matrix[: len(services)] @ (known.T @ dual) + base
     held_out = (targets - dual / np.diag(inverse)[:, None])[: len(chosen)]
     single = [p for p, row in enumerate(chosen) if len(examples[row].domains) == 1]
     temperature = _temperature(held_out[single], targets[single].argmax(axis=1))
@@ -250,21 +249,17 @@ def _counts(service: Service) -> dict[str, float]:
             counts[word] += weight
         for first, second in pairwise(words):
             counts[f"{first} {second}"] += weight / 2
-    named: Counter[str] = Counter(word for tool in service.tools for word in _name_words(tool.name))
+    named: Counter[str] = Counter(word for tool in service.tools for word in name_words(tool.name))
     for word, count in named.items():
         if word not in _STOP and len(word) > 1:
             counts[word] += min(3.0, 1 + math.log(count))
     told: Counter[str] = Counter()
     for tool in service.tools[:_TOOLS_READ]:
-        told.update(word for word in plain_words(tool.description[:_HEAD]) if word not in _STOP and len(word) > 1)
+        told.update(text_words(tool.description[:_HEAD]))
     for word, count in told.items():
-        counts[word] += min(2.0, 0.5 * (1 + math.log(count)))
+        if word not in _STOP and len(word) > 1:
+            counts[word] += min(2.0, 0.5 * (1 + math.log(count)))
     return counts
-
-
-@lru_cache(maxsize=65536)
-def _name_words(name: str) -> tuple[str, ...]:
-    return tuple(plain_words(name))
 
 
 def _softmax(scores: Floats, temperature: float) -> Floats:
@@ -330,7 +325,8 @@ def _by_text(scores: Scores, row: int, choices: tuple[str, ...], taxonomy: Taxon
         weights = {d: round(weights[d] / total if total else 1 / len(choices), 3) for d in choices}
     ranked = sorted(weights, key=lambda domain: -weights[domain])[:_MOST_DOMAINS]
     best = weights[ranked[0]]
-    silent = not scores.evidence[row].any() and (scores.by == "words" or best < 2 * _LEAST_CONFIDENCE)
+    said = float(scores.evidence[row].max())
+    silent = said < LEAST_EVIDENCE if scores.by == "words" else not said and best < 2 * _LEAST_CONFIDENCE
     if not choices and (silent or best < _LEAST_CONFIDENCE):
         return Placement(domains={taxonomy.unknown.id: 1.0}, confidence=0.0, by="none")
     kept = {domain: weights[domain] for domain in ranked if weights[domain] >= _KEPT_SHARE * best}

@@ -139,14 +139,15 @@ def _linked(words: str, address: str, service: bool) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Line ends, indentation common to all lines after the first, blanks at line ends, runs of empty lines."""
+    """Line ends, indentation common to all lines after the first (unless that opens a block), blanks, empty lines."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.strip()
     if "\n" in text:
         first, *rest = text.split("\n")
         indents = [len(line) - len(line.lstrip(" \t")) for line in rest if line.strip()]
         common = min(indents, default=0)
-        if common:
+        if common and not first.rstrip().endswith((":", "{", "(", "[")):
             text = "\n".join([first, *(line[common:] for line in rest)])
         text = _EMPTY_LINES.sub("\n\n", _BLANK_ENDS.sub("", text))
-    return text.strip()
+    return text

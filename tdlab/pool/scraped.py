@@ -53,6 +53,7 @@ _ITEM = re.compile(
     r"(?:[\[(](?P<type>[^()\[\]\n]{1,80}(?:\[[^\]\n]{0,60}\][^()\n]{0,40})?)[\])])?[ \t]*(?P<star>\*required\*)?"
     r"(?:[ \t]*(?P<colon>[:–—-]|\s-\s)[ \t]*(?P<words>.*))?$"
 )
+_TYPED_ITEM = re.compile(r"^[-*•][ \t]*[A-Za-z_]\w*[ \t]*\([a-z]+\)")
 _NOT_NAMES = frozenset(
     "returns return raises raise yields example examples note notes none usage output important warning see todo"
     " the a an"
@@ -239,9 +240,12 @@ def described_parameters(description: str) -> dict[str, Json] | None:
     entries: list[dict[str, Json]] = []
     depth: int | None = None
     heading = len(match["indent"].expandtabs(4))
-    for line in description[match.end() :].split("\n")[1:]:
+    lines = description[match.end() :].split("\n")[1:]
+    for place, line in enumerate(lines):
         if not line.strip():
             if entries and depth is not None and depth <= heading:
+                if any(_TYPED_ITEM.match(later) for later in lines[place:]):
+                    return None  # the list goes on below a paragraph
                 break
             continue
         indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())

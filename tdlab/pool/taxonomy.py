@@ -28,18 +28,22 @@ from pydantic import ValidationError
 from tdlab.errors import PoolError
 from tdlab.records import Domains, Record, Service
 
-__all__ = ["Domain", "Taxonomy", "plain_words"]
+__all__ = ["LEAST_EVIDENCE", "Domain", "Taxonomy", "name_words", "plain_words", "text_words"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
 _NOISE = re.compile(r"model[\W_]*context[\W_]*protocol|mcp|(?<![a-z])servers?(?![a-z])", re.IGNORECASE)
 """Words that speak of MCP itself, not of the business: dropped from everything but tool names."""
+
+_NO_PLURALS = frozenset("news series species kubernetes redis https jenkins aws ios".split())
 
 _NAME_WEIGHT = 3.0
 _TITLE_WEIGHT = 3.0
 _TOOL_WEIGHT = 1.0
 _TEXT_WEIGHT = 1.0
 _MOST_COUNTED = 3.0
-_LEAST_EVIDENCE = 1.0
+LEAST_EVIDENCE = 1.0
+"""Keyword evidence below which a service is not placed by its words."""
+
 _KEPT_SHARE = 0.5
 _MOST_DOMAINS = 3
 
@@ -100,7 +104,7 @@ class Taxonomy:
         self._keywords: dict[tuple[str, ...], list[str]] = {}
         for domain in self.domains:
             for keyword in domain.keywords:
-                self._keywords.setdefault(tuple(_words(keyword)), []).append(domain.id)
+                self._keywords.setdefault(tuple(text_words(keyword)), []).append(domain.id)
         count = len(self.domains)
         self._idf = {
             words: math.log(1 + count / len(ids)) / math.log(1 + count) for words, ids in self._keywords.items()
@@ -207,10 +211,10 @@ class Taxonomy:
         scores = self.evidence(service)
         if choices:
             scores = {domain: scores.get(domain, 0.0) for domain in choices}
-            if max(scores.values()) < _LEAST_EVIDENCE:
-                scores = dict.fromkeys(choices, _LEAST_EVIDENCE)
+            if max(scores.values()) < LEAST_EVIDENCE:
+                scores = dict.fromkeys(choices, LEAST_EVIDENCE)
         best = max(scores.values(), default=0.0)
-        if best < _LEAST_EVIDENCE:
+        if best < LEAST_EVIDENCE:
             return {self.unknown.id: 1.0}
         ranked = sorted(scores, key=lambda domain: (-scores[domain], domain))[:_MOST_DOMAINS]
         kept = [domain for domain in ranked if scores[domain] >= _KEPT_SHARE * best]
@@ -226,10 +230,10 @@ class Taxonomy:
             (_NAME_WEIGHT, _NOISE.sub(" ", service.name)),
             (_TITLE_WEIGHT, _NOISE.sub(" ", service.title)),
             (_TEXT_WEIGHT, _NOISE.sub(" ", service.description)),
-            *((_TOOL_WEIGHT, tool.name) for tool in service.tools),
         ]
-        for weight, text in sources:
-            words = _words(text)
+        read = [(weight, text_words(text)) for weight, text in sources]
+        read.extend((_TOOL_WEIGHT, name_words(tool.name)) for tool in service.tools)
+        for weight, words in read:
             here: set[tuple[str, ...]] = {(word,) for word in words}
             here.update(pairwise(words))
             for phrase in here:
@@ -249,10 +253,16 @@ def _plain(label: str) -> str:
 
 def plain_words(text: str) -> list[str]:
     """Lower-case singular words of a text, without those that speak of MCP itself."""
-    return _words(_NOISE.sub(" ", text))
+    return text_words(_NOISE.sub(" ", text))
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(maxsize=65536)
+def name_words(name: str) -> list[str]:
+    """Lower-case singular words of a tool's name; the list is shared, not to be changed."""
+    return text_words(name)
+
+
+def text_words(text: str) -> list[str]:
     """Lower-case singular words; ``getUserIDs_v2`` is get, user, id, v, 2."""
     return [_singular(word) for word in _WORD.findall(text)]
 
@@ -260,6 +270,8 @@ def _words(text: str) -> list[str]:
 @lru_cache(maxsize=65536)
 def _singular(word: str) -> str:
     word = word.lower()
+    if word in _NO_PLURALS:
+        return word
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
