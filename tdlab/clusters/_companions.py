@@ -137,10 +137,10 @@ def _at_home(
             outside = [o for o in nearest[i] if groups.find(keys[o[0]]) != groups.find(keys[i])]
             if not outside:
                 beside = (o for step in range(1, len(keys)) for o in (i - step, i + step) if 0 <= o < len(keys))
-                other = next((o for o in beside if groups.find(keys[o]) != groups.find(keys[i])), None)
-                if other is None:
+                apart = next((o for o in beside if groups.find(keys[o]) != groups.find(keys[i])), None)
+                if apart is None:
                     break
-                outside = [(other, 0.0)]
+                outside = [(apart, 0.0)]
             tie(*outside[0][:1], i, outside[0][1])
     return found
 
