@@ -15,8 +15,8 @@ files, or from servers that run::
 Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
 `language`, `quality` (how far a schema can be trusted), `catalogue`, `taxonomy` and `domains` (business domains: the
 fixed list, and what a pool's labels teach), `mending` and `intake` (one definition), `prose`, `scraped` and `cleaning`
-(what web pages left behind), `duplicates`, `summary` (frames), `formats`, `readers` and `writers` (files), `bundled` (the
-data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
+(what web pages left behind), `duplicates`, `summary` (frames), `formats`, `readers` and `writers` (files), `bundled`
+(the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
 """
 
 from __future__ import annotations
