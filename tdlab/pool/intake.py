@@ -39,7 +39,7 @@ _SHOWN = 120
 class Definitions:
     """One service as found: its facts, still unchecked, and its tools as they stood in the file.
 
-    ``domain`` is a taxonomy id that the file itself gives. ``labels`` are categories of whatever scheme, best first.
+    ``domain`` is a taxonomy id that the file itself gives, ``domains`` a whole distribution. ``labels`` are categories of whatever scheme, best first.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Definitions:
     title: Json = ""
     description: Json = ""
     domain: str | None = None
+    domains: Domains | None = None
     labels: tuple[str, ...] = ()
     source: Json = ""
     license: Json = ""

@@ -158,8 +158,10 @@ def _take_in(found: Definitions, loading: _Loading, where: str) -> tuple[Service
     if loading.clean:
         service, issues = clean_service(service, where=where)
         loading.issues.extend(issues)
+    known = {*loading.taxonomy.ids, loading.taxonomy.unknown.id}
     own = found.domain if found.domain is not None and found.domain in loading.taxonomy else None
-    loading.given.append(None if own is None else {own: 1.0})
+    told = found.domains if found.domains and all(name in known for name in found.domains) else None
+    loading.given.append(told if told is not None else None if own is None else {own: 1.0})
     loading.labels.append(tuple(found.labels[1:]))
     return service, where
 
