@@ -178,7 +178,7 @@ class Bubblewrap:
             "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second clock in the harness"),
             "cpu_time": Enforcement(level=watchdog, how="sampled every 25 ms for all processes; RLIMIT_CPU for each"),
             "cpu_rate": by("cpu", Enforcement(level="none", how="nothing")),
-            "memory": limits.memory_mb << 20,
+            "memory": by("memory", Enforcement(level=watchdog, how="resident memory sampled every 25 ms")),
             "processes": by("pids", Enforcement(level="kernel", how="RLIMIT_NPROC in the user namespace")),
             "disk": Enforcement(level="kernel", how="size of the tmpfs"),
             "inodes": Enforcement(level=watchdog, how="counted every 25 ms"),

@@ -115,6 +115,7 @@ class Jail:
             "bash": "/bin/bash",
             "environment": environment(self.places[0] if self.places else "/work"),
             "preload": list(self.preload),
+            "memory": limits.memory_mb << 20,
             "processes": limits.processes,
             "inodes": limits.inodes,
             "disk_mb": limits.disk_mb,
@@ -323,7 +324,7 @@ def _status(why: str, exit_code: int | None, signal: int | None, oom: int, limit
     stopped: dict[str, tuple[Status, str]] = {
         "timeout": ("timeout", f"not done after {limits.wall_s:g} s"),
         "cpu": ("cpu_limit", f"used more than {limits.cpu_s:g} CPU seconds"),
-        "memory": limits.memory_mb << 20,
+        "memory": ("memory", f"used more than {limits.memory_mb} MB"),
         "output": ("output_limit", f"wrote more than {limits.output_total_mb} MB"),
         "processes": ("killed", f"had more than {limits.processes} processes and threads"),
         "inodes": ("killed", f"made more than {limits.inodes} files"),
