@@ -139,14 +139,10 @@ class Docker:
         import docker.errors
         import requests.exceptions
 
+        address = self.options.get("base_url") or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
         try:
-            base_url = self.options.get("base_url")
-            kept = 16
-            self._client = (
-                docker.DockerClient(base_url=base_url, timeout=30, max_pool_size=kept)
-                if base_url
-                else docker.from_env(timeout=30, max_pool_size=kept)
-            )
+            _answers(address)
+            self._client = docker.DockerClient(base_url=address, timeout=30, max_pool_size=16)
             self.info = self._client.info()
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
             raise SandboxUnavailable(
@@ -255,9 +251,7 @@ class Docker:
         except (docker.errors.APIError, requests.exceptions.RequestException) as error:
             raise JailBroken(f"no container: {str(error)[:300]}") from None
         try:
-            attached = self.client.api.attach_socket(
-                made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            )
+            attached = self.client.api.attach_socket(made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
             if not isinstance(getattr(attached, "_sock", None), socket.socket):
                 raise JailBroken("the engine is not reached by a plain socket")
             transport = DockerTransport(self.client, made, attached)
@@ -334,6 +328,15 @@ class Docker:
             self.info = {}  # the engine has gone, and the jails with it
         finally:
             client.close()
+
+
+def _answers(address: str) -> None:
+    """OSError where no one listens at a local address (the SDK leaves sockets open where it fails)."""
+    if not address.startswith("unix://"):
+        raise OSError(f"{address} is not a local socket: the jails need this machine's /usr")
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(5)
+        knock.connect(address.removeprefix("unix://"))
 
 
 def _image() -> bytes:

@@ -33,9 +33,7 @@ __all__ = [
     "safe_name",
 ]
 
-Status = Literal[
-    "ok", "error", "timeout", "cpu_limit", "memory", "output_limit", "killed", "refused", "sandbox_error"
-]
+Status = Literal["ok", "error", "timeout", "cpu_limit", "memory", "output_limit", "killed", "refused", "sandbox_error"]
 """How a job ended.
 
 ``ok`` exit code 0; ``error`` another exit code; ``timeout``, ``cpu_limit``, ``memory``, ``output_limit`` that limit was

@@ -1,6 +1,6 @@
 """The sandbox: a pool of warm jails of one backend, jobs in, results out; and the choice of a backend that holds.
 
-``auto`` tries docker, bubblewrap, sandlock in that order and takes the first that starts, holds what is required, and
+``auto`` tries docker, then bubblewrap, and takes the first that starts, holds what is required, and
 lets none of the escape probes out. Where none does, SandboxUnavailable says of each why: code never runs without one.
 """
 
@@ -32,7 +32,7 @@ from tdlab.sandbox.jobs import (
 
 __all__ = ["BACKENDS", "Backend", "Sandbox", "SyncSandbox", "gc", "open_sandbox", "open_sandbox_sync", "probe"]
 
-BACKENDS = ("docker", "bubblewrap", "sandlock")
+BACKENDS = ("docker", "bubblewrap")
 """The tiers, in the order in which ``auto`` tries them."""
 
 _ATTEMPTS = 3
@@ -73,10 +73,6 @@ def _make(name: str, limits: Limits, preload: tuple[str, ...], options: dict[str
         from tdlab.sandbox._bubblewrap import Bubblewrap
 
         return Bubblewrap(limits, preload=preload, options=options)
-    if name == "sandlock":
-        from tdlab.sandbox._sandlock import Sandlock
-
-        return Sandlock(limits, preload=preload, options=options)
     raise ConfigError(f"no sandbox backend {name!r}", expected=f"auto, {', '.join(BACKENDS)}", do="choose one of them")
 
 
@@ -176,7 +172,7 @@ class Sandbox:
 
 @contextlib.asynccontextmanager
 async def open_sandbox(
-    backend: Literal["auto", "docker", "bubblewrap", "sandlock"] = "auto",
+    backend: Literal["auto", "docker", "bubblewrap"] = "auto",
     *,
     limits: Limits | None = None,
     workers: int = 1,
@@ -339,7 +335,7 @@ class SyncSandbox:
 
 @contextlib.contextmanager
 def open_sandbox_sync(
-    backend: Literal["auto", "docker", "bubblewrap", "sandlock"] = "auto", **options: Any
+    backend: Literal["auto", "docker", "bubblewrap"] = "auto", **options: Any
 ) -> Iterator[SyncSandbox]:
     """`open_sandbox` for code without an event loop, notebooks included. Takes the same arguments."""
     with (

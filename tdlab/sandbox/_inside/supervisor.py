@@ -7,10 +7,12 @@ it nor open its descriptors; as PID 1 it takes no signal from inside. When the c
 ends every process of the jail with it.
 """
 
+# ruff: noqa: BLE001 (whatever a job does must not end this process)
+
+from __future__ import annotations
+
 import atexit
 import ctypes
-import errno
-import fnmatch
 import gc
 import io
 import json
@@ -18,292 +20,21 @@ import os
 import resource
 import select
 import signal
-import stat
 import sys
 import time
+from typing import Any, NoReturn
 
-WRITABLE = ["/work", "/tmp", "/dev/shm"]
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS = os.sysconf("SC_CLK_TCK")
-SETTINGS = {}
+from tdlab.sandbox._inside.channel import Channel
+from tdlab.sandbox._inside.files import WRITABLE, collect, empty_all, inodes_used, leftovers, put_files
+from tdlab.sandbox._inside.usage import Ended, kill_all, out_of_memory_kills, processes, proportional, reaped_cpu
+
+SETTINGS: dict[str, Any] = {}
 TICK = 0.025
 CHUNK = 1 << 18
 
 
-# ------------------------------------------------------------------------------------------------------- the channel
-
-
-class Channel:
-    """Frames to and from the harness."""
-
-    def __init__(self, incoming, outgoing):
-        self.incoming, self.outgoing = incoming, outgoing
-
-    def _read(self, size):
-        parts = []
-        while size:
-            data = os.read(self.incoming, min(size, 1 << 20))
-            if not data:
-                os._exit(0)
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
-
-    def receive(self):
-        head = self._read(5)
-        return head[:1], self._read(int.from_bytes(head[1:], "big"))
-
-    def send(self, kind, payload):
-        view = memoryview(kind + len(payload).to_bytes(4, "big") + payload)
-        while view:
-            try:
-                view = view[os.write(self.outgoing, view) :]
-            except OSError:
-                os._exit(0)
-
-    def send_parts(self, kind, head, blob=b""):
-        text = json.dumps(head).encode()
-        self.send(kind, len(text).to_bytes(4, "big") + text + blob)
-
-
-# ------------------------------------------------------------------------------------------------- processes and usage
-
-
-def processes():
-    """Every process but this one: (pid, name, CPU seconds with its waited-for children, private resident bytes)."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or entry == "1" or int(entry) == os.getpid():
-            continue
-        try:
-            with open("/proc/%s/stat" % entry, "rb") as file:
-                text = file.read()
-            with open("/proc/%s/statm" % entry, "rb") as file:
-                pages = file.read().split()
-        except OSError:
-            continue
-        name = text[text.index(b"(") + 1 : text.rindex(b")")].decode("utf-8", "replace")
-        rest = text[text.rindex(b")") + 2 :].split()
-        if rest[0] in (b"Z", b"X"):
-            if int(rest[17]) < 2:
-                continue
-            pages = thread_pages(entry) or pages  # its first thread has ended, others go on
-        seconds = sum(map(int, rest[11:15])) / TICKS
-        found.append((int(entry), name, seconds, (int(pages[1]) - int(pages[2])) * PAGE, int(rest[17])))
-    return found
-
-
-def thread_pages(pid):
-    """``statm`` as a thread other than the first sees it; None where there is none."""
-    try:
-        for thread in os.listdir("/proc/%s/task" % pid):
-            if thread != pid:
-                with open("/proc/%s/task/%s/statm" % (pid, thread), "rb") as file:
-                    return file.read().split()
-    except OSError:
-        return None
-    return None
-
-
-def proportional(pid, otherwise):
-    """Resident bytes of a process with its share of what it shares; ``otherwise`` where that cannot be read."""
-    try:
-        with open("/proc/%d/smaps_rollup" % pid, "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return otherwise
-    return otherwise
-
-
-def reaped_cpu():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def out_of_memory_kills():
-    """How often the kernel's memory limit killed in this jail, where that can be read from inside; else 0."""
-    for path in ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"):
-        try:
-            with open(path, "rb") as file:
-                for line in file:
-                    if line.startswith(b"oom_kill "):
-                        return int(line.split()[1])
-        except OSError:
-            continue
-    return 0
-
-
-def inodes_used():
-    used = 0
-    for place in WRITABLE:
-        try:
-            info = os.statvfs(place)
-        except OSError:
-            continue
-        used += info.f_files - info.f_ffree
-    return used
-
-
-def kill_all(main, seconds=1.0):
-    """Kill every other process and wait for each. Returns main's wait status and usage if seen, and whether all died."""
-    seen, end = None, time.monotonic() + seconds
-    while True:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        try:
-            while True:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-                if pid == 0:
-                    break
-                if pid == main:
-                    seen = (status, usage)
-        except ChildProcessError:
-            if not processes():
-                return seen, True
-        if time.monotonic() > end:
-            return seen, False
-        time.sleep(0.0005)
-
-
-# ---------------------------------------------------------------------------------------------------------- the files
-
-
-def put_files(files, blobs):
-    """Write the given files below /work. Names were checked by the harness, and nothing runs that could add links."""
-    for name, size in files:
-        folder = os.path.dirname(name)
-        if folder:
-            os.makedirs(os.path.join("/work", folder), exist_ok=True)
-        with open(os.path.join("/work", name), "xb") as file:
-            file.write(blobs.read(size))
-
-
-def walk(limit=100000):
-    """Entries below /work, each as (name, lstat), folders not followed if they are links; at most 64 deep."""
-    waiting, count = [""], 0
-    while waiting:
-        folder = waiting.pop()
-        try:
-            entries = sorted(os.scandir(os.path.join("/work", folder)), key=lambda e: e.name)
-        except OSError as error:
-            yield folder, None, "folder cannot be read (%s)" % error.strerror
-            continue
-        for entry in entries:
-            count += 1
-            if count > limit:
-                yield "", None, "more than %d files" % limit
-                return
-            name = os.path.join(folder, entry.name)
-            info = entry.stat(follow_symlinks=False)
-            if stat.S_ISDIR(info.st_mode):
-                if name.count("/") >= 64:
-                    yield name, None, "folders deeper than 64"
-                else:
-                    waiting.append(name)
-            else:
-                yield name, info, ""
-
-
-def collect(channel, patterns, budget, given):
-    """Send the regular files that match, within the budget of bytes; names of those that cannot be had, and why."""
-    skipped, sent = [], 0
-    for name, info, problem in walk():
-        shown = name.encode("utf-8", "backslashreplace").decode("ascii", "backslashreplace")[:200]
-        if problem:
-            skipped.append("%s: %s" % (shown, problem))
-        elif name in given or not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            continue
-        elif not stat.S_ISREG(info.st_mode):
-            skipped.append("%s: not a regular file" % shown)
-        elif info.st_size > budget:
-            skipped.append("%s: %d bytes are more than is left of the limit" % (shown, info.st_size))
-        elif sent >= 256:
-            skipped.append("%s: more than 256 files" % shown)
-        else:
-            try:
-                label = name.encode("utf-8").decode("utf-8")
-                handle = os.open(os.path.join("/work", name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            except UnicodeError:
-                skipped.append("%s: the name is not UTF-8" % shown)
-                continue
-            except OSError as error:
-                skipped.append("%s: cannot be read (%s)" % (shown, error.strerror))
-                continue
-            with os.fdopen(handle, "rb") as file:
-                data = file.read(info.st_size)
-            budget -= len(data)
-            sent += 1
-            channel.send_parts(b"f", {"name": label}, data)
-        if len(skipped) >= 32:
-            skipped.append("and maybe more")
-            break
-    return skipped
-
-
-def wipe(root, end):
-    """Empty a folder, however deep and whatever the modes; nested folders are moved up, so that no depth is a problem."""
-    try:
-        os.chmod(root, 0o700)
-        top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        return error.errno in (errno.ENOENT, errno.EROFS)
-    fresh, removed = 0, 0
-    try:
-        while True:
-            names = os.listdir(top)
-            if not names:
-                return True
-            for name in names:
-                if time.monotonic() > end:
-                    return False
-                if unlink(name, top):
-                    continue
-                os.chmod(name, 0o700, dir_fd=top)
-                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-                try:
-                    for nested in os.listdir(inner):
-                        if unlink(nested, inner):
-                            removed += 1
-                            continue
-                        os.chmod(nested, 0o700, dir_fd=inner)
-                        fresh += 1
-                        os.rename(nested, ".wipe-%d-%d" % (os.getpid(), fresh), src_dir_fd=inner, dst_dir_fd=top)
-                finally:
-                    os.close(inner)
-                unlink(name, top)
-    except OSError:
-        return False
-    finally:
-        os.close(top)
-
-
-def unlink(name, folder):
-    """Remove a file or an empty folder; False for a folder that is not empty."""
-    try:
-        os.unlink(name, dir_fd=folder)
-        return True
-    except IsADirectoryError:
-        pass
-    except PermissionError:
-        if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-            raise
-    try:
-        os.rmdir(name, dir_fd=folder)
-        return True
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
-            raise
-        return False
-
-
-# ------------------------------------------------------------------------------------------------------------ the job
-
-
-def set_limits(job):
+def set_limits(job: dict[str, Any]) -> None:
+    """Set the limits that the kernel holds for each process by itself."""
     cpu = int(job["cpu_s"]) + 1
     limits = {
         "CORE": (0, 0),
@@ -319,7 +50,7 @@ def set_limits(job):
         resource.setrlimit(getattr(resource, "RLIMIT_" + name), pair)
 
 
-def child(job, given, out, err):
+def child(job: dict[str, Any], given: int, out: int, err: int) -> NoReturn:
     """In the child: take leave of everything that is the supervisor's, then become the job. Does not return."""
     status = 127
     try:
@@ -347,12 +78,12 @@ def child(job, given, out, err):
             program = (SETTINGS["python"] or sys.executable) if job["file"].endswith(".py") else SETTINGS["bash"]
             os.execve(program, [program, *job["flags"], job["file"], *job["arguments"]], SETTINGS["environment"])
     except BaseException as error:
-        os.write(2, ("the job could not be started: %r\n" % (error,)).encode("utf-8", "replace"))
+        os.write(2, f"the job could not be started: {error!r}\n".encode("utf-8", "replace"))
     finally:
         os._exit(status)
 
 
-def run_here(job):
+def run_here(job: dict[str, Any]) -> int:
     """Run Python code in this process as if it were ``python main.py``; the exit code."""
     os.environ.clear()
     os.environ.update(SETTINGS["environment"])
@@ -398,12 +129,12 @@ def run_here(job):
 class Stream:
     """One of the job's output pipes: passes on the first bytes, counts them all."""
 
-    def __init__(self, channel, kind, keep):
+    def __init__(self, channel: Channel, kind: bytes, keep: int) -> None:
         self.reading, self.writing = os.pipe()
         os.set_blocking(self.reading, False)
         self.channel, self.kind, self.left, self.total, self.open = channel, kind, keep, 0, True
 
-    def pump(self):
+    def pump(self) -> bool:
         """Read once; False when there was nothing."""
         try:
             data = os.read(self.reading, CHUNK)
@@ -420,7 +151,8 @@ class Stream:
         return True
 
 
-def run(channel, payload, wake):
+def run(channel: Channel, payload: bytes, wake: int) -> None:
+    """Take one job from its first byte to the emptied work directory."""
     length = int.from_bytes(payload[:4], "big")
     job = json.loads(payload[4 : 4 + length])
     blobs = io.BytesIO(payload)
@@ -437,8 +169,8 @@ def run(channel, payload, wake):
                 file.write(blobs.read(job["stdin"]))
             os.lseek(given, 0, os.SEEK_SET)
     except OSError as error:
-        clean = all([wipe(place, time.monotonic() + 2) for place in WRITABLE])
-        channel.send_parts(b"R", {"failed": "files cannot be written: %s" % error, "clean": clean})
+        clean = empty_all()
+        channel.send_parts(b"R", {"failed": f"files cannot be written: {error}", "clean": clean})
         return
     out = Stream(channel, b"o", job["keep"])
     err = Stream(channel, b"e", job["keep"])
@@ -448,12 +180,12 @@ def run(channel, payload, wake):
         child(job, given, out.writing, err.writing)
     for handle in (given, out.writing, err.writing):
         os.close(handle)
-    why, status, usage, peak, sampled = watch(channel, job, pid, (out, err), wake, started, before_cpu)
+    why, ended, peak, sampled = watch(channel, job, pid, (out, err), wake, started, before_cpu)
     wall = time.monotonic() - started
-    left = [name for _, name, _, _, _ in processes()] if not why else []
+    left = [process.name for process in processes()] if not why else []
     seen, dead = kill_all(pid)
-    if seen is not None:
-        status, usage = seen
+    ended = seen or ended
+    status = ended.status if ended else None
     for stream in (out, err):
         while stream.pump():
             pass
@@ -464,7 +196,7 @@ def run(channel, payload, wake):
         "signal": os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None,
         "wall": wall,
         "cpu": max(reaped_cpu() - before_cpu, sampled),
-        "peak_kb": max(peak // 1024, usage.ru_maxrss if usage else 0),
+        "peak_kb": max(peak // 1024, ended.usage.ru_maxrss if ended else 0),
         "out": out.total,
         "err": err.total,
         "oom": out_of_memory_kills() - before_oom,
@@ -473,40 +205,35 @@ def run(channel, payload, wake):
     }
     known = {job["file"][6:]} | {name for name, _ in job["files"]}
     report["files"] = leftovers(known)
-    end = time.monotonic() + 2
-    report["clean"] = dead and all([wipe(place, end) for place in WRITABLE])
+    report["clean"] = empty_all() and dead
     channel.send_parts(b"R", report)
 
 
-def leftovers(known):
-    """How many files lie about that nobody gave."""
-    count = sum(1 for name, info, _ in walk() if info is not None and name not in known)
-    for place in WRITABLE[1:]:
-        try:
-            count += len(os.listdir(place))
-        except OSError:
-            continue
-    return count
-
-
-def watch(channel, job, pid, streams, wake, started, before_cpu):
-    """Wait for the job's own process, hold its limits. (why it was stopped or "", wait status, usage, peak, CPU)."""
+def watch(
+    channel: Channel,
+    job: dict[str, Any],
+    pid: int,
+    streams: tuple[Stream, Stream],
+    wake: int,
+    started: float,
+    before_cpu: float,
+) -> tuple[str, Ended | None, int, float]:
+    """Wait for the job's own process, hold its limits: why it was stopped or "", how it ended, peak bytes, CPU."""
     poller = select.poll()
     by_handle = {stream.reading: stream for stream in streams}
     for handle in (channel.incoming, wake, *by_handle):
         poller.register(handle, select.POLLIN | select.POLLHUP)
     deadline = started + job["wall_s"]
     tick, peak, sampled = started + 0.01, 0, 0.0
-    status = usage = None
     while True:
         now = time.monotonic()
         if now >= deadline:
-            return "timeout", status, usage, peak, sampled
+            return "timeout", None, peak, sampled
         for handle, _ in poller.poll(max(0.0, min(deadline, tick) - now) * 1000 + 0.2):
             if handle == channel.incoming:
                 kind, _ = channel.receive()
                 if kind == b"K":
-                    return "cancelled", status, usage, peak, sampled
+                    return "cancelled", None, peak, sampled
             elif handle == wake:
                 os.read(wake, 4096)
             else:
@@ -515,36 +242,37 @@ def watch(channel, job, pid, streams, wake, started, before_cpu):
                 if not stream.open:
                     poller.unregister(handle)
         if sum(stream.total for stream in streams) > job["total"]:
-            return "output", status, usage, peak, sampled
+            return "output", None, peak, sampled
         try:
             while True:
                 done, code, used = os.wait4(-1, os.WNOHANG)
                 if done == pid:
-                    return "", code, used, peak, sampled
+                    return "", Ended(code, used), peak, sampled
                 if done == 0:
                     break
         except ChildProcessError:
-            return "", status, usage, peak, sampled
+            return "", None, peak, sampled
         now = time.monotonic()
         if now >= tick:
             alive = processes()
-            sampled = max(sampled, reaped_cpu() - before_cpu + sum(entry[2] for entry in alive))
-            size = sum(entry[3] for entry in alive)
+            sampled = max(sampled, reaped_cpu() - before_cpu + sum(process.cpu for process in alive))
+            size = sum(process.private for process in alive)
             if size > SETTINGS["memory"] or size > peak:
-                exact = sum(proportional(entry[0], entry[3]) for entry in alive) if len(alive) > 1 else size
+                exact = sum(proportional(process.pid, process.private) for process in alive) if len(alive) > 1 else size
                 peak = max(peak, exact)
                 if exact > SETTINGS["memory"]:
-                    return "memory", status, usage, peak, sampled
+                    return "memory", None, peak, sampled
             if sampled > job["cpu_s"]:
-                return "cpu", status, usage, peak, sampled
-            if sum(entry[4] for entry in alive) > SETTINGS["processes"] + 1:
-                return "processes", status, usage, peak, sampled
+                return "cpu", None, peak, sampled
+            if sum(process.threads for process in alive) > SETTINGS["processes"] + 1:
+                return "processes", None, peak, sampled
             if inodes_used() > SETTINGS["inodes"]:
-                return "inodes", status, usage, peak, sampled
+                return "inodes", None, peak, sampled
             tick = max(now + TICK, now + 4 * (time.monotonic() - now))
 
 
-def main():
+def main() -> None:
+    """Hide, say hello, and take jobs until the channel ends."""
     # Moved above 2 and not inherited; 0 and 1 now lead nowhere.
     channel = Channel(os.dup(0), os.dup(1))
     nowhere = os.open("/dev/null", os.O_RDWR)
@@ -563,7 +291,7 @@ def main():
             try:
                 __import__(module)
             except Exception as error:
-                problem = "%s cannot be preloaded: %r" % (module, error)
+                problem = f"{module} cannot be preloaded: {error!r}"
     wake, poke = os.pipe()
     for handle in (wake, poke):
         os.set_blocking(handle, False)
@@ -579,4 +307,5 @@ def main():
             run(channel, payload, wake)
 
 
-main()
+if __name__ == "__main__":
+    main()
