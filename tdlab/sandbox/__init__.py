@@ -1,10 +1,10 @@
-"""Untrusted code runs here: in a jail, within limits, leaving nothing behind (innovation 4).
+r"""Untrusted code runs here: in a jail, within limits, leaving nothing behind (innovation 4).
 
 `open_sandbox` opens a pool of warm jails and `Sandbox.run` runs one `Job` in one of them::
 
     async with open_sandbox(require=["memory", "network"]) as sandbox:
         result = await sandbox.run(Job(code="print(6 * 7)"))
-    result.status, result.stdout.text                       # 'ok', '42\\n'
+    result.status, result.stdout.text                       # 'ok', '42\n'
 
     with open_sandbox_sync() as sandbox:                    # the same without an event loop
         sandbox.run(Job(language="sql", code="select 1", database=Database(content=data)))
@@ -38,13 +38,19 @@ from tdlab.sandbox.jobs import (
     Output,
 )
 from tdlab.sandbox.pool import BACKENDS, Sandbox, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe
+from tdlab.sandbox.replay import Comparison, Difference, Tolerance, compare_outputs, compare_texts, replay_code
+from tdlab.sandbox.tool import RUN_CODE, CodeOutput, RunsJobs, code_job, run_code
 
 __all__ = [
     "BACKENDS",
     "GUARANTEES",
+    "RUN_CODE",
     "BackendReport",
+    "CodeOutput",
     "CollectedFile",
+    "Comparison",
     "Database",
+    "Difference",
     "Enforcement",
     "Garbage",
     "Job",
@@ -52,10 +58,17 @@ __all__ = [
     "LeftBehind",
     "Limits",
     "Output",
+    "RunsJobs",
     "Sandbox",
     "SyncSandbox",
+    "Tolerance",
+    "code_job",
+    "compare_outputs",
+    "compare_texts",
     "gc",
     "open_sandbox",
     "open_sandbox_sync",
     "probe",
+    "replay_code",
+    "run_code",
 ]

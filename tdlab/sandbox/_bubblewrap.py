@@ -1,9 +1,11 @@
 """The bubblewrap tier: user, mount, PID, network, IPC, UTS and cgroup namespaces without a daemon.
 
 Where tdlab runs as root, bwrap is started as an unprivileged user of no account (as root it would stay the kernel's
-uid 0). ``/`` and ``/dev`` are read-only, ``/work``, ``/tmp`` and ``/dev/shm`` are bounded tmpfs, the seccomp filter goes
-in by descriptor, cgroups limit what they can where they are writable; the supervisor's watchdog does elsewhere.
+uid 0). ``/`` and ``/dev`` are read-only, ``/work``, ``/tmp`` and ``/dev/shm`` are bounded tmpfs, the seccomp filter
+goes in by descriptor, cgroups limit what they can where they are writable; the supervisor's watchdog does elsewhere.
 """
+
+# ruff: noqa: S108 (the places are the jail's own)
 
 from __future__ import annotations
 
@@ -116,8 +118,8 @@ class BubblewrapTransport(SocketTransport):
             await anyio.sleep(0.002)
         if self.cgroup is not None:
             await anyio.to_thread.run_sync(self.cgroup.remove)
-        for close in (lambda: os.close(self._info), self._errors.close):
-            close()
+        os.close(self._info)
+        self._errors.close()
 
 
 class Bubblewrap:
@@ -236,19 +238,18 @@ class Bubblewrap:
                         processes=limits.processes,
                         cpus=limits.cpus,
                     )
-                drop: dict[str, Any] = {}
-                if os.geteuid() == 0:
-                    uid = next(self._uids)
-                    drop = {"user": uid, "group": uid, "extra_groups": []}
+                uid = next(self._uids) if os.geteuid() == 0 else None
                 process = subprocess.Popen(  # noqa: S603 (our own command line)
                     self.arguments(handles["seccomp"], told, handles["passwd"]),
-                    stdin=theirs,
-                    stdout=theirs,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
                     stderr=errors,
                     pass_fds=(handles["seccomp"], told, handles["passwd"]),
                     cwd="/",
                     env={},
-                    **drop,
+                    user=uid,
+                    group=uid,
+                    extra_groups=[] if uid is not None else None,
                 )
             except OSError as error:
                 ours.close()

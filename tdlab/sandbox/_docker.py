@@ -137,21 +137,21 @@ class Docker:
     def _open(self) -> None:
         import docker
         import docker.errors
-        import requests.exceptions
 
         address = self.options.get("base_url") or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
         try:
             _answers(address)
             self._client = docker.DockerClient(base_url=address, timeout=30, max_pool_size=16)
             self.info = self._client.info()
-        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        except (docker.errors.DockerException, OSError) as error:
             raise SandboxUnavailable(
                 f"no docker engine answers ({str(error)[:200]})", expected="a running engine", do=INSTALL
             ) from None
         if self.info.get("OSType") != "linux":
             raise SandboxUnavailable(f"the engine runs {self.info.get('OSType')} containers", expected="linux")
+        wanted = self.options.get("image")
         try:
-            if wanted := self.options.get("image"):
+            if wanted:
                 self._client.images.get(wanted)
                 self.image, self.python = wanted, ""
                 return
@@ -203,6 +203,8 @@ class Docker:
         }
 
     def _settings(self) -> dict[str, Any]:
+        import docker.types
+
         limits = self.limits
         disk = f"rw,exec,nosuid,nodev,size={limits.disk_mb << 20},nr_inodes={limits.inodes}"
         owner = f"mode=0700,uid={_USER},gid={_USER}"
@@ -220,7 +222,7 @@ class Docker:
                 "/dev/shm": f"rw,nosuid,nodev,noexec,size={_SHM_BYTES},nr_inodes=256,{owner}",  # noqa: S108
             },
             binds={} if self.options.get("image") else {"/usr": {"bind": "/usr", "mode": "ro"}},
-            log_config={"Type": "none"},
+            log_config=docker.types.LogConfig(type="none"),
             mem_limit=memory if self.info.get("MemoryLimit") else None,
             memswap_limit=memory if self.info.get("MemoryLimit") and self.info.get("SwapLimit") else None,
             pids_limit=limits.processes + 3 if self.info.get("PidsLimit") else None,
@@ -228,27 +230,26 @@ class Docker:
             cpu_quota=max(1000, int(limits.cpus * _CPU_PERIOD_US)) if self.info.get("CpuCfsQuota") else None,
             init=False,
         )
-        return dict(
-            image=self.image,
-            command=[self.python or "python3", "-s", "-B", "-c", BOOT],
-            entrypoint=[],
-            host_config=config,
-            stdin_open=True,
-            user=f"{_USER}:{_USER}",
-            working_dir="/",
-            hostname="jail",
-            environment=environment(),
-            labels={_LABEL: self.owner, _PLACE: _owner.place()},
-            network_disabled=True,
-        )
+        return {
+            "image": self.image,
+            "command": [self.python or "python3", "-s", "-B", "-c", BOOT],
+            "entrypoint": [],
+            "host_config": config,
+            "stdin_open": True,
+            "user": f"{_USER}:{_USER}",
+            "working_dir": "/",
+            "hostname": "jail",
+            "environment": environment(),
+            "labels": {_LABEL: self.owner, _PLACE: _owner.place()},
+            "network_disabled": True,
+        }
 
     def _start(self) -> DockerTransport:
         import docker.errors
-        import requests.exceptions
 
         try:
             made = self.client.api.create_container(**self._settings())["Id"]
-        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        except (docker.errors.APIError, OSError) as error:
             raise JailBroken(f"no container: {str(error)[:300]}") from None
         try:
             attached = self.client.api.attach_socket(made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
@@ -257,7 +258,7 @@ class Docker:
             transport = DockerTransport(self.client, made, attached)
             self.client.api.start(made)
             transport.memory = self._memory(made)
-        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        except (docker.errors.APIError, OSError) as error:
             _remove(self.client, made)
             raise JailBroken(f"the container does not start: {str(error)[:300]}") from None
         except BaseException:
@@ -316,7 +317,6 @@ class Docker:
 
     def _close(self) -> None:
         import docker.errors
-        import requests.exceptions
 
         client, self._client = self._client, None
         if client is None:
@@ -324,7 +324,7 @@ class Docker:
         try:
             for container in client.api.containers(all=True, filters={"label": f"{_LABEL}={self.owner}"}):
                 _remove(client, container["Id"])
-        except (docker.errors.APIError, requests.exceptions.RequestException):
+        except (docker.errors.APIError, OSError):
             self.info = {}  # the engine has gone, and the jails with it
         finally:
             client.close()

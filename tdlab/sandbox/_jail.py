@@ -49,7 +49,7 @@ def environment(home: str = "/work") -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
-        "TMPDIR": "/tmp",
+        "TMPDIR": "/tmp",  # noqa: S108 (the jail's own)
         "TZ": "UTC",
         "USER": "job",
         "OPENBLAS_NUM_THREADS": "1",

@@ -2,7 +2,8 @@
 
 An allow list (`_syscalls`) with some arguments looked at: sockets of the families UNIX, INET and INET6 only (AF_VSOCK
 reaches the host even where there is no network), no new namespaces by clone, no typing into terminals, the usual
-personality only, no limits or priorities of other processes (the supervisor's). What is refused answers ENOSYS, so that C libraries fall back to older calls, or EPERM.
+personality only, no limits or priorities of other processes (the supervisor's). What is refused answers ENOSYS, so that
+C libraries fall back to older calls, or EPERM.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Job(_WithBytes):
     language: Literal["python", "bash", "sql"] = "python"
     code: str
     stdin: bytes = b""
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}  # noqa: RUF012 (pydantic copies defaults)
     collect: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     mode: Literal["fresh", "fork"] = "fresh"
@@ -238,7 +238,7 @@ class JobResult(_WithBytes):
     left_behind: LeftBehind = LeftBehind()
     backend: str = ""
     interpreter: str = ""
-    enforced: dict[str, Enforcement] = {}
+    enforced: dict[str, Enforcement] = {}  # noqa: RUF012 (pydantic copies defaults)
     attempts: int = 1
 
     @property
@@ -260,7 +260,7 @@ class BackendReport(Record):
     install: str = ""
     version: str = ""
     cold_ms: float | None = None
-    enforced: dict[str, Enforcement] = {}
+    enforced: dict[str, Enforcement] = {}  # noqa: RUF012 (pydantic copies defaults)
     probes: int = 0
     escapes: tuple[str, ...] = ()
 

@@ -106,7 +106,8 @@ class Sandbox:
         """Run one job in a warm jail and wait for it. Never raises for what the job does: see `JobResult.status`.
 
         SandboxUnavailable where the sandbox is closed. A jail that fails by itself is replaced and the job tried again,
-        three times in all; then the status is ``sandbox_error``. A job that took its jail down by memory is not retried.
+        three times in all; then the status is ``sandbox_error``. A job that took its jail down by memory is not tried
+        again.
         """
         if self._closed:
             raise SandboxUnavailable("the sandbox is closed", do="run jobs inside its `async with`")

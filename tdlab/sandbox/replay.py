@@ -1,4 +1,4 @@
-"""Recorded outputs of code against new ones: does the program still print what the record says?
+"""Recorded outputs of code compared with new ones: the program has to print what the record says.
 
 Jails fix what makes programs differ for no reason of their own (hash seed, time zone, locale, user, directory), so an
 honest output comes back to the byte, and that is what is asked for first. Where it does not, a difference is forgiven
@@ -198,8 +198,8 @@ def compare_outputs(
 ) -> Comparison:
     """Compare a recorded answer of ``run_code`` with one or more new ones: status, exit code, streams and files.
 
-    A replay that ended in ``sandbox_error`` says nothing: ``not_replayed``. Of a program that a limit ended, the streams
-    need only agree as far as both go, since where it was cut is a matter of the machine.
+    A replay that ended in ``sandbox_error`` says nothing: ``not_replayed``. Of a program that a limit ended, the
+    streams need only agree as far as both go, since where it was cut is a matter of the machine.
     """
     usable = [output for output in replayed if output.status != "sandbox_error"]
     if not usable:
@@ -257,8 +257,9 @@ def _agree(one: str, other: str) -> bool:
 async def replay_code(
     sandbox: RunsJobs, job: Job, recorded: CodeOutput, *, tolerance: Tolerance | None = None, runs: int = 3
 ) -> Comparison:
-    """Run a recorded program again and compare. Once, where its output is the recorded one; else up to ``runs`` times,
-    which is how volatile pieces are told from altered ones.
+    """Run a recorded program again and compare.
+
+    Once, where its output is the recorded one; else up to ``runs`` times: volatile pieces are told from altered ones.
     """
     outputs = [CodeOutput.of(await sandbox.run(job))]
     result = compare_outputs(recorded, outputs[0], tolerance=tolerance)

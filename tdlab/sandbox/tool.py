@@ -73,8 +73,8 @@ RUN_CODE = Tool(
     service="sandbox",
     name="run_code",
     description=(
-        "Run a short program in an isolated sandbox and return what it printed. There is no network and nothing is kept "
-        "between calls. Use it to compute, to parse or transform data, or to query a database."
+        "Run a short program in an isolated sandbox and return what it printed. There is no network and nothing is "
+        "kept between calls. Use it to compute, to parse or transform data, or to query a database."
     ),
     input_schema=_INPUT,
     output_schema=_OUTPUT,
@@ -88,7 +88,7 @@ RUN_CODE = Tool(
 
 
 class CodeOutput(Record):
-    """What ``run_code`` answers: see `JobResult` for the statuses. Bytes that are not UTF-8 show as replacement marks."""
+    """What ``run_code`` answers; `JobResult` has the statuses. Bytes that are not UTF-8 show as replacement marks."""
 
     status: Status
     reason: str = ""
@@ -96,7 +96,7 @@ class CodeOutput(Record):
     stdout: str = ""
     stderr: str = ""
     truncated: bool = False
-    files: dict[str, str] = {}
+    files: dict[str, str] = {}  # noqa: RUF012 (pydantic copies defaults)
 
     @classmethod
     def of(cls, result: JobResult) -> CodeOutput:

@@ -3,6 +3,8 @@
 `Case.check` gets the job's result; the code of most cases prints `held` where its attempt was refused.
 """
 
+# ruff: noqa: E501 (programs in one line each)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The battery: every abuse case on every backend, and after each one a jail that is as good as new."""
 
+# ruff: noqa: E501 (programs in one line each)
+
 from __future__ import annotations
 
 import importlib.util

@@ -1,5 +1,7 @@
 """The harness: killed, cancelled, short of jails, short of backends; and what it does with a jail that fails it."""
 
+# ruff: noqa: E501 (programs in one line each)
+
 from __future__ import annotations
 
 import json

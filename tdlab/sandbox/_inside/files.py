@@ -69,7 +69,7 @@ def collect(channel: Channel, patterns: list[str], budget: int, given: set[str])
     skipped, sent = [], 0
     for name, info, problem in walk():
         shown = name.encode("utf-8", "backslashreplace").decode("ascii", "backslashreplace")[:200]
-        if problem:
+        if problem or info is None:
             skipped.append(f"{shown}: {problem}")
         elif name in given or not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
             continue
@@ -101,7 +101,7 @@ def collect(channel: Channel, patterns: list[str], budget: int, given: set[str])
 
 
 def wipe(root: str, end: float) -> bool:
-    """Empty a folder, however deep and whatever the modes; nested folders are moved up, so that no depth is a problem."""
+    """Empty a folder, whatever the modes; nested folders are moved up, so that no depth is a problem."""
     try:
         os.chmod(root, 0o700)
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

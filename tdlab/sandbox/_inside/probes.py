@@ -1,34 +1,42 @@
 """Escape probes, run as a job: prints a JSON object of probe to what it got out, empty where it was held."""
 
+# ruff: noqa: SIM115, T201 (a probe may leave a file open; what is printed is the result)
+
+from __future__ import annotations
+
 import ctypes
 import json
 import os
 import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-found = {}
+found: dict[str, str] = {}
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def probe(name):
-    def run(function):
+def probe(name: str) -> Callable[[Callable[[], Any]], None]:
+    """Run a function at once; what it returns is what got out."""
+
+    def run(function: Callable[[], Any]) -> None:
         try:
             found[name] = str(function() or "")[:120]
         except (OSError, ValueError, PermissionError):
             found[name] = ""
-        return function
 
     return run
 
 
-def syscall(number, *arguments):
+def syscall(number: int, *arguments: int) -> str:
     """What a system call returns if it is let through at all."""
     ctypes.set_errno(0)
     done = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) for a in arguments])
-    return "" if done < 0 and ctypes.get_errno() in (1, 13, 38, 97) else "returned %d" % done
+    return "" if done < 0 and ctypes.get_errno() in (1, 13, 38, 97) else f"returned {done}"
 
 
 @probe("read root's files")
-def _():
+def _() -> Any:
     for path in ("/etc/shadow", "/root", "/home", "/var/lib", "/var/run/docker.sock", "/run"):
         if os.path.isdir(path):
             if os.listdir(path) not in ([], ["lock"]):
@@ -38,7 +46,7 @@ def _():
 
 
 @probe("write outside of the work directory")
-def _():
+def _() -> Any:
     for folder in ("/", "/usr", "/etc", "/dev", "/proc/sys/kernel", "/usr/bin"):
         path = folder + "/.tdlab-probe"
         try:
@@ -49,7 +57,7 @@ def _():
 
 
 @probe("reach the network")
-def _():
+def _() -> Any:
     for address in (("1.1.1.1", 53), ("8.8.8.8", 443), ("169.254.169.254", 80), ("172.17.0.1", 80)):
         sock = socket.socket()
         sock.settimeout(0.2)
@@ -63,17 +71,17 @@ def _():
 
 
 @probe("open a socket of another family")
-def _():
+def _() -> Any:
     for family, kind in ((40, 1), (17, 3), (16, 3), (38, 5), (31, 3), (2, 3)):
         try:
             socket.socket(family, kind).close()
-            return "family %d" % family
+            return f"family {family}"
         except OSError:
             continue
 
 
 @probe("be root")
-def _():
+def _() -> Any:
     if os.getuid() == 0 or os.geteuid() == 0:
         return "uid 0"
     os.setuid(0)
@@ -81,40 +89,40 @@ def _():
 
 
 @probe("hold a capability")
-def _():
+def _() -> Any:
     for line in open("/proc/self/status"):
         if line.startswith(("CapPrm", "CapEff", "CapBnd", "CapAmb")) and int(line.split()[1], 16):
             return line.strip()
 
 
 @probe("gain privileges by exec")
-def _():
+def _() -> Any:
     for line in open("/proc/self/status"):
         if line.startswith("NoNewPrivs") and line.split()[1] != "1":
             return "no_new_privs is off"
 
 
 @probe("run without a filter")
-def _():
+def _() -> Any:
     for line in open("/proc/self/status"):
         if line.startswith("Seccomp:") and line.split()[1] != "2":
             return "seccomp is off"
 
 
 @probe("see the host's processes")
-def _():
+def _() -> Any:
     others = [p for p in os.listdir("/proc") if p.isdigit() and int(p) not in (os.getpid(), os.getppid(), 1)]
     return others[:5]
 
 
 @probe("open the supervisor's channel")
-def _():
-    return os.listdir("/proc/%d/fd" % os.getppid())
+def _() -> Any:
+    return os.listdir(f"/proc/{os.getppid()}/fd")
 
 
 @probe("read the supervisor's memory")
-def _():
-    with open("/proc/%d/mem" % os.getppid(), "rb"):
+def _() -> Any:
+    with open(f"/proc/{os.getppid()}/mem", "rb"):
         return "opened"
 
 
@@ -133,11 +141,11 @@ FORBIDDEN = {
     "System V shared memory": ((29, 0, 4096, 0o1600), (194, 0, 4096, 0o1600)),
 }
 for name, calls in FORBIDDEN.items():
-    probe("call " + name)(lambda arguments=calls[0 if X86 else 1]: syscall(*arguments))
+    probe(f"call {name}")(partial(syscall, *calls[0 if X86 else 1]))
 
 
 @probe("see a variable of the host")
-def _():
+def _() -> Any:
     known = "HOME HOSTNAME LANG LC_ALL LC_CTYPE LOGNAME OLDPWD PATH PWD SHLVL TMPDIR TZ USER _"
     return [n for n in os.environ if n not in known.split() and not n.startswith(("PYTHON", "OPENBLAS_"))]
 

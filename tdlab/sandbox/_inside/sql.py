@@ -4,13 +4,19 @@
 last statement that returns rows is shown. Bytes are shown as ``{"hex": "..."}``.
 """
 
+# ruff: noqa: T201 (what is printed is the result)
+
+from __future__ import annotations
+
 import json
 import os
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
-OPTIONS = json.loads(sys.argv[1])
+OPTIONS: dict[str, Any] = json.loads(sys.argv[1])
 WORK = OPTIONS["folder"]
 DENIED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
 WRITES = {
@@ -18,7 +24,8 @@ WRITES = {
     for name in (
         "INSERT UPDATE DELETE ALTER_TABLE REINDEX ANALYZE CREATE_INDEX CREATE_TABLE CREATE_TEMP_INDEX "
         "CREATE_TEMP_TABLE CREATE_TEMP_TRIGGER CREATE_TEMP_VIEW CREATE_TRIGGER CREATE_VIEW DROP_INDEX DROP_TABLE "
-        "DROP_TEMP_INDEX DROP_TEMP_TABLE DROP_TEMP_TRIGGER DROP_TEMP_VIEW DROP_TRIGGER DROP_VIEW CREATE_VTABLE DROP_VTABLE"
+        "DROP_TEMP_INDEX DROP_TEMP_TABLE DROP_TEMP_TRIGGER DROP_TEMP_VIEW DROP_TRIGGER DROP_VIEW CREATE_VTABLE "
+        "DROP_VTABLE"
     ).split()
 }
 PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
@@ -26,7 +33,8 @@ PRAGMAS |= {"database_list", "user_version", "encoding", "integrity_check", "qui
 FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
 
 
-def allow(action, first, second, _database, _source):
+def allow(action: int, first: str | None, second: str | None, _database: str | None, _source: str | None) -> int:
+    """SQLite's authorizer: what a statement may do."""
     if action in DENIED or (action in WRITES and not OPTIONS["writable"]):
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA and ((first or "").lower() not in PRAGMAS or (second and not safe(first))):
@@ -36,11 +44,13 @@ def allow(action, first, second, _database, _source):
     return sqlite3.SQLITE_OK
 
 
-def safe(pragma):
+def safe(pragma: str | None) -> bool:
+    """Whether a pragma is harmless with an argument."""
     return (pragma or "").lower() not in ("user_version", "encoding")
 
 
-def plain(value):
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -48,7 +58,7 @@ def plain(value):
     return value
 
 
-def statements(text):
+def statements(text: str) -> Iterator[str]:
     """The statements of a script, each complete by SQLite's own judgement."""
     part = ""
     for piece in text.split(";"):
@@ -61,13 +71,14 @@ def statements(text):
         yield part.rstrip(";") if not sqlite3.complete_statement(part) else part
 
 
-def main():
+def main() -> int:
+    """Run the statements, print the last rows; the exit code."""
     writable = OPTIONS["writable"]
     place = os.path.join(WORK, ".database")
     with open(os.path.join(WORK, ".query.sql"), encoding="utf-8") as file:
         text = file.read()
     connection = sqlite3.connect(
-        "file:%s?mode=%s" % (place, "rwc" if writable else "ro&immutable=1"), uri=True, isolation_level=None
+        f"file:{place}?mode={'rwc' if writable else 'ro&immutable=1'}", uri=True, isolation_level=None
     )
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     if hasattr(connection, "setlimit"):
@@ -79,7 +90,7 @@ def main():
         connection.execute("PRAGMA query_only = 1")
     connection.set_authorizer(allow)
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
-    shown = {"columns": [], "rows": [], "truncated": False}
+    shown: dict[str, Any] = {"columns": [], "rows": [], "truncated": False}
     try:
         for statement in statements(text):
             cursor = connection.execute(statement)

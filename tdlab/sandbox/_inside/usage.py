@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -101,10 +102,8 @@ def kill_all(main: int, seconds: float = 1.0) -> tuple[Ended | None, bool]:
     seen: Ended | None = None
     end = time.monotonic() + seconds
     while True:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         try:
             while True:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
