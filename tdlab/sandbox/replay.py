@@ -30,9 +30,9 @@ _TIMED_OUT = ("timeout", "cpu_limit", "output_limit", "memory", "killed")
 
 _PIECES = re.compile(
     r"""
-    (?P<datetime>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)
+    (?P<datetime>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)
   | (?P<date>\b\d{4}-\d\d-\d\d\b)
-  | (?P<clock>\b\d{1,2}:\d\d:\d\d(?:\.\d+)?\b)
+  | (?P<clock>\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b)
   | (?P<address>\b0x[0-9a-f]{6,16}\b)
   | (?P<path>(?:/tmp|/var/tmp|/dev/shm)/[\w.\-/]+)
   | (?P<duration>(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?\s?(?:seconds?|secs?|minutes?|mins?|ms|us|µs|ns|s)\b)
@@ -260,11 +260,13 @@ async def replay_code(
     """Run a recorded program again and compare.
 
     Once, where its output is the recorded one; else up to ``runs`` times: volatile pieces are told from altered ones.
+    The later runs are in fresh interpreters: forks of one share the addresses of its objects.
     """
+    fresh = job.model_copy(update={"mode": "fresh"})
     outputs = [CodeOutput.of(await sandbox.run(job))]
     result = compare_outputs(recorded, outputs[0], tolerance=tolerance)
     while not result.same and len(outputs) < runs:
-        outputs.append(CodeOutput.of(await sandbox.run(job)))
+        outputs.append(CodeOutput.of(await sandbox.run(fresh)))
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         result = compare_outputs(recorded, *outputs, tolerance=tolerance, today=today)
     return result

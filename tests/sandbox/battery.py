@@ -22,14 +22,17 @@ class Case:
     code: str
     check: Callable[[JobResult], None]
     job: dict[str, Any] = field(default_factory=dict)
+    limits: bool = True
+    """Whether it is about what a job may use up; else about what it may reach."""
 
 
 CASES: list[Case] = []
+reaching = False
 
 
 def case(name: str, code: str, **job: Any) -> Callable[[Callable[[JobResult], None]], Callable[[JobResult], None]]:
     def add(check: Callable[[JobResult], None]) -> Callable[[JobResult], None]:
-        CASES.append(Case(name, code, check, job))
+        CASES.append(Case(name, code, check, job, limits=not reaching))
         return check
 
     return add
@@ -198,6 +201,9 @@ case("closed streams", "import os, time\nfor n in (0, 1, 2): os.close(n)\ntime.s
 )
 
 
+reaching = True
+
+
 @case(
     "a forged result on its output",
     "import os, json\n"
@@ -234,6 +240,8 @@ case("the supervisor's priority", attempt("os.setpriority(os.PRIO_PROCESS, 1, 19
 case("tracing the supervisor", refused_call("101, 16, 1, 0, 0", "117, 16, 1, 0, 0"))(held)
 case("reading another process's memory", refused_call("310, 1, 0, 0, 0, 0, 0", "270, 1, 0, 0, 0, 0, 0"))(held)
 case("taking another process's descriptors", refused_call("438, 3, 0, 0", "438, 3, 0, 0"))(held)
+
+reaching = False
 
 # ------------------------------------------------------------------------------------------------------------- files
 
@@ -363,6 +371,8 @@ case("the kernel's magic keys", attempt("open('/proc/sysrq-trigger', 'w').write(
 case("the kernel's log", attempt("print(open('/dev/kmsg').read(1))"))(held)
 case("cgroups of its own", attempt("os.mkdir('/sys/fs/cgroup/x')"))(held)
 case("handles to files by number", refused_call("304, -100, 0, 0", "265, -100, 0, 0"))(held)
+
+reaching = True
 
 # ----------------------------------------------------------------------------------------------------------- network
 

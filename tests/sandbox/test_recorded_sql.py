@@ -3,8 +3,6 @@
 Every 25th question unless TDLAB_BIRD_STEP says otherwise; 1 takes some minutes.
 """
 
-# ruff: noqa: E501 (programs in one line each)
-
 from __future__ import annotations
 
 import collections

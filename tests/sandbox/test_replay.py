@@ -68,6 +68,7 @@ def test_nothing_breaks_the_comparison(texts: list[str]) -> None:
     [
         ("took 0.31 s", "took 0.29 s", "took 0.33 s"),
         ("at 2026-01-01T10:00:00.123456", "at 2026-02-01T11:00:00.2", "at 2026-02-01T11:00:00.3"),
+        ("2026-01-01 10:00:00,805 x", "2026-02-01 11:00:00,847 x", "2026-02-01 11:00:01,112 x"),
         ("<T object at 0x7f1234567890>", "<T object at 0x7f1234567891>", "<T object at 0x7f1234567892>"),
         ("/tmp/tmpabc123/x", "/tmp/tmpzzz999/x", "/tmp/tmpyyy111/x"),
         ("a\nb\nc", "b\na\nc", "c\na\nb"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,14 +122,3 @@ def test_what_is_no_database_is_an_error(sandbox: SyncSandbox, content: bytes) -
     result = query(sandbox, content, "select * from item")
     assert (result.status, result.exit_code) == ("error", 1), (result.status, result.stderr.text)
     assert answer(result)["error"]
-
-
-@pytest.mark.parametrize("path", ["Chinook_Sqlite.sqlite", "chinook.db"])
-def test_chinook(sandbox: SyncSandbox, shared: Path, path: str) -> None:
-    found = next((shared / "data" / "sql" / "chinook").glob(f"**/{path}"), None)
-    if found is None:
-        pytest.skip(f"the recorded data has no {path}")
-    result = sandbox.run(
-        Job(language="sql", code="select count(*) from Track", database=Database(content=found.read_bytes()))
-    )
-    assert answer(result)["rows"] == [[3503]]
