@@ -264,6 +264,7 @@ class Bubblewrap:
             preload=self.preload,
             python=self.python,
             nproc=True,
+            own_share=cgroup is not None and "cpu" in cgroup.folders,
         )
         try:
             await jail.start()

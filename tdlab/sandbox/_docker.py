@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import io
 import os
+import secrets
 import socket
 import tarfile
 from pathlib import Path
@@ -37,7 +38,7 @@ __all__: list[str] = []
 INSTALL = "install docker (Debian: apt-get install docker.io), start it, and let this user reach its socket"
 _LABEL = "tdlab.sandbox"
 _PLACE = "tdlab.place"
-_USER = 60999
+_FIRST_UID, _UIDS = 1_800_000_000, 100_000_000
 _SHM_BYTES = 16 << 20
 _CPU_PERIOD_US = 20_000
 
@@ -206,8 +207,11 @@ class Docker:
         import docker.types
 
         limits = self.limits
+        # A user of its own for each jail: the kernel counts processes by user, and refuses one too many at once. The
+        # limit of the cgroup comes later in a fork, and makes a fork bomb costly.
+        uid = _FIRST_UID + secrets.randbelow(_UIDS)
         disk = f"rw,exec,nosuid,nodev,size={limits.disk_mb << 20},nr_inodes={limits.inodes}"
-        owner = f"mode=0700,uid={_USER},gid={_USER}"
+        owner = f"mode=0700,uid={uid},gid={uid}"
         memory = (limits.memory_mb + limits.disk_mb + 32) << 20
         config = self.client.api.create_host_config(
             auto_remove=True,
@@ -236,7 +240,7 @@ class Docker:
             "entrypoint": [],
             "host_config": config,
             "stdin_open": True,
-            "user": f"{_USER}:{_USER}",
+            "user": f"{uid}:{uid}",
             "working_dir": "/",
             "hostname": "jail",
             "environment": environment(),
@@ -288,7 +292,7 @@ class Docker:
         """A warm jail. JailBroken where it does not start."""
         with anyio.CancelScope(shield=True):  # a container half made would be nobody's
             transport = await anyio.to_thread.run_sync(self._start)
-        jail = Jail(transport, self.limits, preload=self.preload, python=self.python, nproc=False)
+        jail = Jail(transport, self.limits, preload=self.preload, python=self.python, nproc=True, own_share=True)
         try:
             await jail.start()
         except BaseException:
@@ -353,7 +357,7 @@ def _image() -> bytes:
                 entry = tarfile.TarInfo(name)
                 entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(path)
                 tar.addfile(entry)
-        passwd = f"job:x:{_USER}:{_USER}:job:/work:/bin/sh\n".encode()
+        passwd = b"root:x:0:0:root:/:/bin/false\n"
         entry = tarfile.TarInfo("etc/passwd")
         entry.size, entry.mode = len(passwd), 0o644
         tar.addfile(entry, io.BytesIO(passwd))

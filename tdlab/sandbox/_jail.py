@@ -100,6 +100,7 @@ class Jail:
     preload: tuple[str, ...] = ()
     python: str = "/usr/bin/python3"
     nproc: bool = True
+    own_share: bool = False
     places: tuple[str, ...] = ()
     version: str = ""
     jobs: int = 0
@@ -121,6 +122,8 @@ class Jail:
             "disk_mb": limits.disk_mb,
             "open_files": limits.open_files,
             "nproc": self.nproc,
+            # With a share of its own, priority matters inside the jail only: the supervisor has to come first there.
+            "nice": 15 if self.own_share else 5,
             "places": list(self.places),
         }
         try:

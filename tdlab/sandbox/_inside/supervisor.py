@@ -67,7 +67,7 @@ def child(job: dict[str, Any], given: int, out: int, err: int) -> NoReturn:
                 file.write("1000")
         except OSError:
             pass
-        os.nice(5)
+        os.nice(SETTINGS["nice"])
         os.chdir("/work")
         os.umask(0o022)
         set_limits(job)
