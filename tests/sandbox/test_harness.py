@@ -62,7 +62,6 @@ def until(condition: Any, seconds: float) -> bool:
 def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) -> None:
     name, options = backend
     mark = f"31{os.getpid()}"
-    mounts = Path("/proc/self/mounts").read_text()
     child = subprocess.Popen(
         [sys.executable, CHILD, name, json.dumps(options), mark],
         stdout=subprocess.PIPE,
@@ -74,22 +73,38 @@ def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) ->
         assert child.stdout is not None
         assert child.stdout.readline() == "busy\n"
         assert len(running(mark)) == 3
+        inside = {namespace(pid) for pid in running(mark)}
+        ids = containers_of(options["base_url"], child.pid) if name == "docker" else {}
+        assert len(ids) == (2 if name == "docker" else 0)
         child.send_signal(signal.SIGKILL)
         child.wait()
         assert until(lambda: not running(mark), 1.0), "jobs run on a second after the harness was killed"
     assert until(lambda: not cgroups(child.pid), 1.0), cgroups(child.pid)
     if name == "docker":
-        assert until(lambda: not containers_of(options["base_url"], child.pid), 3.0)
-    assert until(lambda: Path("/proc/self/mounts").read_text() == mounts, 1.0), "mounts stay"
+        assert until(lambda: not containers_of(options["base_url"], child.pid), 3.0), "containers stay"
+    in_use = {namespace(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    assert not inside & in_use, "a process stays in the jail's mount namespace, and its mounts with it"
+    mounts = Path("/proc/self/mounts").read_text()
+    assert not [container for container in ids if container in mounts], "mounts stay on the host"
 
 
-def containers_of(base_url: str, pid: int) -> list[str]:
+def namespace(pid: str) -> str:
+    """The mount namespace of a process; its own number where it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return pid
+
+
+def containers_of(base_url: str, pid: int) -> dict[str, str]:
+    """Containers that a harness made: id to label."""
     import docker
 
     client = docker.DockerClient(base_url=base_url)
     try:
-        labels = [c["Labels"] for c in client.api.containers(all=True, filters={"label": "tdlab.sandbox"})]
-        return [x["tdlab.sandbox"] for x in labels if x["tdlab.sandbox"].startswith(f"tdlab-{pid}-")]
+        found = client.api.containers(all=True, filters={"label": "tdlab.sandbox"})
+        labels = {container["Id"]: container["Labels"]["tdlab.sandbox"] for container in found}
+        return {number: label for number, label in labels.items() if label.startswith(f"tdlab-{pid}-")}
     finally:
         client.close()
 
