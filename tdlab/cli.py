@@ -1,17 +1,19 @@
-"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``export``, ``lab``. Thin: every command
-calls what a notebook calls. The only importer of typer.
+"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``export``, ``lab``.
 
-Exit status: 0 done, 1 the run ended short of its target, 2 an error that is explained, 130 interrupted.
+Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
+of its target, 2 an error that is explained, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,7 +21,10 @@ from rich.text import Text
 
 from tdlab.errors import ConfigError, PoolError, RunNotFound, TdlabError
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from tdlab.pool import Harvest, ServerSpec, ToolPool
+
+__all__ = ["export", "harvest", "lab", "main", "mine", "profile", "run", "show"]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -48,8 +53,8 @@ def run(
     ] = 1,
 ) -> None:
     """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
-    import tdlab
     from tdlab.config import RunConfig
+    from tdlab.pipeline import run as make
     from tdlab.show import show_run
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
@@ -66,15 +71,20 @@ def run(
         live, tools = _live(servers)
     settings = base.with_values(**changes)
     try:
-        made = tdlab.run(settings, out=out, pool=tools, servers=live, workers=workers)
+        made = make(settings, out=out, pool=tools, servers=live, workers=workers)
     except KeyboardInterrupt:
-        _say(f"Interrupted. What was made is kept; the same command resumes it:\n  tdlab {_again()}")
+        _say(f"Interrupted. What was made is kept; the same command resumes it:\n  {_this_command()}", err=True)
         raise typer.Exit(130) from None
     Console().print(show_run(made))
     complete = made.store.status == "complete"
-    _say(
-        f"\nDataset: {out / 'dataset.jsonl'}, {out / 'dataset.parquet'}; metrics: {out / 'metrics.json'}; figure: {out / 'diversity.png'}"
+    names = (
+        ("Dataset", "dataset.jsonl"),
+        ("also as", "dataset.parquet"),
+        ("metrics", "metrics.json"),
+        ("figure", "diversity.png"),
     )
+    _say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names))
+    made.close()
     if not complete:
         raise typer.Exit(1)
 
@@ -85,15 +95,13 @@ def harvest(
     out: Annotated[Path, typer.Option("--out", "-o", help="the pool file to write (JSONL)")] = Path("pool.jsonl"),
     timeout: Annotated[float, typer.Option("--timeout", help="seconds allowed for each server")] = 30.0,
 ) -> None:
-    """Ask live MCP servers for their tools and write them as a pool. A server that fails is reported, the rest is kept."""
-    from tdlab.pool import harvest_sync, write_pool
-    from tdlab.progress import Reporter
+    """Ask live MCP servers for their tools and write them as a pool.
 
-    with Reporter() as reporter:
-        reporter.stage("harvest", total=None)
-        found = harvest_sync(
-            servers, timeout_s=timeout, on_progress=lambda done, total, name: reporter.update(done, note=name)
-        )
+    A server that fails is reported, and the others are kept.
+    """
+    from tdlab.pool import write_pool
+
+    found = _harvest(servers, timeout_s=timeout)
     write_pool(found.pool, out)
     for service in found.pool.services:
         _say(f"{service.name}: {len(service.tools)} tools")
@@ -111,7 +119,7 @@ def mine(
     show: Annotated[int, typer.Option("--show", help="how many clusters to list")] = 15,
 ) -> None:
     """Mine Business Clusters from a pool and show a summary."""
-    import tdlab
+    from tdlab.clusters import mine as select
     from tdlab.config import RunConfig
     from tdlab.progress import Reporter
     from tdlab.records import canonical_json
@@ -123,7 +131,7 @@ def mine(
         reporter.stage("pool")
         tools = _pool(pool or settings.pool)
         reporter.stage("clusters", total=100)
-        mined = tdlab.mine(
+        mined = select(
             tools,
             settings.clusters,
             seed=seed,
@@ -131,13 +139,13 @@ def mine(
         )
     _say(mined.summary())
     for cluster in mined.clusters[:show]:
-        _say(
-            f"{cluster.id}  {len(cluster.tools):>2} tools  {len(cluster.dependencies):>2} dependencies  {plain(cluster.title, most=80)}"
-        )
+        size = f"{len(cluster.tools):>2} tools  {len(cluster.dependencies):>2} dependencies"
+        _say(f"{cluster.id}  {size}  {plain(cluster.title, most=80)}")
     if len(mined.clusters) > show:
         _say(f"... and {len(mined.clusters) - show} more (--show N)")
     if out is not None:
-        atomic_write(out, "".join(canonical_json(c) + "\n" for c in mined.clusters).encode())
+        lines = "".join(canonical_json(cluster) + "\n" for cluster in mined.clusters)
+        atomic_write(out, lines.encode("utf-8", "backslashreplace"))  # half a surrogate pair becomes a JSON escape
         _say(f"written to {out}")
 
 
@@ -151,27 +159,32 @@ def show(
     from tdlab.show import show_blueprint, show_cluster, show_run, show_trajectory
     from tdlab.store import open_run
 
+    nouns: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
+        "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
+    }  # fmt: skip
+    if noun not in nouns:
+        close = difflib.get_close_matches(noun, nouns, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"there is nothing called {noun!r} to show",
+            expected="run, cluster, blueprint or trajectory",
+            do=f"did you mean {close[0]!r}?" if close else "`tdlab show run` shows the run",
+        )
+    kind = nouns[noun]
     console = Console()
-    folder = Path(name) if noun == "run" and name else run_
-    with open_run(folder) as opened:
-        if noun == "run":
+    with open_run(Path(name) if kind is None and name else run_) as opened:
+        if kind is None:
             console.print(show_run(opened))
-        elif noun not in ("cluster", "blueprint", "trajectory"):
-            raise ConfigError(
-                f"there is nothing called {noun!r} to show", expected="run, cluster, blueprint or trajectory"
-            )
         elif not name:
-            ids = opened.store.ids(noun)  # type: ignore[arg-type]
+            ids = opened.store.ids(kind)
             raise RunNotFound(
-                f"which {noun}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {noun} ID`"
+                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {kind} ID`"
             )
-        elif noun == "cluster":
+        elif kind == "cluster":
             console.print(show_cluster(opened.cluster(name), {tool.key: tool for tool in opened.store.tools()}))
-        elif noun == "blueprint":
+        elif kind == "blueprint":
             console.print(show_blueprint(opened.blueprint(name)))
         else:
-            trajectory = opened.trajectory(name)
-            console.print(show_trajectory(trajectory))
+            console.print(show_trajectory(opened.trajectory(name)))
 
 
 @app.command()
@@ -205,7 +218,7 @@ def profile(
         for name, report in compare(sets, seed=seed, categories=len(taxonomy) + 1).items()
     }
     if as_json:
-        _say(json.dumps(reports, indent=2, sort_keys=True))
+        typer.echo(json.dumps(reports, indent=2, sort_keys=True))
     else:
         Console().print(show_report(reports))
 
@@ -216,13 +229,13 @@ def export(
     run_: Annotated[Path, typer.Option("--run", "-r", help="the run directory")] = Path("runs/first"),
 ) -> None:
     """Write a run's dataset to a file."""
-    import tdlab
+    from tdlab.pipeline import export as write
     from tdlab.store import open_run
 
     if out.suffix not in (".jsonl", ".parquet"):
         raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet", do="rename it")
     with open_run(run_) as opened:
-        number = tdlab.export(opened, out)
+        number = write(opened, out)
     _say(f"{number} trajectories written to {out}")
 
 
@@ -245,55 +258,67 @@ def lab(
 
 
 def main() -> None:
-    """Entry point: explained errors are printed and exit with 2."""
+    """Entry point: explained errors are printed and exit with 2, as a wrong command line does."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as leave:
-        raise SystemExit(leave.exit_code) from None
+        app()
     except TdlabError as error:
-        Console(stderr=True).print(Text(f"tdlab: {error}"), soft_wrap=True)
+        _say(f"tdlab: {error}", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        _say("Interrupted.", err=True)
-        raise SystemExit(130) from None
 
 
-def _live(servers: Path) -> tuple[Any, Any]:
-    from tdlab.pool import harvest_sync, read_mcp_config
+def _harvest(servers: Path, *, timeout_s: float = 30.0) -> Harvest:
+    from tdlab.pool import harvest_sync
+    from tdlab.progress import Reporter
+
+    with Reporter() as reporter:
+        reporter.stage("servers")
+
+        def told(done: int, total: int, server: str, reason: str | None) -> None:
+            reporter.update(done, total=total, note=f"{server}: {'failed' if reason else 'done'}")
+
+        return harvest_sync(servers, timeout_s=timeout_s, on_progress=told)
+
+
+def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
+    from tdlab.pool import read_mcp_config
 
     specs = read_mcp_config(servers)
-    found = harvest_sync(servers)
+    found = _harvest(servers)
     for name, reason in found.failures.items():
         _say(f"{name}: left out, {reason}", err=True)
     return {name: spec for name, spec in specs.items() if name not in found.failures}, found.pool
 
 
-def _pool(name: str) -> Any:
+def _pool(name: str) -> ToolPool:
     from tdlab.pool import ToolPool
 
     return ToolPool.bundled() if name == "bundled" else ToolPool.load(name)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    import yaml
-
+    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
     name, sign, value = text.partition("=")
-    if not sign or not name:
+    if not sign or not name.strip():
         raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
+    key = name.strip().replace(".", "__")
     try:
-        return name.strip().replace(".", "__"), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(
-            f"--set {name}: {value!r} is not a YAML value", expected="a number, a word or a list"
-        ) from None
+        return key, json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value.strip()
 
 
-def _again() -> str:
-    return " ".join(sys.argv[1:])
+def _this_command() -> str:
+    """The command that is running, ready to be pasted into a shell."""
+    name = Path(sys.argv[0]).name
+    start = [sys.executable, "-m", "tdlab.cli"] if name in ("cli.py", "__main__.py") else [sys.argv[0]]
+    return shlex.join([*start, *sys.argv[1:]])
 
 
 def _say(text: str, *, err: bool = False) -> None:
-    Console(stderr=err, soft_wrap=True).print(Text(text))
+    """Print text as it is: no markup is read in it, and no control character reaches the terminal."""
+    from tdlab.show import plain
+
+    Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
 
 
 if __name__ == "__main__":

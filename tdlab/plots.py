@@ -39,46 +39,61 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 _STYLE: Any = {  # matplotlib types its keys one by one
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 7,
     "legend.frameon": False,
+    "font.size": 7.5,
     "font.family": "DejaVu Sans",
+    "lines.linewidth": 1.4,
     "pdf.fonttype": 42,
     "svg.hashsalt": "tdlab",
 }
+_WIDTH = 7.0  # inches: the text width of a paper of two columns, so that type is printed at the size it has here
+_NARROW = 3.4  # inches: one column
+_MOST_BARS = 40  # domains drawn one by one; the others are one bar
+_MOST_LETTERS = 34  # characters of a label
 
 
 def compute_gauges(run: Run) -> pd.DataFrame:
     """One row a generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
 
-    The gauges are ``domain`` and ``mode`` (shares of their ceilings, in [0, 1]) and ``cac`` (mean CAC).
+    The gauges are those of the whole set after the generation: ``domain`` and ``mode`` (shares of their ceilings, in
+    [0, 1]) and ``cac`` (mean CAC).
     """
     import pandas as pd
 
-    generations = run.generations()
     rows = [
-        {"generation": row["generation"], "trajectories": row["total"], "gauge": gauge, "value": row[f"after.{gauge}"]}
-        for _, row in generations.iterrows()
+        (generation.number, generation.record["total"], gauge, generation.record["after"]["whole"][gauge])
+        for generation in run.store.generations()
         for gauge in ("domain", "mode", "cac")
     ]
     return pd.DataFrame(rows, columns=["generation", "trajectories", "gauge", "value"])
 
 
 def compute_domains(run: Run) -> pd.DataFrame:
-    """One row a domain, heaviest first: ``domain``, ``trajectories`` (mass; the column sums to N)."""
+    """One row a domain, heaviest first: ``domain`` (its id), ``title``, ``trajectories`` (mass; sums to N)."""
     import pandas as pd
 
+    from tdlab.pool import Taxonomy
+
+    taxonomy = Taxonomy.bundled()
     mass: dict[str, float] = {}
     for _, _, features in run.store.features(accepted=True):
         for domain, share in features["domains"].items():
             mass[domain] = mass.get(domain, 0.0) + share
     rows = sorted(mass.items(), key=lambda item: (-item[1], item[0]))
-    return pd.DataFrame(rows, columns=["domain", "trajectories"])
+    titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, number) for domain, number in rows]
+    return pd.DataFrame(titled, columns=["domain", "title", "trajectories"])
 
 
 def compute_complexity(run: Run) -> pd.DataFrame:
@@ -106,47 +121,59 @@ def compute_modes(run: Run) -> pd.DataFrame:
 def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Lines of the two normalised entropies over the size of the set; takes `compute_gauges`."""
     ax = _axes(ax)
-    for place, (gauge, name) in enumerate((("domain", "domains"), ("mode", "modes (steering)"))):
+    for gauge, name, colour, dash in (
+        ("domain", "domains", PALETTE[0], "-"),
+        ("mode", "reasoning modes (trigrams)", PALETTE[5], "--"),
+    ):
         line = gauges[gauges["gauge"] == gauge]
-        ax.plot(line["trajectories"], line["value"], color=PALETTE[place], label=name, linewidth=1.8)
-    ax.set(xlabel="trajectories in the set", ylabel="entropy / ceiling", ylim=(0, 1.02), title="Gauges")
+        marker = "o" if len(line) < 2 else None
+        ax.plot(line["trajectories"], line["value"], color=colour, linestyle=dash, label=name, marker=marker)
+    ax.set(xlabel="trajectories in the set", ylabel="entropy / ceiling", ylim=(0, 1.05), title="Entropy")
+    ax.set_xlim(left=0)
     ax.legend(loc="lower right")
     return ax
 
 
 def plot_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Horizontal bars of the mass of each domain; takes `compute_domains`."""
+    """Horizontal bars of the mass of each domain, the smallest together where there are many; `compute_domains`."""
     ax = _axes(ax)
-    shown = domains.iloc[::-1]
-    ax.barh(shown["domain"], shown["trajectories"], color=PALETTE[0], height=0.75)
-    ax.set(xlabel="trajectories", title=f"Domains ({len(domains)})")
-    ax.tick_params(axis="y", labelsize=7, length=0)
-    ax.margins(y=0.01)
+    shown = [(_label(title), number) for title, number in zip(domains["title"], domains["trajectories"], strict=True)]
+    if len(shown) > _MOST_BARS:
+        rest = shown[_MOST_BARS - 1 :]
+        shown = [*shown[: _MOST_BARS - 1], (f"{len(rest)} others", sum(number for _, number in rest))]
+    places = range(len(shown), 0, -1)
+    ax.barh(places, [number for _, number in shown], color=PALETTE[0], height=0.72)
+    ax.set_yticks(places, [name for name, _ in shown])
+    ax.set(xlabel="trajectories", title=f"Domains ({len(domains)})", ylim=(0.3, len(shown) + 0.7))
+    ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
     return ax
 
 
 def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Histogram of CAC with its mean; takes `compute_complexity`."""
-    import seaborn as sns
-
     ax = _axes(ax)
-    sns.histplot(complexity, x="cac", bins=30, color=PALETTE[1], edgecolor="white", linewidth=0.4, ax=ax)
     if len(complexity):
+        ax.hist(complexity["cac"], bins=24, color=PALETTE[1], edgecolor="white", linewidth=0.4)
         mean = float(complexity["cac"].mean())
-        ax.axvline(mean, color="black", linewidth=1.0, linestyle="--")
-        ax.annotate(f"mean {mean:.1f}", (mean, 0.96), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                    textcoords="offset points", fontsize=8, va="top")  # fmt: skip
-    ax.set(xlabel="cumulative action complexity", ylabel="trajectories", title="Complexity")
+        ax.axvline(mean, color="black", linewidth=0.9, linestyle="--")
+        ax.set_ylim(top=ax.get_ylim()[1] * 1.16)  # room for the word above the bars
+        right = mean > sum(ax.get_xlim()) / 2
+        ax.annotate(
+            f"mean {mean:.1f}", (mean, 0.98), xycoords=("data", "axes fraction"), xytext=(-3 if right else 3, 0),
+            textcoords="offset points", fontsize=7, va="top", ha="right" if right else "left",
+        )  # fmt: skip
+    ax.set(xlabel="cumulative action complexity (CAC)", ylabel="trajectories", title="Complexity")
     return ax
 
 
 def plot_modes(modes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Horizontal bars: in what share of the trajectories each mode letter occurs; takes `compute_modes`."""
     ax = _axes(ax)
-    shown = modes.iloc[::-1]
-    ax.barh(shown["letter"], shown["share"], color=PALETTE[2], height=0.75)
-    ax.set(xlabel="share of trajectories", xlim=(0, 1), title="Reasoning modes")
-    ax.tick_params(axis="y", length=0)
+    places = range(len(modes), 0, -1)
+    ax.barh(places, modes["share"], color=PALETTE[2], height=0.72)
+    ax.set_yticks(places, [_label(letter) for letter in modes["letter"]])
+    ax.set(xlabel="share of the trajectories", xlim=(0, 1), title="Reasoning modes", ylim=(0.3, len(modes) + 0.7))
+    ax.tick_params(axis="y", labelsize=6.5, length=0)
     return ax
 
 
@@ -155,30 +182,38 @@ def plot_run(run: Run) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    domains = compute_domains(run)
+    frames = {
+        "gauges": compute_gauges(run),
+        "complexity": compute_complexity(run),
+        "modes": compute_modes(run),
+        "domains": domains,
+    }
+    plots: Mapping[str, Callable[..., Axes]] = {
+        "gauges": plot_gauges,
+        "complexity": plot_complexity,
+        "modes": plot_modes,
+        "domains": plot_domains,
+    }
+    config = run.config
     with rc_context(_STYLE):
-        figure = Figure(figsize=(9.5, 6.4), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 5.6))
+        figure.set_layout_engine("constrained", rect=(0.0, 0.03, 1.0, 0.97))
         axes = figure.subplot_mosaic(
-            [["gauges", "domains"], ["complexity", "domains"], ["modes", "domains"]], width_ratios=[1, 1]
+            [["gauges", "domains"], ["complexity", "domains"], ["modes", "domains"]],
+            width_ratios=[1, 1],
+            height_ratios=[1, 1, 1.45],
         )
-        pairs: Mapping[str, tuple[Callable[[Run], pd.DataFrame], Callable[..., Axes]]] = {
-            "gauges": (compute_gauges, plot_gauges),
-            "complexity": (compute_complexity, plot_complexity),
-            "modes": (compute_modes, plot_modes),
-            "domains": (compute_domains, plot_domains),
-        }
-        for name, (compute, plot) in pairs.items():
-            plot(compute(run), ax=axes[name])
-        config = run.config
-        label = f"{run.counts().accepted} trajectories, {config.evolution.strategy}, seed {config.seed}"
-        figure.suptitle(label, fontsize=11, x=0.01, ha="left")
-        figure.text(
-            0.995,
-            0.002,
-            f"config {config.digest} on pool {run.store.pool_fingerprint[:16]}",
-            fontsize=6,
-            ha="right",
-            color="0.45",
-        )
+        for name, plot in plots.items():
+            plot(frames[name], ax=axes[name])
+        strategy = config.evolution.strategy
+        shown = strategy if strategy == "evolved" else f"{strategy} control"
+        title = f"{run.counts().accepted:,} verified trajectories, {shown}, seed {config.seed}"
+        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+        margin = f"config {config.digest} · pool {run.store.pool_fingerprint[:16]}"
+        figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
+        figure.draw_without_rendering()  # places everything once; no file has to do it again
+        figure.set_layout_engine("none")
     return figure
 
 
@@ -208,9 +243,18 @@ def _rendered(figure: Figure, kind: str, *, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
+def _label(text: str) -> str:
+    """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be."""
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
+    return shown.replace("$", r"\$")
+
+
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(5, 3.2), layout="constrained").subplots()
+    with rc_context(_STYLE):
+        return Figure(figsize=(_NARROW, 2.4), layout="constrained").subplots()

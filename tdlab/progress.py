@@ -35,7 +35,7 @@ class Reporter:
             if console.is_terminal or console.is_jupyter:
                 self._progress = Progress(
                     TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TextColumn("{task.fields[note]}"), console=console,
+                    TextColumn("{task.fields[note]}", markup=False), console=console,
                 )  # fmt: skip
                 self._progress.start()
         return self
@@ -56,7 +56,7 @@ class Reporter:
         elif self._enabled and self._console is not None:
             self._console.print(name, highlight=False, markup=False)
 
-    def update(self, completed: int, *, note: str = "") -> None:
-        """``completed`` steps of the stage are done."""
+    def update(self, completed: int, *, total: int | None = None, note: str = "") -> None:
+        """``completed`` steps of the stage are done; ``total`` sets how many there are. ``note`` is shown as it is."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=completed, note=note)
+            self._progress.update(self._task, completed=completed, total=total, note=note)

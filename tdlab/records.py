@@ -169,8 +169,8 @@ class Dependency(Record):
     """A directed edge: a value that ``source`` returns at ``path`` is one that ``target`` needs as ``parameter``.
 
     ``path`` goes through the (declared or inferred) output of the source; an integer stands for a list position.
-    Both ``path`` and ``parameter`` are empty for a pure ordering edge (``create`` before ``update``), which binds nothing.
-    ``score`` is in [0, 1].
+    Both ``path`` and ``parameter`` are empty for a pure ordering edge (``create`` before ``update``), which binds
+    nothing. ``score`` is in [0, 1].
     """
 
     source: str
@@ -347,7 +347,8 @@ class Blueprint(Record):
 class ToolCall(Record):
     """A call in a message: ``name`` as offered to the model, ``arguments`` decoded.
 
-    Where a recording holds arguments that are not a JSON object, ``arguments`` is empty and ``malformed`` keeps the text.
+    Where a recording holds arguments that are not a JSON object, ``arguments`` is empty and ``malformed`` keeps the
+    text.
     """
 
     id: str

@@ -5,26 +5,39 @@ Each function takes a record and returns a rich renderable; control characters a
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints.wording import say
-from tdlab.records import Blueprint, BusinessCluster, Literally, Observed, Tool, Trajectory
+from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory
 from tdlab.store import Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["show_blueprint", "show_cluster", "show_run", "show_trajectory"]
+__all__ = ["plain", "show_blueprint", "show_cluster", "show_report", "show_run", "show_trajectory"]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_LINE = 200  # characters of untrusted text in one line
+_MESSAGE = 600  # characters of a message
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories that a terminal acts on, hides or cannot take: control, format, surrogate, private, breaks."""
 
 
 def plain(text: str, *, most: int = 0) -> str:
-    """Untrusted text for a terminal: control characters escaped, cut to ``most`` characters where that is not 0."""
-    shown = _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """Untrusted text for a terminal: what is not seen is escaped, lines and tabs apart.
+
+    With ``most`` it is one line of at most that many characters, and lines and tabs are escaped too.
+    """
+    kept = "" if most else "\n\t"
+    shown = text if text.isascii() and text.isprintable() else "".join(_visible(c, kept) for c in text)
     return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
+
+
+def _visible(character: str, kept: str) -> str:
+    if character in kept or unicodedata.category(character) not in _UNSEEN:
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def show_run(run: Run) -> RenderableType:
@@ -34,21 +47,19 @@ def show_run(run: Run) -> RenderableType:
     from rich.text import Text
 
     counts, config, store = run.counts(), run.config, run.store
+    mining = store.mining() or {}
     head = Table(title="Run", title_justify="left", show_header=False, box=None, pad_edge=False)
     head.add_column(style="bold")
     head.add_column()
     for name, value in (
         ("folder", str(run.path)),
-        ("status", store.status + (f" ({store.reason})" if store.reason else "")),
+        ("status", run.status),
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
-        (
-            "pool",
-            f"{(store.mining() or {}).get('read', '?')} tools read; {_issues((store.mining() or {}).get('issues', {}))}",
-        ),
+        ("pool", f"{mining.get('read', '?')} tools read; {_issues(mining.get('issues', {}))}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
         ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
     ):
-        head.add_row(name, Text(plain(value)))
+        head.add_row(name, Text(plain(value, most=_LINE)))
     parts: list[RenderableType] = [head, Text("")]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
@@ -59,62 +70,59 @@ def show_run(run: Run) -> RenderableType:
         for reason in candidate.reasons[:1]:
             examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
     for check, number in store.rejection_reasons().items():
-        rejected.add_row(plain(check), str(number), Text(plain(examples.get(check, ""), most=90)))
+        rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
     parts += [rejected if counts.rejected else Text("Nothing was rejected."), Text("")]
     if (run.path / "metrics.json").exists():
         parts.append(show_report({"": run.metrics()["diversity"]}, corrections=False))
     return Group(*parts)
 
 
-def show_report(reports: Mapping[str, Mapping[str, object]], *, corrections: bool = True) -> RenderableType:
-    """Diversity reports (as JSON), one block of rows a dataset: value, ceiling, interval, N, K.
+def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:
+    """Diversity reports (as JSON), one table a dataset: value, ceiling, 95 % interval, N, K.
 
-    With ``corrections`` also the bias-corrected estimates and the value rarefied to a common number of trajectories.
+    With ``corrections`` also the Miller-Madow and Chao-Shen estimates and the value rarefied to the common number of
+    trajectories. It fits 80 columns. A dataset without a name has no title of its own.
     """
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
+    if corrections:
+        parts.append(Text("MM: Miller-Madow, CS: Chao-Shen, rare: rarefied to the smallest set", style="italic"))
+    for dataset, report in reports.items():
+        if dataset:
+            parts += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+        parts.append(_report_table(report, corrections=corrections))
+    return Group(*parts)
+
+
+def _report_table(report: Mapping[str, Json], *, corrections: bool) -> RenderableType:
     from rich.table import Table
 
-    table = Table(title="Diversity (entropies in bits)", title_justify="left", box=None, pad_edge=False)
-    named = any(reports)
-    for column in (*(("dataset",) if named else ()), "metric"):
-        table.add_column(column)
-    extra = ("Miller-Madow", "Chao-Shen", "rarefied", "to") if corrections else ()
-    for column in ("value", "ceiling", "95 % interval", "N", "K", *extra):
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("metric", no_wrap=True, min_width=16)
+    for column in ("value", "ceiling", "from", "to", "N", "K", *(("MM", "CS", "rare") if corrections else ())):
         table.add_column(column, justify="right", no_wrap=True)
-    titles = {
-        "domain": "H_dom", "tool_sequence": "H_mode tools", "signature": "H_mode signature",
-        "trigrams": "H_mode trigrams",
-    }  # fmt: skip
-    for dataset, report in reports.items():
-        first = (plain(dataset, most=40),) if named else ()
-        for metric, title in titles.items():
-            one = report[metric]
-            assert isinstance(one, Mapping)  # the shape of a DiversityReport
-            row = [
-                *first,
-                title,
-                _number(one["value"]),
-                _number(one["ceiling"]),
-                f"{_number(one['low'])} to {_number(one['high'])}",
-            ]
-            row += [str(one["n"]), str(one["k"])]
-            if corrections:
-                row += [
-                    _number(one["miller_madow"]),
-                    _number(one["chao_shen"]),
-                    _number(one["rarefied"]),
-                    str(one["rarefied_to"] or "-"),
-                ]
-            table.add_row(*row)
-        cac = report["cac"]
-        assert isinstance(cac, Mapping)
-        table.add_row(
-            *first,
-            "mean CAC",
-            _number(cac["mean"]),
-            "",
-            f"{_number(cac['low'])} to {_number(cac['high'])}",
-            str(report["trajectories"]),
-        )
+    for metric, title in (
+        ("domain", "H_dom"),
+        ("tool_sequence", "H_mode tools"),
+        ("signature", "H_mode signature"),
+        ("trigrams", "H_mode trigrams"),
+    ):
+        one = report[metric]
+        row = [
+            title,
+            *(_number(one[name]) for name in ("value", "ceiling", "low", "high")),
+            str(one["n"]),
+            str(one["k"]),
+        ]
+        if corrections:
+            row += [_number(one[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
+        table.add_row(*row)
+    cac = report["cac"]
+    table.add_row(
+        "mean CAC", _number(cac["mean"]), "", _number(cac["low"]), _number(cac["high"]), str(report["trajectories"])
+    )
     return table
 
 
@@ -130,7 +138,7 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
     members.add_column("what it does", overflow="fold")
     for key in cluster.tools:
         described = tools[key].description.partition("\n")[0] if key in tools else ""
-        members.add_row(Text(plain(key)), Text(plain(described, most=100)))
+        members.add_row(Text(plain(key, most=80)), Text(plain(described, most=100)))
     edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
     for column in ("from", "returns", "to", "parameter", "score", "evidence"):
         edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
@@ -139,8 +147,8 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
         row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
         edges.add_row(*(Text(plain(cell, most=160)) for cell in row))
     return Group(
-        Text(f"Cluster {cluster.id}  {plain(cluster.title)}", style="bold"),
-        Text(f"domains: {shares}"),
+        Text(f"Cluster {cluster.id}  {plain(cluster.title, most=_LINE)}", style="bold"),
+        Text(f"domains: {plain(shares, most=_LINE)}"),
         Text(""),
         members,
         Text(""),
@@ -155,21 +163,15 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
     from rich.tree import Tree
 
     tree = Tree(Text(f"Blueprint {blueprint.id}: {plain(blueprint.intent, most=200)}", style="bold"))
-    tree.add(
-        Text(
-            f"user: {plain(blueprint.persona.name)}, {plain(blueprint.persona.role)}, writes {blueprint.persona.style}"
-        )
-    )
-    tree.add(
-        Text(
-            f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}, lineage: {', '.join(blueprint.lineage) or 'planned'}"
-        )
-    )
+    persona = blueprint.persona
+    tree.add(Text(plain(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
+    origin = f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}"
+    tree.add(Text(f"{origin}, lineage: {', '.join(blueprint.lineage) or 'planned'}"))
     steps = tree.add("steps")
     for step in blueprint.steps:
         words = [f"{step.id}  turn {step.turn}  {step.kind}"]
         if step.asks:
-            words.append("asks for " + ", ".join(ask.label for ask in step.asks))
+            words.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
         if step.about:
             words.append(f"confirms {step.about}")
         if step.request:
@@ -177,10 +179,10 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
         if step.after:
             words.append("after " + ", ".join(step.after))
         if step.failure:
-            words.append(f"first try fails: {step.failure.code}")
+            words.append(plain(f"first try fails: {step.failure.code}", most=80))
         branch = steps.add(Text("  ".join(words)))
         for call in step.calls:
-            node = branch.add(Text(plain(call.tool)))
+            node = branch.add(Text(plain(call.tool, most=80)))
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Observed):
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
@@ -188,10 +190,11 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                     source = f"{say(binding.value)} (fixed)"
                 else:
                     source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
-                node.add(Text(f"{plain(parameter)} = {plain(source, most=140)}"))
+                node.add(Text(f"{plain(parameter, most=60)} = {plain(source, most=140)}"))
     promises = tree.add("promises")
     for promise in blueprint.promises:
-        promises.add(Text(f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"))
+        told = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
+        promises.add(Text(plain(told, most=_LINE)))
     return Group(tree)
 
 
@@ -205,13 +208,20 @@ def show_trajectory(trajectory: Trajectory) -> RenderableType:
     for message in trajectory.messages:
         name = message.role + (" (error)" if message.is_error else "")
         if message.content:
-            lines.append(Text.assemble((f"{name:>10}  ", colours[message.role]), plain(message.content, most=600)))
+            said = _block(message.content)
+            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), said))
         for call in message.tool_calls:
             arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
-            lines.append(
-                Text.assemble((f"{'calls':>10}  ", colours["assistant"]), plain(f"{call.name}({arguments})", most=600))
-            )
+            called = plain(f"{call.name}({arguments})", most=_MESSAGE)
+            lines.append(Text.assemble((f"{'calls':>14}  ", colours["assistant"]), called))
     return Group(*lines)
+
+
+def _block(text: str) -> str:
+    """A message, cut, its further lines set in so that none can pass for the next speaker's."""
+    shown = plain(text)
+    shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
+    return shown.replace("\n", "\n" + " " * 16)
 
 
 def _issues(counts: object) -> str:

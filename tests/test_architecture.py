@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation", "embedding"),
     ("plots",),
     ("pipeline",),
+    ("show",),
     ("panels", "cli"),
 )
 """Low to high, as in the design. A room imports from lower layers and from itself."""

@@ -12,13 +12,12 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from tdlab.blueprints.planner import Draft, Facts, finish, kinds_fit, make_persona, nature_is_paging
-from tdlab.blueprints.roles import output_of, roles
-from tdlab.blueprints.validation import schema_at
+from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
+from tdlab.blueprints.planner import finish, freeze, make_persona, named
+from tdlab.blueprints.roles import roles
 from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
-from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable
-from tdlab.pool.naming import nature
+from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
 from tdlab.records import (
     Ask,
     Binding,
@@ -30,7 +29,6 @@ from tdlab.records import (
     Said,
     Step,
     Tool,
-    digest,
     rng_for,
 )
 
@@ -70,13 +68,23 @@ class Mutation(NamedTuple):
 def mutate(blueprint: Blueprint, name: str, workshop: Workshop, *, seed: int) -> Blueprint:
     """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
     if name not in MUTATIONS:
-        raise BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
+        raise _unknown(name)
+    child = _applied(blueprint, name, workshop, rng_for("mutate", name, seed, blueprint.id))
+    return named(child, parent=blueprint.id)
+
+
+def _applied(blueprint: Blueprint, name: str, workshop: Workshop, rng: random.Random) -> Blueprint:
+    """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
     try:
-        return MUTATIONS[name].apply(blueprint, workshop, rng_for("mutate", name, seed, blueprint.id))
+        return MUTATIONS[name].apply(blueprint, workshop, rng)
     except (MutationRefused, SandboxUnavailable):
         raise
-    except BlueprintError as error:
+    except (BlueprintError, SchemaError) as error:
         raise MutationRefused(f"{name}: {error.found}") from None
+
+
+def _unknown(name: str) -> BlueprintError:
+    return BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
 
 
 class Offspring(NamedTuple):
@@ -90,15 +98,16 @@ class Offspring(NamedTuple):
 def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int) -> Offspring:
     """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``."""
     child, applied, refused = base, [], {}
-    for name in names:
+    for place, name in enumerate(names):
+        if name not in MUTATIONS:
+            raise _unknown(name)
         try:
-            child = mutate(child, name, workshop, seed=seed)
+            child = _applied(child, name, workshop, rng_for("breed", seed, base.id, place, name))
             applied.append(name)
         except (MutationRefused, SandboxUnavailable) as error:
             refused[name] = error.found
     if applied:
-        child = child.model_copy(update={"parent": base.id, "id": ""})
-        child = child.model_copy(update={"id": digest(child)})
+        child = named(child, parent=base.id)
     return Offspring(child, tuple(applied), refused)
 
 
@@ -159,16 +168,15 @@ def _parallelise(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -
         for n, step in enumerate(draft.steps)
         if step.kind == "call"
         and step.failure is None
-        and nature(draft.tools[step.calls[0].tool]).effect in ("read", "search", "compute")
-        and any(isinstance(b, Said) and b.when == "at_once" for b in step.calls[0].arguments.values())
+        and _pivots(draft, step)
+        and shows_or_finds(draft.tools[step.calls[0].tool])
     ]
     if not options:
         raise MutationRefused("parallelise: no reading step has a value that the user says")
     place = rng.choice(options)
     step = draft.steps[place]
     tool = draft.tools[step.calls[0].tool]
-    said = [p for p, b in step.calls[0].arguments.items() if isinstance(b, Said) and b.when == "at_once"]
-    pivot = next((p for p in said if p in roles(tool).references or p in tool.required), said[0])
+    pivot = _pivots(draft, step)[0]
     calls = [step.calls[0]]
     values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]
     for _ in range(rng.choice((1, 1, 2, 3))):
@@ -181,6 +189,21 @@ def _parallelise(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -
     if len(calls) < 2:
         raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
     return _done(draft, blueprint, "parallelise")
+
+
+def _pivots(draft: Draft, step: Step) -> list[str]:
+    """Parameters of which a person might name several: said at once, no switch, and no mere setting."""
+    tool = draft.tools[step.calls[0].tool]
+    said = [
+        parameter
+        for parameter, binding in step.calls[0].arguments.items()
+        if isinstance(binding, Said)
+        and binding.when == "at_once"
+        and isinstance(binding.value, (str, int, float))
+        and not isinstance(binding.value, bool)
+        and (parameter in roles(tool).references or parameter in tool.required)
+    ]
+    return sorted(said, key=lambda parameter: parameter not in roles(tool).references)
 
 
 _TRANSIENT = (
@@ -276,7 +299,7 @@ def _add_confirmation(blueprint: Blueprint, workshop: Workshop, rng: random.Rand
         n
         for n, step in enumerate(draft.steps)
         if step.kind == "call" and step.id not in confirmed
-        and nature(draft.tools[step.calls[0].tool]).effect in ("write", "delete")
+        and roles(draft.tools[step.calls[0].tool]).nature.effect in ("write", "delete")
     ]  # fmt: skip
     if not options:
         raise MutationRefused("add_confirmation: no unconfirmed step changes anything")
@@ -292,16 +315,35 @@ def _add_refusal(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -
     """Let the user want one thing more, for which no tool is offered."""
     if any(step.kind == "refuse" for step in blueprint.steps):
         raise MutationRefused("add_refusal: one request is refused already")
-    left = [key for key in workshop.distractors if key not in blueprint.offered and key in workshop.tools]
-    names = {key.split("/", 1)[-1] for key in blueprint.offered}
-    left = [key for key in left if key.split("/", 1)[-1] not in names]
-    if not left:
+    wishes = _wishes(blueprint, workshop)
+    if not wishes:
         raise MutationRefused("add_refusal: there is no tool outside the offer to wish for")
     draft = workshop.draft(blueprint, rng)
     turn = max(step.turn for step in draft.steps) + 1
-    wish = goal_phrase(workshop.tools[rng.choice(left)])
+    wish = rng.choice(wishes)
     draft.steps.append(Step(id=draft.next_id(), kind="refuse", request=wish, turn=turn))
     return _done(draft, blueprint, "add_refusal")
+
+
+def _wishes(blueprint: Blueprint, workshop: Workshop) -> list[str]:
+    """What the user could want besides: near misses from the services in use where there are any, else anything."""
+    offered = [workshop.tools[key] for key in blueprint.offered]
+    served = {(roles(tool).nature.operation, roles(tool).own) for tool in offered}
+    phrases = {goal_phrase(tool) for tool in offered}
+
+    def unserved(keys: Iterable[str]) -> list[str]:
+        found: dict[str, None] = {}
+        for key in keys:
+            tool = workshop.tools.get(key)
+            if tool is None or key in blueprint.offered or (roles(tool).nature.operation, roles(tool).own) in served:
+                continue
+            if goal_phrase(tool) not in phrases:
+                found[goal_phrase(tool)] = None
+        return list(found)
+
+    services = {tool.service for tool in offered}
+    near = [*workshop.cluster.tools, *(workshop.partner.tools if workshop.partner else ()), *workshop.distractors]
+    return unserved(k for k in near if k.partition("/")[0] in services) or unserved(workshop.distractors)
 
 
 def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
@@ -312,20 +354,18 @@ def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Ra
         for n, step in enumerate(draft.steps)
         if step.kind == "call"
         for parameter in draft.tools[step.calls[0].tool].parameters
-        if parameter not in step.calls[0].arguments and not nature_is_paging(parameter)
+        if parameter not in step.calls[0].arguments and not is_paging(parameter)
     ]
     if not options:
         raise MutationRefused("tighten_constraint: every parameter is bound already")
     place, parameter = rng.choice(options)
     step = draft.steps[place]
     told = draft.tell(draft.tools[step.calls[0].tool], parameter)
-    if told.when == "if_asked" and not any(told.slot in (a.slot for a in s.asks) for s in draft.steps[:place]):
+    asked = draft.asked_in({parameter: told})
+    if not set(asked) <= {earlier.id for earlier in draft.steps[:place]}:
         raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
-    after = step.after
-    if told.when == "if_asked":
-        after = (*after, *(s.id for s in draft.steps[:place] if any(a.slot == told.slot for a in s.asks)))
     call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
-    draft.steps[place] = step.model_copy(update={"calls": (call,), "after": tuple(dict.fromkeys(after))})
+    draft.steps[place] = step.model_copy(update={"calls": (call,), "after": (*step.after, *asked)})
     return _done(draft, blueprint, "tighten_constraint", constraints=(*blueprint.constraints, label(parameter)))
 
 
@@ -365,16 +405,11 @@ def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
     """Tools of the cluster not called yet, with a parameter that a step picked by ``fed`` can fill."""
     makers = {step.calls[0].tool: step.id for step in draft.steps if step.kind == "call"}
     found: dict[str, None] = {}
-    for (target, parameter), edges in sorted(draft.producers.items()):
-        if target in makers or target not in draft.tools or len(draft.steps) >= draft.config.max_steps:
+    for (target, _), feeds in sorted(draft.feeds.items()):
+        if target in makers or len(draft.steps) >= draft.config.max_steps:
             continue
-        for edge in edges:
-            step = makers.get(edge.source)
-            if step is None or not fed(step):
-                continue
-            have = schema_at(output_of(draft.tools[edge.source]), edge.path)
-            if have is not None and kinds_fit(have, draft.tools[target].parameters[parameter]) is not None:
-                found[target] = None
+        if any((step := makers.get(feed.edge.source)) is not None and fed(step) for feed in feeds):
+            found[target] = None
     return list(found)
 
 
@@ -427,7 +462,7 @@ def _done(
     offered: tuple[str, ...] | None = None,
     constraints: tuple[str, ...] | None = None,
 ) -> Blueprint:
-    return finish(
+    return freeze(
         draft, cluster=blueprint.cluster, seed=blueprint.seed, intent=intent or blueprint.intent,
         persona=blueprint.persona, offered=offered or blueprint.offered, parent=blueprint.id,
         lineage=(*blueprint.lineage, name),

@@ -7,10 +7,9 @@ every mutation, so no plan that contradicts itself reaches a teacher.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints.roles import ToolKey, output_of
+from tdlab.blueprints.roles import output_of, per_tool
 from tdlab.errors import BlueprintError
 from tdlab.pool.schema import CompiledSchema, compile_schema
 from tdlab.records import Blueprint, Call, Json, Observed, Record, Said, Step, Tool
@@ -63,14 +62,14 @@ def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mappin
     """The subschema at a path through properties and items; None where the schema does not speak of it."""
     place: Json = schema
     for part in path:
-        if not isinstance(place, Mapping):
+        if not isinstance(place, dict):
             return None
         if isinstance(part, int):
             place = place.get("items")
         else:
             properties = place.get("properties")
-            place = properties.get(part) if isinstance(properties, Mapping) else None
-    return place if isinstance(place, Mapping) else None
+            place = properties.get(part) if isinstance(properties, dict) else None
+    return place if isinstance(place, dict) else None
 
 
 def checked(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
@@ -173,18 +172,18 @@ def _check_call(
             note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
-    for message in _without(ToolKey(tool), observed).errors(known):
+    for message in _without(tool, observed).errors(known):
         note("schema", f"{tool.key}: {message}")
 
 
-@lru_cache(maxsize=16384)
-def _without(key: ToolKey, observed: frozenset[str]) -> CompiledSchema:
+@per_tool
+def _without(tool: Tool, observed: frozenset[str]) -> CompiledSchema:
     """A tool's input schema for arguments of which those ``observed`` are not known."""
-    schema = key.tool.input_schema
+    schema = tool.input_schema
     if not observed:
         return compile_schema(schema)
     partial = {k: v for k, v in schema.items() if k not in _TOGETHER}
-    return compile_schema({**partial, "required": [p for p in key.tool.required if p not in observed]})
+    return compile_schema({**partial, "required": [p for p in tool.required if p not in observed]})
 
 
 _TOGETHER = (

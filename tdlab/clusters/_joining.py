@@ -7,6 +7,7 @@ the work grows with the words and the values, not with the square of the pool.
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import math
 from collections import Counter
@@ -28,8 +29,13 @@ _CLOSE = 0.4
 """Affinity from which two services count as close."""
 _TELLING = 0.65
 """Concepts of at least this weight name one thing (a repository, a ticker); the others describe (a city, an e-mail)."""
+_INTO_ONE_SERVICE = 4
+_SMALL = 5
+"""Services of at most so many tools look further than their neighbours for what they need."""
 _SAME_DOMAIN = 0.25
 """Affinity of two services of the same main domain, at least."""
+_NUMBERS = (("count",), ("counts",), ("balance",), ("total",), ("exists",))
+"""Last words of tools that answer with a number or a yes."""
 _SOURCE_OPERATIONS = ("list", "read", "create", "update", "act")
 
 
@@ -47,7 +53,11 @@ def join_services(
     cap: int,
     report: dict[str, Any],
 ) -> list[Dependency]:
-    """Edges between tools of different services, at most ``cap`` sources for each (target, parameter) not ``served``."""
+    """Edges between tools of different services, at most ``cap`` sources for each (target, parameter).
+
+    What is ``served`` needs none. A value that only describes (a city, an e-mail) joins only services that are close or
+    of one domain.
+    """
     services = [service for service in services if service.tools]
     giving: dict[str, dict[int, list[_Source]]] = {}
     for s, service in enumerate(services):
@@ -73,8 +83,17 @@ def join_services(
                 if types_of(slot.schema) & {"boolean"} or concept not in giving or (tool.key, slot.parameter) in served:
                     continue
                 for other, affinity in _asked(
-                    s, concept, near[s], giving[concept], rings[concept], positions[concept], place[s], domain
+                    s,
+                    near[s],
+                    giving[concept],
+                    rings[concept],
+                    positions[concept],
+                    place[s],
+                    domain,
+                    len(service.tools) <= _SMALL,
                 ):
+                    if weight < _TELLING and affinity < (_CLOSE / 2 if domain[other] == domain[s] else _CLOSE):
+                        continue
                     for source in giving[concept][other][:2]:
                         need = 1.0 if slot.required else 0.7
                         close = min(1.0, affinity / _CLOSE)
@@ -84,7 +103,21 @@ def join_services(
                         if score >= threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
             found.extend(_kept(tool, best, cap, report))
-    return found
+    owner = {tool.key: service.name for service in services for tool in service.tools}
+    return _thinned(found, owner, report)
+
+
+def _thinned(edges: list[Dependency], owner: Mapping[str, str], report: dict[str, Any]) -> list[Dependency]:
+    """At most so many edges of one source tool into one other service, the best: more of them say nothing new."""
+    count: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for edge in sorted(edges, key=lambda e: (-e.score, e.target, e.parameter, e.source)):
+        way = (edge.source, owner[edge.target])
+        count[way] += 1
+        if count[way] <= _INTO_ONE_SERVICE:
+            kept.append(edge)
+    report["capped"] += len(edges) - len(kept)
+    return kept
 
 
 def _kept(
@@ -135,10 +168,10 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
     found: dict[str, dict[str, _Source]] = {}
     for tool in known.tools:
         operation = known.nature(tool).operation
-        if operation not in _SOURCE_OPERATIONS:
+        if operation not in _SOURCE_OPERATIONS or split_words(tool.name)[-1:] in _NUMBERS:
             continue
         for field in known.fields(tool):
-            concept, weight = world_name(field.name)
+            concept = world_name(field.name)[0]
             if concept and field.name not in tool.parameters:
                 strength = field.certainty * (1.0 if operation in ("list", "read") else 0.9)
                 sources = found.setdefault(concept, {})
@@ -152,23 +185,21 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
 
 def _asked(
     s: int,
-    concept: str,
     near: Mapping[int, float],
     givers: Mapping[int, list[_Source]],
     ring: Sequence[int],
     positions: Sequence[int],
     at: int,
     domain: Sequence[str],
+    small: bool,
 ) -> list[tuple[int, float]]:
     """The services asked for a value: the nearest neighbours that give it, else the next of the same domain."""
-    import bisect
-
     chosen = [
         (other, max(affinity, _SAME_DOMAIN) if domain[other] == domain[s] != "" else affinity)
         for other, affinity in near.items()
         if other in givers and affinity > 0.0
     ][:_ASKED]
-    if chosen or not domain[s]:
+    if chosen or not domain[s] or not small:
         return chosen
     start = bisect.bisect_left(positions, at)
     for step in range(min(len(ring), 2 * _ASKED + 2)):

@@ -259,3 +259,12 @@ def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
     if not isinstance(properties, dict):
         return {}
     return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun by rule; ``items`` for no noun."""
+    if not noun:
+        return "items"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")

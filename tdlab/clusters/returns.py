@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tdlab.clusters._schemas import clean, informative, inner_properties, item, types_of
-from tdlab.clusters._words import ENTITY_NOISE, Slot, entity_words, kind_of, slots_of
+from tdlab.clusters._words import ENTITY_NOISE, Slot, entity_words, kind_of, plural, slots_of, world_name
 from tdlab.pool.naming import ToolNature, nature, reference, singular, split_words
 from tdlab.records import Tool
 
@@ -53,6 +53,7 @@ _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
 )
+_SAYS_RETURNS = re.compile(r"\b(?:returns?|returning|including|containing)\b:?([^.;]{0,140})", re.IGNORECASE)
 _OF_WHAT = re.compile(
     r"\b([A-Za-z]+) (?:ids?|identifiers?|uuid|names?|titles?)\b"
     r"|\b(?:ids?|identifiers?|uuid|names?|titles?) (?:of|for) (?:the |an? |this |your )?([A-Za-z]+(?:[ _-][A-Za-z]+)?)",
@@ -64,7 +65,7 @@ _RETURNS_SECTION = re.compile(r"\breturns?\s*:(.{0,400})", re.IGNORECASE | re.DO
 class Returns:
     """What each tool of one service returns. Build it once a service; answers are kept per tool.
 
-    ``tools`` are all tools of the service (a tool outside them is answered from their words as well).
+    ``tools`` are all tools of the service; a tool outside them is answered from their words as well.
     """
 
     def __init__(self, tools: Iterable[Tool]) -> None:
@@ -134,10 +135,6 @@ class Returns:
                 if noun in self._words:
                     return slot._replace(entity=noun, name=f"{noun}_id" if slot.kind == "id" else slot.name)
         return slot
-
-    def handles(self, entity: str) -> dict[str, float]:
-        """Names by which the service's tools identify ``entity``, with how surely each does."""
-        return {name: weight for name, (_, weight) in self._handles.get(entity, {}).items()}
 
     def _read(self, tool: Tool) -> None:
         operation, focus, slots = self.nature(tool).operation, self.focus(tool), self.slots(tool)
@@ -319,6 +316,11 @@ class Returns:
             for name, schema in self._common().items():
                 if name not in tool.parameters:
                     put(name, clean(schema), 0.65, focus)
+        for match in _SAYS_RETURNS.finditer(tool.description[:3000]):
+            for word in split_words(match.group(1)):
+                concept, telling = world_name(word)
+                if telling >= 0.45 and concept not in tool.parameters:
+                    put(concept, {"type": "string"}, 0.6, focus)
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
@@ -348,7 +350,7 @@ class Returns:
         focus, planned = self._plan(tool)
         record, root = self.schema(tool), ()  # type: dict[str, Any], tuple[str | int, ...]
         if self.nature(tool).operation == "list":
-            root = (_plural(focus), 0)
+            root = (plural(focus), 0)
             record = record["properties"][root[0]]["items"]
         found: list[ReturnedField] = []
         for name, schema in record["properties"].items():
@@ -391,7 +393,7 @@ class Returns:
         record = {"type": "object", "properties": properties, "required": list(properties)}
         if operation != "list":
             return record
-        many = _plural(focus)
+        many = plural(focus)
         return {"type": "object", "properties": {many: {"type": "array", "items": record}}, "required": [many]}
 
 
@@ -474,14 +476,6 @@ def _field(
     path: tuple[str | int, ...], name: str, entity: str, schema: dict[str, Any], certainty: float
 ) -> ReturnedField:
     return ReturnedField(path, name, _noun_of(name, entity), schema, certainty)
-
-
-def _plural(noun: str) -> str:
-    if not noun:
-        return "items"
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")
 
 
 def _result(tool: Tool) -> dict[str, Any]:

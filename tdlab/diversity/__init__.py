@@ -10,8 +10,9 @@ Three metrics, from the paper's names and our definitions:
 
 Usable alone: `featurise` a trajectory once, `add` its features to a `DiversityMeter`, ask for gauges, for the `gain`
 of a candidate, or for the `report`. Every entropy comes with N, K, its ceiling, Miller-Madow and Chao-Shen estimates, a
-bootstrap interval and its value rarefied to a common N; `compare` puts several sets at equal N. The functions on plain
-counts (`entropy`, `summarise`, ...) know nothing of trajectories.
+bootstrap interval and its value rarefied to a common N; `compare` puts several sets at equal N and at equal sample
+coverage, and `comparison_frame` makes one tidy table of that. The functions on plain counts (`entropy`, `summarise`,
+`at_coverage`, ...) and on embeddings (`vendi_score`) know nothing of trajectories.
 
 What is not covered: the letters for text (ask, confirm, refuse) know English; a call whose result was not recorded
 counts as successful; nothing here looks at the meaning of words.
@@ -25,6 +26,7 @@ from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass
 from tdlab.diversity.entropy import (
     Counts,
     EntropySummary,
+    Prepared,
     SplitCounts,
     bootstrap_interval,
     ceiling,
@@ -33,9 +35,11 @@ from tdlab.diversity.entropy import (
     entropy,
     hill_number,
     miller_madow,
+    prepare,
     rarefied_entropy,
     summarise,
 )
+from tdlab.diversity.equal_coverage import CoverageEstimate, at_coverage, common_coverage, sample_coverage
 from tdlab.diversity.metrics import DiversityMeter, Features, Gain, ModeVariant, featurise
 from tdlab.diversity.modes import (
     ALPHABET,
@@ -46,7 +50,15 @@ from tdlab.diversity.modes import (
     trigrams,
     utterance,
 )
-from tdlab.diversity.report import CacSummary, Coverage, DiversityReport, HillNumbers, profile_table
+from tdlab.diversity.report import (
+    CacSummary,
+    Coverage,
+    DiversityReport,
+    HillNumbers,
+    comparison_frame,
+    profile_table,
+)
+from tdlab.diversity.vendi import rarefied_vendi, vendi_score, vendi_score_of_kernel
 
 __all__ = [
     "ALPHABET",
@@ -58,6 +70,7 @@ __all__ = [
     "Complexity",
     "Counts",
     "Coverage",
+    "CoverageEstimate",
     "DiversityMeter",
     "DiversityReport",
     "EntropySummary",
@@ -65,12 +78,16 @@ __all__ = [
     "Gain",
     "HillNumbers",
     "ModeVariant",
+    "Prepared",
     "SplitCounts",
+    "at_coverage",
     "bootstrap_interval",
     "cac",
     "ceiling",
     "chao_shen",
+    "common_coverage",
     "compare",
+    "comparison_frame",
     "coverage",
     "domain_mass",
     "entropy",
@@ -78,12 +95,17 @@ __all__ = [
     "hill_number",
     "measure",
     "miller_madow",
+    "prepare",
     "profile",
     "profile_table",
     "rarefied_entropy",
+    "rarefied_vendi",
+    "sample_coverage",
     "signature",
     "summarise",
     "tool_sequence",
     "trigrams",
     "utterance",
+    "vendi_score",
+    "vendi_score_of_kernel",
 ]

@@ -1,27 +1,31 @@
-"""The diversity of any trajectory file, and of several at equal N."""
+"""The diversity of any trajectory file, and of several at equal N and at equal coverage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tdlab.diversity.complexity import CacWeights
+from tdlab.diversity.equal_coverage import common_coverage
 from tdlab.diversity.metrics import DiversityMeter, featurise
 from tdlab.diversity.report import DiversityReport
-from tdlab.records import Domains, Tool
-from tdlab.store.formats import TrajectorySet
+from tdlab.records import Dependency, Domains, Tool
+from tdlab.store.formats import TrajectorySet, TrajectoryStream
 
 __all__ = ["compare", "measure", "profile"]
 
 
 def measure(
-    trajectories: TrajectorySet,
+    trajectories: TrajectorySet | TrajectoryStream,
     *,
     tools: Mapping[str, Tool] | None = None,
     domains: Mapping[str, Domains] | None = None,
     categories: int | None = None,
     weights: CacWeights | None = None,
 ) -> DiversityMeter:
-    """A meter filled with a set. ``tools`` and ``domains`` add to, and win over, what the set itself brings."""
+    """A meter filled with a set. ``tools`` and ``domains`` add to, and win over, what the set itself brings.
+
+    A `TrajectoryStream` is read conversation by conversation; what stays in memory are the counts.
+    """
     known_tools = {**trajectories.tools, **(tools or {})}
     known_domains = {**trajectories.domains, **(domains or {})}
     meter = DiversityMeter(domain_categories=categories)
@@ -31,10 +35,11 @@ def measure(
 
 
 def profile(
-    trajectories: TrajectorySet,
+    trajectories: TrajectorySet | TrajectoryStream,
     *,
     tools: Mapping[str, Tool] | None = None,
     domains: Mapping[str, Domains] | None = None,
+    dependencies: Iterable[Dependency] | None = None,
     categories: int | None = None,
     weights: CacWeights | None = None,
     seed: int = 0,
@@ -45,19 +50,21 @@ def profile(
 
     Without ``domains`` a service's domain is what the reader made of it (the service's own name, if nothing classified
     it), and then H_dom is an entropy over services. Coverage is measured against the tools the set defines, where it
-    defines any. ``rarefy_to`` is the common number of trajectories; see `compare` for several sets.
+    defines any, and against ``dependencies`` where they are given. ``rarefy_to`` is the common number of trajectories;
+    see `compare` for several sets.
     """
     known = {**trajectories.tools, **(tools or {})}
     return measure(trajectories, tools=tools, domains=domains, categories=categories, weights=weights).report(
-        seed=seed, tools=known or None, rarefy_to=rarefy_to, replicates=replicates
+        seed=seed, tools=known or None, dependencies=dependencies, rarefy_to=rarefy_to, replicates=replicates
     )
 
 
 def compare(
-    sets: Mapping[str, TrajectorySet],
+    sets: Mapping[str, TrajectorySet | TrajectoryStream],
     *,
     tools: Mapping[str, Tool] | None = None,
     domains: Mapping[str, Domains] | None = None,
+    dependencies: Iterable[Dependency] | None = None,
     categories: int | None = None,
     weights: CacWeights | None = None,
     seed: int = 0,
@@ -66,20 +73,26 @@ def compare(
 ) -> dict[str, DiversityReport]:
     """Reports of several sets, each rarefied to one common N: ``rarefy_to``, else the size of the smallest set.
 
-    Only the rarefied values compare across sets of different sizes. Sets without trajectories do not set the common N.
+    Each entropy is also given at one sample coverage, the highest that all the sets reach (`common_coverage`). Only
+    these two, ``rarefied`` and ``covered``, compare across sets of different sizes. Sets without trajectories set
+    neither.
     """
-    sizes = [len(one.trajectories) for one in sets.values() if one.trajectories]
-    common = rarefy_to if rarefy_to is not None else min(sizes, default=None)
+    edges = None if dependencies is None else tuple(dependencies)
+    meters = {
+        name: measure(one, tools=tools, domains=domains, categories=categories, weights=weights)
+        for name, one in sets.items()
+    }
+    common = rarefy_to if rarefy_to is not None else min((len(m) for m in meters.values() if len(m)), default=None)
+    counts = [meter.counts() for meter in meters.values()]
+    cover = {name: common_coverage(one[name] for one in counts) for name in (counts[0] if counts else ())}
     return {
-        name: profile(
-            one,
-            tools=tools,
-            domains=domains,
-            categories=categories,
-            weights=weights,
+        name: meter.report(
             seed=seed,
+            tools={**sets[name].tools, **(tools or {})} or None,
+            dependencies=edges,
             rarefy_to=common,
+            cover_to=cover,
             replicates=replicates,
         )
-        for name, one in sets.items()
+        for name, meter in meters.items()
     }

@@ -27,19 +27,29 @@ def generator(purpose: str, seed: int) -> np.random.Generator:
 def draw(
     kinds: NDArray[np.int64], rng: np.random.Generator, replicates: int, draws: int, without: bool
 ) -> Iterator[NDArray[np.int64]]:
-    """Redrawn counts of each kind, shape (rows, kinds), with or without replacement."""
+    """Redrawn counts of each kind, shape (rows, kinds), with or without replacement.
+
+    Many kinds with few members each are drawn member by member (the cost is that of ``draws``), few kinds with many
+    members kind by kind.
+    """
     import numpy as np
 
     total, width = int(kinds.sum()), len(kinds)
-    by_label = not without and draws <= 8 * width
-    labels = np.repeat(np.arange(width), kinds) if by_label else None
+    by_label = draws <= 8 * width and total <= 8 * width
+    labels = np.repeat(np.arange(width, dtype=np.int32), kinds) if by_label else None
     rows = max(1, CHUNK // max(width, draws if by_label else 1))
     for start in range(0, replicates, rows):
         size = min(rows, replicates - start)
-        if without:
+        if labels is not None:
+            counted = np.empty((size, width), dtype=np.int64)
+            for row in range(size):
+                if without:
+                    found = rng.choice(total, draws, replace=False, shuffle=False)
+                else:
+                    found = rng.integers(0, total, size=draws, dtype=np.int32)
+                counted[row] = np.bincount(labels[found], minlength=width)
+            yield counted
+        elif without:
             yield rng.multivariate_hypergeometric(kinds, draws, size=size, method="marginals")
-        elif labels is not None:
-            found = labels[rng.integers(0, total, size=(size, draws))] + (np.arange(size) * width)[:, None]
-            yield np.bincount(found.ravel(), minlength=size * width).reshape(size, width)
         else:
             yield rng.multinomial(draws, kinds / total, size=size)

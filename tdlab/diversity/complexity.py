@@ -32,7 +32,7 @@ from pydantic import Field
 from tdlab.diversity._calls import PlayedCall, played
 from tdlab.records import Json, Record, Tool, Trajectory
 
-__all__ = ["CacWeights", "Complexity", "cac", "cac_of", "scalars"]
+__all__ = ["CacWeights", "Complexity", "cac", "cac_of", "scalars", "traced"]
 
 
 class CacWeights(Record):
@@ -65,6 +65,13 @@ def cac(trajectory: Trajectory, tools: Mapping[str, Tool], *, weights: CacWeight
 
 def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeights | None = None) -> Complexity:
     """`cac` for calls that are already paired with their results."""
+    return traced(calls, trajectory, weights=weights)[0]
+
+
+def traced(
+    calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeights | None = None
+) -> tuple[Complexity, tuple[tuple[str, str, str], ...]]:
+    """CAC, and the (source tool, target tool, parameter) along which its bound values went, sorted, each once."""
     weight = weights or CacWeights()
     conversation = _Conversation(trajectory, calls)
     made: set[str] = set()
@@ -74,6 +81,7 @@ def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeigh
     last: str | None = None
     counted = bound = new_tools = changes = recoveries = 0
     leaves: list[float] = []
+    flows: set[tuple[str, str, str]] = set()
     for call in calls:
         words = _same_words(call)
         if call.failed:
@@ -85,10 +93,14 @@ def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeigh
         if words in succeeded:
             continue
         succeeded.add(words)
-        values = list(scalars(call.call.arguments))
+        values = [(name, leaf) for name, value in call.call.arguments.items() for leaf in scalars(value)]
         counted += 1
         leaves.append(math.log2(1 + len(values)))
-        bound += sum(conversation.observed_first(value, call.message) for value in values)
+        for name, value in values:
+            source = conversation.observed_first(value, call.message)
+            if source is not None:
+                bound += 1
+                flows.add((source, call.key, name))
         new_tools += call.key not in known
         known.add(call.key)
         if call.service:
@@ -108,7 +120,7 @@ def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeigh
             weight.recovery * recoveries,
         )
     )
-    return Complexity(
+    complexity = Complexity(
         value=value,
         calls=counted,
         leaves=total,
@@ -117,6 +129,7 @@ def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeigh
         service_changes=changes,
         recoveries=recoveries,
     )
+    return complexity, tuple(sorted(flows))
 
 
 def scalars(value: Json) -> Iterator[Json]:
@@ -166,7 +179,8 @@ class _Conversation:
 
     def __init__(self, trajectory: Trajectory, calls: list[PlayedCall]) -> None:
         self._messages = trajectory.messages
-        good = {call.answered_at for call in calls if call.answered_at is not None and not call.failed}
+        good = {call.answered_at: call.key for call in calls if call.answered_at is not None and not call.failed}
+        self._tool_of = good
         self._told = [i for i, m in enumerate(self._messages) if m.role in ("user", "system")]
         self._results = sorted(good)
         self._texts: dict[int, str] = {}
@@ -180,14 +194,16 @@ class _Conversation:
                 if spelling is not None:
                     self._argued.setdefault(spelling, call.message)
 
-    def observed_first(self, value: Json, before: int) -> bool:
-        """Whether ``value``, an argument in message ``before``, was first seen in a tool result."""
+    def observed_first(self, value: Json, before: int) -> str | None:
+        """The tool in whose result ``value``, an argument in message ``before``, was first seen; None: in none."""
         spelling = _spelling(value)
         if spelling is None:
-            return False
+            return None
         until = min(before, self._argued.get(spelling, before))
         seen = self._first(self._results, spelling, until)
-        return seen is not None and self._first(self._told, spelling, seen) is None
+        if seen is None or self._first(self._told, spelling, seen) is not None:
+            return None
+        return self._tool_of[seen]
 
     def _first(self, places: list[int], spelling: str, until: int) -> int | None:
         for place in places[: bisect_left(places, until)]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tdlab.diversity._resample import CHUNK, draw, generator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Counts",
     "EntropySummary",
+    "Prepared",
     "SplitCounts",
     "bootstrap_interval",
     "ceiling",
@@ -37,6 +39,7 @@ __all__ = [
     "entropy",
     "hill_number",
     "miller_madow",
+    "prepare",
     "rarefied_entropy",
     "summarise",
 ]
@@ -67,25 +70,26 @@ class SplitCounts:
 
         units: list[int] = []
         index: dict[Hashable, int] = {}
-        kind: list[int] = []
         category: list[int] = []
         mass: list[float] = []
+        sizes: list[int] = []
         for masses, count in kinds:
             if count < 0 or count != int(count):
                 raise ConfigError(f"{count!r} trajectories of a kind", expected="a whole number that is not negative")
             if count == 0:
                 continue
-            for name, value in masses.items():
-                if not math.isfinite(value) or value < 0:
-                    raise ConfigError(f"a mass of {value!r}", expected="a finite number that is not negative")
-                if value > 0:
-                    kind.append(len(units))
-                    category.append(index.setdefault(name, len(index)))
-                    mass.append(float(value))
+            for value in masses.values():
+                if not 0 < value < math.inf:
+                    if value != 0:
+                        raise ConfigError(f"a mass of {value!r}", expected="a finite number that is not negative")
+                    masses = {name: value for name, value in masses.items() if value != 0}
+            category += [index.setdefault(name, len(index)) for name in masses]
+            mass += masses.values()
+            sizes.append(len(masses))
             units.append(int(count))
         return cls(
             np.array(units, dtype=np.int64),
-            np.array(kind, dtype=np.int64),
+            np.repeat(np.arange(len(units), dtype=np.int64), sizes),
             np.array(category, dtype=np.int64),
             np.array(mass, dtype=np.float64),
             len(index),
@@ -99,14 +103,26 @@ class SplitCounts:
         found = np.bincount(self.category, weights=self.mass * chosen[self.kind], minlength=self.categories)
         return found.astype(np.float64)
 
+    @cached_property
+    def spread(self) -> Any:
+        """The masses as a sparse matrix, shape (kinds, categories): redrawn units times this are redrawn totals."""
+        import numpy as np
+        from scipy.sparse import csr_array
 
-Counts: TypeAlias = "Mapping[Any, float] | Sequence[float] | NDArray[Any] | SplitCounts"
+        ends = np.searchsorted(self.kind, np.arange(len(self.units) + 1))
+        return csr_array((self.mass, self.category, ends), shape=(len(self.units), self.categories))
+
+
+Counts: TypeAlias = "Mapping[Any, float] | Sequence[float] | NDArray[Any] | SplitCounts | Prepared"
 """What the functions here take."""
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Counts made ready: positive masses, how many trajectories, (trajectory, category) pairs, mass met only once."""
+class Prepared:
+    """Counts made ready by `prepare`: positive ``masses``, ``units`` (trajectories), (trajectory, category) ``pairs``.
+
+    ``lonely`` is the mass of categories that one trajectory alone has, ``whole`` says that all masses are whole.
+    """
 
     masses: list[float]
     units: int
@@ -115,16 +131,26 @@ class _Table:
     whole: bool
     split: SplitCounts | None
 
-    @property
+    @cached_property
     def total(self) -> float:
+        """The sum of the masses."""
         return math.fsum(self.masses)
 
     @property
     def n(self) -> int:
+        """The total as a whole number."""
         return round(self.total)
 
+    @cached_property
+    def entropy(self) -> float:
+        """Shannon entropy in bits."""
+        return _plain(self.masses)
 
-def _table(counts: Counts) -> _Table:
+
+def prepare(counts: Counts) -> Prepared:
+    """Counts checked once, to hand to several functions of this module; what is ready already is returned as it is."""
+    if isinstance(counts, Prepared):
+        return counts
     if isinstance(counts, SplitCounts):
         import numpy as np
 
@@ -132,13 +158,13 @@ def _table(counts: Counts) -> _Table:
         totals = counts.totals()
         masses = [float(m) for m in totals]
         lonely = math.fsum(m for m, times in zip(masses, met, strict=True) if times == 1)
-        return _Table(masses, int(counts.units.sum()), int(met.sum()), lonely, False, counts)
+        return Prepared(masses, int(counts.units.sum()), int(met.sum()), lonely, False, counts)
     values = counts.values() if isinstance(counts, Mapping) else counts
     masses = [mass for value in values if (mass := _mass(value)) > 0]
     whole = all(m.is_integer() for m in masses)
     n = round(math.fsum(masses))
     lonely = math.fsum(m for m in masses if m <= 1)
-    return _Table(masses, n, n, lonely, whole, None)
+    return Prepared(masses, n, n, lonely, whole, None)
 
 
 def _mass(value: Any) -> float:
@@ -167,7 +193,7 @@ def entropy(counts: Counts) -> float:
     0 for no counts and for one category, log2 K when K categories have equal counts. The order of the counts has no
     influence on any bit of the result. Biased low by about (K - 1) / (2 N ln 2): compare at equal N only.
     """
-    return _plain(_table(counts).masses)
+    return prepare(counts).entropy
 
 
 def ceiling(n: float, categories: int | None = None) -> float:
@@ -186,10 +212,10 @@ def miller_madow(counts: Counts) -> float:
 
     N is the total mass: draws, or trajectories where each has a mass of 1. Good for N well over K, too low below that.
     """
-    table = _table(counts)
+    table = prepare(counts)
     if not table.masses:
         return 0.0
-    return _plain(table.masses) + (len(table.masses) - 1) / (2.0 * table.total * math.log(2.0))
+    return table.entropy + (len(table.masses) - 1) / (2.0 * table.total * math.log(2.0))
 
 
 def coverage(counts: Counts) -> float:
@@ -198,7 +224,7 @@ def coverage(counts: Counts) -> float:
     For plain counts this is 1 - f1 / N, f1 being the singletons (Good 1953): an estimate of the chance that the next
     draw falls in a category that was seen. 0 for no counts.
     """
-    table = _table(counts)
+    table = prepare(counts)
     return max(0.0, 1.0 - table.lonely / table.total) if table.masses else 0.0
 
 
@@ -208,7 +234,7 @@ def chao_shen(counts: Counts) -> float:
     With C the `coverage` and q = C p: H = - sum q log2 q / (1 - (1 - q)^N). Where every category was met by one
     trajectory alone C would be 0; then 1 / N is taken, as is usual. Reaches further than Miller-Madow.
     """
-    table = _table(counts)
+    table = prepare(counts)
     if len(table.masses) < 2:
         return 0.0
     total = table.total
@@ -231,19 +257,18 @@ def hill_number(counts: Counts, q: float) -> float:
     """
     if not math.isfinite(q) or q < 0:
         raise ConfigError(f"a Hill number of order {q!r}", expected="a finite order that is not negative")
-    masses = _table(counts).masses
-    if not masses:
+    table = prepare(counts)
+    if not table.masses:
         return 0.0
     if q == 0:
-        return float(len(masses))
+        return float(len(table.masses))
     if q == 1:
-        return float(2.0 ** _plain(masses))
-    total = math.fsum(masses)
-    return float(math.fsum((m / total) ** q for m in masses) ** (1.0 / (1.0 - q)))
+        return float(2.0**table.entropy)
+    return float(math.fsum((m / table.total) ** q for m in table.masses) ** (1.0 / (1.0 - q)))
 
 
 def bootstrap_interval(
-    counts: Counts, *, seed: int, replicates: int = 1000, level: float = 0.95
+    counts: Counts, *, seed: int, replicates: int = 1000, level: float = 0.95, draws: int | None = None
 ) -> tuple[float, float]:
     """Interval in bits for the entropy that another sample of the same size would show, by multinomial bootstrap.
 
@@ -251,19 +276,21 @@ def bootstrap_interval(
     sample it came from, so the replicates sit lower than the value by the estimate's own bias; the interval is moved by
     that mean difference and thus surrounds the value: (H + q_low - mean, H + q_high - mean), cut to [0, log2 of the
     pairs]. It says how far H would move at the same N, not how far it is from the truth at N = infinity.
+    With ``draws`` it is the interval of that many trajectories, around the value rarefied to them.
     Same seed, same interval. Memory is bounded whatever N and ``replicates`` are.
     """
     import numpy as np
 
     _check_resampling(replicates, level)
-    table = _table(counts)
-    value = _plain(table.masses)
+    table = prepare(counts)
+    size = table.units if draws is None else draws
+    value = table.entropy if size == table.units else rarefied_entropy(table, size, seed=seed)
     if len(table.masses) < 2 or table.units < 1:
         return value, value
-    found = np.concatenate(list(_replicates(table, generator("bootstrap", seed), replicates, table.units, False)))
+    found = np.concatenate(list(_replicates(table, generator("bootstrap", seed), replicates, size, False)))
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(found, [tail, 1.0 - tail]) - found.mean()
-    top = max(ceiling(max(table.pairs, table.n)), value)
+    top = max(ceiling(max(table.pairs, table.n) if size == table.units else size * table.pairs / table.units), value)
     return max(0.0, value + min(float(low), 0.0)), min(top, value + max(float(high), 0.0))
 
 
@@ -278,7 +305,7 @@ def rarefied_entropy(counts: Counts, n: int, *, seed: int = 0, replicates: int =
     import numpy as np
 
     _check_resampling(replicates, 0.95)
-    table = _table(counts)
+    table = prepare(counts)
     if n < 1 or n > table.units:
         raise ConfigError(
             f"rarefaction to {n} of {table.units} trajectories",
@@ -286,7 +313,7 @@ def rarefied_entropy(counts: Counts, n: int, *, seed: int = 0, replicates: int =
             do="compare at the size of the smallest set",
         )
     if n == table.units:
-        return _plain(table.masses)
+        return table.entropy
     if not table.whole:
         found = np.concatenate(list(_replicates(table, generator("rarefy", seed), replicates, n, True)))
         return float(found.mean())
@@ -317,7 +344,9 @@ class EntropySummary(Record):
     which is what intervals redraw and what ``rarefied_to`` counts. ``k`` categories were seen, of ``categories`` where
     that is known. ``ceiling`` is min(log2 max(n, trajectory-category pairs), log2 categories) and ``normalised`` is
     value / ceiling, 0 where the ceiling is 0. ``coverage`` is Good-Turing's. ``low`` and ``high`` bound the ``level``
-    interval of `bootstrap_interval`. ``rarefied`` is None where there are fewer than ``rarefied_to`` trajectories.
+    interval of `bootstrap_interval`. ``rarefied`` with its interval is None where there are fewer than ``rarefied_to``
+    trajectories. ``covered`` is the value at the sample coverage ``covered_to``, reached at ``covered_size`` draws (see
+    `tdlab.diversity.at_coverage`), None where that is out of reach.
     """
 
     value: float
@@ -335,6 +364,11 @@ class EntropySummary(Record):
     level: float
     rarefied_to: int | None
     rarefied: float | None
+    rarefied_low: float | None = None
+    rarefied_high: float | None = None
+    covered_to: float | None = None
+    covered_size: float | None = None
+    covered: float | None = None
 
 
 def summarise(
@@ -347,13 +381,18 @@ def summarise(
     level: float = 0.95,
 ) -> EntropySummary:
     """Every estimate of this module for ``counts``; ``rarefy_to`` names the common size to rarefy to."""
-    table = _table(counts)
-    value = _plain(table.masses)
+    table = prepare(counts)
+    value = table.entropy
     top = max(ceiling(max(table.pairs, table.n), categories), 0.0)
-    low, high = bootstrap_interval(counts, seed=seed, replicates=replicates, level=level)
-    rarefied = None
+    low, high = bootstrap_interval(table, seed=seed, replicates=replicates, level=level)
+    rarefied = rarefied_low = rarefied_high = None
     if rarefy_to is not None and 1 <= rarefy_to <= table.units:
-        rarefied = rarefied_entropy(counts, rarefy_to, seed=seed)
+        rarefied = rarefied_entropy(table, rarefy_to, seed=seed)
+        rarefied_low, rarefied_high = low, max(min(high, top), value)
+        if rarefy_to < table.units:
+            rarefied_low, rarefied_high = bootstrap_interval(
+                table, seed=seed, replicates=replicates, level=level, draws=rarefy_to
+            )
     return EntropySummary(
         value=value,
         n=table.n,
@@ -362,14 +401,16 @@ def summarise(
         categories=categories,
         ceiling=top,
         normalised=min(value / top, 1.0) if top > 0 else 0.0,
-        miller_madow=miller_madow(counts),
-        chao_shen=chao_shen(counts),
-        coverage=coverage(counts),
+        miller_madow=miller_madow(table),
+        chao_shen=chao_shen(table),
+        coverage=coverage(table),
         low=low,
         high=max(min(high, top), value),
         level=level,
         rarefied_to=rarefy_to,
         rarefied=rarefied,
+        rarefied_low=rarefied_low,
+        rarefied_high=rarefied_high,
     )
 
 
@@ -384,14 +425,14 @@ def _check_resampling(replicates: int, level: float) -> None:
 
 
 def _replicates(
-    table: _Table, rng: np.random.Generator, replicates: int, draws: int, without: bool
+    table: Prepared, rng: np.random.Generator, replicates: int, draws: int, without: bool
 ) -> Iterator[NDArray[np.float64]]:
     """Entropies of ``replicates`` samples of ``draws`` trajectories, in chunks of bounded size."""
     import numpy as np
 
     if table.split is not None:
         for units in draw(table.split.units, rng, replicates, draws, without):
-            yield np.array([_vector(table.split.totals(row)[None, :])[0] for row in units])
+            yield _vector(np.asarray(units @ table.split.spread))
         return
     masses = np.array(table.masses)
     if table.whole and draws <= _TABULATED:

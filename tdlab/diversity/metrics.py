@@ -13,13 +13,13 @@ from typing import Literal, NamedTuple, TypeVar
 
 from tdlab.diversity._calls import played
 from tdlab.diversity._tally import ONE, Tally, whole_masses
-from tdlab.diversity.complexity import CacWeights, Complexity, cac_of
+from tdlab.diversity.complexity import CacWeights, Complexity, traced
 from tdlab.diversity.domains import domain_mass_of
-from tdlab.diversity.entropy import ceiling
+from tdlab.diversity.entropy import Prepared, ceiling
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS, Trigram, signature_of, tool_sequence, trigrams
-from tdlab.diversity.report import Coverage, DiversityReport, build_report
+from tdlab.diversity.report import Coverage, DiversityReport, build_report, metric_counts
 from tdlab.errors import ConfigError
-from tdlab.records import Domains, Record, Tool, Trajectory
+from tdlab.records import Dependency, Domains, Record, Tool, Trajectory
 
 __all__ = ["DiversityMeter", "Features", "Gain", "ModeVariant", "featurise"]
 
@@ -32,6 +32,8 @@ class Features(Record):
 
     ``domains`` sum to 1. ``tools`` and ``parameters`` (``key:name``) are those that it called and gave, sorted;
     ``offered`` is the number of tools it could have called. ``calls`` counts all calls, failed and repeated ones too.
+    ``dependencies`` are the (source tool, target tool, parameter) along which a value went: one that was first seen in
+    a result of the source and was given to the target (as in CAC's ``bound``), sorted.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Features(Record):
     parameters: tuple[str, ...]
     calls: int
     offered: int
+    dependencies: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def cac(self) -> float:
@@ -64,16 +67,18 @@ def featurise(
 ) -> Features:
     """The features of a trajectory. ``tools`` maps tool keys to definitions, ``domains`` services to their domains."""
     calls = played(trajectory, tools)
+    complexity, flows = traced(calls, trajectory, weights=weights)
     return Features(
         id=trajectory.id,
         domains=domain_mass_of(calls, trajectory, tools, domains),
         tool_sequence=tool_sequence(trajectory),
         signature=signature_of(calls, trajectory),
-        complexity=cac_of(calls, trajectory, weights=weights),
+        complexity=complexity,
         tools=tuple(sorted({call.key for call in calls})),
         parameters=tuple(sorted({f"{call.key}:{name}" for call in calls for name in call.call.arguments})),
         calls=len(calls),
         offered=len(trajectory.tools),
+        dependencies=flows,
     )
 
 
@@ -107,6 +112,7 @@ class DiversityMeter:
         self._calls = 0
         self._tools: Counter[str] = Counter()
         self._parameters: Counter[str] = Counter()
+        self._flows: Counter[tuple[str, str, str]] = Counter()
         for one in features:
             self.add(one)
 
@@ -126,6 +132,7 @@ class DiversityMeter:
         self._calls += features.calls
         self._tools.update(features.tools)
         self._parameters.update(features.parameters)
+        self._flows.update(features.dependencies)
 
     def remove(self, features: Features) -> None:
         """Take back a trajectory that was added; ConfigError where it was not."""
@@ -151,6 +158,7 @@ class DiversityMeter:
         self._calls -= features.calls
         _decrease(self._tools, features.tools)
         _decrease(self._parameters, features.parameters)
+        _decrease(self._flows, features.dependencies)
 
     def h_dom(self) -> float:
         """Domain entropy in bits."""
@@ -192,36 +200,53 @@ class DiversityMeter:
             cac=features.cac - self.mean_cac(),
         )
 
+    def counts(self) -> dict[str, Prepared]:
+        """Counts by the names domain, tool_sequence, signature and trigrams, for the functions on plain counts."""
+        signatures = {
+            tuple(map(str, key)) if isinstance(key, tuple) else (): mass // ONE
+            for key, mass in self._modes["signature"].masses.items()
+        }
+        return metric_counts(
+            {kind: count for kind, count in self._domain_kinds.items() if count},
+            [mass // ONE for mass in self._modes["tool_sequence"].masses.values()],
+            signatures,
+        )
+
     def report(
         self,
         *,
         seed: int = 0,
         categories: int | None = None,
         tools: Mapping[str, Tool] | None = None,
+        dependencies: Iterable[Dependency] | None = None,
         rarefy_to: int | None = None,
+        cover_to: Mapping[str, float] | None = None,
         replicates: int = 1000,
         level: float = 0.95,
     ) -> DiversityReport:
         """The whole statement: every metric with N, K, ceiling, corrections, interval and rarefied value.
 
-        ``categories`` is the number of domains there are (default: that of the meter), ``tools`` the pool that coverage
-        is measured against, ``rarefy_to`` the common number of trajectories. Intervals redraw whole trajectories
-        ``replicates`` times, from ``seed``.
+        ``categories`` is the number of domains there are (default: that of the meter), ``tools`` and ``dependencies``
+        the pool that coverage is measured against, ``rarefy_to`` the common number of trajectories, ``cover_to`` the
+        common sample coverage of each entropy by name. Intervals redraw whole trajectories ``replicates`` times, from
+        ``seed``.
         """
-        signatures = {
-            tuple(map(str, key)) if isinstance(key, tuple) else (): mass // ONE
-            for key, mass in self._modes["signature"].masses.items()
-        }
         return build_report(
             size=self._size,
-            domains={kind: count for kind, count in self._domain_kinds.items() if count},
-            sequences=[mass // ONE for mass in self._modes["tool_sequence"].masses.values()],
-            signatures=signatures,
+            counts=self.counts(),
             complexities={value: count for value, count in self._complexities.items() if count},
-            coverage=Coverage.of(self._tools, self._parameters, tools, calls=self._calls),
+            coverage=Coverage.of(
+                self._tools,
+                self._parameters,
+                tools,
+                calls=self._calls,
+                flows=self._flows,
+                dependencies=dependencies,
+            ),
             categories=self.domain_categories if categories is None else categories,
             seed=seed,
             rarefy_to=rarefy_to,
+            cover_to=cover_to,
             replicates=replicates,
             level=level,
         )

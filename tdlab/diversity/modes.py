@@ -41,12 +41,13 @@ __all__ = [
     "effect_of",
     "signature",
     "signature_of",
+    "spoken",
     "tool_sequence",
     "trigrams",
     "utterance",
 ]
 
-MODE_VERSION = "1"
+MODE_VERSION = "2"
 """Changes whenever the signature of some trajectory could change by a rule of this module."""
 
 ALPHABET = (
@@ -107,7 +108,7 @@ def signature_of(calls: list[PlayedCall], trajectory: Trajectory) -> tuple[str, 
         answered = by_answer.get(index)
         if batch:
             letters.extend(_batch(batch))
-        elif message.role == "assistant" and message.content.strip():
+        elif message.role == "assistant" and spoken(message.content).strip():
             letters.append(utterance(message.content))
         elif answered is not None and answered.failed:
             letters.append("error")
@@ -176,34 +177,39 @@ _DECLINES = _any_of(
     r"\b(?:i|we) won['\u2019]t be able to\b",
 )
 _DECLINES_FLATLY = _any_of(
-    r"\b(?:i|we) (?:do not|don['\u2019]t) have (?:a|any|the) (?:\w+ )?(?:tools?|functions?|way|means|ability)\b",
+    r"\b(?:i|we) (?:\w+ )?(?:do not|don['\u2019]t) have "
+    r"(?:access to|(?:a|any|the) (?:\w+ )?(?:tools?|functions?|way|means|ability))\b",
     r"\bnone of (?:my|the|these) (?:\w+ )?(?:tools?|functions?)\b",
     r"\bno (?:tool|function) (?:\w+ )?(?:can|that|to|for)\b",
     r"\b(?:i|we) (?:must|have to|need to) (?:decline|refuse)\b",
     r"\bgive[ _]up(?![a-z])",
 )
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _QUOTED = re.compile(r'"([^"\n]*)"|\u201c([^\u201d\n]*)\u201d')
 _CONDITION = _any_of(r"\b(?:without|until|unless|before|after|once|if)\b")
-_CONFIRMS = _any_of(
+_ABLE = _any_of(r"\b(?:i|we) can (?!not\b)")
+_WANTS_A_YES = _any_of(
     r"\bshall (?:i|we)\b",
     r"\b(?:should|may) (?:i|we) (?:now )?"
     r"(?:go|proceed|continue|do|make|book|cancel|send|submit|place|delete|remove|update|create)\b",
     r"\b(?:would you like|do you want) me to\b",
     r"\bwould you like to (?:proceed|go ahead|continue)\b",
     r"\bdo you (?:confirm|approve|agree)\b",
-    r"\b(?:please|kindly|can you|could you)(?: \w+)? confirm\b|^\W*confirm\b",
+    r"\bconfirm (?:that |if )?"
+    r"(?:you(?:['\u2019]d)? (?:would )?(?:like|want|wish|approve|agree)|to (?:proceed|continue))\b",
     r"\breply (?:with )?\W{0,3}yes\b",
     r"\b(?:yes/no|yes or no|y/n)\b",
     r"\bis (?:that|this|it) (?:all )?(?:correct|right|ok|okay|fine|alright)\b",
     r"\b(?:ok|okay|fine|alright|ready) (?:for me )?(?:to|if i) (?:go ahead|proceed|continue)\b",
 )
+_CHECKS = _any_of(r"\b(?:please|kindly|can you|could you)(?: \w+)? confirm\b|^\W*confirm\b")
 _ASKS = _any_of(
     r"\b(?:could|can|would|will) you (?:please |kindly |also )?"
     r"(?:tell|give|provide|share|specify|let|send|clarify|name|choose|pick)\b",
     r"\bplease (?:also )?"
     r"(?:provide|share|tell|specify|send|give|let me know|choose|select|clarify|name|enter|supply)\b",
     r"\bplease (?:double-)?check your\b",
-    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also)? need (?:your|the|a few|some|to know|you to|more|one more)\b",
+    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also)? need (?:to know\b|(?!to\b))",
     r"\blet me know (?:which|what|when|your)\b",
 )
 _QUESTION_MARKS = "?\uff1f\u061f"
@@ -213,24 +219,39 @@ def utterance(text: str) -> Literal["ask", "confirm", "refuse", "reply"]:
     """What an assistant's text does, by the first rule that holds for one of its sentences.
 
     *refuse*: one of the first three sentences declines, flatly ("none of my tools", "I have to decline", "give up") or
-    without a condition ("I can't", but not "I can't without the id"). Then courtesies ("Is there anything else ...?",
-    "How can I help ...?") are set aside. *confirm*: it wants a yes ("Shall I go ahead", "Would you like me to",
-    "please confirm", "is that correct"). *ask*: a question, or a request for information ("please provide", "I need
-    your"). *reply*: everything else. Quoted phrases are someone else's words and are not read; of a JSON object the
-    texts are; of a long text the first and the last 600 characters.
+    without a condition ("I can't", but not "I can't without the id") and in full (not "I can do this, but I can't do
+    that"). Then courtesies ("Is there anything else ...?", "How can I help ...?") are set aside. *confirm*: it wants a
+    yes ("Shall I go ahead", "Would you like me to", "confirm that you want", "is that correct"), or wants something
+    confirmed ("please confirm:") and asks for nothing else. *ask*: a question, or a request for information ("please
+    provide", "I need the order id"). *reply*: everything else. What stands in ``<think>`` tags is not said; quoted
+    phrases are someone else's words and are not read; of a JSON object the texts are; of a long text the first and the
+    last 600 characters.
     """
-    text = _unwrapped(text)
+    text = _unwrapped(spoken(text))
     if len(text) > 2 * _MOST_TEXT:
         text = text[:_MOST_TEXT] + "\n" + text[-_MOST_TEXT:]
     sentences = [s for part in _SENTENCE.split(_QUOTED.sub(_kept, text)) if (s := part.strip())]
     if any(_declines(sentence) for sentence in sentences[:_OPENING]):
         return "refuse"
     said = [sentence for sentence in sentences if not _COURTESY.search(sentence) or _OFFER.search(sentence)]
-    if any(_CONFIRMS.search(sentence) for sentence in said):
+    if any(_WANTS_A_YES.search(sentence) for sentence in said):
         return "confirm"
-    if any(_is_question(sentence) or _ASKS.search(sentence) for sentence in said):
+    if any(_ASKS.search(sentence) for sentence in said):
         return "ask"
-    return "reply"
+    if any(_CHECKS.search(sentence) for sentence in said):
+        return "confirm"
+    return "ask" if any(_is_question(sentence) for sentence in said) else "reply"
+
+
+def spoken(text: str) -> str:
+    """What a message says: its text without ``<think>`` blocks.
+
+    A block that is never closed goes on to the end, one that is never opened began before the text.
+    """
+    unopened = text.find("</think>")
+    if unopened >= 0 and text.find("<think>", 0, unopened) < 0:
+        text = text[unopened + len("</think>") :]
+    return _THOUGHT.sub("", text).strip() if "<think>" in text else text
 
 
 def _unwrapped(text: str) -> str:
@@ -253,7 +274,8 @@ def _kept(quoted: re.Match[str]) -> str:
 def _declines(sentence: str) -> bool:
     if _DECLINES_FLATLY.search(sentence):
         return True
-    return _DECLINES.search(sentence) is not None and _CONDITION.search(sentence) is None
+    found = _DECLINES.search(sentence)
+    return found is not None and not _CONDITION.search(sentence) and not _ABLE.search(sentence, 0, found.start())
 
 
 def _is_question(sentence: str) -> bool:

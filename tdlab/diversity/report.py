@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tdlab.diversity._resample import draw, generator
 from tdlab.diversity._tally import ONE
 from tdlab.diversity.complexity import Complexity
-from tdlab.diversity.entropy import Counts, EntropySummary, SplitCounts, hill_number, summarise
+from tdlab.diversity.entropy import EntropySummary, Prepared, SplitCounts, ceiling, hill_number, prepare, summarise
+from tdlab.diversity.equal_coverage import at_coverage
 from tdlab.diversity.modes import MODE_VERSION, POSSIBLE_TRIGRAMS, trigrams
 from tdlab.pool.naming import NAMING_VERSION
-from tdlab.records import Record, Tool
+from tdlab.records import Dependency, Record, Tool
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CacSummary", "Coverage", "DiversityReport", "HillNumbers", "build_report", "profile_table"]
+__all__ = [
+    "CacSummary",
+    "Coverage",
+    "DiversityReport",
+    "HillNumbers",
+    "build_report",
+    "comparison_frame",
+    "metric_counts",
+    "profile_table",
+]
 
 _COMPONENTS = ("calls", "leaves", "bound", "new_tools", "service_changes", "recoveries")
 
@@ -50,8 +61,10 @@ class CacSummary(Record):
 class Coverage(Record):
     """How much of the tools was used. Shares are of the pool that was named; None where none was.
 
-    ``tools`` and ``parameters`` count what was called and given; ``known_*`` what the pool has; a share counts only
-    what is in the pool, so that calls of invented tools raise nothing.
+    ``tools`` and ``parameters`` count what was called and given, ``dependencies`` the (source tool, target tool,
+    parameter) triples along which a value went; ``known_*`` what the pool has; a share counts only what is in the pool,
+    so that calls of invented tools raise nothing. Dependencies that only order two tools bind nothing and are not
+    counted.
     """
 
     calls: int
@@ -61,6 +74,9 @@ class Coverage(Record):
     known_parameters: int | None = None
     tool_share: float | None = None
     parameter_share: float | None = None
+    dependencies: int = 0
+    known_dependencies: int | None = None
+    dependency_share: float | None = None
 
     @classmethod
     def of(
@@ -70,20 +86,27 @@ class Coverage(Record):
         pool: Mapping[str, Tool] | None,
         *,
         calls: int,
+        flows: Collection[tuple[str, str, str]] = (),
+        dependencies: Iterable[Dependency] | None = None,
     ) -> Coverage:
-        """From use counts by tool key and by ``key:parameter``."""
-        if pool is None:
-            return cls(calls=calls, tools=len(tools), parameters=len(parameters))
-        known = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
-        return cls(
-            calls=calls,
-            tools=len(tools),
-            parameters=len(parameters),
-            known_tools=len(pool),
-            known_parameters=len(known),
-            tool_share=sum(key in pool for key in tools) / len(pool) if pool else 0.0,
-            parameter_share=sum(key in known for key in parameters) / len(known) if known else 0.0,
-        )
+        """From use counts by tool key and by ``key:parameter``, and the ``flows`` that were seen."""
+        found = cls(calls=calls, tools=len(tools), parameters=len(parameters), dependencies=len(flows))
+        shares: dict[str, Any] = {}
+        if pool is not None:
+            known = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
+            shares |= {
+                "known_tools": len(pool),
+                "known_parameters": len(known),
+                "tool_share": sum(key in pool for key in tools) / len(pool) if pool else 0.0,
+                "parameter_share": sum(key in known for key in parameters) / len(known) if known else 0.0,
+            }
+        if dependencies is not None:
+            edges = {(one.source, one.target, one.parameter) for one in dependencies if one.parameter}
+            shares |= {
+                "known_dependencies": len(edges),
+                "dependency_share": sum(flow in edges for flow in flows) / len(edges) if edges else 0.0,
+            }
+        return found.model_copy(update=shares)
 
 
 class DiversityReport(Record):
@@ -105,34 +128,51 @@ class DiversityReport(Record):
     naming_version: str = NAMING_VERSION
 
 
-def build_report(
-    *,
-    size: int,
+def metric_counts(
     domains: Mapping[tuple[tuple[str, int], ...], int],
     sequences: list[int],
     signatures: Mapping[tuple[str, ...], int],
+) -> dict[str, Prepared]:
+    """Counts of the four entropies by name, in an order in which history leaves no trace."""
+    ordered = sorted(signatures.items())
+    return {
+        "domain": prepare(SplitCounts.of((_masses(kind), count) for kind, count in sorted(domains.items()))),
+        "tool_sequence": prepare(sorted(sequences)),
+        "signature": prepare([count for _, count in ordered]),
+        "trigrams": prepare(SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in ordered)),
+    }
+
+
+def build_report(
+    *,
+    size: int,
+    counts: Mapping[str, Prepared],
     complexities: Mapping[Complexity, int],
     coverage: Coverage,
     categories: int | None,
     seed: int,
     rarefy_to: int | None,
+    cover_to: Mapping[str, float] | None,
     replicates: int,
     level: float,
 ) -> DiversityReport:
-    """A report from the counts of kinds of trajectory; all iteration is sorted, so that history leaves no trace."""
-    counts: dict[str, tuple[Counts, int | None]] = {
-        "domain": (SplitCounts.of((_masses(kind), count) for kind, count in sorted(domains.items())), categories),
-        "tool_sequence": (sorted(sequences), None),
-        "signature": ([count for _, count in sorted(signatures.items())], None),
-        "trigrams": (
-            SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in sorted(signatures.items())),
-            POSSIBLE_TRIGRAMS,
-        ),
-    }
-    entropies = {
-        name: summarise(found, categories=top, seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level)
-        for name, (found, top) in counts.items()
-    }
+    """A report from the counts of `metric_counts`."""
+    known = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
+    entropies: dict[str, EntropySummary] = {}
+    for name, found in counts.items():
+        summary = summarise(
+            found, categories=known.get(name), seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level
+        )
+        if cover_to is not None and name in cover_to:
+            reached = at_coverage(found, cover_to[name], seed=seed)
+            summary = summary.model_copy(
+                update={
+                    "covered_to": cover_to[name],
+                    "covered_size": None if reached is None else reached.size,
+                    "covered": None if reached is None else reached.entropy,
+                }
+            )
+        entropies[name] = summary
     return DiversityReport(
         trajectories=size,
         **entropies,
@@ -140,7 +180,7 @@ def build_report(
         coverage=coverage,
         hill={
             name: HillNumbers(q0=hill_number(found, 0), q1=hill_number(found, 1), q2=hill_number(found, 2))
-            for name, (found, _) in counts.items()
+            for name, found in counts.items()
         },
     )
 
@@ -157,8 +197,10 @@ def _cac_summary(complexities: Mapping[Complexity, int], *, seed: int, replicate
             ("mean", "low", "high", "minimum", "q05", "q25", "median", "q75", "q95", "maximum"), 0.0
         )
         return CacSummary(**nothing, level=level, components=dict.fromkeys(_COMPONENTS, 0.0))
-    kinds = sorted(complexities.items(), key=lambda pair: [getattr(pair[0], name) for name in ("value", *_COMPONENTS)])
-    values = np.array([kind.value for kind, _ in kinds])
+    parts = attrgetter("value", *_COMPONENTS)
+    kinds = sorted((parts(kind), count) for kind, count in complexities.items())
+    table = np.array([kind for kind, _ in kinds], dtype=np.float64)
+    values = table[:, 0]
     counts = np.array([count for _, count in kinds], dtype=np.int64)
     size = int(counts.sum())
     rng = generator("cac", seed)
@@ -181,7 +223,7 @@ def _cac_summary(complexities: Mapping[Complexity, int], *, seed: int, replicate
         q75=q75,
         q95=q95,
         maximum=float(values[-1]),
-        components={name: float(sum(getattr(k, name) * c for k, c in kinds)) / size for name in _COMPONENTS},
+        components={name: float(table[:, column] @ counts) / size for column, name in enumerate(_COMPONENTS, 1)},
     )
 
 
@@ -215,3 +257,62 @@ def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns)
     kinds = {column: "Int64" if column in whole else "float64" for column in columns[2:]}
     return frame.astype(kinds)
+
+
+_LABELS = {
+    "domain": "H_dom",
+    "tool_sequence": "H_mode (a) tool sequence",
+    "signature": "H_mode (b) signature",
+    "trigrams": "H_mode (c) trigrams",
+    "cac": "CAC",
+}
+
+
+def comparison_frame(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
+    """What a figure of several datasets needs, tidy: one row a dataset, metric and basis, in the order given.
+
+    ``basis`` is "all" (each set whole: not comparable across sizes), "equal N" (rarefied to ``n`` trajectories) or
+    "equal coverage" (at the sample ``coverage`` that all sets reach, where each has it at ``n`` draws). Columns:
+    dataset, metric, label and unit (for axes), basis, value, low and high (the interval; missing at equal coverage), n,
+    trajectories (of the whole set), k (categories seen in the whole set), ceiling (bits, at this n; missing for CAC and
+    at equal coverage), share (value / ceiling) and coverage. Rows whose value cannot be had (a set smaller than the
+    common N, or short of the common coverage) are there with missing values. CAC is a mean and has the basis "all"
+    alone.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for dataset, report in reports.items():
+        for metric in ("domain", "tool_sequence", "signature", "trigrams"):
+            one: EntropySummary = getattr(report, metric)
+            about: dict[str, Any] = {"dataset": dataset, "metric": metric, "label": _LABELS[metric], "unit": "bits"}
+            about |= {"trajectories": one.units, "k": one.k}
+            rows.append(
+                about
+                | {"basis": "all", "value": one.value, "low": one.low, "high": one.high, "n": one.units}
+                | {"ceiling": one.ceiling, "share": one.normalised, "coverage": one.coverage}
+            )
+            if one.rarefied_to is not None:
+                draws = one.rarefied_to * max(2.0**one.ceiling, one.n) / max(one.units, 1)
+                top = max(ceiling(draws, one.categories), one.rarefied or 0.0)
+                rows.append(
+                    about
+                    | {"basis": "equal N", "value": one.rarefied, "low": one.rarefied_low, "high": one.rarefied_high}
+                    | {"n": one.rarefied_to, "ceiling": top}
+                    | {"share": one.rarefied / top if one.rarefied is not None and top else None}
+                )
+            if one.covered_to is not None:
+                rows.append(
+                    about
+                    | {"basis": "equal coverage", "value": one.covered, "n": one.covered_size}
+                    | {"coverage": one.covered_to}
+                )
+        cac = report.cac
+        about = {"dataset": dataset, "metric": "cac", "label": _LABELS["cac"], "unit": "", "basis": "all"}
+        about |= {"value": cac.mean, "low": cac.low, "high": cac.high}
+        rows.append(about | {"n": report.trajectories, "trajectories": report.trajectories})
+    words = ["dataset", "metric", "label", "unit", "basis"]
+    numbers = ["value", "low", "high", "n", "trajectories", "k", "ceiling", "share", "coverage"]
+    frame = pd.DataFrame(rows, columns=[*words, *numbers])
+    whole = ["trajectories", "k"]
+    return frame.astype({column: "Int64" if column in whole else "float64" for column in numbers})

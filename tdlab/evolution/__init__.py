@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from tdlab.evolution.controller import Controller, Decision, Gauges
 from tdlab.evolution.loop import Progress, evolve
-from tdlab.evolution.studio import Offspring, Order, Studio
+from tdlab.evolution.studio import Draft, Offspring, Order, Studio
 
-__all__ = ["Controller", "Decision", "Gauges", "Offspring", "Order", "Progress", "Studio", "evolve"]
+__all__ = ["Controller", "Decision", "Draft", "Gauges", "Offspring", "Order", "Progress", "Studio", "evolve"]

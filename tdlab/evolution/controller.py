@@ -2,36 +2,47 @@
 
 Three gauges over a sliding window and over the whole set: domain entropy and steering mode entropy, both as shares of
 their ceilings, and mean CAC. A gauge below its threshold turns on its family of moves in proportion to the shortfall:
-rare domains are drawn with probability proportional to (count + a)^(-b), operators whose mode letters are rare are
-preferred, and more operators are applied. The formulas are this project's own; the paper names the gauges only.
 
-Every draw comes from the run's seed, the generation and the position, never from what happened to be computed first.
+- *domain*: orders aim at a domain drawn with probability proportional to (count + a)^(-b), and bridges are preferred;
+- *mode*: operators whose letters are rare are preferred, and of several drafts of a blueprint the one is played that
+  adds most to the entropy of trigrams;
+- *CAC*: more operators are applied, complexifying ones are preferred, and drafts that raise the mean are.
+
+The formulas are this project's own; the paper names the gauges only. Every draw comes from the run's seed, the
+generation and the position, never from what happened to be computed first.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
-from tdlab.diversity import DiversityMeter, Features
-from tdlab.evolution.studio import Offspring, Order
-from tdlab.records import Blueprint, BusinessCluster, Check, Json, rng_for
+from tdlab.diversity import DiversityMeter, Features, Gain
+from tdlab.evolution.forecast import Compass, Trigram
+from tdlab.evolution.studio import Draft, Offspring, Order
+from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
 from tdlab.verify import NearDuplicates
 
 __all__ = ["Controller", "Decision", "Gauges"]
 
 _FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
-_PARENT_SHARE = 0.5  # how often an offspring starts from an accepted parent instead of a new plan
+_PARENT_SHARE = 0.25  # how often a draft starts from an accepted parent instead of a new plan
 _FLOOR = 0.2  # weight that every operator keeps, so that none is ever forgotten
+_MODE_WEIGHT = 2.0  # weight of an operator whose letters are in no trajectory, when modes steer fully
 _PARENTS_KEPT = 64  # parents kept for each cluster
+_MOST_DRAFTS = 6  # drafts bred for one order when steering is fully on
+_MORE_MUTATIONS = 3  # operators added at most when CAC steers fully
 
 
 class Gauges(NamedTuple):
-    """The three gauges and how strongly each steers, all in [0, 1] but ``cac``, which is a mean CAC."""
+    """The three gauges and how strongly each steers, all in [0, 1] but ``cac``, which is a mean CAC.
+
+    Each gauge is the lower of its value over the sliding window and over the whole set.
+    """
 
     domain: float
     mode: float
@@ -40,18 +51,30 @@ class Gauges(NamedTuple):
     steer_mode: float
     steer_cac: float
 
+    @property
+    def steers(self) -> bool:
+        """Whether any gauge is below its threshold."""
+        return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0
+
 
 class Decision(NamedTuple):
-    """What became of an offspring: accepted or why not, with the marginal gain that was weighed."""
+    """What became of an offspring: accepted or why not; its marginal gain, and that gain weighed by the steering.
+
+    ``bar`` is what the weighed gain was held against. All three are None where no gain was looked at.
+    """
 
     accepted: bool
-    reasons: tuple[str, ...]
-    gain: float | None = None
+    reasons: tuple[str, ...] = ()
+    gain: Gain | None = None
+    weighed: float | None = None
+    bar: float | None = None
 
 
 class Controller:
-    """Steers one run. ``clusters`` and ``distractors`` (tool keys) are what orders draw on; ``categories`` is the number
-    of domains that can be reached, for the ceiling of H_dom.
+    """Steers one run.
+
+    ``clusters`` and ``distractors`` (tool keys) are what orders draw on; ``categories`` is the number of domains that
+    can be reached, for the ceiling of H_dom; ``mutations`` are the operators that may be ordered.
     """
 
     def __init__(
@@ -74,6 +97,7 @@ class Controller:
         self._recent: deque[Features] = deque()
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
+        self._trigrams: Counter[Trigram] = Counter()
         self._uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
         self._by_domain: dict[str, list[tuple[str, float]]] = {}
@@ -90,27 +114,49 @@ class Controller:
     def __len__(self) -> int:
         return len(self._all)
 
-    # -- the gauges
+    # -------------------------------------------------------------------------------------------------------- gauges
 
     def gauges(self) -> Gauges:
-        """The gauges now: each the lower of window and whole set, with the strength it steers at."""
+        """The gauges now, with the strength at which each steers; the controls steer by none."""
+        config = self._evolution
         domain = min(self._all.normalised_domain(), self._window.normalised_domain())
         mode = min(self._all.normalised_mode(), self._window.normalised_mode())
         cac = min(self._all.mean_cac(), self._window.mean_cac())
-        steering = self._evolution.strategy == "evolved"
-
-        def strength(value: float, threshold: float) -> float:
-            shortfall = max(0.0, threshold - value) / threshold if threshold > 0 else 0.0
-            return min(1.0, shortfall / _FULL_AT) if steering else 0.0
-
+        if config.strategy != "evolved":
+            return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
         return Gauges(
-            domain, mode, cac,
-            strength(domain, self._evolution.domain_threshold),
-            strength(mode, self._evolution.mode_threshold),
-            strength(cac, self._evolution.complexity_threshold),
-        )  # fmt: skip
+            domain,
+            mode,
+            cac,
+            _strength(domain, config.domain_threshold),
+            _strength(mode, config.mode_threshold),
+            _strength(cac, config.complexity_threshold),
+        )
 
-    # -- ordering
+    def record(self) -> dict[str, Json]:
+        """The gauges as JSON, for a generation's record: what steers, and its values over the window and the whole."""
+
+        def values(meter: DiversityMeter) -> dict[str, Json]:
+            return {
+                "domain": round(meter.normalised_domain(), 9),
+                "mode": round(meter.normalised_mode(), 9),
+                "cac": round(meter.mean_cac(), 9),
+            }
+
+        gauges = {name: round(value, 9) for name, value in self.gauges()._asdict().items()}
+        return {**gauges, "whole": values(self._all), "window": values(self._window)}
+
+    def plan_record(self) -> dict[str, Json]:
+        """What the next orders will be drawn with, as JSON: the weight of each operator, and the number of drafts."""
+        if self._evolution.strategy == "quantity":
+            return {"operators": {}, "drafts": 1}
+        gauges = self.gauges()
+        return {
+            "operators": {name: round(weight, 9) for name, weight in self._weights(gauges).items()},
+            "drafts": _number_of_drafts(gauges),
+        }
+
+    # ------------------------------------------------------------------------------------------------------ ordering
 
     def orders(self, generation: int) -> list[Order]:
         """The orders of a generation, from the state of the set alone."""
@@ -118,67 +164,100 @@ class Controller:
         if self._evolution.strategy == "quantity":
             return [self._repeat(generation, position) for position in batch]
         gauges = self.gauges()
-        expected = Counter(self._all.domain_counts())
+        compass = self._compass(gauges)
+        weights = self._weights(gauges)
+        expected = self._all.domain_counts()
         used = self._uses.copy()
-        return [self._order(generation, position, gauges, expected, used) for position in batch]
+        return [self._order(generation, position, gauges, compass, weights, expected, used) for position in batch]
 
     def _order(
-        self, generation: int, position: int, gauges: Gauges, expected: Counter[str], used: Counter[str]
+        self,
+        generation: int,
+        position: int,
+        gauges: Gauges,
+        compass: Compass | None,
+        weights: Mapping[str, float],
+        expected: dict[str, float],
+        used: Counter[str],
     ) -> Order:
         rng = rng_for(self._config.seed, "order", generation, position)
-        aim = None
+        aim, share = None, None
         if self._domains and rng.random() < gauges.steer_domain:
-            a, b = self._evolution.smoothing, self._evolution.strength
-            aim = rng.choices(self._domains, weights=[(expected[d] + a) ** -b for d in self._domains])[0]
+            aim, share = self._aim(rng, expected)
             choices = self._by_domain[aim]
-            weights = [mass / (1.0 + used[cluster]) for cluster, mass in choices]
-            cluster = rng.choices([name for name, _ in choices], weights=weights)[0]
+            among = [mass / (1.0 + used[cluster]) for cluster, mass in choices]
+            cluster = rng.choices([name for name, _ in choices], weights=among)[0]
         else:
             cluster = rng.choice(self._clusters).id
         used[cluster] += 1
         for domain, mass in self._named[cluster].domains.items():
-            expected[domain] += mass  # type: ignore[assignment]  # a Counter of masses
-        parents = self._parents.get(cluster, [])
-        base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
-        partner = rng.choice(self._clusters).id
+            expected[domain] = expected.get(domain, 0.0) + mass
         return Order(
             generation=generation,
             position=position,
-            seed=rng.getrandbits(63),
+            seed=rng.getrandbits(62),
             cluster=cluster,
-            base=base,
-            mutations=self._choose(rng, gauges),
-            partner=partner if partner != cluster else None,
+            drafts=tuple(self._draft(rng, cluster, gauges, weights) for _ in range(_number_of_drafts(gauges))),
+            compass=compass,
             distractors=tuple(rng.sample(self._distractors, k=min(len(self._distractors), 6))),
             aim=aim,
+            aim_share=share,
         )
 
-    def _choose(self, rng: random.Random, gauges: Gauges) -> tuple[str, ...]:
+    def _aim(self, rng: random.Random, expected: Mapping[str, float]) -> tuple[str, float]:
+        """A domain drawn with probability proportional to (count + a)^(-b), and that probability."""
+        a, b = self._evolution.smoothing, self._evolution.strength
+        weights = [(expected.get(domain, 0.0) + a) ** -b for domain in self._domains]
+        place = rng.choices(range(len(weights)), weights=weights)[0]
+        return self._domains[place], weights[place] / sum(weights)
+
+    def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> Draft:
+        parents = self._parents.get(cluster, [])
+        base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
         most = self._evolution.max_mutations
-        number = rng.randint(0, most)
-        number = min(most, number + sum(rng.random() < gauges.steer_cac for _ in range(2)))
-        weights = [self._weight(name, gauges) for name in self._mutations]
-        left = dict(zip(self._mutations, weights, strict=True))
+        number = rng.randint(0, most) + sum(rng.random() < gauges.steer_cac for _ in range(_MORE_MUTATIONS))
+        left = dict(weights)
         chosen: list[str] = []
-        for _ in range(min(number, len(left))):
+        for _ in range(min(number, most)):
+            if not left:
+                break
             name = rng.choices(list(left), weights=list(left.values()))[0]
             chosen.append(name)
             if MUTATIONS[name].family == "mode":
                 del left[name]
-        return tuple(chosen)
+        partner = rng.choice(self._clusters).id
+        return Draft(base, tuple(chosen), partner if partner != cluster else None)
 
-    def _weight(self, name: str, gauges: Gauges) -> float:
-        operator = MUTATIONS[name]
-        if operator.family == "mode":
-            total = max(1, len(self._all))
-            counts = [self._count_of(letter) / total for letter in operator.letters]
-            rarity = 1.0 - min(1.0, min(counts, default=1.0))
-            return _FLOOR + gauges.steer_mode * rarity
-        strength = gauges.steer_cac if operator.family == "complexity" else gauges.steer_domain
-        return _FLOOR + strength
+    def _weights(self, gauges: Gauges) -> dict[str, float]:
+        """The weight of each operator: a floor for all, and more where the gauge of its family steers."""
+        total = max(1, len(self._all))
+        weights: dict[str, float] = {}
+        for name in self._mutations:
+            operator = MUTATIONS[name]
+            if operator.family == "mode":
+                rarity = 1.0 - min((self._count_of(letter) / total for letter in operator.letters), default=1.0)
+                weights[name] = _FLOOR + _MODE_WEIGHT * gauges.steer_mode * max(0.0, rarity)
+            elif operator.family == "complexity":
+                weights[name] = _FLOOR + gauges.steer_cac
+            else:
+                weights[name] = _FLOOR + gauges.steer_domain
+        return weights
 
     def _count_of(self, letter: str) -> int:
-        return sum(n for name, n in self._letters.items() if name == letter or name.startswith(f"{letter}-"))
+        """Trajectories that hold the letter; ``parallel`` stands for a batch of any size."""
+        return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
+
+    def _compass(self, gauges: Gauges) -> Compass | None:
+        if _number_of_drafts(gauges) < 2:
+            return None
+        return Compass.of(
+            self._trigrams,
+            size=len(self._all),
+            mean_cac=self._all.mean_cac(),
+            steer_mode=gauges.steer_mode,
+            steer_cac=gauges.steer_cac,
+            cac_scale=self._evolution.complexity_threshold or 1.0,
+        )
 
     def _repeat(self, generation: int, position: int) -> Order:
         """The quantity control: the first blueprints of a few clusters, new values each time."""
@@ -188,39 +267,40 @@ class Controller:
         return Order(
             generation=generation,
             position=position,
-            seed=rng_for(self._config.seed, "repeat", number).getrandbits(63),
+            seed=rng_for(self._config.seed, "repeat", number).getrandbits(62),
             cluster=cluster.id,
-            plan_seed=rng_for(self._config.seed, "first", cluster.id).getrandbits(63),
+            plan_seed=rng_for(self._config.seed, "first", cluster.id).getrandbits(62),
             fresh=number >= len(seeds),
         )
 
-    # -- deciding
+    # ------------------------------------------------------------------------------------------------------ deciding
 
     def consider(self, offspring: Offspring) -> Decision:
         """Whether an offspring enters the set; if so it is counted at once. Call in order of position."""
-        if offspring.blueprint is None or offspring.verdict is None:
+        blueprint, trajectory, features = offspring.blueprint, offspring.trajectory, offspring.features
+        if blueprint is None or trajectory is None or features is None or offspring.verdict is None:
             return Decision(False, (f"blueprint: {offspring.failure}",))
         if not offspring.verdict.accepted:
             return Decision(False, offspring.verdict.reasons)
-        assert offspring.trajectory is not None and offspring.features is not None  # a verdict has both
-        check: Check = self._duplicates.check(offspring.trajectory, offspring.sketch)
+        check = self._duplicates.check(trajectory, offspring.sketch)
         if not check.passed:
             return Decision(False, (f"{check.name}: {check.reason}",))
-        gain = self.gain(offspring.features)
-        bar = self._evolution.min_gain
-        if self._evolution.strategy == "evolved" and bar is not None and gain < bar:
-            return Decision(False, (f"gain: {gain:.4f} is below the bar of {bar:.4f}",), gain)
-        self.admit(offspring.blueprint, offspring.features)
-        self._duplicates.add(offspring.trajectory, offspring.sketch)
-        return Decision(True, (), gain)
-
-    def gain(self, features: Features) -> float:
-        """The marginal gain: what the offspring does to each gauge, weighted by how strongly that gauge steers."""
-        if not len(self._all):
-            return 0.0
         gauges, gain = self.gauges(), self._all.gain(features)
-        scale = self._evolution.complexity_threshold or 1.0
-        return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * gain.cac / scale
+        weighed = self._weigh(gain, gauges)
+        bar = self._evolution.min_gain if gauges.steers and len(self._all) else None
+        if bar is not None and weighed < bar:
+            return Decision(False, (f"gain: {weighed:.4f} is below the bar of {bar:.4f}",), gain, weighed, bar)
+        self.admit(blueprint, features)
+        self._duplicates.add(trajectory, offspring.sketch)
+        return Decision(True, (), gain, weighed, bar)
+
+    def _weigh(self, gain: Gain, gauges: Gauges) -> float:
+        """The marginal gain of each gauge, weighed by how strongly that gauge steers; CAC as a share of its threshold.
+
+        The first trajectory of a set, or one offered while no gauge steers, meets no bar.
+        """
+        cac = gain.cac / (self._evolution.complexity_threshold or 1.0)
+        return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
 
     def admit(self, blueprint: Blueprint, features: Features) -> None:
         """Count an accepted trajectory; also used to rebuild the state of a resumed run."""
@@ -230,17 +310,23 @@ class Controller:
         if len(self._recent) > self._evolution.window:
             self._window.remove(self._recent.popleft())
         self._letters.update(set(features.signature))
+        self._trigrams.update(features.trigrams)
         self._uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < _PARENTS_KEPT and len(blueprint.steps) < self._config.blueprints.max_steps:
             parents.append(blueprint)
 
-    def recall(self, offspring: Offspring) -> None:
+    def recall(self, blueprint: Blueprint, trajectory: Trajectory, features: Features) -> None:
         """Take back into the set what an earlier session accepted."""
-        assert offspring.blueprint is not None and offspring.trajectory is not None and offspring.features is not None
-        self.admit(offspring.blueprint, offspring.features)
-        self._duplicates.add(offspring.trajectory, offspring.sketch)
+        self.admit(blueprint, features)
+        self._duplicates.add(trajectory)
 
-    def record(self) -> dict[str, Json]:
-        """The gauges as JSON, for the generation's record."""
-        return {name: round(value, 6) for name, value in self.gauges()._asdict().items()}
+
+def _strength(value: float, threshold: float) -> float:
+    """How strongly a gauge steers: its shortfall as a share of the threshold, at full strength from `_FULL_AT` on."""
+    shortfall = max(0.0, threshold - value) / threshold if threshold > 0 else 0.0
+    return min(1.0, shortfall / _FULL_AT)
+
+
+def _number_of_drafts(gauges: Gauges) -> int:
+    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (_MOST_DRAFTS - 1))

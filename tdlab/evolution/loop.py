@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import NamedTuple
 
 from tdlab.diversity import Features
+from tdlab.errors import StoreError
 from tdlab.evolution.controller import Controller, Decision
-from tdlab.evolution.studio import Offspring, Order, Studio
+from tdlab.evolution.studio import Offspring, Studio
 from tdlab.evolution.workers import Workers
 from tdlab.records import Json
 from tdlab.store import Candidate, Generation, RunStore
-from tdlab.verify import NearDuplicates
 
 __all__ = ["Progress", "evolve"]
 
@@ -44,12 +45,12 @@ def evolve(
     first, so calling it again continues.
     """
     config = studio.config
-    generation, rejected, dry = _rebuild(store, controller, studio)
+    generation, rejected, dry = _rebuild(store, controller)
     with Workers(studio, workers) as crew:
         while len(controller) < config.target:
             if dry >= config.evolution.patience:
                 return f"no trajectory was accepted in {dry} generations in a row"
-            before = controller.record()
+            before, drawn_with = controller.record(), controller.plan_record()
             candidates: list[Candidate] = []
             found: Counter[str] = Counter()
             orders = controller.orders(generation)
@@ -66,6 +67,7 @@ def evolve(
                 "accepted": accepted,
                 "rejected": dict(sorted(found.items())),
                 "before": before,
+                **drawn_with,
                 "after": controller.record(),
                 "total": len(controller),
             }
@@ -78,18 +80,19 @@ def evolve(
     return "target"
 
 
-def _rebuild(store: RunStore, controller: Controller, studio: Studio) -> tuple[int, int, int]:
+def _rebuild(store: RunStore, controller: Controller) -> tuple[int, int, int]:
     """The controller's state from the store: next generation, rejected so far, dry generations at the end."""
     last = store.last_generation()
     if last is None:
         return 0, 0, 0
-    duplicates = NearDuplicates(threshold=studio.config.verify.near_duplicate)
     for kept in store.accepted():
-        assert kept.blueprint is not None and kept.trajectory is not None  # accepted candidates have both
-        order = Order(kept.generation, kept.position, kept.blueprint.seed, kept.blueprint.cluster)
-        features = Features.model_validate(kept.features)
-        sketch = duplicates.sketch(kept.trajectory)
-        controller.recall(Offspring(order, kept.blueprint, kept.trajectory, None, features, sketch))
+        if kept.blueprint is None or kept.trajectory is None:
+            raise StoreError(
+                f"candidate {kept.generation}.{kept.position} is accepted and has no trajectory",
+                expected="a blueprint and a trajectory for each accepted candidate",
+                do="the database was changed by hand; start another run with --out",
+            )
+        controller.recall(kept.blueprint, kept.trajectory, Features.model_validate(kept.features))
     dry = 0
     for generation in store.generations():
         dry = 0 if generation.record["accepted"] else dry + 1
@@ -101,14 +104,23 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
     lineage: dict[str, Json] = {
         "seed": order.seed,
         "cluster": order.cluster,
-        "base": order.base.id if order.base else None,
-        "fresh": order.fresh,
-        "partner": order.partner,
         "aim": order.aim,
-        "ordered": list(order.mutations),
+        "aim_share": order.aim_share,
+        "fresh": order.fresh,
+        "drafts": [
+            {
+                "base": draft.base.id if draft.base else None,
+                "ordered": list(draft.mutations),
+                "partner": draft.partner,
+                "merit": merit,
+            }
+            for draft, merit in zip_longest(order.drafts, offspring.merits)
+        ],
+        "chosen": offspring.chosen,
         "applied": list(offspring.applied),
         "refused": dict(offspring.refused),
-        "gain": None if decision.gain is None else round(decision.gain, 9),
+        "gain": None if decision.gain is None else {**decision.gain._asdict(), "weighed": decision.weighed},
+        "bar": decision.bar,
     }
     return Candidate(
         generation=order.generation,

@@ -2,60 +2,77 @@
 
 An `Order` says what to try; `Studio.produce` tries it. Nothing else is read or written, so orders can be carried out in
 any process, in any sequence, twice if need be, and give the same offspring. What depends on the rest of the set (near
-duplicates, marginal gain) is decided by the controller.
+duplicates, marginal gain) is decided by the controller; what an order has to know of the set travels in its compass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from tdlab.blueprints import Workshop, breed, fresh_values, plan
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
+from tdlab.evolution.forecast import Compass, forecast
 from tdlab.records import Blueprint, BusinessCluster, Domains, Tool, Trajectory, Verdict
 from tdlab.rollout import Environment, ScriptedTeacher, SimulatedEnvironment, play
 from tdlab.verify import NearDuplicates, verify
 
-if TYPE_CHECKING:
-    from datasketch import MinHash
+__all__ = ["Draft", "Offspring", "Order", "Studio"]
 
-__all__ = ["Offspring", "Order", "Studio"]
+
+class Draft(NamedTuple):
+    """One way to carry an order out: a parent to start from (None: a new plan), operators to apply in this order.
+
+    ``partner`` is the cluster that a bridge leads to.
+    """
+
+    base: Blueprint | None = None
+    mutations: tuple[str, ...] = ()
+    partner: str | None = None
 
 
 class Order(NamedTuple):
-    """What to try: a cluster, a seed, a parent to start from (None: a new plan), operators to apply in this order.
+    """What to try: a cluster, a seed, and one draft or several, of which the one with the most merit is played.
 
-    ``fresh`` keeps the plan and gives it new values first. A new plan is drawn from ``plan_seed``, or from ``seed``
-    where that is None. ``aim`` is the domain that steering drew.
+    Merit is told by ``compass``; without one the first draft that can be bred is played. ``fresh`` keeps the plan and
+    gives it new values first. A new plan is drawn from ``plan_seed``, or from ``seed`` where that is None. ``aim`` is
+    the domain that steering drew, ``aim_share`` the probability with which it did.
     """
 
     generation: int
     position: int
     seed: int
     cluster: str
-    base: Blueprint | None = None
-    mutations: tuple[str, ...] = ()
+    drafts: tuple[Draft, ...] = (Draft(),)
+    compass: Compass | None = None
     fresh: bool = False
     plan_seed: int | None = None
-    partner: str | None = None
     distractors: tuple[str, ...] = ()
     aim: str | None = None
+    aim_share: float | None = None
 
 
 class Offspring(NamedTuple):
-    """What became of an order. ``failure`` says why there is no blueprint; then the other fields are None."""
+    """What became of an order. ``failure`` says why there is no blueprint; then the other fields are empty.
+
+    ``sketch`` is what `tdlab.verify.NearDuplicates` compares, and nothing that others look into. ``chosen`` is the
+    place of the draft that was played, ``merits`` holds the merit of each (None: it could not be
+    bred, or there was nothing to choose by). ``applied`` and ``refused`` are about the operators of the chosen draft.
+    """
 
     order: Order
     blueprint: Blueprint | None = None
     trajectory: Trajectory | None = None
     verdict: Verdict | None = None
     features: Features | None = None
-    sketch: MinHash | None = None
+    sketch: Any = None
     applied: tuple[str, ...] = ()
     refused: Mapping[str, str] = {}
     failure: str = ""
+    chosen: int = 0
+    merits: tuple[float | None, ...] = ()
 
 
 class Studio:
@@ -82,36 +99,71 @@ class Studio:
 
     def produce(self, order: Order) -> Offspring:
         """Carry out an order. What cannot be planned is an offspring with a ``failure``, not an exception."""
+        bred, merits, failure = self._breed_drafts(order)
+        if not bred:
+            return Offspring(order, failure=failure, merits=merits)
+        chosen = max(bred, key=lambda place: (merits[place] or 0.0, -place))
+        blueprint, applied, refused = bred[chosen]
+        tools = {key: self.tools[key] for key in blueprint.offered}
+        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), self._environment(blueprint, tools))
+        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
+        return Offspring(
+            order,
+            blueprint,
+            rollout.trajectory,
+            verdict,
+            features=featurise(rollout.trajectory, tools, self.domains),
+            sketch=self._duplicates.sketch(rollout.trajectory) if verdict.accepted else None,
+            applied=applied,
+            refused=refused,
+            chosen=chosen,
+            merits=merits,
+        )
+
+    def _breed_drafts(
+        self, order: Order
+    ) -> tuple[dict[int, tuple[Blueprint, tuple[str, ...], dict[str, str]]], tuple[float | None, ...], str]:
+        """The drafts that could be bred, by place; the merit of every draft; why the first that could not failed."""
         cluster = self.clusters[order.cluster]
         workshop = Workshop(
             cluster=cluster,
             tools=self.tools,
-            partner=self.clusters.get(order.partner) if order.partner else None,
             distractors=order.distractors,
             config=self.config.blueprints,
             facts=self.config.rollout.facts,
         )
-        applied: tuple[str, ...] = ()
-        refused: dict[str, str] = {}
-        try:
-            if order.base is None:
-                seed = order.seed if order.plan_seed is None else order.plan_seed
-                blueprint = plan(
-                    cluster, self.tools, seed=seed, config=self.config.blueprints, facts=self.config.rollout.facts
-                )
-            else:
-                blueprint = order.base
-            if order.fresh:
-                blueprint = fresh_values(blueprint, workshop, seed=order.seed)
-            bred = breed(blueprint, order.mutations, workshop, seed=order.seed)
-            blueprint, applied, refused = bred.blueprint, bred.applied, bred.refused
-            if order.base is not None and not applied and not order.fresh:
-                blueprint = fresh_values(blueprint, workshop, seed=order.seed)
-        except BlueprintError as error:
-            return Offspring(order, failure=error.found, applied=applied, refused=refused)
-        tools = {key: self.tools[key] for key in blueprint.offered}
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), self._environment(blueprint, tools))
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
-        features = featurise(rollout.trajectory, tools, self.domains)
-        sketch = self._duplicates.sketch(rollout.trajectory) if verdict.accepted else None
-        return Offspring(order, blueprint, rollout.trajectory, verdict, features, sketch, applied, refused)
+        bred: dict[int, tuple[Blueprint, tuple[str, ...], dict[str, str]]] = {}
+        merits: list[float | None] = []
+        failure = ""
+        for place, draft in enumerate(order.drafts):
+            try:
+                partner = self.clusters.get(draft.partner) if draft.partner else None
+                shop = workshop._replace(partner=partner)
+                bred[place] = self._breed(order, draft, shop, seed=order.seed + place)
+            except BlueprintError as error:
+                failure = failure or error.found
+                merits.append(None)
+                continue
+            if order.compass is None:
+                merits.append(None)
+                break
+            merits.append(order.compass.merit(forecast(bred[place][0], self.tools)))
+        return bred, tuple(merits), failure
+
+    def _breed(
+        self, order: Order, draft: Draft, workshop: Workshop, *, seed: int
+    ) -> tuple[Blueprint, tuple[str, ...], dict[str, str]]:
+        config = self.config
+        if draft.base is None:
+            drawn = seed if order.plan_seed is None else order.plan_seed
+            blueprint = plan(
+                workshop.cluster, self.tools, seed=drawn, config=config.blueprints, facts=config.rollout.facts
+            )
+        else:
+            blueprint = draft.base
+        if order.fresh:
+            blueprint = fresh_values(blueprint, workshop, seed=seed)
+        child, applied, refused = breed(blueprint, draft.mutations, workshop, seed=seed)
+        if draft.base is not None and not applied and not order.fresh:
+            child = fresh_values(child, workshop, seed=seed)
+        return child, applied, refused

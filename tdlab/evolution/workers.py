@@ -1,20 +1,23 @@
 """Carrying orders out, in this process or in several, with the same result in the same sequence.
 
-Worker processes are spawned, hold the studio, and leave when their parent is gone. Orders are idempotent: when a
-worker dies, the unfinished ones are given to new workers.
+Worker processes are spawned, are handed the studio once, and leave when their parent is gone, however it went. Orders
+are idempotent: what a worker had when it died is given to another. There is one pipe a worker and nothing that workers
+share, so that one that dies, at whatever moment, leaves no lock behind; the executors of the standard library can hang
+there.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
 import pickle
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Self
 
@@ -23,8 +26,29 @@ from tdlab.evolution.studio import Offspring, Order, Studio
 
 __all__ = ["Workers"]
 
-_TRIES = 3
+_TRIES = 3  # deaths in a row, with nothing finished in between, that are borne
 _PIECES = 4  # pieces that a worker's share of a batch is cut into, to even out their times
+_Piece = tuple[int, int]  # the number of the batch, and of the piece in it
+_GONE = (EOFError, OSError)  # what a pipe raises whose other end has died
+
+
+class _Worker:
+    """A process and the pipe to it. It is idle, or at work on ``piece``, or starting (``ready`` is not set)."""
+
+    def __init__(self) -> None:
+        ours, theirs = multiprocessing.get_context("spawn").Pipe()
+        self.pipe: Connection = ours
+        self.piece: _Piece | None = None
+        self.ready = False
+        with theirs, _interrupts_held_back():
+            self.process = SpawnProcess(target=_work, args=(theirs,), daemon=True)
+            self.process.start()
+
+    def end(self) -> None:
+        """Stop it now; what it was at work on is not missed, since orders can be carried out again."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
 
 
 class Workers:
@@ -33,7 +57,9 @@ class Workers:
     def __init__(self, studio: Studio, count: int) -> None:
         self._studio = studio
         self._count = count
-        self._pool: ProcessPoolExecutor | None = None
+        self._crew: list[_Worker] = []
+        self._batch = 0
+        self._packed = b""
 
     def __enter__(self) -> Self:
         return self
@@ -41,71 +67,118 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._drop(wait=kind is None)
+        while self._crew:
+            self._crew.pop().end()
 
     def produce(self, orders: Sequence[Order]) -> Iterator[Offspring]:
-        """Offspring in the sequence of the orders. WorkerError when workers keep dying on the same orders."""
+        """Offspring in the sequence of the orders. WorkerError when workers keep dying on them."""
         if self._count <= 1 or len(orders) < 2:
             for order in orders:
                 yield self._studio.produce(order)
             return
+        self._batch += 1
         size = max(1, -(-len(orders) // (self._count * _PIECES)))
         pieces = [orders[n : n + size] for n in range(0, len(orders), size)]
+        waiting = list(range(len(pieces)))
         done: dict[int, list[Offspring]] = {}
-        for _ in range(_TRIES):
-            missing = [n for n in range(len(pieces)) if n not in done]
-            pool = self._workers()
-            try:
-                futures = {n: pool.submit(_produce, pieces[n]) for n in missing}
-                for n in missing:
-                    done[n] = futures[n].result()
-            except BrokenProcessPool:
-                self._drop(wait=False)
-                continue
-            break
-        if len(done) < len(pieces):
-            raise WorkerError(
-                f"worker processes died {_TRIES} times on generation {orders[0].generation}",
-                expected="workers that live to the end of a batch",
-                do="look for what kills them (memory?), or run with --workers 1",
-            )
-        for n in range(len(pieces)):
-            yield from done[n]
+        deaths = told = 0
+        while told < len(pieces):
+            while len(self._crew) < self._count:
+                self._crew.append(_Worker())
+            for worker in self._spoken(pieces, waiting):
+                try:
+                    finished = self._read(worker)
+                except _GONE:
+                    self._bury(worker, waiting)
+                    deaths += 1
+                    if deaths >= _TRIES:
+                        raise WorkerError(
+                            f"worker processes died {deaths} times on generation {orders[0].generation}",
+                            expected="workers that live to the end of a batch",
+                            do="look for what kills them (memory?), or run with --workers 1",
+                        ) from None
+                    continue
+                if finished is not None:
+                    (batch, number), made = finished
+                    deaths = 0
+                    if batch == self._batch:
+                        done[number] = made
+            while told in done:
+                yield from done.pop(told)
+                told += 1
 
-    def _workers(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._count,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_begin,
-                initargs=(pickle.dumps(self._studio),),
-            )
-        return self._pool
+    def _spoken(self, pieces: Sequence[Sequence[Order]], waiting: list[int]) -> list[_Worker]:
+        """Give work to who is idle, then wait; the workers that have said something, or whose pipe has ended."""
+        for worker in self._crew:
+            if worker.ready and worker.piece is None and waiting:
+                worker.piece = (self._batch, waiting.pop(0))
+                with suppress(*_GONE):  # it has died: reading from it will tell
+                    worker.pipe.send((worker.piece, pieces[worker.piece[1]]))
+        speaking = connection.wait([worker.pipe for worker in self._crew])
+        return [worker for worker in self._crew if worker.pipe in speaking]
 
-    def _drop(self, *, wait: bool) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=True)
-            self._pool = None
+    def _read(self, worker: _Worker) -> tuple[_Piece, list[Offspring]] | None:
+        """What a worker has finished; None for one that says it is ready. One of `_GONE` where it has died."""
+        said: tuple[_Piece, list[Offspring]] | BaseException | None = worker.pipe.recv()
+        if said is None:
+            self._packed = self._packed or pickle.dumps(self._studio)
+            worker.pipe.send_bytes(self._packed)
+            worker.ready = True
+            return None
+        if isinstance(said, BaseException):
+            raise said
+        worker.piece = None
+        return said
+
+    def _bury(self, worker: _Worker, waiting: list[int]) -> None:
+        """Part with a dead worker; what it was at work on goes to the front of what waits."""
+        if worker.piece is not None and worker.piece[0] == self._batch:
+            waiting.insert(0, worker.piece[1])
+        self._crew.remove(worker)
+        worker.end()
 
 
-_studio: Studio | None = None
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits until the block ends. Processes that are spawned within it never hear of it: they inherit the mask.
+
+    Without this a worker that is still starting would die of it with a traceback.
+    """
+    resource_tracker.ensure_running()  # it would lift the mask when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(studio: bytes) -> None:
-    """Set a worker up: it ignores Ctrl-C (its parent decides) and ends with its parent, however that ends."""
-    global _studio
+def _work(pipe: Connection) -> None:
+    """A worker's life: it ignores Ctrl-C (its parent decides) and ends with its parent, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
 
         def leave_with_parent() -> None:
-            multiprocessing.connection.wait([parent.sentinel])
+            connection.wait([parent.sentinel])
             os._exit(1)
 
         threading.Thread(target=leave_with_parent, daemon=True).start()
-    _studio = pickle.loads(studio)  # noqa: S301  # made by our own parent
+    with suppress(*_GONE):  # the parent has closed the pipe, or is gone
+        pipe.send(None)
+        studio: Studio = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
+        while True:
+            piece, orders = pipe.recv()
+            try:
+                answer: object = (piece, [studio.produce(order) for order in orders])
+            except Exception as error:  # noqa: BLE001  # it is raised in the parent
+                answer = _portable(error)
+            pipe.send(answer)
 
 
-def _produce(orders: Sequence[Order]) -> list[Offspring]:
-    assert _studio is not None  # set by _begin
-    return [_studio.produce(order) for order in orders]
+def _portable(error: Exception) -> Exception:
+    """The error, or where it cannot be sent, one that says what it was."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # made on the line itself
+    except Exception:  # noqa: BLE001  # a stranger's exception may fail in any way
+        return WorkerError(f"a worker failed: {type(error).__name__}: {error}", do="run with --workers 1 to see where")
+    return error

@@ -53,8 +53,11 @@ class Definitions:
     quality: Json = "published"
 
 
-def read_service(found: Definitions, *, taxonomy: Taxonomy, where: str) -> tuple[Service, list[PoolIssue]]:
-    """The service with those of its tools that can be used, classified; and what was set aside, mended or noted."""
+def read_service(found: Definitions, *, taxonomy: Taxonomy | None, where: str) -> tuple[Service, list[PoolIssue]]:
+    """The service with those of its tools that can be used; and what was set aside, mended or noted.
+
+    It is classified by ``taxonomy`` (its own domain, label or keywords), or left without domains where that is None.
+    """
     name = clean_text(found.name)
     tools: list[Tool] = []
     issues: list[PoolIssue] = []
@@ -74,6 +77,8 @@ def read_service(found: Definitions, *, taxonomy: Taxonomy, where: str) -> tuple
         schema_quality=qualities.get(str(found.quality), "published"),
         tools=tuple(tools),
     )
+    if taxonomy is None:
+        return service, issues
     domains: Domains
     if found.domain is not None and found.domain in taxonomy:
         domains = {found.domain: 1.0}

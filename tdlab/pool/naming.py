@@ -66,11 +66,13 @@ _VERBS: dict[Operation, frozenset[str]] = {
         "delete remove clear drop destroy purge uninstall erase unlink detach forget trash unregister".split()
     ),
     "act": frozenset(
-        "send approve reject start stop pause resume close reopen assign pay refund transfer confirm accept decline sign"
+        "send approve reject start stop pause resume close reopen assign pay refund transfer confirm accept decline"
+        " sign"
         " complete finish capture release renew activate deactivate enable disable lock unlock run execute trigger"
         " notify reply forward share connect join leave play click type press navigate fill scroll dispatch ship return"
         " redeem apply charge authorize escalate resolve commit push pull checkout stage restart reboot rotate upgrade"
-        " cancel revoke unsubscribe archive withdraw void dismiss terminate kill swap buy sell trade vote follow unfollow like call invoke submit_order exchange comment enter log_in login"
+        " cancel revoke unsubscribe archive withdraw void dismiss terminate kill swap buy sell trade vote follow"
+        " unfollow like call invoke submit_order exchange comment enter log_in login"
         " logout select hover drag reset restore undo wait test manage install switch use process promote".split()
     ),
     "compute": frozenset(

@@ -9,9 +9,10 @@ the words of the first two. `ScriptedTeacher` is offline and seeded; `SimulatedE
 from __future__ import annotations
 
 from tdlab.rollout.engine import Inspector, Rollout, play
-from tdlab.rollout.environments import Environment, SimulatedEnvironment, ToolResult
+from tdlab.rollout.environments import Environment, ToolResult
 from tdlab.rollout.live import LiveEnvironment
 from tdlab.rollout.scripted import ScriptedTeacher
+from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import AssistantTurn, AssistantView, Request, Teacher, UserBrief, UserTurn, UserView, brief_of
 
 __all__ = [

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tdlab.records import Blueprint, Execution, Message, Tool, ToolCall, Trajectory, digest
+from tdlab.records import (
+    Blueprint,
+    Call,
+    Execution,
+    Json,
+    Message,
+    Observed,
+    Step,
+    Tool,
+    ToolCall,
+    Trajectory,
+    digest,
+)
 from tdlab.rollout.environments import Environment
 from tdlab.rollout.views import AssistantView, Teacher, UserView, brief_of, offered_names
 
@@ -26,40 +38,70 @@ class Rollout(NamedTuple):
 
 
 class Inspector:
-    """Follows a rollout along its blueprint: which planned call each call is, and whether its turn has come."""
+    """Follows a rollout along its blueprint: which planned call each call is, and whether its turn has come.
+
+    ``steps`` maps a step to the ids of the calls that carried it out, in the order in which they were made.
+    """
 
     def __init__(self, blueprint: Blueprint) -> None:
-        self._blueprint = blueprint
-        self._left = [(step, index, call) for step, index, call in blueprint.calls()]
+        self._left = [_Planned(step, index, call, step.needs()) for step, index, call in blueprint.calls()]
         self._done: set[str] = {step.id for step in blueprint.steps if not step.calls}
-        self.steps: dict[str, list[str]] = {}
+        self._made: dict[tuple[str, int], list[str]] = {}
         self._awaits_retry: dict[str, tuple[str, int]] = {}
+        self.steps: dict[str, list[str]] = {}
 
-    def admit(self, tool: str, call_id: str) -> str:
-        """Take note of a call; returns why it leaves the plan, or an empty string."""
+    def admit(self, tool: str, call_id: str, arguments: Mapping[str, Json] | None = None) -> str:
+        """Take note of a call of the tool with the key ``tool``; returns why it leaves the plan, or an empty string.
+
+        Where several planned calls could be meant, ``arguments`` tell which: the first whose known values they have.
+        """
         if tool in self._awaits_retry:
-            step_id, index = self._awaits_retry.pop(tool)
-            self.steps[step_id].append(call_id)
+            self._take(*self._awaits_retry.pop(tool), call_id)
             return ""
-        for place, (step, index, call) in enumerate(self._left):
-            if call.tool == tool and all(needed in self._done for needed in step.needs()):
-                del self._left[place]
-                self.steps.setdefault(step.id, []).append(call_id)
-                if step.failure is not None:
-                    self._awaits_retry[tool] = (step.id, index)
-                if not any(left.id == step.id for left, _, _ in self._left):
-                    self._done.add(step.id)
-                return ""
-        planned = any(call.tool == tool for _, _, call in self._left)
-        return (
-            f"{tool} was called before what it needs was done"
-            if planned
-            else f"{tool} is not in the plan at this point"
-        )
+        ready = [
+            place
+            for place, planned in enumerate(self._left)
+            if planned.call.tool == tool and all(needed in self._done for needed in planned.needs)
+        ]
+        if not ready:
+            planned = any(left.call.tool == tool for left in self._left)
+            why = "was called before what it needs was done" if planned else "is not in the plan at this point"
+            return f"{tool} {why}"
+        fitting = [place for place in ready if _agrees(self._left[place].call, arguments)] if len(ready) > 1 else ready
+        step, number, _, _ = self._left.pop((fitting or ready)[0])
+        self._take(step.id, number, call_id)
+        if step.failure is not None:
+            self._awaits_retry[tool] = (step.id, number)
+        if not any(left.step.id == step.id for left in self._left):
+            self._done.add(step.id)
+        return ""
+
+    def made_by(self, step: str, index: int) -> list[str]:
+        """Ids of the calls that carried out one planned call of a step: one, or two where the first was to fail."""
+        return self._made.get((step, index), [])
 
     def missing(self) -> tuple[str, ...]:
         """Steps with calls that have not been made."""
-        return tuple(dict.fromkeys(step.id for step, _, _ in self._left))
+        return tuple(dict.fromkeys(planned.step.id for planned in self._left))
+
+    def _take(self, step: str, index: int, call_id: str) -> None:
+        self.steps.setdefault(step, []).append(call_id)
+        self._made.setdefault((step, index), []).append(call_id)
+
+
+class _Planned(NamedTuple):
+    step: Step
+    number: int
+    call: Call
+    needs: tuple[str, ...]
+
+
+def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
+    """Whether the arguments have every value that the plan knows beforehand."""
+    if arguments is None:
+        return True
+    known = {p: b.value for p, b in call.arguments.items() if not isinstance(b, Observed)}
+    return all(arguments.get(parameter) == value for parameter, value in known.items())
 
 
 def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, environment: Environment) -> Rollout:
@@ -117,7 +159,7 @@ def _execute(
     if tool is None:
         text = f"there is no tool {call.name!r}"
         return (Message(role="tool", content=text, tool_call_id=call.id, is_error=True), None), text
-    left = inspector.admit(tool.key, call.id)
+    left = inspector.admit(tool.key, call.id, call.arguments)
     if left:
         return (Message(role="tool", content=left, tool_call_id=call.id, is_error=True), None), left
     result = environment.call(tool, call.arguments, call_id=call.id)

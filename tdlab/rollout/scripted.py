@@ -7,13 +7,21 @@ was not said or not returned, it cannot make the call and says so. Wordings vary
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, say
 from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, rng_for
-from tdlab.rollout.views import AssistantTurn, AssistantView, UserTurn, UserView, describe, offered_names
+from tdlab.rollout.reporting import report, value_at
+from tdlab.rollout.views import (
+    AssistantTurn,
+    AssistantView,
+    Request,
+    UserTurn,
+    UserView,
+    describe,
+    goal_steps,
+    offered_names,
+)
 
 __all__ = ["ScriptedTeacher"]
 
@@ -55,13 +63,19 @@ _ANSWERS: dict[str, tuple[str, ...]] = {
     "formal": ("Certainly: {details}.", "With pleasure, {details}."),
 }
 _AGREED = ("Yes, go ahead.", "Yes, please do.", "That is right, please continue.", "Confirmed.")
-_ASKS = ("Could you tell me {things}?", "To go on I need {things}. Could you give me that?", "What is {things}?")
-_CONFIRMS = ("This will {goal} ({details}). Shall I go ahead?", "Before I {goal} with {details}: shall I go ahead?")
+_ASKS = ("Could you tell me {things}?", "To go on I need to know {things}. Could you tell me?", "What {is_} {things}?")
+_CONFIRMS = (
+    "I am about to {goal}: {details}. Shall I go ahead?",
+    "Before I {goal}, please check: {details}. Shall I go ahead?",
+)
+_PLAIN_CONFIRMS = ("I am about to {goal}. Shall I go ahead?", "I would now {goal}. Shall I go ahead?")
 _REFUSALS = (
     "I'm sorry, I can't do that: none of my tools can {goal}.",
     "I can't help with that one, since none of the tools I have can {goal}.",
 )
-_DONE = ("Done. {facts}", "That is done. {facts}", "All set. {facts}", "Here you are. {facts}")
+_DONE = ("Done. ", "That is done. ", "All set. ", "")
+_FOUND = ("Here you are. ", "")
+_SHORT = 90  # characters up to which two goals share a sentence
 _STUCK = "I can't go on: {what} is neither in what you told me nor in what the tools returned."
 
 
@@ -78,6 +92,7 @@ class ScriptedTeacher:
         self._rng = rng_for(blueprint.seed, blueprint.id, "assistant words")
         self._done: list[str] = []
         self._call_ids: dict[tuple[str, int], str] = {}
+        self._made: dict[str, ToolCall] = {}
         self._calls = 0
         self._retried: set[str] = set()
         self._closed_turns: set[int] = set()
@@ -91,7 +106,7 @@ class ScriptedTeacher:
         if self._stuck:
             return None
         last = view.messages[-1].content if view.messages else ""
-        if last.endswith("Shall I go ahead?") or last.endswith("shall I go ahead?"):
+        if last.endswith("Shall I go ahead?"):
             return UserTurn(rng.choice(_AGREED), "answer")
         asked = [
             (name, value) for name, value in brief.withheld.items() if last.endswith("?") and f"the {name}" in last
@@ -103,11 +118,24 @@ class ScriptedTeacher:
             return None
         request = brief.requests[view.requests_made]
         first = view.requests_made == 0
-        opening = rng.choice((_OPENERS if first else _NEXT)[brief.persona.style])
-        text = opening.format(name=brief.persona.name, role=_article(brief.persona.role), goal=request.goal)
+        openings = (_OPENERS if first else _NEXT)[brief.persona.style]
+        turned = (view.requests_made + self._blueprint.seed) % len(openings)  # no opening twice in a row
+        opening = rng.choice(openings) if first else openings[turned]
+        return UserTurn(self._request(request, opening, view), "request")
+
+    def _request(self, request: Request, opening: str, view: UserView) -> str:
+        """The request in words: its first goal, then the others in their order, then the details."""
+        persona = view.brief.persona
+        goal, *others = request.goals
+        if len(others) == 1 and len(goal) + len(others[0]) <= _SHORT:
+            goal, others = f"{goal} and then {others[0]}", []
+        text = opening.format(name=persona.name, role=_article(persona.role), goal=goal)
+        if others:
+            steps = [*others[:-1], f"finally {others[-1]}"] if len(others) > 1 else others
+            text += f" After that I need to {', then '.join(steps)}."
         if request.details:
-            text += " " + rng.choice(_DETAILS).format(details=describe(request.details))
-        return UserTurn(text, "request")
+            text += " " + self._user_rng.choice(_DETAILS).format(details=describe(request.details))
+        return " ".join((text, *request.remarks))
 
     # -- the assistant
 
@@ -121,14 +149,16 @@ class ScriptedTeacher:
                 self._retried.add(step.id)
                 return self._carry_out(step, view)
             return self._give_up("I can't go on: " + _error_text(last.content))
-        step = next((s for s in self._blueprint.steps if s.id not in self._done and s.turn == turn), None)  # type: ignore[assignment]
-        if step is None:
+        left = [s for s in self._blueprint.steps if s.id not in self._done and s.turn == turn]
+        if not left:
             self._closed_turns.add(turn)
-            return AssistantTurn(self._summary(view))
+            return AssistantTurn(self._summary(turn, view))
+        step = left[0]
         self._done.append(step.id)
         if step.kind == "ask":
             things = _join([f"the {ask.label}" for ask in step.asks])
-            return AssistantTurn(self._rng.choice(_ASKS).format(things=things))
+            is_ = "are" if len(step.asks) > 1 or things.endswith("s") else "is"
+            return AssistantTurn(self._rng.choice(_ASKS).format(things=things, is_=is_))
         if step.kind == "confirm":
             return self._confirm(self._blueprint.step(str(step.about)), view)
         if step.kind == "refuse":
@@ -153,7 +183,8 @@ class ScriptedTeacher:
             self._calls += 1
             call_id = f"call_{self._calls}"
             self._call_ids[step.id, index] = call_id
-            made.append(ToolCall(id=call_id, name=self._names[call.tool], arguments=arguments))
+            self._made[call_id] = ToolCall(id=call_id, name=self._names[call.tool], arguments=arguments)
+            made.append(self._made[call_id])
         return AssistantTurn("", tuple(made))
 
     def _arguments(self, call: Call, view: AssistantView) -> dict[str, Json] | str:
@@ -184,40 +215,31 @@ class ScriptedTeacher:
         arguments = self._arguments(call, view)
         if isinstance(arguments, str):
             return self._give_up(_STUCK.format(what=f"the {arguments}"))
-        details = _join([f"{label(p)} {say(v)}" for p, v in arguments.items()]) or "no further details"
-        text = self._rng.choice(_CONFIRMS).format(goal=goal_phrase(self._tools[call.tool]), details=details)
+        goal, details = (
+            goal_phrase(self._tools[call.tool]),
+            _join([f"{label(p)} {say(v)}" for p, v in arguments.items()]),
+        )
+        text = self._rng.choice(_CONFIRMS if details else _PLAIN_CONFIRMS).format(goal=goal, details=details)
         return AssistantTurn(text)
 
-    def _summary(self, view: AssistantView) -> str:
-        """A reply that reports what the last results say, in at most six facts."""
-        start = max((n for n, m in enumerate(view.messages) if m.role == "user"), default=0)
-        facts: list[str] = []
-        for message in reversed(view.messages[start:]):
-            if message.role == "tool" and not message.is_error:
-                for name, value in leaves(_parsed(message.content)):
-                    if value not in (None, "", [], {}) and name and len(str(value)) <= 80:
-                        facts.append(f"{label(name)}: {say(value)}")
-                break
-        text = "; ".join(dict.fromkeys(facts[:6]))
-        return self._rng.choice(_DONE).format(facts=text + "." if text else "").strip()
-
-
-def value_at(text: str, path: tuple[str | int, ...]) -> Json:
-    """The scalar or list at ``path`` in a tool message that holds JSON; None where it is not there."""
-    place: Any = _parsed(text)
-    for part in path:
-        if isinstance(part, int):
-            place = place[part] if isinstance(place, list) and -len(place) <= part < len(place) else None
-        else:
-            place = place.get(part) if isinstance(place, dict) else None
-    return place
-
-
-def _parsed(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    def _summary(self, turn: int, view: AssistantView) -> str:
+        """A reply that reports what each call that the user wanted has changed or found."""
+        results = {m.tool_call_id: m for m in view.messages if m.role == "tool" and not m.is_error}
+        parts: list[str] = []
+        changed = False
+        for step in goal_steps(self._blueprint, self._tools, turn):
+            for index, call in enumerate(step.calls):
+                call_id = self._call_ids.get((step.id, index))
+                message = results.get(call_id)
+                if message is None or call_id is None:
+                    continue
+                arguments = self._made[call_id].arguments
+                several = len(step.calls) > 1
+                told = report(self._tools[call.tool], arguments, message.content, several=several)
+                parts.append(told.text)
+                changed = changed or told.changed
+        opening = self._rng.choice(_DONE if changed or not parts else _FOUND)
+        return (opening + " ".join(dict.fromkeys(parts))).strip() or _DONE[1].strip()
 
 
 def _error_text(text: str) -> str:

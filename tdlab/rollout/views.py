@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from tdlab.blueprints.wording import goal_phrase, label, say
-from tdlab.pool.naming import nature
-from tdlab.records import Blueprint, Json, Message, Persona, Said, Tool, ToolCall
+from tdlab.blueprints.roles import roles
+from tdlab.blueprints.wording import detail, goal_phrase, label
+from tdlab.records import Blueprint, Json, Message, Observed, Persona, Said, Step, Tool, ToolCall
 
 __all__ = [
     "AssistantTurn",
@@ -23,15 +23,22 @@ __all__ = [
     "UserTurn",
     "UserView",
     "brief_of",
+    "describe",
+    "goal_steps",
     "offered_names",
 ]
 
 
 class Request(NamedTuple):
-    """One thing the user wants: how they would name it, and (label, value) of what they say about it at once."""
+    """One thing the user wants: its goals as ends of "I need to ...", what they say about it, and how to choose.
 
-    goal: str
-    details: tuple[tuple[str, Json], ...]
+    ``details`` are (label, value) pairs, said at once. ``remarks`` are whole sentences, such as which of several
+    results to take.
+    """
+
+    goals: tuple[str, ...]
+    details: tuple[tuple[str, Json], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class UserBrief(NamedTuple):
@@ -85,24 +92,36 @@ class Teacher(Protocol):
         ...
 
 
+def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tuple[Step, ...]:
+    """The steps of a turn that the user wants for their own sake: they change something, or nothing else needs them."""
+    steps = [step for step in blueprint.steps if step.turn == turn]
+    used = {needed for step in steps for needed in step.needs()}
+    return tuple(
+        step
+        for step in steps
+        if step.calls
+        and (step.id not in used or any(roles(tools[c.tool]).nature.effect in ("write", "delete") for c in step.calls))
+    )
+
+
 def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     """The user's part of a blueprint: requests in order, details said at once, details told only if asked."""
-    turns = sorted({step.turn for step in blueprint.steps})
     withheld: dict[str, Json] = {}
     said_before: set[str] = set()
     requests = []
-    for turn in turns:
+    for turn in sorted({step.turn for step in blueprint.steps}):
         details: dict[str, tuple[str, Json]] = {}
-        goals: list[str] = []
-        steps = [step for step in blueprint.steps if step.turn == turn]
-        used = {needed for step in steps for needed in step.needs()}
-        for step in steps:
+        goals = [goal_phrase(tools[c.tool]) for step in goal_steps(blueprint, tools, turn) for c in step.calls]
+        remarks: dict[str, None] = {}
+        for step in blueprint.steps:
+            if step.turn != turn:
+                continue
             if step.kind == "refuse":
                 goals.append(step.request)
             for call in step.calls:
-                if step.id not in used or nature(tools[call.tool]).effect in ("write", "delete"):
-                    goals.append(goal_phrase(tools[call.tool]))
                 for binding in call.arguments.values():
+                    if isinstance(binding, Observed):
+                        remarks |= dict.fromkeys(_choice(blueprint, tools, binding))
                     if not isinstance(binding, Said) or binding.slot in said_before:
                         continue
                     if binding.when == "at_once":
@@ -110,12 +129,24 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
                     else:
                         withheld.setdefault(label(binding.slot), binding.value)
         said_before |= set(details)
-        requests.append(Request(", and ".join(dict.fromkeys(goals)), tuple(details.values())))
+        requests.append(Request(tuple(dict.fromkeys(goals)), tuple(details.values()), tuple(remarks)))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
 
 
+def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: Observed) -> tuple[str, ...]:
+    """How the user wants one of several results to be chosen, where the plan takes the first."""
+    source = blueprint.step(binding.step).calls[binding.call]
+    listed = roles(tools[source.tool]).listed
+    if 0 not in binding.path or listed is None or binding.path[0] != listed[0]:
+        return ()
+    return (f"If several {label(listed[0])} come up, take the first.",)
+
+
 def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str, str]:
-    """Function name -> tool key: the tool's own name where it is free, else with its service in front, in [A-Za-z0-9_-]{1,64}."""
+    """Function name -> tool key: the tool's own name where it is free, else with its service in front.
+
+    Names keep to what chat APIs allow: ``[A-Za-z0-9_-]``, at most 64 characters.
+    """
     names: dict[str, str] = {}
     plain = [_function_name(tools[key].name) for key in keys]
     for key, name in zip(keys, plain, strict=True):
@@ -131,8 +162,9 @@ def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str,
 
 
 def describe(details: tuple[tuple[str, Json], ...]) -> str:
-    """Details in running text: ``the city is Lyon, the date is 2026-03-04``."""
-    return ", ".join(f"the {name} is {say(value)}" for name, value in details)
+    """Details in running text: ``the city is Lyon, green only: yes, at most 5 results``."""
+    parts = [detail(name, value) for name, value in details]
+    return ", ".join(parts)
 
 
 def _function_name(name: str) -> str:

@@ -6,7 +6,8 @@ judges it against the set it would join.
 
 from __future__ import annotations
 
-from tdlab.verify.checks import CHECKS, Evidence, verify
+from tdlab.verify.checks import CHECKS, verify
 from tdlab.verify.duplicates import NearDuplicates, features_of
+from tdlab.verify.evidence import Evidence
 
 __all__ = ["CHECKS", "Evidence", "NearDuplicates", "features_of", "verify"]

@@ -220,12 +220,35 @@ def test_replies(text: str) -> None:
     assert utterance(text) == "reply"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<think>Shall I go ahead?</think>\n\nDone.", "reply"),
+        ("I wonder whether I can't do this. </think>Which order do you mean?", "ask"),
+        ("All is done. <think>Which one did they mean? <think>", "reply"),
+        ("<think>a</think>Shall I <think>b?</think> go ahead?", "confirm"),
+    ],
+)
+def test_thoughts_are_not_said(text: str, said: str) -> None:
+    assert utterance(text) == said
+    silent = Trajectory(id="x", messages=(Message(role="assistant", content="<think>Which one?</think>"),))
+    assert signature(silent, {}) == ()
+
+
+def test_asking_for_facts_and_declining_in_part() -> None:
+    assert utterance("I need the order id first. While you look, please confirm:\n- the size is 15 inch") == "ask"
+    assert utterance("I can send it, but I can't gift-wrap it. Reply yes to proceed.") == "confirm"
+    assert utterance("I currently don't have access to the reasons of delays.") == "refuse"
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_something(text: str) -> None:
     assert utterance(text) in ("ask", "confirm", "refuse", "reply")
 
 
-@pytest.mark.parametrize("piece", ["?", "\u201c", '"', ". ", "i can ", "{", "please ", "\n", "a"])
+@pytest.mark.parametrize(
+    "piece", ["?", "<think>", "</think>", "<think>a</think>", "\u201c", '"', ". ", "i can ", "{", "please ", "\n", "a"]
+)
 def test_long_hostile_texts_take_no_time(piece: str) -> None:
     start = time.perf_counter()
     utterance(piece * 300_000)

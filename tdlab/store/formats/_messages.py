@@ -8,7 +8,7 @@ from tdlab.records import Json
 from tdlab.store.formats._build import Talk, Unreadable, name_of
 from tdlab.store.formats._json import text_of
 
-__all__ = ["is_message_list", "read_messages"]
+__all__ = ["is_chat", "is_message_list", "read_messages"]
 
 _ROLES = {
     "system": "system",
@@ -23,6 +23,13 @@ _ROLES = {
 def is_message_list(value: Json) -> bool:
     """Whether this is a list of chat messages, by its first entry."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and value[0].get("role") in _ROLES
+
+
+def is_chat(value: Json) -> bool:
+    """Whether this is a list of chat messages in OpenAI's or ShareGPT's keys, by its first entry."""
+    if is_message_list(value):
+        return True
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and {"from", "value"} <= set(value[0])
 
 
 def read_messages(raw: Json) -> Talk:

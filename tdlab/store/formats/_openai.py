@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
-from tdlab.store.formats._build import Format, Item, Recording, tool_definition
+from tdlab.store.formats._build import Format, Item, Recording, Talk, tool_definition
 from tdlab.store.formats._json import strict_loads
 from tdlab.store.formats._messages import is_message_list, read_messages
 
-__all__ = ["EXTRA", "OPENAI"]
+__all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
 EXTRA = "tdlab"
 """An optional key, a JSON text, for what OpenAI's shape has no place for: tool keys, annotations, domains, errors."""
@@ -29,24 +29,7 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 def _read(item: Item, fallback: str) -> Recording:
     value = item.value
     talk = read_messages(value["messages"])
-    extra = _object(value.get(EXTRA))
-    known = _object(extra.get("tools"))
-    domains = _domains(_object(extra.get("domains")))
-    names = {name: "/".join(_split(name, known, domains)) for name in known}
-    tools: dict[str, Tool] = {}
-    for raw in _list(value.get("tools", value.get("functions"))):
-        bare = tool_definition(raw, "")
-        if bare is None:
-            continue
-        service, name = _split(bare.name, known, domains)
-        tool = bare.model_copy(
-            update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))}
-        )
-        names[bare.name] = tool.key
-        tools.setdefault(tool.key, tool)
-    for called in talk.names:
-        if called not in names:
-            names[called] = "/".join(_split(called, known, domains))
+    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), talk)
     messages = talk.messages
     if "errors" in extra:
         wrong = {call for call in _list(extra["errors"]) if isinstance(call, str)}
@@ -64,6 +47,34 @@ def _read(item: Item, fallback: str) -> Recording:
         OPENAI.name,
         domains,
     )
+
+
+def listed_tools(
+    definitions: Json, note: Json, talk: Talk
+) -> tuple[dict[str, Tool], dict[str, str], dict[str, Domains], dict[str, Any]]:
+    """Definitions by key, visible names to keys, domains by service, and the ``note`` (EXTRA) decoded.
+
+    Tools that the conversation calls and that are not defined get a key too.
+    """
+    extra = _object(note)
+    known = _object(extra.get("tools"))
+    domains = _domains(_object(extra.get("domains")))
+    names = {name: "/".join(_split(name, known, domains)) for name in known}
+    tools: dict[str, Tool] = {}
+    for raw in _list(definitions):
+        bare = tool_definition(raw, "")
+        if bare is None:
+            continue
+        service, name = _split(bare.name, known, domains)
+        tool = bare.model_copy(
+            update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))}
+        )
+        names[bare.name] = tool.key
+        tools.setdefault(tool.key, tool)
+    for called in talk.names:
+        if called not in names:
+            names[called] = "/".join(_split(called, known, domains))
+    return tools, names, domains, extra
 
 
 def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -14,23 +14,35 @@ from pydantic import ValidationError
 
 from tdlab.errors import FormatError
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
+from tdlab.store.formats._array import array_elements
+from tdlab.store.formats._atif import ATIF
+from tdlab.store.formats._bfcl import BFCL
 from tdlab.store.formats._build import Format, LineProblem, Recording, Unreadable
+from tdlab.store.formats._chat import HERMES, SHAREGPT, TOUCAN, TRL
 from tdlab.store.formats._json import strict_loads
 from tdlab.store.formats._mcp_bench import MCP_BENCH
-from tdlab.store.formats._messages import is_message_list
+from tdlab.store.formats._messages import is_chat
 from tdlab.store.formats._openai import OPENAI
 from tdlab.store.formats._tau import TAU, TAU2
 from tdlab.store.formats._toolbench import TOOLBENCH
 
-__all__ = ["FORMATS", "TrajectorySet", "iter_trajectories", "read_trajectories"]
+__all__ = [
+    "FORMATS",
+    "TrajectorySet",
+    "TrajectoryStream",
+    "iter_trajectories",
+    "read_trajectories",
+    "scan_trajectories",
+]
 
-_KNOWN = (TAU2, TAU, MCP_BENCH, TOOLBENCH, OPENAI)
+_KNOWN = (TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI)
 FORMATS = tuple(known.name for known in _KNOWN)
 """Names of the formats that are read, in the order in which they are tried. Parquet files hold ``openai`` rows."""
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_LINE = 256 << 20
 _MOST_DOCUMENT = 1 << 30
+_LONG_LINE = 1 << 20
 _MOST_PROBLEMS = 1000
 _FILE_ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
 
@@ -66,47 +78,153 @@ def read_trajectories(
     offered all that the environment's conversations called. Ids that occur twice get ``#2``, ``#3``, ... FormatError
     where nothing can be read at all.
     """
-    trajectories: list[Trajectory] = []
-    tools: dict[str, Tool] = {}
-    told: dict[str, Domains] = {}
-    names: dict[str, None] = {}
-    problems: list[LineProblem] = []
-    skipped = 0
-    used: dict[str, int] = {}
-    environments: list[str] = []
-    for found in iter_trajectories(path, format=format):
-        if isinstance(found, LineProblem):
-            if len(problems) < _MOST_PROBLEMS:
-                problems.append(found)
-            else:
-                skipped += 1
-            continue
-        trajectories.append(_renamed(found.trajectory, used))
-        environments.append(found.environment)
-        names.setdefault(found.format)
-        for key, tool in found.tools.items():
-            tools.setdefault(key, tool)
-        for service, domains in found.domains.items():
-            told.setdefault(service, domains)
-    if skipped:
-        problems.append(LineProblem(str(path), 0, "", f"{skipped} more parts were left out"))
-    if not trajectories:
-        raise _nothing(path, format, problems)
-    trajectories = _offered(trajectories, environments)
+    gathered = _Gathered(path, format)
+    told: list[tuple[Trajectory, str]] = [(found.trajectory, found.environment) for found in gathered.recordings()]
+    trajectories = tuple(_offered(told, gathered.offers()))
     return TrajectorySet(
-        tuple(trajectories),
-        tools,
-        _classified(trajectories, tools, told, classify),
-        " + ".join(names),
-        tuple(problems),
+        trajectories,
+        gathered.tools,
+        gathered.domains(classify),
+        " + ".join(gathered.formats),
+        gathered.all_problems(),
     )
 
 
-def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterator[Recording | LineProblem]:
-    """The conversations of a file or folder one by one, in order, and what could not be read; JSONL is streamed.
+@dataclass(frozen=True)
+class TrajectoryStream:
+    """What a file, or a folder of files, holds, for files larger than memory: a `TrajectorySet` that is read again.
 
-    Ids are as the file has them, so they may repeat. FormatError when the file cannot be opened, is no text, or is one
-    broken JSON document.
+    ``trajectories`` can be counted and gone through any number of times, and reads the file each time; the other fields
+    are those of `TrajectorySet`. What is held in memory are the tools, the ids and one conversation.
+    """
+
+    trajectories: Collection[Trajectory]
+    tools: dict[str, Tool] = field(default_factory=dict)
+    domains: dict[str, Domains] = field(default_factory=dict)
+    format: str = ""
+    problems: tuple[LineProblem, ...] = ()
+
+
+def scan_trajectories(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    classify: Callable[[Service], Domains] | None = None,
+) -> TrajectoryStream:
+    """As `read_trajectories`, with the same conversations, but none is kept: JSONL, arrays and Parquet are streamed.
+
+    The file is read once here, for its tools and services, and once each time the trajectories are gone through. It
+    must not change in between.
+    """
+    gathered = _Gathered(path, format)
+    count = sum(1 for _ in gathered.recordings())
+    return TrajectoryStream(
+        _Again(path, format, count, gathered.offers()),
+        gathered.tools,
+        gathered.domains(classify),
+        " + ".join(gathered.formats),
+        gathered.all_problems(),
+    )
+
+
+@dataclass(frozen=True)
+class _Again(Collection[Trajectory]):
+    """The trajectories of a file, read anew each time."""
+
+    path: str | Path
+    format: str | None
+    count: int
+    offers: Mapping[str, dict[str, str]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        used: dict[str, int] = {}
+        for found in iter_trajectories(self.path, format=self.format):
+            if isinstance(found, Recording):
+                yield from _offered([(_renamed(found.trajectory, used), found.environment)], self.offers)
+
+    def __contains__(self, wanted: object) -> bool:
+        return any(found == wanted for found in self)
+
+
+class _Gathered:
+    """What all conversations of a file have in common, gathered while they go by."""
+
+    def __init__(self, path: str | Path, format: str | None) -> None:
+        self._path, self._format = path, format
+        self.tools: dict[str, Tool] = {}
+        self.formats: dict[str, None] = {}
+        self._told: dict[str, Domains] = {}
+        self._keys: dict[str, None] = {}
+        self._shared: dict[str, dict[str, str]] = {}
+        self._problems: list[LineProblem] = []
+        self._skipped = 0
+
+    def recordings(self) -> Iterator[Recording]:
+        """Every conversation that can be read, ids made unique; FormatError where there is none."""
+        used: dict[str, int] = {}
+        for found in iter_trajectories(self._path, format=self._format):
+            if isinstance(found, LineProblem):
+                if len(self._problems) < _MOST_PROBLEMS:
+                    self._problems.append(found)
+                else:
+                    self._skipped += 1
+                continue
+            self.formats.setdefault(found.format)
+            for key, tool in found.tools.items():
+                self.tools.setdefault(key, tool)
+            for service, domains in found.domains.items():
+                self._told.setdefault(service, domains)
+            self._keys.update(dict.fromkeys(found.trajectory.tools.values()))
+            if found.environment:
+                self._shared.setdefault(found.environment, {}).update(found.trajectory.tools)
+            yield replace(found, trajectory=_renamed(found.trajectory, used))
+        if not used:
+            raise _nothing(self._path, self._format, self._problems)
+
+    def offers(self) -> dict[str, dict[str, str]]:
+        """Conversations of one environment saw the same tools: environment -> all that any of them called."""
+        return {environment: dict(sorted(tools.items())) for environment, tools in self._shared.items()}
+
+    def all_problems(self) -> tuple[LineProblem, ...]:
+        if self._skipped:
+            return (*self._problems, LineProblem(str(self._path), 0, "", f"{self._skipped} more parts were left out"))
+        return tuple(self._problems)
+
+    def domains(self, classify: Callable[[Service], Domains] | None) -> dict[str, Domains]:
+        """Every service that was offered or called, with its domains."""
+        members: dict[str, dict[str, Tool]] = {}
+        for key in self._keys:
+            tool = self.tools.get(key)
+            if tool is None:
+                service, _, name = key.rpartition("/")
+                tool = Tool(service=service, name=name or key, input_schema={"type": "object"})
+            if tool.service:
+                members.setdefault(tool.service, {}).setdefault(key, tool)
+        found: dict[str, Domains] = {}
+        for service in sorted(members):
+            if service in self._told:
+                found[service] = self._told[service]
+            elif classify is None:
+                found[service] = {service: 1.0}
+            else:
+                offered = tuple(tool for _, tool in sorted(members[service].items()))
+                found[service] = classify(Service(name=service, tools=offered))
+        return found
+
+
+def _offered(told: Iterable[tuple[Trajectory, str]], offers: Mapping[str, dict[str, str]]) -> Iterator[Trajectory]:
+    for trajectory, environment in told:
+        yield trajectory.model_copy(update={"tools": offers[environment]}) if environment else trajectory
+
+
+def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterator[Recording | LineProblem]:
+    """The conversations of a file or folder one by one, in order, and what could not be read.
+
+    JSONL, a JSON array and Parquet are streamed; another JSON document is read whole. Ids are as the file has them, so
+    they may repeat. FormatError when the file cannot be opened, is no text, or is one broken JSON document.
     """
     known = _chosen(format)
     place = Path(path)
@@ -151,6 +269,10 @@ def _file(path: Path, known: tuple[Format, ...]) -> Iterator[Recording | LinePro
                     yield from _value(row, _Place(str(path), stem, 0, f"row {number}"), known)
                 return
             _refuse_encodings(path, head)
+            if _is_long_array(handle):
+                with _Opened(handle) as stream:
+                    yield from _array(path, stem, stream, known)
+                return
             with _Opened(handle) as stream:
                 document, found = _document(path, stream)
             if found:
@@ -191,25 +313,69 @@ class _Opened:
             self._stream.close()
 
 
+def _is_object(line: bytes) -> bool:
+    """Whether a line is a JSON object of its own: then a broken line before it does not make the file one document."""
+    try:
+        return isinstance(strict_loads(line.decode()), dict)
+    except ValueError:
+        return False
+
+
+def _is_long_array(handle: BinaryIO) -> bool:
+    """Whether a file is one JSON array over many lines, or one very long one, of more than one message's parts."""
+    with _Opened(handle) as stream:
+        first = _first_line(stream, _LONG_LINE)
+    if not first.lstrip().startswith(b"["):
+        return False
+    try:
+        strict_loads(first.decode())
+        return False
+    except ValueError:
+        pass
+    with _Opened(handle) as stream:
+        element = next(array_elements(stream), None)
+    if element is None or isinstance(element, ValueError):
+        return False
+    return not is_chat([element])
+
+
+def _first_line(stream: BinaryIO, most: int) -> bytes:
+    """The first line that is not blank, or its first ``most`` bytes; nothing where there is none."""
+    while line := stream.readline(most):
+        line = line.removeprefix(_BOM)
+        if line.strip():
+            return line
+    return b""
+
+
+def _array(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+    for index, element in enumerate(array_elements(stream)):
+        place = _Place(str(path), stem, 0, f"[{index}]")
+        if isinstance(element, ValueError):
+            yield _problem(place, str(element))
+        else:
+            yield from _one(element, place, known)
+
+
 def _document(path: Path, stream: BinaryIO) -> tuple[Json, bool]:
     """The value of a file that is one JSON document, and True; (None, False) for a file of lines."""
-    first = b""
-    while not first.strip():
-        line = stream.readline(_MOST_LINE)
-        if not line:
-            return None, False
-        first = line.removeprefix(_BOM)
+    first = _first_line(stream, _MOST_LINE)
+    if not first:
+        return None, False
     try:
         strict_loads(first.decode())
         return None, False
     except ValueError:
         pass
-    rest = stream.read(_MOST_DOCUMENT)
     opens = first.decode("utf-8", "replace").lstrip()
-    if not rest.strip() or not opens.startswith(("[", "{")):
-        return None, False
     sure = opens.strip() in ("[", "{") or opens.startswith("[")
-    if len(rest) == _MOST_DOCUMENT:
+    second = b"" if sure else _first_line(stream, _MOST_LINE)
+    if not opens.startswith(("[", "{")) or _is_object(second):
+        return None, False
+    rest = second + stream.read(_MOST_DOCUMENT)
+    if not rest.strip():
+        return None, False
+    if len(rest) >= _MOST_DOCUMENT:
         if sure:
             raise FormatError(
                 f"{path}: is one JSON document of over 1 GiB", expected="JSONL", do="write one object a line"
@@ -261,7 +427,7 @@ def _lines(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -
 
 def _value(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     """Whatever a decoded value holds: one conversation, a document of many, or a list of either."""
-    if isinstance(value, list) and not is_message_list(value):
+    if isinstance(value, list) and not is_chat(value):
         for index, one in enumerate(value):
             yield from _one(one, place._replace(where=f"{place.where}[{index}]"), known)
         return
@@ -306,46 +472,6 @@ def _renamed(trajectory: Trajectory, used: dict[str, int]) -> Trajectory:
         identity = f"{trajectory.id}#{used[trajectory.id]}"
     used[identity] = 1
     return trajectory if identity == trajectory.id else trajectory.model_copy(update={"id": identity})
-
-
-def _offered(trajectories: list[Trajectory], environments: list[str]) -> list[Trajectory]:
-    """Conversations of one environment saw the same tools: each is given all that any of them called."""
-    shared: dict[str, dict[str, str]] = {}
-    for trajectory, environment in zip(trajectories, environments, strict=True):
-        if environment:
-            shared.setdefault(environment, {}).update(trajectory.tools)
-    ordered = {environment: dict(sorted(tools.items())) for environment, tools in shared.items()}
-    return [
-        trajectory.model_copy(update={"tools": ordered[environment]}) if environment else trajectory
-        for trajectory, environment in zip(trajectories, environments, strict=True)
-    ]
-
-
-def _classified(
-    trajectories: list[Trajectory],
-    tools: dict[str, Tool],
-    told: dict[str, Domains],
-    classify: Callable[[Service], Domains] | None,
-) -> dict[str, Domains]:
-    members: dict[str, dict[str, Tool]] = {}
-    for trajectory in trajectories:
-        for key in trajectory.tools.values():
-            tool = tools.get(key)
-            if tool is None:
-                service, _, name = key.rpartition("/")
-                tool = Tool(service=service, name=name or key, input_schema={"type": "object"})
-            if tool.service:
-                members.setdefault(tool.service, {}).setdefault(key, tool)
-    found: dict[str, Domains] = {}
-    for service in sorted(members):
-        if service in told:
-            found[service] = told[service]
-        elif classify is None:
-            found[service] = {service: 1.0}
-        else:
-            offered = tuple(tool for _, tool in sorted(members[service].items()))
-            found[service] = classify(Service(name=service, tools=offered))
-    return found
 
 
 def _nothing(path: str | Path, format: str | None, problems: list[LineProblem]) -> FormatError:

@@ -1,0 +1,105 @@
+"""Writing a pool to a file: one JSON line a service, in the shape that `ToolPool.load` reads back.
+
+What is written is what was read: ``ToolPool.load(path)`` of a pool that was loaded, harvested or bundled has its
+fingerprint. Domains are not a field of the format, since they follow from a category or from the words of a service;
+where those do not give the domains that a service has, its domain is written beside the category.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+from tdlab.errors import PoolError
+from tdlab.pool.catalogue import ToolPool
+from tdlab.pool.taxonomy import Taxonomy
+from tdlab.records import Annotations, Json, Service, Tool
+from tdlab.store import atomic_open
+
+__all__ = ["write_pool"]
+
+_HINTS = {
+    "read_only": "readOnlyHint",
+    "destructive": "destructiveHint",
+    "idempotent": "idempotentHint",
+    "open_world": "openWorldHint",
+}
+
+
+def write_pool(pool: ToolPool, path: str | Path) -> int:
+    """Write ``pool`` as JSON lines, packed where ``path`` ends in ``.gz``; returns the number of tools.
+
+    The file appears whole or not at all, with the same bytes for the same pool. Output schemas that were inferred are
+    left out: they are a guess of ours, and no server's word. PoolError where the format cannot keep the domains of a
+    service, which are neither what its category and words give nor a single one (a pool made by hand, or part of a
+    service whose other tools told its domains); StoreError where the file cannot be written.
+    """
+    taxonomy = Taxonomy.bundled()
+    lines = "".join(_line(_service(service, taxonomy)) for service in pool.services)
+    content = lines.encode("utf-8")
+    if Path(path).suffix == ".gz":
+        content = gzip.compress(content, mtime=0)
+    with atomic_open(path) as file:
+        file.write(content)
+    return len(pool)
+
+
+def _line(document: dict[str, Json]) -> str:
+    """One line of JSON; text that is no UTF-8 (half a surrogate pair) is escaped."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, separators=(",", ":"))
+    return text + "\n"
+
+
+def _service(service: Service, taxonomy: Taxonomy) -> dict[str, Json]:
+    document: dict[str, Json] = {"server": service.name, "description": service.description}
+    document["category"] = service.category
+    if taxonomy.classify(service) != service.domains:
+        domain = next(iter(service.domains), "")
+        told = {domain: 1.0} == service.domains and domain in taxonomy
+        if told and service.category is None:
+            document["title"] = service.title
+            document["domain"] = domain
+        elif told and taxonomy.classify(service, labels=(domain,)) == service.domains:
+            document["category"] = [service.category, domain]
+        else:
+            raise PoolError(
+                f"the service {service.name!r} has the domains {service.domains}, which a reader would not find again",
+                expected="domains that follow from its category or its words, or a single one",
+                do="give the service one domain of the taxonomy, and no category that stands for another",
+            )
+    if service.title:
+        document["title"] = service.title
+    document["source"] = service.source
+    document["license"] = service.license
+    document["schema_quality"] = service.schema_quality
+    document["tools"] = [_tool(tool) for tool in service.tools]
+    return document
+
+
+def _tool(tool: Tool) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": tool.input_schema,
+    }
+    if tool.output_schema is not None and not tool.output_inferred:
+        document["outputSchema"] = tool.output_schema
+    if annotations := _annotations(tool.annotations):
+        document["annotations"] = annotations
+    if tool.errors:
+        document["_meta"] = {"tdlab/errors": [{"code": e.code, "message": e.message} for e in tool.errors]}
+    return document
+
+
+def _annotations(annotations: Annotations) -> dict[str, Json]:
+    found: dict[str, Json] = {} if annotations.title is None else {"title": annotations.title}
+    for ours, theirs in _HINTS.items():
+        value = getattr(annotations, ours)
+        if value is not None:
+            found[theirs] = value
+    return found

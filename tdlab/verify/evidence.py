@@ -1,0 +1,93 @@
+"""Evidence: a trajectory beside the blueprint it claims to follow, with what every check needs worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from tdlab.records import Blueprint, Json, Literally, Message, Observed, Said, Tool, ToolCall, Trajectory
+from tdlab.rollout.engine import Inspector
+from tdlab.rollout.reporting import parsed
+
+__all__ = ["Evidence", "Made"]
+
+
+class Made(NamedTuple):
+    """A call that was made: the position of its message, the call, its tool (None: not offered) and its result."""
+
+    position: int
+    call: ToolCall
+    tool: Tool | None
+    result: Message | None
+
+    @property
+    def name(self) -> str:
+        """How reasons speak of the call."""
+        return f"{self.call.name} ({self.call.id})"
+
+    @property
+    def failed(self) -> bool:
+        """Whether its result is an error, or there is none."""
+        return self.result is None or self.result.is_error
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What verification looks at: a trajectory, the blueprint it claims to follow, and the tools by key."""
+
+    trajectory: Trajectory
+    blueprint: Blueprint
+    tools: Mapping[str, Tool]
+
+    @cached_property
+    def results(self) -> Mapping[str, Message]:
+        """Tool messages by the id of the call they answer."""
+        return self.trajectory.results()
+
+    @cached_property
+    def calls(self) -> tuple[Made, ...]:
+        """Every call in order."""
+        named = self.trajectory.tools
+        return tuple(
+            Made(position, call, self.tools.get(named.get(call.name, "")), self.results.get(call.id))
+            for position, message in enumerate(self.trajectory.messages)
+            for call in message.tool_calls
+        )
+
+    @cached_property
+    def answers(self) -> dict[str, Json]:
+        """The decoded results by call id; a text that is no JSON stands for itself."""
+        return {call_id: parsed(message.content) for call_id, message in self.results.items()}
+
+    @cached_property
+    def followed(self) -> tuple[Inspector, str]:
+        """A fresh inspector that went through all calls, and why it stopped, if it did."""
+        inspector = Inspector(self.blueprint)
+        for made in self.calls:
+            tool = self.trajectory.tools.get(made.call.name, made.call.name)
+            left = inspector.admit(tool, made.call.id, made.call.arguments)
+            if left:
+                return inspector, left
+        return inspector, ""
+
+    @cached_property
+    def retried(self) -> frozenset[str]:
+        """The steps whose first call is to fail."""
+        return frozenset(step.id for step in self.blueprint.steps if step.failure is not None)
+
+    def planned(self, binding: Literally | Said | Observed) -> Json:
+        """The value that a binding has in this trajectory; None where it has none."""
+        if not isinstance(binding, Observed):
+            return binding.value
+        ids = self.followed[0].made_by(binding.step, binding.call)
+        if not ids:
+            return None
+        place = self.answers.get(ids[-1])
+        for part in binding.path:
+            if isinstance(part, int):
+                place = place[part] if isinstance(place, list) and -len(place) <= part < len(place) else None
+            else:
+                place = place.get(part) if isinstance(place, dict) else None
+        return [place] if binding.as_list else place

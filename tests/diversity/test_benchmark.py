@@ -1,0 +1,20 @@
+"""The benchmark of measuring, small: its numbers are what they say, and its promises hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tdlab.diversity import profile
+from tdlab.store.formats import scan_trajectories
+from tests.benchmarks.diversity import measure_adding, write_lines
+
+
+def test_a_larger_pool_costs_the_same_and_equals_its_recount() -> None:
+    found = measure_adding(100, 2000, candidates=60)
+    assert found["equals_recount"]
+    assert found["ratio"] < 3, "best of several rounds, on machines that are busy"
+
+
+def test_its_file_is_read_whole(tmp_path: Path) -> None:
+    write_lines(tmp_path / "x.jsonl", 50)
+    assert profile(scan_trajectories(tmp_path / "x.jsonl"), replicates=3).trajectories == 50

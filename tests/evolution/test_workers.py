@@ -1,0 +1,81 @@
+"""Orders carried out in several processes: same offspring, same sequence, also when workers die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tdlab.errors import WorkerError
+from tdlab.evolution import Offspring, Studio
+from tdlab.evolution.workers import Workers
+from tdlab.records import Blueprint, Tool
+from tdlab.rollout import Environment, SimulatedEnvironment
+from tests.evolution.parts import config, controller, mined, studio
+from tests.jobs import descendants, gone
+
+CONFIG = config()
+
+
+def deadly(marks: Path, most: int, blueprint: Blueprint, tools: Mapping[str, Tool]) -> Environment:
+    """Kills its own process while fewer than ``most`` have died; each leaves a mark."""
+    if len(list(marks.iterdir())) < most:
+        (marks / str(os.getpid())).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return SimulatedEnvironment(blueprint, tools)
+
+
+def dying(marks: Path, most: int) -> Studio:
+    clusters, tools, domains = mined()
+    return Studio(CONFIG, tools, clusters, domains, environment=partial(deadly, marks, most))
+
+
+def essence(offspring: Offspring) -> tuple[object, ...]:
+    return (offspring.order, offspring.blueprint, offspring.trajectory, offspring.verdict, offspring.features)
+
+
+@pytest.mark.crash
+def test_a_worker_that_dies_in_the_middle_of_a_batch_changes_nothing(tmp_path: Path) -> None:
+    orders = controller(CONFIG).orders(0)
+    expected = [studio(CONFIG).produce(order) for order in orders]
+    with Workers(dying(tmp_path, 1), 2) as crew:
+        found = list(crew.produce(orders))
+        again = list(crew.produce(orders))
+    assert len(list(tmp_path.iterdir())) >= 1, "no worker died"
+    assert [essence(o) for o in found] == [essence(o) for o in again] == [essence(o) for o in expected]
+    assert not gone(descendants_of_workers(), within=10)
+
+
+@pytest.mark.crash
+def test_workers_that_keep_dying_are_an_explained_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WorkerError, match="died 3 times on generation 0") as caught,
+        Workers(dying(tmp_path, 1000), 2) as crew,
+    ):
+        list(crew.produce(controller(CONFIG).orders(0)))
+    assert "--workers 1" in caught.value.do
+
+
+def test_one_worker_is_this_process() -> None:
+    orders = controller(CONFIG).orders(0)[:2]
+    before = descendants(os.getpid())
+    with Workers(studio(CONFIG), 1) as crew:
+        assert [essence(o) for o in crew.produce(orders)] == [essence(studio(CONFIG).produce(o)) for o in orders]
+        assert descendants(os.getpid()) == before
+
+
+def descendants_of_workers() -> set[int]:
+    """Spawned processes but multiprocessing's own tracker, which lives as long as this one."""
+    found = set()
+    for pid in descendants(os.getpid()):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"spawn_main" in line:
+            found.add(pid)
+    return found
