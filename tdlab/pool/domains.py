@@ -173,11 +173,10 @@ def learn_scores(services: Sequence[Service], examples: Sequence[Example], *, ta
     known = matrix[[*chosen, *range(len(services), len(services) + len(lessons))]]
     kernel = (known @ known.T).toarray()
     kernel[np.diag_indices_from(kernel)] += _RIDGE / weights
-    inverse = _inverse(kernel)
     base = 1.0 / len(ids)
-    dual = inverse @ (targets - base)
+    dual, diagonal = _solved(kernel, targets - base)
     scores = matrix[: len(services)] @ (known.T @ dual) + base
-    held_out = (targets - dual / np.diag(inverse)[:, None])[: len(chosen)]
+    held_out = (targets - dual / diagonal[:, None])[: len(chosen)]
     single = [p for p, row in enumerate(chosen) if len(examples[row].domains) == 1]
     temperature = _temperature(held_out[single], targets[single].argmax(axis=1))
     told = _softmax(held_out[single], temperature)
@@ -281,15 +280,15 @@ def _temperature(scores: Floats, right: np.ndarray[tuple[int, ...], np.dtype[np.
     return min(losses)[1]
 
 
-def _inverse(kernel: Floats) -> Floats:
-    """The inverse of a symmetric positive definite matrix, by Cholesky; ``kernel`` is used up."""
+def _solved(kernel: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """The solution of a symmetric positive definite system and the diagonal of its inverse; ``kernel`` is used up."""
     import numpy as np
     from scipy.linalg import lapack
 
     factor, _ = lapack.dpotrf(kernel.T, lower=1, overwrite_a=1, clean=1)
-    half, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    below: Floats = np.tril(half)
-    return below + np.tril(below, -1).T
+    half, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+    solution: Floats = half.T @ (half @ right)
+    return solution, np.einsum("ij,ij->j", half, half)
 
 
 def _line(said: Floats, right: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[float, float]:

@@ -55,6 +55,7 @@ _OTHERS: dict[str, frozenset[str]] = {
     "vi": frozenset("và của cho các một là với trong được không danh sách từ theo".split()),
     "id": frozenset("dan yang untuk dengan dari ke ini atau adalah daftar pada dalam oleh data".split()),
 }  # fmt: skip
+_FOREIGN = frozenset().union(*_OTHERS.values())
 
 
 def language(text: str) -> str:
@@ -75,6 +76,8 @@ def language(text: str) -> str:
     if len(words & _SURELY_ENGLISH) > 1:
         return "en"
     english = len(words & _ENGLISH)
+    if len(words & _FOREIGN) < 2:
+        return "en" if english or (text.isascii() and len(words) > 1) else ""
     hits = {code: len(words & small) for code, small in _OTHERS.items()}
     best = min(hits, key=lambda code: (-hits[code], code))
     if hits[best] >= _LEAST_WORDS and hits[best] > 2 * english:
