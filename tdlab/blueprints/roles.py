@@ -156,6 +156,10 @@ def _own_parameter(tool: Tool, what: ToolNature, references: Mapping[str, str]) 
     close = [p for p in scalar if _same(references[p], what.entity)]
     if close:
         return close[0]
+    words = set(what.entity.split("_"))
+    inside = [p for p in scalar if p in tool.required and set(references[p].split("_")) <= words]
+    if len(inside) == 1 and what.operation in ("read", "update", "delete", "act"):
+        return inside[0]
     required = [p for p in scalar if p in tool.required]
     return required[0] if len(required) == 1 and what.operation in ("update", "delete", "act") else None
 

@@ -183,7 +183,7 @@ def _without(tool: Tool, observed: frozenset[str]) -> CompiledSchema:
     if not observed:
         return compile_schema(schema)
     partial = {k: v for k, v in schema.items() if k not in _TOGETHER}
-    return compile_schema({**partial, "required": [p for p in tool.required if p not in observed]})
+    return compile_schema({**partial, "required": [p for p in schema.get("required") or () if p not in observed]})
 
 
 _TOGETHER = (

@@ -26,6 +26,11 @@ _MAX_DEPTH = 6
 _MAX_ITEMS = 1000
 _MAX_LENGTH = 20_000
 _IDENTIFYING = frozenset(("id", "ids", "key", "ref", "number", "no", "sku", "hash", "slug"))
+_COUNTED = frozenset(
+    "nb num count rounds limit quantity qty guests seats people items page pages size top offset no msec rows max min"
+    " days nights retries".split()
+)
+"""Words of what is counted in whole numbers even where a schema says only ``number``."""
 _LIMITS = (3, 5, 10, 15, 20, 25, 50)
 _ORDERED = (
     ("start", "end"), ("min", "max"), ("minimum", "maximum"), ("from", "to"), ("check_in", "check_out"),
@@ -47,7 +52,9 @@ def make_identifier(
         return make_value(rng, f"{entity}_id", schema, root=root)
     kind = _type_of(schema)
     if kind in ("integer", "number"):
-        return _number(rng, ("id",), {"minimum": 1000, "maximum": 999999, **schema}, integral=True)
+        if not {"minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"} & schema.keys():
+            return rng.randint(10_000, 999_999)
+        return _number(rng, ("id",), schema, integral=True)
     prefix = "".join(word[0] for word in entity.split("_") if word) if entity.count("_") else entity[:3]
     text = f"{prefix or 'id'}_{rng.getrandbits(32):08x}"
     return _fit_length(text, schema, rng)
@@ -213,7 +220,7 @@ def _array(
 
 def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Json], *, integral: bool) -> int | float:
     low, high = _bounds(schema, integral=integral)
-    if words and words[-1] == "limit" and integral:
+    if words and words[-1] == "limit":
         usual = [n for n in _LIMITS if (low is None or n >= low) and (high is None or n <= high)]
         if usual and "multipleOf" not in schema:
             return rng.choice(usual)
@@ -229,7 +236,7 @@ def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
         last = max(first, math.floor(inner_high / step))
         value: float = rng.randint(first, last) * step
         return int(value) if integral or float(value).is_integer() else round(value, 10)
-    if integral:
+    if integral or (_COUNTED & set(words) and math.floor(inner_high) >= math.ceil(inner_low)):
         first = math.ceil(inner_low)
         return rng.randint(first, max(first, math.floor(inner_high)))
     value = round(rng.uniform(inner_low, inner_high), 2 if inner_high - inner_low < 1000 else 0)

@@ -7,9 +7,11 @@ to the parameters that need them, and keeps its evidence. `grow` makes candidate
 
     mined = mine(pool, ClusterConfig(max_clusters=500), seed=0)
     mined.to_frame()
+    mined.reselect(edge_threshold=0.6, max_tools=8)        # another choice from the same candidates, in a moment
 
-Quality of the dependencies is measured against recorded dataflow (``tests/benchmarks/dependencies.py``), never only
-against themselves.
+Tools that no value joins are tied as *companions* where they speak of the same things: in one service, and across
+services where one is too small to be a cluster. Quality of the dependencies is measured against recorded dataflow
+(``tests/benchmarks/dependencies.py``), scale, selection and coverage in ``tests/benchmarks/clusters.py``.
 """
 
 from tdlab.clusters.candidates import Candidate, grow

@@ -34,6 +34,8 @@ _SMALL = 5
 """Services of at most so many tools look further than their neighbours for what they need."""
 _SAME_DOMAIN = 0.25
 """Affinity of two services of the same main domain, at least."""
+_NUMBERS = (("count",), ("counts",), ("balance",), ("total",), ("exists",))
+"""Last words of tools that answer with a number or a yes."""
 _SOURCE_OPERATIONS = ("list", "read", "create", "update", "act")
 
 
@@ -90,7 +92,7 @@ def join_services(
                     domain,
                     len(service.tools) <= _SMALL,
                 ):
-                    if weight < _TELLING and affinity < _CLOSE and domain[other] != domain[s]:
+                    if weight < _TELLING and affinity < (_CLOSE / 2 if domain[other] == domain[s] else _CLOSE):
                         continue
                     for source in giving[concept][other][:2]:
                         need = 1.0 if slot.required else 0.7
@@ -101,15 +103,16 @@ def join_services(
                         if score >= threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
             found.extend(_kept(tool, best, cap, report))
-    return _thinned(found, report)
+    owner = {tool.key: service.name for service in services for tool in service.tools}
+    return _thinned(found, owner, report)
 
 
-def _thinned(edges: list[Dependency], report: dict[str, Any]) -> list[Dependency]:
+def _thinned(edges: list[Dependency], owner: Mapping[str, str], report: dict[str, Any]) -> list[Dependency]:
     """At most so many edges of one source tool into one other service, the best: more of them say nothing new."""
     count: Counter[tuple[str, str]] = Counter()
     kept = []
     for edge in sorted(edges, key=lambda e: (-e.score, e.target, e.parameter, e.source)):
-        way = (edge.source, edge.target.rsplit("/", 1)[0])
+        way = (edge.source, owner[edge.target])
         count[way] += 1
         if count[way] <= _INTO_ONE_SERVICE:
             kept.append(edge)
@@ -165,7 +168,7 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
     found: dict[str, dict[str, _Source]] = {}
     for tool in known.tools:
         operation = known.nature(tool).operation
-        if operation not in _SOURCE_OPERATIONS:
+        if operation not in _SOURCE_OPERATIONS or split_words(tool.name)[-1:] in _NUMBERS:
             continue
         for field in known.fields(tool):
             concept = world_name(field.name)[0]

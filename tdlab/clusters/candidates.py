@@ -1,19 +1,21 @@
 """Candidate clusters: from every seed tool, sets of tools grown along dependencies, a few shapes each.
 
-A shape says where to grow: *around* takes both directions, *bridge* does so and then crosses into one other service,
-*upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further attempts
-repeat the shapes with some chance of taking a weaker edge. Growth takes the strongest edge out of the set so far and
-stays in the seed's service, unless the shape bridges or the service is too small. The shapes are this project's own;
-the paper only says that clusters keep logical dependencies.
+A shape says where to grow: *around* takes both directions, *bridge* does so and then takes a tool or two of another
+service, *upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further
+attempts repeat the shapes with some chance of taking a weaker edge. Growth takes the best edge out of the set so far:
+a strong one, to a tool that speaks of what the seed speaks of, and that several members feed or are fed by. It stays in
+the seed's service unless the shape bridges or the service is too small; then each attempt begins with another of the
+kindred services. The shapes are this project's own; the paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tdlab.clusters._topics import similarity
 from tdlab.clusters.dependencies import DependencyGraph
 from tdlab.records import rng_for
 
@@ -22,15 +24,168 @@ __all__ = ["Candidate", "grow"]
 _SHAPES = ("around", "bridge", "upstream", "downstream")
 _MOST_SERVICES = 3
 """A candidate spans at most so many services."""
-_BRIDGE = 0.45
+_BRIDGE = 0.5
 """A candidate that is large enough at home crosses only over an edge scored at least this."""
+_GUESTS = 3
+"""From each service that a small one crosses into, at most so many tools."""
+_LINKS = 0.05
+"""What each further edge to a member adds to a tool's priority, for at most four of them."""
 
 
 class Candidate(NamedTuple):
-    """A connected set of tools: ``tools`` and ``edges`` are sorted indices into the graph's tools and edges."""
+    """A connected set of tools: ``tools`` and ``edges`` are sorted indices into the graph's tools and edges.
+
+    ``order`` has the tools as they were added: every beginning of it is connected.
+    """
 
     tools: tuple[int, ...]
     edges: tuple[int, ...]
+    order: tuple[int, ...] = ()
+
+
+class _Grower:
+    """The graph as adjacency lists, and one seed's view of it."""
+
+    def __init__(
+        self,
+        graph: DependencyGraph,
+        threshold: float,
+        topics: Mapping[str, Mapping[str, float]] | None,
+        services: Mapping[str, str],
+    ) -> None:
+        index = {tool: i for i, tool in enumerate(graph.tools)}
+        self.service = [services.get(tool) or tool.rsplit("/", 1)[0] for tool in graph.tools]
+        self.topics = [topics.get(tool, {}) for tool in graph.tools] if topics is not None else None
+        self.ends: list[tuple[int, int]] = []
+        self.before: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
+        self.after: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
+        self.out_edges: list[list[int]] = [[] for _ in graph.tools]
+        for e, edge in enumerate(graph.edges):
+            source, target = index.get(edge.source, -1), index.get(edge.target, -1)
+            self.ends.append((source, target))
+            if edge.score >= threshold and source >= 0 and target >= 0 and source != target:
+                self.after[source].append((target, edge.score))
+                self.before[target].append((source, edge.score))
+                self.out_edges[source].append(e)
+        self._near: dict[int, float] = {}
+
+    def begin(self, seed: int) -> None:
+        """Look from another seed."""
+        self._seed = seed
+        self._near = {}
+
+    def nearness(self, tool: int) -> float:
+        """How much a tool speaks of what the seed speaks of, in [0.5, 1]; 1 where nothing is known of topics."""
+        if self.topics is None:
+            return 1.0
+        if tool not in self._near:
+            self._near[tool] = 0.5 + 0.5 * similarity(self.topics[self._seed], self.topics[tool])
+        return self._near[tool]
+
+    def fill(
+        self,
+        members: dict[int, None],
+        size: int,
+        homes: set[str],
+        sides: Sequence[Sequence[Sequence[tuple[int, float]]]],
+        loose: bool,
+        rng: random.Random,
+    ) -> None:
+        """Grow ``members`` to ``size`` along the best edges that stay in ``homes``."""
+        heap: list[tuple[float, int]] = []
+        links: dict[int, int] = {}
+        strongest: dict[int, float] = {}
+        service = self.service
+
+        def reach(tool: int) -> None:
+            for side in sides:
+                for other, score in side[tool]:
+                    if other not in members and service[other] in homes:
+                        count = links[other] = links.get(other, -1) + 1
+                        if score < strongest.get(other, 0.0):
+                            if count > 4:
+                                continue
+                            score = strongest[other]
+                        strongest[other] = score
+                        value = score * self.nearness(other) + _LINKS * min(count, 4)
+                        heapq.heappush(heap, (-value * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
+
+        for tool in members:
+            reach(tool)
+        while heap and len(members) < size:
+            _, tool = heapq.heappop(heap)
+            if tool not in members:
+                members[tool] = None
+                reach(tool)
+
+    def one(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
+        """The tools of one candidate: grown at home first, then abroad where the shape bridges or home is too small."""
+        shape = _SHAPES[attempt % len(_SHAPES)]
+        loose = attempt >= len(_SHAPES)
+        size = rng.randint(max(least, (least + most) // 2), most)
+        members = {start: None}
+        homes = {self.service[start]}
+        both = (self.before, self.after)
+        directed = {"upstream": (self.before,), "downstream": (self.after,)}.get(shape, both)
+        quota = size if shape != "bridge" else max(least, 2 * size // 3)
+        self.fill(members, quota, homes, directed, loose, rng)
+        if len(members) < least:
+            self.fill(members, least, homes, both, loose, rng)
+        if len(members) < least:
+            self._visit(members, homes, attempt, least, size, loose, rng)
+        elif shape == "bridge" and len(members) < size:
+            crossing = self._crossing(members, homes, _BRIDGE)
+            if crossing:
+                other = crossing[0]
+                homes.add(self.service[other])
+                members[other] = None
+                self.fill(members, min(size, len(members) + 1), {self.service[other]}, both, loose, rng)
+                self.fill(members, size, {self.service[start]}, both, loose, rng)
+        return members
+
+    def _visit(
+        self,
+        members: dict[int, None],
+        homes: set[str],
+        attempt: int,
+        least: int,
+        size: int,
+        loose: bool,
+        rng: random.Random,
+    ) -> None:
+        """A small service calls on others, a few tools of each, until there are enough."""
+        turn = attempt
+        while len(homes) < _MOST_SERVICES:
+            crossing = self._crossing(members, homes, 0.0)
+            if not crossing:
+                return
+            other = crossing[turn % len(crossing)]
+            turn = 0
+            homes.add(self.service[other])
+            members[other] = None
+            room = min(size, len(members) + _GUESTS - 1)
+            self.fill(members, room, {self.service[other]}, (self.before, self.after), loose, rng)
+            if len(members) >= least and len(homes) >= _MOST_SERVICES - 1:
+                return
+
+    def _crossing(self, members: Mapping[int, None], homes: set[str], weakest: float) -> list[int]:
+        """Tools of other services that an edge of at least ``weakest`` leads to, the best first, one a service."""
+        found = sorted(
+            (-score, other)
+            for tool in members
+            for side in (self.before, self.after)
+            for other, score in side[tool]
+            if score >= weakest and self.service[other] not in homes
+        )
+        first: dict[str, int] = {}
+        for _, other in found:
+            first.setdefault(self.service[other], other)
+        return list(first.values())
+
+    def edges_of(self, tools: Sequence[int]) -> tuple[int, ...]:
+        """The usable edges between tools of a set, as sorted indices."""
+        inside = set(tools)
+        return tuple(sorted(e for tool in tools for e in self.out_edges[tool] if self.ends[e][1] in inside))
 
 
 def grow(
@@ -41,110 +196,26 @@ def grow(
     per_tool: int,
     seed: int = 0,
     threshold: float = 0.0,
+    topics: Mapping[str, Mapping[str, float]] | None = None,
+    services: Mapping[str, str] | None = None,
 ) -> tuple[Candidate, ...]:
     """All distinct candidates, in order of first seed: ``per_tool`` tries from every tool of the graph.
 
     Only edges scored at least ``threshold`` are grown along and kept. A set that cannot reach ``min_tools`` yields no
-    candidate.
+    candidate. ``topics`` (each tool's weighted words by key) keep a candidate to what its seed is about. ``services``
+    give the service of a key; where they do not, it is what stands before the last ``/``.
     """
-    index = {tool: i for i, tool in enumerate(graph.tools)}
-    service = [tool.rsplit("/", 1)[0] for tool in graph.tools]
-    ends: list[tuple[int, int, float]] = [
-        (index.get(e.source, -1), index.get(e.target, -1), e.score if e.score >= threshold else -1.0)
-        for e in graph.edges
-    ]
-    before: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
-    after: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
-    out_edges: list[list[int]] = [[] for _ in graph.tools]
-    for e, (source, target, score) in enumerate(ends):
-        if score >= 0.0 and source >= 0 and target >= 0 and source != target:
-            after[source].append((target, score))
-            before[target].append((source, score))
-            out_edges[source].append(e)
-    seen: dict[tuple[int, ...], None] = {}
+    grower = _Grower(graph, threshold, topics, services or {})
+    seen: dict[tuple[int, ...], tuple[int, ...]] = {}
     for start in range(len(graph.tools)):
-        if not before[start] and not after[start]:
+        if not grower.before[start] and not grower.after[start]:
             if min_tools <= 1:
-                seen.setdefault((start,))
+                seen.setdefault((start,), (start,))
             continue
+        grower.begin(start)
         for attempt in range(per_tool):
             rng = rng_for("candidate", seed, graph.tools[start], attempt)
-            members = _one(start, attempt, before, after, service, min_tools, max_tools, rng)
+            members = tuple(grower.one(start, attempt, min_tools, max_tools, rng))
             if len(members) >= min_tools:
-                seen.setdefault(tuple(sorted(members)))
-    return tuple(Candidate(tools, _edges_of(tools, out_edges, ends)) for tools in seen)
-
-
-def _one(
-    start: int,
-    attempt: int,
-    before: Sequence[Sequence[tuple[int, float]]],
-    after: Sequence[Sequence[tuple[int, float]]],
-    service: Sequence[str],
-    min_tools: int,
-    max_tools: int,
-    rng: random.Random,
-) -> set[int]:
-    """The tools of one candidate: grown at home first, then abroad where the shape bridges or home is too small."""
-    shape = _SHAPES[attempt % len(_SHAPES)]
-    loose = attempt >= len(_SHAPES)
-    size = rng.randint(max(min_tools, (min_tools + max_tools) // 2), max_tools)
-    members = {start}
-    homes = {service[start]}
-    upstream, downstream = shape != "downstream", shape != "upstream"
-    quota = size if shape != "bridge" else max(min_tools, 2 * size // 3)
-    _fill(members, quota, homes, before if upstream else None, after if downstream else None, service, loose, rng)
-    if len(members) < min_tools:
-        _fill(members, min_tools, homes, before, after, service, loose, rng)
-    if len(members) < min_tools or (shape == "bridge" and len(members) < size):
-        crossing = [
-            (-score, other)
-            for tool in sorted(members)
-            for side in (before[tool], after[tool])
-            for other, score in side
-            if service[other] not in homes and (score >= _BRIDGE or len(members) < min_tools)
-        ]
-        while crossing and len(homes) < _MOST_SERVICES:
-            other = min(crossing)[1]
-            homes.add(service[other])
-            members.add(other)
-            _fill(members, size, homes, before, after, service, loose, rng)
-            if len(members) >= min_tools:
-                break
-            crossing = [(value, place) for value, place in crossing if service[place] not in homes]
-    return members
-
-
-def _fill(
-    members: set[int],
-    size: int,
-    homes: set[str],
-    before: Sequence[Sequence[tuple[int, float]]] | None,
-    after: Sequence[Sequence[tuple[int, float]]] | None,
-    service: Sequence[str],
-    loose: bool,
-    rng: random.Random,
-) -> None:
-    """Grow ``members`` to ``size`` along the strongest edges that stay in ``homes``."""
-    heap: list[tuple[float, int]] = []
-
-    def reach(tool: int) -> None:
-        for sides in (before, after):
-            for other, score in sides[tool] if sides is not None else ():
-                if other not in members and service[other] in homes:
-                    heapq.heappush(heap, (-score * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
-
-    for tool in sorted(members):
-        reach(tool)
-    while heap and len(members) < size:
-        _, tool = heapq.heappop(heap)
-        if tool not in members:
-            members.add(tool)
-            reach(tool)
-
-
-def _edges_of(
-    tools: Sequence[int], out_edges: Sequence[Sequence[int]], ends: Sequence[tuple[int, int, float]]
-) -> tuple[int, ...]:
-    inside = set(tools)
-    return tuple(sorted(e for tool in tools for e in out_edges[tool] if ends[e][1] in inside))
+                seen.setdefault(tuple(sorted(members)), members)
+    return tuple(Candidate(tools, grower.edges_of(tools), order) for tools, order in seen.items())

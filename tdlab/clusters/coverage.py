@@ -1,23 +1,45 @@
-"""Weighted maximum coverage over tools and dependency edges: the lazy greedy (CELF) and the two it is measured against.
+"""Weighted maximum coverage over tools and dependency edges: the greedy with linear work, and what it is measured by.
 
 The objective of a set of candidates is the weight of the tools in their union plus the weight of the edges in theirs.
 It is monotone and submodular, so greedy choice reaches at least (1 - 1/e) of the best set of the same size (Nemhauser,
-Wolsey and Fisher 1978), and a gain computed earlier bounds the gain now, which is why most need no recomputation
-(Minoux 1978; Leskovec et al. 2007).
+Wolsey and Fisher 1978).
+
+`select` keeps every gain exact instead of bounding it: when an item is covered, its weight is taken from the gains of
+the candidates that hold it, and since an item is covered once, all of that work together is one visit to each
+incidence. The largest gain is found lazily (Minoux 1978) over blocks of candidates: a block's maximum known from
+earlier bounds its maximum now. Weights are held as integers (decimal fixed point), so that sums are exact, ties are
+ties, and the order of addition cannot matter.
 """
 
 from __future__ import annotations
 
-import heapq
-import random
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tdlab.records import rng_for
 
-__all__ = ["Coverable", "Selection", "naive_greedy", "random_curve", "select"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
+    Ints = NDArray[np.int64]
+
+__all__ = [
+    "Coverable",
+    "Packed",
+    "Selection",
+    "fixed_point",
+    "naive_greedy",
+    "pack",
+    "random_curve",
+    "select",
+    "select_packed",
+]
+
+_DIGITS = 12
+"""Decimal places kept of a weight, fewer where the sum of all weights would not fit into 60 bits."""
 _EPSILON = 1e-12
 
 
@@ -46,21 +68,51 @@ class Selection(NamedTuple):
     reachable: float
 
 
-class _Instance(NamedTuple):
-    items: list[list[int]]
-    weights: list[float]
-    reachable: float
+class Packed(NamedTuple):
+    """An instance in flat arrays: candidate ``i`` covers ``items[starts[i]:starts[i + 1]]``, tools before edges.
+
+    ``weights`` are integers; ``scale`` of them make a weight of 1.
+    """
+
+    starts: Ints
+    items: Ints
+    weights: Ints
+    scale: float
 
 
-def _instance(
-    candidates: Sequence[Coverable], tool_weights: Sequence[float], edge_weights: Sequence[float]
-) -> _Instance:
-    """One universe of items: tools first, then edges, so that the inner loop sees one list of integers."""
-    shift = len(tool_weights)
-    weights = [*map(float, tool_weights), *map(float, edge_weights)]
-    items = [[*candidate.tools, *(edge + shift for edge in candidate.edges)] for candidate in candidates]
-    covered = set(chain.from_iterable(items))
-    return _Instance(items, weights, sum(weights[i] for i in sorted(covered)))
+def pack(
+    candidates: Sequence[Coverable],
+    tool_weights: Sequence[float] | Mapping[int, float],
+    edge_weights: Sequence[float] | Mapping[int, float],
+) -> Packed:
+    """Flat arrays of an instance. Weights are non-negative and finite, indexed by tool and by edge."""
+    import numpy as np
+
+    tools, edges = _dense(tool_weights), _dense(edge_weights)
+    of_tools = [candidate.tools for candidate in candidates]
+    of_edges = [candidate.edges for candidate in candidates]
+    lengths = np.empty(2 * len(of_tools), dtype=np.int64)
+    lengths[0::2] = [len(own) for own in of_tools]
+    lengths[1::2] = [len(own) for own in of_edges]
+    items = np.empty(int(lengths.sum()), dtype=np.int64)
+    is_edge = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    items[~is_edge] = np.fromiter(chain.from_iterable(of_tools), dtype=np.int64, count=int(lengths[0::2].sum()))
+    items[is_edge] = np.fromiter(chain.from_iterable(of_edges), dtype=np.int64, count=int(lengths[1::2].sum()))
+    items[is_edge] += len(tools)
+    starts = np.zeros(len(of_tools) + 1, dtype=np.int64)
+    np.cumsum(lengths[0::2] + lengths[1::2], out=starts[1:])
+    return Packed(starts, items, *fixed_point([*tools, *edges]))
+
+
+def fixed_point(weights: Sequence[float]) -> tuple[Ints, float]:
+    """Weights as integers and the scale: decimal places are kept exactly, as many as 60 bits of their sum allow."""
+    import numpy as np
+
+    exact = np.asarray(weights, dtype=np.float64)
+    total = float(exact.sum())
+    digits = min(_DIGITS, math.floor(60 * math.log10(2) - math.log10(total))) if total > 0 else 0
+    scale = 10.0**digits
+    return np.rint(exact * scale).astype(np.int64), scale
 
 
 def select(
@@ -76,33 +128,54 @@ def select(
     Ties go to the lower index, so the answer is the same as `naive_greedy`'s. A candidate that adds nothing is never
     chosen. Weights are non-negative, indexed by tool and by edge.
     """
-    items, weights, reachable = _instance(candidates, _dense(tool_weights), _dense(edge_weights))
-    limit = len(items) if max_clusters is None else max_clusters
-    target = coverage * reachable - _EPSILON * max(1.0, reachable)
-    left = list(weights)
-    heap = [(-_gain(left, own), index) for index, own in enumerate(items)]
-    heapq.heapify(heap)
+    return select_packed(pack(candidates, tool_weights, edge_weights), coverage=coverage, max_clusters=max_clusters)
+
+
+def select_packed(instance: Packed, *, coverage: float = 1.0, max_clusters: int | None = None) -> Selection:
+    """`select` on flat arrays."""
+    import numpy as np
+
+    starts, items, weights, scale = instance
+    count = len(starts) - 1
+    reachable = _reachable(instance)
+    limit = count if max_clusters is None else min(count, max_clusters)
+    target = _target(coverage, reachable)
+    if not count or reachable <= 0:
+        return Selection((), (), 0.0, 0.0)
+    left = weights.copy()
+    holders, first = _holders(instance)
+    width = max(1, math.isqrt(count))
+    blocks = -(-count // width)
+    padded = np.full(blocks * width, -1, dtype=np.int64)
+    padded[:count] = _gains(instance, left)
+    table = padded.reshape(blocks, width)
+    bound = table.max(axis=1)
+    begins: list[int] = starts.tolist()
     chosen: list[int] = []
-    curve: list[float] = []
-    objective = 0.0
-    while heap and len(chosen) < limit and objective < target:
-        bound, index = heap[0]
-        gain = _gain(left, items[index])
-        if -bound != gain:
-            if gain > _EPSILON:
-                heapq.heapreplace(heap, (-gain, index))
-            else:
-                heapq.heappop(heap)
+    covered: list[int] = []
+    objective = 0
+    while len(chosen) < limit and objective < target:
+        block = int(bound.argmax())
+        row = table[block]
+        place = int(row.argmax())
+        gain = int(row[place])
+        if gain < bound[block]:
+            bound[block] = gain
             continue
-        if gain <= _EPSILON:
+        if gain <= 0:
             break
-        heapq.heappop(heap)
-        for item in items[index]:
-            left[item] = 0.0
+        index = block * width + place
+        own = items[begins[index] : begins[index + 1]]
+        own = own[left[own] > 0]
+        begin, size = first[own], first[own + 1] - first[own]
+        places = np.arange(size.sum()) + np.repeat(begin - (size.cumsum() - size), size)
+        np.subtract.at(padded, holders[places], np.repeat(left[own], size))
+        left[own] = 0
         objective += gain
         chosen.append(index)
-        curve.append(objective / reachable)
-    return Selection(tuple(chosen), tuple(curve), objective, reachable)
+        covered.append(objective)
+    curve = tuple(value / reachable for value in covered)
+    return Selection(tuple(chosen), curve, objective / scale, reachable / scale)
 
 
 def naive_greedy(
@@ -114,27 +187,25 @@ def naive_greedy(
     max_clusters: int | None = None,
 ) -> Selection:
     """The textbook greedy, every gain computed in every round: the reference for `select`, quadratic in candidates."""
-    items, weights, reachable = _instance(candidates, _dense(tool_weights), _dense(edge_weights))
-    limit = len(items) if max_clusters is None else max_clusters
-    target = coverage * reachable - _EPSILON * max(1.0, reachable)
-    left = list(weights)
+    instance = pack(candidates, tool_weights, edge_weights)
+    starts, items, weights, scale = instance
+    reachable = _reachable(instance)
+    limit = len(starts) - 1 if max_clusters is None else max_clusters
+    target = _target(coverage, reachable)
+    left = weights.copy()
     chosen: list[int] = []
     curve: list[float] = []
-    objective = 0.0
+    objective = 0
     while len(chosen) < limit and objective < target:
-        best, best_gain = -1, _EPSILON
-        for index, own in enumerate(items):
-            gain = _gain(left, own)
-            if gain > best_gain:
-                best, best_gain = index, gain
-        if best < 0:
+        gains = _gains(instance, left)
+        best = int(gains.argmax())
+        if gains[best] <= 0:
             break
-        for item in items[best]:
-            left[item] = 0.0
-        objective += best_gain
+        objective += int(gains[best])
+        left[items[starts[best] : starts[best + 1]]] = 0
         chosen.append(best)
         curve.append(objective / reachable)
-    return Selection(tuple(chosen), tuple(curve), objective, reachable)
+    return Selection(tuple(chosen), tuple(curve), objective / scale, reachable / scale)
 
 
 def random_curve(
@@ -146,23 +217,56 @@ def random_curve(
     max_clusters: int | None = None,
 ) -> tuple[float, ...]:
     """The curve of candidates taken in random order: covered share of the reachable weight after each."""
-    items, weights, reachable = _instance(candidates, _dense(tool_weights), _dense(edge_weights))
-    order = list(range(len(items)))
-    rng: random.Random = rng_for("random coverage", seed)
-    rng.shuffle(order)
-    left = list(weights)
-    covered = 0.0
-    curve: list[float] = []
-    for index in order[:max_clusters]:
-        covered += _gain(left, items[index])
-        for item in items[index]:
-            left[item] = 0.0
-        curve.append(covered / reachable if reachable else 0.0)
-    return tuple(curve)
+    import numpy as np
+
+    instance = pack(candidates, tool_weights, edge_weights)
+    starts, items, weights, _ = instance
+    count = len(starts) - 1
+    order = list(range(count))
+    rng_for("random coverage", seed).shuffle(order)
+    rank = np.empty(count, dtype=np.int64)
+    rank[order] = np.arange(count)
+    earliest = np.full(len(weights), count, dtype=np.int64)
+    np.minimum.at(earliest, items, np.repeat(rank, np.diff(starts)))
+    gains = np.zeros(count + 1, dtype=np.int64)
+    np.add.at(gains, earliest, weights)
+    reachable = _reachable(instance)
+    total = gains[:count][:max_clusters].cumsum().tolist()
+    return tuple(value / reachable if reachable else 0.0 for value in total)
 
 
-def _gain(left: list[float], own: list[int]) -> float:
-    return sum([left[item] for item in own])
+def _reachable(instance: Packed) -> int:
+    import numpy as np
+
+    held = np.zeros(len(instance.weights), dtype=bool)
+    held[instance.items] = True
+    return int(instance.weights[held].sum())
+
+
+def _target(coverage: float, reachable: int) -> float:
+    return coverage * reachable - max(_EPSILON * reachable, 0.5 if reachable > 1 else 0.0)
+
+
+def _gains(instance: Packed, left: Ints) -> Ints:
+    """What each candidate adds, given what is ``left`` of each item's weight."""
+    import numpy as np
+
+    sums = np.zeros(len(instance.items) + 1, dtype=np.int64)
+    np.cumsum(left[instance.items], out=sums[1:])
+    return np.diff(sums[instance.starts])
+
+
+def _holders(instance: Packed) -> tuple[Ints, Ints]:
+    """For each item the candidates that hold it: ``holders[first[item]:first[item + 1]]``."""
+    import numpy as np
+
+    count = max(len(instance.starts) - 1, 1)
+    owner = np.repeat(np.arange(len(instance.starts) - 1), np.diff(instance.starts))
+    first = np.zeros(len(instance.weights) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(instance.items, minlength=len(instance.weights)), out=first[1:])
+    both = instance.items * count + owner
+    both.sort()
+    return both % count, first
 
 
 def _dense(weights: Sequence[float] | Mapping[int, float]) -> Sequence[float]:

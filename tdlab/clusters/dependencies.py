@@ -72,6 +72,10 @@ _WELL = 0.5
 """From this score on, a parameter served by its own service is not looked for in others."""
 
 
+_MADE_UP = 0.3
+"""What is left of a label's weight where the call sets it."""
+
+
 class DependencyGraph:
     """All dependencies of a pool: sorted by source, target and parameter; best edge of each such triple only.
 
@@ -243,7 +247,7 @@ def _inside(
         told = mentioned.get(j, {})
         matches: dict[str, dict[int, _Match]] = {}
         for slot in known.slots(tool):
-            weight = _slot_weight(slot, telling, focuses, shared)
+            weight = _slot_weight(slot, telling, focuses, shared) * _given_anew(slot, natures[j], known.focus(tool))
             if weight <= 0.0 or (weight < threshold and not told):
                 continue
             options = matches.setdefault(slot.parameter, {})
@@ -371,6 +375,12 @@ def _slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], sh
     if not slot.required:
         weight *= 0.7
     return weight * (0.85 if slot.inside else 1.0)
+
+
+def _given_anew(slot: Slot, operation: str, focus: str) -> float:
+    """A factor for what the caller makes up: the name or title that a new thing is to have comes from no other tool."""
+    own = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
+    return _MADE_UP if own and operation in ("create", "update") else 1.0
 
 
 def _top(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.clusters._companions import companions
+from tdlab.clusters._grown import Choice, Grown
+from tdlab.clusters._topics import tool_topics
 from tdlab.clusters._words import entity_words
 from tdlab.clusters.candidates import Candidate, grow
-from tdlab.clusters.coverage import Selection, select
+from tdlab.clusters.coverage import Selection
 from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
 from tdlab.config import ClusterConfig
-from tdlab.records import BusinessCluster, Domains, Service, digest
+from tdlab.errors import ConfigError
+from tdlab.records import BusinessCluster, Domains, Service, Tool, digest
 
 if TYPE_CHECKING:
     import pandas
@@ -22,16 +26,97 @@ __all__ = ["Mined", "mine"]
 
 _SCHEMA_WEIGHT = {"live": 1.0, "bundled": 1.0, "published": 1.0, "scraped": 0.8, "none": 0.4}
 _UNKNOWN_DOMAIN = "other"
+_FEW_SERVICES = 30
+"""In pools of fewer services tools that nothing joins become small clusters, and every tool is covered."""
+_NEARLY_ALL = 0.95
+"""Share of the weight from which on a small pool's every tool is covered."""
 
 
-class Mined(NamedTuple):
-    """What mining found. ``clusters`` are in order of choice; ``report`` is JSON-able, its ``seconds`` kept apart."""
+class _Basis(NamedTuple):
+    """What was mined before anything was chosen: shared by all choices made from it."""
 
-    clusters: tuple[BusinessCluster, ...]
-    dependencies: DependencyGraph
-    selection: Selection
-    report: dict[str, Any]
-    seconds: dict[str, float]
+    graph: DependencyGraph
+    candidates: tuple[Candidate, ...]
+    weights: tuple[list[float], list[float]]
+    grown: Grown
+    services: Mapping[str, Service]
+    owner: Mapping[str, Service]
+    tools: Mapping[str, Tool]
+    config: ClusterConfig
+    with_schema: frozenset[int]
+    fewest: int
+    notes: tuple[str, ...]
+
+
+class Mined:
+    """What mining found.
+
+    ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen; ``report`` is JSON-able,
+    and ``seconds`` (stage to wall time) is kept apart from it. `reselect` chooses anew in a moment.
+    """
+
+    def __init__(self, basis: _Basis, choice: Choice, report: dict[str, Any], seconds: dict[str, float]) -> None:
+        self._basis = basis
+        self._choice = choice
+        self.dependencies: DependencyGraph = basis.graph
+        self.selection: Selection = choice.selection
+        self.report = report
+        self.seconds = seconds
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Every candidate as it was grown; `random_curve` and `naive_greedy` take them with `weights`."""
+        return self._basis.candidates
+
+    @property
+    def weights(self) -> tuple[list[float], list[float]]:
+        """What covering each tool and each edge of `dependencies` weighs: by schema quality, and by score."""
+        return self._basis.weights
+
+    @cached_property
+    def clusters(self) -> tuple[BusinessCluster, ...]:
+        """The chosen clusters, in order of choice; built when first asked for."""
+        return tuple(_cluster(members, self._basis) for members in self._choice.members)
+
+    def reselect(
+        self,
+        *,
+        edge_threshold: float | None = None,
+        min_tools: int | None = None,
+        max_tools: int | None = None,
+        coverage: float | None = None,
+        max_clusters: int | None = None,
+    ) -> Mined:
+        """Choose anew from the candidates that were grown: no mining, so it serves a slider.
+
+        A candidate is cut before the first tool that no edge scored at least ``edge_threshold`` (or tie of companions)
+        joins to the tools added before it, and after ``max_tools`` tools; edges below the threshold are dropped; what
+        is left with fewer than ``min_tools`` is not chosen from. What is not given stays as it was mined, so
+        ``mined.reselect()`` is ``mined``'s own choice. Mining anew may grow other candidates: where a cut candidate
+        ends, growth would have gone on elsewhere. ConfigError for values looser than those mined with; mine once with
+        the loosest values that the sliders allow.
+        """
+        config = self._basis.config
+        given = {
+            "edge_threshold": edge_threshold,
+            "min_tools": min_tools,
+            "max_tools": max_tools,
+            "coverage": coverage,
+            "max_clusters": max_clusters,
+        }
+        wanted = ClusterConfig.model_validate({**config.model_dump(), **_given(given)})
+        for name, looser in (
+            ("edge_threshold", wanted.edge_threshold < config.edge_threshold),
+            ("min_tools", wanted.min_tools < config.min_tools),
+            ("max_tools", wanted.max_tools > config.max_tools),
+        ):
+            if looser:
+                raise ConfigError(
+                    f"reselect({name}={getattr(wanted, name)}) asks for more than was mined",
+                    expected=f"nothing looser than {name}={getattr(config, name)}",
+                    do=f"mine(pool, ClusterConfig({name}={getattr(wanted, name)})) once, then reselect from that",
+                )
+        return _choose(self._basis, wanted, dict(self.seconds))
 
     def to_frame(self) -> pandas.DataFrame:
         """One row a cluster: id, title, tools, services, dependencies, depth, domain (the largest), domains."""
@@ -43,7 +128,7 @@ class Mined(NamedTuple):
                     "id": cluster.id,
                     "title": cluster.title,
                     "tools": len(cluster.tools),
-                    "services": len({key.rsplit("/", 1)[0] for key in cluster.tools}),
+                    "services": len({self._basis.owner[key].name for key in cluster.tools}),
                     "dependencies": len(cluster.dependencies),
                     "depth": _depth(cluster),
                     "domain": max(cluster.domains, key=lambda d: (cluster.domains[d], d), default=""),
@@ -78,8 +163,10 @@ def mine(
 ) -> Mined:
     """Mine the pool's Business Clusters. ``on_progress(stage, share done)`` is called as stages end.
 
-    Where no set of ``min_tools`` connected tools exists in the whole pool, clusters are made of what there is, down to
-    one tool, and the report's ``notes`` say so. The result depends on the pool, the config and the seed alone.
+    In a pool of fewer than 30 services, tools that nothing joins into ``min_tools`` form clusters of their own, down to
+    one tool, and the report's ``notes`` say so; and where ``config.coverage`` is 0.95 or more, selection goes on until
+    every tool of such a pool is in a cluster. Small clusters are made of any pool where no set of ``min_tools`` exists
+    in it. The result depends on the pool, the config and the seed alone.
     """
     config = config or ClusterConfig()
     tell = on_progress or (lambda stage, share: None)
@@ -87,42 +174,120 @@ def mine(
     services = {service.name: service for service in sorted(_services(pool), key=lambda s: s.name)}
     began = time.perf_counter()
     graph = mine_dependencies(pool, threshold=config.edge_threshold)
-    reached = {key for edge in graph.edges for key in (edge.source, edge.target)}
-    ties = companions(services.values(), reached)
-    if ties:
-        graph = DependencyGraph([*graph.edges, *ties], graph.tools, {**graph.report, "companions": len(ties)})
     seconds["dependencies"] = time.perf_counter() - began
     tell("dependencies", 0.5)
     began = time.perf_counter()
+    topics = {
+        tool.key: words
+        for service in services.values()
+        for tool, words in zip(service.tools, tool_topics(service.tools), strict=True)
+    }
+    ties = companions(tuple(services.values()), graph.edges, least=config.min_tools, topics=topics)
+    graph = DependencyGraph([*graph.edges, *ties], graph.tools, {**graph.report, "companions": len(ties)})
+    seconds["companions"] = time.perf_counter() - began
+    tell("companions", 0.6)
+    began = time.perf_counter()
+    owner = {tool.key: service for service in services.values() for tool in service.tools}
+    candidates, exempt, fewest, notes = _candidates(graph, config, seed, topics, owner)
+    seconds["candidates"] = time.perf_counter() - began
+    tell("candidates", 0.85)
+    began = time.perf_counter()
+    tools = pool.tools
+    weights = (
+        [config.tool_weight * _weight_of(tools[key].input_schema, owner[key]) for key in graph.tools],
+        [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges],
+    )
+    with_schema = frozenset(i for i, key in enumerate(graph.tools) if tools[key].input_schema.get("properties"))
+    grown = Grown(graph, candidates, tool_weights=weights[0], edge_weights=weights[1], exempt=exempt)
+    basis = _Basis(
+        graph, tuple(candidates), weights, grown, services, owner, tools, config, with_schema, fewest, tuple(notes)
+    )
+    mined = _choose(basis, config, seconds)
+    mined.seconds["selection"] = round(time.perf_counter() - began, 3)
+    tell("done", 1.0)
+    return mined
+
+
+def _candidates(
+    graph: DependencyGraph,
+    config: ClusterConfig,
+    seed: int,
+    topics: Mapping[str, Mapping[str, float]],
+    owner: Mapping[str, Service],
+) -> tuple[list[Candidate], list[bool], int, list[str]]:
+    """Candidates, which of them may be small, the fewest tools of the others, and notes."""
     notes: list[str] = []
-    candidates: tuple[Candidate, ...] = ()
+    if not graph.tools:
+        return [], [], config.min_tools, ["the pool has no tools: no cluster was made"]
     fewest = config.min_tools
-    while not candidates and fewest >= 1 and graph.tools:
-        candidates = grow(
-            graph, min_tools=fewest, max_tools=config.max_tools, per_tool=config.candidates_per_tool, seed=seed
+    found: list[Candidate] = []
+    while not found and fewest >= 1:
+        found = list(
+            grow(
+                graph,
+                min_tools=fewest,
+                max_tools=config.max_tools,
+                per_tool=config.candidates_per_tool,
+                seed=seed,
+                topics=topics,
+                services={key: service.name for key, service in owner.items()},
+            )
         )
-        if not candidates:
-            fewest -= 1
-    if candidates and fewest < config.min_tools:
+        fewest -= not found
+    if fewest < config.min_tools:
         notes.append(
             f"no {config.min_tools} tools of this pool belong together: clusters of {fewest} or more were made instead"
         )
-    if not graph.tools:
-        notes.append("the pool has no tools: no cluster was made")
-    seconds["candidates"] = time.perf_counter() - began
-    tell("candidates", 0.8)
-    began = time.perf_counter()
-    tools = pool.tools
-    owner = {tool.key: service for service in services.values() for tool in service.tools}
-    weights = [config.tool_weight * _weight_of(tools[key].input_schema, owner[key]) for key in graph.tools]
-    edge_weights = [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges]
-    chosen = select(candidates, weights, edge_weights, coverage=config.coverage, max_clusters=config.max_clusters)
-    seconds["selection"] = time.perf_counter() - began
-    tell("selection", 0.95)
-    clusters = tuple(_cluster(candidates[i], graph, pool, owner) for i in chosen.chosen)
-    report = _report(graph, candidates, chosen, clusters, services, pool, notes)
-    tell("done", 1.0)
-    return Mined(clusters, graph, chosen, report, {k: round(v, 3) for k, v in seconds.items()})
+    small: list[Candidate] = []
+    if len({service.name for service in owner.values()}) < _FEW_SERVICES:
+        small = _left_over(graph, found)
+        if small:
+            tools = sum(len(candidate.tools) for candidate in small)
+            notes.append(
+                f"{tools} tools that nothing joins to {config.min_tools} became {len(small)} clusters of their own"
+            )
+    return [*found, *small], [False] * len(found) + [True] * len(small), fewest, notes
+
+
+def _left_over(graph: DependencyGraph, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The tools in no candidate, by what joins them: sets too small to be candidates."""
+    reached = {tool for candidate in candidates for tool in candidate.tools}
+    place = {key: i for i, key in enumerate(graph.tools)}
+    found: list[Candidate] = []
+    for start in range(len(graph.tools)):
+        if start in reached:
+            continue
+        order, todo = [], [start]
+        while todo:
+            tool = todo.pop(0)
+            if tool not in reached:
+                reached.add(tool)
+                order.append(tool)
+                key = graph.tools[tool]
+                todo.extend(sorted(place[e.source] for e in graph.into(key)))
+                todo.extend(sorted(place[e.target] for e in graph.out_of(key)))
+        inside = {graph.tools[tool] for tool in order}
+        edges = [i for i, e in enumerate(graph.edges) if e.source in inside and e.target in inside]
+        found.append(Candidate(tuple(sorted(order)), tuple(edges), tuple(order)))
+    return found
+
+
+def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> Mined:
+    """Cut, select and report."""
+    choice = basis.grown.choose(
+        edge_threshold=config.edge_threshold,
+        min_tools=basis.fewest if config.min_tools == basis.config.min_tools else config.min_tools,
+        max_tools=config.max_tools,
+        coverage=config.coverage,
+        max_clusters=config.max_clusters,
+        every_tool=len(basis.services) < _FEW_SERVICES and config.coverage >= _NEARLY_ALL,
+    )
+    report = _report(basis, choice, config)
+    return Mined(basis, choice, report, {stage: round(value, 3) for stage, value in seconds.items()})
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _weight_of(input_schema: dict[str, Any], service: Service) -> float:
@@ -130,33 +295,31 @@ def _weight_of(input_schema: dict[str, Any], service: Service) -> float:
     return quality if input_schema.get("properties") else min(quality, 0.4)
 
 
-def _cluster(candidate: Candidate, graph: DependencyGraph, pool: Pool, owner: dict[str, Service]) -> BusinessCluster:
-    keys = tuple(graph.tools[i] for i in candidate.tools)
-    edges = tuple(graph.edges[e] for e in candidate.edges)
+def _cluster(candidate: Candidate, basis: _Basis) -> BusinessCluster:
+    keys = tuple(basis.graph.tools[i] for i in candidate.tools)
+    edges = tuple(basis.graph.edges[e] for e in candidate.edges)
     return BusinessCluster(
         id=digest("cluster", list(keys), [[e.source, e.target, e.parameter] for e in edges]),
         tools=keys,
         dependencies=edges,
-        domains=_domains(keys, owner),
-        title=_title(keys, pool, owner),
+        domains=_domains(keys, basis.owner),
+        title=_title(keys, basis.tools, basis.owner),
     )
 
 
-def _domains(keys: Sequence[str], owner: dict[str, Service]) -> Domains:
+def _domains(keys: Sequence[str], owner: Mapping[str, Service]) -> Domains:
     """A mass of 1 split evenly over the tools, each share over the domains of the tool's service."""
     mass: Counter[str] = Counter()
     for key in keys:
-        own = owner[key].domains or {_UNKNOWN_DOMAIN: 1.0}
-        total = sum(own.values()) or 1.0
-        for domain, share in own.items():
-            mass[domain] += share / total / len(keys)  # type: ignore[assignment]
+        for domain, share in _shares(owner[key]).items():
+            mass[domain] += share / len(keys)  # type: ignore[assignment]
     return {domain: round(mass[domain], 6) for domain in sorted(mass)}
 
 
-def _title(keys: Sequence[str], pool: Pool, owner: dict[str, Service]) -> str:
+def _title(keys: Sequence[str], tools: Mapping[str, Tool], owner: Mapping[str, Service]) -> str:
     """``Harbor Ledger: invoice, customer`` : the services with the most tools and the entities named most."""
     homes = Counter(owner[key].title or owner[key].name for key in keys)
-    entities = Counter(word for key in keys if (word := " ".join(entity_words(pool.tools[key])[-2:])))
+    entities = Counter(word for key in keys if (word := " ".join(entity_words(tools[key])[-2:])))
     places = [name for name, _ in sorted(homes.items(), key=lambda x: (-x[1], x[0]))]
     nouns = [noun for noun, _ in sorted(entities.items(), key=lambda x: (-x[1], x[0]))[:3]]
     where = " + ".join(places[:2]) + (f" and {len(places) - 2} more" if len(places) > 2 else "")
@@ -179,43 +342,49 @@ def _depth(cluster: BusinessCluster) -> int:
     return deepest
 
 
-def _report(
-    graph: DependencyGraph,
-    candidates: Sequence[Candidate],
-    chosen: Selection,
-    clusters: Sequence[BusinessCluster],
-    services: dict[str, Service],
-    pool: Pool,
-    notes: list[str],
-) -> dict[str, Any]:
-    covered = {i for c in chosen.chosen for i in candidates[c].tools}
-    edges = {e for c in chosen.chosen for e in candidates[c].edges}
-    with_schema = {i for i, key in enumerate(graph.tools) if pool.tools[key].input_schema.get("properties")}
-    reachable = {i for candidate in candidates for i in candidate.tools}
-    sizes = Counter(len(cluster.tools) for cluster in clusters)
+def _report(basis: _Basis, choice: Choice, config: ClusterConfig) -> dict[str, Any]:
+    graph = basis.graph
+    covered = {i for members in choice.members for i in members.tools}
+    edges = {e for members in choice.members for e in members.edges}
+    usable = int((basis.grown.strength >= config.edge_threshold).sum())
+    with_schema = basis.with_schema
+    sizes = Counter(len(members.tools) for members in choice.members)
+    mass: Counter[str] = Counter()
+    for members in choice.members:
+        for tool in members.tools:
+            mass[basis.owner[graph.tools[tool]].name] += 1.0 / len(members.tools)  # type: ignore[assignment]
     domains: Counter[str] = Counter()
-    for cluster in clusters:
-        domains.update(cluster.domains)
+    for name in sorted(mass):
+        for domain, share in _shares(basis.services[name]).items():
+            domains[domain] += mass[name] * share  # type: ignore[assignment]
     return {
-        "services": len(services),
+        "services": len(basis.services),
         "tools": len(graph.tools),
         "tools_with_schema": len(with_schema),
-        "dependencies": len(graph.edges),
+        "edge_threshold": config.edge_threshold,
+        "dependencies": usable,
         "in_service": graph.report.get("in_service", 0),
         "cross_service": graph.report.get("cross_service", 0),
         "companions": graph.report.get("companions", 0),
         "dependency_report": graph.report,
-        "candidates": len(candidates),
-        "clusters": len(clusters),
+        "candidates": choice.candidates,
+        "clusters": len(choice.members),
         "sizes": {str(size): sizes[size] for size in sorted(sizes)},
-        "tools_in_no_candidate": len(graph.tools) - len(reachable),
+        "tools_in_no_candidate": len(graph.tools) - choice.reached,
         "tools_covered": len(covered),
         "tool_coverage": len(covered) / len(graph.tools) if graph.tools else 0.0,
         "schema_tool_coverage": len(covered & with_schema) / len(with_schema) if with_schema else 0.0,
         "dependencies_covered": len(edges),
-        "edge_coverage": len(edges) / len(graph.edges) if graph.edges else 0.0,
-        "objective": chosen.objective,
-        "weight_coverage": chosen.curve[-1] if chosen.curve else 0.0,
+        "edge_coverage": len(edges) / usable if usable else 0.0,
+        "objective": choice.selection.objective,
+        "weight_coverage": choice.selection.curve[-1] if choice.selection.curve else 0.0,
         "domains": {domain: round(domains[domain], 4) for domain in sorted(domains)},
-        "notes": notes,
+        "notes": list(basis.notes),
     }
+
+
+def _shares(service: Service) -> Domains:
+    """A service's domains as shares of 1."""
+    own = service.domains or {_UNKNOWN_DOMAIN: 1.0}
+    total = sum(own.values()) or 1.0
+    return {domain: share / total for domain, share in own.items()}

@@ -8,10 +8,15 @@ files, or from servers that run::
     pool = harvest_sync("mcp.json").pool                   # the servers of an MCP client's file
     pool.issues_frame()                                    # what was set aside, mended or is worth knowing
 
+    pool.report()                              # by source: what was mended, how many schemas are of use
+    pool.quality(key)                          # how far one tool's schema can be trusted, to weigh it by
+    pool.duplicates(); pool.deduplicated()     # forks and repeated tools
+
 Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
-`catalogue`, `taxonomy` (business domains), `mending` and `intake` (one definition), `formats`, `readers` and `writers`
-(files), `bundled` (the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of
-``mcp``).
+`language`, `quality` (how far a schema can be trusted), `catalogue`, `taxonomy` and `domains` (business domains: the
+fixed list, and what a pool's labels teach), `mending` and `intake` (one definition), `prose`, `scraped` and `cleaning`
+(what web pages left behind), `duplicates`, `summary` (frames), `formats`, `readers` and `writers` (files), `bundled`
+(the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
 """
 
 from __future__ import annotations
@@ -20,7 +25,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tdlab.pool.catalogue import PoolIssue, ToolPool
+from tdlab.pool.domains import CachedLabeller, Placement
 from tdlab.pool.naming import ToolNature, nature, nature_of_name
+from tdlab.pool.quality import ToolQuality
 from tdlab.pool.schema import CompiledSchema, compile_schema, schema_problem
 from tdlab.pool.server_config import ServerSpec, read_mcp_config
 from tdlab.pool.taxonomy import Domain, Taxonomy
@@ -30,17 +37,20 @@ if TYPE_CHECKING:
     from tdlab.pool.live import Harvest, HarvestProgress, LiveResult, LiveServers, harvest, harvest_sync
 
 __all__ = [
+    "CachedLabeller",
     "CompiledSchema",
     "Domain",
     "Harvest",
     "HarvestProgress",
     "LiveResult",
     "LiveServers",
+    "Placement",
     "PoolIssue",
     "ServerSpec",
     "Taxonomy",
     "ToolNature",
     "ToolPool",
+    "ToolQuality",
     "compile_schema",
     "harvest",
     "harvest_sync",

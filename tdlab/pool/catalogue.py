@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
+from tdlab.pool.quality import ToolQuality, grade_tool
 from tdlab.pool.schema import schema_problem
-from tdlab.records import Record, Service, Tool, canonical_json, digest
+from tdlab.records import Domains, Record, Service, Tool, canonical_json, digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PoolIssue", "ToolPool"]
+    from tdlab.pool.domains import Placement
+
+__all__ = ["PoolIssue", "ToolPool", "heaviest"]
 
 _HTML_ROWS = 12
 _SHOWN = 80
@@ -49,13 +52,16 @@ class ToolPool:
     Make one with `load`, `bundled`, `from_services` or `tdlab.pool.harvest`.
     """
 
-    __slots__ = ("_fingerprint", "_issues", "_read", "_services", "_tools")
+    __slots__ = ("_codes", "_fingerprint", "_issues", "_placements", "_quality", "_read", "_services", "_tools")
 
     _services: dict[str, Service]
     _tools: Mapping[str, Tool]
     _issues: tuple[PoolIssue, ...]
     _read: int
     _fingerprint: str | None
+    _placements: Mapping[str, Placement]
+    _codes: dict[tuple[str, str], set[str]] | None
+    _quality: dict[str, ToolQuality]
 
     def __init__(self) -> None:
         raise TypeError("ToolPool() makes no pool: use ToolPool.load, .bundled or .from_services")
@@ -63,16 +69,25 @@ class ToolPool:
     # ------------------------------------------------------------------------------------------------------ making one
 
     @classmethod
-    def load(cls, paths: str | Path | Iterable[str | Path], *, format: str | None = None) -> ToolPool:
+    def load(
+        cls,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        format: str | None = None,
+        clean: bool = True,
+        label: Callable[[Service], Domains] | None = None,
+    ) -> ToolPool:
         """Read files and folders of tool definitions; see `tdlab.pool.readers` for the formats.
 
         The format is told by content; ``format`` insists on one (a name in `tdlab.pool.readers.FORMATS`). Malformed
         parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or where
-        nothing usable is found.
+        nothing usable is found. What was scraped or badly exported is cleaned (`tdlab.pool.cleaning`) unless ``clean``
+        is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller` remembers its
+        answers); without it their text decides.
         """
         from tdlab.pool.readers import load
 
-        return load(paths, format=format)
+        return load(paths, format=format, clean=clean, label=label)
 
     @classmethod
     def bundled(cls) -> ToolPool:
@@ -103,17 +118,20 @@ class ToolPool:
         issues: Iterable[PoolIssue],
         read: int | None = None,
         checked: bool = True,
+        placements: Sequence[Placement] = (),
     ) -> ToolPool:
         """`from_services`, with the place (file and line) that each service comes from.
 
-        ``found`` may be lazy and add to ``issues`` while it runs. ``checked`` says that `intake` has seen the schemas.
+        ``placements`` say how each service's domains were found, in the order of ``found``, which may be lazy and add
+        to ``issues`` while it runs. ``checked`` says that `intake` has seen the schemas.
         """
         known: list[PoolIssue] = []
         given_tools = 0
         kept: dict[str, Service] = {}
         given: dict[str, Service] = {}
         keys: set[str] = set()
-        for service, where in found:
+        placed: dict[str, Placement] = {}
+        for place, (service, where) in enumerate(found):
             name = service.name
             given_tools += len(service.tools)
             if name in given:
@@ -141,6 +159,8 @@ class ToolPool:
             known.extend(problems)
             if tools:
                 kept[name] = service.model_copy(update={"name": name, "tools": tools})
+                if placements:
+                    placed[name] = placements[place]
                 keys.update(tool.key for tool in tools)
             else:
                 known.append(
@@ -152,10 +172,16 @@ class ToolPool:
         earlier = tuple(issues)
         if read is None:
             read = given_tools + sum(_sets_aside(issue) for issue in earlier)
-        return cls._of(kept.values(), (*earlier, *known), read)
+        return cls._of(kept.values(), (*earlier, *known), read, placed)
 
     @classmethod
-    def _of(cls, services: Iterable[Service], issues: tuple[PoolIssue, ...], read: int) -> ToolPool:
+    def _of(
+        cls,
+        services: Iterable[Service],
+        issues: tuple[PoolIssue, ...],
+        read: int,
+        placements: Mapping[str, Placement] = MappingProxyType({}),
+    ) -> ToolPool:
         pool = object.__new__(cls)
         ordered = sorted(services, key=lambda service: service.name)
         pool._services = {service.name: service for service in ordered}
@@ -163,10 +189,13 @@ class ToolPool:
         pool._issues = issues
         pool._read = read
         pool._fingerprint = None
+        pool._placements = {name: placements[name] for name in pool._services if name in placements}
+        pool._codes = None
+        pool._quality = {}
         return pool
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_restore, (self.services, self._issues, self._read))
+        return (_restore, (self.services, self._issues, self._read, dict(self._placements)))
 
     # -------------------------------------------------------------------------------------------------- looking inside
 
@@ -211,6 +240,53 @@ class ToolPool:
         except KeyError:
             raise _missing("tool", key, self._tools) from None
 
+    def quality(self, key: str) -> ToolQuality:
+        """How far the schema of the tool of that key can be trusted (`tdlab.pool.quality`); PoolError without one."""
+        found = self._quality.get(key)
+        if found is None:
+            tool = self.tool(key)
+            if self._codes is None:
+                self._codes = {}
+                for issue in self._issues:
+                    if issue.severity != "error" and issue.service is not None and issue.tool is not None:
+                        self._codes.setdefault((issue.service, issue.tool), set()).add(issue.code)
+            codes = self._codes.get((tool.service, tool.name), set())
+            found = self._quality[key] = grade_tool(tool, self._services[tool.service], codes)
+        return found
+
+    def placement(self, name: str) -> Placement:
+        """The domains of the service of that name, with a confidence and what they are from; PoolError without one."""
+        from tdlab.pool.domains import Placement
+
+        service = self.service(name)
+        found = self._placements.get(name)
+        if found is None:
+            return Placement(domains=service.domains, confidence=1.0 if service.domains else 0.0, by="given")
+        return found
+
+    def report(self, *, before: ToolPool | None = None) -> pd.DataFrame:
+        """The state of the pool by source and schema quality; see `tdlab.pool.summary.report`."""
+        from tdlab.pool.summary import report
+
+        return report(self, before=before)
+
+    def duplicates(self) -> pd.DataFrame:
+        """Groups of tools that are the same or nearly so, one row a tool; see `tdlab.pool.duplicates`."""
+        from tdlab.pool.duplicates import duplicates_frame
+
+        return duplicates_frame(self)
+
+    def deduplicated(self, *, level: Literal["fork", "tool"] = "fork") -> ToolPool:
+        """A pool in which one of each group of duplicates is left; see `tdlab.pool.duplicates`.
+
+        ``fork`` folds tools only between services that are copies of each other, so that no other service loses a tool
+        its own tools depend on; ``tool`` folds every group. Each folded tool is an ``error`` issue ``duplicate`` that
+        names the tool it was folded into.
+        """
+        from tdlab.pool.duplicates import fold
+
+        return fold(self, level=level)
+
     def __len__(self) -> int:
         """Number of usable tools."""
         return len(self._tools)
@@ -246,7 +322,7 @@ class ToolPool:
         for key in tools or ():
             self.tool(key)
         if domains is not None:
-            present = {_heaviest(service) for service in self.services}
+            present = {heaviest(service) for service in self.services}
             for domain in domains:
                 if domain not in present:
                     raise _missing("service of the domain", domain, present)
@@ -254,7 +330,7 @@ class ToolPool:
         for service in self.services:
             if services is not None and service.name not in services:
                 continue
-            if domains is not None and _heaviest(service) not in domains:
+            if domains is not None and heaviest(service) not in domains:
                 continue
             chosen = tuple(tool for tool in service.tools if tools is None or tool.key in tools)
             if chosen:
@@ -267,7 +343,7 @@ class ToolPool:
             and issue.service in names
             and (issue.tool is None or issue.tool in names[issue.service])
         )
-        return self._of(kept, issues, sum(len(service.tools) for service in kept))
+        return self._of(kept, issues, sum(len(service.tools) for service in kept), self._placements)
 
     # --------------------------------------------------------------------------------------------------------- showing
 
@@ -276,67 +352,13 @@ class ToolPool:
 
         Tool columns: key, service, name, description, domain (the heaviest), category, source, license, schema_quality,
         parameters and required (counts), has_output, read_only, destructive, idempotent, open_world (true, false or
-        missing), errors (count). Service columns: service, title, description, domain, domains (a dict), category,
-        source, license, schema_quality, tools (count).
+        missing), errors (count), grade and trust (`quality`), language (of the description). Service columns: service,
+        title, description, domain, domains (a dict), domain_by and domain_confidence (`placement`), category, source,
+        license, schema_quality, tools (count), trust (the mean of its tools').
         """
-        import pandas as pd
+        from tdlab.pool.summary import to_frame
 
-        if level == "service":
-            return pd.DataFrame(
-                [
-                    {
-                        "service": s.name,
-                        "title": s.title,
-                        "description": s.description,
-                        "domain": _heaviest(s),
-                        "domains": dict(s.domains),
-                        "category": s.category,
-                        "source": s.source,
-                        "license": s.license,
-                        "schema_quality": s.schema_quality,
-                        "tools": len(s.tools),
-                    }
-                    for s in self.services
-                ],
-                columns=[
-                    "service", "title", "description", "domain", "domains", "category", "source", "license",
-                    "schema_quality", "tools",
-                ],
-            )  # fmt: skip
-        if level != "tool":
-            raise PoolError(f"level={level!r}", expected="'tool' or 'service'", do="pass one of the two")
-        frame = pd.DataFrame(
-            [
-                {
-                    "key": tool.key,
-                    "service": service.name,
-                    "name": tool.name,
-                    "description": tool.description,
-                    "domain": _heaviest(service),
-                    "category": service.category,
-                    "source": service.source,
-                    "license": service.license,
-                    "schema_quality": service.schema_quality,
-                    "parameters": len(tool.parameters),
-                    "required": len(tool.required),
-                    "has_output": tool.output_schema is not None,
-                    "read_only": tool.annotations.read_only,
-                    "destructive": tool.annotations.destructive,
-                    "idempotent": tool.annotations.idempotent,
-                    "open_world": tool.annotations.open_world,
-                    "errors": len(tool.errors),
-                }
-                for service in self.services
-                for tool in service.tools
-            ],
-            columns=[
-                "key", "service", "name", "description", "domain", "category", "source", "license", "schema_quality",
-                "parameters", "required", "has_output", "read_only", "destructive", "idempotent", "open_world",
-                "errors",
-            ],
-        )  # fmt: skip
-        hints = ["read_only", "destructive", "idempotent", "open_world"]
-        return frame.astype(dict.fromkeys(hints, "boolean"))
+        return to_frame(self, level=level)
 
     def issues_frame(self) -> pd.DataFrame:
         """One row an issue: severity, code, service, tool, found, where."""
@@ -360,7 +382,7 @@ class ToolPool:
             "<tr>"
             + "".join(
                 f"<td>{html.escape(text)}</td>"
-                for text in (_cut(s.name), _heaviest(s), str(len(s.tools)), _cut(s.description))
+                for text in (_cut(s.name), heaviest(s), str(len(s.tools)), _cut(s.description))
             )
             + "</tr>"
             for s in self.services[:_HTML_ROWS]
@@ -418,11 +440,13 @@ def _sets_aside(issue: PoolIssue) -> bool:
     return issue.severity == "error" and issue.tool is not None
 
 
-def _restore(services: tuple[Service, ...], issues: tuple[PoolIssue, ...], read: int) -> ToolPool:
-    return ToolPool._of(services, issues, read)
+def _restore(
+    services: tuple[Service, ...], issues: tuple[PoolIssue, ...], read: int, placements: Mapping[str, Placement]
+) -> ToolPool:
+    return ToolPool._of(services, issues, read, placements)
 
 
-def _heaviest(service: Service) -> str:
+def heaviest(service: Service) -> str:
     """The domain with the most weight, the first by name of equals; empty where none is known."""
     return min(service.domains, key=lambda domain: (-service.domains[domain], domain), default="")
 

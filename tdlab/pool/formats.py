@@ -121,11 +121,23 @@ def _pool(document: Json, stem: str) -> _Found:
         title=document.get("title", ""),
         description=document.get("description"),
         labels=_labels(document.get("category")),
+        domains=_domains(document.get("domains")),
         source=document.get("source"),
         license=document.get("license"),
         quality=document.get("schema_quality"),
     )
     return [service], problems
+
+
+def _domains(value: Json) -> dict[str, float] | None:
+    """A distribution over domains as a pool file may give it; None for anything else."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(
+        isinstance(share, (int, float)) and not isinstance(share, bool) and share > 0 for share in value.values()
+    ):
+        return None
+    return {name: float(share) for name, share in value.items()}
 
 
 def _toucan(document: Json, stem: str) -> _Found:

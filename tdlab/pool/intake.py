@@ -39,7 +39,7 @@ _SHOWN = 120
 class Definitions:
     """One service as found: its facts, still unchecked, and its tools as they stood in the file.
 
-    ``domain`` is a taxonomy id that the file itself gives. ``labels`` are categories of whatever scheme, best first.
+    ``domain`` is a taxonomy id that the file itself gives, ``domains`` a whole distribution. ``labels`` are categories of whatever scheme, best first.
     """
 
     name: str
@@ -47,14 +47,18 @@ class Definitions:
     title: Json = ""
     description: Json = ""
     domain: str | None = None
+    domains: Domains | None = None
     labels: tuple[str, ...] = ()
     source: Json = ""
     license: Json = ""
     quality: Json = "published"
 
 
-def read_service(found: Definitions, *, taxonomy: Taxonomy, where: str) -> tuple[Service, list[PoolIssue]]:
-    """The service with those of its tools that can be used, classified; and what was set aside, mended or noted."""
+def read_service(found: Definitions, *, taxonomy: Taxonomy | None, where: str) -> tuple[Service, list[PoolIssue]]:
+    """The service with those of its tools that can be used; and what was set aside, mended or noted.
+
+    It is classified by ``taxonomy`` (its own domain, label or keywords), or left without domains where that is None.
+    """
     name = clean_text(found.name)
     tools: list[Tool] = []
     issues: list[PoolIssue] = []
@@ -74,6 +78,8 @@ def read_service(found: Definitions, *, taxonomy: Taxonomy, where: str) -> tuple
         schema_quality=qualities.get(str(found.quality), "published"),
         tools=tuple(tools),
     )
+    if taxonomy is None:
+        return service, issues
     domains: Domains
     if found.domain is not None and found.domain in taxonomy:
         domains = {found.domain: 1.0}

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 
 from tdlab.records import Json
 
-__all__ = ["clean_text", "mend_schema", "parameter_list"]
+__all__ = ["clean_text", "mend_schema", "parameter_list", "read_type"]
 
 _TYPES: Mapping[str, str] = {
     **dict.fromkeys(("object", "dict", "dictionary", "map", "mapping", "hash", "struct", "record", "json"), "object"),
@@ -162,7 +162,7 @@ class _Mending:
             if value is None and key not in _KEEPS_NULL:
                 say(f"{key} was null, dropped")
             elif key == "type":
-                kind = _type(value)
+                kind = read_type(value)
                 if kind != value:
                     say(
                         f"type {_short(value)} "
@@ -280,7 +280,7 @@ def _mend_required(result: dict[str, Json], schema: dict[str, Json], say: Callab
         result["required"] = kept
 
 
-def _type(value: Json) -> Json:
+def read_type(value: Json) -> Json:
     """The JSON Schema type that ``value`` means; None where that is not known."""
     if isinstance(value, str):
         parts = [part.strip().lower() for part in re.split(r"[|,/]|\bor\b", value)]

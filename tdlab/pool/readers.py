@@ -7,20 +7,24 @@ a name, a file of a folder that is no JSON. A single file that cannot be read at
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tdlab.errors import PoolError
 from tdlab.pool.catalogue import PoolIssue, ToolPool
+from tdlab.pool.cleaning import clean_service
+from tdlab.pool.domains import place_services
 from tdlab.pool.formats import FORMATS, recognise
 from tdlab.pool.intake import Definitions, read_service
 from tdlab.pool.taxonomy import Taxonomy
-from tdlab.records import Json, Service
+from tdlab.records import Domains, Json, Service
 
 __all__ = ["FORMATS", "load"]
 
@@ -49,15 +53,25 @@ class _Loading:
 
     format: str | None
     taxonomy: Taxonomy
+    clean: bool
     issues: list[PoolIssue] = field(default_factory=list)
-    read: int = 0
+    given: list[Domains | None] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def load(paths: str | Path | Iterable[str | Path], *, format: str | None = None) -> ToolPool:
+def load(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    format: str | None = None,
+    clean: bool = True,
+    label: Callable[[Service], Domains] | None = None,
+) -> ToolPool:
     """The pool of everything in these files and folders (folders in the order of their sorted file names).
 
     In a folder, files whose names end in .json, .jsonl, .ndjson or .gz are read, hidden ones left out; a file that is
-    named is read whatever its name. ``format`` insists on one of `FORMATS`. PoolError: a path that is not there, a
+    named is read whatever its name. ``format`` insists on one of `FORMATS`. Each service is cleaned
+    (`tdlab.pool.cleaning`) unless ``clean`` is False, and all are placed in domains (`tdlab.pool.domains`), by
+    ``label`` where one is given and the file says nothing. PoolError: a path that is not there, a
     single file that is no UTF-8 JSON or JSONL or is truncated, nothing recognisable, no usable tool.
     """
     if format is not None and format not in FORMATS:
@@ -72,11 +86,36 @@ def load(paths: str | Path | Iterable[str | Path], *, format: str | None = None)
             expected="files that end in " + ", ".join(_IN_FOLDERS),
             do="name the files themselves if they are called otherwise",
         )
-    loading = _Loading(format, Taxonomy.bundled())
-    pool = ToolPool._assemble(_services(files, loading, alone=len(files) == 1), issues=loading.issues)
+    loading = _Loading(format, Taxonomy.bundled(), clean)
+    with _no_collection():
+        found = list(_services(files, loading, alone=len(files) == 1))
+    placed = place_services(
+        [service for service, _ in found],
+        taxonomy=loading.taxonomy,
+        given=loading.given,
+        labels=loading.labels,
+        label=label,
+    )
+    pool = ToolPool._assemble(
+        [(s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)],
+        issues=loading.issues,
+        placements=placed,
+    )
     if not len(pool):
         raise _empty(named, pool)
     return pool
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the garbage collector back: what is read here stays, and looking it through again takes seconds."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
@@ -114,8 +153,16 @@ def _file_services(documents: list[_Document], loading: _Loading, shown: str) ->
 
 
 def _take_in(found: Definitions, loading: _Loading, where: str) -> tuple[Service, str]:
-    service, issues = read_service(found, taxonomy=loading.taxonomy, where=where)
+    service, issues = read_service(found, taxonomy=None, where=where)
     loading.issues.extend(issues)
+    if loading.clean:
+        service, issues = clean_service(service, where=where)
+        loading.issues.extend(issues)
+    known = {*loading.taxonomy.ids, loading.taxonomy.unknown.id}
+    own = found.domain if found.domain is not None and found.domain in loading.taxonomy else None
+    told = found.domains if found.domains and all(name in known for name in found.domains) else None
+    loading.given.append(told if told is not None else None if own is None else {own: 1.0})
+    loading.labels.append(tuple(found.labels[1:]))
     return service, where
 
 

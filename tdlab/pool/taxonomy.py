@@ -3,8 +3,12 @@
 The taxonomy is ours (the paper does not publish its own): a JSON file of domains, each with keywords and with the
 labels that public collections use for it. A service is placed by a label of its own where one is known, else by the
 keywords in its name, title, description and tool names, weighted by how few domains share them (inverse document
-frequency). The result depends on the service and the file alone. What is *not* covered: keywords are English, so a
-service described in another script is placed by its Latin-script names or not at all; tool descriptions are not read.
+frequency). The result depends on the service and the file alone; `tdlab.pool.domains` learns from a whole pool. What is
+*not* covered: keywords are English, so a service described in another script is placed by its Latin-script names or not
+at all; tool descriptions are not read.
+
+A label stands for one domain (``labels``), for a choice of several (``broad_labels``: the words decide between them) or
+for none (``silent_labels``: "Others", or a technical kind that says nothing of the business).
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from pydantic import ValidationError
@@ -22,18 +28,22 @@ from pydantic import ValidationError
 from tdlab.errors import PoolError
 from tdlab.records import Domains, Record, Service
 
-__all__ = ["Domain", "Taxonomy"]
+__all__ = ["LEAST_EVIDENCE", "Domain", "Taxonomy", "name_words", "plain_words", "text_words"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
 _NOISE = re.compile(r"model[\W_]*context[\W_]*protocol|mcp|(?<![a-z])servers?(?![a-z])", re.IGNORECASE)
 """Words that speak of MCP itself, not of the business: dropped from everything but tool names."""
+
+_NO_PLURALS = frozenset("news series species kubernetes redis https jenkins aws ios".split())
 
 _NAME_WEIGHT = 3.0
 _TITLE_WEIGHT = 3.0
 _TOOL_WEIGHT = 1.0
 _TEXT_WEIGHT = 1.0
 _MOST_COUNTED = 3.0
-_LEAST_EVIDENCE = 1.0
+LEAST_EVIDENCE = 1.0
+"""Keyword evidence below which a service is not placed by its words."""
+
 _KEPT_SHARE = 0.5
 _MOST_DOMAINS = 3
 
@@ -48,15 +58,28 @@ class Domain(Record):
     labels: tuple[str, ...] = ()
 
 
+class _Broad(Record):
+    domains: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
 class Taxonomy:
     """A versioned list of domains; `unknown` is the domain of what cannot be placed and is none of the list.
 
     Make one with `bundled` or `from_file`.
     """
 
-    __slots__ = ("_by_id", "_by_label", "_idf", "_keywords", "domains", "unknown", "version")
+    __slots__ = ("_broad", "_by_id", "_by_label", "_idf", "_keywords", "_silent", "domains", "unknown", "version")
 
-    def __init__(self, domains: Sequence[Domain], *, unknown: Domain, version: str) -> None:
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        *,
+        unknown: Domain,
+        version: str,
+        broad: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        silent: Iterable[str] = (),
+    ) -> None:
         self.version = version
         self.domains = tuple(domains)
         self.unknown = unknown
@@ -69,10 +92,19 @@ class Taxonomy:
         for domain in self.domains:
             for label in (domain.id, domain.title, *domain.labels):
                 self._by_label.setdefault(_plain(label), domain.id)
+        self._silent = frozenset(_plain(label) for label in silent)
+        self._broad = {_plain(label): tuple(dict.fromkeys(ids)) for label, ids in broad.items()}
+        for plain, ids in self._broad.items():
+            if len(ids) < 2 or set(ids) - set(self._by_id) or plain in self._by_label or plain in self._silent:
+                raise PoolError(
+                    f"the broad label {plain!r} stands for {list(ids)}",
+                    expected="two or more domains of the taxonomy, and no other meaning",
+                    do="correct the file",
+                )
         self._keywords: dict[tuple[str, ...], list[str]] = {}
         for domain in self.domains:
             for keyword in domain.keywords:
-                self._keywords.setdefault(tuple(_words(keyword)), []).append(domain.id)
+                self._keywords.setdefault(tuple(text_words(keyword)), []).append(domain.id)
         count = len(self.domains)
         self._idf = {
             words: math.log(1 + count / len(ids)) / math.log(1 + count) for words, ids in self._keywords.items()
@@ -105,6 +137,12 @@ class Taxonomy:
                 [Domain.model_validate(entry) for entry in content["domains"]],
                 unknown=Domain.model_validate(content["unknown"]),
                 version=str(content["version"]),
+                broad={
+                    label: entry.domains
+                    for entry in map(_Broad.model_validate, content.get("broad_labels", []))
+                    for label in entry.labels
+                },
+                silent=[str(label) for label in content.get("silent_labels", [])],
             )
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise PoolError(
@@ -148,19 +186,35 @@ class Taxonomy:
         """The id of the domain that a label of some collection stands for, letter case and punctuation apart."""
         return self._by_label.get(_plain(text))
 
+    def choices(self, text: str) -> tuple[str, ...]:
+        """The ids of the domains that a label leaves open: one, several, or none where it says nothing."""
+        plain = _plain(text)
+        return (self._by_label[plain],) if plain in self._by_label else self._broad.get(plain, ())
+
+    def is_silent(self, text: str) -> bool:
+        """Whether a label is known to say nothing of the business ("Others", "uncategorized")."""
+        return _plain(text) in self._silent
+
     def classify(self, service: Service, *, labels: Iterable[str] = ()) -> Domains:
         """The domains of ``service``, weights summing to 1: its own label's, else those its words speak for.
 
         ``labels`` are tried in order after the service's category. Words: up to three domains, each with at least half
         the evidence of the best; ``{unknown: 1.0}`` where there is too little of it.
         """
+        choices: tuple[str, ...] = ()
         for label in (service.category, *labels):
-            found = None if label is None else self.label(label)
-            if found is not None:
-                return {found: 1.0}
-        scores = self._evidence(service)
+            choices = () if label is None else self.choices(label)
+            if len(choices) == 1:
+                return {choices[0]: 1.0}
+            if choices:
+                break
+        scores = self.evidence(service)
+        if choices:
+            scores = {domain: scores.get(domain, 0.0) for domain in choices}
+            if max(scores.values()) < LEAST_EVIDENCE:
+                scores = dict.fromkeys(choices, LEAST_EVIDENCE)
         best = max(scores.values(), default=0.0)
-        if best < _LEAST_EVIDENCE:
+        if best < LEAST_EVIDENCE:
             return {self.unknown.id: 1.0}
         ranked = sorted(scores, key=lambda domain: (-scores[domain], domain))[:_MOST_DOMAINS]
         kept = [domain for domain in ranked if scores[domain] >= _KEPT_SHARE * best]
@@ -169,17 +223,17 @@ class Taxonomy:
         weights[kept[0]] = round(1.0 - sum(weights[domain] for domain in kept[1:]), 6)
         return weights
 
-    def _evidence(self, service: Service) -> Mapping[str, float]:
+    def evidence(self, service: Service) -> Mapping[str, float]:
         """Evidence per domain: each keyword's rarity times its weighted count, cut off so that none decides all."""
         counts: dict[tuple[str, ...], float] = {}
         sources = [
             (_NAME_WEIGHT, _NOISE.sub(" ", service.name)),
             (_TITLE_WEIGHT, _NOISE.sub(" ", service.title)),
             (_TEXT_WEIGHT, _NOISE.sub(" ", service.description)),
-            *((_TOOL_WEIGHT, tool.name) for tool in service.tools),
         ]
-        for weight, text in sources:
-            words = _words(text)
+        read = [(weight, text_words(text)) for weight, text in sources]
+        read.extend((_TOOL_WEIGHT, name_words(tool.name)) for tool in service.tools)
+        for weight, words in read:
             here: set[tuple[str, ...]] = {(word,) for word in words}
             here.update(pairwise(words))
             for phrase in here:
@@ -197,12 +251,27 @@ def _plain(label: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", label.lower().replace("&", " and ")))
 
 
-def _words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """Lower-case singular words of a text, without those that speak of MCP itself."""
+    return text_words(_NOISE.sub(" ", text))
+
+
+@lru_cache(maxsize=65536)
+def name_words(name: str) -> list[str]:
+    """Lower-case singular words of a tool's name; the list is shared, not to be changed."""
+    return text_words(name)
+
+
+def text_words(text: str) -> list[str]:
     """Lower-case singular words; ``getUserIDs_v2`` is get, user, id, v, 2."""
-    return [_singular(word.lower()) for word in _WORD.findall(text)]
+    return [_singular(word) for word in _WORD.findall(text)]
 
 
+@lru_cache(maxsize=65536)
 def _singular(word: str) -> str:
+    word = word.lower()
+    if word in _NO_PLURALS:
+        return word
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):

@@ -66,6 +66,8 @@ def _service(service: Service, taxonomy: Taxonomy) -> dict[str, Json]:
             document["domain"] = domain
         elif told and taxonomy.classify(service, labels=(domain,)) == service.domains:
             document["category"] = [service.category, domain]
+        elif len(service.domains) > 1:
+            document["domains"] = dict(service.domains)
         else:
             raise PoolError(
                 f"the service {service.name!r} has the domains {service.domains}, which a reader would not find again",

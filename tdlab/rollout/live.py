@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tdlab.pool.naming import nature
 from tdlab.records import Json, Tool, canonical_json, digest
 from tdlab.rollout.environments import ToolResult, receipt
 
@@ -51,7 +52,13 @@ class LiveEnvironment:
             answer = json.loads(kept)
             ok, text = bool(answer["ok"]), str(answer["text"])
         else:
-            result = self._servers.call(tool.service, tool.name, dict(arguments), timeout_s=self._timeout_s)
+            result = self._servers.call(
+                tool.service,
+                tool.name,
+                dict(arguments),
+                timeout_s=self._timeout_s,
+                repeatable=nature(tool).effect in ("read", "search", "compute"),
+            )
             ok = result.ok
             text = canonical_json(result.structured) if result.ok and result.structured is not None else result.text
             if self._put:

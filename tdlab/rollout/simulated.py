@@ -52,6 +52,10 @@ class SimulatedEnvironment:
         self._found: dict[tuple[str, str], list[str]] = {}
         self._created: set[str] = set()
         self._asked: Mapping[str, Json] = {}
+        self._removed: set[str] = set()
+        self._doomed = {roles(t).own for k in blueprint.tools if (t := tools.get(k)) and _deletes(t)}
+        """Kinds of which the plan deletes one: what the user will speak of later is not to be met before."""
+        self._foretold = {(seed.entity, str(seed.id)) for seed in blueprint.world}
         self._made = 0
         for seed in blueprint.world:
             self._know(seed.entity, seed.id, dict(seed.fields))
@@ -112,9 +116,7 @@ class SimulatedEnvironment:
         else:
             place = canonical_json([tool.key, dict(arguments)])
             output = self._fill(schema, part.own, place, dict(arguments), (), self._only(part))
-        for entity, identifier in issued_ids(output, part.own):
-            if not (what.operation == "delete" and str(identifier) == str(own)):
-                self._know(entity, identifier, {})
+        self._learn(output, part.own)
         return output
 
     def _one(
@@ -127,7 +129,7 @@ class SimulatedEnvironment:
         removes = part.nature.operation == "delete"
         if not removes:
             record.update({p: v for p, v in arguments.items() if p != part.own_parameter})
-            record.update(_left_behind(schema, part.nature.verb))
+            record.update(_left_behind(schema, part.nature.verb, arguments))
         output = self._fill(schema, part.own, own, dict(arguments), (), record)
         self._touched.setdefault(part.own, {})[str(own)] = None
         if removes:
@@ -156,8 +158,9 @@ class SimulatedEnvironment:
         else:
             identity = DRAWS.draw((self._seed, "new", part.own, self._made), "id", part.own or "record", {})
         self._created.add(str(identity))
+        self._removed.discard(str(identity))
         record = self._record(part.own, identity)
-        record.update({**arguments, **_left_behind(schema, part.nature.verb)})
+        record.update({**arguments, **_left_behind(schema, part.nature.verb, arguments)})
         if field is not None:
             record[field] = identity
         output = self._fill(schema, part.own, identity, {}, (), record)
@@ -169,7 +172,7 @@ class SimulatedEnvironment:
         self, part: Roles, schema: Mapping[str, Json], tool: Tool, several: list[Json], arguments: Mapping[str, Json]
     ) -> Fields:
         """Change or remove each of the entities that are named in a list."""
-        left = _left_behind(schema, part.nature.verb)
+        left = _left_behind(schema, part.nature.verb, arguments)
         for identifier in several:
             self._touched.setdefault(part.own, {})[str(identifier)] = None
             if part.nature.operation == "delete":
@@ -224,8 +227,7 @@ class SimulatedEnvironment:
         given = {**arguments, field: shown_page, **paging_fields(schema, page, len(found))}
         place = canonical_json([tool.key, dict(arguments)])
         output = self._fill(schema, entity, place, given, (), {})
-        for other, identifier in issued_ids(output, entity):
-            self._know(other, identifier, {})
+        self._learn(output, entity)
         return output
 
     def _populate(
@@ -234,6 +236,9 @@ class SimulatedEnvironment:
     ) -> list[str]:  # fmt: skip
         """Entities that a first search finds; what it asks for is true of them."""
         entity, id_field, items = kind
+        if id_field in filters:  # the one that is named, and no other
+            self._know(entity, filters[id_field], dict(filters))
+            return [str(filters[id_field])]
         place = (self._seed, "population", entity, key)
         names = []
         for n in range(rng_for(*place).randint(*_LISTED)):
@@ -294,8 +299,12 @@ class SimulatedEnvironment:
             return identity
         kind = schema.get("type")
         if named is not None and kind not in ("array", "object"):
-            for (other, _), known in self._identities.items():
-                if other == named and fits(known, schema):
+            for place, known in self._identities.items():
+                if (
+                    place[0] == named
+                    and fits(known, schema)
+                    and not (named in self._doomed and place in self._foretold)
+                ):
                     return known
         if kind == "object" and isinstance(schema.get("properties"), dict):
             return self._fill(schema, entity, identity, {}, path, {})
@@ -355,6 +364,12 @@ class SimulatedEnvironment:
 
     # -- the entities
 
+    def _learn(self, output: Fields, entity: str) -> None:
+        """Every identifier in a result is one that the world has issued; what was removed stays so."""
+        for other, identifier in issued_ids(output, entity):
+            if str(identifier) not in self._removed:
+                self._know(other, identifier, {})
+
     def _know(self, entity: str, identity: Json, fields: Fields) -> None:
         self._record(entity, identity).update(fields)
 
@@ -373,6 +388,7 @@ class SimulatedEnvironment:
             if name in named and named[name] is record:
                 del named[name]
                 self._identities.pop((kind, name), None)
+        self._removed.add(name)
         self._lost.setdefault(entity, []).append(record or {})
 
     def _alike(self, entity: str) -> Iterator[dict[str, Fields]]:
@@ -398,7 +414,7 @@ class SimulatedEnvironment:
 
     def _missing(self, tool: Tool, arguments: Mapping[str, Json]) -> tuple[str, Json] | None:
         """The first reference in the arguments to an entity that is not there."""
-        part = roles(tool)
+        part, guessed = roles(tool), tool.output_inferred or tool.output_schema is None
         for parameter, entity in part.references.items():
             if parameter not in arguments:
                 continue
@@ -406,7 +422,7 @@ class SimulatedEnvironment:
                 continue
             value = arguments[parameter]
             for identifier in value if isinstance(value, list) else [value]:
-                if isinstance(identifier, (str, int)) and not self._exists(entity, str(identifier)):
+                if isinstance(identifier, (str, int)) and not self._exists(entity, str(identifier), guessed=guessed):
                     return entity, identifier
         if part.handle and part.nature.operation != "create" and self._by_handle(part, arguments) is None:
             value = arguments.get(part.handle)
@@ -414,21 +430,28 @@ class SimulatedEnvironment:
                 return part.own, value
         return None
 
-    def _exists(self, entity: str, name: str) -> bool:
-        """Whether an entity is there, under its own type or one of the same kind."""
+    def _exists(self, entity: str, name: str, *, guessed: bool) -> bool:
+        """Whether an entity is there, under its own type or one of the same kind.
+
+        Where a tool's output is a guess, so are the names of its entities: any identifier that was issued counts.
+        """
         if name in self._records.get(entity, {}):
             return True
-        alike = list(self._alike(entity))
+        alike = [] if guessed else list(self._alike(entity))
         # Where the world knows nothing of that name, an identifier that it issued under another one is taken for it.
-        return any(name in known for known in alike or self._records.values())
+        return name not in self._removed and any(name in known for known in alike or self._records.values())
 
     def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
         return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
 
 
-def _left_behind(schema: Mapping[str, Json], verb: str) -> Fields:
-    """The state in which a tool leaves its entity: what its output schema fixes, else what its verb says."""
+def _deletes(tool: Tool) -> bool:
+    return roles(tool).nature.operation == "delete"
+
+
+def _left_behind(schema: Mapping[str, Json], verb: str, arguments: Mapping[str, Json]) -> Fields:
+    """The state in which a tool leaves its entity: what its output schema fixes, else what is asked for or its verb."""
     properties = schema.get("properties")
     left: Fields = {}
     for field, inner in properties.items() if isinstance(properties, dict) else ():
@@ -436,7 +459,7 @@ def _left_behind(schema: Mapping[str, Json], verb: str) -> Fields:
             continue
         if "const" in inner:
             left[field] = inner["const"]
-        elif verb and field.split("_")[-1] in _STATE_WORDS and inner.get("type") == "string":
+        elif verb and field not in arguments and field.split("_")[-1] in _STATE_WORDS and inner.get("type") == "string":
             done, options = past(verb), inner.get("enum")
             if isinstance(options, list):
                 stem = done[: max(4, len(done) - 3)]

@@ -11,6 +11,10 @@ pairs that compete are all ordered pairs of tools that occur in the recordings: 
 services that occur in one recording together. The score of a pair comes from definitions alone: the miner sees the
 recordings' tools and their services' other tools, never a recording.
 
+Held out from any recording, the bundled pool gives a second measure: its services declare outputs whose identifiers
+have formats of their own (``^fo-[a-z0-9]{9}$``), so that a field and a parameter of one name and one format are
+surely one value. The declared outputs are hidden, and the miner has to find these pairs from names, inputs and prose.
+
 What this does not cover: a pair that no recording happened to use counts as wrong, so no miner can reach 1; and a value
 that the user said, or that both calls merely echo, counts as observed when it stands in A's answer.
 """
@@ -233,7 +237,71 @@ RANKINGS = {
 }
 
 
+# ------------------------------------------------------------------------------------------------------ declared chains
+
+
+def identifiers(schema: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Name and pattern of every string with a pattern in a schema; array items count under the array's name."""
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    if not isinstance(properties, Mapping) or depth > 5:
+        return
+    for name, part in properties.items():
+        for place in (part, part.get("items")) if isinstance(part, Mapping) else ():
+            if isinstance(place, Mapping):
+                if isinstance(place.get("pattern"), str):
+                    yield name, place["pattern"]
+                yield from identifiers(place, depth + 1)
+
+
+def declared(tools: Sequence[Tool]) -> dict[Pair, int]:
+    """Ordered pairs of tools of one service where the first declares an identifier that the second takes.
+
+    2 where the first finds it out, 1 where it was told it and repeats it.
+    """
+    found: dict[Pair, int] = {}
+    for a in tools:
+        told = set(identifiers(a.input_schema))
+        gives = set(identifiers(a.output_schema))
+        for b in tools:
+            if a.key != b.key and a.service == b.service:
+                shared = gives & set(identifiers(b.input_schema))
+                if shared:
+                    found[a.key, b.key] = 2 if shared - told else 1
+    return found
+
+
+def held_out(services: Sequence[Service]) -> dict[str, Any]:
+    """The bundled pool's declared pairs, ranked with its declared outputs hidden: all of them, and those found out."""
+    tools = {t.key: t for s in services for t in s.tools}
+    gold: dict[Pair, int] = {}
+    for service in services:
+        gold.update(declared(service.tools))
+    hidden = {key: tool.model_copy(update={"output_schema": None}) for key, tool in tools.items()}
+    pairs = [(a.key, b.key) for s in services for a in s.tools for b in s.tools if a.key != b.key]
+    origin = {pair: 1 for pair, kind in gold.items() if kind == 2}
+    report: dict[str, Any] = {"pairs": len(pairs), "declared": len(gold), "found_out": len(origin), "rankings": {}}
+    for title, rank in RANKINGS.items():
+        scores = rank(pairs, hidden)
+        whole, first = measure(pairs, scores, gold), measure(pairs, scores, origin)
+        report["rankings"][title] = {
+            "average_precision": whole.average_precision,
+            "r_precision": whole.r_precision,
+            "found_out_average_precision": first.average_precision,
+            "found_out_r_precision": first.r_precision,
+        }
+    return report
+
+
 # --------------------------------------------------------------------------------------------------------------- report
+
+
+def at_recalls(curve: Sequence[tuple[float, float]], steps: int = 10) -> list[tuple[float, float]]:
+    """The best precision at or beyond each tenth of recall."""
+    found = []
+    for step in range(1, steps + 1):
+        reached = [precision for recall, precision in curve if recall >= step / steps - 1e-9]
+        found.append((step / steps, max(reached, default=0.0)))
+    return found
 
 
 def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str, Any]:
@@ -325,6 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"not there: {', '.join(missing)}; set TDLAB_SHARED or name files\n")
         return 1
     report = evaluate(options.recordings, options.tools)
+    report["held_out"] = held_out(ToolPool.bundled().services)
     if options.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
         return 0
@@ -334,9 +403,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines.append(f"\n{name.replace('_', ' ')}: {part['observed']} of {part['pairs']} ordered pairs observed")
         for title, row in part["rankings"].items():
             lines.append(f"  {title:24s} AP {row['average_precision']:.3f}   R-precision {row['r_precision']:.3f}")
+    for name in ("in_service", "across"):
+        curve = ", ".join(f"{r:.1f}: {p:.2f}" for r, p in at_recalls(report[name].get("curve", ())))
+        lines.append(f"\nprecision by recall, {name.replace('_', ' ')}: {curve}")
+    rows = report["in_service"]["services"].items()
+    parts = [f"{name} {row['average_precision']:.2f} of {row['observed']}" for name, row in rows]
+    lines.append("\naverage precision by service: " + "; ".join(parts))
     lines.append("\nwrong and missed among the first R pairs in service, by what the calls do:")
     for kind, counts in report["in_service"]["errors"].items():
         lines.append(f"  {kind}: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    lines.append(
+        f"\nbundled pool, declared outputs hidden: {report['held_out']['declared']} of {report['held_out']['pairs']}"
+        f" pairs declared, {report['held_out']['found_out']} of them found out"
+    )
+    for title, row in report["held_out"]["rankings"].items():
+        lines.append(
+            f"  {title:24s} AP {row['average_precision']:.3f}   R-precision {row['r_precision']:.3f}"
+            f"   found out: AP {row['found_out_average_precision']:.3f}  R {row['found_out_r_precision']:.3f}"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

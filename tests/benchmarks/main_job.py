@@ -98,8 +98,9 @@ def main() -> None:
     loop = (before + after) / 2
     making = seconds["order and decide"] + seconds["produce"] + seconds["store"]
     rate = counts.accepted / making
-    print(f"{counts.accepted} verified trajectories of {counts.candidates} tried, one process")
-    print(f"strategy {options.strategy}, pool {options.pool}")
+    print(
+        f"{counts.accepted} verified trajectories of {counts.candidates} tried, {options.strategy}, pool {options.pool}, one process"
+    )
     print(f"plain Python loop (10 million steps): {before:.2f} s before, {after:.2f} s after")
     print(f"{'stage':<20} {'CPU s':>8}")
     for stage in dict.fromkeys(stage for stage, _, _ in STAGES):

@@ -9,6 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tdlab.clusters import mine
+from tdlab.pool.catalogue import ToolPool
+from tdlab.records import Tool
+from tests.benchmarks import clusters as scale
 from tests.benchmarks import dependencies as benchmark
 
 
@@ -50,3 +54,58 @@ def test_recorded_dataflow_is_found(shared: Path) -> None:
         for name, row in inside["rankings"].items()
         if name != "tdlab"
     )
+
+
+def test_declared_identifiers_are_found_with_outputs_hidden() -> None:
+    report = benchmark.held_out(ToolPool.bundled().services[::3])
+    own, others = report["rankings"]["tdlab"], report["rankings"]
+    assert report["found_out"] > 100
+    assert own["found_out_average_precision"] >= 0.6
+    assert all(
+        own["found_out_average_precision"] > row["found_out_average_precision"] + 0.1
+        for name, row in others.items()
+        if name != "tdlab"
+    )
+
+
+def test_a_declared_pair_needs_one_name_and_one_format() -> None:
+    def made(name: str, given: dict, taken: dict) -> Tool:
+        schemas = [{"type": "object", "properties": part} for part in (taken, given)]
+        return Tool(service="s", name=name, input_schema=schemas[0], output_schema=schemas[1])
+
+    order, other = {"type": "string", "pattern": "^o-[0-9]{4}$"}, {"type": "string", "pattern": "^x-[0-9]{4}$"}
+    tools = [
+        made("list", {"orders": {"type": "array", "items": {"type": "object", "properties": {"order": order}}}}, {}),
+        made("ship", {"order": order}, {"order": order}),
+        made("bill", {}, {"order": order}),
+        made("odd", {"order": other}, {"name": {"type": "string"}}),
+    ]
+    found = benchmark.declared(tools)
+    assert found == {("s/list", "s/ship"): 2, ("s/list", "s/bill"): 2, ("s/ship", "s/bill"): 1}
+
+
+def test_a_grown_pool_is_larger_renamed_and_the_same_each_time() -> None:
+    services = ToolPool.bundled().services
+    count = sum(len(service.tools) for service in services)
+    one, two = scale.grown(services, 2 * count, seed=3), scale.grown(services[::-1], 2 * count, seed=3)
+    assert [s.model_dump() for s in one] == [s.model_dump() for s in two]
+    tools = [tool for service in one for tool in service.tools]
+    assert 1.8 * count <= len(tools) <= 2 * count
+    assert len({tool.key for tool in tools}) == len(tools)
+    assert len({tool.name for tool in tools}) > 1.2 * len({t.name for s in services for t in s.tools})
+    assert sum(len(s.tools) for s in scale.grown(services, 100)) <= 100
+
+
+def test_the_benchmark_of_clusters_runs_on_any_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = scale.as_pool(ToolPool.bundled().services[:20])
+    mined = mine(pool)
+    report = scale.selection(mined, apricot=None, naive=500)
+    assert report["naive greedy"]["same_choice"]
+    assert report["naive greedy"]["same_objective"]
+    rows = scale.coverage(mined, pool, seeds=2)["rows"]
+    assert all(row["ratio"] is None or row["ratio"] > 1.0 for row in rows)
+    text = scale.sample(mined, pool, 5, seed=1)
+    assert text.count("## ") == 5
+    assert text == scale.sample(mined, pool, 5, seed=1) != scale.sample(mined, pool, 5, seed=2)
+    assert scale.main(["--pool", str(tmp_path / "none.jsonl")]) == 1
+    assert "not there" in capsys.readouterr().err

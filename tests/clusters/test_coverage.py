@@ -94,7 +94,7 @@ def test_work_grows_with_the_incidences_not_with_their_square() -> None:
     rng = rng_for("coverage speed")
     size = 20_000
     candidates = [Candidate(tuple(sorted({rng.randrange(size) for _ in range(12)})), ()) for _ in range(size)]
-    began = time.perf_counter()
+    began = time.process_time()
     chosen = select(candidates, [1.0] * size, [], coverage=0.98)
     assert len(chosen.chosen) > 1000
-    assert time.perf_counter() - began < 10.0, "the naive greedy would take minutes here"
+    assert time.process_time() - began < 10.0, "the naive greedy would take minutes here"

@@ -147,33 +147,34 @@ def test_the_order_of_services_does_not_matter(bundled: ToolPool, graph: Depende
     assert [canonical_json(e) for e in mine_dependencies(turned).edges] == [canonical_json(e) for e in graph.edges]
 
 
-def test_the_hash_seed_does_not_matter() -> None:
+def test_neither_the_hash_seed_nor_the_order_of_services_matters() -> None:
     code = (
+        "import sys; from types import SimpleNamespace as N;"
         "from tdlab.pool.catalogue import ToolPool; from tdlab.clusters import mine; from tdlab.records import digest;"
-        "m = mine(ToolPool.bundled());"
+        "p = ToolPool.bundled(); s = p.services[:: int(sys.argv[1])]; m = mine(N(services=s, tools=p.tools), seed=5);"
         "print(digest([c.id for c in m.clusters], [e.model_dump(mode='json') for e in m.dependencies.edges]))"
     )
     answers = {
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", code, order],
             capture_output=True,
             text=True,
             check=True,
             cwd=ROOT,
             env={"PYTHONHASHSEED": seed},
         ).stdout
-        for seed in ("1", "2")
+        for seed, order in (("1", "1"), ("2", "-1"))
     }
     assert len(answers) == 1
 
 
-def test_a_hub_of_five_thousand_tools_stays_small() -> None:
-    tools = [tool("hub", f"get_report_{i:04d}x", account_id="string") for i in range(5000)]
+def test_a_hub_of_two_thousand_tools_stays_small() -> None:
+    tools = [tool("hub", f"get_report_{i:04d}x", account_id="string") for i in range(2000)]
     tools.append(tool("hub", "list_accounts"))
-    began = time.perf_counter()
+    began = time.process_time()
     graph = mine_dependencies(pool(tools), sources_per_parameter=16)
-    assert time.perf_counter() - began < 30
-    assert len(graph) <= 16 * 5001
+    assert time.process_time() - began < 15
+    assert len(graph) <= 16 * 2001
     assert graph.report["capped"] > 0, "what the cap leaves out is counted"
     assert all(any(e.source == "hub/list_accounts" for e in graph.into(t.key)) for t in tools[:50])
 
@@ -187,12 +188,12 @@ def test_many_services_of_one_shared_word_stay_near_linear() -> None:
             ]
             for i in range(count)
         ]
-        began = time.perf_counter()
+        began = time.process_time()
         mine_dependencies(pool(*services))
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     world(100)
-    small, large = world(500), world(4000)
+    small, large = world(250), world(2000)
     assert large < 8 * small * 3 + 1.0, f"8 times the services took {large / small:.1f} times as long"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from tdlab.clusters import Candidate, DependencyGraph, Mined, grow, mine, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
-from tdlab.records import Service, Tool, canonical_json
+from tdlab.records import Dependency, Service, Tool, canonical_json, rng_for
 from tests.clusters.pools import pool, shop, tool
 
 
@@ -38,6 +39,17 @@ def connected(candidate: Candidate, graph: DependencyGraph) -> bool:
             seen.add(one)
             todo.extend(near[one])
     return seen == set(candidate.tools)
+
+
+def joined(tools: tuple[str, ...], edges: tuple[Dependency, ...]) -> bool:
+    """Whether the edges join all the tools, direction aside."""
+    seen, todo = set(), [tools[0]]
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo.extend(e.target if e.source == one else e.source for e in edges if one in (e.source, e.target))
+    return seen == set(tools)
 
 
 @pytest.mark.parametrize(("least", "most", "tries"), [(3, 12, 3), (2, 4, 6), (5, 5, 1)])
@@ -113,10 +125,84 @@ def test_tools_that_feed_nothing_keep_their_siblings_company() -> None:
     assert all(e.evidence[0].kind == "companion" and not e.parameter and e.score <= 0.3 for e in ties)
 
 
-def test_a_service_too_small_is_reported_not_forced() -> None:
-    mined = mine(pool(shop(), [tool("lone", "roll_dice", sides="integer")]))
-    assert all("lone/roll_dice" not in c.tools for c in mined.clusters)
-    assert mined.report["tools_in_no_candidate"] == 1
+def clock() -> list[Tool]:
+    return [
+        tool("time", "get_current_time", "Get current time in a specific timezone.", timezone="string"),
+        tool(
+            "time",
+            "convert_time",
+            "Convert time between timezones.",
+            source_timezone="string",
+            time="string",
+            target_timezone="string",
+        ),
+    ]
+
+
+def test_in_a_small_pool_a_service_that_nothing_joins_is_a_cluster_of_its_own_and_said_to_be() -> None:
+    mined = mine(pool(shop(), clock(), [tool("lone", "roll_dice", sides="integer")]))
+    assert ("time/convert_time", "time/get_current_time") in [c.tools for c in mined.clusters]
+    assert ("lone/roll_dice",) in [c.tools for c in mined.clusters]
+    assert mined.report["tools_in_no_candidate"] == 0
+    assert any("clusters of their own" in note for note in mined.report["notes"])
+    assert all(len(c.tools) >= 3 for c in mined.clusters if c.tools[0].startswith("shop/"))
+
+
+def many(extra: list[list[Tool]]) -> list[list[Tool]]:
+    """Thirty shops of their own trades, and what else there is: enough services to count words by."""
+    trades = (
+        "amber bamboo copper denim ebony felt granite hemp iron jade kelp linen marble nylon oak pearl quartz rubber"
+        " silk teak umber velvet walnut yew zinc cotton leather glass paper wool"
+    ).split()
+    return [
+        [tool(trade, f"{verb}_{trade}", **{f"{trade}_id": "string"}) for verb in ("get", "weigh", "polish")]
+        for trade in trades
+    ] + extra
+
+
+def test_small_services_of_one_topic_keep_each_other_company_and_the_others_stay_out() -> None:
+    weather = [
+        [tool("skies", "get_weather_forecast", "Weather forecast for a city.", city="string")],
+        [tool("met", "current_weather", "The weather now.", place="string")],
+        [tool("storms", "weather_alerts", "Severe weather alerts for a region.", region="string")],
+    ]
+    odd = [[tool("dice", "roll_dice", "Roll some dice.", sides="integer")]]
+    made = pool(*many([*weather, *odd]), skies="weather", met="weather", storms="weather", dice="games")
+    mined = mine(made, ClusterConfig(coverage=1.0))
+    together = {"skies/get_weather_forecast", "met/current_weather", "storms/weather_alerts"}
+    assert any(set(c.tools) == together for c in mined.clusters)
+    assert all("dice/roll_dice" not in c.tools for c in mined.clusters), "nothing is in common: no coincidence"
+    assert all(3 <= len(c.tools) <= 12 for c in mined.clusters)
+    ties = [e for c in mined.clusters if set(c.tools) == together for e in c.dependencies]
+    assert all("weather" in e.evidence[0].detail and e.score <= 0.3 for e in ties)
+
+
+def test_words_of_the_trade_and_of_owners_make_no_company() -> None:
+    prose = "Enables seamless integration of powerful AI tools through a standardized interface."
+    one = Service(name="@bob/dice-mcp", description=prose, tools=(tool("@bob/dice-mcp", "roll_dice", sides="integer"),))
+    two = Service(name="@bob/soup-mcp", description=prose, tools=(tool("@bob/soup-mcp", "cook_soup", pot="string"),))
+    three = Service(name="@bob/kite-mcp", description=prose, tools=(tool("@bob/kite-mcp", "fly_kite", line="string"),))
+    others = pool(*many([])).services
+    mined = mine(pool(*others, one, two, three))
+    assert mined.report["tools_in_no_candidate"] == 3
+
+
+def test_a_pair_in_a_service_is_tied_to_its_siblings() -> None:
+    pair = [
+        tool("studio", "create_take", "Record a take.", title="string"),
+        tool("studio", "delete_take", "Delete a take.", take_id="string"),
+    ]
+    others = [tool("studio", f"set_{what}", f"Set the {what}.", decibel="number") for what in ("gain", "reverb")]
+    mined = mine(pool(*many([pair + others])))
+    assert {t.key for t in pair + others} <= {k for c in mined.clusters for k in c.tools}
+
+
+def test_a_tool_whose_name_has_a_slash_belongs_to_its_own_service() -> None:
+    odd = [tool("video", f"channel/{verb}", channel_id="string") for verb in ("get", "list", "mute")]
+    mined = mine(pool(shop(), odd))
+    frame = mined.to_frame()
+    assert set(frame["services"]) == {1}
+    assert mined.report["tool_coverage"] == 1.0
 
 
 def test_a_small_service_joins_over_what_both_speak_of() -> None:
@@ -142,3 +228,13 @@ def test_progress_is_told_to_the_end(bundled: ToolPool) -> None:
     mine(bundled, ClusterConfig(max_clusters=3), on_progress=lambda stage, share: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_a_service_of_thousands_of_tools_with_nothing_in_common_is_tied_in_linear_time() -> None:
+    rng = rng_for("unlike tools")
+    names = {"".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(4)) for _ in range(3000)}
+    tools = [tool("hub", name) for name in sorted(names)]
+    began = time.process_time()
+    mined = mine(pool(tools, shop()), ClusterConfig(candidates_per_tool=1, coverage=0.5))
+    assert time.process_time() - began < 15
+    assert mined.report["tools_in_no_candidate"] == 0

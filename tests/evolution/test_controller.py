@@ -173,7 +173,7 @@ def test_no_bar_lets_in_all_that_verifies_and_is_new() -> None:
 
 
 def test_a_bar_keeps_out_what_gains_less_and_says_by_how_much() -> None:
-    settings_ = config(evolution__min_gain=0.3)
+    settings_ = config(evolution__min_gain=0.05)
     steering = controller(settings_)
     met = grow(steering, studio(settings_), 5)
     kept = [d for _, d in met if d.accepted and d.bar is not None]
@@ -181,10 +181,10 @@ def test_a_bar_keeps_out_what_gains_less_and_says_by_how_much() -> None:
     assert kept
     assert left
     assert met[0][1].accepted or met[0][1].gain is None, "the first of a set meets no bar"
-    assert all(d.weighed is not None and d.weighed >= 0.3 for d in kept)
+    assert all(d.weighed is not None and d.weighed >= 0.05 for d in kept)
     for decision in left:
         assert decision.weighed is not None
-        assert decision.weighed < 0.3
+        assert decision.weighed < 0.05
         assert decision.reasons[0].startswith(f"gain: {decision.weighed:.4f} is below the bar")
 
 

@@ -167,7 +167,7 @@ def test_folders_are_read_in_the_order_of_names_and_hidden_files_are_not(tmp_pat
     write(tmp_path, "no JSON at all", "README.md")
     pool = ToolPool.load(tmp_path)
     assert [s.name for s in pool.services] == ["one", "two"]
-    assert pool.issues == ()
+    assert {issue.code for issue in pool.issues} == {"types_unknown"}
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_files(tmp_path: Path) -> None:

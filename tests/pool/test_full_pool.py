@@ -36,7 +36,7 @@ def test_every_tool_is_accounted_for(loaded: tuple[ToolPool, float]) -> None:
 def test_it_is_read_in_good_time(loaded: tuple[ToolPool, float], record_property: pytest.RecordProperty) -> None:
     _, seconds = loaded
     record_property("load_seconds", seconds)
-    assert seconds < 10, f"{seconds:.1f} s of processor time"
+    assert seconds < 20, f"{seconds:.1f} s of processor time"
 
 
 def test_all_services_are_classified_in_good_time(loaded: tuple[ToolPool, float]) -> None:
@@ -49,3 +49,44 @@ def test_all_services_are_classified_in_good_time(loaded: tuple[ToolPool, float]
     placed = [service for service in pool.services if "other" not in service.domains]
     assert len(placed) > 0.95 * SERVICES
     assert len({max(s.domains, key=lambda d: s.domains[d]) for s in placed}) >= 30
+
+
+def test_every_label_is_mapped_or_known_to_say_nothing(loaded: tuple[ToolPool, float]) -> None:
+    pool, _ = loaded
+    taxonomy = Taxonomy.bundled()
+    labels = {service.category for service in pool.services if service.category}
+    assert len(labels) == 82
+    assert [x for x in sorted(labels) if not taxonomy.choices(x) and not taxonomy.is_silent(x)] == []
+    ways = pool.to_frame(level="service")["domain_by"].value_counts()
+    assert ways["label"] > 1_700
+    assert ways["none"] < 0.02 * SERVICES
+
+
+def test_what_pages_left_behind_is_mended_and_nothing_live_loses_a_parameter(
+    loaded: tuple[ToolPool, float], shared: Path
+) -> None:
+    pool, _ = loaded
+    raw = ToolPool.load(shared / "data" / "pools" / "mcp_pool.jsonl.gz", clean=False)
+    assert not [key for key, tool in pool.tools.items() if "Try in Playground" in tool.description]
+    assert not [
+        key for key, tool in pool.tools.items() if {"True", "False"} <= set(tool.parameters) <= {"True", "False"}
+    ]
+    for service in pool.services:
+        if service.schema_quality in ("live", "published"):
+            for tool in service.tools:
+                before = raw.tool(tool.key)
+                assert list(tool.parameters) == list(before.parameters), tool.key
+                assert bool(tool.description) == bool(before.description) or "not" in before.description.lower()
+    frame = pool.report(before=raw)
+    assert frame.loc[("all", ""), "page_header (mended)"] == 730
+    scraped = frame.loc[("TheAgentArk/Toucan", "scraped")]
+    assert scraped["form_words (mended)"] > 200
+    assert scraped["trust"] < 0.5 < frame.loc[("TheAgentArk/Toucan", "live"), "trust"]
+
+
+def test_forks_are_folded_and_accounted_for(loaded: tuple[ToolPool, float]) -> None:
+    pool, _ = loaded
+    folded = pool.deduplicated()
+    gone = [issue for issue in folded.issues if issue.severity == "error" and issue.tool is not None]
+    assert folded.read == TOOLS == len(folded) + len(gone)
+    assert 0 < len(pool) - len(folded) < 1_000

@@ -27,7 +27,9 @@ class Servers:
         self._answers = list(answers)
         self.asked: list[tuple[str, str, dict[str, Any], float]] = []
 
-    def call(self, service: str, name: str, arguments: dict[str, Any], *, timeout_s: float) -> LiveResult:
+    def call(
+        self, service: str, name: str, arguments: dict[str, Any], *, timeout_s: float, repeatable: bool
+    ) -> LiveResult:
         self.asked.append((service, name, arguments, timeout_s))
         return self._answers[len(self.asked) - 1]
 

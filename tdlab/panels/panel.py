@@ -1,0 +1,100 @@
+"""The panel: controls, a pure computation, a picture and a status line. Every panel of the workbench is one of these.
+
+The computation is a function of the controls' values; painting makes a figure of its result, shown as PNG bytes in an
+`Image`, so nothing flickers and nothing is swallowed. A failure is shown in the status line and raised. Work that takes
+longer than a moment sits behind a Run button (``slow``); otherwise the picture follows the controls.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tdlab.plots import figure_png
+
+if TYPE_CHECKING:
+    import ipywidgets as widgets
+    from matplotlib.figure import Figure
+
+__all__ = ["Panel"]
+
+Result = TypeVar("Result")
+
+
+class Panel(Generic[Result]):
+    """A panel over named controls.
+
+    ``compute`` takes a keyword for each control and returns a result; ``paint`` makes a figure of it; ``describe``
+    makes one line of plain text for the status (escaped before it is shown). ``result`` is the last result, None before
+    the first. Shown in a notebook by its mere name; `widget` is the ipywidgets tree.
+    """
+
+    def __init__(
+        self,
+        controls: Mapping[str, widgets.ValueWidget],
+        *,
+        compute: Callable[..., Result],
+        paint: Callable[[Result], Figure],
+        describe: Callable[[Result], str] = lambda result: "",
+        slow: bool = False,
+        dpi: int = 100,
+    ) -> None:
+        import ipywidgets as widgets
+
+        self.controls = dict(controls)
+        self.result: Result | None = None
+        self._compute = compute
+        self._paint = paint
+        self._describe = describe
+        self._dpi = dpi
+        self._image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self._status = widgets.HTML()
+        children: list[Any] = [widgets.VBox(list(self.controls.values()))]
+        if slow:
+            self._button = widgets.Button(description="Run", button_style="primary")
+            self._button.on_click(lambda _: self.refresh())
+            children.append(self._button)
+        else:
+            for control in self.controls.values():
+                control.observe(lambda _: self.refresh(), names="value")
+        self.widget = widgets.VBox([*children, self._image, self._status])
+        if not slow:
+            self.refresh()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The controls' values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def png(self) -> bytes:
+        """The picture that is shown, as PNG bytes; empty before the first."""
+        return bytes(self._image.value)
+
+    @property
+    def status(self) -> str:
+        """The status line as it is shown: HTML in which everything from outside is escaped."""
+        return str(self._status.value)
+
+    def refresh(self) -> None:
+        """Compute and paint anew from the controls. An error is shown in the status line, and raised."""
+        began = time.perf_counter()
+        try:
+            result = self._compute(**self.values)
+            picture = figure_png(self._paint(result), dpi=self._dpi)
+        except Exception as error:
+            self._say(f"{type(error).__name__}: {error}", fault=True)
+            raise
+        self.result = result
+        self._image.value = picture
+        milliseconds = 1000 * (time.perf_counter() - began)
+        self._say(f"{self._describe(result)}  ({milliseconds:.0f} ms)".strip())
+
+    def _say(self, text: str, *, fault: bool = False) -> None:
+        style = "color:#b00020;white-space:pre-wrap" if fault else "color:#555"
+        self._status.value = f'<span style="{style}">{html.escape(text)}</span>'
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.widget._repr_mimebundle_(**options)

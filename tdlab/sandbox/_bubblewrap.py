@@ -1,0 +1,280 @@
+"""The bubblewrap tier: user, mount, PID, network, IPC, UTS and cgroup namespaces without a daemon.
+
+Where tdlab runs as root, bwrap is started as an unprivileged user of no account (as root it would stay the kernel's
+uid 0). ``/`` and ``/dev`` are read-only, ``/work``, ``/tmp`` and ``/dev/shm`` are bounded tmpfs, the seccomp filter
+goes in by descriptor, cgroups limit what they can where they are writable; the supervisor's watchdog does elsewhere.
+"""
+
+# ruff: noqa: S108 (the places are the jail's own)
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import anyio
+import anyio.to_thread
+
+from tdlab.errors import SandboxUnavailable
+from tdlab.sandbox import _seccomp
+from tdlab.sandbox._cgroups import Cgroup, CgroupTree
+from tdlab.sandbox._jail import BOOT, Jail, JailBroken, environment, find_python
+from tdlab.sandbox.jobs import Enforcement, Limits
+
+__all__: list[str] = []
+
+INSTALL = "apt-get install bubblewrap python3 (or your distribution's packages of those names)"
+_FIRST_UID = 60600
+_UIDS = 500
+_PASSWD = b"job:x:1000:1000:job:/work:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+_SHM_BYTES = 16 << 20
+
+
+class SocketTransport:
+    """Bytes over a connected, non-blocking stream socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.setblocking(False)
+
+    async def send(self, data: bytes) -> None:
+        """Write all of it."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.sock.send(view, socket.MSG_NOSIGNAL) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self.sock)
+
+    async def receive(self) -> bytes:
+        """Some bytes; empty at the end."""
+        while True:
+            try:
+                return self.sock.recv(1 << 18)
+            except BlockingIOError:
+                await anyio.wait_readable(self.sock)
+            except ConnectionResetError:
+                return b""
+
+
+class BubblewrapTransport(SocketTransport):
+    """A bwrap process and the jail in it."""
+
+    def __init__(
+        self, sock: socket.socket, process: subprocess.Popen[bytes], info: int, errors: IO[bytes], cgroup: Cgroup | None
+    ) -> None:
+        super().__init__(sock)
+        self.process = process
+        self.cgroup = cgroup
+        self._info = info
+        self._errors = errors
+
+    async def confine(self) -> None:
+        """Move PID 1 of the jail into its cgroup."""
+        text = b""
+        while True:
+            await anyio.wait_readable(self._info)
+            data = os.read(self._info, 4096)
+            text += data
+            if not data or text.rstrip().endswith(b"}"):
+                break
+        try:
+            pid = int(json.loads(text)["child-pid"])
+        except (ValueError, KeyError):
+            raise JailBroken("bwrap did not start") from None
+        if self.cgroup is not None:
+            try:
+                self.cgroup.add(pid)
+            except OSError as error:
+                raise JailBroken(f"the jail cannot be moved into its cgroup ({error})") from None
+
+    def oom_kills(self) -> int:
+        """How often the memory limit has killed in this jail."""
+        return self.cgroup.oom_kills() if self.cgroup else 0
+
+    async def complaint(self) -> str:
+        """The end of what bwrap or the supervisor wrote to stderr."""
+        with anyio.move_on_after(0.2):
+            while self.process.poll() is None:
+                await anyio.sleep(0.01)
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace").strip()[-400:] or "no message"
+
+    async def aclose(self) -> None:
+        """End every process of the jail: PID 1 goes with bwrap, and all others with PID 1."""
+        self.sock.close()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        while self.process.poll() is None:
+            await anyio.sleep(0.002)
+        if self.cgroup is not None:
+            await anyio.to_thread.run_sync(self.cgroup.remove)
+        os.close(self._info)
+        self._errors.close()
+
+
+class Bubblewrap:
+    """Starts jails in bubblewrap; holds the cgroups of one sandbox."""
+
+    name = "bubblewrap"
+
+    def __init__(self, limits: Limits, *, preload: tuple[str, ...] = (), options: dict[str, Any] | None = None) -> None:
+        self.limits = limits
+        self.preload = preload
+        self.program = shutil.which("bwrap") or ""
+        self.python = find_python() or ""
+        self.tree: CgroupTree | None = None
+        self.uses_cgroups = (options or {}).get("cgroups", True)
+        self._uids: Iterator[int] = itertools.cycle(range(_FIRST_UID, _FIRST_UID + _UIDS))
+        for _ in range(os.getpid() % _UIDS):
+            next(self._uids)
+
+    async def open(self) -> None:
+        """Check what is needed. SandboxUnavailable says what is missing."""
+        if not self.program:
+            raise SandboxUnavailable("bwrap is not installed", expected="bubblewrap 0.8 or newer", do=INSTALL)
+        if not self.python:
+            raise SandboxUnavailable("there is no python3 below /usr", expected="Python 3.9 or newer", do=INSTALL)
+        if not _seccomp.supported():
+            raise SandboxUnavailable(
+                f"no seccomp filter for {os.uname().machine}", expected="x86_64 or aarch64", do="use docker"
+            )
+        if self.uses_cgroups:
+            self.tree = await anyio.to_thread.run_sync(CgroupTree)
+
+    @property
+    def version(self) -> str:
+        """What ``bwrap --version`` says."""
+        done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+        return done.stdout.strip()
+
+    def enforced(self) -> dict[str, Enforcement]:
+        """What holds here. Tried by the probes."""
+        have = self.tree.roots if self.tree else {}
+        lacking = self.tree.problems if self.tree else dict.fromkeys(("memory", "pids", "cpu"), "not wanted")
+
+        def by(controller: str, otherwise: Enforcement) -> Enforcement:
+            if controller in have:
+                return Enforcement(level="kernel", how=f"cgroup v{have[controller][0]} {controller}")
+            return otherwise.model_copy(
+                update={"how": f"{otherwise.how} (no {controller} cgroup: {lacking.get(controller, 'none')})"}
+            )
+
+        watchdog = "watchdog"
+        return {
+            "filesystem": Enforcement(level="kernel", how="mount namespace: /usr read-only and three tmpfs"),
+            "network": Enforcement(level="kernel", how="network namespace of its own; seccomp: three families only"),
+            "processes_hidden": Enforcement(level="kernel", how="PID namespace"),
+            "syscalls": Enforcement(level="kernel", how="seccomp allow list"),
+            "privileges": Enforcement(level="kernel", how="no capability, no_new_privs, no further user namespace"),
+            "environment": Enforcement(level="kernel", how="started with an empty environment"),
+            "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second clock in the harness"),
+            "cpu_time": Enforcement(level=watchdog, how="sampled every 25 ms for all processes; RLIMIT_CPU for each"),
+            "cpu_rate": by("cpu", Enforcement(level="none", how="nothing")),
+            "memory": by("memory", Enforcement(level=watchdog, how="resident memory sampled every 25 ms")),
+            "processes": by("pids", Enforcement(level="kernel", how="RLIMIT_NPROC in the user namespace")),
+            "disk": Enforcement(level="kernel", how="size of the tmpfs"),
+            "inodes": Enforcement(level=watchdog, how="counted every 25 ms"),
+            "output": Enforcement(level="kernel", how="counted and cut by PID 1"),
+            "no_leftovers": Enforcement(level="kernel", how="SIGKILL to all by PID 1; writable places emptied"),
+            "dies_with_harness": Enforcement(level="kernel", how="PID 1 ends with its channel and with bwrap"),
+        }
+
+    def arguments(self, seccomp: int, info: int, passwd: int) -> list[str]:
+        """The command line."""
+        disk = str(self.limits.disk_mb << 20)
+        out = [self.program, "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+        out += ["--hostname", "jail", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
+        out += ["--clearenv"]
+        for name, value in environment().items():
+            out += ["--setenv", name, value]
+        out += ["--ro-bind", "/usr", "/usr"]
+        for name in ("bin", "sbin", "lib", "lib64", "lib32"):
+            path = Path("/", name)
+            if path.is_symlink():
+                out += ["--symlink", os.readlink(path), str(path)]
+            elif path.is_dir():
+                out += ["--ro-bind", str(path), str(path)]
+        for name in ("/etc/alternatives", "/etc/ld.so.cache"):
+            out += ["--ro-bind-try", name, name]
+        out += ["--perms", "0444", "--file", str(passwd), "/etc/passwd"]
+        out += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--perms", "0700", "--tmpfs", "/dev/shm"]
+        for place in ("/work", "/tmp"):
+            out += ["--size", disk, "--perms", "0700", "--tmpfs", place]
+        out += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
+        out += ["--info-fd", str(info), "--seccomp", str(seccomp), "--", self.python, "-s", "-B", "-c", BOOT]
+        return out
+
+    async def start(self) -> Jail:
+        """A warm jail. JailBroken where it does not start."""
+        ours, theirs = socket.socketpair()
+        cgroup = None
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the jail)
+        with contextlib.ExitStack() as stack:
+            stack.callback(theirs.close)
+            handles = {}
+            for name, data in (("seccomp", _seccomp.bpf()), ("passwd", _PASSWD)):
+                handles[name], writing = os.pipe()
+                stack.callback(os.close, handles[name])
+                with os.fdopen(writing, "wb") as file:
+                    file.write(data)
+            info, told = os.pipe()
+            stack.callback(os.close, told)
+            try:
+                if self.tree is not None and self.tree.roots:
+                    limits = self.limits
+                    cgroup = self.tree.jail(
+                        memory_mb=limits.memory_mb,
+                        disk_mb=limits.disk_mb,
+                        processes=limits.processes,
+                        cpus=limits.cpus,
+                    )
+                uid = next(self._uids) if os.geteuid() == 0 else None
+                process = subprocess.Popen(  # noqa: S603 (our own command line)
+                    self.arguments(handles["seccomp"], told, handles["passwd"]),
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=errors,
+                    pass_fds=(handles["seccomp"], told, handles["passwd"]),
+                    cwd="/",
+                    env={},
+                    user=uid,
+                    group=uid,
+                    extra_groups=[] if uid is not None else None,
+                )
+            except OSError as error:
+                ours.close()
+                os.close(info)
+                errors.close()
+                if cgroup is not None:
+                    cgroup.remove()
+                raise JailBroken(f"bwrap cannot be started: {error}") from None
+        jail = Jail(
+            BubblewrapTransport(ours, process, info, errors, cgroup),
+            self.limits,
+            preload=self.preload,
+            python=self.python,
+            nproc=True,
+            own_share=cgroup is not None and "cpu" in cgroup.folders,
+        )
+        try:
+            await jail.start()
+        except BaseException:
+            await jail.aclose()
+            raise
+        return jail
+
+    async def aclose(self) -> None:
+        """Remove what the sandbox holds on the host."""
+        if self.tree is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self.tree.close)

@@ -1,0 +1,242 @@
+"""Cgroup limits for jails, version 1 or 2, where this process may make cgroups; a keeper removes them if it is killed.
+
+A sandbox has one folder in each hierarchy it uses, below the cgroup this process is in (so that limits set from outside
+still hold), and a jail one folder in there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tdlab.sandbox import _owner
+from tdlab.sandbox._inside import source
+
+__all__: list[str] = []
+
+CONTROLLERS = ("memory", "pids", "cpu")
+_SPARE_MB = 32
+_PERIOD_US = 20_000
+
+
+@dataclass
+class Hierarchies:
+    """Where each controller's cgroups are: controller to (version, folder of this process's cgroup, mount point)."""
+
+    found: dict[str, tuple[int, Path, Path]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls) -> Hierarchies:
+        """From ``/proc/self``; empty where there is none."""
+        mounts: dict[str, tuple[int, Path]] = {}
+        unified: Path | None = None
+        for line in _lines("/proc/self/mountinfo"):
+            left, _, right = line.partition(" - ")
+            fields, tail = left.split(), right.split()
+            if len(fields) < 5 or len(tail) < 3:
+                continue
+            if tail[0] == "cgroup2":
+                unified = Path(fields[4])
+            elif tail[0] == "cgroup":
+                for option in tail[2].split(","):
+                    if option in CONTROLLERS:
+                        mounts[option] = (1, Path(fields[4]))
+        paths: dict[str, str] = {}
+        own = "/"
+        for line in _lines("/proc/self/cgroup"):
+            number, controllers, path = line.split(":", 2)
+            if number == "0":
+                own = path
+            for name in controllers.split(","):
+                paths[name] = path
+        result = cls()
+        for name in CONTROLLERS:
+            if name in mounts:
+                base = mounts[name][1] / paths.get(name, "/").lstrip("/")
+                result.found[name] = (1, base if base.is_dir() else mounts[name][1], mounts[name][1])
+            elif unified is not None:
+                base = unified / own.lstrip("/")
+                result.found[name] = (2, base if base.is_dir() else unified, unified)
+        return result
+
+
+@dataclass
+class Cgroup:
+    """A jail's cgroups, by controller."""
+
+    folders: dict[str, tuple[int, Path]]
+
+    def add(self, pid: int) -> None:
+        """Move a process in. OSError where that is not allowed."""
+        for _, folder in dict.fromkeys(self.folders.values()):
+            (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
+
+    def oom_kills(self) -> int:
+        """How often the memory limit has killed in here."""
+        if "memory" not in self.folders:
+            return 0
+        version, folder = self.folders["memory"]
+        for line in _lines(folder / ("memory.oom_control" if version == 1 else "memory.events")):
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+        return 0
+
+    def memory_bytes(self) -> int | None:
+        """Bytes charged to it at this moment; None without the controller."""
+        if "memory" not in self.folders:
+            return None
+        version, folder = self.folders["memory"]
+        name = "memory.usage_in_bytes" if version == 1 else "memory.current"
+        return int((folder / name).read_text(encoding="ascii"))
+
+    def pids(self) -> set[int]:
+        """Processes in it."""
+        return {
+            int(line) for _, folder in self.folders.values() for line in _lines(folder / "cgroup.procs") if line.strip()
+        }
+
+    def remove(self, seconds: float = 2.0) -> bool:
+        """Kill what is left in it and remove the folders; whether they are gone."""
+        return _remove([folder for _, folder in self.folders.values()], seconds)
+
+
+class CgroupTree:
+    """The cgroups of one sandbox. ``problems`` says for each controller that cannot be used why."""
+
+    def __init__(self) -> None:
+        self.name = _owner.new_name()
+        self.roots: dict[str, tuple[int, Path]] = {}
+        self.problems: dict[str, str] = {}
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._count = 0
+        for controller, (version, base, top) in Hierarchies.read().found.items():
+            problem = ""
+            for parent in dict.fromkeys((base, top)):
+                try:
+                    self.roots[controller] = (version, self._make(controller, version, parent))
+                    break
+                except OSError as error:
+                    problem = problem or f"{parent}: {error.strerror}"
+            else:
+                self.problems[controller] = problem
+        for controller in CONTROLLERS:
+            if controller not in self.roots:
+                self.problems.setdefault(controller, "no such controller is mounted")
+        if self.roots:
+            self._keep()
+
+    def _make(self, controller: str, version: int, parent: Path) -> Path:
+        folder = parent / self.name
+        if version == 1:
+            folder.mkdir(exist_ok=True)
+            return folder
+        existed = folder.is_dir()
+        try:
+            if controller not in (parent / "cgroup.subtree_control").read_text(encoding="ascii").split():
+                (parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+            folder.mkdir(exist_ok=True)
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+            # moving a process needs the right to write where it comes from and goes to
+            if not os.access(folder.parent / "cgroup.procs", os.W_OK):
+                raise PermissionError(13, "not delegated to this user")
+        except OSError:
+            if folder.is_dir() and not existed:
+                folder.rmdir()
+            raise
+        return folder
+
+    def _keep(self) -> None:
+        folders = [str(folder) for _, folder in dict.fromkeys(self.roots.values())]
+        self._keeper = subprocess.Popen(  # noqa: S603 (our own interpreter and source)
+            [sys.executable, "-I", "-S", "-c", source("keeper"), *folders],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            env={},
+        )
+
+    def jail(self, *, memory_mb: int, disk_mb: int, processes: int, cpus: float) -> Cgroup:
+        """A cgroup with these limits. OSError where the kernel refuses."""
+        self._count += 1
+        made = Cgroup({})
+        for controller, (version, root) in self.roots.items():
+            folder = root / f"jail-{self._count}"
+            folder.mkdir(exist_ok=True)
+            made.folders[controller] = (version, folder)
+            if controller == "memory":
+                size = str((memory_mb + disk_mb + _SPARE_MB) << 20)
+                _write(folder, {1: "memory.limit_in_bytes", 2: "memory.max"}[version], size)
+                for name in {1: ["memory.memsw.limit_in_bytes"], 2: ["memory.swap.max"]}[version]:
+                    if (folder / name).exists():
+                        _write(folder, name, size if version == 1 else "0")
+            elif controller == "pids":
+                _write(folder, "pids.max", str(processes + 3))
+            elif version == 1:
+                _write(folder, "cpu.cfs_period_us", str(_PERIOD_US))
+                _write(folder, "cpu.cfs_quota_us", str(max(1000, int(cpus * _PERIOD_US))))
+            else:
+                _write(folder, "cpu.max", f"{max(1000, int(cpus * _PERIOD_US))} {_PERIOD_US}")
+        return made
+
+    def close(self) -> None:
+        """Remove all of it, with what may still run in it."""
+        _remove([folder for _, folder in self.roots.values()], 3.0)
+        if self._keeper is not None:
+            if self._keeper.stdin is not None:
+                self._keeper.stdin.close()
+            self._keeper.wait(15)
+
+
+def _write(folder: Path, name: str, value: str) -> None:
+    (folder / name).write_text(value, encoding="ascii")
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _remove(folders: list[Path], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while True:
+        for top in dict.fromkeys(folders):
+            for inner, _, _ in os.walk(top, topdown=False):
+                for pid in _lines(Path(inner, "cgroup.procs")):
+                    _kill(int(pid))
+                try:
+                    os.rmdir(inner)
+                except OSError:
+                    continue  # something in it is still on its way out: tried again below
+        if not any(folder.exists() for folder in folders):
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def collect_garbage() -> list[str]:
+    """Remove the cgroups of harnesses that are no more; their paths."""
+    removed = []
+    for mount in dict.fromkeys(top for _, _, top in Hierarchies.read().found.values()):
+        for folder, names, _ in os.walk(mount):
+            for name in [n for n in names if n.startswith("tdlab-")]:
+                names.remove(name)
+                if _owner.is_orphan(name) and _remove([Path(folder, name)], 2.0):
+                    removed.append(str(Path(folder, name)))
+    return removed

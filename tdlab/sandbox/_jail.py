@@ -1,0 +1,364 @@
+"""One warm jail seen from the harness: frames over a transport, a job in, a result out, or a `JailBroken`.
+
+What comes out of a jail is data from a stranger: frames are bounded, names are checked again, numbers are coerced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import anyio
+
+from tdlab.sandbox._inside import source
+from tdlab.sandbox.jobs import CollectedFile, Job, JobResult, LeftBehind, Limits, Output, Status, safe_name
+
+__all__: list[str] = []
+
+BOOT = (
+    "import os,sys\n"
+    "sys.path[:]=[p for p in sys.path if p]\n"
+    "def r(n):\n"
+    " s=b''\n"
+    " while len(s)<n:\n"
+    "  d=os.read(0,n-len(s))\n"
+    "  if not d:os._exit(0)\n"
+    "  s+=d\n"
+    " return s\n"
+    "exec(compile(r(int(r(8),16)),'<supervisor>','exec'))\n"
+)
+"""The program on the supervisor's command line: reads the rest of itself from the channel."""
+
+GRACE_S = 3.0
+START_S = 20.0
+_MOST_FRAME = 96 << 20
+
+
+def environment(home: str = "/work") -> dict[str, str]:
+    """Every variable that a job sees: nothing of the host's. The hash seed is fixed, so that runs can be repeated."""
+    return {
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "LOGNAME": "job",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "TMPDIR": "/tmp",  # noqa: S108 (the jail's own)
+        "TZ": "UTC",
+        "USER": "job",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+class JailBroken(Exception):
+    """The jail did not do its part: it ended, stalled, or spoke nonsense. ``oom`` where the memory limit hit it."""
+
+    def __init__(self, reason: str, *, oom: bool = False, partial: tuple[bytes, bytes] = (b"", b"")) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.oom = oom
+        self.partial = partial
+
+
+class Transport(Protocol):
+    """A started jail: bytes to and from its PID 1, and the power to end it."""
+
+    async def send(self, data: bytes) -> None:
+        """Write all of it; an OSError or anyio error where the jail is gone."""
+
+    async def receive(self) -> bytes:
+        """Some bytes; empty at the end."""
+        ...
+
+    def oom_kills(self) -> int:
+        """How often the kernel's memory limit has killed in this jail; 0 where unknown."""
+        ...
+
+    async def confine(self) -> None:
+        """Called once the supervisor is there and before it is given any work."""
+
+    async def aclose(self) -> None:
+        """End every process of the jail and remove what the host holds for it."""
+
+    async def complaint(self) -> str:
+        """What it wrote to its error stream, shortened."""
+        ...
+
+
+@dataclass
+class Jail:
+    """A jail that has said hello. It runs one job at a time; after a `JailBroken` or a dirty end it must be closed."""
+
+    transport: Transport
+    limits: Limits
+    preload: tuple[str, ...] = ()
+    python: str = "/usr/bin/python3"
+    nproc: bool = True
+    own_share: bool = False
+    places: tuple[str, ...] = ()
+    version: str = ""
+    jobs: int = 0
+    clean: bool = True
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    async def start(self) -> None:
+        """Send the supervisor, wait for its hello. JailBroken where it does not come."""
+        text = source("supervisor").encode()
+        limits = self.limits
+        settings: dict[str, object] = {
+            "python": self.python,
+            "bash": "/bin/bash",
+            "environment": environment(self.places[0] if self.places else "/work"),
+            "preload": list(self.preload),
+            "memory": limits.memory_mb << 20,
+            "processes": limits.processes,
+            "inodes": limits.inodes,
+            "disk_mb": limits.disk_mb,
+            "open_files": limits.open_files,
+            "nproc": self.nproc,
+            # With a share of its own, priority matters inside the jail only: the supervisor has to come first there.
+            "nice": 15 if self.own_share else 5,
+            "places": list(self.places),
+        }
+        try:
+            with anyio.fail_after(START_S):
+                await self.transport.send(b"%08x" % len(text) + text)
+                await self.transport.confine()
+                await self._send(b"C", json.dumps(settings).encode())
+                hello = json.loads((await self._frame(b"H"))[4:])
+        except TimeoutError:
+            raise JailBroken(f"no hello within {START_S:g} s: {await self.transport.complaint()}") from None
+        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise JailBroken(f"it ended at once ({error}): {await self.transport.complaint()}") from None
+        except JailBroken as error:
+            raise JailBroken(f"{error.reason}: {await self.transport.complaint()}") from None
+        if not hello.get("hidden"):
+            raise JailBroken("the supervisor cannot hide from jobs (prctl failed)")
+        if hello.get("problem"):
+            raise JailBroken(str(hello["problem"])[:300])
+        if not self.places and hello.get("pid") != 1:
+            raise JailBroken(f"the supervisor is PID {hello.get('pid')}, not 1")
+        self.version = str(hello.get("version", ""))[:32]
+
+    async def run(self, job: Job) -> JobResult:
+        """Run one job. JailBroken where the jail fails, whoever's fault it is."""
+        limits = self.limits
+        wall = job.wall_s or limits.wall_s
+        cpu = job.cpu_s or limits.cpu_s
+        self.jobs += 1
+        before = self.transport.oom_kills()
+        began = time.monotonic()
+        streams = {b"o": bytearray(), b"e": bytearray()}
+        files: list[CollectedFile] = []
+        try:
+            with anyio.fail_after(wall + GRACE_S + (job_size(job) >> 20) * 0.05):
+                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu, home=(self.places or ("/work",))[0]))
+                while True:
+                    kind, payload = await self._any_frame()
+                    if kind in streams:
+                        if len(streams[kind]) + len(payload) > limits.output_kb << 10:
+                            raise JailBroken("more output than was asked for")
+                        streams[kind] += payload
+                    elif kind == b"f":
+                        head, blob = unpack(payload)
+                        name = head.get("name")
+                        if not isinstance(name, str) or not safe_name(name):
+                            raise JailBroken(f"a collected file is called {str(name)[:80]!r}")
+                        files.append(CollectedFile(name=name, data=blob))
+                        if sum(len(f.data) for f in files) > limits.collect_kb << 10:
+                            raise JailBroken("more files than were asked for")
+                    elif kind == b"R":
+                        report, _ = unpack(payload)
+                        break
+                    else:
+                        raise JailBroken(f"a frame of kind {kind!r}")
+        except TimeoutError:
+            raise self._broken("no result in time", before, streams) from None
+        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, JailBroken) as error:
+            await anyio.sleep(0.02)  # the kernel counts a kill a moment after it
+            raise self._broken(str(error) or type(error).__name__, before, streams) from None
+        oom = self.transport.oom_kills() - before + int(report.get("oom", 0))
+        self.clean = bool(report.get("clean"))
+        return conclude(
+            report,
+            oom=oom,
+            stdout=bytes(streams[b"o"]),
+            stderr=bytes(streams[b"e"]),
+            files=tuple(files),
+            limits=limits.model_copy(update={"wall_s": wall, "cpu_s": cpu}),
+            seen_s=time.monotonic() - began,
+        )
+
+    def _broken(self, reason: str, before: int, streams: Mapping[bytes, bytearray]) -> JailBroken:
+        oom = self.transport.oom_kills() > before
+        return JailBroken(reason, oom=oom, partial=(bytes(streams[b"o"]), bytes(streams[b"e"])))
+
+    async def aclose(self) -> None:
+        """End it, whatever state it is in; not to be cancelled half-way."""
+        with anyio.CancelScope(shield=True):
+            await self.transport.aclose()
+
+    async def _send(self, kind: bytes, payload: bytes) -> None:
+        await self.transport.send(kind + len(payload).to_bytes(4, "big") + payload)
+
+    async def _take(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            data = await self.transport.receive()
+            if not data:
+                raise JailBroken("the supervisor has ended")
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    async def _any_frame(self) -> tuple[bytes, bytes]:
+        head = await self._take(5)
+        size = int.from_bytes(head[1:], "big")
+        if size > _MOST_FRAME:
+            raise JailBroken(f"a frame of {size} bytes")
+        return head[:1], await self._take(size)
+
+    async def _frame(self, wanted: bytes) -> bytes:
+        kind, payload = await self._any_frame()
+        if kind != wanted:
+            raise JailBroken(f"a frame of kind {kind!r} instead of {wanted!r}")
+        return payload
+
+
+def job_size(job: Job) -> int:
+    """Bytes that a job brings along."""
+    return len(job.stdin) + sum(map(len, job.files.values())) + (len(job.database.content) if job.database else 0)
+
+
+def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = "/work") -> bytes:
+    """The payload of a job's frame."""
+    files = dict(job.files)
+    arguments = list(job.arguments)
+    name, code = ("main.sh" if job.language == "bash" else "main.py"), job.code
+    if job.language == "sql" and job.database is not None:
+        files |= {".query.sql": job.code.encode(), ".database": job.database.content}
+        code = source("sql")
+        options = {
+            "writable": job.database.writable,
+            "max_rows": job.database.max_rows,
+            "max_bytes": job.database.max_bytes,
+            "seconds": wall,
+            "folder": home,
+        }
+        arguments = [json.dumps(options)]
+    files[name] = code.encode()
+    head = {
+        "file": f"{home}/{name}",
+        "flags": [] if job.language == "bash" else ["-B"],
+        "files": [[name, len(data)] for name, data in files.items()],
+        "stdin": len(job.stdin),
+        "arguments": arguments,
+        "mode": job.mode,
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "keep": limits.output_kb << 10,
+        "total": limits.output_total_mb << 20,
+        "collect": list(job.collect),
+        "collect_bytes": limits.collect_kb << 10,
+    }
+    if job.language == "sql" and job.database is not None:
+        head["keep"] = max(limits.output_kb << 10, 0)
+    text = json.dumps(head).encode()
+    return b"".join([len(text).to_bytes(4, "big"), text, *files.values(), job.stdin])
+
+
+def unpack(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """A frame with a JSON head and a blob. JailBroken where it is neither."""
+    size = int.from_bytes(payload[:4], "big")
+    try:
+        head = json.loads(payload[4 : 4 + size])
+    except ValueError:
+        raise JailBroken("a frame that is not JSON") from None
+    if not isinstance(head, dict):
+        raise JailBroken("a frame that is no JSON object")
+    return head, payload[4 + size :]
+
+
+def conclude(
+    report: Mapping[str, Any],
+    *,
+    oom: int,
+    stdout: bytes,
+    stderr: bytes,
+    files: tuple[CollectedFile, ...],
+    limits: Limits,
+    seen_s: float,
+) -> JobResult:
+    """The result of a job from the supervisor's report. JailBroken where the report makes no sense."""
+    if "failed" in report:
+        return JobResult(status="refused", reason=str(report["failed"])[:300])
+    try:
+        exit_code, signal = report["exit"], report["signal"]
+        exit_code = None if exit_code is None else int(exit_code)
+        signal = None if signal is None else int(signal)
+        status, reason = _status(str(report["why"]), exit_code, signal, oom, limits)
+        return JobResult(
+            status=status,
+            reason=reason,
+            exit_code=exit_code,
+            signal=signal,
+            stdout=Output(data=stdout, total=max(int(report["out"]), len(stdout))),
+            stderr=Output(data=stderr, total=max(int(report["err"]), len(stderr))),
+            wall_s=min(float(report["wall"]), seen_s),
+            cpu_s=float(report["cpu"]),
+            peak_kb=int(report["peak_kb"]),
+            files=files,
+            skipped=tuple(str(text)[:400] for text in report["skipped"][:64]),
+            left_behind=LeftBehind(
+                processes=tuple(str(text)[:64] for text in report["processes"][:64]), files=int(report["files"])
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise JailBroken(f"a report that makes no sense ({error!r})") from None
+
+
+def _status(why: str, exit_code: int | None, signal: int | None, oom: int, limits: Limits) -> tuple[Status, str]:
+    stopped: dict[str, tuple[Status, str]] = {
+        "timeout": ("timeout", f"not done after {limits.wall_s:g} s"),
+        "cpu": ("cpu_limit", f"used more than {limits.cpu_s:g} CPU seconds"),
+        "memory": ("memory", f"used more than {limits.memory_mb} MB"),
+        "output": ("output_limit", f"wrote more than {limits.output_total_mb} MB"),
+        "processes": ("killed", f"had more than {limits.processes} processes and threads"),
+        "inodes": ("killed", f"made more than {limits.inodes} files"),
+        "cancelled": ("killed", "cancelled"),
+    }
+    if why in stopped and not (oom and why != "timeout"):
+        return stopped[why]
+    if oom:
+        return "memory", f"the kernel's limit of {limits.memory_mb} MB killed {oom} of its processes"
+    if why:
+        raise ValueError(why)
+    if signal is not None:
+        if signal == 24:
+            return "cpu_limit", f"a process used more than {limits.cpu_s:g} CPU seconds"
+        return "killed", f"ended by signal {signal}"
+    if exit_code is None:
+        raise ValueError("neither an exit code nor a signal")
+    return ("ok", "") if exit_code == 0 else ("error", f"exit code {exit_code}")
+
+
+async def ended(wait: Awaitable[object], seconds: float) -> bool:
+    """Whether something came to its end within so many seconds."""
+    with anyio.move_on_after(seconds):
+        await wait
+        return True
+    return False
+
+
+def find_python() -> str | None:
+    """The interpreter for jails: one below ``/usr``, which is all of the host that a jail sees; None without one."""
+    for path in ("/usr/bin/python3", "/usr/local/bin/python3"):
+        if os.access(path, os.X_OK):
+            return path
+    return None
