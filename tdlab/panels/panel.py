@@ -16,7 +16,6 @@ from tdlab.plots import figure_png
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
-    from matplotlib.figure import Figure
 
 __all__ = ["Panel"]
 
@@ -26,9 +25,9 @@ Result = TypeVar("Result")
 class Panel(Generic[Result]):
     """A panel over named controls.
 
-    ``compute`` takes a keyword for each control and returns a result; ``paint`` makes a figure of it; ``describe``
-    makes one line of plain text for the status (escaped before it is shown). ``result`` is the last result, None before
-    the first. Shown in a notebook by its mere name; `widget` is the ipywidgets tree.
+    ``compute`` takes a keyword for each control and returns a result; ``paint`` makes a matplotlib figure
+    of it; ``describe`` makes one line of plain text for the status (escaped before it is shown). ``result`` is the last
+    result, None before the first. Shown in a notebook by its mere name; `widget` is the ipywidgets tree.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class Panel(Generic[Result]):
         controls: Mapping[str, widgets.ValueWidget],
         *,
         compute: Callable[..., Result],
-        paint: Callable[[Result], Figure],
+        paint: Callable[[Result], Any],
         describe: Callable[[Result], str] = lambda result: "",
         slow: bool = False,
         dpi: int = 100,

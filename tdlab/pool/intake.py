@@ -39,7 +39,8 @@ _SHOWN = 120
 class Definitions:
     """One service as found: its facts, still unchecked, and its tools as they stood in the file.
 
-    ``domain`` is a taxonomy id that the file itself gives, ``domains`` a whole distribution. ``labels`` are categories of whatever scheme, best first.
+    ``domain`` is a taxonomy id that the file itself gives, ``domains`` a whole distribution. ``labels`` are
+    categories of whatever scheme, best first.
     """
 
     name: str

@@ -31,9 +31,8 @@ def write_pool(pool: ToolPool, path: str | Path) -> int:
     """Write ``pool`` as JSON lines, packed where ``path`` ends in ``.gz``; returns the number of tools.
 
     The file appears whole or not at all, with the same bytes for the same pool. Output schemas that were inferred are
-    left out: they are a guess of ours, and no server's word. PoolError where the format cannot keep the domains of a
-    service, which are neither what its category and words give nor a single one (a pool made by hand, or part of a
-    service whose other tools told its domains); StoreError where the file cannot be written.
+    left out: they are a guess of ours, and no server's word. Domains are kept as they stand. PoolError where a
+    service has a domain that the taxonomy does not; StoreError where the file cannot be written.
     """
     taxonomy = Taxonomy.bundled()
     lines = "".join(_line(_service(service, taxonomy)) for service in pool.services)
@@ -58,22 +57,15 @@ def _line(document: dict[str, Json]) -> str:
 def _service(service: Service, taxonomy: Taxonomy) -> dict[str, Json]:
     document: dict[str, Json] = {"server": service.name, "description": service.description}
     document["category"] = service.category
-    if taxonomy.classify(service) != service.domains:
-        domain = next(iter(service.domains), "")
-        told = {domain: 1.0} == service.domains and domain in taxonomy
-        if told and service.category is None:
-            document["title"] = service.title
-            document["domain"] = domain
-        elif told and taxonomy.classify(service, labels=(domain,)) == service.domains:
-            document["category"] = [service.category, domain]
-        elif len(service.domains) > 1:
-            document["domains"] = dict(service.domains)
-        else:
-            raise PoolError(
-                f"the service {service.name!r} has the domains {service.domains}, which a reader would not find again",
-                expected="domains that follow from its category or its words, or a single one",
-                do="give the service one domain of the taxonomy, and no category that stands for another",
-            )
+    unknown = sorted(set(service.domains) - {*taxonomy.ids, taxonomy.unknown.id})
+    if unknown:
+        raise PoolError(
+            f"the service {service.name!r} has domains that the taxonomy does not: {', '.join(unknown)}",
+            expected="ids of tdlab.Taxonomy.bundled()",
+            do="give the service domains of the taxonomy, or none",
+        )
+    if service.domains:
+        document["domains"] = dict(service.domains)
     if service.title:
         document["title"] = service.title
     document["source"] = service.source

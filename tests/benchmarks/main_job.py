@@ -99,7 +99,8 @@ def main() -> None:
     making = seconds["order and decide"] + seconds["produce"] + seconds["store"]
     rate = counts.accepted / making
     print(
-        f"{counts.accepted} verified trajectories of {counts.candidates} tried, {options.strategy}, pool {options.pool}, one process"
+        f"{counts.accepted} verified trajectories of {counts.candidates} tried, {options.strategy}, "
+        f"pool {options.pool}, one process"
     )
     print(f"plain Python loop (10 million steps): {before:.2f} s before, {after:.2f} s after")
     print(f"{'stage':<20} {'CPU s':>8}")

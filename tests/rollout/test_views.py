@@ -117,7 +117,7 @@ def test_the_scripted_assistant_makes_no_call_whose_value_is_not_in_the_conversa
 
 def test_every_operator_plays_out_and_verifies() -> None:
     for name in OPERATORS:
-        verdicts = [played(3000 + n, name) for n in range(4)]
+        verdicts = [played(3000 + n, name) for n in range(12)]
         assert any(name in one.blueprint.lineage for one in verdicts), f"{name} never applied"
         for one in verdicts:
             assert one.verdict.accepted, one.verdict.reasons

@@ -60,14 +60,14 @@ def test_a_semicolon_in_a_text_does_not_end_a_statement(sandbox: SyncSandbox, sh
         "create temp table y(a)",
         "attach database '/tmp/other.db' as other",
         "attach ':memory:' as m",
-        "vacuum into '/work/copy.db'",
+        "vacuum into '/work' || '/copy.db'",
         "pragma writable_schema = 1",
         "pragma query_only = 0",
         "pragma journal_mode = wal",
         "pragma temp_store_directory = '/work'",
         "select load_extension('/usr/lib/x.so')",
         "select readfile('/etc/passwd')",
-        "select writefile('/work/x', 'y')",
+        "select writefile('/work' || '/x', 'y')",
         "select * from nothing",
         "selec 1",
         "select 1 +",
@@ -87,7 +87,7 @@ def test_a_writable_copy_can_be_changed_and_the_original_is_not(sandbox: SyncSan
 
 
 def test_a_writable_copy_still_attaches_nothing(sandbox: SyncSandbox, shop: bytes) -> None:
-    for code in ("attach '/work/x' as x", "vacuum into '/work/y'", "select load_extension('x')"):
+    for code in ("attach '/work' || '/x' as x", "vacuum into '/work' || '/y'", "select load_extension('x')"):
         assert query(sandbox, shop, code, writable=True).status == "error"
 
 

@@ -1,18 +1,12 @@
-"""Figures: compute/plot pairs that take frames and return Axes, in one colour-blind-safe style.
-
-The only importer of matplotlib and seaborn. ``compute_*`` functions give tidy frames, ``plot_*`` functions draw one on
-an Axes (a new one where none is given), `save_figure` writes PDF and PNG whose bytes depend on the figure alone.
-Figures are made without pyplot, so nothing here needs a display, leaks a window or changes a user's settings.
-"""
+"""The figure of a run, and its parts: gauges while the set grew, domains, complexity, reasoning modes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tdlab.store import Run, atomic_write
+from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
+from tdlab.store import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,44 +18,14 @@ __all__ = [
     "compute_domains",
     "compute_gauges",
     "compute_modes",
-    "figure_png",
     "plot_complexity",
     "plot_domains",
     "plot_gauges",
     "plot_modes",
     "plot_run",
-    "save_figure",
 ]
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-"""Okabe and Ito's eight colours, which people with any common colour vision can tell apart."""
-
-_STYLE: Any = {  # matplotlib types its keys one by one
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.titlesize": 8,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "font.size": 7.5,
-    "font.family": "DejaVu Sans",
-    "lines.linewidth": 1.4,
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "tdlab",
-}
-_WIDTH = 7.0  # inches: the text width of a paper of two columns, so that type is printed at the size it has here
-_NARROW = 3.4  # inches: one column
 _MOST_BARS = 40  # domains drawn one by one; the others are one bar
-_MOST_LETTERS = 34  # characters of a label
 
 
 def compute_gauges(run: Run) -> pd.DataFrame:
@@ -120,7 +84,7 @@ def compute_modes(run: Run) -> pd.DataFrame:
 
 def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Lines of the two normalised entropies over the size of the set; takes `compute_gauges`."""
-    ax = _axes(ax)
+    ax = new_axes(ax)
     for gauge, name, colour, dash in (
         ("domain", "domains", PALETTE[0], "-"),
         ("mode", "reasoning modes (trigrams)", PALETTE[5], "--"),
@@ -136,8 +100,8 @@ def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def plot_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Horizontal bars of the mass of each domain, the smallest together where there are many; `compute_domains`."""
-    ax = _axes(ax)
-    shown = [(_label(title), number) for title, number in zip(domains["title"], domains["trajectories"], strict=True)]
+    ax = new_axes(ax)
+    shown = [(label(title), number) for title, number in zip(domains["title"], domains["trajectories"], strict=True)]
     if len(shown) > _MOST_BARS:
         rest = shown[_MOST_BARS - 1 :]
         shown = [*shown[: _MOST_BARS - 1], (f"{len(rest)} others", sum(number for _, number in rest))]
@@ -151,7 +115,7 @@ def plot_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Histogram of CAC with its mean; takes `compute_complexity`."""
-    ax = _axes(ax)
+    ax = new_axes(ax)
     if len(complexity):
         ax.hist(complexity["cac"], bins=24, color=PALETTE[1], edgecolor="white", linewidth=0.4)
         mean = float(complexity["cac"].mean())
@@ -168,10 +132,10 @@ def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes
 
 def plot_modes(modes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Horizontal bars: in what share of the trajectories each mode letter occurs; takes `compute_modes`."""
-    ax = _axes(ax)
+    ax = new_axes(ax)
     places = range(len(modes), 0, -1)
     ax.barh(places, modes["share"], color=PALETTE[2], height=0.72)
-    ax.set_yticks(places, [_label(letter) for letter in modes["letter"]])
+    ax.set_yticks(places, [label(letter) for letter in modes["letter"]])
     ax.set(xlabel="share of the trajectories", xlim=(0, 1), title="Reasoning modes", ylim=(0.3, len(modes) + 0.7))
     ax.tick_params(axis="y", labelsize=6.5, length=0)
     return ax
@@ -196,8 +160,8 @@ def plot_run(run: Run) -> Figure:
         "domains": plot_domains,
     }
     config = run.config
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 5.6))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 5.6))
         figure.set_layout_engine("constrained", rect=(0.0, 0.03, 1.0, 0.97))
         axes = figure.subplot_mosaic(
             [["gauges", "domains"], ["complexity", "domains"], ["modes", "domains"]],
@@ -215,46 +179,3 @@ def plot_run(run: Run) -> Figure:
         figure.draw_without_rendering()  # places everything once; no file has to do it again
         figure.set_layout_engine("none")
     return figure
-
-
-def figure_png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The figure as PNG bytes."""
-    return _rendered(figure, "png", dpi=dpi)
-
-
-def save_figure(figure: Figure, stem: str | Path, *, dpi: int = 200) -> tuple[Path, Path]:
-    """Write ``stem``.pdf and ``stem``.png, whole or not at all; returns both paths. StoreError where it cannot."""
-    stem = Path(stem)
-    written = []
-    for kind in ("pdf", "png"):
-        path = stem.with_name(f"{stem.name}.{kind}")
-        atomic_write(path, _rendered(figure, kind, dpi=dpi))
-        written.append(path)
-    return written[0], written[1]
-
-
-def _rendered(figure: Figure, kind: str, *, dpi: int) -> bytes:
-    from matplotlib import rc_context
-
-    metadata = {"pdf": {"CreationDate": None, "Producer": None}, "png": {"Software": None}}[kind]
-    buffer = io.BytesIO()
-    with rc_context(_STYLE):
-        figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
-    return buffer.getvalue()
-
-
-def _label(text: str) -> str:
-    """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be."""
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
-    return shown.replace("$", r"\$")
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(_STYLE):
-        return Figure(figsize=(_NARROW, 2.4), layout="constrained").subplots()

@@ -1,0 +1,5 @@
+"""``python -m tdlab.cli``."""
+
+from tdlab.cli import main
+
+main()

@@ -1,0 +1,70 @@
+"""Commands on pools: harvest one from live servers, mine its Business Clusters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tdlab.cli._common import ConfigOption, PoolOption, harvested, pool_of, say
+
+__all__ = ["harvest", "mine"]
+
+
+def harvest(
+    servers: Annotated[Path, typer.Argument(help="an mcpServers file, as MCP clients use it")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the pool file to write (JSONL)")] = Path("pool.jsonl"),
+    timeout: Annotated[float, typer.Option("--timeout", help="seconds allowed for each server")] = 30.0,
+) -> None:
+    """Ask live MCP servers for their tools and write them as a pool.
+
+    A server that fails is reported, and the others are kept.
+    """
+    from tdlab.pool import write_pool
+
+    found = harvested(servers, timeout_s=timeout)
+    write_pool(found.pool, out)
+    for service in found.pool.services:
+        say(f"{service.name}: {len(service.tools)} tools")
+    for name, reason in found.failures.items():
+        say(f"{name}: FAILED, {reason}")
+    say(f"{len(found.pool)} tools of {len(found.pool.services)} servers written to {out}")
+
+
+def mine(
+    pool: PoolOption = None,
+    config: ConfigOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="write the clusters as JSONL")] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    show: Annotated[int, typer.Option("--show", help="how many clusters to list")] = 15,
+) -> None:
+    """Mine Business Clusters from a pool and show a summary."""
+    from tdlab.clusters import mine as select
+    from tdlab.config import RunConfig
+    from tdlab.progress import Reporter
+    from tdlab.records import canonical_json
+    from tdlab.show import plain
+    from tdlab.store import atomic_write
+
+    settings = RunConfig.from_yaml(config) if config else RunConfig()
+    with Reporter() as reporter:
+        reporter.stage("pool")
+        tools = pool_of(pool or settings.pool)
+        reporter.stage("clusters", total=100)
+        mined = select(
+            tools,
+            settings.clusters,
+            seed=seed,
+            on_progress=lambda name, share: reporter.update(int(share * 100), note=name),
+        )
+    say(mined.summary())
+    for cluster in mined.clusters[:show]:
+        size = f"{len(cluster.tools):>2} tools  {len(cluster.dependencies):>2} dependencies"
+        say(f"{cluster.id}  {size}  {plain(cluster.title, most=80)}")
+    if len(mined.clusters) > show:
+        say(f"... and {len(mined.clusters) - show} more (--show N)")
+    if out is not None:
+        lines = "".join(canonical_json(cluster) + "\n" for cluster in mined.clusters)
+        atomic_write(out, lines.encode("utf-8", "backslashreplace"))  # half a surrogate pair becomes a JSON escape
+        say(f"written to {out}")

@@ -1,0 +1,145 @@
+"""Commands on runs: make one, look at it, write its dataset."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, harvested, say, this_command
+from tdlab.errors import ConfigError, RunNotFound
+
+if TYPE_CHECKING:
+    from tdlab.pool import ServerSpec, ToolPool
+
+__all__ = ["export", "run", "show"]
+
+
+def run(
+    out: Out = Path("runs/first"),
+    config: ConfigOption = None,
+    pool: PoolOption = None,
+    target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories to make")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="seed of every random choice")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random or quantity")] = None,
+    servers: Annotated[
+        Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
+    ] = 1,
+) -> None:
+    """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
+    from tdlab.config import RunConfig
+    from tdlab.pipeline import run as make
+    from tdlab.show import show_run
+
+    base = RunConfig.from_yaml(config) if config else RunConfig()
+    changes: dict[str, Any] = dict(_assignment(text) for text in set_ or [])
+    changes |= {
+        k: v
+        for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
+        if v is not None
+    }
+    live = None
+    tools = None
+    if servers is not None:
+        changes["rollout__environment"] = "live"
+        live, tools = _live(servers)
+    settings = base.with_values(**changes)
+    try:
+        made = make(settings, out=out, pool=tools, servers=live, workers=workers)
+    except KeyboardInterrupt:
+        say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
+        raise typer.Exit(130) from None
+    Console().print(show_run(made))
+    complete = made.store.status == "complete"
+    names = (
+        ("Dataset", "dataset.jsonl"),
+        ("also as", "dataset.parquet"),
+        ("metrics", "metrics.json"),
+        ("figure", "diversity.png"),
+    )
+    say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names))
+    made.close()
+    if not complete:
+        raise typer.Exit(1)
+
+
+def show(
+    noun: Annotated[str, typer.Argument(help="run, cluster, blueprint or trajectory")] = "run",
+    name: Annotated[str, typer.Argument(help="its id, or the beginning of it; for run: the folder")] = "",
+    run_: RunOption = Path("runs/first"),
+) -> None:
+    """Show a run, or a cluster, a blueprint or a trajectory of it."""
+    from tdlab.show import show_blueprint, show_cluster, show_run, show_trajectory
+    from tdlab.store import open_run
+
+    nouns: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
+        "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
+    }  # fmt: skip
+    if noun not in nouns:
+        close = difflib.get_close_matches(noun, nouns, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"there is nothing called {noun!r} to show",
+            expected="run, cluster, blueprint or trajectory",
+            do=f"did you mean {close[0]!r}?" if close else "`tdlab show run` shows the run",
+        )
+    kind = nouns[noun]
+    console = Console()
+    with open_run(Path(name) if kind is None and name else run_) as opened:
+        if kind is None:
+            console.print(show_run(opened))
+        elif not name:
+            ids = opened.store.ids(kind)
+            raise RunNotFound(
+                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {kind} ID`"
+            )
+        elif kind == "cluster":
+            console.print(show_cluster(opened.cluster(name), {tool.key: tool for tool in opened.store.tools()}))
+        elif kind == "blueprint":
+            console.print(show_blueprint(opened.blueprint(name)))
+        else:
+            console.print(show_trajectory(opened.trajectory(name)))
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="the file to write: .jsonl (OpenAI messages) or .parquet")],
+    run_: RunOption = Path("runs/first"),
+) -> None:
+    """Write a run's dataset to a file."""
+    from tdlab.pipeline import export as write
+    from tdlab.store import open_run
+
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet", do="rename it")
+    with open_run(run_) as opened:
+        number = write(opened, out)
+    say(f"{number} trajectories written to {out}")
+
+
+def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
+    from tdlab.pool import read_mcp_config
+
+    specs = read_mcp_config(servers)
+    found = harvested(servers)
+    for name, reason in found.failures.items():
+        say(f"{name}: left out, {reason}", err=True)
+    return {name: spec for name, spec in specs.items() if name not in found.failures}, found.pool
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
+    key = name.strip().replace(".", "__")
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value.strip()
