@@ -292,7 +292,7 @@ def _inside(
                     scored.append((-score, source))
             kept = scored
             if len(scored) > cap:
-                kept = sorted(scored, key=lambda s: (s[0], -alike(s[1], j), keys[s[1]]))[:cap]  # noqa: B023
+                kept = sorted(scored, key=lambda s: (s[0], -alike(s[1], j), keys[s[1]]))[:cap]
                 report["capped"] += len(scored) - cap
             for negative, source in kept:
                 match = options[source]
