@@ -151,7 +151,7 @@ def _abroad(
     groups: _Groups,
     least: int,
 ) -> list[Dependency]:
-    """Ties of the services in ``small`` to tools of kindred ones."""
+    """Ties of the services in ``small`` to tools of kindred ones; a tool is no company for its own copy."""
     if not small or len(services) < 2:
         return []
     words, plain, named = service_words(services)
@@ -202,8 +202,12 @@ def _abroad(
                 if groups.size(tool.key) >= least:
                     continue
                 alike, best = max(
-                    ((similarity(topics[tool.key], topics[t.key]), t.key) for t in services[other].tools[:60]),
-                    key=lambda x: (x[0], x[1]),
+                    (
+                        (similarity(topics[tool.key], topics[t.key]), t.key)
+                        for t in services[other].tools[:60]
+                        if t.name.lower() != tool.name.lower() or not _one_description(tool, t)
+                    ),
+                    default=(0.0, ""),
                 )
                 if alike >= _ALIKE:
                     detail = f"both services have to do with {', '.join(about)}"

@@ -36,7 +36,8 @@ _STOP = frozenset(
     " false none null int str bool dict object array parameter parameters result results request requests"
     " response responses call calls function functions method methods input output type types make makes run runs"
     " search searching find finding query keyword text info detail argument page url message show item action add"
-    " connect connects connecting connection let lets help helps need needs current currently single".split()
+    " connect connects connecting connection let lets help helps need needs current currently single"
+    " always never doc docs documentation guide".split()
 )
 _NAME, _PARAMETER, _PROSE, _VERB = 1.0, 0.8, 0.3, 0.3
 _PROSE_LENGTH = 200

@@ -5,8 +5,9 @@ service, *upstream* gathers what must be called before the seed, *downstream* wh
 attempts repeat the shapes with some chance of taking a weaker edge. Growth takes the best edge out of the set so far:
 a strong one, to a tool that speaks of what the seed speaks of, and that several members feed or are fed by. Once there
 are tools enough, what speaks of nothing that the seed speaks of joins only over a strong edge: one value that fits is
-no reason to put two affairs into one task. It stays in the seed's service unless the shape bridges or the service is too small; then each attempt begins with another of the
-kindred services. The shapes are this project's own; the paper only says that clusters keep logical dependencies.
+no reason to put two affairs into one task. Growth stays in the seed's service unless the shape bridges or the service
+is too small; then each attempt begins with another of the kindred services. The shapes are this project's own; the
+paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations
