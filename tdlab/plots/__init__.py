@@ -7,6 +7,28 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.cluster_graph import ClusterGraph, compute_cluster_graph, plot_cluster, plot_cluster_graph
+from tdlab.plots.clusters import (
+    compute_cluster_domains,
+    compute_coverage,
+    compute_random_coverage,
+    plot_cluster_depths,
+    plot_cluster_domains,
+    plot_cluster_sizes,
+    plot_clusters,
+    plot_coverage,
+)
+from tdlab.plots.pools import (
+    compute_pool_domains,
+    compute_pool_grades,
+    compute_service_sizes,
+    plot_pool,
+    plot_pool_domains,
+    plot_pool_grades,
+    plot_pool_trust,
+    plot_service_sizes,
+    plot_tools,
+)
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -22,15 +44,36 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 
 __all__ = [
     "PALETTE",
+    "ClusterGraph",
+    "compute_cluster_domains",
+    "compute_cluster_graph",
     "compute_complexity",
+    "compute_coverage",
     "compute_domains",
     "compute_gauges",
     "compute_modes",
+    "compute_pool_domains",
+    "compute_pool_grades",
+    "compute_random_coverage",
+    "compute_service_sizes",
     "figure_png",
+    "plot_cluster",
+    "plot_cluster_depths",
+    "plot_cluster_domains",
+    "plot_cluster_graph",
+    "plot_cluster_sizes",
+    "plot_clusters",
     "plot_complexity",
+    "plot_coverage",
     "plot_domains",
     "plot_gauges",
     "plot_modes",
+    "plot_pool",
+    "plot_pool_domains",
+    "plot_pool_grades",
+    "plot_pool_trust",
     "plot_run",
+    "plot_service_sizes",
+    "plot_tools",
     "save_figure",
 ]
