@@ -7,18 +7,17 @@ a name, a file of a folder that is no JSON. A single file that cannot be read at
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from tdlab.errors import PoolError
+from tdlab.memory import rare_collection
 from tdlab.pool.cleaning import clean_service
 from tdlab.pool.domains import place_services
 from tdlab.pool.findings import Placement, PoolIssue
@@ -112,7 +111,7 @@ def read_files(
             do="name the files themselves if they are called otherwise",
         )
     loading = _Loading(format, Taxonomy.bundled(), clean)
-    with _no_collection():
+    with rare_collection():
         found = list(_services(files, loading, alone=len(files) == 1))
     placed = place_services(
         [service for service, _ in found],
@@ -125,18 +124,6 @@ def read_files(
         (s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)
     ]
     return Reading(services, placed, loading.issues, named)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector back: what is read here stays, and looking it through again takes seconds."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
