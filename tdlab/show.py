@@ -151,8 +151,7 @@ def show_mined(mined: Mined, *, most: int = 15) -> RenderableType:
         ("shape", sizes + depths if len(shapes) else "none"),
         (
             "tools",
-            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}),"
-            f" {r['schema_tool_coverage']:.1%} of those with a schema",
+            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
         ),
         ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
         ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),

@@ -151,9 +151,7 @@ def plot_cluster(cluster: BusinessCluster | None, *, threshold: float = 0.0, int
         figure = Figure(figsize=(WIDTH, 4.4))
         figure.set_layout_engine("constrained", rect=(0.0, 0.03, 1.0, 0.97))
         plot_cluster_graph(graph, ax=figure.subplots())
-        title = " ".join(cluster.title.split())
-        shown = title if len(title) <= 100 else title[:99] + "…"
-        figure.suptitle(shown.replace("$", r"\$"), fontsize=9, x=0.01, ha="left")
+        figure.suptitle(label(cluster.title, most=100), fontsize=9, x=0.01, ha="left")
         margin = f"cluster {cluster.id} · {len(graph.edges)} of {graph.all_edges} edges drawn"
         figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
     return figure

@@ -142,7 +142,7 @@ def plot_tools(tools: pd.DataFrame, *, title: str = "", margin: str = "") -> Fig
         )
         for name, (plot, frame) in frames.items():
             plot(frame, ax=axes[name])
-        figure.suptitle(title.replace("$", r"\$"), fontsize=9, x=0.01, ha="left")
+        figure.suptitle(label(title, most=100), fontsize=9, x=0.01, ha="left")
         figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
