@@ -16,7 +16,7 @@ from tdlab.clusters._words import ENTITY_NOISE, kind_of, normal
 from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Service, Tool
 
-__all__ = ["ServiceWords", "common_words", "service_words", "similarity", "tool_topics"]
+__all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
 _STOP = frozenset(
     "the and for with from this that your you via into are can use used using uses user users will all any its"
