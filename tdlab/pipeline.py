@@ -10,6 +10,7 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ from tdlab.evolution import Controller, Progress, Studio, evolve
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import ToolPool, nature
 from tdlab.progress import Reporter
-from tdlab.records import Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
-from tdlab.rollout import LiveEnvironment
+from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
+from tdlab.rollout import CodeRunner, LiveEnvironment
+from tdlab.sandbox import RUN_CODE
 from tdlab.store import Run, RunStore, atomic_write, open_run
 from tdlab.store.formats import write_openai_jsonl, write_parquet
 
@@ -63,7 +65,8 @@ def run(
     (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete run is
     returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
-    Raises PoolError, ConfigError, StoreError and its kin, WorkerError.
+    Raises PoolError, ConfigError, StoreError and its kin, WorkerError, and SandboxUnavailable where the config asks for code
+    steps and there is no jail.
     """
     config = config or RunConfig()
     if workers < 1:
@@ -76,6 +79,9 @@ def run(
             do="pass `servers`, or set rollout.environment to simulated",
         )
     with Reporter(enabled=progress) as reporter:
+        if config.sandbox.on:
+            with CodeRunner(config.sandbox) as runner:
+                _ = runner.sandbox  # so that a machine without a jail is told at once
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
@@ -83,6 +89,11 @@ def run(
             pool = _live_pool(pool, config)
         if not len(pool):
             raise PoolError("the pool has no usable tool", expected="at least one", do="see ToolPool.issues for why")
+        if CODE_TOOL in pool.tools:
+            raise PoolError(
+                f"the pool has a tool {CODE_TOOL}, which is tdlab's own",
+                expected="services of other names", do="rename that service",
+            )  # fmt: skip
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
         with store:
             if store.status == "complete":
@@ -119,10 +130,14 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, *, live: bool) -> 
     report = {**mined.report, "read": pool.read, "issues": _issue_counts(pool)}
     store.put_mining(
         clusters=clusters,
-        tools=[pool.tools[key] for key in used] if live else list(_completed(pool, used)),
+        tools=[*([pool.tools[key] for key in used] if live else _completed(pool, used)), *_code_tools(config)],
         services={s.name: s.domains for s in pool.services if any(t.key in used for t in s.tools)},
         report=report,
     )
+
+
+def _code_tools(config: RunConfig) -> list[Tool]:
+    return [RUN_CODE] if config.sandbox.on else []
 
 
 def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
@@ -148,8 +163,8 @@ def _evolve(
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
     controller = Controller(
-        config, clusters, distractors=list(tools), categories=len({d for c in clusters for d in c.domains}),
-        mutations=_allowed(live=servers is not None),
+        config, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=len({d for c in clusters for d in c.domains}),
+        mutations=_allowed(live=servers is not None, code=config.sandbox.on),
     )  # fmt: skip
     reporter.stage("trajectories", total=config.target)
     began = time.monotonic()
@@ -160,8 +175,8 @@ def _evolve(
         reporter.update(progress.accepted, note=note)
 
     if servers is None:
-        studio = Studio(config, tools, clusters, store.services())
-        return evolve(store, controller, studio, workers=workers, on_progress=tell)
+        with closing(Studio(config, tools, clusters, store.services())) as studio:
+            return evolve(store, controller, studio, workers=workers, on_progress=tell)
     from tdlab.pool.live import LiveServers
 
     with LiveServers(servers) as connected:
@@ -172,8 +187,8 @@ def _evolve(
                 journal_get=store.journal_get, journal_put=store.journal_put,
             )  # fmt: skip
 
-        studio = Studio(config, tools, clusters, store.services(), environment=environment)
-        return evolve(store, controller, studio, workers=1, on_progress=tell)
+        with closing(Studio(config, tools, clusters, store.services(), environment=environment)) as studio:
+            return evolve(store, controller, studio, workers=1, on_progress=tell)
 
 
 def _derive(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
@@ -229,9 +244,9 @@ def _observable(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Business
     return cluster.model_copy(update={"dependencies": kept, "id": named})
 
 
-def _allowed(*, live: bool) -> list[str]:
-    """The operators of a run: code needs the sandbox, and failures are not injected into real servers."""
-    left_out = {"add_code_step"} | ({"inject_failure"} if live else set())
+def _allowed(*, live: bool, code: bool) -> list[str]:
+    """The operators of a run: code needs a sandbox, and failures are not injected into real servers."""
+    left_out = (set() if code else {"add_code_step"}) | ({"inject_failure"} if live else set())
     return [name for name in MUTATIONS if name not in left_out]
 
 

@@ -85,9 +85,9 @@ class Draft:
         calls = [(tools[call.tool], call) for step in self.steps for call in step.calls]
         self.gone.update(roles(tool).own for tool, _ in calls if _removes(tool))
         for tool, call in calls:
+            self.slots.update(source.slot for source in call.sources() if isinstance(source, Said))
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Said):
-                    self.slots.add(binding.slot)
                     self._remember(tool, parameter, binding)
 
     def next_id(self) -> str:
@@ -300,7 +300,7 @@ class Draft:
 
 
 def _slots_of(step: Step) -> set[str]:
-    return {b.slot for call in step.calls for b in call.arguments.values() if isinstance(b, Said)}
+    return {b.slot for call in step.calls for b in call.sources() if isinstance(b, Said)}
 
 
 def _span(first: Json, last: Json) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
+from tdlab.blueprints.coding import follow_choice
 from tdlab.blueprints.drafts import Draft, Facts
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.validation import violations
@@ -130,7 +131,7 @@ def freeze(
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
     """What `finish` does but for the name: between two mutations nobody asks for it."""
-    steps = tuple(draft.steps)
+    steps = tuple(follow_choice(draft.steps))
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
     blueprint = Blueprint(

@@ -100,6 +100,7 @@ def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tu
         step
         for step in steps
         if step.calls
+        and not step.about
         and (step.id not in used or any(roles(tools[c.tool]).nature.effect in ("write", "delete") for c in step.calls))
     )
 
@@ -111,15 +112,17 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     requests = []
     for turn in sorted({step.turn for step in blueprint.steps}):
         details: dict[str, tuple[str, Json]] = {}
-        goals = [goal_phrase(tools[c.tool]) for step in goal_steps(blueprint, tools, turn) for c in step.calls]
+        goals = [_goal(step, tools[c.tool]) for step in goal_steps(blueprint, tools, turn) for c in step.calls]
         remarks: dict[str, None] = {}
         for step in blueprint.steps:
             if step.turn != turn:
                 continue
             if step.kind == "refuse":
                 goals.append(step.request)
+            if step.kind == "code" and step.about:
+                remarks[f"{step.request[0].upper()}{step.request[1:]}."] = None
             for call in step.calls:
-                for binding in call.arguments.values():
+                for binding in call.sources():
                     if isinstance(binding, Observed):
                         remarks |= dict.fromkeys(_choice(blueprint, tools, binding))
                     if not isinstance(binding, Said) or binding.slot in said_before:
@@ -131,6 +134,10 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         said_before |= set(details)
         requests.append(Request(tuple(dict.fromkeys(goals)), tuple(details.values()), tuple(remarks)))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
+
+
+def _goal(step: Step, tool: Tool) -> str:
+    return step.request if step.kind == "code" else goal_phrase(tool)
 
 
 def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: Observed) -> tuple[str, ...]:

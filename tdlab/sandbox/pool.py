@@ -10,7 +10,8 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 import anyio.from_thread
@@ -29,6 +30,10 @@ from tdlab.sandbox.jobs import (
     Output,
     check_required,
 )
+
+if TYPE_CHECKING:
+    from tdlab.sandbox.replay import Comparison, Tolerance
+    from tdlab.sandbox.tool import CodeOutput
 
 __all__ = ["BACKENDS", "Backend", "Sandbox", "SyncSandbox", "gc", "open_sandbox", "open_sandbox_sync", "probe"]
 
@@ -332,6 +337,13 @@ class SyncSandbox:
         """Run one job and wait for it; threads may call this at the same time."""
         result: JobResult = self._call(self.sandbox.run, job)
         return result
+
+    def replay(self, job: Job, recorded: CodeOutput, *, tolerance: Tolerance | None = None) -> Comparison:
+        """`tdlab.sandbox.replay_code`: run a recorded program again and compare."""
+        from tdlab.sandbox.replay import replay_code
+
+        compared: Comparison = self._call(partial(replay_code, tolerance=tolerance), self.sandbox, job, recorded)
+        return compared
 
 
 @contextlib.contextmanager
