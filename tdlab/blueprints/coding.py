@@ -97,7 +97,9 @@ class Table(NamedTuple):
         """A name for the list in a program."""
         return self.field if _free(self.field) and self.field.islower() else "records"
 
-    def rows(self, template: str, *fields: str, form: str = "python", returns: dict[str, Json] | None = None) -> Written:
+    def rows(
+        self, template: str, *fields: str, form: str = "python", returns: dict[str, Json] | None = None
+    ) -> Written:
         """A text over the objects, of which only ``fields`` are written."""
         return Written.model_validate(
             {
@@ -248,7 +250,9 @@ def _convert(draft: Draft) -> Iterator[Idea]:
             if unit in CONVERSIONS and _free(converted(number)):
                 what = f"convert the {measure(number)} of the {table.noun} to {CONVERSIONS[unit].unit}"
                 template = convert_rows_python(table.variable, table.key, number)
-                yield _idea(draft, table, what, _python_call(table.rows(template, table.key, number, returns=_object())))
+                yield _idea(
+                    draft, table, what, _python_call(table.rows(template, table.key, number, returns=_object()))
+                )
     for step, tool, field, _ in _scalars(draft):
         unit = (split_words(field) or ("",))[-1]
         if unit in CONVERSIONS and _free(converted(field)):

@@ -166,7 +166,9 @@ def _check_call(
         if isinstance(binding, Written):
             gaps = set(gaps_of(binding))
             if gaps != set(binding.inputs):
-                note("gaps", f"{parameter!r} is written with {sorted(gaps)} and has the inputs {sorted(binding.inputs)}")
+                note(
+                    "gaps", f"{parameter!r} is written with {sorted(gaps)} and has the inputs {sorted(binding.inputs)}"
+                )
         elif not isinstance(binding, Observed):
             known[parameter] = binding.value
         for source in binding.inputs.values() if isinstance(binding, Written) else (binding,):

@@ -30,7 +30,8 @@ def run(
         Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
     ] = None,
     code: Annotated[
-        bool, typer.Option("--code", help="with code steps, in the first sandbox that holds here (sandbox.backend=auto)")
+        bool,
+        typer.Option("--code", help="with code steps, in the first sandbox that holds here (sandbox.backend=auto)"),
     ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
     workers: Annotated[

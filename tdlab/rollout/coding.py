@@ -126,9 +126,7 @@ class CodingEnvironment:
             return self._inner.call(tool, arguments, call_id=call_id)
         output = self._runner.run(arguments)
         text = output.text
-        return ToolResult(
-            output.ok, text, receipt(call_id, tool, CODE_EXECUTOR, arguments, text, ok=output.ok)
-        )
+        return ToolResult(output.ok, text, receipt(call_id, tool, CODE_EXECUTOR, arguments, text, ok=output.ok))
 
     def changes(self) -> dict[str, dict[str, Json]]:
         """What the other calls changed: a program changes nothing outside its jail."""

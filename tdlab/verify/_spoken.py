@@ -53,7 +53,9 @@ def check_grounding(evidence: Evidence) -> str:
                 if made.tool is not None and made.tool.key == CODE_TOOL:
                     found = ungrounded_code(parameter, value, made.call.arguments, heard.knows)
                     if found is not None:
-                        return f"{made.call.name}.{parameter} holds {show(found)}, which nobody said and no call returned"
+                        return (
+                            f"{made.call.name}.{parameter} holds {show(found)}, which nobody said and no call returned"
+                        )
                     continue
                 schema = made.tool.parameters.get(parameter, {}) if made.tool is not None else {}
                 for name, leaf in _ungrounded(heard, parameter, value, schema):
