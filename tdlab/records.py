@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "CODE_TOOL",
     "Annotations",
     "Ask",
     "Binding",
     "Blueprint",
     "BusinessCluster",
-    "CODE_TOOL",
     "Call",
     "Check",
     "Dependency",
@@ -283,8 +283,9 @@ class Step(Record):
 
     ``call`` has one call and ``parallel`` at least two, independent of each other. ``ask`` lists slots that the user
     tells only if asked. ``confirm`` names in ``about`` the step that needs a yes. ``refuse`` holds in ``request`` what
-    the user wants and no offered tool can do. ``code`` has one call, of the code tool; ``request`` says what the program
-    is for, and where ``about`` names a step, the program picks one of what that step returned. ``after`` lists steps that must come first besides those whose output is bound. ``turn`` counts the user's requests.
+    the user wants and no offered tool can do. ``code`` has one call, of the code tool; ``request`` says what the
+    program is for, and where ``about`` names a step, it picks one of what that step returned. ``after`` lists steps
+    that must come first besides those whose output is bound. ``turn`` counts the user's requests.
     """
 
     id: str

@@ -27,6 +27,7 @@ from tdlab.records import (
     Promise,
     Step,
     Tool,
+    Written,
     digest,
     rng_for,
 )
@@ -184,6 +185,8 @@ def _in_list(binding: Binding) -> bool:
 def _identity_key(binding: Binding) -> str:
     if isinstance(binding, Observed):
         return f"{binding.step}[{binding.call}].{'.'.join(map(str, binding.path))}"
+    if isinstance(binding, Written):
+        return f"={binding.template!r}"
     return f"={binding.value!r}"
 
 
