@@ -65,8 +65,8 @@ def run(
     (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete run is
     returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
-    Raises PoolError, ConfigError, StoreError and its kin, WorkerError, and SandboxUnavailable where the config asks for code
-    steps and there is no jail.
+    Raises PoolError, ConfigError, StoreError and its kin, WorkerError, and SandboxUnavailable where the config asks for
+    code steps and there is no jail.
     """
     config = config or RunConfig()
     if workers < 1:
@@ -163,7 +163,8 @@ def _evolve(
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
     controller = Controller(
-        config, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=len({d for c in clusters for d in c.domains}),
+        config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
+        categories=len({d for c in clusters for d in c.domains}),
         mutations=_allowed(live=servers is not None, code=config.sandbox.on),
     )  # fmt: skip
     reporter.stage("trajectories", total=config.target)

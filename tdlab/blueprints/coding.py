@@ -191,10 +191,10 @@ def _aggregate(draft: Draft) -> Iterator[Idea]:
         for number in table.numbers:
             adds = bool(set(split_words(number)) & ADDITIVE)
             what = f"{'add up' if adds else 'average'} the {measure(number)} of the {table.noun}"
-            yield _idea(draft, table, what, _python_call(table.rows(
-                aggregate_python(table.variable, number, adds=adds), table.key, number, returns=_object())))  # fmt: skip
-            yield _idea(draft, table, what, _sql_call(table.rows(
-                aggregate_sql(table.variable, table.key, number, adds=adds), table.key, number, form="sql")))  # fmt: skip
+            python = aggregate_python(table.variable, number, adds=adds)
+            query = aggregate_sql(table.variable, table.key, number, adds=adds)
+            yield _idea(draft, table, what, _python_call(table.rows(python, table.key, number, returns=_object())))
+            yield _idea(draft, table, what, _sql_call(table.rows(query, table.key, number, form="sql")))
 
 
 def _group(draft: Draft) -> Iterator[Idea]:
@@ -204,12 +204,12 @@ def _group(draft: Draft) -> Iterator[Idea]:
             if group == table.key:
                 continue
             what = f"count the {table.noun} by {label(group)}"
-            yield _idea(draft, table, what, _python_call(table.rows(
-                group_python(table.variable, group), table.key, group, returns=_object())))  # fmt: skip
-            yield _idea(draft, table, what, _sql_call(table.rows(
-                group_sql(table.variable, table.key, group), table.key, group, form="sql")))  # fmt: skip
-            yield _idea(draft, table, what, _bash_call(
-                group_bash(), table.rows("«rows»", table.key, group, form="lines")))  # fmt: skip
+            python = group_python(table.variable, group)
+            query = group_sql(table.variable, table.key, group)
+            lines = table.rows("«rows»", table.key, group, form="lines")
+            yield _idea(draft, table, what, _python_call(table.rows(python, table.key, group, returns=_object())))
+            yield _idea(draft, table, what, _sql_call(table.rows(query, table.key, group, form="sql")))
+            yield _idea(draft, table, what, _bash_call(group_bash(), lines))
 
 
 def _filter(draft: Draft) -> Iterator[Idea]:
@@ -236,10 +236,10 @@ def _rank(draft: Draft) -> Iterator[Idea]:
             if number == table.key:
                 continue
             what = f"rank the {table.noun} by {measure(number)}, highest first"
-            yield _idea(draft, table, what, _python_call(table.rows(
-                rank_python(table.variable, table.key, number), table.key, number, returns=_object())))  # fmt: skip
-            yield _idea(draft, table, what, _bash_call(
-                rank_bash(), table.rows("«rows»", table.key, number, form="lines")))  # fmt: skip
+            python = rank_python(table.variable, table.key, number)
+            lines = table.rows("«rows»", table.key, number, form="lines")
+            yield _idea(draft, table, what, _python_call(table.rows(python, table.key, number, returns=_object())))
+            yield _idea(draft, table, what, _bash_call(rank_bash(), lines))
 
 
 def _convert(draft: Draft) -> Iterator[Idea]:
@@ -272,8 +272,8 @@ def _validate(draft: Draft) -> Iterator[Idea]:
         numbers, dates = table.numbers[:2], table.dates[:2]
         what = f"check the {table.noun} for duplicates, missing values and impossible entries"
         template = validate_python(table.variable, table.key, numbers, dates)
-        yield _idea(draft, table, what, _python_call(
-            table.rows(template, table.key, *numbers, *dates, returns=_object())))  # fmt: skip
+        program = table.rows(template, table.key, *numbers, *dates, returns=_object())
+        yield _idea(draft, table, what, _python_call(program))
 
 
 def _compare(draft: Draft) -> Iterator[Idea]:

@@ -16,6 +16,7 @@ from tdlab.errors import StoreError
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.studio import Offspring, Studio
 from tdlab.evolution.workers import Workers
+from tdlab.memory import rare_collection
 from tdlab.records import Json
 from tdlab.store import Candidate, Generation, RunStore
 
@@ -46,7 +47,7 @@ def evolve(
     """
     config = studio.config
     generation, rejected, dry = _rebuild(store, controller)
-    with Workers(studio, workers) as crew:
+    with rare_collection(), Workers(studio, workers) as crew:
         while len(controller) < config.target:
             if dry >= config.evolution.patience:
                 return f"no trajectory was accepted in {dry} generations in a row"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tdlab.blueprints.wording import leaves
 from tdlab.pool.schema import compile_schema
-from tdlab.records import CODE_TOOL, Blueprint, Check, Json, Tool, Trajectory, Verdict, canonical_json
+from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
 from tdlab.rollout.coding import CODE_EXECUTOR, CodeRunner, recorded_output
 from tdlab.rollout.environments import sha256_of
+from tdlab.rollout.reporting import parsed
 from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import offered_names
 from tdlab.verify._shown import show
 from tdlab.verify._spoken import check_disclosure, check_grounding
-from tdlab.verify.evidence import Evidence
+from tdlab.verify.evidence import Evidence, Made
 
 __all__ = ["CHECKS", "Evidence", "verify"]
 
@@ -200,12 +202,34 @@ def _plan(evidence: Evidence) -> str:
                 made = by_id[call_id]
                 if sum(place < made.position for place in users) <= turns.index(step.turn):
                     return f"step {step.id} was carried out before the user asked for it"
+                if step.kind == "code":
+                    reason = _works_as_planned(evidence, made, planned)
+                    if reason:
+                        return f"step {step.id}: {reason}"
+                    continue
                 if set(made.call.arguments) != set(planned.arguments):
                     return f"step {step.id} calls {planned.tool} with other parameters than planned"
                 for parameter, binding in planned.arguments.items():
                     found, expected = made.call.arguments[parameter], evidence.planned(binding)
                     if found != expected or isinstance(found, bool) != isinstance(expected, bool):
                         return f"step {step.id}: {parameter} is {show(found)}, planned was {show(expected)}"
+    return ""
+
+
+def _works_as_planned(evidence: Evidence, made: Made, planned: Call) -> str:
+    """A program is the planned one, or another (a language model's) that prints all that the planned one prints."""
+    expected = {parameter: evidence.planned(binding) for parameter, binding in planned.arguments.items()}
+    if made.call.arguments == expected:
+        return ""
+    if evidence.code is None or made.result is None:
+        return f"{made.name} is another program than planned, and there is no sandbox to compare them"
+    wanted, given = evidence.code.run(expected), recorded_output(made.result.content)
+    if not wanted.ok or given is None or not given.ok:
+        return f"{made.name} is another program than planned and cannot be compared with it"
+    shown = [leaf for _, leaf in leaves(parsed(given.stdout))]
+    for name, leaf in leaves(parsed(wanted.stdout)):
+        if leaf not in shown:
+            return f"{made.name} is another program than planned and does not print the {name} {show(leaf)}"
     return ""
 
 
