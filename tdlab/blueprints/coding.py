@@ -176,7 +176,7 @@ def _pick(draft: Draft) -> Iterator[Idea]:
         for by in (*table.numbers, *table.dates):
             columns = (*fields, by)
             for word, function in _extremes(by, dated=by in table.dates):
-                request = f"of the {table.noun} choose the one with the {word} {measure(by)}"
+                request = f"choose the one of the {table.noun} with the {word} {measure(by)}"
                 returns: dict[str, Json] = {
                     "type": "object",
                     "properties": {field: table.properties[field] for field in dict.fromkeys(columns)},

@@ -100,7 +100,6 @@ def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tu
         step
         for step in steps
         if step.calls
-        and not step.about
         and (step.id not in used or any(roles(tools[c.tool]).nature.effect in ("write", "delete") for c in step.calls))
     )
 
@@ -112,14 +111,15 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     requests = []
     for turn in sorted({step.turn for step in blueprint.steps}):
         details: dict[str, tuple[str, Json]] = {}
-        goals = [_goal(step, tools[c.tool]) for step in goal_steps(blueprint, tools, turn) for c in step.calls]
+        wanted = goal_steps(blueprint, tools, turn)
+        goals = [_goal(blueprint, tools, step, c.tool) for step in wanted for c in step.calls]
         remarks: dict[str, None] = {}
         for step in blueprint.steps:
             if step.turn != turn:
                 continue
             if step.kind == "refuse":
                 goals.append(step.request)
-            if step.kind == "code" and step.about:
+            if step.kind == "code" and step not in wanted:
                 remarks[f"{step.request[0].upper()}{step.request[1:]}."] = None
             for call in step.calls:
                 for binding in call.sources():
@@ -136,8 +136,11 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     return UserBrief(blueprint.persona, tuple(requests), withheld)
 
 
-def _goal(step: Step, tool: Tool) -> str:
-    return step.request if step.kind == "code" else goal_phrase(tool)
+def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str) -> str:
+    if step.kind != "code":
+        return goal_phrase(tools[tool])
+    source = blueprint.step(step.about).calls[0].tool if step.about else None
+    return f"{goal_phrase(tools[source])} and {step.request}" if source else step.request
 
 
 def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: Observed) -> tuple[str, ...]:
