@@ -71,7 +71,7 @@ _UNITS = frozenset("cents pence minutes seconds hours days bytes grams kg km kwh
 def measure(field: str) -> str:
     """How one speaks of a figure: ``price_cents`` -> ``price in cents``."""
     words = split_words(field)
-    if len(words) > 1 and words[-1] in _UNITS:
+    if len(words) > 1 and words[-1] in _UNITS and "per" not in words:
         return f"{' '.join(words[:-1])} in {words[-1]}"
     return label(field)
 

@@ -31,6 +31,7 @@ from tdlab.records import (
     Said,
     Step,
     Tool,
+    Written,
     rng_for,
 )
 
@@ -138,7 +139,7 @@ def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, name: b
                         slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
                     arguments[parameter] = slots[binding.slot]
                 else:
-                    arguments[parameter] = binding
+                    arguments[parameter] = _retold(binding, slots)
             calls.append(call.model_copy(update={"arguments": arguments}))
         steps.append(step.model_copy(update={"calls": tuple(calls)}))
     draft.steps = steps
@@ -265,8 +266,13 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
         for call in step.calls:
             arguments = dict(call.arguments)
             for parameter, binding in arguments.items():
-                if isinstance(binding, Said) and binding.slot in chosen:
-                    arguments[parameter] = binding.model_copy(update={"when": "if_asked"})
+                later = {
+                    source.slot: source.model_copy(update={"when": "if_asked"})
+                    for source in (binding.inputs.values() if isinstance(binding, Written) else (binding,))
+                    if isinstance(source, Said) and source.slot in chosen
+                }
+                if later:
+                    arguments[parameter] = _retold(binding, later)
                     uses = True
             calls.append(call.model_copy(update={"arguments": arguments}))
         if uses:
@@ -441,6 +447,14 @@ MUTATIONS: dict[str, Mutation] = {
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
+
+
+def _retold(binding: Binding, slots: Mapping[str, Said]) -> Binding:
+    """The binding with what the user says replaced by ``slots``, also where it goes into a text."""
+    if isinstance(binding, Written):
+        inputs = {name: _retold(source, slots) for name, source in binding.inputs.items()}
+        return binding.model_copy(update={"inputs": inputs})
+    return slots.get(binding.slot, binding) if isinstance(binding, Said) else binding
 
 
 def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:

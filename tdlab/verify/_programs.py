@@ -23,7 +23,7 @@ _CELLS = re.compile(r"[\t\n]")
 
 
 def ungrounded_code(
-    parameter: str, value: Json, arguments: Mapping[str, Json], known: Callable[[str, Json], bool]
+    parameter: str, value: Json, arguments: Mapping[str, Json], known: Callable[[str | None, Json], bool]
 ) -> Json:
     """The first value written into an argument of the code tool that is not ``known(name, value)``; None for none."""
     for name, leaf in data_in(parameter, value, str(arguments.get("language", ""))):
@@ -33,8 +33,8 @@ def ungrounded_code(
     return None
 
 
-def data_in(parameter: str, value: Json, language: str) -> Iterator[tuple[str, Json]]:
-    """The data in an argument of the code tool, each with the nearest name."""
+def data_in(parameter: str, value: Json, language: str) -> Iterator[tuple[str | None, Json]]:
+    """The data in an argument of the code tool, each with the nearest name; cells of a text have none."""
     if parameter == "code" and isinstance(value, str):
         yield from {"python": _python, "sql": _sql}.get(language, _nothing)(value)
     elif parameter == "stdin" and isinstance(value, str):
@@ -95,7 +95,7 @@ def _sql(code: str) -> Iterator[tuple[str, Json]]:
                 yield columns[place % len(columns)], json.loads(number.lstrip("+"))
 
 
-def _cells(text: str) -> Iterator[tuple[str, Json]]:
+def _cells(text: str) -> Iterator[tuple[str | None, Json]]:
     try:
         yield from leaves(json.loads(text))
         return
@@ -103,6 +103,6 @@ def _cells(text: str) -> Iterator[tuple[str, Json]]:
         pass
     for cell in _CELLS.split(text):
         try:
-            yield "", json.loads(cell)
+            yield None, json.loads(cell)
         except (ValueError, RecursionError):
-            yield "", cell
+            yield None, cell

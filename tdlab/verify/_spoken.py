@@ -103,9 +103,10 @@ class _Heard:
             if isinstance(value, str):
                 self._shown.append(value)
 
-    def knows(self, name: str, value: Json) -> bool:
-        """Whether the user said the value or a result holds it."""
-        return self.told(name, value) or self.returned(name, value)
+    def knows(self, name: str | None, value: Json) -> bool:
+        """Whether the user said the value or a result holds it; None for a value that stands without a name."""
+        nameless = name is None and canonical_json(value) in self._values
+        return nameless or self.told(name or "", value) or self.returned(name or "", value)
 
     def told(self, name: str, value: Json) -> bool:
         """Whether the user said the value, in words of their own or as a yes or no to a question that names it."""
