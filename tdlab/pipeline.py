@@ -7,6 +7,7 @@ interruptions and the machine leave no trace in it.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ from tdlab.store.formats import write_openai_jsonl, write_parquet
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
 
-__all__ = ["export", "run"]
+__all__ = ["derive_again", "export", "run"]
 
 _WATCHED = (
     "tdlab",
@@ -97,13 +98,15 @@ def run(
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
         with store:
             if store.status == "complete":
-                _derive(store, pool, reporter)
+                reporter.stage("files")
+                _derive(store, _facts(pool))
                 return open_run(out)
             if store.mining() is None:
                 reporter.stage("clusters")
                 _mine(store, pool, config, live=live)
             outcome = _evolve(store, config, servers, workers, reporter)
-            _derive(store, pool, reporter)
+            reporter.stage("files")
+            _derive(store, _facts(pool))
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -192,19 +195,34 @@ def _evolve(
             return evolve(store, controller, studio, workers=1, on_progress=tell)
 
 
-def _derive(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
-    """Write every derived file anew; each appears whole or not at all."""
-    reporter.stage("files")
+def derive_again(store: RunStore) -> None:
+    """Write the files that are derived from a run anew, where it has got as far as to have them."""
+    metrics = store.path / "metrics.json"
+    if metrics.exists():
+        _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
+
+
+def _facts(pool: ToolPool) -> dict[str, Json]:
+    return {
+        "fingerprint": pool.fingerprint,
+        "read": pool.read,
+        "tools": len(pool),
+        "services": len(pool.services),
+    }
+
+
+def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
+    """Write every derived file anew; each appears whole or not at all. ``facts`` are those of the pool."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
     with open_run(folder) as made:
         export(made, folder / "dataset.jsonl")
         export(made, folder / "dataset.parquet")
-        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, pool)) + "\n").encode())
+        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
         save_figure(plot_run(made), folder / "diversity")
 
 
-def _metrics(store: RunStore, pool: ToolPool) -> dict[str, Json]:
+def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
     config = store.config
     tools = {tool.key: tool for tool in store.tools()}
     features = (Features.model_validate(values) for _, _, values in store.features(accepted=True))
@@ -213,12 +231,7 @@ def _metrics(store: RunStore, pool: ToolPool) -> dict[str, Json]:
     counts = store.counts()
     return {
         "config": config.digest,
-        "pool": {
-            "fingerprint": pool.fingerprint,
-            "read": pool.read,
-            "tools": len(pool),
-            "services": len(pool.services),
-        },
+        "pool": dict(facts),
         "seed": config.seed,
         "strategy": config.evolution.strategy,
         "accepted": counts.accepted,

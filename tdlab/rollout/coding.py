@@ -37,11 +37,12 @@ class CodeRunner:
     """Runs programs in a sandbox of ``config``; opened by the first one, closed by `close` or at the end of a ``with``.
 
     SandboxUnavailable from every method where there is no jail, or the jails fail. It can be sent to another process,
-    where it opens a sandbox of its own.
+    where it opens a sandbox of its own. ``workers`` is the number of jails, for threads that run programs at once.
     """
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, *, workers: int = 1) -> None:
         self.config = config
+        self._workers = workers
         self._sandbox: SyncSandbox | None = None
         self._open = ExitStack()
 
@@ -54,10 +55,10 @@ class CodeRunner:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config}
+        return {"config": self.config, "workers": self._workers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["config"])  # type: ignore[misc]
+        self.__init__(state["config"], workers=state["workers"])  # type: ignore[misc]
 
     def close(self) -> None:
         """End the jails."""
@@ -76,7 +77,7 @@ class CodeRunner:
                     do="set sandbox.backend to auto, docker or bubblewrap (or `tdlab run --code`)",
                 )
             limits = Limits(wall_s=config.wall_s, cpu_s=config.cpu_s, memory_mb=config.memory_mb)
-            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD)  # type: ignore[arg-type]
+            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)  # type: ignore[arg-type]
             self._sandbox = self._open.enter_context(opened)
         return self._sandbox
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from tdlab.sandbox.jobs import (
     GUARANTEES,
+    WORK_FOLDER,
     BackendReport,
     CollectedFile,
     Database,
@@ -45,6 +46,7 @@ __all__ = [
     "BACKENDS",
     "GUARANTEES",
     "RUN_CODE",
+    "WORK_FOLDER",
     "BackendReport",
     "CodeOutput",
     "CollectedFile",

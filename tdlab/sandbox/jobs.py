@@ -17,6 +17,7 @@ from tdlab.records import Record
 
 __all__ = [
     "GUARANTEES",
+    "WORK_FOLDER",
     "BackendReport",
     "CollectedFile",
     "Database",
@@ -32,6 +33,9 @@ __all__ = [
     "check_required",
     "safe_name",
 ]
+
+WORK_FOLDER = "/work"
+"""Where a job runs, seen from inside its jail: its working directory, the one place that `Job.files` go to."""
 
 Status = Literal["ok", "error", "timeout", "cpu_limit", "memory", "output_limit", "killed", "refused", "sandbox_error"]
 """How a job ended.

@@ -26,7 +26,7 @@ LIMITS = Limits(
 BACKENDS = [
     pytest.param("bubblewrap", id="bubblewrap"),
     pytest.param("watchdog", id="bubblewrap-without-cgroups"),
-    pytest.param("docker", id="docker", marks=pytest.mark.docker),
+    pytest.param("docker", id="docker"),
 ]
 
 
