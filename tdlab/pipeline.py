@@ -23,7 +23,7 @@ from tdlab.diversity import DiversityMeter, Features
 from tdlab.errors import ConfigError, PoolError
 from tdlab.evolution import Controller, Progress, Studio, evolve
 from tdlab.plots import plot_run, save_figure
-from tdlab.pool import ToolPool, nature
+from tdlab.pool import PoolIssue, ToolPool, nature
 from tdlab.progress import Reporter
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
 from tdlab.rollout import CodeRunner, LiveEnvironment
@@ -98,15 +98,13 @@ def run(
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
         with store:
             if store.status == "complete":
-                reporter.stage("files")
-                _derive(store, _facts(pool))
+                _derive_all(store, pool, reporter)
                 return open_run(out)
             if store.mining() is None:
                 reporter.stage("clusters")
                 _mine(store, pool, config, live=live)
             outcome = _evolve(store, config, servers, workers, reporter)
-            reporter.stage("files")
-            _derive(store, _facts(pool))
+            _derive_all(store, pool, reporter)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -130,7 +128,7 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, *, live: bool) -> 
     mined = mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if live else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    report = {**mined.report, "read": pool.read, "issues": _issue_counts(pool)}
+    report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}
     store.put_mining(
         clusters=clusters,
         tools=[*([pool.tools[key] for key in used] if live else _completed(pool, used)), *_code_tools(config)],
@@ -196,23 +194,28 @@ def _evolve(
 
 
 def derive_again(store: RunStore) -> None:
-    """Write the files that are derived from a run anew, where it has got as far as to have them."""
+    """Write the files that are derived from a run's trajectories anew, where it has got as far as to have them."""
     metrics = store.path / "metrics.json"
     if metrics.exists():
         _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
 
 
-def _facts(pool: ToolPool) -> dict[str, Json]:
-    return {
+def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
+    """Write every derived file anew."""
+    reporter.stage("files")
+    issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
+    atomic_write(store.path / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
+    facts: dict[str, Json] = {
         "fingerprint": pool.fingerprint,
         "read": pool.read,
         "tools": len(pool),
         "services": len(pool.services),
     }
+    _derive(store, facts)
 
 
 def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
-    """Write every derived file anew; each appears whole or not at all. ``facts`` are those of the pool."""
+    """Write what depends on the trajectories; each file appears whole or not at all. ``facts`` are the pool's."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
     with open_run(folder) as made:
@@ -264,11 +267,21 @@ def _allowed(*, live: bool, code: bool) -> list[str]:
     return [name for name in MUTATIONS if name not in left_out]
 
 
-def _issue_counts(pool: ToolPool) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
+    """A row for each kind of issue: ``severity``, ``code``, ``count`` and one ``example``; errors first."""
+    kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
-        counts[f"{issue.severity}: {issue.code}"] = counts.get(f"{issue.severity}: {issue.code}", 0) + 1
-    return dict(sorted(counts.items()))
+        kinds.setdefault((issue.severity, issue.code), []).append(issue)
+    order = ("error", "mended", "note")
+    return [
+        {"severity": severity, "code": code, "count": len(found), "example": _worded(found[0])}
+        for (severity, code), found in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
+    ]
+
+
+def _worded(issue: PoolIssue) -> str:
+    name = "/".join(part for part in (issue.service, issue.tool) if part is not None)
+    return f"{name}: {issue.found}" if name else issue.found
 
 
 def _versions() -> dict[str, str]:
