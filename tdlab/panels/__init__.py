@@ -6,6 +6,7 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.code import CodeCheckPanel, check_code
 from tdlab.panels.panel import Panel
 
-__all__ = ["Panel"]
+__all__ = ["CodeCheckPanel", "Panel", "check_code"]

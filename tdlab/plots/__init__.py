@@ -7,6 +7,7 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -22,11 +23,15 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 
 __all__ = [
     "PALETTE",
+    "compute_code_verdicts",
     "compute_complexity",
     "compute_domains",
     "compute_gauges",
     "compute_modes",
     "figure_png",
+    "plot_code_check",
+    "plot_code_times",
+    "plot_code_verdicts",
     "plot_complexity",
     "plot_domains",
     "plot_gauges",

@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from tdlab.sandbox.replay import Comparison, Tolerance
     from tdlab.sandbox.tool import CodeOutput
 
-__all__ = ["BACKENDS", "Backend", "Sandbox", "SyncSandbox", "gc", "open_sandbox", "open_sandbox_sync", "probe"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Sandbox",
+    "SyncSandbox",
+    "gc",
+    "open_sandbox",
+    "open_sandbox_sync",
+    "probe",
+    "probe_sync",
+]
 
 BACKENDS = ("docker", "bubblewrap")
 """The tiers, in the order in which ``auto`` tries them."""
@@ -299,6 +309,14 @@ async def probe(
             await (sandbox.aclose() if sandbox is not None else maker.aclose())
         reports.append(report)
     return tuple(reports)
+
+
+def probe_sync(
+    *, backends: Collection[str] = BACKENDS, options: dict[str, Any] | None = None
+) -> tuple[BackendReport, ...]:
+    """`probe` for code without an event loop, notebooks included."""
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(partial(probe, backends=backends, options=options))
 
 
 async def gc(*, options: dict[str, Any] | None = None) -> Garbage:
