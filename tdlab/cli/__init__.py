@@ -1,4 +1,4 @@
-"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``export``, ``lab``.
+"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``map``, ``export``, ``lab``.
 
 Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
 of its target, 2 an error that is explained, 130 interrupted.
@@ -10,12 +10,12 @@ import typer
 
 from tdlab.cli import _common
 from tdlab.cli._lab import lab
-from tdlab.cli._measures import profile
+from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.errors import TdlabError
 
-__all__ = ["export", "harvest", "lab", "main", "mine", "profile", "run", "show"]
+__all__ = ["export", "harvest", "lab", "main", "map_", "mine", "profile", "run", "show"]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -23,6 +23,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (run, harvest, mine, show, profile, export, lab):
     app.command()(command)
+app.command("map")(map_)
 
 
 def main() -> None:

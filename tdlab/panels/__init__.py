@@ -6,6 +6,8 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.chat import chat_html
+from tdlab.panels.map import MapPanel, map_panel
 from tdlab.panels.panel import Panel
 
-__all__ = ["Panel"]
+__all__ = ["MapPanel", "Panel", "chat_html", "map_panel"]

@@ -7,6 +7,8 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.diversity import compute_comparison, plot_comparison, plot_datasets
+from tdlab.plots.map import compute_map, plot_map, plot_maps
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -22,14 +24,20 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 
 __all__ = [
     "PALETTE",
+    "compute_comparison",
     "compute_complexity",
     "compute_domains",
     "compute_gauges",
+    "compute_map",
     "compute_modes",
     "figure_png",
+    "plot_comparison",
     "plot_complexity",
+    "plot_datasets",
     "plot_domains",
     "plot_gauges",
+    "plot_map",
+    "plot_maps",
     "plot_modes",
     "plot_run",
     "save_figure",
