@@ -32,7 +32,8 @@ def profile(
     format_: FormatOption = None,
     seed: Annotated[int, typer.Option("--seed", help="of the bootstrap intervals")] = 0,
     equal_n: Annotated[
-        int | None, typer.Option("--equal-n", min=1, help="compare at this many trajectories (default: the smallest set)")
+        int | None,
+        typer.Option("--equal-n", min=1, help="compare at this many trajectories (default: the smallest set)"),
     ] = None,
     figure: FigureOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
@@ -78,9 +79,9 @@ def map_(
         typer.echo(json.dumps(text, indent=2, sort_keys=True))
     else:
         _table(
-            f"Collapses: {len(clumps)} clumps of near-same trajectories (likeness {likeness:g}, by {by})",
+            f"Collapses: {len(clumps)} clumps of the same tools in the same order (likeness {likeness:g}, by {by})",
             clumps,
-            ("clump", "trajectories", "share", "domain", "mode", "same_tools", "example"),
+            ("clump", "trajectories", "share", "domain", "mode", "example", "tool_sequence"),
         )
         _table(
             f"Holes: {len(missing)} cells of domain x mode emptier than expected",
@@ -119,6 +120,7 @@ def _stem(figure: Path) -> Path:
 
 
 def _table(title: str, frame: pd.DataFrame, columns: Sequence[str], *, most: int = 15) -> None:
+    """The first rows of a frame, every text as it is; says how many more there are."""
     from rich.table import Table
     from rich.text import Text
 

@@ -14,11 +14,8 @@ def folder_of(cache: str | Path | bool, name: str) -> Path | None:
     """The folder ``name`` of a cache, made if need be. True is the user's cache folder, False is none (None)."""
     if cache is False:
         return None
-    if cache is True:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdlab"
-    else:
-        base = Path(cache)
-    folder = base / name
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdlab"
+    folder = (own if cache is True else Path(cache)) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a map shows, in words: holes (combinations that are missing) and collapses (clumps of near-same trajectories)."""
+"""What a map shows, in words: holes (combinations that are missing) and collapses (clumps of the near-same)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["collapses", "holes"]
 
 _BLOCK = 2048
+_SLACK = 1e-6  # rounding of single precision
 
 
 def holes(
@@ -48,10 +49,11 @@ def holes(
         counts = pd.crosstab(part["domain"], part["mode"])
         across, down = counts.sum(axis=1), counts.sum(axis=0)
         cells: list[tuple[object, ...]] = []
-        for domain in counts.index:
-            for mode in counts.columns:
-                found = int(counts.at[domain, mode])
-                expected = float(across[domain]) * float(down[mode]) / len(part)
+        table = counts.to_numpy()
+        for i, domain in enumerate(counts.index):
+            for j, mode in enumerate(counts.columns):
+                found = int(table[i, j])
+                expected = float(across.iloc[i]) * float(down.iloc[j]) / len(part)
                 chance = float(poisson.cdf(found, expected))
                 if found < expected and chance < level:
                     cells.append((dataset, domain, mode, "thin" if found else "empty", found, expected, chance))
@@ -59,27 +61,57 @@ def holes(
     return pd.DataFrame(rows, columns=columns)
 
 
-def collapses(found: TrajectoryMap, *, likeness: float = 0.95, smallest: int = 10) -> pd.DataFrame:
-    """Clumps of near-same trajectories: each member's cosine likeness with the clump's ``example`` is at least that.
+def collapses(
+    found: TrajectoryMap, *, likeness: float = 0.95, smallest: int = 5, same_tools: bool = True
+) -> pd.DataFrame:
+    """Clumps of near-same trajectories: those that call the same tools in the same order and are as like as that.
+
+    Each member's cosine likeness with the clump's ``example`` is at least ``likeness``, in the map's vectors: by text
+    the same words, by structure the same plan. Vectors of 64 dimensions tell the services of a large pool apart and
+    little more, which is why ``same_tools`` asks for the same sequence of tools as well; False asks for likeness alone.
 
     One row a clump, largest first: ``clump`` (from 1), ``trajectories``, ``share`` of the map, ``datasets``,
-    ``domain``, ``mode`` and ``tool_sequence`` (the commonest of each), ``same_tools`` (the share of members with that
-    sequence), ``x`` and ``y`` (of the example), ``example`` (its id), ``row`` (its place in the frame) and ``members``
-    (all of them). A trajectory is in one clump at most; clumps are found greedily, from the most crowded trajectory
-    on. Likeness is that of the map's vectors, so a map by structure finds the same plan in other words. O(n^2 d).
+    ``domain``, ``mode`` and ``tool_sequence`` (the commonest of each), ``x`` and ``y`` (of the example), ``example``
+    (its id), ``row`` (its place in the frame) and ``members`` (the places of all). A trajectory is in one clump at
+    most; clumps are found greedily, from the most crowded trajectory on. O(n^2 d) where all call the same tools.
     """
     import numpy as np
     import pandas as pd
 
     if not 0 < likeness <= 1 or smallest < 2:
         raise ConfigError(
-            f"a likeness of {likeness!r} and clumps of {smallest!r}", expected="a likeness of 0 to 1, 2 or more"
+            f"a likeness of {likeness!r} and clumps of {smallest!r}",
+            expected="a likeness above 0, up to 1, and 2 trajectories or more",
         )
+    frame = found.frame
     columns = [
-        "clump", "trajectories", "share", "datasets", "domain", "mode", "tool_sequence", "same_tools", "x", "y",
-        "example", "row", "members",
+        "clump", "trajectories", "share", "datasets", "domain", "mode", "tool_sequence", "x", "y", "example", "row",
+        "members",
     ]  # fmt: skip
-    vectors, frame = found.vectors, found.frame
+    every = np.arange(len(frame))
+    groups = frame.groupby("tool_sequence", sort=False).indices.values() if same_tools else [every]
+    clumps = [
+        (int(group[leader]), np.sort(group[members]))
+        for group in map(np.asarray, groups)
+        if len(group) >= smallest
+        for leader, members in _clumps(found.vectors[group], likeness, smallest)
+    ]
+    clumps.sort(key=lambda clump: (-len(clump[1]), clump[0]))
+    rows: list[dict[str, object]] = []
+    for number, (leader, members) in enumerate(clumps, 1):
+        part, first = frame.iloc[members], frame.iloc[leader]
+        row: dict[str, object] = {"clump": number, "trajectories": len(members), "share": len(members) / len(frame)}
+        row |= {"datasets": ", ".join(sorted(set(part["dataset"])))}
+        row |= {column: part[column].mode().iloc[0] for column in ("domain", "mode", "tool_sequence")}
+        row |= {"x": float(first["x"]), "y": float(first["y"]), "example": first["trajectory"], "row": leader}
+        rows.append(row | {"members": [int(member) for member in members]})
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _clumps(vectors: NDArray[np.float32], likeness: float, smallest: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """The place of each clump's example, and of its members, itself included."""
+    import numpy as np
+
     crowd = _crowds(vectors, likeness)
     free = np.ones(len(vectors), dtype=bool)
     clumps: list[tuple[int, NDArray[np.int64]]] = []
@@ -88,33 +120,11 @@ def collapses(found: TrajectoryMap, *, likeness: float = 0.95, smallest: int = 1
             break
         if not free[leader]:
             continue
-        members = np.flatnonzero(free & (vectors @ vectors[leader] >= likeness - 1e-6))
+        members = np.flatnonzero(free & (vectors @ vectors[leader] >= likeness - _SLACK))
         if len(members) >= smallest:
             free[members] = False
             clumps.append((int(leader), members))
-    clumps.sort(key=lambda clump: (-len(clump[1]), clump[0]))
-    rows: list[dict[str, object]] = []
-    for number, (leader, members) in enumerate(clumps, 1):
-        part, first = frame.iloc[members], frame.iloc[leader]
-        tools = part["tool_sequence"].mode().iloc[0]
-        rows.append(
-            {
-                "clump": number,
-                "trajectories": len(members),
-                "share": len(members) / len(frame),
-                "datasets": ", ".join(sorted(set(part["dataset"]))),
-                "domain": part["domain"].mode().iloc[0],
-                "mode": part["mode"].mode().iloc[0],
-                "tool_sequence": tools,
-                "same_tools": float((part["tool_sequence"] == tools).mean()),
-                "x": float(first["x"]),
-                "y": float(first["y"]),
-                "example": first["trajectory"],
-                "row": leader,
-                "members": [int(member) for member in members],
-            }
-        )
-    return pd.DataFrame(rows, columns=columns)
+    return clumps
 
 
 def _crowds(vectors: NDArray[np.float32], likeness: float) -> NDArray[np.int64]:
@@ -123,5 +133,5 @@ def _crowds(vectors: NDArray[np.float32], likeness: float) -> NDArray[np.int64]:
 
     crowd = np.zeros(len(vectors), dtype=np.int64)
     for start in range(0, len(vectors), _BLOCK):
-        crowd[start : start + _BLOCK] = (vectors[start : start + _BLOCK] @ vectors.T >= likeness - 1e-6).sum(axis=1)
+        crowd[start : start + _BLOCK] = (vectors[start : start + _BLOCK] @ vectors.T >= likeness - _SLACK).sum(axis=1)
     return crowd

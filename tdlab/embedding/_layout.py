@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EXACT", "LEAST", "LAYOUT_VERSION", "layout", "nearest", "trustworthiness"]
+__all__ = ["EXACT", "LAYOUT_VERSION", "LEAST", "layout", "nearest", "trustworthiness"]
 
 LAYOUT_VERSION = "1"
 """Changes whenever the same vectors could get other coordinates by a rule of this module."""
@@ -89,7 +89,11 @@ def nearest(features: ArrayLike, number: int) -> tuple[NDArray[np.int32], Array]
         here = np.arange(len(block))
         far = squares[None, :] - 2.0 * (block @ rows.T)  # squared distance less the row's own square
         far[here, start + here] = -np.inf
-        found = np.argpartition(far, number - 1, axis=1)[:, :number] if number < size else np.tile(np.arange(size), (len(block), 1))
+        found = (
+            np.argpartition(far, number - 1, axis=1)[:, :number]
+            if number < size
+            else np.tile(np.arange(size), (len(block), 1))
+        )
         values = np.take_along_axis(far, found, axis=1)
         order = np.lexsort((found, values), axis=1)
         indices[start : start + _BLOCK] = np.take_along_axis(found, order, axis=1)
@@ -126,7 +130,9 @@ def trustworthiness(
         before[here, block] = after[here, block] = np.inf
         near = np.argpartition(after, neighbours - 1, axis=1)[:, :neighbours]
         ranks = np.empty(before.shape, dtype=np.int32)
-        np.put_along_axis(ranks, np.argsort(before, axis=1, kind="stable"), np.arange(1, size + 1, dtype=np.int32)[None, :], axis=1)
+        np.put_along_axis(
+            ranks, np.argsort(before, axis=1, kind="stable"), np.arange(1, size + 1, dtype=np.int32)[None, :], axis=1
+        )
         penalty += int(np.maximum(np.take_along_axis(ranks, near, axis=1) - neighbours, 0).sum())
     worst = len(chosen) * neighbours * (2 * size - 3 * neighbours - 1) / 2
     return 1.0 - penalty / worst

@@ -101,5 +101,5 @@ def scaled_rows(rows: Any) -> Array:
 
     found = np.asarray(rows, dtype=np.float32)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    scaled: Array = found / np.where(lengths > 1e-6, lengths, 1.0)
+    scaled: Array = (found / np.where(lengths > 1e-6, lengths, 1.0)).astype(np.float32)
     return scaled

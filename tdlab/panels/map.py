@@ -34,8 +34,10 @@ class MapView:
 
 
 class MapPanel(Panel[MapView]):
-    """A map with its controls: ``colour``, ``dataset``, ``find`` (words in id, domain, mode, tools or opening) and
-    ``point``, the list of what matches, of which the picked one is ringed on the map and shown as a conversation.
+    """A map with its controls: ``colour``, ``dataset``, ``find`` and ``point``.
+
+    ``find`` looks for words in id, domain, mode, tools and opening; ``point`` lists what matches, and the one that is
+    picked is ringed on the map and shown as a conversation.
 
     `chat` is the conversation as it is shown, escaped. Nothing is laid out anew, whatever is turned.
     """
@@ -49,7 +51,9 @@ class MapPanel(Panel[MapView]):
         self._search = _searchable(found.frame)
         datasets = list(dict.fromkeys(found.frame["dataset"]))
         self._dataset = widgets.Dropdown(options=[_EVERY, *datasets], description="dataset")
-        self._find = widgets.Text(description="find", placeholder="word in id, domain, mode, tools", continuous_update=False)
+        self._find = widgets.Text(
+            description="find", placeholder="word in id, domain, mode, tools", continuous_update=False
+        )
         self._point = widgets.Select(description="point", rows=8, layout=widgets.Layout(width="98%"))
         self._matching = 0
         for control in (self._dataset, self._find):
@@ -94,10 +98,12 @@ class MapPanel(Panel[MapView]):
         self._matching = len(rows)
         frame, before = self._found.frame, self._point.value
         listed = [int(row) for row in rows[:_LISTED]]
-        options = [("none", None)]
+        options: list[tuple[str, int | None]] = [("none", None)]
         for row in listed:
             one = frame.iloc[row]
-            options.append((f"{row}  {one['trajectory'][:24]}  {one['domain']}  {one['mode']}  {one['opening'][:70]}", row))
+            options.append(
+                (f"{row}  {one['trajectory'][:24]}  {one['domain']}  {one['mode']}  {one['opening'][:70]}", row)
+            )
         self._listing = True
         try:
             self._point.options = options
@@ -117,7 +123,7 @@ class MapPanel(Panel[MapView]):
 
         with rc_context(STYLE):
             figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
-            ring = None if view.row is None else int(view.frame.index.get_indexer([view.row])[0])
+            ring = None if view.row is None else int((view.frame.index == view.row).argmax())
             plot_map(view.frame, colour=view.colour, collapses=self._collapses, ring=ring, ax=figure.subplots())
         return figure
 

@@ -35,6 +35,10 @@ _BESIDE = {  # numbers beside an Axes: column -> (its right edge in points, head
     "miller_madow": (245, "MM", ("miller_madow",)),
     "chao_shen": (268, "CS", ("chao_shen",)),
 }
+_CAPTION = (
+    "Dot and line: the value at the common N with its 95 % interval; bar: the ceiling at that N; ring: the whole set,",
+    "which does not compare across sizes. K: categories seen. MM, CS: Miller-Madow and Chao-Shen estimates, in bits.",
+)
 _BESIDE_CAC = ("equal_value", "interval", "trajectories")
 
 
@@ -50,7 +54,7 @@ def compute_comparison(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
     import pandas as pd
 
     tidy = comparison_frame(reports)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[Any, Any]] = []
     for (dataset, metric), part in tidy.groupby(["dataset", "metric"], sort=False):
         by_basis = part.set_index("basis")
         whole = by_basis.loc["all"]
@@ -78,20 +82,23 @@ def plot_comparison(comparison: pd.DataFrame, *, metric: str = "signature", ax: 
     value of the whole set, which does not compare across sizes. The numbers stand to the right: at the common N, then
     N, the support K, value, ceiling, Miller-Madow and Chao-Shen estimates of the whole set.
     """
+    import pandas as pd
+
     ax = new_axes(ax)
     part = comparison[comparison["metric"] == metric].reset_index(drop=True)
     entropy = metric != "cac"
     places = range(len(part), 0, -1)
-    for place, row in zip(places, part.itertuples(), strict=True):
-        if row.equal_value == row.equal_value:
-            ax.plot([row.equal_low, row.equal_high], [place, place], color=PALETTE[0], linewidth=2.2, zorder=2)
-            ax.plot([row.equal_value], [place], "o", color=PALETTE[0], markersize=5, zorder=3)
+    for place, row in zip(places, part.to_dict("records"), strict=True):
+        if pd.notna(row["equal_value"]):
+            ends = [row["equal_low"], row["equal_high"]]
+            ax.plot(ends, [place, place], color=PALETTE[0], linewidth=2.2, zorder=2)
+            ax.plot([row["equal_value"]], [place], "o", color=PALETTE[0], markersize=5, zorder=3)
         if entropy:
-            ax.plot(
-                [row.value], [place], "o", markersize=6.5, markerfacecolor="none", markeredgecolor=PALETTE[1], zorder=2
-            )
-            if row.equal_ceiling == row.equal_ceiling:
-                ax.plot([row.equal_ceiling] * 2, [place - 0.3, place + 0.3], color="black", linewidth=1.0, zorder=1)
+            whole: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": "none", "markeredgecolor": PALETTE[1]}
+            ax.plot([row["value"]], [place], "o", zorder=2, **whole)
+            if pd.notna(row["equal_ceiling"]):
+                bar = [row["equal_ceiling"]] * 2
+                ax.plot(bar, [place - 0.3, place + 0.3], color="black", linewidth=1.0, zorder=1)
     shown = list(_BESIDE) if entropy else list(_BESIDE_CAC)
     for name in shown:
         edge, heading, fields = _BESIDE[name]
@@ -129,14 +136,7 @@ def plot_datasets(reports: Mapping[str, DiversityReport]) -> Figure:
         )
         for ax, metric in zip(axes, _METRICS, strict=True):
             plot_comparison(comparison, metric=metric, ax=ax)
-        for place, words in enumerate(
-            (
-                "Dot and line: the value at the common N with its 95 % interval; bar: the ceiling at that N; ring: the "
-                "whole set,",
-                "which does not compare across sizes. K: categories seen. MM, CS: Miller-Madow and Chao-Shen estimates. "
-                "Entropies in bits.",
-            )
-        ):
+        for place, words in enumerate(_CAPTION):
             figure.text(0.01, 1 - (0.06 + 0.14 * place) / height, words, fontsize=6.5, va="top", color="0.2")
     return figure
 

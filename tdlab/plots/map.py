@@ -57,7 +57,7 @@ def plot_map(
             points = ax.scatter(part["x"], part["y"], c=values[order], s=size, cmap="viridis", linewidths=0, alpha=0.8)
             beside = ax.inset_axes((1.02, 0.1, 0.03, 0.8))
             bar = ax.figure.colorbar(points, cax=beside, ticks=MaxNLocator(5, integer=True))
-            bar.outline.set_linewidth(0)  # type: ignore[operator]
+            bar.outline.set_linewidth(0)
     else:
         for name, part, shape, paint in _groups(frame, colour):
             shown = f"{label(name)} ({len(part):,})"
@@ -92,14 +92,14 @@ def _groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame, s
 
 
 def plot_maps(found: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> Figure:
-    """One map in its several colours, side by side: domain, mode, complexity, and generation or dataset where there
-    is more than one."""
+    """One map in several colours: domain, mode, complexity, and generation and dataset where there are several."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     frame = found.frame
     colours: list[Colour] = ["domain", "mode", "complexity"]
-    colours += [c for c in ("generation", "dataset") if frame[c].nunique() > 1][:3]  # type: ignore[misc]
+    more: tuple[Colour, Colour] = ("generation", "dataset")
+    colours += [one for one in more if frame[one].nunique() > 1]
     rows = (len(colours) + 1) // 2
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.5 * rows), layout="constrained")

@@ -57,7 +57,7 @@ def make_map(way: str, texts: Sequence[str]) -> tuple[Any, Any, dict[str, float]
 
         vectors = text_features(texts)
         lap("tf-idf and svd")
-        import umap  # noqa: F401
+        import umap
 
         lap("import umap")
         coordinates = layout(vectors)
