@@ -79,7 +79,7 @@ def _stored(file: Path, size: int) -> Any:
     import numpy as np
 
     try:
-        rows = np.load(file, allow_pickle=False)
+        rows = np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return rows if rows.ndim == 2 and len(rows) == size and rows.dtype == np.float32 else None

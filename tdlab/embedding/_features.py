@@ -21,7 +21,7 @@ Encoder = Callable[[Sequence[str]], Any]
 _WORD = re.compile(r"[a-z]+", re.ASCII)
 _ANY_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_MODES, _TOOLS, _COMPLEXITY = 24, 24, 8  # dimensions of the three blocks of structure
+_MODES, _TOOLS, _NUMBERS = 24, 24, 8  # dimensions of the three blocks of structure
 
 
 def trajectory_text(trajectory: Trajectory) -> str:
@@ -44,7 +44,8 @@ def _said(value: Json) -> Iterator[str]:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            waiting += [*reversed(one.values()), *reversed(one)]
+            for key, inner in reversed(one.items()):
+                waiting += [inner, key]
         elif isinstance(one, list):
             waiting += reversed(one)
         elif isinstance(one, str):
@@ -77,7 +78,7 @@ def structure_features(features: Sequence[Features], *, seed: int = 0) -> Array:
 
     modes = reduced(tf_idf([">".join(gram) for gram in one.trigrams] for one in features), _MODES, seed=seed)
     tools = reduced(tf_idf([*one.tools, *_services(one)] for one in features), _TOOLS, seed=seed)
-    numbers = np.log1p(np.array([_numbers(one) for one in features], dtype=np.float64).reshape(len(features), -1))
+    numbers = np.log1p(np.array([_numbers(one) for one in features], dtype=np.float64).reshape(-1, _NUMBERS))
     if len(numbers):
         spread = numbers.std(axis=0)
         numbers = np.clip((numbers - numbers.mean(axis=0)) / np.where(spread > 0, spread, 1.0), -3.0, 3.0)

@@ -47,8 +47,9 @@ def layout(
         )
     if len(rows) < LEAST:
         return _principal(rows)
-    from umap import UMAP
-
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=ImportWarning)  # about tensorflow, which nothing here needs
+        from umap import UMAP
     near = min(neighbours, len(rows) - 1)
     known = nearest(rows, near) if len(rows) <= EXACT else None
     mapper = UMAP(

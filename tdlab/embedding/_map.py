@@ -163,11 +163,11 @@ def _finder(source: Run | TrajectorySet | TrajectoryStream) -> Callable[[str], T
     if isinstance(source, Run):
         return source.trajectory
     if isinstance(source, TrajectorySet):
-        return {one.id: one for one in source.trajectories}.__getitem__
+        return {_showable(one.id): one for one in source.trajectories}.__getitem__
 
     def find(wanted: str) -> Trajectory:
         for one in source.trajectories:
-            if one.id == wanted:
+            if _showable(one.id) == wanted:
                 return one
         raise RunNotFound(f"no trajectory {wanted!r} in the stream", expected="the file as it was when it was mapped")
 
@@ -194,7 +194,7 @@ def _items(source: Run | TrajectorySet | TrajectoryStream) -> Iterator[tuple[Tra
 def _row(trajectory: Trajectory, features: Features) -> dict[str, Any]:
     shares = features.domains
     opening = next((m.content for m in trajectory.messages if m.role == "user" and m.content.strip()), "")
-    return {
+    row = {
         "trajectory": trajectory.id,
         "domain": min(shares, key=lambda name: (-shares[name], name)),
         "mode": mode_family(features.signature),
@@ -204,6 +204,12 @@ def _row(trajectory: Trajectory, features: Features) -> dict[str, Any]:
         "calls": features.calls,
         "opening": " ".join(opening[: 4 * _OPENING].split())[:_OPENING],
     }
+    return {name: _showable(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _showable(text: str) -> str:
+    """The text; half a surrogate pair, which no frame can hold, becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _vectors(
@@ -245,7 +251,7 @@ def _stored(file: Path, size: int) -> tuple[Array, Array] | None:
     import numpy as np
 
     try:
-        with np.load(file, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as kept:
             vectors, coordinates = kept["vectors"], kept["coordinates"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

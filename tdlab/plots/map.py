@@ -25,6 +25,7 @@ _SHAPES = "o^sDvPX*"
 _COLOURS = (*PALETTE[:6], PALETTE[7])  # all but the yellow, which is pale for small points
 _OTHER = "0.75"
 _NAMED = 7  # categories that have a colour of their own
+_NUMBERED = 12  # clumps
 _MANY = 4000  # points from which on they are small
 
 
@@ -39,8 +40,9 @@ def plot_map(
     """The points of a map, coloured by a column; takes the frame of a `TrajectoryMap`.
 
     Of many categories the seven commonest have a colour and a shape of their own, the others are grey. Complexity and
-    generation are a scale; trajectories without a generation are grey. ``collapses`` (of `tdlab.embedding.collapses`)
-    are numbered where they lie, ``ring`` marks a row. The axes have no unit and no meaning, and so no ticks.
+    generation are a scale; trajectories without a generation are grey. The twelve largest of ``collapses`` (of
+    `tdlab.embedding.collapses`) are numbered where they lie, ``ring`` marks a row by its place. The axes have no unit
+    and no meaning, and so no ticks.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -52,8 +54,8 @@ def plot_map(
         known = values.notna()
         ax.scatter(frame["x"][~known], frame["y"][~known], s=size, color=_OTHER, linewidths=0)
         if known.any():
-            order = values[known].sort_values(kind="stable").index
-            part = frame.loc[order]
+            part = frame[known].sample(frac=1.0, random_state=0)  # so that neither end lies on top
+            order = part.index
             points = ax.scatter(part["x"], part["y"], c=values[order], s=size, cmap="viridis", linewidths=0, alpha=0.8)
             beside = ax.inset_axes((1.02, 0.1, 0.03, 0.8))
             bar = ax.figure.colorbar(points, cax=beside, ticks=MaxNLocator(5, integer=True))
@@ -61,10 +63,11 @@ def plot_map(
     else:
         for name, part, shape, paint in _groups(frame, colour):
             shown = f"{label(name)} ({len(part):,})"
+            shown = f" {shown}" if shown.startswith("_") else shown  # matplotlib hides such labels
             ax.scatter(part["x"], part["y"], s=size, color=paint, marker=shape, linewidths=0, alpha=0.75, label=shown)
         if len(frame):
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6, markerscale=1.3, handletextpad=0.2)
-    for clump in () if collapses is None else collapses.itertuples():
+    for clump in () if collapses is None else collapses.head(_NUMBERED).itertuples():
         ax.annotate(
             str(clump.clump), (clump.x, clump.y), fontsize=6, ha="center", va="center", zorder=5,
             bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6},
