@@ -182,8 +182,8 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     status, out, err = command("profile", *files, "--figure", tmp_path / "sets.pdf", "--equal-n", 4)
     assert status == 0, err
     assert "H_dom" in out
-    assert "a.jsonl, line 7: is not JSON" in err
-    assert "a.jsonl, line 8: is in no format that is known" in err
+    assert "a.jsonl: line 7: is not JSON" in err
+    assert "a.jsonl: line 8: is in no format that is known" in err
     assert {path.name for path in tmp_path.glob("sets*")} == {"sets.pdf", "sets.png"}
     status, out, err = command("map", *files, "--figure", tmp_path / "map", "--likeness", 0.5)
     assert status == 0, err

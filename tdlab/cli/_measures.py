@@ -98,7 +98,6 @@ def map_(
 def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
     """Each file as a stream by its name, what is broken in it told on stderr."""
     from tdlab.pool import Taxonomy
-    from tdlab.show import plain
     from tdlab.store.formats import scan_trajectories
 
     classify = Taxonomy.bundled().classify
@@ -108,7 +107,7 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
         found = scan_trajectories(path, format=format_, classify=classify)
         sets[str(file)] = found
         for problem in found.problems[:_TOLD]:
-            say(plain(f"{file}: {problem}"), err=True)
+            say(str(problem), err=True)
         if len(found.problems) > _TOLD:
             say(f"{file}: and {len(found.problems) - _TOLD} more problems", err=True)
         say(f"{file}: {len(found.trajectories)} trajectories, format {found.format}", err=True)
