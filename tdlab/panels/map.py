@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tdlab.embedding import TrajectoryMap
 from tdlab.panels.chat import chat_html
 from tdlab.panels.panel import Panel
-from tdlab.plots.map import COLOURS, Colour, plot_map
-from tdlab.plots.style import STYLE, WIDTH
+from tdlab.plots.map import COLOURS, Colour, map_figure
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 __all__ = ["MapPanel", "MapView", "map_panel"]
 
@@ -117,15 +115,9 @@ class MapPanel(Panel[MapView]):
         chat = "" if point is None else chat_html(self._found.trajectory(point))
         return MapView(shown, colour, point, chat, self._matching)
 
-    def _figure(self, view: MapView) -> Figure:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-
-        with rc_context(STYLE):
-            figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
-            ring = None if view.row is None else int((view.frame.index == view.row).argmax())
-            plot_map(view.frame, colour=view.colour, collapses=self._collapses, ring=ring, ax=figure.subplots())
-        return figure
+    def _figure(self, view: MapView) -> Any:
+        ring = None if view.row is None else int((view.frame.index == view.row).argmax())
+        return map_figure(view.frame, colour=view.colour, collapses=self._collapses, ring=ring)
 
     def _words(self, view: MapView) -> str:
         listed = f"{min(view.matching, _LISTED):,} of {view.matching:,} matching points listed"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "Colour", "compute_map", "plot_map", "plot_maps"]
+__all__ = ["COLOURS", "Colour", "compute_map", "map_figure", "plot_map", "plot_maps"]
 
 Colour = Literal["domain", "mode", "complexity", "generation", "dataset"]
 COLOURS: tuple[Colour, ...] = ("domain", "mode", "complexity", "generation", "dataset")
@@ -92,6 +92,19 @@ def _groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame, s
     if rest:
         groups.insert(0, (f"{len(rest)} others", frame[frame[column].isin(rest)], "o", _OTHER))
     return groups
+
+
+def map_figure(
+    frame: pd.DataFrame, *, colour: Colour = "domain", collapses: pd.DataFrame | None = None, ring: int | None = None
+) -> Figure:
+    """`plot_map` as a figure of its own, with room for the legend: what a panel shows."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+        plot_map(frame, colour=colour, collapses=collapses, ring=ring, ax=figure.subplots())
+    return figure
 
 
 def plot_maps(found: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> Figure:

@@ -6,7 +6,6 @@ import copy
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,9 +91,10 @@ def test_a_file_that_is_cut_or_garbled_is_explained(
     junk = data.draw(st.binary(max_size=6))
     path.write_bytes(whole[:at] + junk + (b"" if data.draw(st.booleans()) else whole[at:]))
     try:
-        found = read_trajectories(path)
-    except FormatError as error:
-        assert error.expected
-        assert error.do
+        assert read_trajectories(path).trajectories
+    except FormatError as found:
+        explained = found
     else:
-        assert found.trajectories
+        return
+    assert explained.expected
+    assert explained.do
