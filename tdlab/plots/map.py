@@ -90,7 +90,7 @@ def _groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame, s
         (str(name), frame[frame[column] == name], _SHAPES[place], _COLOURS[place]) for place, name in enumerate(named)
     ]
     if rest:
-        groups.insert(0, (f"{len(rest)} others", frame[frame[column].isin(rest)], "o", _OTHER))
+        groups.insert(0, (f"{len(rest)} other{'s' * (len(rest) > 1)}", frame[frame[column].isin(rest)], "o", _OTHER))
     return groups
 
 

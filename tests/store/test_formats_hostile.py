@@ -61,7 +61,7 @@ def spoiled(name: str, seed: int, times: int) -> Any:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), times=st.integers(1, 4))
 def test_a_spoiled_document_beside_whole_ones_is_read_or_named(
     tmp_path_factory: pytest.TempPathFactory, name: str, seed: int, times: int
@@ -80,7 +80,7 @@ def test_a_spoiled_document_beside_whole_ones_is_read_or_named(
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_a_file_that_is_cut_or_garbled_is_explained(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
