@@ -71,7 +71,9 @@ def map_(
     """Map any trajectory files: holes and collapses named, the picture with --figure."""
     from tdlab.embedding import collapses, holes, map_trajectories
 
-    found = map_trajectories(_read(files, format_), by=by, seed=seed)  # type: ignore[arg-type]  # checked there
+    streams = _read([file for file in files if not _is_run(file)], format_)
+    sets = {str(file): file if _is_run(file) else streams[str(file)] for file in files}
+    found = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
     clumps, missing = collapses(found, likeness=likeness), holes(found.frame)
     if as_json:
         frames = {"collapses": clumps.drop(columns="members"), "holes": missing}
@@ -103,7 +105,7 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
     classify = Taxonomy.bundled().classify
     sets: dict[str, TrajectoryStream] = {}
     for file in files:
-        path = file / "dataset.jsonl" if file.is_dir() and (file / "run.sqlite").exists() else file
+        path = file / "dataset.jsonl" if _is_run(file) else file
         found = scan_trajectories(path, format=format_, classify=classify)
         sets[str(file)] = found
         for problem in found.problems[:_TOLD]:
@@ -112,6 +114,10 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
             say(f"{file}: and {len(found.problems) - _TOLD} more problems", err=True)
         say(f"{file}: {len(found.trajectories)} trajectories, format {found.format}", err=True)
     return sets
+
+
+def _is_run(file: Path) -> bool:
+    return file.is_dir() and (file / "run.sqlite").exists()
 
 
 def _stem(figure: Path) -> Path:
