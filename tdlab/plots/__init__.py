@@ -19,6 +19,8 @@ from tdlab.plots.clusters import (
     plot_coverage,
 )
 from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
+from tdlab.plots.diversity import compute_comparison, plot_comparison, plot_datasets
+from tdlab.plots.map import compute_map, plot_map, plot_maps
 from tdlab.plots.pools import (
     compute_pool_domains,
     compute_pool_grades,
@@ -49,10 +51,12 @@ __all__ = [
     "compute_cluster_domains",
     "compute_cluster_graph",
     "compute_code_verdicts",
+    "compute_comparison",
     "compute_complexity",
     "compute_coverage",
     "compute_domains",
     "compute_gauges",
+    "compute_map",
     "compute_modes",
     "compute_pool_domains",
     "compute_pool_grades",
@@ -68,10 +72,14 @@ __all__ = [
     "plot_code_check",
     "plot_code_times",
     "plot_code_verdicts",
+    "plot_comparison",
     "plot_complexity",
     "plot_coverage",
+    "plot_datasets",
     "plot_domains",
     "plot_gauges",
+    "plot_map",
+    "plot_maps",
     "plot_modes",
     "plot_pool",
     "plot_pool_domains",
