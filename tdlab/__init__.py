@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
-    from tdlab.pipeline import export, run
+    from tdlab.pipeline import estimate, export, run
     from tdlab.plots import figure_png, plot_run
     from tdlab.pool import Taxonomy, ToolPool
     from tdlab.store import Run, open_run
@@ -33,6 +33,7 @@ __all__ = [
     "Taxonomy",
     "TdlabError",
     "ToolPool",
+    "estimate",
     "export",
     "figure_png",
     "mine",
@@ -47,6 +48,7 @@ _HOMES = {
     "Taxonomy": "tdlab.pool",
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
+    "estimate": "tdlab.pipeline",
     "export": "tdlab.pipeline",
     "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",

@@ -135,9 +135,7 @@ class TeacherConfig(_Section):
         return self.models.get(role) or self.model
 
 
-UNTOLD = frozenset(
-    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split()
-)
+UNTOLD = frozenset("base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split())
 """The values of `TeacherConfig` that no digest tells: the same replies give the same dataset whatever they are."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
 from tdlab.rollout.llm.client import REHEARSAL, ChatClient, RequestRefused, Traffic
-from tdlab.rollout.llm.desk import DryDesk, LiveDesk
+from tdlab.rollout.llm.desk import DryDesk, LiveDesk, SpendingLine
 from tdlab.rollout.llm.prompts import VERSIONS, prompt
 from tdlab.rollout.llm.server import Misbehaviour, RehearsalServer, serve_rehearsal
 from tdlab.rollout.llm.teacher import LlmEnvironment, LlmTeacher, Part
@@ -34,6 +34,7 @@ __all__ = [
     "RehearsalServer",
     "RequestRefused",
     "Spending",
+    "SpendingLine",
     "Traffic",
     "Used",
     "WireCall",

@@ -28,7 +28,8 @@ from tdlab.rollout.views import Request, RolloutStopped, UserView
 __all__ = ["Desk", "Voice", "chat_messages", "chat_tools", "inspect", "judge", "speak", "write"]
 
 _AGAIN = 2  # how often a reply of no use is asked for again, and how often a wrong one may be repaired
-_LINE = 300  # characters of an intent or a reason
+_LINE = 300  # characters of a reason or a name
+_INTENT = 4000  # characters of an intent
 
 _OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 USER_SCHEMA: dict[str, Json] = {
@@ -117,11 +118,11 @@ class Voice:
         material: Json,
         schema: dict[str, Json],
         check: Callable[[dict[str, Json]], str],
-        **filled: str,
+        filled: Mapping[str, str] | None = None,
     ) -> dict[str, Json]:
-        """A JSON object that fits ``schema`` and passes ``check``, which says what is wrong or returns an empty text."""
+        """A JSON object that fits ``schema`` and passes ``check``, which says what is wrong, or nothing."""
         messages: list[dict[str, Json]] = [
-            {"role": "system", "content": _filled(prompt(role), filled)},
+            {"role": "system", "content": _filled(prompt(role), filled or {})},
             {"role": "user", "content": canonical_json(material)},
         ]
         problem = ""
@@ -133,7 +134,10 @@ class Voice:
                 return value
             messages += [
                 {"role": "assistant", "content": reply.text},
-                {"role": "user", "content": f"That cannot be used: {_line(problem)}. Reply again, with this put right."},
+                {
+                    "role": "user",
+                    "content": f"That cannot be used: {_line(problem)}. Reply again, with this put right.",
+                },
             ]
         raise RolloutStopped(f"{role}: {_line(problem)}, {1 + _AGAIN} times")
 
@@ -176,9 +180,12 @@ def write(voice: Voice, blueprint: Blueprint, tools: Mapping[str, Tool], *, valu
     made: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        for name, text in (("intent", value["intent"]), *((n, value["persona"][n]) for n in ("name", "role"))):
-            if not text.strip() or len(text) > _LINE or not text.isprintable():
-                return f"{name} is empty, longer than {_LINE} characters or of several lines"
+        for name, text, most in (
+            ("intent", value["intent"], _INTENT),
+            *((name, value["persona"][name], _LINE) for name in ("name", "role")),
+        ):
+            if not text.strip() or len(text) > most or not text.isprintable():
+                return f"{name} is empty, longer than {most} characters or of several lines"
         for slot, (_, before) in slots.items():
             for _, leaf in leaves(value["values"][slot]):
                 if isinstance(leaf, str) and leaf != before and not (leaf.isprintable() and leaf.strip() == leaf):
@@ -256,9 +263,7 @@ def speak(voice: Voice, view: UserView, intent: str, request: Request | None, *,
         now["mind"] = note
     material = {
         "only_if_asked": dict(brief.withheld),
-        "conversation": [
-            {"who": "you" if m.role == "user" else "assistant", "says": m.content} for m in view.messages
-        ],
+        "conversation": [{"who": "you" if m.role == "user" else "assistant", "says": m.content} for m in view.messages],
         "now": now,
     }
 
@@ -283,8 +288,9 @@ def speak(voice: Voice, view: UserView, intent: str, request: Request | None, *,
 
     persona = brief.persona
     return voice.structured(
-        "user", material, USER_SCHEMA, check, name=persona.name, role=persona.role, style=persona.style, intent=intent
-    )
+        "user", material, USER_SCHEMA, check,
+        {"name": persona.name, "role": persona.role, "style": persona.style, "intent": intent},
+    )  # fmt: skip
 
 
 def inspect(voice: Voice, view: UserView, message: str, request: Request | None) -> str:
@@ -306,7 +312,7 @@ def judge(voice: Voice, trajectory: Trajectory, intent: str) -> str:
     return "" if found["accept"] else _line(found["reason"]) or "no reason given"
 
 
-# --------------------------------------------------------------------------------------------------------- the assistant
+# -------------------------------------------------------------------------------------------------------- the assistant
 
 
 def chat_messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
@@ -358,7 +364,7 @@ def _useless(reply: ChatReply, most: int) -> str:
     return ""
 
 
-def _object(text: str, schema: Mapping[str, Json]) -> tuple[dict[str, Json], str]:
+def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     """The JSON object in a text, which may stand in a fence or among words; and what is wrong with it."""
     candidates = [text, *re.findall(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)]
     start, end = text.find("{"), text.rfind("}")
@@ -380,10 +386,10 @@ def _object(text: str, schema: Mapping[str, Json]) -> tuple[dict[str, Json], str
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     """The prompt with its marks filled in one pass, so that a value cannot bring a mark of its own."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: _line(values[mark.group(1)]), text)
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: _line(values[mark.group(1)], most=_INTENT), text)
 
 
-def _line(text: str) -> str:
+def _line(text: str, *, most: int = _LINE) -> str:
     """Text from outside as one printable line of limited length."""
-    shown = " ".join(text.split())[:_LINE]
+    shown = " ".join(text.split())[:most]
     return "".join(c if c.isprintable() else "\ufffd" for c in shown)

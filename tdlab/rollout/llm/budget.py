@@ -1,8 +1,9 @@
 """Spending: what tokens cost, what was spent by role, and the budget that stops a run.
 
-A price table is a JSON file that the user edits: ``{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0,
-"output": 4.0}}}``. The one that ships prices the rehearsal only; what a provider asks changes, and a guess would be
-worse than nothing, so a budget in money needs a table that names the models.
+A price table is a JSON file that the user edits, such as
+``{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0, "output": 4.0}}}``.
+The one that ships prices the rehearsal only: what a provider asks changes, and a guess would be worse than nothing, so
+a budget in money needs a table that names the models.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import CancelledError
+import time
+from collections import deque
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -24,7 +26,7 @@ from tdlab.rollout.llm.rehearsal import Responder
 from tdlab.rollout.llm.wire import ChatReply, ChatRequest, reply_from_body
 from tdlab.store import ReplyJournal
 
-__all__ = ["DryDesk", "LiveDesk"]
+__all__ = ["DryDesk", "LiveDesk", "SpendingLine"]
 
 
 class LiveDesk:
@@ -46,6 +48,7 @@ class LiveDesk:
         self._check = check
         self._stack = ExitStack()
         self._portal: anyio.from_thread.BlockingPortal | None = None
+        self._asked: set[Future[ChatReply]] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -70,14 +73,23 @@ class LiveDesk:
         portal = self._portal
         if portal is None:
             raise TeacherError("the desk is not open", expected="a call inside `with LiveDesk(...)`", do="use with")
+        asked = portal.start_task_soon(partial(self.client.ask, request, attempt=attempt))
+        self._asked.add(asked)
         try:
-            return portal.call(partial(self.client.ask, request, attempt=attempt))
+            return asked.result()
         except CancelledError:
             raise TeacherError("the call was cancelled") from None
+        finally:
+            self._asked.discard(asked)
 
     def close(self, why: str) -> None:
         """No further calls; those in flight come home. Every further `ask` is TeacherError with ``why``."""
         self.client.close(why)
+
+    def cancel(self) -> None:
+        """Give up the calls in flight."""
+        for asked in list(self._asked):
+            asked.cancel()
 
     @property
     def traffic(self) -> Traffic:
@@ -104,3 +116,36 @@ class DryDesk:
         with self._guard:
             content = json.dumps(self._responder.respond(body)).encode()
         return reply_from_body(content, request)._replace(input_tokens=request.size)
+
+
+class SpendingLine:
+    """The live line of a run: what is accepted and rejected, what it costs, how fast it goes, what fails."""
+
+    def __init__(self, desk: LiveDesk, *, target: int) -> None:
+        self._desk = desk
+        self._target = target
+        self._seen: deque[tuple[float, int, int]] = deque(maxlen=64)
+
+    def line(self, accepted: int, rejected: int) -> str:
+        """The line now; call it whenever an offspring has been decided on."""
+        budget, traffic, now = self._desk.client.budget, self._desk.traffic, time.monotonic()
+        self._seen.append((now, traffic.answered, accepted))
+        first, calls, before = self._seen[0]
+        seconds = max(now - first, 1e-9)
+        money = budget.spent.money(budget.prices)
+        parts = [f"{rejected} rejected", f"{_short(budget.spent.tokens)} tokens"]
+        parts.append(f"{money:.2f} {budget.prices.currency}" if money is not None else "price unknown")
+        if traffic.answered > calls:
+            parts.append(f"{(traffic.answered - calls) / seconds:.0f} calls/s")
+        if traffic.replayed:
+            parts.append(f"{traffic.replayed} from the journal")
+        if traffic.failures:
+            parts.append("errors " + ", ".join(f"{kind}: {n}" for kind, n in sorted(traffic.failures.items())))
+        if accepted > before:
+            left = (self._target - accepted) * seconds / (accepted - before)
+            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+        return ", ".join(parts)
+
+
+def _short(number: int) -> str:
+    return f"{number / 1e6:.1f}M" if number >= 1e6 else f"{number / 1e3:.0f}k" if number >= 1e4 else str(number)

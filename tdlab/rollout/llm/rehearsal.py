@@ -112,8 +112,8 @@ class Responder:
         offered = {name: tools[key] for name, key in offered_names(blueprint.offered, tools).items()}
         teacher = ScriptedTeacher(blueprint, tools)
         history = tuple(_message(m) for m in messages if m["role"] != "system")
-        for place, message in enumerate(history):
-            if message.role == "assistant":
+        for place, past in enumerate(history):
+            if past.role == "assistant":
                 teacher.assistant(AssistantView(offered, history[:place]))
         turn = teacher.assistant(AssistantView(offered, history))
         calls = [(call.name, canonical_json(call.arguments)) for call in turn.tool_calls]

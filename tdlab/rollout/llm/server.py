@@ -110,10 +110,10 @@ class _Server:
         if how.key and headers.get("authorization") != f"Bearer {how.key}":
             wrong = headers.get("authorization", "").removeprefix("Bearer ")
             return await _send(writer, 401, _error(f"Incorrect API key provided: {wrong}"))
-        if path.endswith("/models"):
+        if path == "/v1/models":
             models = {"object": "list", "data": [{"id": REHEARSAL, "object": "model", "owned_by": "tdlab"}]}
             return await _send(writer, 200, json.dumps(models).encode())
-        if not path.endswith("/chat/completions") or method != "POST":
+        if path != "/v1/chat/completions" or method != "POST":
             return await _send(writer, 404, _error(f"there is nothing at {path}"))
         self.counts["calls"] += 1
         if how.latency_s:

@@ -103,7 +103,7 @@ class LlmEnvironment:
         try:
             problems = compile_schema(tool.input_schema).errors(dict(arguments))
         except SchemaError as error:
-            problems = [error.found]
+            problems = (error.found,)
         if failure is not None:
             result: dict[str, Json] = {"error": {"code": failure.code, "message": failure.message}}
         elif problems:
