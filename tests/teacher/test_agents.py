@@ -13,7 +13,7 @@ from tdlab.config import TeacherConfig
 from tdlab.pool import ToolPool
 from tdlab.records import Blueprint, Said, Tool
 from tdlab.rollout import SimulatedEnvironment
-from tdlab.rollout.llm import VERSIONS, ChatReply, DryDesk, Part, WireCall, prompt
+from tdlab.rollout.llm import VERSIONS, ChatReply, ChatRequest, DryDesk, Part, WireCall, prompt
 from tdlab.rollout.llm.agents import Voice, write
 from tdlab.rollout.views import RolloutStopped
 from tdlab.verify import verify
@@ -21,6 +21,17 @@ from tests.teacher.parts import Desk
 
 SAID = "the words of the user"
 ALL = ("writer", "user", "assistant", "environment", "inspector", "judge")
+
+
+class Overheard:
+    """A desk that keeps what it is asked."""
+
+    def __init__(self, desk: DryDesk, met: list[ChatRequest]) -> None:
+        self._desk, self._met = desk, met
+
+    def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
+        self._met.append(request)
+        return self._desk.ask(request, attempt=attempt)
 
 
 @cache
@@ -82,7 +93,7 @@ def test_the_writer_is_told_what_is_wrong_and_gives_up_after_two_repairs() -> No
     assert "not a JSON object" in desk.asked[1].messages[-1]["content"]
     assert "line breaks" in desk.asked[2].messages[-1]["content"]
     desk = Desk(*[written(number, slot, 17)] * 3)
-    with pytest.raises(RolloutStopped, match="writer: .*, 3 times"):
+    with pytest.raises(RolloutStopped, match=r"writer: .*, 3 times"):
         write(voice(desk, number), blueprint, tools)
     desk = Desk(*[written(number, slot, "fine", intent="  ")] * 3)
     with pytest.raises(RolloutStopped, match="writer: intent is empty"):
@@ -124,11 +135,8 @@ def test_a_rollout_of_many_roles_is_accepted_and_each_sees_what_it_may() -> None
     accepted = 0
     for blueprint, tools in plans()[:12]:
         config = TeacherConfig(model="rehearsal", roles=ALL)
-        desk = DryDesk(config)
-        met = []
-        inner = desk.ask
-        desk.ask = lambda request, *, attempt=0: met.append(request) or inner(request, attempt=attempt)  # type: ignore
-        part = Part(desk, config, blueprint, tools)
+        met: list[ChatRequest] = []
+        part = Part(Overheard(DryDesk(config), met), config, blueprint, tools)
         rollout = part.play(SimulatedEnvironment)
         verdict = verify(rollout.trajectory, part.blueprint, tools, stopped=rollout.stopped)
         assert verdict.accepted, verdict.reasons

@@ -122,6 +122,7 @@ class LlmEnvironment:
 
     def _result(self, tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
         output = tool.output_schema or {"type": "object"}
+        changes = nature(tool).effect in ("write", "delete")
         material = {
             "tool": {"key": tool.key, "description": tool.description, "output": output},
             "facts": self._facts,
@@ -136,7 +137,7 @@ class LlmEnvironment:
                 problems = compile_schema(output).errors(result)
             except SchemaError as error:
                 return error.found
-            return problems[0] if problems else self._contradiction(result)
+            return problems[0] if problems else "" if changes else self._contradiction(result)
 
         return self._voice.structured("environment", material, {"type": "object"}, check)
 
