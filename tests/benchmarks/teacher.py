@@ -2,9 +2,9 @@
 
 ``python -m tests.benchmarks.teacher throughput [--calls N] [--curator PYTHON]``: calls a second against a stub on this
 machine with 0 and 50 ms latency at concurrency 64, journal included, beside a bare bounded loop over the same
-``openai`` client; with ``--curator`` (or TDLAB_CURATOR) the interpreter of an environment that holds bespokelabs-curator, on the
-same calls. ``faults [--rollouts N]``: rollouts with 5 % failures, none lost, none twice, and coherence. ``memory
-[--rollouts N]``: resident memory while rollouts are played.
+``openai`` client; with ``--curator`` (or TDLAB_CURATOR) the interpreter of an environment that holds
+bespokelabs-curator, on the same calls. ``faults [--rollouts N]``: rollouts with 5 % failures, none lost, none twice,
+and coherence. ``memory [--rollouts N]``: resident memory while rollouts are played.
 """
 
 from __future__ import annotations
