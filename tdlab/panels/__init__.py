@@ -6,6 +6,9 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.blueprints import BlueprintPanel
+from tdlab.panels.chat import chat_html
 from tdlab.panels.panel import Panel
+from tdlab.panels.rollouts import ConversationPanel, RolloutPanel
 
-__all__ = ["Panel"]
+__all__ = ["BlueprintPanel", "ConversationPanel", "Panel", "RolloutPanel", "chat_html"]

@@ -7,6 +7,14 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.blueprints import compute_edges, compute_steps, plot_blueprint, plot_dag
+from tdlab.plots.rollouts import (
+    compute_spending,
+    compute_timeline,
+    plot_rollout,
+    plot_spending,
+    plot_timeline,
+)
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -24,13 +32,22 @@ __all__ = [
     "PALETTE",
     "compute_complexity",
     "compute_domains",
+    "compute_edges",
     "compute_gauges",
     "compute_modes",
+    "compute_spending",
+    "compute_steps",
+    "compute_timeline",
     "figure_png",
+    "plot_blueprint",
     "plot_complexity",
+    "plot_dag",
     "plot_domains",
     "plot_gauges",
     "plot_modes",
+    "plot_rollout",
     "plot_run",
+    "plot_spending",
+    "plot_timeline",
     "save_figure",
 ]

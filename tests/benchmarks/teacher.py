@@ -48,6 +48,10 @@ CURATOR = """
 import json, os, sys, time, logging
 os.environ.update(OPENAI_API_KEY="none", CURATOR_DISABLE_CACHE="1", TELEMETRY_ENABLED="false", CURATOR_VIEWER="0",
                   CURATOR_DISABLE_RICH_DISPLAY="1")
+import tiktoken
+one_byte = tiktoken.Encoding("bytes", pat_str=r"[\\s\\S]", special_tokens={},
+                             mergeable_ranks={bytes([n]): n for n in range(256)})
+tiktoken.get_encoding = tiktoken.encoding_for_model = lambda name: one_byte  # the real one is downloaded
 from bespokelabs import curator
 url, prompts, most = sys.argv[1], json.loads(open(sys.argv[2]).read()), int(sys.argv[3])
 model = curator.LLM(model_name="m", backend="openai", generation_params={"max_tokens": 2048}, backend_params={

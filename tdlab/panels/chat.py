@@ -1,0 +1,48 @@
+"""A conversation as a chat, in HTML in which every text is escaped: nobody's words become markup."""
+
+from __future__ import annotations
+
+import html
+import json
+
+from tdlab.records import Message, Trajectory
+from tdlab.show import plain
+
+__all__ = ["chat_html"]
+
+_MOST = 4000  # characters of one message
+_SIDES = {
+    "user": ("#e8f1fa", "0 18% 0 0", "user"),
+    "assistant": ("#eef7f0", "0 0 0 18%", "assistant"),
+    "tool": ("#f7f5ee", "0 0 0 24%", "tool"),
+    "system": ("#f3f3f3", "0", "system"),
+}
+
+
+def chat_html(trajectory: Trajectory, *, reasons: tuple[str, ...] = ()) -> str:
+    """The messages of a trajectory one under the other; ``reasons`` say why it was rejected, where it was."""
+    parts = [_bubble(message) for message in trajectory.messages] or ["<i>Nothing was said.</i>"]
+    if reasons:
+        told = "".join(f"<li>{_text(reason)}</li>" for reason in reasons)
+        parts.append(f'<div style="color:#b00020">rejected:<ul>{told}</ul></div>')
+    return f'<div style="max-width:60em;font-size:13px;line-height:1.4">{"".join(parts)}</div>'
+
+
+def _bubble(message: Message) -> str:
+    colour, margin, name = _SIDES[message.role]
+    shown = [f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{_text(message.content)}</div>']
+    if not message.content:
+        shown = []
+    for call in message.tool_calls:
+        arguments = json.dumps(call.arguments, ensure_ascii=False) if call.malformed is None else call.malformed
+        shown.append(f"<code>{_text(call.name)}({_text(arguments)})</code>")
+    name += " (error)" if message.is_error else ""
+    return (
+        f'<div style="background:{colour};margin:{margin};padding:4px 10px;border-radius:8px;margin-bottom:6px">'
+        f'<span style="color:#777;font-size:11px">{name}</span>{"".join(shown)}</div>'
+    )
+
+
+def _text(text: str) -> str:
+    shown = plain(text)
+    return html.escape(shown if len(shown) <= _MOST else shown[:_MOST] + "…")
