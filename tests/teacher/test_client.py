@@ -125,6 +125,30 @@ def test_a_request_that_is_refused_is_data_and_a_wrong_address_is_not() -> None:
     assert "check teacher.base_url" in reply.do
 
 
+def test_a_request_on_which_the_server_always_fails_is_data_while_others_go_well() -> None:
+    def answer(body: Any) -> dict[str, Any]:
+        if body["messages"][-1]["content"] == "poison":
+            raise RuntimeError("the connection breaks")
+        return echo(body)
+
+    with RehearsalServer(answer=answer) as server:
+        requests = [request("poison"), *(request(f"n {n}") for n in range(20))]
+        replies, _ = asked(teacher(server.base_url, tries=4, concurrency=2), requests)
+    assert isinstance(replies[0], RequestRefused)
+    assert "failed 4 times" in str(replies[0])
+    assert all(isinstance(reply, ChatReply) for reply in replies[1:])
+
+
+def test_text_that_is_no_unicode_does_no_harm() -> None:
+    def answer(body: Any) -> dict[str, Any]:
+        return echo({"messages": [{"content": "half a pair: \ud83d, and a NUL: \0"}]})
+
+    with RehearsalServer(answer=answer) as server:
+        replies, _ = asked(teacher(server.base_url), [request(), request("half: \ud83d")])
+    assert replies[0].text == "HALF A PAIR: \ufffd, AND A NUL: \0"
+    assert isinstance(replies[1], RequestRefused)
+
+
 def test_a_server_without_json_schema_gets_the_schema_in_the_prompt() -> None:
     met = []
 

@@ -7,7 +7,6 @@ with a reason. No agent sees another's prompt; the user never sees tools or resu
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -22,7 +21,7 @@ from tdlab.records import Blueprint, Json, Message, Persona, Said, Tool, Traject
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.client import REHEARSAL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.wire import ChatReply, ChatRequest
+from tdlab.rollout.llm.wire import ChatReply, ChatRequest, strict_json
 from tdlab.rollout.views import Request, RolloutStopped, UserView
 
 __all__ = ["Desk", "Voice", "chat_messages", "chat_tools", "inspect", "judge", "speak", "write"]
@@ -30,6 +29,7 @@ __all__ = ["Desk", "Voice", "chat_messages", "chat_tools", "inspect", "judge", "
 _AGAIN = 2  # how often a reply of no use is asked for again, and how often a wrong one may be repaired
 _LINE = 300  # characters of a reason or a name
 _INTENT = 4000  # characters of an intent
+_PER_TOKEN = 40  # characters that a token has at most, where a server does not keep to the limit
 
 _OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 USER_SCHEMA: dict[str, Json] = {
@@ -354,10 +354,12 @@ def _useless(reply: ChatReply, most: int) -> str:
         return f"the reply was cut off at {most} tokens"
     if not reply.text.strip() and not reply.calls:
         return "the reply is empty"
+    if len(reply.text) + sum(len(call.arguments) for call in reply.calls) > _PER_TOKEN * most:
+        return f"the reply is longer than {most} tokens can be"
     for call in reply.calls:
         try:
-            arguments = json.loads(call.arguments)
-        except (ValueError, RecursionError):
+            arguments = strict_json(call.arguments)
+        except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
             return f"the arguments of {_line(call.name)} are not a JSON object"
@@ -373,8 +375,8 @@ def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     problem = "it is not a JSON object"
     for candidate in candidates:
         try:
-            value: Any = json.loads(candidate)
-        except (ValueError, RecursionError):
+            value: Any = strict_json(candidate)
+        except ValueError:
             continue
         if isinstance(value, dict):
             problems = compile_schema(schema).errors(value)

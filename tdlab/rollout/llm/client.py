@@ -277,6 +277,8 @@ class ChatClient:
         try:
             with anyio.fail_after(self.config.timeout_s):
                 response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
+        except UnicodeEncodeError:
+            raise RequestRefused("the request holds text that is no Unicode") from None
         except (APITimeoutError, TimeoutError):
             raise _Failure("timeout", f"no reply within {self.config.timeout_s:g} s") from None
         except APIStatusError as error:

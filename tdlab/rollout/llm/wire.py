@@ -17,9 +17,19 @@ from pydantic import BaseModel, ConfigDict
 from tdlab.config import TeacherRole
 from tdlab.records import Json, canonical_json, digest
 
-__all__ = ["ChatReply", "ChatRequest", "Unusable", "WireCall", "estimate_tokens", "reply_from_body", "reply_from_text"]
+__all__ = [
+    "ChatReply",
+    "ChatRequest",
+    "Unusable",
+    "WireCall",
+    "estimate_tokens",
+    "reply_from_body",
+    "reply_from_text",
+    "strict_json",
+]
 
 _PER_TOKEN = 4  # characters that a token stands for, where nobody counts them
+_MOST_NAME = 256  # characters of a tool's name
 
 
 class Unusable(Exception):
@@ -115,8 +125,8 @@ def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             given = function.get("arguments")
-            written = given if isinstance(given, str) else canonical_json(given if given is not None else {})
-            calls.append(WireCall(str(function.get("name") or ""), written or "{}"))
+            written = given if isinstance(given, str) else json.dumps(given if given is not None else {})
+            calls.append(WireCall(_whole(str(function.get("name") or "")[:_MOST_NAME]), _whole(written) or "{}"))
     spent = content.get("usage")
     spent = spent if isinstance(spent, dict) else {}
     counts = [_count(spent.get(name)) for name in ("prompt_tokens", "completion_tokens")]
@@ -124,7 +134,7 @@ def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
     return ChatReply(
         text=text,
         calls=tuple(calls),
-        finish=str(choice.get("finish_reason") or "stop"),
+        finish=_whole(str(choice.get("finish_reason") or "stop")[:_MOST_NAME]),
         refusal=_text(message.get("refusal")),
         input_tokens=request.size if counts[0] is None else counts[0],
         output_tokens=estimate_tokens(written_out) if counts[1] is None else counts[1],
@@ -135,12 +145,26 @@ def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
 def _text(content: Json) -> str:
     """Text content: a string, or the texts of a list of parts; anything else is no text."""
     if isinstance(content, str):
-        return content
+        return _whole(content)
     if isinstance(content, list):
-        return "".join(
-            part["text"] for part in content if isinstance(part, Mapping) and isinstance(part.get("text"), str)
-        )
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return _whole("".join(part for part in parts if isinstance(part, str)))
     return ""
+
+
+def _whole(text: str) -> str:
+    """Text that can be sent on: half of a surrogate pair becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def strict_json(text: str) -> Json:
+    """The value of a JSON text; ValueError for what is none, NaN, infinities and bottomless nesting included."""
+    try:
+        value = json.loads(text)
+        canonical_json(value)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
 
 
 def _count(value: Json) -> int | None:
