@@ -52,7 +52,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "matplotlib": "tdlab.plots",
     "mcp": ("tdlab.pool.live", "tdlab.sandbox.server"),
     "mcp_types": ("tdlab.pool.live", "tdlab.sandbox.server"),
-    "httpx2": "tdlab.rollout.llm.client",
+    "httpx2": "tdlab.rollout.llm",
     "openai": "tdlab.rollout.llm.client",
     "pyarrow": "tdlab.store.formats",
     "rstr": "tdlab.blueprints",

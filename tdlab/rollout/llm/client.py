@@ -24,6 +24,7 @@ import anyio
 from tdlab.config import TeacherConfig
 from tdlab.errors import TeacherError
 from tdlab.records import Json
+from tdlab.rollout.llm._transport import guarded_transport
 from tdlab.rollout.llm.budget import Budget, Prices
 from tdlab.rollout.llm.flow import Gate, backoff, retry_after
 from tdlab.rollout.llm.wire import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text
@@ -105,9 +106,8 @@ class ChatClient:
         from openai import AsyncOpenAI
 
         config = self.config
-        most = httpx2.Limits(max_connections=None, max_keepalive_connections=config.concurrency)
         http = httpx2.AsyncClient(
-            transport=_capped_transport(most),
+            transport=guarded_transport(self.address, most_bytes=_MOST_BYTES),
             timeout=httpx2.Timeout(config.timeout_s, connect=config.connect_timeout_s, pool=None),
             headers={"Accept-Encoding": "identity"},
             follow_redirects=False,
@@ -392,34 +392,3 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__
-
-
-def _capped_transport(limits: Any) -> Any:
-    """A transport that ends a body which is longer than any reply, and takes none that is compressed."""
-    import httpx2
-
-    class Stream(httpx2.AsyncByteStream):
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            size = 0
-            async for chunk in self._inner:
-                size += len(chunk)
-                if size > _MOST_BYTES:
-                    raise httpx2.ReadError(f"the body is longer than {_MOST_BYTES:,} bytes")
-                yield chunk
-
-        async def aclose(self) -> None:
-            await self._inner.aclose()
-
-    class Transport(httpx2.AsyncHTTPTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            response = await super().handle_async_request(request)
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                await response.aclose()
-                raise httpx2.ReadError("the body is compressed, which was not asked for")
-            response.stream = Stream(response.stream)
-            return response
-
-    return Transport(limits=limits)
