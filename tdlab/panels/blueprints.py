@@ -15,8 +15,6 @@ from tdlab.rollout import ScriptedTeacher, SimulatedEnvironment, play
 from tdlab.verify import verify
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tdlab.pool import ToolPool
 
 __all__ = ["BlueprintPanel", "Preview", "preview"]
@@ -112,7 +110,7 @@ class BlueprintPanel(Panel[Preview]):
         return str(self._chat.value)
 
 
-def _paint(found: Preview) -> Figure:
+def _paint(found: Preview) -> Any:
     return plot_blueprint(found.blueprint, found.tools)
 
 

@@ -16,8 +16,6 @@ from tdlab.rollout.llm import REHEARSAL, RehearsalServer
 from tdlab.store import Candidate, Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tdlab.pool import ToolPool
 
 __all__ = ["ConversationPanel", "RolloutPanel", "make_rollouts"]
@@ -122,7 +120,7 @@ class ConversationPanel(Panel[Candidate]):
         return str(self._chat.value)
 
 
-def _paint(candidate: Candidate) -> Figure:
+def _paint(candidate: Candidate) -> Any:
     if candidate.blueprint is None or candidate.trajectory is None:
         raise RunNotFound("this candidate was never played", do="choose another")
     return plot_rollout(candidate.blueprint, candidate.trajectory)

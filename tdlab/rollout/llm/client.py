@@ -124,9 +124,11 @@ class ChatClient:
             headers={"Accept-Encoding": "identity"},
             follow_redirects=False,
         )
+        headers: dict[str, Any] = {"Accept-Encoding": "identity"}
+        headers |= {f"X-Stainless-{name}": Omit() for name in _UNSENT}
         self._openai = AsyncOpenAI(
             api_key=self._key or _NO_KEY, base_url=self.address, max_retries=0, http_client=http,
-            default_headers={"Accept-Encoding": "identity", **{f"X-Stainless-{name}": Omit() for name in _UNSENT}},
+            default_headers=headers,
         )  # fmt: skip
         self._response = httpx2.Response
         if self._journal is not None and self._owner:
