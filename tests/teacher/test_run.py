@@ -207,7 +207,7 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
             command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    how = Misbehaviour(latency_s=0.01)
+    how = Misbehaviour(latency_s=0.002)
     with RehearsalServer(how) as server:
         assert started(server, tmp_path / "calm" / "run").wait(timeout=120) == 0
         needed = server.counts["calls"]

@@ -39,8 +39,9 @@ class Unusable(Exception):
 class ChatRequest(BaseModel):
     """One request of one agent.
 
-    ``schema`` is the JSON Schema that the reply's text must fit, None for free text. ``script`` is sent to the
-    rehearsal server only and is no part of the name, as ``rollout`` is not, which names the rollout in messages.
+    ``reply_schema`` is the JSON Schema that the reply's text must fit, None for free text. ``script`` is sent to the
+    rehearsal server only; its reply depends on it, so there ``rollout``, the id of the script's blueprint, is part of
+    the request's name.
     """
 
     model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
@@ -60,7 +61,7 @@ class ChatRequest(BaseModel):
         """40 hex digits that name the request's content."""
         return digest(
             "chat-1", self.model, self.messages, self.tools, self.reply_schema, self.temperature, self.max_tokens,
-            length=40,
+            self.rollout if self.script is not None else "", length=40,
         )  # fmt: skip
 
     @cached_property
