@@ -4,7 +4,8 @@
 machine with 0 and 50 ms latency at concurrency 64, journal included, beside a bare bounded loop over the same
 ``openai`` client; with ``--curator`` (or TDLAB_CURATOR) the interpreter of an environment that holds
 bespokelabs-curator, on the same calls. ``faults [--rollouts N]``: rollouts with 5 % failures, none lost, none twice,
-and coherence. ``memory [--rollouts N]``: resident memory while rollouts are played.
+and coherence. ``memory [--rollouts N]``: resident memory while rollouts are played. ``budget`` and ``kill``: calls
+beyond a budget, and calls repeated after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -236,17 +237,77 @@ def memory(options: argparse.Namespace) -> None:
     print(f"resident memory: {points[1]:.0f} MiB after a fifth, {points[-1]:.0f} MiB at the end, ratio {growth:.3f}")
 
 
+def budget(options: argparse.Namespace) -> None:
+    """How many calls are made beyond those that a budget pays for, at a time when many are in flight."""
+    from tdlab.errors import BudgetSpent
+
+    for allowed in (options.calls // 4, options.calls // 2):
+        with serving("stub", latency_s=0.02) as address:
+            config = TeacherConfig(model="m", base_url=address, concurrency=CONCURRENCY, budget_tokens=12 * allowed)
+            requests = [
+                ChatRequest(role="user", model="m", messages=({"role": "user", "content": t},))
+                for t in prompts(options.calls, f"budget {allowed}")
+            ]
+            client, made, refused = ChatClient(config), [], []
+
+            async def work(client: Any = client, requests: Any = requests, made: Any = made, refused: Any = refused):
+                async def one(request: ChatRequest) -> None:
+                    try:
+                        made.append(await client.ask(request))
+                    except BudgetSpent:
+                        refused.append(request)
+
+                async with client, anyio.create_task_group() as group:
+                    for request in requests:
+                        group.start_soon(one, request)
+
+            anyio.run(work)
+        each = made[0].input_tokens + made[0].output_tokens
+        paid = -(-12 * allowed // each)
+        print(f"budget {12 * allowed} tokens at {each} a call: {paid} calls pay it, {len(made)} were made, "
+              f"{len(made) - paid} beyond it with {CONCURRENCY} in flight, {len(refused)} never begun")  # fmt: skip
+
+
+def kill(options: argparse.Namespace) -> None:
+    """kill -9 half-way through a run, and how many calls the resumed run repeats."""
+    from tdlab.rollout.llm import Misbehaviour, RehearsalServer
+
+    flying = 16
+    with RehearsalServer(Misbehaviour(latency_s=0.02)) as server, tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "tdlab.cli", "run", "-o", f"{place}/run", "-n", str(options.rollouts)]
+        for value in ("rollout.teacher=llm", "teacher.model=rehearsal", f"teacher.base_url={server.base_url}",
+                      f"teacher.concurrency={flying}", "evolution.max_mutations=1"):  # fmt: skip
+            command += ["--set", value]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while server.counts.get("calls", 0) < 6 * options.rollouts // 2 and process.poll() is None:
+            time.sleep(0.01)
+        assert process.poll() is None, "it was quicker than the kill"
+        process.kill()
+        process.wait()
+        time.sleep(0.3)
+        before = server.counts["calls"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        with ReplyJournal(f"{place}/teacher-replies.sqlite") as journal:
+            kept = len(journal)
+        calls = server.counts["calls"]
+    print(f"killed after {before} calls with {flying} in flight; {calls} calls in all, {kept} replies kept, "
+          f"{calls - kept} repeated or lost")  # fmt: skip
+
+
+MEASURES = {"throughput": throughput, "faults": faults, "memory": memory, "budget": budget, "kill": kill}
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["throughput", "faults", "memory"])
+    parser.add_argument("what", choices=list(MEASURES))
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rollouts", type=int, default=1000)
     parser.add_argument("--corrupt", type=float, default=0.1)
     parser.add_argument("--curator", default=os.environ.get("TDLAB_CURATOR", ""), help="a Python that has curator")
     options = parser.parse_args()
-    {"throughput": throughput, "faults": faults, "memory": memory}[options.what](options)
+    MEASURES[options.what](options)
 
 
 if __name__ == "__main__":
