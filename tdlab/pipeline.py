@@ -215,12 +215,16 @@ def _evolve_with_models(
         studio = Studio(config, tools, clusters, store.services(), environment=environment, desk=desk)
         ticker = SpendingLine(desk, target=config.target)
 
-        def tell(progress: Progress) -> None:
-            reporter.update(progress.accepted, note=ticker.line(progress.accepted, progress.rejected))
+        counts = store.counts()
+        reached = (counts.accepted, counts.rejected)
 
-        return evolve(
-            store, controller, studio, on_progress=tell, threads=Threads(studio, config.teacher.concurrency, desk)
-        )
+        def tell(progress: Progress | None = None) -> None:
+            nonlocal reached
+            reached = reached if progress is None else (progress.accepted, progress.rejected)
+            reporter.update(reached[0], note=ticker.line(*reached))
+
+        threads = Threads(studio, config.teacher.concurrency, desk, on_wait=tell)
+        return evolve(store, controller, studio, on_progress=tell, threads=threads)
 
 
 @contextmanager

@@ -22,14 +22,21 @@ __all__ = ["Threads"]
 
 _AHEAD = 4  # orders taken up at once, as a multiple of the threads: nobody idles while the first is slow
 _GRACE_S = 10.0  # that calls in flight have to come home when nobody needs them any more
+_TICK_S = 0.5
 _SPARE = 8  # one order more than is wanted for so many, since some will be rejected
 
 
 class Threads:
-    """A context manager that carries orders out in ``count`` threads. ``desk`` is what their agents ask."""
+    """A context manager that carries orders out in ``count`` threads. ``desk`` is what their agents ask.
 
-    def __init__(self, studio: Studio, count: int, desk: LiveDesk) -> None:
+    ``on_wait`` is called twice a second while the next offspring is waited for.
+    """
+
+    def __init__(
+        self, studio: Studio, count: int, desk: LiveDesk, *, on_wait: Callable[[], None] | None = None
+    ) -> None:
         self.stopped: TeacherError | None = None
+        self._on_wait = on_wait
         self._studio = studio
         self._count = count
         self._desk = desk
@@ -63,6 +70,8 @@ class Threads:
                     waiting.append(self._pool.submit(self._studio.produce, order))
             if not waiting:
                 return
+            while self._on_wait is not None and not wait([waiting[0]], timeout=_TICK_S).done:
+                self._on_wait()
             try:
                 offspring = waiting[0].result()
             except TeacherError as error:
