@@ -8,13 +8,14 @@ estimated at four characters each. It is an estimate, and says on how many rollo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError
 from tdlab.evolution.controller import Controller
 from tdlab.evolution.studio import Studio
-from tdlab.records import BusinessCluster, Domains, Tool
+from tdlab.records import CODE_TOOL, BusinessCluster, Domains, Tool
 from tdlab.rollout.llm.budget import Prices, Spending
 from tdlab.rollout.llm.client import REHEARSAL
 from tdlab.rollout.llm.desk import DryDesk
@@ -81,22 +82,23 @@ def estimate_spending(
     prices = Prices.load(config.teacher.prices)
     categories = len({domain for cluster in clusters for domain in cluster.domains})
     controller = Controller(
-        rehearsed, clusters, distractors=list(tools), categories=categories, mutations=mutations
+        rehearsed, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=categories,
+        mutations=mutations,
     )  # fmt: skip
-    studio = Studio(rehearsed, tools, clusters, domains, desk=DryDesk(rehearsed.teacher))
     used, played, wanted = Spending(), 0, min(sample, config.target)
-    for generation in range(_MOST_BATCHES):
-        for order in controller.orders(generation):
-            offspring = studio.produce(order)
-            controller.consider(offspring)
-            played += 1
-            rows: Any = offspring.spent
-            for row in rows:
-                used.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
+    with closing(Studio(rehearsed, tools, clusters, domains, desk=DryDesk(rehearsed.teacher))) as studio:
+        for generation in range(_MOST_BATCHES):
+            for order in controller.orders(generation):
+                offspring = studio.produce(order)
+                controller.consider(offspring)
+                played += 1
+                rows: Any = offspring.spent
+                for row in rows:
+                    used.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
+                if len(controller) >= wanted:
+                    break
             if len(controller) >= wanted:
                 break
-        if len(controller) >= wanted:
-            break
     accepted = len(controller)
     if not accepted:
         raise ConfigError(

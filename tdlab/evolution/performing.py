@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tdlab.config import RunConfig
 from tdlab.records import Blueprint, Check, Json, Tool, Trajectory, Verdict
-from tdlab.rollout import Environment, ScriptedTeacher, play
+from tdlab.rollout import CodeRunner, CodingEnvironment, Environment, ScriptedTeacher, play
 from tdlab.rollout.llm.agents import Desk
 from tdlab.rollout.llm.teacher import Part
 from tdlab.verify import verify
@@ -29,17 +29,19 @@ def perform(
     tools: Mapping[str, Tool],
     config: RunConfig,
     environment: Callable[[Blueprint, Mapping[str, Tool]], Environment],
+    code: CodeRunner,
     desk: Desk | None = None,
 ) -> Performance:
-    """Play and verify; ``desk`` answers for the models of a run whose teacher is one."""
+    """Play and verify; ``code`` runs programs, ``desk`` answers for the models of a run whose teacher is one."""
     if desk is None:
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), environment(blueprint, tools))
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
+        stage = CodingEnvironment(environment(blueprint, tools), code)
+        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), stage)
+        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code)
         return Performance(blueprint, rollout.trajectory, verdict, [])
     part = Part(desk, config.teacher, blueprint, tools)
-    rollout = part.play(environment, values=config.rollout.environment != "live")
+    rollout = part.play(environment, code=code, values=config.rollout.environment != "live")
     trajectory = rollout.trajectory
-    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped)
+    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code)
     objection = part.judge(trajectory) if verdict.accepted else None
     if objection is not None:
         judged = Check(name="judge", passed=not objection, reason=objection)

@@ -17,7 +17,7 @@ from tdlab.errors import BlueprintError
 from tdlab.evolution.forecast import Compass, forecast
 from tdlab.evolution.performing import perform
 from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory, Verdict
-from tdlab.rollout import Environment, SimulatedEnvironment
+from tdlab.rollout import CodeRunner, Environment, SimulatedEnvironment
 from tdlab.rollout.llm.agents import Desk
 from tdlab.verify import NearDuplicates
 
@@ -83,7 +83,8 @@ class Studio:
     """All that producing needs: the config, the tools and clusters by key, the services' domains.
 
     ``environment`` makes the environment of a rollout; the simulated one where it is None. ``desk`` answers for the
-    language models of a run whose teacher is one.
+    language models of a run whose teacher is one. Programs run in the sandbox of ``config.sandbox``, opened by the
+    first one; `close` ends it.
     """
 
     def __init__(
@@ -103,6 +104,11 @@ class Studio:
         self.domains = domains
         self._environment = environment or SimulatedEnvironment
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
+        self.code = CodeRunner(config.sandbox)
+
+    def close(self) -> None:
+        """End the sandbox, if a program has opened one here."""
+        self.code.close()
 
     def produce(self, order: Order) -> Offspring:
         """Carry out an order. What cannot be planned is an offspring with a ``failure``, not an exception."""
@@ -113,7 +119,7 @@ class Studio:
         draft, applied, refused = bred[chosen]
         blueprint = named(draft)
         tools = {key: self.tools[key] for key in blueprint.offered}
-        played = perform(blueprint, tools, self.config, self._environment, self.desk)
+        played = perform(blueprint, tools, self.config, self._environment, self.code, self.desk)
         return Offspring(
             order,
             played.blueprint,

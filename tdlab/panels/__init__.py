@@ -8,7 +8,23 @@ from __future__ import annotations
 
 from tdlab.panels.blueprints import BlueprintPanel
 from tdlab.panels.chat import chat_html
+from tdlab.panels.clusters import ShownCluster, cluster_panel, clusters_panel
+from tdlab.panels.code import CodeCheckPanel, check_code
 from tdlab.panels.panel import Panel
+from tdlab.panels.pools import filter_tools, pool_panel
 from tdlab.panels.rollouts import ConversationPanel, RolloutPanel
 
-__all__ = ["BlueprintPanel", "ConversationPanel", "Panel", "RolloutPanel", "chat_html"]
+__all__ = [
+    "BlueprintPanel",
+    "CodeCheckPanel",
+    "ConversationPanel",
+    "Panel",
+    "RolloutPanel",
+    "ShownCluster",
+    "chat_html",
+    "check_code",
+    "cluster_panel",
+    "clusters_panel",
+    "filter_tools",
+    "pool_panel",
+]

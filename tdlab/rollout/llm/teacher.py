@@ -14,6 +14,7 @@ from tdlab.errors import SchemaError
 from tdlab.pool.naming import nature, reference
 from tdlab.pool.schema import compile_schema
 from tdlab.records import Blueprint, Json, Tool, ToolCall, Trajectory, canonical_json, digest
+from tdlab.rollout.coding import CodeRunner, CodingEnvironment
 from tdlab.rollout.engine import Rollout, play
 from tdlab.rollout.environments import Environment, ToolResult, failures_of, receipt
 from tdlab.rollout.llm.agents import Desk, Voice, chat_messages, chat_tools, inspect, judge, speak, write
@@ -186,10 +187,15 @@ class Part:
         return self._voice.spending
 
     def play(
-        self, environment: Callable[[Blueprint, Mapping[str, Tool]], Environment], *, values: bool = True
+        self,
+        environment: Callable[[Blueprint, Mapping[str, Tool]], Environment],
+        *,
+        code: CodeRunner | None = None,
+        values: bool = True,
     ) -> Rollout:
         """Write and play. What goes wrong with a model is a rollout that was stopped, with the reason.
 
+        ``code`` runs the programs of a plan that has some: no model makes up what they print.
         ``values`` lets the writer choose what the user says; not where it has to exist on a real server.
         """
         voice = self._voice
@@ -203,11 +209,13 @@ class Part:
                 blueprint=self.blueprint.id, teacher=f"llm:{voice.config.model_of('writer')}",
             )  # fmt: skip
             return Rollout(nothing.model_copy(update={"id": digest(nothing)}), str(stopped))
-        stage = (
+        stage: Environment = (
             LlmEnvironment(self.blueprint, self._tools, voice)
             if voice.plays("environment")
             else environment(self.blueprint, self._tools)
         )
+        if code is not None:
+            stage = CodingEnvironment(stage, code)
         return play(self.blueprint, self._tools, LlmTeacher(self.blueprint, self._tools, voice), stage)
 
     def judge(self, trajectory: Trajectory) -> str | None:
