@@ -61,9 +61,9 @@ def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any
     return found, client
 
 
-def config(base_url: str, *, target: int = 12, **values: Any) -> RunConfig:
+def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
     return RunConfig(target=target).with_values(
-        rollout__teacher="llm", teacher__model="rehearsal", teacher__base_url=base_url, evolution__batch=16, **values
+        rollout__teacher="llm", teacher__model="rehearsal", teacher__base_url=base_url, evolution__batch=8, **values
     )
 
 

@@ -52,20 +52,20 @@ def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Pa
         first = rehearse(config(server.base_url), tmp_path / "first")
         calls = server.counts["calls"]
         second = rehearse(config(server.base_url, verify__near_duplicate=0.95), tmp_path / "second")
-        third = rehearse(config(server.base_url, target=14), tmp_path / "third")
+        third = rehearse(config(server.base_url, target=10), tmp_path / "third")
         assert (tmp_path / REPLIES).exists()
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"]
         assert server.counts["calls"] - calls < calls / 2
     assert list(first.trajectories()["trajectory"]) == list(second.trajectories()["trajectory"])
-    assert list(third.trajectories()["trajectory"])[:12] == list(first.trajectories()["trajectory"])
+    assert list(third.trajectories()["trajectory"])[:8] == list(first.trajectories()["trajectory"])
     for run in (first, second, third):
         run.close()
 
 
 def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accepted(tmp_path: Path) -> None:
     with RehearsalServer(Misbehaviour(corrupt=0.4, seed=3)) as server:
-        run = rehearse(config(server.base_url, target=30), tmp_path / "run")
+        run = rehearse(config(server.base_url, target=24), tmp_path / "run")
         spoilt = server.corrupted
     clean, accepted, met = 0, 0, set()
     for candidate in run.store.candidates():
@@ -95,7 +95,7 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
     rows = [*spent["accepted"], *spent["rejected"]]
     assert sum(row["calls"] for row in rows) <= calls
     assert {row["role"] for row in rows} == {"writer", "user", "assistant"}
-    assert spent["money_per_accepted"] == pytest.approx(sum(row["money"] for row in rows) / 12)
+    assert spent["money_per_accepted"] == pytest.approx(sum(row["money"] for row in rows) / 8)
     Console(width=100).print(show_run(run))
     shown = capsys.readouterr().out
     assert "Teacher, for each accepted trajectory" in shown
@@ -105,7 +105,7 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
 
 def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
     with RehearsalServer() as server:
-        settings = config(server.base_url, target=24)
+        settings = config(server.base_url, target=16)
         told = tdlab.estimate(settings, pool=small_pool(), progress=False)
         assert server.counts == {}, "nothing is asked for an estimate"
         run = rehearse(settings, tmp_path / "run")
@@ -124,7 +124,7 @@ def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path:
         part = rehearse(settings, tmp_path / "part" / "run")
         assert "stopped: the budget is spent" in part.status
         made = part.counts().accepted
-        assert 0 < made < 12
+        assert 0 < made < 8
         assert len((tmp_path / "part" / "run" / "dataset.jsonl").read_text().splitlines()) == made
         part.close()
         paid = server.counts["calls"] - calls
@@ -205,9 +205,9 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
         calm.close()
 
     def started(server: RehearsalServer, out: Path) -> subprocess.Popen[bytes]:
-        words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal", "--set", "evolution.batch=16"]
+        words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal", "--set", "evolution.batch=8"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", f"teacher.concurrency={flying}"]
-        command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "12", *words]
+        command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "8", *words]
         return subprocess.Popen(
             command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -230,4 +230,4 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
     ).read_bytes()
     with open_run(tmp_path / "killed" / "run") as run:
         ids = list(run.trajectories()["trajectory"])
-    assert len(ids) == len(set(ids)) == 12
+    assert len(ids) == len(set(ids)) == 8
