@@ -135,5 +135,5 @@ def plot_spending(spending: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(roles)), [label(role) for role in roles])
     ax.set(xlabel="thousand tokens", title="What the teacher's roles used")
     if roles:
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=2, fontsize=6.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.24), ncols=2, fontsize=6.5)
     return ax
