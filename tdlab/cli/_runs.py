@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, harvested, pool_of, say, this_command
+from tdlab.cli._common import (
+    ConfigOption,
+    Out,
+    PoolOption,
+    RunOption,
+    assignment,
+    harvested,
+    pool_of,
+    say,
+    this_command,
+)
 from tdlab.errors import ConfigError, RunNotFound
 
 if TYPE_CHECKING:
@@ -39,6 +48,9 @@ def run(
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
     ] = 1,
+    replies: Annotated[
+        Path | None, typer.Option("--replies", help="the journal of a teacher's replies; beside OUT by default")
+    ] = None,
 ) -> None:
     """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
     from tdlab.config import RunConfig
@@ -46,7 +58,7 @@ def run(
     from tdlab.show import show_run
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
-    changes: dict[str, Any] = dict(_assignment(text) for text in set_ or [])
+    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
     changes |= {
         k: v
         for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
@@ -61,7 +73,7 @@ def run(
         live, tools = _live(servers)
     settings = base.with_values(**changes)
     try:
-        made = make(settings, out=out, pool=tools, servers=live, workers=workers)
+        made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
     except KeyboardInterrupt:
         say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
@@ -168,15 +180,3 @@ def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
     for name, reason in found.failures.items():
         say(f"{name}: left out, {reason}", err=True)
     return {name: spec for name, spec in specs.items() if name not in found.failures}, found.pool
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
-    key = name.strip().replace(".", "__")
-    try:
-        return key, json.loads(value)
-    except (ValueError, RecursionError):
-        return key, value.strip()

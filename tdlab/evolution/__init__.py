@@ -8,7 +8,23 @@ runs generations until the budget is met, every one committed to the run directo
 from __future__ import annotations
 
 from tdlab.evolution.controller import Controller, Decision, Gauges
+from tdlab.evolution.estimating import Estimate, RoleEstimate, estimate_spending
 from tdlab.evolution.loop import Progress, evolve
 from tdlab.evolution.studio import Draft, Offspring, Order, Studio
+from tdlab.evolution.threads import Threads
 
-__all__ = ["Controller", "Decision", "Draft", "Gauges", "Offspring", "Order", "Progress", "Studio", "evolve"]
+__all__ = [
+    "Controller",
+    "Decision",
+    "Draft",
+    "Estimate",
+    "Gauges",
+    "Offspring",
+    "Order",
+    "Progress",
+    "RoleEstimate",
+    "Studio",
+    "Threads",
+    "estimate_spending",
+    "evolve",
+]

@@ -7,6 +7,7 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.blueprints import compute_edges, compute_steps, plot_blueprint, plot_dag
 from tdlab.plots.cluster_graph import ClusterGraph, compute_cluster_graph, plot_cluster, plot_cluster_graph
 from tdlab.plots.clusters import (
     compute_cluster_domains,
@@ -32,6 +33,13 @@ from tdlab.plots.pools import (
     plot_service_sizes,
     plot_tools,
 )
+from tdlab.plots.rollouts import (
+    compute_spending,
+    compute_timeline,
+    plot_rollout,
+    plot_spending,
+    plot_timeline,
+)
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -55,6 +63,7 @@ __all__ = [
     "compute_complexity",
     "compute_coverage",
     "compute_domains",
+    "compute_edges",
     "compute_gauges",
     "compute_map",
     "compute_modes",
@@ -62,7 +71,11 @@ __all__ = [
     "compute_pool_grades",
     "compute_random_coverage",
     "compute_service_sizes",
+    "compute_spending",
+    "compute_steps",
+    "compute_timeline",
     "figure_png",
+    "plot_blueprint",
     "plot_cluster",
     "plot_cluster_depths",
     "plot_cluster_domains",
@@ -75,6 +88,7 @@ __all__ = [
     "plot_comparison",
     "plot_complexity",
     "plot_coverage",
+    "plot_dag",
     "plot_datasets",
     "plot_domains",
     "plot_gauges",
@@ -85,8 +99,11 @@ __all__ = [
     "plot_pool_domains",
     "plot_pool_grades",
     "plot_pool_trust",
+    "plot_rollout",
     "plot_run",
     "plot_service_sizes",
+    "plot_spending",
+    "plot_timeline",
     "plot_tools",
     "save_figure",
 ]

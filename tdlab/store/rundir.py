@@ -321,6 +321,12 @@ class RunStore:
                     do="this is a fault of the caller; nothing was written",
                 ) from error
 
+    def discard_last_generation(self) -> None:
+        """Forget the generation committed last with its candidates; for one that was cut short and is made anew."""
+        with self._transaction() as db:
+            for table, column in (("candidates", "generation"), ("generations", "number")):
+                db.execute(f"DELETE FROM {table} WHERE {column} = (SELECT max(number) FROM generations)")  # noqa: S608
+
     def rejudge(self, candidates: Iterable[Candidate]) -> None:
         """Replace what was decided about candidates that are there (accepted, reasons, verdict): all or none of them.
 
@@ -496,6 +502,9 @@ class RunStore:
                         expected="the same config and pool, to resume it",
                         do="use the values that are there, or choose another folder with --out",
                     )
+                known = decode(found["config"])
+                if known != wanted:  # only in what no digest tells: how the teacher is reached, what it may cost
+                    _set_meta(db, {"config": encode({**wanted, "pool": known["pool"]}, "the config")})
                 if found.get("status") == "stopped":
                     _set_meta(db, {"status": "running", "reason": '""'})
             started = datetime.now(UTC).isoformat(timespec="seconds")
