@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tdlab.blueprints.wording import say
 from tdlab.clusters import Mined
-from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory
+from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory, Written
+from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Run
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def show_run(run: Run) -> RenderableType:
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
         ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
+        ("code steps", _code_steps(run)),
         ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
@@ -231,6 +233,9 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Observed):
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
+                elif isinstance(binding, Written):
+                    steps_read = {b.step for b in binding.inputs.values() if isinstance(b, Observed)}
+                    source = f"written over {', '.join(sorted(steps_read))}: {binding.template}"
                 elif isinstance(binding, Literally):
                     source = f"{say(binding.value)} (fixed)"
                 else:
@@ -267,6 +272,18 @@ def _block(text: str) -> str:
     shown = plain(text)
     shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
     return shown.replace("\n", "\n" + " " * 16)
+
+
+def _code_steps(run: Run) -> str:
+    """What became of code: how many programs ran, or that there are none, and how there could be."""
+    if not run.config.sandbox.on:
+        return "left out: sandbox.backend is none (`tdlab run --code` takes the first sandbox that holds here)"
+    ran = [
+        sum(execution.executor == CODE_EXECUTOR for execution in kept.trajectory.executions)
+        for kept in run.store.accepted()
+        if kept.trajectory is not None
+    ]
+    return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and run again in the sandbox"
 
 
 def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:

@@ -31,6 +31,10 @@ def run(
     servers: Annotated[
         Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
     ] = None,
+    code: Annotated[
+        bool,
+        typer.Option("--code", help="with code steps, in the first sandbox that holds here (sandbox.backend=auto)"),
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
@@ -48,6 +52,8 @@ def run(
         for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
         if v is not None
     }
+    if code and base.with_values(**changes).sandbox.backend == "none":
+        changes["sandbox__backend"] = "auto"
     live = None
     tools = None
     if servers is not None:

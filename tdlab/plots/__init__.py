@@ -18,6 +18,7 @@ from tdlab.plots.clusters import (
     plot_clusters,
     plot_coverage,
 )
+from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.plots.pools import (
     compute_pool_domains,
     compute_pool_grades,
@@ -47,6 +48,7 @@ __all__ = [
     "ClusterGraph",
     "compute_cluster_domains",
     "compute_cluster_graph",
+    "compute_code_verdicts",
     "compute_complexity",
     "compute_coverage",
     "compute_domains",
@@ -63,6 +65,9 @@ __all__ = [
     "plot_cluster_graph",
     "plot_cluster_sizes",
     "plot_clusters",
+    "plot_code_check",
+    "plot_code_times",
+    "plot_code_verdicts",
     "plot_complexity",
     "plot_coverage",
     "plot_domains",
