@@ -104,7 +104,7 @@ class TeacherConfig(_Section):
     model: str = Field(default="", max_length=200, description="the model of every role that has none of its own")
     models: dict[TeacherRole, str] = Field(default_factory=dict, description="role -> its own model")
     roles: tuple[TeacherRole, ...] = Field(
-        default=("writer", "user", "assistant"), description="the roles that a model plays"
+        default=("writer", "user", "assistant"), strict=False, description="the roles that a model plays"
     )
     temperature: float | None = Field(
         default=None, ge=0.0, le=2.0, description="sampling temperature; null: what the server takes by itself"

@@ -40,7 +40,7 @@ def test_every_text_of_a_chat_is_escaped() -> None:
     shown = chat_html(Trajectory(id="t", messages=messages), reasons=(EVIL,))
     tags = Tags()
     tags.feed(shown)
-    assert tags.met <= {"div", "span", "code", "ul", "li", "i"}
+    assert tags.met <= {"b", "div", "span", "code", "ul", "li", "i"}
     assert tags.attributes <= {"style"}
     assert shown.count("alert(1)") == 8, "it is shown, as text"
     assert "\x1b" not in shown
