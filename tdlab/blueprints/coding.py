@@ -48,10 +48,19 @@ __all__ = ["FAMILIES", "Idea", "Table", "follow_choice", "ideas"]
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TAKEN = frozenset(
     "json row rows value values best name count total counts problems seen first last result records statistics date"
-    " datetime defaultdict entry order group index table select from to check default limit where insert into by set"
-    " create key primary references unique case when then end join on as and or not null desc asc".split()
+    " datetime defaultdict entry usable passing ranked summary lowest highest"
+    " abort action add after all alter always analyze and as asc attach autoincrement before begin between by cascade"
+    " case cast check collate column commit conflict constraint create cross current current_date current_time"
+    " current_timestamp database default deferrable deferred delete desc detach distinct do drop each else end escape"
+    " except exclude exclusive exists explain fail filter following for foreign from full generated glob group groups"
+    " having if ignore immediate in index indexed initially inner insert instead intersect into is isnull join key left"
+    " like limit match materialized natural no not nothing notnull null nulls of offset on or order others outer over"
+    " partition plan pragma preceding primary query raise range recursive references regexp reindex release rename"
+    " replace restrict returning right rollback row rows savepoint select set table temp temporary then ties to"
+    " transaction trigger"
+    " unbounded union unique update using vacuum view virtual when where window with without".split()
 )
-"""Names that a variable, a table or a column of a program cannot have."""
+"""Names that a variable, a table or a column of a program cannot have: those of the templates, SQLite's keywords."""
 _NO_MEASURE = frozenset("number year version rank place door tier grade latitude longitude week id code utc".split())
 _GROUPING = frozenset("status state kind type category currency city phase priority severity role stage level".split())
 _NAMING = ("name", "title", "subject", "headline", "label", "ticker")
