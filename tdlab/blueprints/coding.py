@@ -288,7 +288,7 @@ def _validate(draft: Draft) -> Iterator[Idea]:
 def _compare(draft: Draft) -> Iterator[Idea]:
     """Hold the results of a batch of calls against each other."""
     for step in draft.steps:
-        if step.kind != "parallel" or not shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind != "parallel" or not _known(tool := draft.tools[step.calls[0].tool]):
             continue
         pivots = [
             parameter
@@ -313,7 +313,7 @@ def _compare(draft: Draft) -> Iterator[Idea]:
 def _interval(draft: Draft) -> Iterator[Idea]:
     """The days between two dates."""
     for step in draft.steps:
-        if step.kind != "call" or not shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind != "call" or not _known(tool := draft.tools[step.calls[0].tool]):
             continue
         dates = [field for field, schema in _fields(tool) if _is_date(field, schema)]
         for first, last in ordered_pairs(dates):
@@ -403,7 +403,7 @@ def _extremes(field: str, *, dated: bool) -> tuple[tuple[str, str], ...]:
 
 def _tables(draft: Draft) -> Iterator[Table]:
     for step in draft.steps:
-        if step.kind == "call" and shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
             for field, schema in output_of(tool).get("properties", {}).items():
                 table = _table(step, tool, field, schema)
                 if table is not None:
@@ -432,13 +432,18 @@ def _table(step: Step, tool: Tool, field: str, schema: Json) -> Table | None:
 def _scalars(draft: Draft) -> Iterator[tuple[Step, Tool, str, Mapping[str, Json]]]:
     """Every figure that a reading call returns at the top of its answer."""
     for step in draft.steps:
-        if step.kind == "call" and shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
             for field, schema in _numbers_of(tool):
                 yield step, tool, field, schema
 
 
 def _numbers_of(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:
     return [(f, s) for f, s in _fields(tool) if f not in tool.parameters and _is_measure(f, s)]
+
+
+def _known(tool: Tool) -> bool:
+    """Whether a call changes nothing and the tool says what it returns: no program is written over a guess."""
+    return shows_or_finds(tool) and tool.output_schema is not None
 
 
 def _fields(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:
