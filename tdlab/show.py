@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints.wording import say
+from tdlab.clusters import Mined
 from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory, Written
 from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Run
@@ -17,7 +18,7 @@ from tdlab.store import Run
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["plain", "show_blueprint", "show_cluster", "show_report", "show_run", "show_trajectory"]
+__all__ = ["plain", "show_blueprint", "show_cluster", "show_mined", "show_report", "show_run", "show_trajectory"]
 
 _LINE = 200  # characters of untrusted text in one line
 _MESSAGE = 600  # characters of a message
@@ -126,6 +127,50 @@ def _report_table(report: Mapping[str, Json], *, corrections: bool) -> Renderabl
         "mean CAC", _number(cac["mean"]), "", _number(cac["low"]), _number(cac["high"]), str(report["trajectories"])
     )
     return table
+
+
+def show_mined(mined: Mined, *, most: int = 15) -> RenderableType:
+    """What mining found, in a table; then the first ``most`` clusters, in order of choice."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    r = mined.report
+    head = Table(title="Business Clusters", title_justify="left", show_header=False, box=None, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column()
+    shapes = mined.shapes()
+    sizes = f"{shapes['tools'].min()} to {shapes['tools'].max()} tools, mean {shapes['tools'].mean():.1f}; "
+    depths = f"depth to {shapes['depth'].max()}, mean {shapes['depth'].mean():.1f}" if len(shapes) else ""
+    for name, value in (
+        ("pool", f"{r['services']:,} services, {r['tools']:,} tools, {r['tools_with_schema']:,} with an input schema"),
+        (
+            "dependencies",
+            f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
+        ),
+        ("companions", f"{r['companions']:,} ties without a value"),
+        ("clusters", f"{r['clusters']:,} chosen of {r['candidates']:,} candidates"),
+        ("shape", sizes + depths if len(shapes) else "none"),
+        (
+            "tools",
+            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
+        ),
+        ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
+        ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
+        *(("note", note) for note in r["notes"]),
+    ):
+        head.add_row(name, Text(plain(value, most=_LINE)))
+    listed = Table(box=None, pad_edge=False)
+    listed.add_column("id", no_wrap=True)
+    for column in ("tools", "edges", "depth"):
+        listed.add_column(column, justify="right", no_wrap=True)
+    listed.add_column("domain", no_wrap=True)
+    listed.add_column("title", overflow="fold")
+    for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
+        domain = max(cluster.domains, key=lambda d: (cluster.domains[d], d), default="")
+        numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
+        listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
+    return Group(head, Text(""), listed) if most and mined.clusters else head
 
 
 def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, harvested, say, this_command
+from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, harvested, pool_of, say, this_command
 from tdlab.errors import ConfigError, RunNotFound
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec, ToolPool
+    from tdlab.records import BusinessCluster
 
 __all__ = ["export", "run", "show"]
 
@@ -81,8 +83,12 @@ def show(
     noun: Annotated[str, typer.Argument(help="run, cluster, blueprint or trajectory")] = "run",
     name: Annotated[str, typer.Argument(help="its id, or the beginning of it; for run: the folder")] = "",
     run_: RunOption = Path("runs/first"),
+    clusters: Annotated[
+        Path | None, typer.Option("--clusters", help="a file that `tdlab mine --out` wrote: show a cluster of it")
+    ] = None,
+    pool: PoolOption = None,
 ) -> None:
-    """Show a run, or a cluster, a blueprint or a trajectory of it."""
+    """Show a run, or a cluster, a blueprint or a trajectory of it; or a cluster of a file, its tools from --pool."""
     from tdlab.show import show_blueprint, show_cluster, show_run, show_trajectory
     from tdlab.store import open_run
 
@@ -98,6 +104,18 @@ def show(
         )
     kind = nouns[noun]
     console = Console()
+    if clusters is not None:
+        if kind != "cluster":
+            raise ConfigError(
+                f"--clusters, and a {noun} to show",
+                expected="a cluster",
+                do=f"`tdlab show cluster ID --clusters {clusters}`",
+            )
+        from tdlab.clusters import read_clusters
+
+        chosen = _by_id(read_clusters(clusters), name, place=clusters)
+        console.print(show_cluster(chosen, pool_of(pool).tools if pool else {}))
+        return
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:
             console.print(show_run(opened))
@@ -127,6 +145,19 @@ def export(
     with open_run(run_) as opened:
         number = write(opened, out)
     say(f"{number} trajectories written to {out}")
+
+
+def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, place: Path) -> BusinessCluster:
+    """The cluster of that id, or of the only id that begins so."""
+    matches = [cluster for cluster in clusters if wanted and cluster.id.startswith(wanted)]
+    if len(matches) == 1:
+        return matches[0]
+    ids = [cluster.id for cluster in (matches or clusters)[:3]]
+    raise RunNotFound(
+        f"{place}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {place}?",
+        expected=f"one of its {len(clusters):,} ids" + (f", such as {', '.join(ids)}" if ids else ""),
+        do=f"`tdlab show cluster ID --clusters {place}`",
+    )
 
 
 def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
