@@ -118,6 +118,10 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
         for seed in range(alterations):
             code = programs.program(seed, volatile_share=0)
             honest = CodeOutput.of(await sandbox.run(Job(code=code, mode="fork")))
+            if honest.status not in ("ok", "error"):
+                raise SystemExit(
+                    f"{backend}: program {seed} ended with {honest.status} ({honest.reason}): too busy to tell"
+                )
             wrong = programs.altered(honest, rng_for("alter", seed))
             if (await replay_code(sandbox, Job(code=code, mode="fork"), wrong)).same:
                 missed.append(seed)
