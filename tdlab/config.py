@@ -147,7 +147,7 @@ class SandboxConfig(_Section):
     backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
         default="none", description="jail of code steps; auto: the first that holds here; none: no code steps"
     )
-    wall_s: float = Field(default=10.0, gt=0.0, le=600.0, description="seconds that a program may take")
+    wall_s: float = Field(default=30.0, gt=0.0, le=600.0, description="seconds that a program may take")
     cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU seconds that a program may take")
     memory_mb: int = Field(default=256, ge=32, le=65536, description="MB of memory that a program may use")
 
