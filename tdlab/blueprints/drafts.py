@@ -58,7 +58,7 @@ class Feed(NamedTuple):
 class Draft:
     """The steps of a plan so far and what the user says in it; never leaves this room.
 
-    `add_goal` and `tell` extend it, `finish` (in the planner) freezes it.
+    `add_goal` and `tell` extend it, `freeze` (in the planner) makes a blueprint of it.
     """
 
     def __init__(

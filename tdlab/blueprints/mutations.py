@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
-from tdlab.blueprints.planner import finish, freeze, make_persona, named
+from tdlab.blueprints.planner import freeze, make_persona, named
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
@@ -95,26 +95,30 @@ class Offspring(NamedTuple):
     refused: dict[str, str]
 
 
-def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int) -> Offspring:
-    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``."""
+def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int, name: bool = True) -> Offspring:
+    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
+
+    ``name`` as in `plan`.
+    """
     child, applied, refused = base, [], {}
-    for place, name in enumerate(names):
-        if name not in MUTATIONS:
-            raise _unknown(name)
+    for place, operator in enumerate(names):
+        if operator not in MUTATIONS:
+            raise _unknown(operator)
         try:
-            child = _applied(child, name, workshop, rng_for("breed", seed, base.id, place, name))
-            applied.append(name)
+            child = _applied(child, operator, workshop, rng_for("breed", seed, base.id, place, operator))
+            applied.append(operator)
         except (MutationRefused, SandboxUnavailable) as error:
-            refused[name] = error.found
+            refused[operator] = error.found
     if applied:
-        child = named(child, parent=base.id)
+        child = child.model_copy(update={"id": "", "parent": base.id or base.parent})
+        child = named(child) if name else child
     return Offspring(child, tuple(applied), refused)
 
 
-def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int) -> Blueprint:
+def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, name: bool = True) -> Blueprint:
     """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
 
-    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is.
+    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``name`` as in `plan`.
     """
     rng = rng_for("values", seed, blueprint.id)
     draft = Draft(workshop.cluster, workshop.tools, rng, workshop.config, facts=workshop.facts)
@@ -136,10 +140,12 @@ def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int) -> Blue
             calls.append(call.model_copy(update={"arguments": arguments}))
         steps.append(step.model_copy(update={"calls": tuple(calls)}))
     draft.steps = steps
-    return finish(
+    child = freeze(
         draft, cluster=blueprint.cluster, seed=seed, intent=blueprint.intent, persona=make_persona(rng),
-        offered=blueprint.offered, parent=blueprint.id, lineage=blueprint.lineage, constraints=blueprint.constraints,
+        offered=blueprint.offered, parent=blueprint.id or blueprint.parent, lineage=blueprint.lineage,
+        constraints=blueprint.constraints,
     )  # fmt: skip
+    return named(child) if name else child
 
 
 # --------------------------------------------------------------------------------------------------------- operators

@@ -30,7 +30,7 @@ from tdlab.records import (
     rng_for,
 )
 
-__all__ = ["finish", "freeze", "make_persona", "named", "plan", "promises_of"]
+__all__ = ["freeze", "make_persona", "named", "plan", "promises_of"]
 
 _ROLES = (
     "office manager", "operations lead", "analyst", "founder of a small company", "assistant to the director",
@@ -47,11 +47,13 @@ def plan(
     config: BlueprintConfig | None = None,
     facts: Facts | None = None,
     goals: int | None = None,
+    name: bool = True,
 ) -> Blueprint:
     """Plan one task over a cluster: a coherent blueprint, a pure function of its arguments.
 
     ``goals`` is the number of things the user wants (one request each); one or two where it is not given. The tools
-    offered are the cluster's. BlueprintError where no coherent plan can be made, with the reason.
+    offered are the cluster's. ``name`` False leaves the id empty, for a draft that may be thrown away: `named` gives it
+    one. BlueprintError where no coherent plan can be made, with the reason.
     """
     config = config or BlueprintConfig()
     rng = rng_for("plan", seed, cluster.id)
@@ -62,11 +64,12 @@ def plan(
     try:
         chosen = _choose_goals(draft, usable, goals)
         intent = "; then ".join(goal_phrase(tools[key]) for key in chosen)
-        return finish(
+        made = freeze(
             draft, cluster=cluster.id, seed=seed, intent=intent, persona=make_persona(rng), offered=tuple(usable)
         )
     except SchemaError as error:
         raise BlueprintError(f"a tool of cluster {cluster.id} cannot be used: {error.found}") from None
+    return named(made) if name else made
 
 
 def _choose_goals(draft: Draft, usable: list[str], goals: int | None) -> list[str]:
@@ -90,29 +93,8 @@ def make_persona(rng: random.Random) -> Persona:
     return Persona(name=make_person(rng), role=rng.choice(_ROLES), style=style)
 
 
-def finish(
-    draft: Draft,
-    *,
-    cluster: str,
-    seed: int,
-    intent: str,
-    persona: Persona,
-    offered: tuple[str, ...],
-    parent: str | None = None,
-    lineage: tuple[str, ...] = (),
-    constraints: tuple[str, ...] = (),
-) -> Blueprint:
-    """Freeze a draft: state its promises, check that it is coherent, and name it by its content."""
-    return named(
-        freeze(
-            draft, cluster=cluster, seed=seed, intent=intent, persona=persona, offered=offered, parent=parent,
-            lineage=lineage, constraints=constraints,
-        )
-    )  # fmt: skip
-
-
 def named(blueprint: Blueprint, *, parent: str | None = None) -> Blueprint:
-    """A frozen blueprint with its id, a digest of all the rest; ``parent`` replaces the one it has."""
+    """A blueprint with its id, a digest of all the rest; ``parent`` replaces the one it has."""
     plain = blueprint.model_copy(update={"id": "", "parent": parent or blueprint.parent})
     return plain.model_copy(update={"id": digest(plain)})
 
@@ -129,7 +111,10 @@ def freeze(
     lineage: tuple[str, ...] = (),
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
-    """What `finish` does but for the name: between two mutations nobody asks for it."""
+    """A draft as a blueprint without a name: its promises stated, and checked to be coherent.
+
+    BlueprintError where it is not.
+    """
     steps = tuple(draft.steps)
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())

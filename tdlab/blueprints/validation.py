@@ -172,7 +172,8 @@ def _check_call(
             note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
-    for message in _without(tool, observed).errors(known):
+    compiled = _without(tool, observed)
+    for message in () if compiled.is_valid(known) else compiled.errors(known):
         note("schema", f"{tool.key}: {message}")
 
 

@@ -18,6 +18,7 @@ from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.steering import Gauges, Plateau
 from tdlab.evolution.studio import Offspring, Studio
 from tdlab.evolution.workers import Workers
+from tdlab.memory import rare_collection
 from tdlab.records import Json
 from tdlab.store import Candidate, Generation, RunStore
 
@@ -49,7 +50,7 @@ def evolve(
     """
     config = studio.config
     past = _rebuild(store, controller, Plateau(config.evolution))
-    with Workers(studio, workers) as crew:
+    with rare_collection(), Workers(studio, workers) as crew:
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why

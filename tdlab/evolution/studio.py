@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tdlab.blueprints import Workshop, breed, fresh_values, plan
+from tdlab.blueprints import Workshop, breed, fresh_values, named, plan
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
@@ -103,7 +103,8 @@ class Studio:
         if not bred:
             return Offspring(order, failure=failure, merits=merits)
         chosen = max(bred, key=lambda place: (merits[place] or 0.0, -place))
-        blueprint, applied, refused = bred[chosen]
+        draft, applied, refused = bred[chosen]
+        blueprint = named(draft)
         tools = {key: self.tools[key] for key in blueprint.offered}
         rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), self._environment(blueprint, tools))
         verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
@@ -157,13 +158,18 @@ class Studio:
         if draft.base is None:
             drawn = seed if order.plan_seed is None else order.plan_seed
             blueprint = plan(
-                workshop.cluster, self.tools, seed=drawn, config=config.blueprints, facts=config.rollout.facts
+                workshop.cluster,
+                self.tools,
+                seed=drawn,
+                config=config.blueprints,
+                facts=config.rollout.facts,
+                name=False,
             )
         else:
             blueprint = draft.base
         if order.fresh:
-            blueprint = fresh_values(blueprint, workshop, seed=seed)
-        child, applied, refused = breed(blueprint, draft.mutations, workshop, seed=seed)
+            blueprint = fresh_values(blueprint, workshop, seed=seed, name=False)
+        child, applied, refused = breed(blueprint, draft.mutations, workshop, seed=seed, name=False)
         if draft.base is not None and not applied and not order.fresh:
-            child = fresh_values(child, workshop, seed=seed)
+            child = fresh_values(child, workshop, seed=seed, name=False)
         return child, applied, refused

@@ -23,6 +23,7 @@ from typing import Self
 
 from tdlab.errors import WorkerError
 from tdlab.evolution.studio import Offspring, Order, Studio
+from tdlab.memory import rare_collection
 
 __all__ = ["Workers"]
 
@@ -163,7 +164,7 @@ def _work(pipe: Connection) -> None:
             os._exit(1)
 
         threading.Thread(target=leave_with_parent, daemon=True).start()
-    with suppress(*_GONE):  # the parent has closed the pipe, or is gone
+    with rare_collection(), suppress(*_GONE):  # the parent has closed the pipe, or is gone
         pipe.send(None)
         studio: Studio = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
         while True:

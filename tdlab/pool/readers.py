@@ -7,17 +7,16 @@ a name, a file of a folder that is no JSON. A single file that cannot be read at
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tdlab.errors import PoolError
+from tdlab.memory import rare_collection
 from tdlab.pool.catalogue import PoolIssue, ToolPool
 from tdlab.pool.cleaning import clean_service
 from tdlab.pool.domains import place_services
@@ -87,7 +86,7 @@ def load(
             do="name the files themselves if they are called otherwise",
         )
     loading = _Loading(format, Taxonomy.bundled(), clean)
-    with _no_collection():
+    with rare_collection():
         found = list(_services(files, loading, alone=len(files) == 1))
     placed = place_services(
         [service for service, _ in found],
@@ -104,18 +103,6 @@ def load(
     if not len(pool):
         raise _empty(named, pool)
     return pool
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector back: what is read here stays, and looking it through again takes seconds."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
