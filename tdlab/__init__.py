@@ -19,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tdlab.ablation import ablate
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
@@ -33,6 +34,7 @@ __all__ = [
     "Taxonomy",
     "TdlabError",
     "ToolPool",
+    "ablate",
     "export",
     "figure_png",
     "mine",
@@ -47,6 +49,7 @@ _HOMES = {
     "Taxonomy": "tdlab.pool",
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
+    "ablate": "tdlab.ablation",
     "export": "tdlab.pipeline",
     "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",

@@ -103,7 +103,7 @@ class EvolutionConfig(_Section):
         default=0.9, description="steer modes while steering H_mode / ceiling is lower; 0: never"
     )
     complexity_threshold: float = Field(
-        default=24.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower; 0: never"
+        default=36.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower; 0: never"
     )
     strength: float = Field(
         default=1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains"

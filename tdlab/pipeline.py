@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints import MUTATIONS
-from tdlab.clusters import mine
+from tdlab.clusters import Mined, mine
 from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features
@@ -53,15 +53,17 @@ def run(
     out: str | Path,
     pool: ToolPool | None = None,
     servers: Mapping[str, ServerSpec] | None = None,
+    mined: Mined | None = None,
     workers: int = 1,
     progress: bool = True,
 ) -> Run:
     """Make the run of ``config`` in the folder ``out``, or resume it, and return it open for reading.
 
     ``pool`` overrides ``config.pool``. ``servers`` are the live MCP servers of a run whose
-    ``config.rollout.environment`` is ``live``; the pool is then what they offer. ``workers`` is the number of processes
-    (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete run is
-    returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
+    ``config.rollout.environment`` is ``live``; the pool is then what they offer. ``mined`` is what
+    `mine(pool, config.clusters, seed=config.seed)` gave, where that has been done already. ``workers`` is the number
+    of processes (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete
+    run is returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
     Raises PoolError, ConfigError, StoreError and its kin, WorkerError.
     """
@@ -90,7 +92,7 @@ def run(
                 return open_run(out)
             if store.mining() is None:
                 reporter.stage("clusters")
-                _mine(store, pool, config, live=live)
+                _mine(store, pool, config, mined, live=live)
             outcome = _evolve(store, config, servers, workers, reporter)
             _derive(store, pool, reporter)
             if outcome == "target":
@@ -112,8 +114,8 @@ def export(run: Run, path: str | Path) -> int:
     return write(trajectories, tools, path, services=store.services())
 
 
-def _mine(store: RunStore, pool: ToolPool, config: RunConfig, *, live: bool) -> None:
-    mined = mine(pool, config.clusters, seed=config.seed)
+def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: Mined | None, *, live: bool) -> None:
+    mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if live else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
     report = {**mined.report, "read": pool.read, "issues": _issue_counts(pool)}

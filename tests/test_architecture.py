@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation", "embedding"),
     ("plots",),
     ("pipeline",),
+    ("ablation",),
     ("show",),
     ("panels", "cli"),
 )

@@ -1,4 +1,4 @@
-"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``export``, ``lab``.
+"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``ablate``, ``export``, ``lab``.
 
 Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
 of its target, 2 an error that is explained, 130 interrupted.
@@ -9,19 +9,20 @@ from __future__ import annotations
 import typer
 
 from tdlab.cli import _common
+from tdlab.cli._ablate import ablate
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.errors import TdlabError
 
-__all__ = ["export", "harvest", "lab", "main", "mine", "profile", "run", "show"]
+__all__ = ["ablate", "export", "harvest", "lab", "main", "mine", "profile", "run", "show"]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Synthesise diverse, verified tool-use trajectories from MCP tools.",
 )  # fmt: skip
-for command in (run, harvest, mine, show, profile, export, lab):
+for command in (run, harvest, mine, show, profile, ablate, export, lab):
     app.command()(command)
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from tdlab.errors import ConfigError
+
 if TYPE_CHECKING:
     from tdlab.pool import Harvest, ToolPool
 
-__all__ = ["ConfigOption", "Out", "PoolOption", "RunOption", "harvested", "pool_of", "say", "this_command"]
+__all__ = [
+    "ConfigOption",
+    "Out",
+    "PoolOption",
+    "RunOption",
+    "assignment",
+    "harvested",
+    "pool_of",
+    "say",
+    "this_command",
+]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="the run directory; it is created, or resumed if it is there")]
 PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder")]
@@ -55,3 +68,15 @@ def this_command() -> str:
     name = Path(sys.argv[0]).name
     start = [sys.executable, "-m", "tdlab.cli"] if name in ("cli.py", "__main__.py") else [sys.argv[0]]
     return shlex.join([*start, *sys.argv[1:]])
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
+    key = name.strip().replace(".", "__")
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value.strip()

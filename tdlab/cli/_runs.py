@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, harvested, say, this_command
+from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, assignment, harvested, say, this_command
 from tdlab.errors import ConfigError, RunNotFound
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def run(
     from tdlab.show import show_run
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
-    changes: dict[str, Any] = dict(_assignment(text) for text in set_ or [])
+    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
     changes |= {
         k: v
         for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
@@ -160,15 +159,3 @@ def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
     for name, reason in found.failures.items():
         say(f"{name}: left out, {reason}", err=True)
     return {name: spec for name, spec in specs.items() if name not in found.failures}, found.pool
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
-    key = name.strip().replace(".", "__")
-    try:
-        return key, json.loads(value)
-    except (ValueError, RecursionError):
-        return key, value.strip()

@@ -31,6 +31,7 @@ from tdlab.verify import NearDuplicates
 __all__ = ["Controller", "Decision", "Gauges"]
 
 _PARENT_SHARE = 0.25  # how often a draft starts from an accepted parent instead of a new plan
+_MORE_PARENTS = 0.35  # and how much more often when modes or complexity steer fully
 _FLOOR = 0.2  # weight that every operator keeps, so that none is ever forgotten
 _MODE_WEIGHT = 2.0  # weight of an operator whose letters are in no trajectory, when modes steer fully
 _PARENTS_KEPT = 64  # parents kept for each cluster
@@ -81,6 +82,7 @@ class Controller:
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
         self._trigrams: Counter[Trigram] = Counter()
+        self._signatures: Counter[tuple[str, ...]] = Counter()
         self._uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
         self._by_domain: dict[str, list[tuple[str, float]]] = {}
@@ -189,7 +191,8 @@ class Controller:
         if self._evolution.strategy == "planned":
             return Draft()
         parents = self._parents.get(cluster, [])
-        base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
+        share = _PARENT_SHARE + _MORE_PARENTS * max(gauges.steer_mode, gauges.steer_cac)
+        base = rng.choice(parents) if parents and rng.random() < share else None
         most = self._evolution.max_mutations
         number = rng.randint(0, most) + sum(rng.random() < gauges.steer_cac for _ in range(_MORE_MUTATIONS))
         left = dict(weights)
@@ -228,7 +231,7 @@ class Controller:
             return None
         return Compass.of(
             self._trigrams,
-            size=len(self._all),
+            signatures=self._signatures,
             mean_cac=self._all.mean_cac(),
             steer_mode=gauges.steer_mode,
             steer_cac=gauges.steer_cac,
@@ -281,6 +284,7 @@ class Controller:
             self._window.remove(self._recent.popleft())
         self._letters.update(set(features.signature))
         self._trigrams.update(features.trigrams)
+        self._signatures[features.signature] += 1
         self._uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < _PARENTS_KEPT and len(blueprint.steps) < self._config.blueprints.max_steps:

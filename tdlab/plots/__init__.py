@@ -7,6 +7,7 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.evolution import plot_ablation, plot_arms
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -27,6 +28,8 @@ __all__ = [
     "compute_gauges",
     "compute_modes",
     "figure_png",
+    "plot_ablation",
+    "plot_arms",
     "plot_complexity",
     "plot_domains",
     "plot_gauges",

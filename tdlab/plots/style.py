@@ -76,10 +76,10 @@ def _rendered(figure: Figure, kind: str, *, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
-def label(text: str) -> str:
+def label(text: str, *, most: int = _MOST_LETTERS) -> str:
     """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be."""
     shown = " ".join(text.split())
-    shown = shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
+    shown = shown if len(shown) <= most else shown[: most - 1] + "…"
     return shown.replace("$", r"\$")
 
 
