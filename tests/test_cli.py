@@ -1,0 +1,188 @@
+"""The command line: what each command prints and writes, over one small run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tdlab
+from tdlab.cli import main
+from tdlab.records import BusinessCluster
+from tests.jobs import in_process, small_pool_file
+
+Tdlab = Callable[..., tuple[int, str, str]]
+TARGET = 12
+ESCAPE = "\x1b[31m"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    pool = small_pool_file(folder.parent)
+    tdlab.run(tdlab.RunConfig(target=TARGET, pool=str(pool)), out=folder, progress=False).close()
+    return folder
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tdlab:
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *words: in_process(monkeypatch, capsys, *words)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_run_ends_with_what_was_made_and_where_it_is(command: Tdlab, made: Path) -> None:
+    status, out, _ = command("run", "--out", made, "--pool", made.parent / "pool.jsonl", "-n", TARGET)
+    assert status == 0
+    shown = flat(out)
+    assert f"trajectories {TARGET} verified" in shown
+    for row in ("H_dom", "H_mode tools", "H_mode signature", "H_mode trigrams", "mean CAC"):
+        assert row in shown, f"the table has no row {row}"
+    for name in ("dataset.jsonl", "dataset.parquet", "metrics.json", "diversity.png"):
+        assert str(made / name) in shown
+        assert (made / name).stat().st_size
+
+
+def test_every_option_of_run_reaches_the_config(command: Tdlab, tmp_path: Path) -> None:
+    pool = small_pool_file(tmp_path)
+    (tmp_path / "base.yaml").write_text("target: 99\nseed: 7\nevolution: {window: 17}\n", encoding="utf-8")
+    status, _, err = command(
+        "run", "-o", tmp_path / "run", "-c", tmp_path / "base.yaml", "-p", pool, "-n", 3, "--strategy", "random",
+        "--set", "evolution.batch=2", "--set", "blueprints.distractors=1",
+    )  # fmt: skip
+    assert status == 0, err
+    config = tdlab.RunConfig.from_yaml(tmp_path / "run" / "config.yaml")
+    assert (config.target, config.seed, config.pool) == (3, 7, str(pool)), (
+        "an option wins over the file, the rest stays"
+    )
+    assert (config.evolution.strategy, config.evolution.batch, config.evolution.window) == ("random", 2, 17)
+    assert config.blueprints.distractors == 1
+
+
+def test_a_run_short_of_its_target_exits_with_1(command: Tdlab, tmp_path: Path) -> None:
+    pool = small_pool_file(tmp_path)
+    status, out, _ = command(
+        "run", "-o", tmp_path / "run", "-p", pool, "-n", 200, "--set", "verify.near_duplicate=0.1",
+        "--set", "evolution.patience=2", "--set", "evolution.batch=4",
+    )  # fmt: skip
+    assert status == 1
+    assert "near_duplicate" in out
+
+
+@pytest.mark.parametrize("noun", ["cluster", "blueprint", "trajectory"])
+def test_show_finds_a_record_by_the_beginning_of_its_id(command: Tdlab, made: Path, noun: str) -> None:
+    with tdlab.open_run(made) as run:
+        name = run.trajectories()[noun].iloc[0]
+    whole = command("show", noun, name, "--run", made)
+    assert whole[0] == 0
+    assert name in whole[1]
+    assert command("show", noun, name[:10], "--run", made)[1] == whole[1]
+    status, _, err = command("show", noun, "zz", "--run", made)
+    assert (status, "Traceback" in err) == (2, False)
+
+
+def test_show_says_the_whole_of_a_cluster_a_blueprint_and_a_trajectory(command: Tdlab, made: Path) -> None:
+    with tdlab.open_run(made) as run:
+        row = run.trajectories().iloc[0]
+        cluster = run.cluster(row["cluster"])
+        blueprint = run.blueprint(row["blueprint"])
+        trajectory = run.trajectory(row["trajectory"])
+    shown = flat(command("show", "cluster", cluster.id, "-r", made)[1])
+    assert all(key in shown for key in cluster.tools)
+    assert all(edge.evidence[0].kind in shown for edge in cluster.dependencies)
+    shown = flat(command("show", "blueprint", blueprint.id, "-r", made)[1])
+    assert all(f"{step.id} turn {step.turn} {step.kind}" in shown for step in blueprint.steps)
+    assert all(call.tool in shown for _, _, call in blueprint.calls())
+    shown = flat(command("show", "trajectory", trajectory.id, "-r", made)[1])
+    assert all(f"{call.name}(" in shown for call in trajectory.calls())
+    assert shown.count("calls ") >= len(list(trajectory.calls()))
+
+
+def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -> None:
+    assert command("show", "run", made)[1] == command("show", "--run", made)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "clutser"), "did you mean 'cluster'?"),
+        (("show", "trajectory"), "which trajectory?"),
+        (("export", "out.csv"), "a name that ends in .jsonl or .parquet"),
+        (("run", "--set", "evolution.batch"), "key=value"),
+        (("lab", "--folder", "nowhere"), "no such folder"),
+    ],
+)
+def test_a_slip_is_explained(command: Tdlab, made: Path, words: tuple[str, ...], said: str) -> None:
+    more = ("--run", made) if words[0] in ("show", "export") else ()
+    status, _, err = command(*words, *more)
+    assert status == 2
+    assert said in flat(err)
+
+
+def test_mine_writes_its_clusters(command: Tdlab, tmp_path: Path) -> None:
+    pool = small_pool_file(tmp_path)
+    status, out, _ = command("mine", "-p", pool, "-o", tmp_path / "clusters.jsonl", "--show", 2)
+    assert status == 0
+    lines = (tmp_path / "clusters.jsonl").read_text(encoding="utf-8").splitlines()
+    clusters = [BusinessCluster.model_validate_json(line) for line in lines]
+    assert {cluster.id for cluster in clusters} == {c.id for c in tdlab.mine(tdlab.ToolPool.load(pool)).clusters}
+    assert len(re.findall(r"^[0-9a-f]{16} ", out, flags=re.MULTILINE)) == 2
+    assert f"and {len(clusters) - 2} more" in out
+
+
+def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> None:
+    status, out, err = command("profile", made, made / "dataset.jsonl", "--json")
+    assert status == 0, err
+    whole, file = json.loads(out).values()
+    assert whole == file
+    assert whole["trajectories"] == TARGET
+    assert "H_dom" in command("profile", made)[1]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, tmp_path: Path, suffix: str) -> None:
+    status, out, _ = command("export", tmp_path / f"set{suffix}", "-r", made)
+    assert (status, f"{TARGET} trajectories written" in out) == (0, True)
+    assert (tmp_path / f"set{suffix}").read_bytes() == (made / f"dataset{suffix}").read_bytes()
+    if suffix == ".parquet":
+        assert len(pd.read_parquet(tmp_path / "set.parquet")) == TARGET
+
+
+def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path) -> None:
+    """Control characters and markup in names and descriptions are shown as text, whatever the command."""
+    schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
+    tools = [
+        {"name": f"get_order[bold]{n}", "description": f"{ESCAPE}Returns [red]order[/red] {n}.", "inputSchema": schema}
+        for n in range(3)
+    ]
+    line = {"server": f"shop{ESCAPE}[link=x]", "description": "Orders.", "tools": tools}
+    (tmp_path / "pool.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    pool = ("-p", tmp_path / "pool.jsonl")
+    status, out, err = command("mine", *pool)
+    assert (status, "\x1b" in out + err) == (0, False)
+    status, out, err = command("run", *pool, "-n", 1, "-o", tmp_path / "run")
+    assert (status, "\x1b" in out + err) == (0, False)
+    with tdlab.open_run(tmp_path / "run") as run:
+        row = run.trajectories().iloc[0]
+    for noun in ("cluster", "blueprint", "trajectory"):
+        status, out, err = command("show", noun, row[noun], "-r", tmp_path / "run")
+        assert (status, "\x1b" in out + err) == (0, False), f"show {noun}"
+        assert noun == "trajectory" or "[bold]" in out, f"show {noun} swallows markup"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["tdlab", "--help"])
+    with pytest.raises(SystemExit) as leave:
+        main()
+    assert leave.value.code == 0
+    listed = set(re.findall(r"^ {1,3}(?:│ )?([a-z]+) {2,}", capsys.readouterr().out, flags=re.MULTILINE))
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `tdlab ([a-z]+)", readme, flags=re.MULTILINE))
+    assert listed == documented, "the README's table of commands and `tdlab --help` differ"
