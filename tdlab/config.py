@@ -100,7 +100,7 @@ class EvolutionConfig(_Section):
         "(a few plans with new values)",
     )
     batch: int = Field(default=64, ge=1, le=4096, description="offspring tried in a generation")
-    domain_threshold: Share = Field(default=0.99, description="steer domains while H_dom / ceiling is lower; 0: never")
+    domain_threshold: Share = Field(default=0.998, description="steer domains while H_dom / ceiling is lower; 0: never")
     mode_threshold: Share = Field(
         default=0.9, description="steer modes while steering H_mode / ceiling is lower; 0: never"
     )

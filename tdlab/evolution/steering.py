@@ -16,6 +16,7 @@ from tdlab.diversity import Gain
 __all__ = ["MOST_DRAFTS", "Gauges", "Plateau", "number_of_drafts", "rarity", "read_gauges", "strength", "weigh"]
 
 _FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
+_DOMAIN_FULL_AT = 0.02  # for domains: where a pool is even, chance alone comes within two hundredths of the ceiling
 MOST_DRAFTS = 6
 """Drafts bred for one order when steering is fully on."""
 
@@ -47,19 +48,19 @@ def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: flo
         domain,
         mode,
         cac,
-        strength(domain, config.domain_threshold),
+        strength(domain, config.domain_threshold, full_at=_DOMAIN_FULL_AT),
         strength(mode, config.mode_threshold),
         strength(cac, config.complexity_threshold),
     )
 
 
-def strength(value: float, threshold: float) -> float:
-    """How strongly a gauge steers: its shortfall as a share of the threshold, in full from a fifth of it on.
+def strength(value: float, threshold: float, *, full_at: float = _FULL_AT) -> float:
+    """How strongly a gauge steers: its shortfall as a share of the threshold, in full from ``full_at`` of it on.
 
     A threshold of 0 turns the gauge off.
     """
     shortfall = max(0.0, threshold - value) / threshold if threshold > 0 else 0.0
-    return min(1.0, shortfall / _FULL_AT)
+    return min(1.0, shortfall / full_at)
 
 
 def number_of_drafts(gauges: Gauges) -> int:
