@@ -6,6 +6,7 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.evolution import TuningPanel, tune_evolution
 from tdlab.panels.panel import Panel
 
-__all__ = ["Panel"]
+__all__ = ["Panel", "TuningPanel", "tune_evolution"]

@@ -8,6 +8,16 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 from __future__ import annotations
 
 from tdlab.plots.evolution import plot_ablation, plot_arms
+from tdlab.plots.replay import (
+    ReplayCanvas,
+    compute_acceptance,
+    compute_map,
+    plot_acceptance,
+    plot_complexity_line,
+    plot_entropies,
+    plot_map,
+    plot_replay,
+)
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -23,17 +33,25 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 
 __all__ = [
     "PALETTE",
+    "ReplayCanvas",
+    "compute_acceptance",
     "compute_complexity",
     "compute_domains",
     "compute_gauges",
+    "compute_map",
     "compute_modes",
     "figure_png",
     "plot_ablation",
+    "plot_acceptance",
     "plot_arms",
     "plot_complexity",
+    "plot_complexity_line",
     "plot_domains",
+    "plot_entropies",
     "plot_gauges",
+    "plot_map",
     "plot_modes",
+    "plot_replay",
     "plot_run",
     "save_figure",
 ]

@@ -1,4 +1,4 @@
-"""Figures of the evolution: an ablation's arms with their intervals, and what a replay of candidates would keep."""
+"""The figure of an ablation: its arms with their intervals, beside the ceilings."""
 
 from __future__ import annotations
 
