@@ -70,7 +70,7 @@ def test_a_run_short_of_its_target_exits_with_1(command: Tdlab, tmp_path: Path) 
     pool = small_pool_file(tmp_path)
     status, out, _ = command(
         "run", "-o", tmp_path / "run", "-p", pool, "-n", 200, "--set", "verify.near_duplicate=0.1",
-        "--set", "evolution.patience=2", "--set", "evolution.batch=4",
+        "--set", "evolution.dry=2", "--set", "evolution.batch=4",
     )  # fmt: skip
     assert status == 1
     assert "near_duplicate" in out
