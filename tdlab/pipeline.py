@@ -21,7 +21,7 @@ from tdlab.diversity import DiversityMeter, Features
 from tdlab.errors import ConfigError, PoolError
 from tdlab.evolution import Controller, Progress, Studio, evolve
 from tdlab.plots import plot_run, save_figure
-from tdlab.pool import ToolPool, nature
+from tdlab.pool import PoolIssue, ToolPool, nature
 from tdlab.progress import Reporter
 from tdlab.records import Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
 from tdlab.rollout import LiveEnvironment
@@ -118,7 +118,7 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: Mined | Non
     mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if live else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    report = {**mined.report, "read": pool.read, "issues": _issue_counts(pool)}
+    report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}
     store.put_mining(
         clusters=clusters,
         tools=[pool.tools[key] for key in used] if live else list(_completed(pool, used)),
@@ -186,6 +186,8 @@ def _derive(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
     with open_run(folder) as made:
         export(made, folder / "dataset.jsonl")
         export(made, folder / "dataset.parquet")
+        issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
+        atomic_write(folder / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
         atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, pool)) + "\n").encode())
         save_figure(plot_run(made), folder / "diversity")
 
@@ -237,11 +239,21 @@ def _allowed(*, live: bool) -> list[str]:
     return [name for name in MUTATIONS if name not in left_out]
 
 
-def _issue_counts(pool: ToolPool) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
+    """A row for each kind of issue: ``severity``, ``code``, ``count`` and one ``example``; errors first."""
+    kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
-        counts[f"{issue.severity}: {issue.code}"] = counts.get(f"{issue.severity}: {issue.code}", 0) + 1
-    return dict(sorted(counts.items()))
+        kinds.setdefault((issue.severity, issue.code), []).append(issue)
+    order = ("error", "mended", "note")
+    return [
+        {"severity": severity, "code": code, "count": len(found), "example": _worded(found[0])}
+        for (severity, code), found in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
+    ]
+
+
+def _worded(issue: PoolIssue) -> str:
+    name = "/".join(part for part in (issue.service, issue.tool) if part is not None)
+    return f"{name}: {issue.found}" if name else issue.found
 
 
 def _versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ Each function takes a record and returns a rich renderable; control characters a
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints.wording import say
@@ -65,12 +65,12 @@ def show_run(run: Run) -> RenderableType:
         ("folder", str(run.path)),
         ("status", run.status),
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
-        ("pool", f"{mining.get('read', '?')} tools read; {_issues(mining.get('issues', {}))}"),
+        ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
         ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
-    parts: list[RenderableType] = [head, Text("")]
+    parts: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
@@ -368,10 +368,22 @@ def _block(text: str) -> str:
     return shown.replace("\n", "\n" + " " * 16)
 
 
-def _issues(counts: object) -> str:
-    if not isinstance(counts, Mapping) or not counts:
-        return "no issues"
-    return "; ".join(f"{number} {name}" for name, number in counts.items())
+def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
+    """What was set aside, mended or noted in the pool, a line a kind; nothing for a pool without issues."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not kinds:
+        return
+    table = Table(title="Pool (each one: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
+    names = [f"{'set aside' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
+    table.add_column("what", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("for example", overflow="fold")
+    for name, kind in zip(names, kinds, strict=True):
+        table.add_row(Text(plain(name)), str(kind["count"]), Text(plain(kind["example"], most=90)))
+    yield table
+    yield Text("")
 
 
 def _number(value: object) -> str:

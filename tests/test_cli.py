@@ -186,3 +186,19 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatc
     readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `tdlab ([a-z]+)", readme, flags=re.MULTILINE))
     assert listed == documented, "the README's table of commands and `tdlab --help` differ"
+
+
+def test_a_run_says_what_was_set_aside_in_the_pool_and_lists_each(command: Tdlab, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
+    tools = [{"name": f"get_order_{n}", "description": "Returns an order.", "inputSchema": schema} for n in range(3)]
+    tools += [{"name": "", "inputSchema": schema}, {"name": "bad", "inputSchema": {"$ref": "#/nowhere"}}]
+    line = {"server": "shop", "description": "Orders.", "tools": tools}
+    (tmp_path / "pool.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    status, out, err = command("run", "-p", tmp_path / "pool.jsonl", "-n", 1, "-o", tmp_path / "run")
+    assert status == 0, err
+    issues = [json.loads(text) for text in (tmp_path / "run" / "issues.jsonl").read_text(encoding="utf-8").splitlines()]
+    aside = [issue for issue in issues if issue["severity"] == "error"]
+    assert [issue["tool"] for issue in aside] == ["[3]", "bad"]
+    assert all(issue["found"] and issue["where"] for issue in aside)
+    assert flat(out).count("set aside: ") == len({issue["code"] for issue in aside})
+    assert "5 tools read" in flat(out)

@@ -140,7 +140,7 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
             if what.effect not in ("write", "delete"):
                 continue
             own = call.arguments.get(part.own_parameter) if part.own_parameter else None
-            if own is not None and not _in_list(own):
+            if own is not None and not _several(own):
                 key = _identity_key(own)
                 earlier = made.pop(key, None)  # so that the last change of an entity also comes last
                 if what.operation == "delete":
@@ -163,6 +163,11 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
 
 def _in_list(binding: Binding) -> bool:
     return isinstance(binding, Observed) and binding.as_list
+
+
+def _several(own: Binding) -> bool:
+    """Whether a binding names several entities at once, or one by more than a plain value: no promise is made of it."""
+    return _in_list(own) if isinstance(own, Observed) else isinstance(own.value, (list, dict))
 
 
 def _identity_key(binding: Binding) -> str:

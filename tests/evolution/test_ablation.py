@@ -21,7 +21,7 @@ from tdlab.store import open_run
 from tests.jobs import descendants, finish, gone, small_pool, small_pool_file, started
 
 CONFIG = tdlab.RunConfig(target=10, seed=3).with_values(evolution__batch=5)
-ARMS_TRIED = ("evolved", "no_evolution", "random")
+ARMS_TRIED = ("no_evolution", "random")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: tdlab.a
     )
     assert set(ablation.table["metric"]) == set(METRICS)
     assert set(ablation.table["n"]) == {10}
-    for arm, seed in (("evolved", 3), ("no_evolution", 4)):
+    for arm, seed in (("random", 3), ("no_evolution", 4)):
         with open_run(ablation.path / f"{arm}-seed{seed}") as run:
             metrics = run.metrics()["diversity"]
         cells = ablation.cells.query("arm == @arm and seed == @seed").set_index("metric")
@@ -111,25 +111,27 @@ def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(
 
 
 @pytest.mark.crash
-def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(
+    ablation: tdlab.ablation.Ablation, tmp_path: Path
+) -> None:
     small_pool_file(tmp_path)
-    words = ("ablate", "--pool", "pool.jsonl", "-n", "24", "--seeds", "2", "--arms", "random,quantity")
-    undisturbed = finish(*words, "-o", "whole", cwd=tmp_path)
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    with started(*words, "-o", "killed", "-w", "2", cwd=tmp_path) as process:
+    arms = ",".join(ARMS_TRIED)
+    words = ("ablate", "--pool", "pool.jsonl", "-n", "10", "--seeds", "2", "--arms", arms, "-o", "killed")
+    more = ("--set", "seed=3", "--set", "evolution.batch=5")
+    with started(*words, *more, "-w", "2", cwd=tmp_path) as process:
         deadline = time.monotonic() + 60
         while not list((tmp_path / "killed").glob("*/run.sqlite")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+            time.sleep(0.02)
         below = descendants(process.pid)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not gone(below, within=10)
     assert not (tmp_path / "killed" / "ablation.csv").exists()
-    done = finish(*words, "-o", "killed", "-w", "2", cwd=tmp_path)
+    done = finish(*words, *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "### mean CAC, N = 10, 2 seeds" in done.stdout
     for name in ("ablation.csv", "ablation_cells.csv"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "killed" / name).read_bytes() == (ablation.path / name).read_bytes()
 
 
 def test_an_ablation_is_made_offline(tmp_path: Path) -> None:
@@ -148,13 +150,13 @@ def test_the_figure_shows_each_arm_at_its_mean_within_its_interval(ablation: tdl
     spans = [tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
     assert dots == pytest.approx(list(part["mean"]))
     assert spans == [pytest.approx(span) for span in zip(part["low"], part["high"], strict=True)]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["evolved", "no evolution", "random"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["no evolution", "random"]
     titles = [ax.get_title(loc="left") for ax in plot_ablation(ablation.table).axes]
     assert titles == [METRICS[m] for m in ("domain", "signature", "trigrams", "cac", "verified", "kept")]
 
 
 def test_the_markdown_has_a_row_an_arm_with_its_ceiling(ablation: tdlab.ablation.Ablation) -> None:
     text = as_markdown(ablation.table)
-    assert text.count("\n| evolved |") == len(METRICS)
-    row = ablation.table.query("metric == 'domain' and arm == 'evolved'").iloc[0]
-    assert f"| evolved | {row['mean']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {row['ceiling']:.3f} |" in text
+    assert text.count("\n| random |") == len(METRICS)
+    row = ablation.table.query("metric == 'domain' and arm == 'random'").iloc[0]
+    assert f"| random | {row['mean']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {row['ceiling']:.3f} |" in text
