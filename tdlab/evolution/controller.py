@@ -4,8 +4,8 @@ Three gauges over a sliding window and over the whole set: domain entropy and st
 their ceilings, and mean CAC. A gauge below its threshold turns on its family of moves in proportion to the shortfall:
 
 - *domain*: orders aim at a domain drawn with probability proportional to (count + a)^(-b), and bridges are preferred;
-- *mode*: operators whose letters are rare are preferred, and of several drafts of a blueprint the one is played that
-  adds most to the entropy of trigrams;
+- *mode*: more operators are applied, those whose letters are rare are preferred, and of several drafts of a blueprint
+  the one is played that adds most to the entropy of trigrams and of whole modes;
 - *CAC*: more operators are applied, complexifying ones are preferred, and drafts that raise the mean are.
 
 The formulas are this project's own; the paper names the gauges only. Every draw comes from the run's seed, the
@@ -31,11 +31,10 @@ from tdlab.verify import NearDuplicates
 __all__ = ["Controller", "Decision", "Gauges"]
 
 _PARENT_SHARE = 0.25  # how often a draft starts from an accepted parent instead of a new plan
-_MORE_PARENTS = 0.35  # and how much more often when modes or complexity steer fully
 _FLOOR = 0.2  # weight that every operator keeps, so that none is ever forgotten
 _MODE_WEIGHT = 2.0  # weight of an operator whose letters are in no trajectory, when modes steer fully
 _PARENTS_KEPT = 64  # parents kept for each cluster
-_MORE_MUTATIONS = 3  # operators added at most when CAC steers fully
+_MORE_MUTATIONS = 3  # operators added at most when modes or CAC steer fully
 
 
 class Decision(NamedTuple):
@@ -191,10 +190,10 @@ class Controller:
         if self._evolution.strategy == "planned":
             return Draft()
         parents = self._parents.get(cluster, [])
-        share = _PARENT_SHARE + _MORE_PARENTS * max(gauges.steer_mode, gauges.steer_cac)
-        base = rng.choice(parents) if parents and rng.random() < share else None
+        base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
         most = self._evolution.max_mutations
-        number = rng.randint(0, most) + sum(rng.random() < gauges.steer_cac for _ in range(_MORE_MUTATIONS))
+        more = max(gauges.steer_mode, gauges.steer_cac)
+        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(_MORE_MUTATIONS))
         left = dict(weights)
         chosen: list[str] = []
         for _ in range(min(number, most)):
