@@ -28,6 +28,7 @@ class TuningPanel(Panel[Replay]):
         import ipywidgets as widgets
 
         self._base = config
+        self._candidates = candidates
         self._file = widgets.Text(value=str(save_to), description="file", layout=widgets.Layout(width="20em"))
         self._button = widgets.Button(description="Save as config", icon="save")
         self._button.on_click(lambda _: self.save())
