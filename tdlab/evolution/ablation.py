@@ -168,7 +168,8 @@ def tabulate(cells: Sequence[Cell], measured: Sequence[Measured]) -> pd.DataFram
 def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame:
     """One row a metric and arm, pooled over seeds; takes `tabulate`.
 
-    Columns: ``metric``, ``arm``, ``mean`` with its 95 % interval ``low`` to ``high`` (missing for one seed),
+    Columns: ``metric``, ``arm``, ``mean`` with its 95 % interval ``low`` to ``high`` (missing for one seed; cut to
+    [0, ceiling], as nothing lies beyond),
     ``ceiling`` and ``share`` (mean / ceiling), ``n``, ``seeds``, ``ratio`` to the baseline's cell of the same seed
     with ``ratio_low`` and ``ratio_high``, and ``apart``: whether the interval and the baseline's do not overlap. The
     last four are missing where the baseline is not among the arms.
@@ -179,10 +180,10 @@ def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame
     for metric in METRICS:
         part = cells[cells["metric"] == metric]
         by_seed = {arm: group.set_index("seed")["value"] for arm, group in part.groupby("arm", sort=False)}
-        beside = interval(by_seed[baseline].to_numpy()) if baseline in by_seed else None
+        beside = interval(by_seed[baseline].to_numpy(), top=_top(part, baseline)) if baseline in by_seed else None
         for arm, values in by_seed.items():
-            mean, low, high = interval(values.to_numpy())
-            top = float(part[part["arm"] == arm]["ceiling"].mean())
+            top = _top(part, str(arm))
+            mean, low, high = interval(values.to_numpy(), top=top)
             row: dict[str, Any] = {"metric": metric, "arm": arm, "mean": mean, "low": low, "high": high}
             row |= {"ceiling": top, "share": mean / top, "n": int(part["n"].iloc[0]), "seeds": len(values)}
             if beside is not None:
@@ -195,8 +196,16 @@ def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame
     return pd.DataFrame(rows, columns=[*columns, "ratio", "ratio_low", "ratio_high", "apart"])
 
 
-def interval(values: Any) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student's t) of a vector of numbers; the interval is nan for fewer than two."""
+def _top(part: pd.DataFrame, arm: str) -> float:
+    """The mean ceiling of an arm's cells; nan where there is none."""
+    return float(part[part["arm"] == arm]["ceiling"].astype("float64").mean())
+
+
+def interval(values: Any, *, top: float = float("nan")) -> tuple[float, float, float]:
+    """Mean and 95 % interval (Student's t) of a vector of numbers; the interval is nan for fewer than two.
+
+    With ``top`` the numbers lie in [0, top], and so does the interval.
+    """
     import numpy as np
     from scipy.stats import t
 
@@ -205,6 +214,8 @@ def interval(values: Any) -> tuple[float, float, float]:
     if len(found) < 2:
         return mean, float("nan"), float("nan")
     half = float(t.ppf(0.5 + _LEVEL / 2.0, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
+    if top == top:
+        return mean, max(0.0, mean - half), min(max(top, mean), mean + half)
     return mean, mean - half, mean + half
 
 

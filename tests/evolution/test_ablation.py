@@ -38,6 +38,8 @@ def test_the_interval_is_students() -> None:
     mean, low, high = interval([1.0, 3.0])
     assert (mean, high - mean) == (2.0, pytest.approx(12.7062 * math.sqrt(2.0) / math.sqrt(2.0), rel=1e-5))
     assert mean - low == pytest.approx(high - mean)
+    assert interval([0.9, 1.0], top=1.0)[1:] == (pytest.approx(0.95 - 12.7062 * 0.05, rel=1e-4), 1.0)
+    assert interval([1.0, 3.0], top=4.0)[1:] == (0.0, 4.0)
     mean, low, high = interval([5.0])
     assert mean == 5.0
     assert math.isnan(low)
