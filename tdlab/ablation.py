@@ -78,7 +78,13 @@ def ablate(
         table = pool_cells(frame)
         atomic_write(folder / "ablation.csv", table.to_csv(index=False).encode())
         atomic_write(folder / "ablation_cells.csv", frame.to_csv(index=False).encode())
-        atomic_write(folder / "ablation.md", as_markdown(table).encode())
+        short = [
+            f"- {one.cell} has {one.trajectories} of {config.target} trajectories ({one.status})\n"
+            for one in measured
+            if one.trajectories < config.target
+        ]
+        notes = "Short of the target:\n\n" + "".join(short) if short else ""
+        atomic_write(folder / "ablation.md", (as_markdown(table) + notes).encode())
         margin = f"config {config.digest} · target {config.target} · seeds {', '.join(map(str, numbers))}"
         save_figure(plot_ablation(table, margin=margin), folder / "ablation")
     return Ablation(table, frame, folder)

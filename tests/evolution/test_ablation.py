@@ -136,6 +136,16 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(
         assert (tmp_path / "killed" / name).read_bytes() == (ablation.path / name).read_bytes()
 
 
+def test_a_cell_short_of_its_target_sets_n_for_all_and_is_named(tmp_path: Path) -> None:
+    config = CONFIG.with_values(evolution__budget=4)
+    found = tdlab.ablate(config, out=tmp_path / "out", pool=small_pool(), arms=["random"], seeds=1, progress=False)
+    n = int(found.table["n"].iloc[0])
+    assert 1 <= n <= 4
+    assert found.table["low"].isna().all(), "one seed has no interval"
+    text = (tmp_path / "out" / "ablation.md").read_text(encoding="utf-8")
+    assert f"- random-seed3 has {n} of 10 trajectories (budget: 4 offspring were tried and {n} of them kept)" in text
+
+
 def test_an_ablation_is_made_offline(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="live servers"):
         tdlab.ablate(CONFIG.with_values(rollout__environment="live"), out=tmp_path / "out", progress=False)
