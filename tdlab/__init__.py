@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tdlab.ablation import ablate
+    from tdlab.checking import check_run
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
@@ -35,6 +36,7 @@ __all__ = [
     "TdlabError",
     "ToolPool",
     "ablate",
+    "check_run",
     "export",
     "figure_png",
     "mine",
@@ -50,6 +52,7 @@ _HOMES = {
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
     "ablate": "tdlab.ablation",
+    "check_run": "tdlab.checking",
     "export": "tdlab.pipeline",
     "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",

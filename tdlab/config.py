@@ -21,6 +21,7 @@ __all__ = [
     "EvolutionConfig",
     "RolloutConfig",
     "RunConfig",
+    "SandboxConfig",
     "VerifyConfig",
 ]
 
@@ -83,6 +84,22 @@ class RolloutConfig(_Section):
     )
 
 
+class SandboxConfig(_Section):
+    """Where programs run. Without a sandbox no code step is planned; nothing ever runs outside of one."""
+
+    backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
+        default="none", description="jail of code steps; auto: the first that holds here; none: no code steps"
+    )
+    wall_s: float = Field(default=10.0, gt=0.0, le=600.0, description="seconds that a program may take")
+    cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU seconds that a program may take")
+    memory_mb: int = Field(default=256, ge=32, le=65536, description="MB of memory that a program may use")
+
+    @property
+    def on(self) -> bool:
+        """Whether code steps are planned."""
+        return self.backend != "none"
+
+
 class VerifyConfig(_Section):
     """What makes a trajectory count."""
 
@@ -141,6 +158,7 @@ class RunConfig(_Section):
     clusters: ClusterConfig = ClusterConfig()
     blueprints: BlueprintConfig = BlueprintConfig()
     rollout: RolloutConfig = RolloutConfig()
+    sandbox: SandboxConfig = SandboxConfig()
     verify: VerifyConfig = VerifyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
 

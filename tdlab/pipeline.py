@@ -7,9 +7,11 @@ interruptions and the machine leave no trace in it.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +25,16 @@ from tdlab.evolution import Controller, Progress, Studio, evolve
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool, nature
 from tdlab.progress import Reporter
-from tdlab.records import Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
-from tdlab.rollout import LiveEnvironment
+from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
+from tdlab.rollout import CodeRunner, LiveEnvironment
+from tdlab.sandbox import RUN_CODE
 from tdlab.store import Run, RunStore, atomic_write, open_run
 from tdlab.store.formats import write_openai_jsonl, write_parquet
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
 
-__all__ = ["export", "run"]
+__all__ = ["derive_again", "export", "run"]
 
 _WATCHED = (
     "tdlab",
@@ -65,7 +68,8 @@ def run(
     of processes (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete
     run is returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
-    Raises PoolError, ConfigError, StoreError and its kin, WorkerError.
+    Raises PoolError, ConfigError, StoreError and its kin, WorkerError, and SandboxUnavailable where the config asks for
+    code steps and there is no jail.
     """
     config = config or RunConfig()
     if workers < 1:
@@ -78,6 +82,9 @@ def run(
             do="pass `servers`, or set rollout.environment to simulated",
         )
     with Reporter(enabled=progress) as reporter:
+        if config.sandbox.on:
+            with CodeRunner(config.sandbox) as runner:
+                _ = runner.sandbox  # so that a machine without a jail is told at once
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
@@ -85,16 +92,21 @@ def run(
             pool = _live_pool(pool, config)
         if not len(pool):
             raise PoolError("the pool has no usable tool", expected="at least one", do="see ToolPool.issues for why")
+        if CODE_TOOL in pool.tools:
+            raise PoolError(
+                f"the pool has a tool {CODE_TOOL}, which is tdlab's own",
+                expected="services of other names", do="rename that service",
+            )  # fmt: skip
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
         with store:
             if store.status == "complete":
-                _derive(store, pool, reporter)
+                _derive_all(store, pool, reporter)
                 return open_run(out)
             if store.mining() is None:
                 reporter.stage("clusters")
                 _mine(store, pool, config, mined, live=live)
             outcome = _evolve(store, config, servers, workers, reporter)
-            _derive(store, pool, reporter)
+            _derive_all(store, pool, reporter)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -121,10 +133,14 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: Mined | Non
     report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}
     store.put_mining(
         clusters=clusters,
-        tools=[pool.tools[key] for key in used] if live else list(_completed(pool, used)),
+        tools=[*([pool.tools[key] for key in used] if live else _completed(pool, used)), *_code_tools(config)],
         services={s.name: s.domains for s in pool.services if any(t.key in used for t in s.tools)},
         report=report,
     )
+
+
+def _code_tools(config: RunConfig) -> list[Tool]:
+    return [RUN_CODE] if config.sandbox.on else []
 
 
 def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
@@ -150,8 +166,9 @@ def _evolve(
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
     controller = Controller(
-        config, clusters, distractors=list(tools), categories=len({d for c in clusters for d in c.domains}),
-        mutations=_allowed(live=servers is not None),
+        config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
+        categories=len({d for c in clusters for d in c.domains}),
+        mutations=_allowed(live=servers is not None, code=config.sandbox.on),
     )  # fmt: skip
     reporter.stage("trajectories", total=config.target)
     began = time.monotonic()
@@ -162,8 +179,8 @@ def _evolve(
         reporter.update(progress.accepted, note=note)
 
     if servers is None:
-        studio = Studio(config, tools, clusters, store.services())
-        return evolve(store, controller, studio, workers=workers, on_progress=tell)
+        with closing(Studio(config, tools, clusters, store.services())) as studio:
+            return evolve(store, controller, studio, workers=workers, on_progress=tell)
     from tdlab.pool.live import LiveServers
 
     with LiveServers(servers) as connected:
@@ -174,25 +191,43 @@ def _evolve(
                 journal_get=store.journal_get, journal_put=store.journal_put,
             )  # fmt: skip
 
-        studio = Studio(config, tools, clusters, store.services(), environment=environment)
-        return evolve(store, controller, studio, workers=1, on_progress=tell)
+        with closing(Studio(config, tools, clusters, store.services(), environment=environment)) as studio:
+            return evolve(store, controller, studio, workers=1, on_progress=tell)
 
 
-def _derive(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
-    """Write every derived file anew; each appears whole or not at all."""
+def derive_again(store: RunStore) -> None:
+    """Write the files that are derived from a run's trajectories anew, where it has got as far as to have them."""
+    metrics = store.path / "metrics.json"
+    if metrics.exists():
+        _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
+
+
+def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
+    """Write every derived file anew."""
     reporter.stage("files")
+    issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
+    atomic_write(store.path / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
+    facts: dict[str, Json] = {
+        "fingerprint": pool.fingerprint,
+        "read": pool.read,
+        "tools": len(pool),
+        "services": len(pool.services),
+    }
+    _derive(store, facts)
+
+
+def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
+    """Write what depends on the trajectories; each file appears whole or not at all. ``facts`` are the pool's."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
     with open_run(folder) as made:
         export(made, folder / "dataset.jsonl")
         export(made, folder / "dataset.parquet")
-        issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
-        atomic_write(folder / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
-        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, pool)) + "\n").encode())
+        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
         save_figure(plot_run(made), folder / "diversity")
 
 
-def _metrics(store: RunStore, pool: ToolPool) -> dict[str, Json]:
+def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
     config = store.config
     tools = {tool.key: tool for tool in store.tools()}
     features = (Features.model_validate(values) for _, _, values in store.features(accepted=True))
@@ -201,12 +236,7 @@ def _metrics(store: RunStore, pool: ToolPool) -> dict[str, Json]:
     counts = store.counts()
     return {
         "config": config.digest,
-        "pool": {
-            "fingerprint": pool.fingerprint,
-            "read": pool.read,
-            "tools": len(pool),
-            "services": len(pool.services),
-        },
+        "pool": dict(facts),
         "seed": config.seed,
         "strategy": config.evolution.strategy,
         "accepted": counts.accepted,
@@ -233,9 +263,9 @@ def _observable(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Business
     return cluster.model_copy(update={"dependencies": kept, "id": named})
 
 
-def _allowed(*, live: bool) -> list[str]:
-    """The operators of a run: code needs the sandbox, and failures are not injected into real servers."""
-    left_out = {"add_code_step"} | ({"inject_failure"} if live else set())
+def _allowed(*, live: bool, code: bool) -> list[str]:
+    """The operators of a run: code needs a sandbox, and failures are not injected into real servers."""
+    left_out = (set() if code else {"add_code_step"}) | ({"inject_failure"} if live else set())
     return [name for name in MUTATIONS if name not in left_out]
 
 

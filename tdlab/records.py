@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "CODE_TOOL",
     "Annotations",
     "Ask",
     "Binding",
@@ -45,6 +46,7 @@ __all__ = [
     "ToolError",
     "Trajectory",
     "Verdict",
+    "Written",
     "canonical_json",
     "digest",
     "rng_for",
@@ -52,6 +54,9 @@ __all__ = [
 
 Json = Any
 """Any JSON value: None, bool, int, float, str, list, dict with string keys."""
+
+CODE_TOOL = "tdlab/run_code"
+"""The key of the code tool, which `tdlab.sandbox.RUN_CODE` defines and nothing but a sandbox executes."""
 
 Domains = dict[str, float]
 """A distribution over taxonomy domain ids; the values sum to 1."""
@@ -220,7 +225,23 @@ class Observed(Record):
     as_list: bool = False
 
 
-Binding = Annotated[Literally | Said | Observed, Field(discriminator="kind")]
+class Written(Record):
+    """The argument is a text that the assistant writes: a program, or the input of one.
+
+    ``template`` has gaps, ``«name»`` each, for the values of ``inputs``, which are written as ``form`` says: as Python
+    or SQL literals, or as lines of columns parted by tabs. Of an input that is a list of objects only the ``fields`` of
+    that name are written. ``returns`` is the JSON Schema of the object that the program prints; empty for other text.
+    """
+
+    kind: Literal["written"] = "written"
+    form: Literal["python", "sql", "lines"]
+    template: str
+    inputs: dict[str, Annotated[Said | Observed, Field(discriminator="kind")]] = {}
+    fields: dict[str, tuple[str, ...]] = {}
+    returns: dict[str, Json] = {}
+
+
+Binding = Annotated[Literally | Said | Observed | Written, Field(discriminator="kind")]
 """Where an argument's value comes from."""
 
 
@@ -229,6 +250,14 @@ class Call(Record):
 
     tool: str
     arguments: dict[str, Binding] = {}
+
+    def sources(self) -> Iterator[Literally | Said | Observed]:
+        """Where the values come from: every binding, and of a text that the assistant writes every input."""
+        for binding in self.arguments.values():
+            if isinstance(binding, Written):
+                yield from binding.inputs.values()
+            else:
+                yield binding
 
 
 class Failure(Record):
@@ -254,8 +283,9 @@ class Step(Record):
 
     ``call`` has one call and ``parallel`` at least two, independent of each other. ``ask`` lists slots that the user
     tells only if asked. ``confirm`` names in ``about`` the step that needs a yes. ``refuse`` holds in ``request`` what
-    the user wants and no offered tool can do. ``code`` holds a program in ``request``; it needs the sandbox.
-    ``after`` lists steps that must come first besides those whose output is bound. ``turn`` counts the user's requests.
+    the user wants and no offered tool can do. ``code`` has one call, of the code tool; ``request`` says what the
+    program is for, and where ``about`` names a step, it picks one of what that step returned. ``after`` lists steps
+    that must come first besides those whose output is bound. ``turn`` counts the user's requests.
     """
 
     id: str
@@ -270,7 +300,7 @@ class Step(Record):
 
     def needs(self) -> tuple[str, ...]:
         """Ids of the steps that must come before this one: data first, then ``after``; no repeats."""
-        bound = [b.step for call in self.calls for b in call.arguments.values() if isinstance(b, Observed)]
+        bound = [b.step for call in self.calls for b in call.sources() if isinstance(b, Observed)]
         return tuple(dict.fromkeys([*bound, *self.after]))
 
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints.wording import say
+from tdlab.clusters import Mined
 from tdlab.config import EvolutionConfig
-from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory
+from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory, Written
+from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Candidate, Generation, Run
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = [
     "show_cluster",
     "show_generation",
     "show_lineage",
+    "show_mined",
     "show_report",
     "show_run",
     "show_trajectory",
@@ -67,6 +70,7 @@ def show_run(run: Run) -> RenderableType:
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
         ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
+        ("code steps", _code_steps(run)),
         ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
@@ -136,6 +140,50 @@ def _report_table(report: Mapping[str, Json], *, corrections: bool) -> Renderabl
     return table
 
 
+def show_mined(mined: Mined, *, most: int = 15) -> RenderableType:
+    """What mining found, in a table; then the first ``most`` clusters, in order of choice."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    r = mined.report
+    head = Table(title="Business Clusters", title_justify="left", show_header=False, box=None, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column()
+    shapes = mined.shapes()
+    sizes = f"{shapes['tools'].min()} to {shapes['tools'].max()} tools, mean {shapes['tools'].mean():.1f}; "
+    depths = f"depth to {shapes['depth'].max()}, mean {shapes['depth'].mean():.1f}" if len(shapes) else ""
+    for name, value in (
+        ("pool", f"{r['services']:,} services, {r['tools']:,} tools, {r['tools_with_schema']:,} with an input schema"),
+        (
+            "dependencies",
+            f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
+        ),
+        ("companions", f"{r['companions']:,} ties without a value"),
+        ("clusters", f"{r['clusters']:,} chosen of {r['candidates']:,} candidates"),
+        ("shape", sizes + depths if len(shapes) else "none"),
+        (
+            "tools",
+            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
+        ),
+        ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
+        ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
+        *(("note", note) for note in r["notes"]),
+    ):
+        head.add_row(name, Text(plain(value, most=_LINE)))
+    listed = Table(box=None, pad_edge=False)
+    listed.add_column("id", no_wrap=True)
+    for column in ("tools", "edges", "depth"):
+        listed.add_column(column, justify="right", no_wrap=True)
+    listed.add_column("domain", no_wrap=True)
+    listed.add_column("title", overflow="fold")
+    for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
+        domain = max(cluster.domains, key=lambda d: (cluster.domains[d], d), default="")
+        numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
+        listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
+    return Group(head, Text(""), listed) if most and mined.clusters else head
+
+
 def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:
     """A cluster: its tools with what they are for, and each dependency with its score and evidence."""
     from rich.console import Group
@@ -196,6 +244,9 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Observed):
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
+                elif isinstance(binding, Written):
+                    steps_read = {b.step for b in binding.inputs.values() if isinstance(b, Observed)}
+                    source = f"written over {', '.join(sorted(steps_read))}: {binding.template}"
                 elif isinstance(binding, Literally):
                     source = f"{say(binding.value)} (fixed)"
                 else:
@@ -366,6 +417,18 @@ def _block(text: str) -> str:
     shown = plain(text)
     shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
     return shown.replace("\n", "\n" + " " * 16)
+
+
+def _code_steps(run: Run) -> str:
+    """What became of code: how many programs ran, or that there are none, and how there could be."""
+    if not run.config.sandbox.on:
+        return "left out: sandbox.backend is none (`tdlab run --code` takes the first sandbox that holds here)"
+    ran = [
+        sum(execution.executor == CODE_EXECUTOR for execution in kept.trajectory.executions)
+        for kept in run.store.accepted()
+        if kept.trajectory is not None
+    ]
+    return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and run again in the sandbox"
 
 
 def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-ONLINE = {"servers", "docker", "browser"}
+ONLINE = {"servers", "browser"}
 
 # The default run tries the same examples each time, so that a red test is about the change at hand.
 # `pytest --hypothesis-profile explore` looks further.

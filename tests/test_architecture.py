@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plots",),
     ("pipeline",),
     ("ablation",),
+    ("checking",),
     ("show",),
     ("panels", "cli"),
 )
@@ -158,6 +160,22 @@ def test_imports_go_downward_only() -> None:
                 elif room != module.room and room in RANK and RANK[room] >= RANK[module.room]:
                     faults.append(f"{module.at(found.line)} is in {module.room} and imports {room}, which is not lower")
     fail("imports that do not go downward", faults)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions count as well: what needs one to load needs to be taken apart."""
+    names = {module.name for module in modules()}
+    needs: dict[str, set[str]] = {}
+    for module in modules():
+        if module.file.name == "__init__.py":
+            continue
+        reached = (f"{found.module}.{name}" for found in module.imports() for name in found.names)
+        targets = {found.module for found in module.imports()} | set(reached)
+        needs[module.name] = (targets & names) - {module.name}
+    try:
+        tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        fail("modules that import each other in a circle", [" -> ".join(error.args[1])])
 
 
 def test_private_modules_stay_in_their_room() -> None:

@@ -178,6 +178,25 @@ def test_mine_writes_its_clusters(command: Tdlab, tmp_path: Path) -> None:
     assert f"and {len(clusters) - 2} more" in out
 
 
+def test_a_cluster_of_a_mined_file_is_shown(command: Tdlab, tmp_path: Path) -> None:
+    pool, file = small_pool_file(tmp_path), tmp_path / "clusters.jsonl"
+    assert command("mine", "-p", pool, "-o", file)[0] == 0
+    cluster = tdlab.mine(tdlab.ToolPool.load(pool)).clusters[0]
+    status, out, _ = command("show", "cluster", cluster.id[:9], "--clusters", file, "-p", pool)
+    assert status == 0
+    tools = tdlab.ToolPool.load(pool).tools
+    assert all(key in out and tools[key].description[:30] in flat(out) for key in cluster.tools)
+    assert all(edge.evidence[0].detail[:20] in flat(out) for edge in cluster.dependencies[:1])
+    for wanted, said in (("zz", "0 clusters begin with 'zz'"), ("", "which cluster")):
+        status, _, err = command("show", "cluster", wanted, "--clusters", file)
+        assert (status, said in flat(err)) == (2, True)
+    status, _, err = command("show", "trajectory", "x", "--clusters", file)
+    assert (status, "expected: a cluster" in err) == (2, True)
+    file.write_text("{}\n", encoding="utf-8")
+    status, _, err = command("show", "cluster", "x", "--clusters", file)
+    assert (status, "clusters.jsonl:1: no cluster" in flat(err)) == (2, True)
+
+
 def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> None:
     status, out, err = command("profile", made, made / "dataset.jsonl", "--json")
     assert status == 0, err

@@ -27,6 +27,7 @@ from tdlab.records import (
     Call,
     Dependency,
     Json,
+    Literally,
     Observed,
     Said,
     SeedEntity,
@@ -85,9 +86,9 @@ class Draft:
         calls = [(tools[call.tool], call) for step in self.steps for call in step.calls]
         self.gone.update(roles(tool).own for tool, _ in calls if _removes(tool))
         for tool, call in calls:
+            self.slots.update(source.slot for source in call.sources() if isinstance(source, Said))
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, Said):
-                    self.slots.add(binding.slot)
                     self._remember(tool, parameter, binding)
 
     def next_id(self) -> str:
@@ -269,7 +270,7 @@ class Draft:
         """Whether the schema allows the changed values, alone and, where all values are known, together."""
         if not all(_alone(tool, parameter).is_valid({parameter: value}) for parameter, value in changed.items()):
             return False
-        known = {p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}
+        known = {p: b.value for p, b in arguments.items() if isinstance(b, (Said, Literally))}
         return len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid({**known, **changed})
 
     def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
@@ -281,7 +282,7 @@ class Draft:
                 for parameter in min(needed, key=len):
                     if parameter not in arguments:
                         arguments[parameter] = self.tell(tool, parameter)
-        known = {p: b.value for p, b in arguments.items() if not isinstance(b, Observed)}
+        known = {p: b.value for p, b in arguments.items() if isinstance(b, (Said, Literally))}
         if len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid(known):
             return
         for parameter in [p for p in arguments if p not in tool.required]:
@@ -300,7 +301,7 @@ class Draft:
 
 
 def _slots_of(step: Step) -> set[str]:
-    return {b.slot for call in step.calls for b in call.arguments.values() if isinstance(b, Said)}
+    return {b.slot for call in step.calls for b in call.sources() if isinstance(b, Said)}
 
 
 def _span(first: Json, last: Json) -> int | None:

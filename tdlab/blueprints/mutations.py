@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from tdlab.blueprints.coding import ideas
 from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
 from tdlab.blueprints.planner import freeze, make_persona, named
 from tdlab.blueprints.roles import roles
@@ -19,6 +20,7 @@ from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
 from tdlab.records import (
+    CODE_TOOL,
     Ask,
     Binding,
     Blueprint,
@@ -29,6 +31,7 @@ from tdlab.records import (
     Said,
     Step,
     Tool,
+    Written,
     rng_for,
 )
 
@@ -136,7 +139,7 @@ def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, name: b
                         slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
                     arguments[parameter] = slots[binding.slot]
                 else:
-                    arguments[parameter] = binding
+                    arguments[parameter] = _retold(binding, slots)
             calls.append(call.model_copy(update={"arguments": arguments}))
         steps.append(step.model_copy(update={"calls": tuple(calls)}))
     draft.steps = steps
@@ -249,7 +252,9 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
         raise MutationRefused("withhold_information: the user says nothing that a call requires")
     place = first_use[rng.choice(hidden)]
     together = [slot for slot in hidden if first_use[slot] == place]
-    confirm = next((n for n, step in enumerate(draft.steps) if step.about == draft.steps[place].id), None)
+    confirm = next(
+        (n for n, s in enumerate(draft.steps) if s.kind == "confirm" and s.about == draft.steps[place].id), None
+    )
     chosen = set(rng.sample(together, k=min(len(together), rng.choice((1, 1, 2, 3)))))
     ask = Step(
         id=draft.next_id(), kind="ask", turn=draft.steps[place].turn,
@@ -261,8 +266,13 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
         for call in step.calls:
             arguments = dict(call.arguments)
             for parameter, binding in arguments.items():
-                if isinstance(binding, Said) and binding.slot in chosen:
-                    arguments[parameter] = binding.model_copy(update={"when": "if_asked"})
+                later = {
+                    source.slot: source.model_copy(update={"when": "if_asked"})
+                    for source in (binding.inputs.values() if isinstance(binding, Written) else (binding,))
+                    if isinstance(source, Said) and source.slot in chosen
+                }
+                if later:
+                    arguments[parameter] = _retold(binding, later)
                     uses = True
             calls.append(call.model_copy(update={"arguments": arguments}))
         if uses:
@@ -376,12 +386,44 @@ def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Ra
 
 
 def _add_code_step(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
-    """Have a program work on what the calls returned. Refused until there is a sandbox to run it in."""
-    raise SandboxUnavailable(
-        "a code step was asked for and this version of tdlab has no sandbox",
-        expected="a sandbox that can run untrusted code",
-        do="leave add_code_step out of the mutations; nothing is ever run without a sandbox",
-    )
+    """Have the assistant write a program over what the calls returned, and go on with or report what it prints.
+
+    SandboxUnavailable where the workshop has no code tool: there is nothing that could run the program.
+    """
+    if CODE_TOOL not in workshop.tools:
+        raise SandboxUnavailable(
+            "a code step was asked for and there is no code tool among the tools",
+            expected=f"{CODE_TOOL}, which a sandbox executes",
+            do="set sandbox.backend (or `tdlab run --code`), or leave add_code_step out of the mutations",
+        )
+    if sum(step.kind == "code" for step in blueprint.steps) >= _MOST_CODE:
+        raise MutationRefused(f"add_code_step: the plan has {_MOST_CODE} programs already")
+    draft = workshop.draft(blueprint, rng)
+    if len(draft.steps) >= draft.config.max_steps:
+        raise MutationRefused("add_code_step: the plan is as long as it may be")
+    found = ideas(draft)
+    if not found:
+        raise MutationRefused("add_code_step: nothing that the calls return can be worked on")
+    idea = rng.choice(found[rng.choice(list(found))])
+    place = next(n for n, step in enumerate(draft.steps) if step.id == idea.source.id)
+    about = idea.source.id if idea.picks else None
+    with _before_refusal(draft) as last:
+        turn = idea.source.turn if idea.picks or rng.random() < 0.6 else last + 1
+        same = turn == idea.source.turn
+        request = f"{idea.request if same else idea.then}, {rng.choice(_BY_CODE)}"
+        step = Step(id=draft.next_id(), kind="code", calls=(idea.call,), request=request, turn=turn, about=about)
+        ends = [n for n, earlier in enumerate(draft.steps) if earlier.turn <= turn]
+        draft.steps.insert(place + 1 if idea.picks else ends[-1] + 1, step)
+    return _done(draft, blueprint, "add_code_step", offered=(*blueprint.offered, CODE_TOOL))
+
+
+_MOST_CODE = 2
+_BY_CODE = (
+    "worked out with a short program",
+    "computed with code rather than by eye",
+    "using a small script for it",
+    "and please run code for that",
+)
 
 
 MUTATIONS: dict[str, Mutation] = {
@@ -401,10 +443,18 @@ MUTATIONS: dict[str, Mutation] = {
         Mutation("add_code_step", "mode", ("code",), _add_code_step),
     )
 }
-"""Every operator by name. ``add_code_step`` always refuses until there is a sandbox."""
+"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
+
+
+def _retold(binding: Binding, slots: Mapping[str, Said]) -> Binding:
+    """The binding with what the user says replaced by ``slots``, also where it goes into a text."""
+    if isinstance(binding, Written):
+        inputs = {name: _retold(source, slots) for name, source in binding.inputs.items()}
+        return binding.model_copy(update={"inputs": inputs})
+    return slots.get(binding.slot, binding) if isinstance(binding, Said) else binding
 
 
 def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:

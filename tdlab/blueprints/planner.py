@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
+from tdlab.blueprints.coding import follow_choice
 from tdlab.blueprints.drafts import Draft, Facts
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.validation import violations
@@ -26,6 +27,7 @@ from tdlab.records import (
     Promise,
     Step,
     Tool,
+    Written,
     digest,
     rng_for,
 )
@@ -115,7 +117,7 @@ def freeze(
 
     BlueprintError where it is not.
     """
-    steps = tuple(draft.steps)
+    steps = tuple(follow_choice(draft.steps))
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
     blueprint = Blueprint(
@@ -167,12 +169,16 @@ def _in_list(binding: Binding) -> bool:
 
 def _several(own: Binding) -> bool:
     """Whether a binding names several entities at once, or one by more than a plain value: no promise is made of it."""
-    return _in_list(own) if isinstance(own, Observed) else isinstance(own.value, (list, dict))
+    if isinstance(own, Observed):
+        return own.as_list
+    return isinstance(own, Written) or isinstance(own.value, (list, dict))
 
 
 def _identity_key(binding: Binding) -> str:
     if isinstance(binding, Observed):
         return f"{binding.step}[{binding.call}].{'.'.join(map(str, binding.path))}"
+    if isinstance(binding, Written):
+        return f"={binding.template!r}"
     return f"={binding.value!r}"
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tdlab.blueprints.programs import gaps_of, printed_schema
 from tdlab.blueprints.roles import output_of, per_tool
 from tdlab.errors import BlueprintError
 from tdlab.pool.schema import CompiledSchema, compile_schema
-from tdlab.records import Blueprint, Call, Json, Observed, Record, Said, Step, Tool
+from tdlab.records import CODE_TOOL, Blueprint, Call, Json, Observed, Record, Said, Step, Tool, Written
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -40,9 +41,10 @@ def as_graph(blueprint: Blueprint) -> nx.DiGraph[str]:
             graph.add_edge(before, step.id, kind="order", label="")
         for call in step.calls:
             for parameter, binding in call.arguments.items():
-                if isinstance(binding, Observed):
-                    path = ".".join(map(str, binding.path))
-                    graph.add_edge(binding.step, step.id, kind="data", label=f"{path} -> {parameter}")
+                for source in binding.inputs.values() if isinstance(binding, Written) else (binding,):
+                    if isinstance(source, Observed):
+                        path = ".".join(map(str, source.path))
+                        graph.add_edge(source.step, step.id, kind="data", label=f"{path} -> {parameter}")
     return graph
 
 
@@ -118,7 +120,7 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
                 note("unknown_tool", f"calls {call.tool!r}, which is not offered")
                 continue
             _check_call(blueprint, call, tool, tools, before[step.id], note)
-            for binding in call.arguments.values():
+            for binding in call.sources():
                 if isinstance(binding, Said) and binding.when == "if_asked":
                     if binding.slot not in asked:
                         note("never_asked", f"{binding.slot!r} is told only if asked, and nobody asks")
@@ -129,11 +131,15 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
 
 
 def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None]) -> None:
-    wanted = {"call": (1, 1), "parallel": (2, 32)}.get(step.kind, (0, 0))
+    wanted = {"call": (1, 1), "parallel": (2, 32), "code": (1, 1)}.get(step.kind, (0, 0))
     if not wanted[0] <= len(step.calls) <= wanted[1]:
         note("calls", f"a {step.kind} step has {len(step.calls)} calls, not {wanted[0]} to {wanted[1]}")
-    if step.kind == "code":
-        note("no_sandbox", "a code step needs the sandbox, which this version does not have")
+    if step.kind == "code" and not step.request:
+        note("code", "a program that nobody asks for")
+    if any((call.tool == CODE_TOOL) != (step.kind == "code") for call in step.calls):
+        note("code", f"a {step.kind} step calls {step.calls[0].tool}: code steps, and only they, call {CODE_TOOL}")
+    if step.kind == "code" and step.about is not None and step.about not in step.needs():
+        note("code", f"picks from {step.about!r}, which its program does not read")
     if step.kind == "ask" and not step.asks:
         note("ask", "an ask step asks for nothing")
     if step.kind == "refuse" and not step.request:
@@ -157,24 +163,44 @@ def _check_call(
             note("unbound", f"{tool.key} needs {parameter!r} and nothing is bound to it")
     known: dict[str, Json] = {}
     for parameter, binding in call.arguments.items():
-        if not isinstance(binding, Observed):
+        if isinstance(binding, Written):
+            gaps = set(gaps_of(binding))
+            if gaps != set(binding.inputs):
+                note(
+                    "gaps", f"{parameter!r} is written with {sorted(gaps)} and has the inputs {sorted(binding.inputs)}"
+                )
+        elif not isinstance(binding, Observed):
             known[parameter] = binding.value
-            continue
-        if binding.step not in before:
-            note("not_before", f"{parameter!r} is read from {binding.step!r}, which need not come before")
-            continue
-        source = blueprint.step(binding.step)
-        if binding.call >= len(source.calls):
-            note("no_such_call", f"{parameter!r} is read from call {binding.call} of {binding.step!r}")
-            continue
-        producer = tools.get(source.calls[binding.call].tool)
-        if producer is None or schema_at(output_of(producer), binding.path) is None:
-            note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
+        for source in binding.inputs.values() if isinstance(binding, Written) else (binding,):
+            if isinstance(source, Observed):
+                _check_observed(blueprint, parameter, source, tools, before, note)
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
     compiled = _without(tool, observed)
     for message in () if compiled.is_valid(known) else compiled.errors(known):
         note("schema", f"{tool.key}: {message}")
+
+
+def _check_observed(
+    blueprint: Blueprint,
+    parameter: str,
+    binding: Observed,
+    tools: Mapping[str, Tool],
+    before: frozenset[str],
+    note: Callable[[str, str], None],
+) -> None:
+    if binding.step not in before:
+        note("not_before", f"{parameter!r} is read from {binding.step!r}, which need not come before")
+        return
+    source = blueprint.step(binding.step)
+    if binding.call >= len(source.calls):
+        note("no_such_call", f"{parameter!r} is read from call {binding.call} of {binding.step!r}")
+        return
+    made = source.calls[binding.call]
+    producer = tools.get(made.tool)
+    returned = None if producer is None else printed_schema(made) if made.tool == CODE_TOOL else output_of(producer)
+    if returned is None or schema_at(returned, binding.path) is None:
+        note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
 
 
 @per_tool

@@ -1,7 +1,7 @@
-"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``ablate``, ``export``, ``lab``.
+"""The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``check``, ``sandbox`` and the others.
 
 Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
-of its target, 2 an error that is explained, 130 interrupted.
+of its target or recorded code did not come out the same, 2 an error that is explained, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from tdlab.cli._lab import lab
 from tdlab.cli._measures import profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
+from tdlab.cli._sandbox import check, sandbox
 from tdlab.errors import TdlabError
 
-__all__ = ["ablate", "export", "harvest", "lab", "main", "mine", "profile", "run", "show"]
+__all__ = ["ablate", "check", "export", "harvest", "lab", "main", "mine", "profile", "run", "sandbox", "show"]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Synthesise diverse, verified tool-use trajectories from MCP tools.",
 )  # fmt: skip
-for command in (run, harvest, mine, show, profile, ablate, export, lab):
+for command in (run, harvest, mine, show, profile, ablate, export, check, lab):
     app.command()(command)
+app.add_typer(sandbox, name="sandbox")
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from tdlab.cli._common import ConfigOption, PoolOption, harvested, pool_of, say
 
@@ -37,15 +39,14 @@ def mine(
     config: ConfigOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="write the clusters as JSONL")] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
-    show: Annotated[int, typer.Option("--show", help="how many clusters to list")] = 15,
+    show: Annotated[int, typer.Option("--show", min=0, help="how many clusters to list")] = 15,
 ) -> None:
     """Mine Business Clusters from a pool and show a summary."""
     from tdlab.clusters import mine as select
+    from tdlab.clusters import write_clusters
     from tdlab.config import RunConfig
     from tdlab.progress import Reporter
-    from tdlab.records import canonical_json
-    from tdlab.show import plain
-    from tdlab.store import atomic_write
+    from tdlab.show import show_mined
 
     settings = RunConfig.from_yaml(config) if config else RunConfig()
     with Reporter() as reporter:
@@ -58,13 +59,10 @@ def mine(
             seed=seed,
             on_progress=lambda name, share: reporter.update(int(share * 100), note=name),
         )
-    say(mined.summary())
-    for cluster in mined.clusters[:show]:
-        size = f"{len(cluster.tools):>2} tools  {len(cluster.dependencies):>2} dependencies"
-        say(f"{cluster.id}  {size}  {plain(cluster.title, most=80)}")
+    Console().print(show_mined(mined, most=show))
     if len(mined.clusters) > show:
-        say(f"... and {len(mined.clusters) - show} more (--show N)")
+        say(f"... and {len(mined.clusters) - show:,} more (--show N)")
     if out is not None:
-        lines = "".join(canonical_json(cluster) + "\n" for cluster in mined.clusters)
-        atomic_write(out, lines.encode("utf-8", "backslashreplace"))  # half a surrogate pair becomes a JSON escape
-        say(f"written to {out}")
+        written = write_clusters(mined.clusters, out)
+        origin = f" --pool {shlex.quote(pool)}" if pool else ""
+        say(f"{written:,} clusters written to {out}; `tdlab show cluster ID --clusters {out}{origin}` shows one")

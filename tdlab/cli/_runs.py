@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, Out, PoolOption, RunOption, assignment, harvested, say, this_command
+from tdlab.cli._common import (
+    ConfigOption,
+    Out,
+    PoolOption,
+    RunOption,
+    assignment,
+    harvested,
+    pool_of,
+    say,
+    this_command,
+)
 from tdlab.errors import ConfigError, RunNotFound
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tdlab.pool import ServerSpec, ToolPool
+    from tdlab.records import BusinessCluster
     from tdlab.store import Run
 
 __all__ = ["export", "run", "show"]
@@ -37,6 +49,10 @@ def run(
     servers: Annotated[
         Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
     ] = None,
+    code: Annotated[
+        bool,
+        typer.Option("--code", help="with code steps, in the first sandbox that holds here (sandbox.backend=auto)"),
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
@@ -54,6 +70,8 @@ def run(
         for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
         if v is not None
     }
+    if code and base.with_values(**changes).sandbox.backend == "none":
+        changes["sandbox__backend"] = "auto"
     live = None
     tools = None
     if servers is not None:
@@ -85,8 +103,15 @@ def show(
         str, typer.Argument(help="its id (or the beginning), a generation's number; for run: the folder")
     ] = "",
     run_: RunOption = Path("runs/first"),
+    clusters: Annotated[
+        Path | None, typer.Option("--clusters", help="a file that `tdlab mine --out` wrote: show a cluster of it")
+    ] = None,
+    pool: PoolOption = None,
 ) -> None:
-    """Show a run, or a cluster, a blueprint, a trajectory, a generation or a trajectory's lineage."""
+    """Show a run, or a cluster, blueprint, trajectory, generation or lineage of it; or a cluster of a file.
+
+    The tools of a file's cluster come from --pool.
+    """
     from tdlab.show import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
     from tdlab.store import open_run
 
@@ -99,6 +124,18 @@ def show(
         )
     kind = _NOUNS[noun]
     console = Console()
+    if clusters is not None:
+        if kind != "cluster":
+            raise ConfigError(
+                f"--clusters, and a {noun} to show",
+                expected="a cluster",
+                do=f"`tdlab show cluster ID --clusters {clusters}`",
+            )
+        from tdlab.clusters import read_clusters
+
+        chosen = _by_id(read_clusters(clusters), name, place=clusters)
+        console.print(show_cluster(chosen, pool_of(pool).tools if pool else {}))
+        return
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:
             console.print(show_run(opened))
@@ -149,6 +186,19 @@ def export(
     with open_run(run_) as opened:
         number = write(opened, out)
     say(f"{number} trajectories written to {out}")
+
+
+def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, place: Path) -> BusinessCluster:
+    """The cluster of that id, or of the only id that begins so."""
+    matches = [cluster for cluster in clusters if wanted and cluster.id.startswith(wanted)]
+    if len(matches) == 1:
+        return matches[0]
+    ids = [cluster.id for cluster in (matches or clusters)[:3]]
+    raise RunNotFound(
+        f"{place}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {place}?",
+        expected=f"one of its {len(clusters):,} ids" + (f", such as {', '.join(ids)}" if ids else ""),
+        do=f"`tdlab show cluster ID --clusters {place}`",
+    )
 
 
 def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:

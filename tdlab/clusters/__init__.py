@@ -17,6 +17,7 @@ services where one is too small to be a cluster. Quality of the dependencies is 
 from tdlab.clusters.candidates import Candidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
 from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
+from tdlab.clusters.files import read_clusters, write_clusters
 from tdlab.clusters.mining import Mined, mine
 from tdlab.clusters.returns import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 
@@ -34,8 +35,10 @@ __all__ = [
     "mine_dependencies",
     "naive_greedy",
     "random_curve",
+    "read_clusters",
     "returned_fields",
     "returned_schema",
     "select",
     "with_outputs",
+    "write_clusters",
 ]

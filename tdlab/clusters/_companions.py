@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tdlab.clusters._topics import common_words, service_words, similarity, tool_topics
-from tdlab.records import Dependency, Evidence, Service
+from tdlab.pool.naming import split_words
+from tdlab.records import Dependency, Evidence, Service, Tool
 
 __all__ = ["companions"]
 
@@ -40,6 +41,8 @@ _MANY_SERVICES = 30
 """With fewer services there is nothing to count words by."""
 _FORK = 0.6
 """Affinity from which two services with the same tool names are one server twice."""
+_SAME_WORDS = 0.6
+"""Share of words in common from which two descriptions of tools of one name are one description."""
 
 
 class _Groups:
@@ -123,8 +126,7 @@ def _at_home(
         if (other, i) not in tied and (i, other) not in tied:
             tied.add((other, i))
             words = common_words(topics[keys[i]], topics[keys[other]])
-            detail = f"both have to do with {', '.join(words)}" if words else "tools of one service"
-            found.append(_tie(keys[other], keys[i], close, detail))
+            found.append(_tie(keys[other], keys[i], close, f"both have to do with {', '.join(words)}"))
         groups.join(keys[i], keys[other])
 
     before = {i: groups.find(keys[i]) for i in range(len(keys))}
@@ -136,12 +138,9 @@ def _at_home(
         while groups.size(keys[i]) < enough:
             outside = [o for o in nearest[i] if groups.find(keys[o[0]]) != groups.find(keys[i])]
             if not outside:
-                beside = (o for step in range(1, len(keys)) for o in (i - step, i + step) if 0 <= o < len(keys))
-                apart = next((o for o in beside if groups.find(keys[o]) != groups.find(keys[i])), None)
-                if apart is None:
-                    break
-                outside = [(apart, 0.0)]
-            tie(*outside[0][:1], i, outside[0][1])
+                break
+            other, close = outside[0]
+            tie(other, i, close)
     return found
 
 
@@ -152,7 +151,7 @@ def _abroad(
     groups: _Groups,
     least: int,
 ) -> list[Dependency]:
-    """Ties of the services in ``small`` to tools of kindred ones."""
+    """Ties of the services in ``small`` to tools of kindred ones; a tool is no company for its own copy."""
     if not small or len(services) < 2:
         return []
     words, plain, named = service_words(services)
@@ -177,7 +176,7 @@ def _abroad(
                 fellows = _window(group, bisect.bisect_left(group, s))
             near.update(fellows)
         near.discard(s)
-        names = {tool.name.lower() for tool in services[s].tools}
+        names = {tool.name.lower(): tool for tool in services[s].tools}
         close: list[tuple[float, int]] = []
         for other in near:
             same = domain[other] == domain[s] != ""
@@ -190,8 +189,11 @@ def _abroad(
             affinity = weight / (totals[s] * totals[other]) ** 0.5
             if affinity < (_SOME_TOPIC if same else _SAME_TOPIC):
                 continue
-            others = {tool.name.lower() for tool in services[other].tools}
-            if affinity >= _FORK and len(names & others) * 2 > min(len(names), len(others)):
+            others = {tool.name.lower(): tool for tool in services[other].tools}
+            shared = names.keys() & others
+            if len(shared) * 2 > min(len(names), len(others)) and (
+                affinity >= _FORK or any(_one_description(names[name], others[name]) for name in shared)
+            ):
                 continue
             close.append((-affinity * (1.3 if same else 1.0), other))
         for negative, other in heapq.nsmallest(_KINDRED, close):
@@ -200,13 +202,23 @@ def _abroad(
                 if groups.size(tool.key) >= least:
                     continue
                 alike, best = max(
-                    ((similarity(topics[tool.key], topics[t.key]), t.key) for t in services[other].tools[:60]),
-                    key=lambda x: (x[0], x[1]),
+                    (
+                        (similarity(topics[tool.key], topics[t.key]), t.key)
+                        for t in services[other].tools[:60]
+                        if t.name.lower() != tool.name.lower() or not _one_description(tool, t)
+                    ),
+                    default=(0.0, ""),
                 )
                 if alike >= _ALIKE:
                     detail = f"both services have to do with {', '.join(about)}"
                     found.append(_tie(best, tool.key, min(1.0, (alike - negative) / 2), detail))
     return found
+
+
+def _one_description(one: Tool, other: Tool) -> bool:
+    """Whether two tools are described in the same words; no words are no description."""
+    mine, theirs = set(split_words(one.description)), set(split_words(other.description))
+    return bool(mine & theirs) and len(mine & theirs) >= _SAME_WORDS * len(mine | theirs)
 
 
 def _window(group: Sequence[int], place: int) -> list[int]:

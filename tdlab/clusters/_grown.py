@@ -36,9 +36,9 @@ class Grown:
     """All candidates over a graph's tools and edges.
 
     ``items`` are tools, then edges shifted by the number of tools; an item is in a candidate's first ``n`` tools where
-    its ``rank`` is below ``n``. ``strength`` is an edge's score (2 for ties of companions, which no threshold touches),
-    and ``score`` the same for each item (2 for tools). ``exempt`` marks candidates that may have fewer than the fewest
-    tools.
+    its ``rank`` is below ``n``. ``ends`` are an edge's two tools, ``strength`` is its score (2 for ties of companions,
+    which no threshold touches), and ``score`` the same for each item (2 for tools). ``exempt`` marks candidates that
+    may have fewer than the fewest tools.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Grown:
         count = len(candidates)
         place = {key: i for i, key in enumerate(graph.tools)}
         ends = np.array([(place[e.source], place[e.target]) for e in graph.edges], dtype=np.int64).reshape(-1, 2)
+        self.ends: NDArray[np.int64] = ends
         strength = np.array([2.0 if _is_tie(e) else e.score for e in graph.edges], dtype=np.float64)
         self.strength: NDArray[np.float64] = strength
         n_tools = np.array([len(c.tools) for c in candidates], dtype=np.int64)

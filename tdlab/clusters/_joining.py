@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tdlab.clusters._schemas import types_of
+from tdlab.clusters._topics import content_words
 from tdlab.clusters._words import Slot, world_name
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.pool.naming import nature_of_name, singular, split_words
@@ -29,6 +30,10 @@ _CLOSE = 0.4
 """Affinity from which two services count as close."""
 _TELLING = 0.65
 """Concepts of at least this weight name one thing (a repository, a ticker); the others describe (a city, an e-mail)."""
+_OF_ONE_PLATFORM = frozenset({"contract", "package", "repository", "transaction"})
+"""Concepts that mean something on one platform only: a repository of one forge is none of another's."""
+_NO_PLATFORM = frozenset("blockchain block chain code crypto evm git manager onchain script smart token web".split())
+"""Words of a trade that many platforms share."""
 _INTO_ONE_SERVICE = 4
 _SMALL = 5
 """Services of at most so many tools look further than their neighbours for what they need."""
@@ -56,7 +61,7 @@ def join_services(
     """Edges between tools of different services, at most ``cap`` sources for each (target, parameter).
 
     What is ``served`` needs none. A value that only describes (a city, an e-mail) joins only services that are close or
-    of one domain.
+    of one domain; one that belongs to a platform only services of which one speaks of the other by name.
     """
     services = [service for service in services if service.tools]
     giving: dict[str, dict[int, list[_Source]]] = {}
@@ -66,6 +71,7 @@ def join_services(
     if len(services) < 2 or not giving:
         return []
     near = _neighbours(services)
+    named, told = _platforms(services)
     domain = [max(s.domains, key=lambda d: (s.domains[d], d), default="") for s in services]
     order = sorted(range(len(services)), key=lambda s: (domain[s], services[s].name))
     place = {s: p for p, s in enumerate(order)}
@@ -92,6 +98,8 @@ def join_services(
                     domain,
                     len(service.tools) <= _SMALL,
                 ):
+                    if concept in _OF_ONE_PLATFORM and not (named[s] & told[other] or named[other] & told[s]):
+                        continue
                     if weight < _TELLING and affinity < (_CLOSE / 2 if domain[other] == domain[s] else _CLOSE):
                         continue
                     for source in giving[concept][other][:2]:
@@ -181,6 +189,19 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
         concept: heapq.nsmallest(4, sources.values(), key=lambda x: (-x.strength, x.tool.key))
         for concept, sources in found.items()
     }
+
+
+def _platforms(services: Sequence[Service]) -> tuple[list[set[str]], list[set[str]]]:
+    """For each service the words that it is called by, and all that it is described with.
+
+    The owner in a name (``@owner/name``) is no platform, nor is the name of a concept (``repository-tools``).
+    """
+    named, told = [], []
+    for service in services:
+        own = set(content_words(" ".join(name.rsplit("/", 1)[-1] for name in (service.name, service.title))))
+        named.append({word for word in own if not world_name(word)[0] and word not in _NO_PLATFORM})
+        told.append(own | set(content_words(service.description)))
+    return named, told
 
 
 def _asked(

@@ -16,7 +16,7 @@ from tdlab.clusters._words import ENTITY_NOISE, kind_of, normal
 from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Service, Tool
 
-__all__ = ["ServiceWords", "common_words", "service_words", "similarity", "tool_topics"]
+__all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
 _STOP = frozenset(
     "the and for with from this that your you via into are can use used using uses user users will all any its"
@@ -36,7 +36,8 @@ _STOP = frozenset(
     " false none null int str bool dict object array parameter parameters result results request requests"
     " response responses call calls function functions method methods input output type types make makes run runs"
     " search searching find finding query keyword text info detail argument page url message show item action add"
-    " connect connects connecting connection let lets help helps need needs current currently single".split()
+    " connect connects connecting connection let lets help helps need needs current currently single"
+    " always never doc docs documentation guide".split()
 )
 _NAME, _PARAMETER, _PROSE, _VERB = 1.0, 0.8, 0.3, 0.3
 _PROSE_LENGTH = 200

@@ -3,9 +3,11 @@
 A shape says where to grow: *around* takes both directions, *bridge* does so and then takes a tool or two of another
 service, *upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further
 attempts repeat the shapes with some chance of taking a weaker edge. Growth takes the best edge out of the set so far:
-a strong one, to a tool that speaks of what the seed speaks of, and that several members feed or are fed by. It stays in
-the seed's service unless the shape bridges or the service is too small; then each attempt begins with another of the
-kindred services. The shapes are this project's own; the paper only says that clusters keep logical dependencies.
+a strong one, to a tool that speaks of what the seed speaks of, and that several members feed or are fed by. Once there
+are tools enough, what speaks of nothing that the seed speaks of joins only over a strong edge: one value that fits is
+no reason to put two affairs into one task. Growth stays in the seed's service unless the shape bridges or the service
+is too small; then each attempt begins with another of the kindred services. The shapes are this project's own; the
+paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ _BRIDGE = 0.5
 """A candidate that is large enough at home crosses only over an edge scored at least this."""
 _GUESTS = 3
 """From each service that a small one crosses into, at most so many tools."""
+_ABOUT = 0.06
+"""Likeness to the seed from which a tool is about the same affair; measured likeness leaves a gap here."""
+_STRONG = 0.7
+"""An edge of at least this score joins whatever the two tools speak of."""
 _LINKS = 0.05
 """What each further edge to a member adds to a tool's priority, for at most four of them."""
 
@@ -74,12 +80,12 @@ class _Grower:
         self._seed = seed
         self._near = {}
 
-    def nearness(self, tool: int) -> float:
-        """How much a tool speaks of what the seed speaks of, in [0.5, 1]; 1 where nothing is known of topics."""
+    def likeness(self, tool: int) -> float:
+        """How much a tool speaks of what the seed speaks of, in [0, 1]; 1 where nothing is known of topics."""
         if self.topics is None:
             return 1.0
         if tool not in self._near:
-            self._near[tool] = 0.5 + 0.5 * similarity(self.topics[self._seed], self.topics[tool])
+            self._near[tool] = similarity(self.topics[self._seed], self.topics[tool])
         return self._near[tool]
 
     def fill(
@@ -90,8 +96,10 @@ class _Grower:
         sides: Sequence[Sequence[Sequence[tuple[int, float]]]],
         loose: bool,
         rng: random.Random,
+        *,
+        least: int,
     ) -> None:
-        """Grow ``members`` to ``size`` along the best edges that stay in ``homes``."""
+        """Grow ``members`` to ``size`` along the best edges that stay in ``homes``; choosier from ``least`` on."""
         heap: list[tuple[float, int]] = []
         links: dict[int, int] = {}
         strongest: dict[int, float] = {}
@@ -107,14 +115,16 @@ class _Grower:
                                 continue
                             score = strongest[other]
                         strongest[other] = score
-                        value = score * self.nearness(other) + _LINKS * min(count, 4)
+                        value = score * (0.5 + 0.5 * self.likeness(other)) + _LINKS * min(count, 4)
                         heapq.heappush(heap, (-value * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
 
         for tool in members:
             reach(tool)
         while heap and len(members) < size:
             _, tool = heapq.heappop(heap)
-            if tool not in members:
+            if tool in members:
+                continue
+            if len(members) < least or strongest[tool] >= _STRONG or self.likeness(tool) >= _ABOUT:
                 members[tool] = None
                 reach(tool)
 
@@ -128,9 +138,9 @@ class _Grower:
         both = (self.before, self.after)
         directed = {"upstream": (self.before,), "downstream": (self.after,)}.get(shape, both)
         quota = size if shape != "bridge" else max(least, 2 * size // 3)
-        self.fill(members, quota, homes, directed, loose, rng)
+        self.fill(members, quota, homes, directed, loose, rng, least=least)
         if len(members) < least:
-            self.fill(members, least, homes, both, loose, rng)
+            self.fill(members, least, homes, both, loose, rng, least=least)
         if len(members) < least:
             self._visit(members, homes, attempt, least, size, loose, rng)
         elif shape == "bridge" and len(members) < size:
@@ -139,8 +149,8 @@ class _Grower:
                 other = crossing[0]
                 homes.add(self.service[other])
                 members[other] = None
-                self.fill(members, min(size, len(members) + 1), {self.service[other]}, both, loose, rng)
-                self.fill(members, size, {self.service[start]}, both, loose, rng)
+                self.fill(members, min(size, len(members) + 1), {self.service[other]}, both, loose, rng, least=least)
+                self.fill(members, size, {self.service[start]}, both, loose, rng, least=least)
         return members
 
     def _visit(
@@ -164,7 +174,7 @@ class _Grower:
             homes.add(self.service[other])
             members[other] = None
             room = min(size, len(members) + _GUESTS - 1)
-            self.fill(members, room, {self.service[other]}, (self.before, self.after), loose, rng)
+            self.fill(members, room, {self.service[other]}, (self.before, self.after), loose, rng, least=least)
             if len(members) >= least and len(homes) >= _MOST_SERVICES - 1:
                 return
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
 from tdlab.clusters._schemas import inner_properties, types_of
+from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.clusters._words import Slot, kind_of, normal
 from tdlab.clusters.returns import ReturnedField, Returns
 from tdlab.records import Dependency, Evidence, Service, Tool
@@ -70,6 +71,10 @@ _FLOW: dict[str, dict[str, float]] = {
 
 _WELL = 0.5
 """From this score on, a parameter served by its own service is not looked for in others."""
+
+
+_RANKED = 256
+"""Of so many values of one name or entity, equals give way to those that the target has more in common with."""
 
 
 _MADE_UP = 0.3
@@ -161,7 +166,8 @@ def mine_dependencies(
     For each (target, parameter) at most ``sources_per_parameter`` sources of its own service are kept, and at most
     ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what was cut.
     A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
-    ``report["not_compared"]`` counts the values left out of such rankings.
+    ``report["not_compared"]`` counts the values left out of such rankings. Of equals, those go first whose tools speak
+    of what the target speaks of.
     """
     from tdlab.clusters._joining import join_services
 
@@ -224,6 +230,22 @@ class _Match(NamedTuple):
     how: str
 
 
+class _Likeness:
+    """How much two tools of one service speak of the same things; their words are counted when first asked for."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = tools
+        self._topics: list[dict[str, float]] = []
+        self._known: dict[tuple[int, int], float] = {}
+
+    def __call__(self, one: int, other: int) -> float:
+        pair = (one, other) if one < other else (other, one)
+        if pair not in self._known:
+            self._topics = self._topics or tool_topics(self._tools)
+            self._known[pair] = similarity(self._topics[one], self._topics[other])
+        return self._known[pair]
+
+
 def _inside(
     known: Returns, telling: Mapping[str, float], threshold: float, cap: int, report: dict[str, Any]
 ) -> list[Dependency]:
@@ -242,6 +264,7 @@ def _inside(
     )
     ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]] = {}
     mentioned = mentions_in(tools)
+    alike = _Likeness(tools)
     found: list[Dependency] = []
     for j, tool in enumerate(tools):
         told = mentioned.get(j, {})
@@ -252,7 +275,7 @@ def _inside(
                 continue
             options = matches.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot):
-                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, report):
+                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, report):
                     if offer.tool == j:
                         continue
                     score = strength * quality * weight * _compatible(offer.field.schema, slot.schema)
@@ -266,10 +289,12 @@ def _inside(
                 if spoken.get(source) == parameter:
                     score = 1.0 - (1.0 - score) * (1.0 - told[source].weight)
                 if score >= threshold:
-                    scored.append((-score, keys[source], source))
-            kept = heapq.nsmallest(cap, scored)
-            report["capped"] += len(scored) - len(kept)
-            for negative, key_of_source, source in kept:
+                    scored.append((-score, source))
+            kept = scored
+            if len(scored) > cap:
+                kept = sorted(scored, key=lambda s: (s[0], -alike(s[1], j), keys[s[1]]))[:cap]
+                report["capped"] += len(scored) - cap
+            for negative, source in kept:
                 match = options[source]
                 evidence = _evidence(tools[source], tool, natures[source], natures[j], match)
                 if spoken.get(source) == parameter:
@@ -277,7 +302,7 @@ def _inside(
                     evidence = (*evidence, Evidence(kind="mention", detail=word.detail, weight=word.weight))
                 found.append(
                     Dependency(
-                        source=key_of_source,
+                        source=keys[source],
                         target=keys[j],
                         path=match.field.path,
                         parameter=parameter,
@@ -389,18 +414,30 @@ def _top(
     key: tuple[str, str],
     operation: str,
     count: int,
+    target: int,
+    alike: _Likeness,
     report: dict[str, Any],
 ) -> list[tuple[float, _Offer]]:
-    """The ``count`` strongest offers under a key for a target of that operation: ranked once, then looked up."""
+    """The ``count`` strongest offers under a key for a target of that operation; of equals those most like the target.
+
+    Ranked once for all targets, then looked up.
+    """
     if key not in index:
         return []
     place = (key, operation)
     if place not in ranked:
         offers = index[key]
         scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
-        ranked[place] = heapq.nsmallest(count, scored, key=lambda s: (-s[0], s[1].tool))
-        report["not_compared"] += len(offers) - len(ranked[place])
-    return ranked[place]
+        ranked[place] = heapq.nsmallest(max(count, _RANKED), scored, key=lambda s: (-s[0], s[1].tool))
+        report["not_compared"] += max(0, len(offers) - count)
+    best = ranked[place]
+    if len(best) <= count or best[count][0] < best[count - 1][0]:
+        return best[:count]
+    last = best[count][0]
+    sure = [option for option in best if option[0] > last]
+    equal = [option for option in best if option[0] == last]
+    equal.sort(key=lambda option: (-alike(option[1].tool, target), option[1].tool))
+    return sure + equal[: count - len(sure)]
 
 
 def _compatible(given: dict[str, Any], wanted: dict[str, Any]) -> float:

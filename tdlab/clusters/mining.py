@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,13 +51,22 @@ class _Basis(NamedTuple):
 class Mined:
     """What mining found.
 
-    ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen; ``report`` is JSON-able,
-    and ``seconds`` (stage to wall time) is kept apart from it. `reselect` chooses anew in a moment.
+    ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen, ``config`` what was asked
+    for (with what `reselect` was given); ``report`` is JSON-able, and ``seconds`` (stage to wall time) is kept apart
+    from it. `reselect` chooses anew in a moment.
     """
 
-    def __init__(self, basis: _Basis, choice: Choice, report: dict[str, Any], seconds: dict[str, float]) -> None:
+    def __init__(
+        self,
+        basis: _Basis,
+        choice: Choice,
+        config: ClusterConfig,
+        report: dict[str, Any],
+        seconds: dict[str, float],
+    ) -> None:
         self._basis = basis
         self._choice = choice
+        self.config = config
         self.dependencies: DependencyGraph = basis.graph
         self.selection: Selection = choice.selection
         self.report = report
@@ -118,6 +127,27 @@ class Mined:
                 )
         return _choose(self._basis, wanted, dict(self.seconds))
 
+    def shapes(self) -> pandas.DataFrame:
+        """One row a cluster, in order of choice: tools, dependencies, depth. Quick: no records are built.
+
+        ``depth`` counts the edges on the longest shortest path between two of its tools, along dependencies.
+        """
+        import pandas as pd
+
+        members = self._choice.members
+        return pd.DataFrame(
+            {
+                "tools": [len(own.tools) for own in members],
+                "dependencies": [len(own.edges) for own in members],
+                "depth": self._depths,
+            }
+        )
+
+    @cached_property
+    def _depths(self) -> list[int]:
+        ends = self._basis.grown.ends
+        return [_depth(own.tools, map(tuple, ends[list(own.edges)].tolist())) for own in self._choice.members]
+
     def to_frame(self) -> pandas.DataFrame:
         """One row a cluster: id, title, tools, services, dependencies, depth, domain (the largest), domains."""
         import pandas as pd
@@ -130,11 +160,11 @@ class Mined:
                     "tools": len(cluster.tools),
                     "services": len({self._basis.owner[key].name for key in cluster.tools}),
                     "dependencies": len(cluster.dependencies),
-                    "depth": _depth(cluster),
+                    "depth": depth,
                     "domain": max(cluster.domains, key=lambda d: (cluster.domains[d], d), default=""),
                     "domains": cluster.domains,
                 }
-                for cluster in self.clusters
+                for cluster, depth in zip(self.clusters, self._depths, strict=True)
             ],
             columns=["id", "title", "tools", "services", "dependencies", "depth", "domain", "domains"],
         )
@@ -283,7 +313,7 @@ def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> 
         every_tool=len(basis.services) < _FEW_SERVICES and config.coverage >= _NEARLY_ALL,
     )
     report = _report(basis, choice, config)
-    return Mined(basis, choice, report, {stage: round(value, 3) for stage, value in seconds.items()})
+    return Mined(basis, choice, config, report, {stage: round(value, 3) for stage, value in seconds.items()})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,18 +356,27 @@ def _title(keys: Sequence[str], tools: Mapping[str, Tool], owner: Mapping[str, S
     return f"{where}: {', '.join(nouns)}" if nouns else where
 
 
-def _depth(cluster: BusinessCluster) -> int:
-    """Edges on the longest shortest path between two tools of the cluster, along dependencies."""
-    after: dict[str, set[str]] = {}
-    for edge in cluster.dependencies:
-        after.setdefault(edge.source, set()).add(edge.target)
+def _depth(tools: Sequence[int], ends: Iterable[tuple[int, int]]) -> int:
+    """Edges on the longest shortest path between two tools of a cluster, along its edges (pairs of source and target).
+
+    Sets of tools are the bits of an integer, so that a step from many tools at once is a few operations.
+    """
+    place = {tool: i for i, tool in enumerate(tools)}
+    after = [0] * len(tools)
+    for source, target in ends:
+        after[place[source]] |= 1 << place[target]
     deepest = 0
-    for start in cluster.tools:
-        seen, layer, depth = {start}, [start], 0
+    for start in range(len(tools)):
+        seen = layer = 1 << start
+        depth = -1
         while layer:
-            layer = sorted({t for s in layer for t in after.get(s, ()) if t not in seen})
-            seen.update(layer)
-            depth += bool(layer)
+            depth += 1
+            reached = 0
+            while layer:
+                reached |= after[(layer & -layer).bit_length() - 1]
+                layer &= layer - 1
+            layer = reached & ~seen
+            seen |= layer
         deepest = max(deepest, depth)
     return deepest
 

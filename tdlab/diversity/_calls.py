@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tdlab.records import Message, Tool, ToolCall, Trajectory
+from tdlab.records import CODE_TOOL, Message, Tool, ToolCall, Trajectory
 
 __all__ = ["PlayedCall", "played", "service_of", "tool_key"]
 
@@ -33,7 +33,12 @@ def tool_key(trajectory: Trajectory, name: str) -> str:
 
 
 def service_of(key: str, tools: Mapping[str, Tool]) -> str:
-    """The service of a tool key: its definition's, else what stands before the last slash, else nothing."""
+    """The service of a tool key: its definition's, else what stands before the last slash, else nothing.
+
+    tdlab's own code tool is an agent runner's and belongs to no service.
+    """
+    if key == CODE_TOOL:
+        return ""
     tool = tools.get(key)
     if tool is not None:
         return tool.service

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from tdlab.diversity import ALPHABET, trigrams
 from tdlab.diversity.complexity import scalars
 from tdlab.pool import nature
-from tdlab.records import Blueprint, Observed, Step, Tool
+from tdlab.records import Blueprint, Literally, Observed, Said, Step, Tool, Written
 
 __all__ = ["Compass", "Forecast", "Trigram", "forecast"]
 
@@ -48,13 +48,16 @@ def forecast(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Forecast:
         letters.extend(_letters(step, tools))
         for call in step.calls:
             tool = tools[call.tool]
-            values = [b.value for b in call.arguments.values() if not isinstance(b, Observed)]
+            values = [b.value for b in call.arguments.values() if isinstance(b, (Said, Literally))]
             observed = sum(isinstance(b, Observed) for b in call.arguments.values())
-            leaves = observed + sum(1 for value in values for _ in scalars(value))
+            texts = sum(isinstance(b, Written) for b in call.arguments.values())
+            leaves = observed + texts + sum(1 for value in values for _ in scalars(value))
             terms += [1.0, math.log2(1 + leaves), float(observed)]
-            terms += [float(tool.key not in called), float(service not in ("", tool.service))]
+            terms.append(float(tool.key not in called))
             called.add(tool.key)
-            service = tool.service
+            if step.kind != "code":  # the code tool is no business's
+                terms.append(float(service not in ("", tool.service)))
+                service = tool.service
         terms.append(float(step.failure is not None))
     if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
         letters.append("reply")

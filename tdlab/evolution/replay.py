@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODE_KINDS", "CachedCandidates", "Replay", "cached_candidates", "replay"]
 
-MODE_KINDS = ("plain", "ask", "confirm", "parallel", "recover", "refuse")
-"""The kinds of reasoning that the map has a column for; ``plain`` is a mode with none of the others."""
+MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse")
+"""The kinds of reasoning that the map may have a column for; ``plain`` is a mode with none of the others."""
 
 _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tried")
 

@@ -16,7 +16,7 @@ from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
 from tdlab.evolution.forecast import Compass, forecast
 from tdlab.records import Blueprint, BusinessCluster, Domains, Tool, Trajectory, Verdict
-from tdlab.rollout import Environment, ScriptedTeacher, SimulatedEnvironment, play
+from tdlab.rollout import CodeRunner, CodingEnvironment, Environment, ScriptedTeacher, SimulatedEnvironment, play
 from tdlab.verify import NearDuplicates, verify
 
 __all__ = ["Draft", "Offspring", "Order", "Studio"]
@@ -78,7 +78,8 @@ class Offspring(NamedTuple):
 class Studio:
     """All that producing needs: the config, the tools and clusters by key, the services' domains.
 
-    ``environment`` makes the environment of a rollout; the simulated one where it is None.
+    ``environment`` makes the environment of a rollout; the simulated one where it is None. Programs run in the sandbox
+    of ``config.sandbox``, opened by the first one; `close` ends it.
     """
 
     def __init__(
@@ -96,6 +97,11 @@ class Studio:
         self.domains = domains
         self._environment = environment or SimulatedEnvironment
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
+        self.code = CodeRunner(config.sandbox)
+
+    def close(self) -> None:
+        """End the sandbox, if a program has opened one here."""
+        self.code.close()
 
     def produce(self, order: Order) -> Offspring:
         """Carry out an order. What cannot be planned is an offspring with a ``failure``, not an exception."""
@@ -106,8 +112,9 @@ class Studio:
         draft, applied, refused = bred[chosen]
         blueprint = named(draft)
         tools = {key: self.tools[key] for key in blueprint.offered}
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), self._environment(blueprint, tools))
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
+        environment = CodingEnvironment(self._environment(blueprint, tools), self.code)
+        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), environment)
+        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=self.code)
         return Offspring(
             order,
             blueprint,

@@ -6,7 +6,21 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.clusters import ShownCluster, cluster_panel, clusters_panel
+from tdlab.panels.code import CodeCheckPanel, check_code
 from tdlab.panels.evolution import TuningPanel, tune_evolution
 from tdlab.panels.panel import Panel
+from tdlab.panels.pools import filter_tools, pool_panel
 
-__all__ = ["Panel", "TuningPanel", "tune_evolution"]
+__all__ = [
+    "CodeCheckPanel",
+    "Panel",
+    "ShownCluster",
+    "TuningPanel",
+    "check_code",
+    "cluster_panel",
+    "clusters_panel",
+    "filter_tools",
+    "pool_panel",
+    "tune_evolution",
+]

@@ -7,7 +7,30 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.cluster_graph import ClusterGraph, compute_cluster_graph, plot_cluster, plot_cluster_graph
+from tdlab.plots.clusters import (
+    compute_cluster_domains,
+    compute_coverage,
+    compute_random_coverage,
+    plot_cluster_depths,
+    plot_cluster_domains,
+    plot_cluster_sizes,
+    plot_clusters,
+    plot_coverage,
+)
+from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.plots.evolution import plot_ablation, plot_arms
+from tdlab.plots.pools import (
+    compute_pool_domains,
+    compute_pool_grades,
+    compute_service_sizes,
+    plot_pool,
+    plot_pool_domains,
+    plot_pool_grades,
+    plot_pool_trust,
+    plot_service_sizes,
+    plot_tools,
+)
 from tdlab.plots.replay import (
     ReplayCanvas,
     compute_acceptance,
@@ -33,25 +56,50 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 
 __all__ = [
     "PALETTE",
+    "ClusterGraph",
     "ReplayCanvas",
     "compute_acceptance",
+    "compute_cluster_domains",
+    "compute_cluster_graph",
+    "compute_code_verdicts",
     "compute_complexity",
+    "compute_coverage",
     "compute_domains",
     "compute_gauges",
     "compute_map",
     "compute_modes",
+    "compute_pool_domains",
+    "compute_pool_grades",
+    "compute_random_coverage",
+    "compute_service_sizes",
     "figure_png",
     "plot_ablation",
     "plot_acceptance",
     "plot_arms",
+    "plot_cluster",
+    "plot_cluster_depths",
+    "plot_cluster_domains",
+    "plot_cluster_graph",
+    "plot_cluster_sizes",
+    "plot_clusters",
+    "plot_code_check",
+    "plot_code_times",
+    "plot_code_verdicts",
     "plot_complexity",
     "plot_complexity_line",
+    "plot_coverage",
     "plot_domains",
     "plot_entropies",
     "plot_gauges",
     "plot_map",
     "plot_modes",
+    "plot_pool",
+    "plot_pool_domains",
+    "plot_pool_grades",
+    "plot_pool_trust",
     "plot_replay",
     "plot_run",
+    "plot_service_sizes",
+    "plot_tools",
     "save_figure",
 ]

@@ -266,9 +266,10 @@ def _dress_map(cells: pd.DataFrame, ax: Axes, *, top: float) -> None:
     domains = _domains(cells)
     across, up, area = _places(cells)
     ax.scatter(across, up, s=cells["candidates"] * area, facecolors="none", edgecolors="0.75", linewidths=0.6)
-    ax.set_xticks(range(len(MODE_KINDS)), list(MODE_KINDS))
+    kinds = _kinds(cells)
+    ax.set_xticks(range(len(kinds)), kinds)
     ax.set_yticks(range(len(domains)), [label(domain) for domain in domains])
-    ax.set(xlim=(-0.6, len(MODE_KINDS) - 0.4), ylim=(-0.8, len(domains) - 0.2), title="Domain x mode x complexity")
+    ax.set(xlim=(-0.6, len(kinds) - 0.4), ylim=(-0.8, len(domains) - 0.2), title="Domain x mode x complexity")
     ax.tick_params(length=0, labelsize=5.5 if len(domains) > 24 else 6.5)
     scale = ScalarMappable(Normalize(0.0, top), cmap="cividis")
     bar = ax.figure.colorbar(scale, ax=ax, shrink=0.5, pad=0.03, aspect=30)
@@ -291,9 +292,14 @@ def _domains(cells: pd.DataFrame) -> list[str]:
     return sorted(set(cells["domain"]), reverse=True)
 
 
+def _kinds(cells: pd.DataFrame) -> list[str]:
+    there = set(cells["kind"])
+    return [kind for kind in MODE_KINDS if kind in there]
+
+
 def _places(cells: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int], float]:
     """Where each cell lies, and the area of a trajectory in square points."""
-    across = cells["kind"].map({kind: place for place, kind in enumerate(MODE_KINDS)})
+    across = cells["kind"].map({kind: place for place, kind in enumerate(_kinds(cells))})
     up = cells["domain"].map({domain: place for place, domain in enumerate(_domains(cells))})
     return across, up, 150.0 / max(1, int(cells["candidates"].max()))
 

@@ -7,6 +7,7 @@ window or changes a user's settings.
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,23 @@ def _rendered(figure: Figure, kind: str, *, dpi: int) -> bytes:
 
 
 def label(text: str, *, most: int = _MOST_LETTERS) -> str:
-    """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be."""
+    """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be.
+
+    What the font cannot draw is a square: scraped names hold any script, and control characters.
+    """
     shown = " ".join(text.split())
     shown = shown if len(shown) <= most else shown[: most - 1] + "…"
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(character if _is_drawn(character) else "\N{WHITE SQUARE}" for character in shown)
     return shown.replace("$", r"\$")
+
+
+@lru_cache(maxsize=4096)
+def _is_drawn(character: str) -> bool:
+    """Whether the font of `STYLE` has the character."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return character.isprintable() and get_font(findfont(STYLE["font.family"])).get_char_index(ord(character)) > 0
 
 
 def new_axes(ax: Axes | None) -> Axes:

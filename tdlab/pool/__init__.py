@@ -13,10 +13,11 @@ files, or from servers that run::
     pool.duplicates(); pool.deduplicated()     # forks and repeated tools
 
 Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
-`language`, `quality` (how far a schema can be trusted), `catalogue`, `taxonomy` and `domains` (business domains: the
-fixed list, and what a pool's labels teach), `mending` and `intake` (one definition), `prose`, `scraped` and `cleaning`
-(what web pages left behind), `duplicates`, `summary` (frames), `formats`, `readers` and `writers` (files), `bundled`
-(the data that travels with tdlab), `server_config` and `live` (MCP servers; the only importer of ``mcp``).
+`language`, `quality` (how far a schema can be trusted), `findings` (what is said of a pool), `data` (where the data
+that travels with tdlab is), `taxonomy` and `domains` (business domains: the fixed list, and what a pool's labels
+teach), `mending` and `intake` (one definition), `prose`, `scraped` and `cleaning` (what web pages left behind),
+`duplicates`, `summary` (frames), `formats`, `readers` and `bundled` (files), `catalogue` (the pool that stands on all
+these), `writers`, `server_config` and `live` (MCP servers; the only importer of ``mcp``).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tdlab.pool.catalogue import PoolIssue, ToolPool
-from tdlab.pool.domains import CachedLabeller, Placement
+from tdlab.pool.catalogue import ToolPool
+from tdlab.pool.domains import CachedLabeller
+from tdlab.pool.findings import Placement, PoolIssue
 from tdlab.pool.naming import ToolNature, nature, nature_of_name
 from tdlab.pool.quality import ToolQuality
 from tdlab.pool.schema import CompiledSchema, compile_schema, schema_problem

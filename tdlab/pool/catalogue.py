@@ -14,36 +14,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
+from tdlab.pool.findings import Placement, PoolIssue, heaviest
 from tdlab.pool.quality import ToolQuality, grade_tool
 from tdlab.pool.schema import schema_problem
-from tdlab.records import Domains, Record, Service, Tool, canonical_json, digest
+from tdlab.records import Domains, Service, Tool, canonical_json, digest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from tdlab.pool.domains import Placement
 
 __all__ = ["PoolIssue", "ToolPool", "heaviest"]
 
 _HTML_ROWS = 12
 _SHOWN = 80
-
-
-class PoolIssue(Record):
-    """Something about the input that a person may want to know.
-
-    ``error``: what is named here was set aside. ``mended``: it was put right in a safe way and is in the pool.
-    ``note``: it is in the pool as it was. ``tool`` is a tool's name, or its place (``[3]``) where it has no name, or
-    None where the issue is about a service or a file. ``code`` is a stable word, ``found`` is for people, ``where`` is
-    the file and line, as far as known.
-    """
-
-    service: str | None = None
-    tool: str | None = None
-    severity: Literal["error", "mended", "note"]
-    code: str
-    found: str
-    where: str = ""
 
 
 class ToolPool:
@@ -85,16 +67,21 @@ class ToolPool:
         is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller` remembers its
         answers); without it their text decides.
         """
-        from tdlab.pool.readers import load
+        from tdlab.pool.readers import read_files
 
-        return load(paths, format=format, clean=clean, label=label)
+        found = read_files(paths, format=format, clean=clean, label=label)
+        pool = cls._assemble(found.services, issues=found.issues, placements=found.placements)
+        if not len(pool):
+            raise found.empty(pool.issues)
+        return pool
 
     @classmethod
     def bundled(cls) -> ToolPool:
         """The pool that comes with tdlab: invented services, each with its logical dependencies."""
-        from tdlab.pool.bundled import bundled_pool
+        from tdlab.pool.bundled import bundled_services
 
-        return bundled_pool()
+        services, issues = bundled_services()
+        return cls._assemble(services, issues=issues)
 
     @classmethod
     def from_services(
@@ -256,8 +243,6 @@ class ToolPool:
 
     def placement(self, name: str) -> Placement:
         """The domains of the service of that name, with a confidence and what they are from; PoolError without one."""
-        from tdlab.pool.domains import Placement
-
         service = self.service(name)
         found = self._placements.get(name)
         if found is None:
@@ -285,7 +270,8 @@ class ToolPool:
         """
         from tdlab.pool.duplicates import fold
 
-        return fold(self, level=level)
+        kept, issues = fold(self, level=level)
+        return self._of(kept, issues, self._read, self._placements)
 
     def __len__(self) -> int:
         """Number of usable tools."""
@@ -444,11 +430,6 @@ def _restore(
     services: tuple[Service, ...], issues: tuple[PoolIssue, ...], read: int, placements: Mapping[str, Placement]
 ) -> ToolPool:
     return ToolPool._of(services, issues, read, placements)
-
-
-def heaviest(service: Service) -> str:
-    """The domain with the most weight, the first by name of equals; empty where none is known."""
-    return min(service.domains, key=lambda domain: (-service.domains[domain], domain), default="")
 
 
 def _missing(kind: str, name: object, known: Iterable[str]) -> PoolError:

@@ -39,7 +39,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from tdlab.pool.catalogue import PoolIssue
+from tdlab.pool.findings import PoolIssue
 from tdlab.pool.language import LANGUAGES, language
 from tdlab.pool.naming import nature_of_name, split_words
 from tdlab.pool.prose import clean_prose, page_header

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tdlab.errors import PoolError
+from tdlab.pool.findings import Placement
 from tdlab.pool.taxonomy import LEAST_EVIDENCE, Domain, Taxonomy, name_words, plain_words, text_words
-from tdlab.records import Domains, Record, Service, canonical_json, digest
+from tdlab.records import Domains, Service, canonical_json, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,19 +63,6 @@ _STOP = frozenset(
     " optional"
     " default mcp model context protocol".split()
 )
-
-
-class Placement(Record):
-    """A service's domains (weights sum to 1), the confidence in the first of them, and what they are from.
-
-    ``by``: ``file`` (tdlab's own data), ``label``, ``labeller``, ``learned``, ``words``, ``none`` (nothing said:
-    *other*) or ``given`` (the service came with them). The confidence of a file, a label or what was given is 1: it is
-    not questioned, which does not mean that public labels are never wrong.
-    """
-
-    domains: Domains
-    confidence: float
-    by: Literal["file", "label", "labeller", "learned", "words", "none", "given"]
 
 
 class Example(NamedTuple):

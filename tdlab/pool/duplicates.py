@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tdlab.errors import PoolError
-from tdlab.pool.catalogue import PoolIssue, ToolPool
+from tdlab.pool.findings import PoolIssue, PoolView
 from tdlab.pool.naming import split_words
 from tdlab.pool.taxonomy import plain_words
 from tdlab.records import Service, Tool, canonical_json
@@ -73,7 +73,7 @@ class _Profile(NamedTuple):
     order: tuple[float, int, int, str]
 
 
-def find_duplicates(pool: ToolPool) -> list[Duplicate]:
+def find_duplicates(pool: PoolView) -> list[Duplicate]:
     """Every tool that has a like, group after group by the canonical key, the canonical one first."""
     marks = _marks(pool)
     profiles = [
@@ -110,7 +110,7 @@ def find_duplicates(pool: ToolPool) -> list[Duplicate]:
     return result
 
 
-def find_forks(pool: ToolPool, duplicates: Sequence[Duplicate]) -> dict[str, str]:
+def find_forks(pool: PoolView, duplicates: Sequence[Duplicate]) -> dict[str, str]:
     """Services that are copies, each with the one it is a copy of; larger and more trusted services stand first."""
     group_of = {duplicate.key: duplicate.canonical for duplicate in duplicates}
     alike = {duplicate.key: duplicate.similarity for duplicate in duplicates}
@@ -136,7 +136,7 @@ def find_forks(pool: ToolPool, duplicates: Sequence[Duplicate]) -> dict[str, str
     return forks
 
 
-def duplicates_frame(pool: ToolPool) -> pd.DataFrame:
+def duplicates_frame(pool: PoolView) -> pd.DataFrame:
     """One row a tool that has a like.
 
     Columns: group (a number), key, canonical (a key), kind, similarity in [0, 1], reason,
@@ -163,8 +163,11 @@ def duplicates_frame(pool: ToolPool) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def fold(pool: ToolPool, *, level: Literal["fork", "tool"] = "fork") -> ToolPool:
-    """The pool without duplicates; each folded tool is an issue ``duplicate`` that names the one that stands for it."""
+def fold(pool: PoolView, *, level: Literal["fork", "tool"] = "fork") -> tuple[list[Service], tuple[PoolIssue, ...]]:
+    """The services without duplicates, and the pool's issues with one ``duplicate`` for each folded tool.
+
+    It names the tool that stands for the folded one.
+    """
     if level not in ("fork", "tool"):
         raise PoolError(f"level={level!r}", expected="'fork' or 'tool'", do="pass one of the two")
     found = find_duplicates(pool)
@@ -187,10 +190,10 @@ def fold(pool: ToolPool, *, level: Literal["fork", "tool"] = "fork") -> ToolPool
             kept.append(service.model_copy(update={"tools": tools}) if len(tools) < len(service.tools) else service)
     gone = {(issue.service, issue.tool) for issue in folded}
     issues = [i for i in pool.issues if i.severity == "error" or (i.service, i.tool) not in gone]
-    return ToolPool._of(kept, (*issues, *folded), pool.read, pool._placements)
+    return kept, (*issues, *folded)
 
 
-def _within_forks(pool: ToolPool, found: Sequence[Duplicate]) -> dict[str, tuple[str, str]]:
+def _within_forks(pool: PoolView, found: Sequence[Duplicate]) -> dict[str, tuple[str, str]]:
     group_of = {duplicate.key: duplicate.canonical for duplicate in found}
     into = {}
     for fork, home in find_forks(pool, found).items():
@@ -278,7 +281,7 @@ def _may_be_one(first: _Profile, second: _Profile) -> bool:
     return min(len(first.words), len(second.words)) >= _TELLING_WORDS
 
 
-def _marks(pool: ToolPool) -> dict[str, frozenset[str]]:
+def _marks(pool: PoolView) -> dict[str, frozenset[str]]:
     """The words of each service's name and title that few other services have: a product, a company."""
     words = {
         service.name: {
@@ -307,7 +310,7 @@ def _named(service: Service) -> list[tuple[Tool, tuple[str, ...]]]:
     return [(tool, words[common:] or (tool.name,)) for tool, words in zip(service.tools, names, strict=True)]
 
 
-def _profile(tool: Tool, name: tuple[str, ...], marks: frozenset[str], pool: ToolPool) -> _Profile:
+def _profile(tool: Tool, name: tuple[str, ...], marks: frozenset[str], pool: PoolView) -> _Profile:
     words = _WORD.findall(tool.description.lower())
     quality = pool.quality(tool.key)
     types = {" ".join(split_words(n)) or n: s.get("type") for n, s in tool.parameters.items()}

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from tdlab.pool.catalogue import PoolIssue
+from tdlab.pool.findings import PoolIssue
 from tdlab.pool.mending import clean_text, mend_schema
 from tdlab.pool.schema import schema_problem
 from tdlab.pool.taxonomy import Taxonomy

@@ -27,7 +27,8 @@ import anyio.to_thread
 from anyio.abc import TaskStatus
 
 from tdlab.errors import HarvestError, PoolError
-from tdlab.pool.catalogue import PoolIssue, ToolPool
+from tdlab.pool.catalogue import ToolPool
+from tdlab.pool.findings import PoolIssue
 from tdlab.pool.intake import Definitions, read_service
 from tdlab.pool.mending import clean_text
 from tdlab.pool.server_config import ServerSpec, read_mcp_config

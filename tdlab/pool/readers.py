@@ -14,18 +14,19 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tdlab.errors import PoolError
 from tdlab.memory import rare_collection
-from tdlab.pool.catalogue import PoolIssue, ToolPool
 from tdlab.pool.cleaning import clean_service
 from tdlab.pool.domains import place_services
+from tdlab.pool.findings import Placement, PoolIssue
 from tdlab.pool.formats import FORMATS, recognise
 from tdlab.pool.intake import Definitions, read_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
 
-__all__ = ["FORMATS", "load"]
+__all__ = ["FORMATS", "Reading", "read_files"]
 
 _GZIP = b"\x1f\x8b"
 _LARGEST = 2 * 1024**3
@@ -58,20 +59,44 @@ class _Loading:
     labels: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def load(
+class Reading(NamedTuple):
+    """What files hold: each service with its place, how its domains were found, and what was wrong with the input."""
+
+    services: list[tuple[Service, str]]
+    placements: list[Placement]
+    issues: list[PoolIssue]
+    files: list[Path]
+
+    def empty(self, issues: Iterable[PoolIssue]) -> PoolError:
+        """The error that no tool of it can be used; ``issues`` say why."""
+        reasons = [
+            f"{issue.where}: {issue.found}" if issue.where else issue.found
+            for issue in issues
+            if issue.severity == "error" or issue.code == "no_tools"
+        ]
+        more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
+        listed = "; ".join(reasons[:_REASONS]) + more
+        return PoolError(
+            f"{_listed(self.files)}: no usable tool ({listed or 'it is empty'})",
+            expected=_KNOWN,
+            do="check that this is the right file",
+        )
+
+
+def read_files(
     paths: str | Path | Iterable[str | Path],
     *,
     format: str | None = None,
     clean: bool = True,
     label: Callable[[Service], Domains] | None = None,
-) -> ToolPool:
-    """The pool of everything in these files and folders (folders in the order of their sorted file names).
+) -> Reading:
+    """Everything in these files and folders (folders in the order of their sorted file names).
 
     In a folder, files whose names end in .json, .jsonl, .ndjson or .gz are read, hidden ones left out; a file that is
     named is read whatever its name. ``format`` insists on one of `FORMATS`. Each service is cleaned
     (`tdlab.pool.cleaning`) unless ``clean`` is False, and all are placed in domains (`tdlab.pool.domains`), by
     ``label`` where one is given and the file says nothing. PoolError: a path that is not there, a
-    single file that is no UTF-8 JSON or JSONL or is truncated, nothing recognisable, no usable tool.
+    single file that is no UTF-8 JSON or JSONL or is truncated, no file to read.
     """
     if format is not None and format not in FORMATS:
         raise PoolError(f"format={format!r}", expected="one of " + ", ".join(FORMATS), do="correct it, or leave it out")
@@ -95,14 +120,10 @@ def load(
         labels=loading.labels,
         label=label,
     )
-    pool = ToolPool._assemble(
-        [(s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)],
-        issues=loading.issues,
-        placements=placed,
-    )
-    if not len(pool):
-        raise _empty(named, pool)
-    return pool
+    services = [
+        (s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)
+    ]
+    return Reading(services, placed, loading.issues, named)
 
 
 def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
@@ -169,22 +190,6 @@ def _unrecognised(document: _Document, format: str | None) -> PoolIssue:
 
 def _issue(code: str, found: str, where: str) -> PoolIssue:
     return PoolIssue(severity="error", code=code, found=found, where=where)
-
-
-def _empty(named: list[Path], pool: ToolPool) -> PoolError:
-    reasons = [
-        f"{issue.where}: {issue.found}" if issue.where else issue.found
-        for issue in pool.issues
-        if issue.severity == "error" or issue.code == "no_tools"
-    ]
-    listed = "; ".join(reasons[:_REASONS]) + (
-        f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
-    )
-    return PoolError(
-        f"{_listed(named)}: no usable tool ({listed or 'it is empty'})",
-        expected=_KNOWN,
-        do="check that this is the right file",
-    )
 
 
 def _listed(paths: list[Path]) -> str:

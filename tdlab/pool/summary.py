@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
-from tdlab.pool.catalogue import ToolPool, heaviest
+from tdlab.pool.findings import PoolView, heaviest
 from tdlab.pool.language import language
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SERVICE_COLUMNS = [
 ]  # fmt: skip
 
 
-def to_frame(pool: ToolPool, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:
+def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:
     """One row a tool (or service), in the pool's order; the columns are listed at `ToolPool.to_frame`."""
     import pandas as pd
 
@@ -83,7 +83,7 @@ def to_frame(pool: ToolPool, *, level: Literal["tool", "service"] = "tool") -> p
     return frame.astype(dict.fromkeys(_HINTS, "boolean"))
 
 
-def report(pool: ToolPool, *, before: ToolPool | None = None) -> pd.DataFrame:
+def report(pool: PoolView, *, before: PoolView | None = None) -> pd.DataFrame:
     """One row a source and schema quality, and one for all (source ``all``), as shares and counts.
 
     Columns: services, tools; ``usable`` (share of tools whose schema is not ``missing``), ``trust`` (mean),
@@ -126,7 +126,7 @@ def report(pool: ToolPool, *, before: ToolPool | None = None) -> pd.DataFrame:
 _ALL = ("all", "")
 
 
-def _measures(pool: ToolPool) -> dict[tuple[str, str], dict[str, float]]:
+def _measures(pool: PoolView) -> dict[tuple[str, str], dict[str, float]]:
     parts: dict[tuple[str, str], list[tuple[bool, float, bool, int]]] = {_ALL: []}
     services: Counter[tuple[str, str]] = Counter()
     for service in pool.services:

@@ -3,11 +3,12 @@
 Four agents with narrow views: the *user* knows its brief, the *assistant* the tools and the conversation, the
 *environment* the state of the world, and the *inspector* the blueprint. `play` brings them together; a `Teacher` writes
 the words of the first two. `ScriptedTeacher` is offline and seeded; `SimulatedEnvironment` is driven by any schema,
-`LiveEnvironment` calls a real MCP server.
+`LiveEnvironment` calls a real MCP server, and `CodingEnvironment` adds the code tool to either.
 """
 
 from __future__ import annotations
 
+from tdlab.rollout.coding import CODE_EXECUTOR, CodeRunner, CodingEnvironment, recorded_output
 from tdlab.rollout.engine import Inspector, Rollout, play
 from tdlab.rollout.environments import Environment, ToolResult
 from tdlab.rollout.live import LiveEnvironment
@@ -16,8 +17,11 @@ from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import AssistantTurn, AssistantView, Request, Teacher, UserBrief, UserTurn, UserView, brief_of
 
 __all__ = [
+    "CODE_EXECUTOR",
     "AssistantTurn",
     "AssistantView",
+    "CodeRunner",
+    "CodingEnvironment",
     "Environment",
     "Inspector",
     "LiveEnvironment",
@@ -32,4 +36,5 @@ __all__ = [
     "UserView",
     "brief_of",
     "play",
+    "recorded_output",
 ]

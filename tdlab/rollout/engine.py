@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tdlab.blueprints.programs import could_be
 from tdlab.records import (
     Blueprint,
     Call,
@@ -20,6 +21,7 @@ from tdlab.records import (
     Tool,
     ToolCall,
     Trajectory,
+    Written,
     digest,
 )
 from tdlab.rollout.environments import Environment
@@ -100,8 +102,14 @@ def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
     """Whether the arguments have every value that the plan knows beforehand."""
     if arguments is None:
         return True
-    known = {p: b.value for p, b in call.arguments.items() if not isinstance(b, Observed)}
-    return all(arguments.get(parameter) == value for parameter, value in known.items())
+    for parameter, binding in call.arguments.items():
+        given = arguments.get(parameter)
+        if isinstance(binding, Written):
+            if not isinstance(given, str) or not could_be(binding, given):
+                return False
+        elif not isinstance(binding, Observed) and given != binding.value:
+            return False
+    return True
 
 
 def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, environment: Environment) -> Rollout:

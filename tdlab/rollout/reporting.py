@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tdlab.blueprints.programs import follow
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.wording import goal_phrase, label, leaves, past, say
 from tdlab.pool.naming import reference, singular
-from tdlab.records import Json, Tool
+from tdlab.records import CODE_TOOL, Json, Tool
 
 __all__ = ["Report", "parsed", "report", "value_at"]
 
@@ -33,6 +34,8 @@ class Report(NamedTuple):
 def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, several: bool = False) -> Report:
     """What a call of ``tool`` changed or found; ``several`` names the call by its first argument."""
     part, result = roles(tool), parsed(content)
+    if tool.key == CODE_TOOL and isinstance(result, dict):
+        return Report(_printed(result.get("stdout")), False)
     verb, _, rest = goal_phrase(tool).partition(" ")
     rest = _SECOND_VERB.split(rest, maxsplit=1)[0]
     if part.nature.effect in ("write", "delete"):
@@ -51,6 +54,27 @@ def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, several: 
     facts = _facts(result, skip=arguments) or _facts(result)
     text = "; ".join(facts) if facts else "there is nothing to report"
     return Report(f"{about}{text[0].upper()}{text[1:]}.", False)
+
+
+def _printed(stdout: Json) -> str:
+    """What a program printed: the entries of an object, the rows of a query, or the lines."""
+    result = parsed(stdout) if isinstance(stdout, str) else stdout
+    if isinstance(result, dict) and isinstance(result.get("rows"), list) and isinstance(result.get("columns"), list):
+        names = [label(str(name)) for name in result["columns"]]
+        rows = [
+            ", ".join(f"{name} {say(value)}" for name, value in zip(names, row, strict=False))
+            for row in result["rows"]
+            if isinstance(row, list)
+        ]
+        facts = rows[:_MOST_FACTS]
+    elif isinstance(result, dict):
+        facts = [f"{label(name)}: {say(value) if value != [] else 'none'}" for name, value in result.items()]
+        facts = facts[:_MOST_FACTS]
+    else:
+        lines = str(stdout or "").replace("\t", " ").splitlines()
+        facts = [" ".join(line.split()) for line in lines[:_MOST_FACTS]]
+    shown = [fact if len(fact) <= 2 * _LONGEST else fact[: 2 * _LONGEST - 1] + "…" for fact in facts if fact]
+    return f"The program gives {'; '.join(shown)}." if shown else "The program printed nothing."
 
 
 def _listing(name: str, key: str, items: list[Json]) -> str:
@@ -94,13 +118,7 @@ def _facts(value: Json, skip: Mapping[str, Json] | tuple[str, ...] = ()) -> list
 
 def value_at(text: str, path: tuple[str | int, ...]) -> Json:
     """The value at ``path`` in a tool message that holds JSON; None where it is not there."""
-    place = parsed(text)
-    for part in path:
-        if isinstance(part, int):
-            place = place[part] if isinstance(place, list) and -len(place) <= part < len(place) else None
-        else:
-            place = place.get(part) if isinstance(place, dict) else None
-    return place
+    return follow(parsed(text), path)
 
 
 def parsed(text: str) -> Json:

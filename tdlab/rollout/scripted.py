@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tdlab.blueprints.programs import written
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, say
-from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, rng_for
+from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, Written, rng_for
 from tdlab.rollout.reporting import report, value_at
 from tdlab.rollout.views import (
     AssistantTurn,
@@ -198,6 +199,14 @@ class ScriptedTeacher:
                 if not all(mentions(said, name, value) for name, value in leaves(binding.value, parameter)):
                     return label(parameter)
                 found[parameter] = binding.value
+            elif isinstance(binding, Written):
+                values: dict[str, Json] = {}
+                for name, source in binding.inputs.items():
+                    value = source.value if isinstance(source, Said) else self._observed(source, view)
+                    if value is None or (isinstance(source, Said) and not mentions(said, source.slot, value)):
+                        return label(source.slot) if isinstance(source, Said) else f"{name} for the {parameter}"
+                    values[name] = value
+                found[parameter] = written(binding, values)
             else:
                 value = self._observed(binding, view)
                 if value is None:

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from tdlab.blueprints.roles import Roles, issued_ids, output_of, roles
 from tdlab.blueprints.values import ordered_pairs
 from tdlab.blueprints.wording import past
-from tdlab.errors import BlueprintError, SchemaError
+from tdlab.errors import BlueprintError, SandboxUnavailable, SchemaError
 from tdlab.pool.naming import reference, singular, split_words
 from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Json, Tool, canonical_json, rng_for
+from tdlab.records import CODE_TOOL, Blueprint, Json, Tool, canonical_json, rng_for
 from tdlab.rollout._inventing import DRAWS, fits, is_scalar
 from tdlab.rollout._searching import matches, narrowed, page_of, paging_fields, told_of, words_of_query
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
@@ -62,6 +62,12 @@ class SimulatedEnvironment:
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
         """Execute one call against the world; invalid arguments and unknown identifiers are error results."""
+        if tool.key == CODE_TOOL:
+            raise SandboxUnavailable(
+                "a program was to run in the simulated world",
+                expected="a sandbox: what code prints is never invented",
+                do="play in a tdlab.rollout.CodingEnvironment",
+            )
         count = self._count.get(tool.key, 0)
         self._count[tool.key] = count + 1
         failure = self._failures.get((tool.key, count))

@@ -111,15 +111,18 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     requests = []
     for turn in sorted({step.turn for step in blueprint.steps}):
         details: dict[str, tuple[str, Json]] = {}
-        goals = [goal_phrase(tools[c.tool]) for step in goal_steps(blueprint, tools, turn) for c in step.calls]
+        wanted = goal_steps(blueprint, tools, turn)
+        goals = [_goal(blueprint, tools, step, c.tool) for step in wanted for c in step.calls]
         remarks: dict[str, None] = {}
         for step in blueprint.steps:
             if step.turn != turn:
                 continue
             if step.kind == "refuse":
                 goals.append(step.request)
+            if step.kind == "code" and step not in wanted:
+                remarks[f"{step.request[0].upper()}{step.request[1:]}."] = None
             for call in step.calls:
-                for binding in call.arguments.values():
+                for binding in call.sources():
                     if isinstance(binding, Observed):
                         remarks |= dict.fromkeys(_choice(blueprint, tools, binding))
                     if not isinstance(binding, Said) or binding.slot in said_before:
@@ -131,6 +134,13 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         said_before |= set(details)
         requests.append(Request(tuple(dict.fromkeys(goals)), tuple(details.values()), tuple(remarks)))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
+
+
+def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str) -> str:
+    if step.kind != "code":
+        return goal_phrase(tools[tool])
+    source = blueprint.step(step.about).calls[0].tool if step.about else None
+    return f"{goal_phrase(tools[source])} and {step.request}" if source else step.request
 
 
 def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: Observed) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from tdlab.sandbox.jobs import (
     GUARANTEES,
+    WORK_FOLDER,
     BackendReport,
     CollectedFile,
     Database,
@@ -36,8 +37,10 @@ from tdlab.sandbox.jobs import (
     LeftBehind,
     Limits,
     Output,
+    held_by,
+    reports_frame,
 )
-from tdlab.sandbox.pool import BACKENDS, Sandbox, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe
+from tdlab.sandbox.pool import BACKENDS, Sandbox, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe, probe_sync
 from tdlab.sandbox.replay import Comparison, Difference, Tolerance, compare_outputs, compare_texts, replay_code
 from tdlab.sandbox.tool import RUN_CODE, CodeOutput, RunsJobs, code_job, run_code
 
@@ -45,6 +48,7 @@ __all__ = [
     "BACKENDS",
     "GUARANTEES",
     "RUN_CODE",
+    "WORK_FOLDER",
     "BackendReport",
     "CodeOutput",
     "CollectedFile",
@@ -66,9 +70,12 @@ __all__ = [
     "compare_outputs",
     "compare_texts",
     "gc",
+    "held_by",
     "open_sandbox",
     "open_sandbox_sync",
     "probe",
+    "probe_sync",
     "replay_code",
+    "reports_frame",
     "run_code",
 ]

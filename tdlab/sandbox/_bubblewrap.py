@@ -28,14 +28,14 @@ from tdlab.errors import SandboxUnavailable
 from tdlab.sandbox import _seccomp
 from tdlab.sandbox._cgroups import Cgroup, CgroupTree
 from tdlab.sandbox._jail import BOOT, Jail, JailBroken, environment, find_python
-from tdlab.sandbox.jobs import Enforcement, Limits
+from tdlab.sandbox.jobs import WORK_FOLDER, Enforcement, Limits
 
 __all__: list[str] = []
 
 INSTALL = "apt-get install bubblewrap python3 (or your distribution's packages of those names)"
 _FIRST_UID = 60600
 _UIDS = 500
-_PASSWD = b"job:x:1000:1000:job:/work:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+_PASSWD = f"job:x:1000:1000:job:{WORK_FOLDER}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n".encode()
 _SHM_BYTES = 16 << 20
 
 
@@ -208,7 +208,7 @@ class Bubblewrap:
             out += ["--ro-bind-try", name, name]
         out += ["--perms", "0444", "--file", str(passwd), "/etc/passwd"]
         out += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--perms", "0700", "--tmpfs", "/dev/shm"]
-        for place in ("/work", "/tmp"):
+        for place in (WORK_FOLDER, "/tmp"):
             out += ["--size", disk, "--perms", "0700", "--tmpfs", place]
         out += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
         out += ["--info-fd", str(info), "--seccomp", str(seccomp), "--", self.python, "-s", "-B", "-c", BOOT]

@@ -28,7 +28,7 @@ from tdlab.sandbox import _owner, _seccomp
 from tdlab.sandbox._bubblewrap import SocketTransport
 from tdlab.sandbox._cgroups import Cgroup, Hierarchies
 from tdlab.sandbox._jail import BOOT, Jail, JailBroken, environment, find_python
-from tdlab.sandbox.jobs import Enforcement, Limits
+from tdlab.sandbox.jobs import WORK_FOLDER, Enforcement, Limits
 
 if TYPE_CHECKING:
     import docker
@@ -221,7 +221,7 @@ class Docker:
             security_opt=["no-new-privileges", f"seccomp={_seccomp.docker_profile()}"],
             ipc_mode="none",
             tmpfs={
-                "/work": f"{disk},{owner}",
+                WORK_FOLDER: f"{disk},{owner}",
                 "/tmp": f"{disk},{owner}",  # noqa: S108 (the jail's own)
                 "/dev/shm": f"rw,nosuid,nodev,noexec,size={_SHM_BYTES},nr_inodes=256,{owner}",  # noqa: S108
             },

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import anyio
 
 from tdlab.sandbox._inside import source
-from tdlab.sandbox.jobs import CollectedFile, Job, JobResult, LeftBehind, Limits, Output, Status, safe_name
+from tdlab.sandbox.jobs import WORK_FOLDER, CollectedFile, Job, JobResult, LeftBehind, Limits, Output, Status, safe_name
 
 __all__: list[str] = []
 
@@ -38,7 +38,7 @@ START_S = 20.0
 _MOST_FRAME = 96 << 20
 
 
-def environment(home: str = "/work") -> dict[str, str]:
+def environment(home: str = WORK_FOLDER) -> dict[str, str]:
     """Every variable that a job sees: nothing of the host's. The hash seed is fixed, so that runs can be repeated."""
     return {
         "HOME": home,
@@ -114,7 +114,7 @@ class Jail:
         settings: dict[str, object] = {
             "python": self.python,
             "bash": "/bin/bash",
-            "environment": environment(self.places[0] if self.places else "/work"),
+            "environment": environment(self.places[0] if self.places else WORK_FOLDER),
             "preload": list(self.preload),
             "memory": limits.memory_mb << 20,
             "processes": limits.processes,
@@ -158,7 +158,7 @@ class Jail:
         files: list[CollectedFile] = []
         try:
             with anyio.fail_after(wall + GRACE_S + (job_size(job) >> 20) * 0.05):
-                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu, home=(self.places or ("/work",))[0]))
+                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu, home=(self.places or (WORK_FOLDER,))[0]))
                 while True:
                     kind, payload = await self._any_frame()
                     if kind in streams:
@@ -236,7 +236,7 @@ def job_size(job: Job) -> int:
     return len(job.stdin) + sum(map(len, job.files.values())) + (len(job.database.content) if job.database else 0)
 
 
-def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = "/work") -> bytes:
+def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_FOLDER) -> bytes:
     """The payload of a job's frame."""
     files = dict(job.files)
     arguments = list(job.arguments)

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from tdlab.errors import SandboxUnavailable
 from tdlab.records import Record
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "GUARANTEES",
+    "WORK_FOLDER",
     "BackendReport",
     "CollectedFile",
     "Database",
@@ -30,8 +34,13 @@ __all__ = [
     "Output",
     "Status",
     "check_required",
+    "held_by",
+    "reports_frame",
     "safe_name",
 ]
+
+WORK_FOLDER = "/work"
+"""Where a job runs, seen from inside its jail: its working directory, the one place that `Job.files` go to."""
 
 Status = Literal["ok", "error", "timeout", "cpu_limit", "memory", "output_limit", "killed", "refused", "sandbox_error"]
 """How a job ended.
@@ -263,6 +272,39 @@ class BackendReport(Record):
     enforced: dict[str, Enforcement] = {}  # noqa: RUF012 (pydantic copies defaults)
     probes: int = 0
     escapes: tuple[str, ...] = ()
+
+
+def held_by(reports: Collection[BackendReport]) -> Literal["none", "docker", "bubblewrap"]:
+    """The first backend that holds, for ``sandbox.backend``; ``none`` where no one does."""
+    holding = {report.name for report in reports if report.available}
+    return "docker" if "docker" in holding else "bubblewrap" if "bubblewrap" in holding else "none"
+
+
+def reports_frame(reports: Collection[BackendReport]) -> pd.DataFrame:
+    """One row a backend: ``backend, available, version, cold_ms, probes, escapes``, who holds what, ``reason, to_do``.
+
+    ``kernel``, ``watchdog`` and ``none`` name the guarantees that each holds.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "backend": report.name,
+            "available": report.available,
+            "version": report.version,
+            "cold_ms": report.cold_ms,
+            "probes": report.probes,
+            "escapes": len(report.escapes),
+            **{
+                level: ", ".join(name for name, found in report.enforced.items() if found.level == level)
+                for level in ("kernel", "watchdog", "none")
+            },
+            "reason": report.reason,
+            "to_do": report.install,
+        }
+        for report in reports
+    ]
+    return pd.DataFrame(rows)
 
 
 class Garbage(Record):

@@ -10,7 +10,8 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 import anyio.from_thread
@@ -30,7 +31,21 @@ from tdlab.sandbox.jobs import (
     check_required,
 )
 
-__all__ = ["BACKENDS", "Backend", "Sandbox", "SyncSandbox", "gc", "open_sandbox", "open_sandbox_sync", "probe"]
+if TYPE_CHECKING:
+    from tdlab.sandbox.replay import Comparison, Tolerance
+    from tdlab.sandbox.tool import CodeOutput
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Sandbox",
+    "SyncSandbox",
+    "gc",
+    "open_sandbox",
+    "open_sandbox_sync",
+    "probe",
+    "probe_sync",
+]
 
 BACKENDS = ("docker", "bubblewrap")
 """The tiers, in the order in which ``auto`` tries them."""
@@ -296,6 +311,14 @@ async def probe(
     return tuple(reports)
 
 
+def probe_sync(
+    *, backends: Collection[str] = BACKENDS, options: dict[str, Any] | None = None
+) -> tuple[BackendReport, ...]:
+    """`probe` for code without an event loop, notebooks included."""
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(partial(probe, backends=backends, options=options))
+
+
 async def gc(*, options: dict[str, Any] | None = None) -> Garbage:
     """Remove the containers and cgroups of harnesses that are no more. What is in use stays."""
     cgroups = await anyio.to_thread.run_sync(_cgroups.collect_garbage)
@@ -332,6 +355,13 @@ class SyncSandbox:
         """Run one job and wait for it; threads may call this at the same time."""
         result: JobResult = self._call(self.sandbox.run, job)
         return result
+
+    def replay(self, job: Job, recorded: CodeOutput, *, tolerance: Tolerance | None = None) -> Comparison:
+        """`tdlab.sandbox.replay_code`: run a recorded program again and compare."""
+        from tdlab.sandbox.replay import replay_code
+
+        compared: Comparison = self._call(partial(replay_code, tolerance=tolerance), self.sandbox, job, recorded)
+        return compared
 
 
 @contextlib.contextmanager

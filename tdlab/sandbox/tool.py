@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from tdlab.records import Annotations, Json, Record, Tool, ToolError, canonical_json
+from tdlab.records import CODE_TOOL, Annotations, Json, Record, Tool, ToolError, canonical_json
 from tdlab.sandbox.jobs import Database, Job, JobResult, Status
 
 __all__ = ["RUN_CODE", "CodeOutput", "RunsJobs", "code_job", "run_code"]
@@ -70,8 +70,8 @@ _OUTPUT: dict[str, Json] = {
 }
 
 RUN_CODE = Tool(
-    service="sandbox",
-    name="run_code",
+    service=CODE_TOOL.partition("/")[0],
+    name=CODE_TOOL.partition("/")[2],
     description=(
         "Run a short program in an isolated sandbox and return what it printed. There is no network and nothing is "
         "kept between calls. Use it to compute, to parse or transform data, or to query a database."

@@ -321,6 +321,25 @@ class RunStore:
                     do="this is a fault of the caller; nothing was written",
                 ) from error
 
+    def rejudge(self, candidates: Iterable[Candidate]) -> None:
+        """Replace what was decided about candidates that are there (accepted, reasons, verdict): all or none of them.
+
+        StoreError where one is not there, or where a trajectory would be accepted twice.
+        """
+        rows = [(*(candidate_row(c)[i] for i in (2, 6, 9)), c.generation, c.position) for c in candidates]
+        with self._transaction() as db:
+            for row in rows:
+                try:
+                    changed = db.execute(
+                        "UPDATE candidates SET accepted = ?, reasons = ?, verdict = ? "
+                        "WHERE generation = ? AND position = ?",
+                        row,
+                    ).rowcount
+                except sqlite3.IntegrityError as error:
+                    raise StoreError(f"candidate {row[3]}.{row[4]}: {error}", do="nothing was written") from error
+                if changed != 1:
+                    raise StoreError(f"there is no candidate {row[3]}.{row[4]}", do="nothing was written")
+
     def last_generation(self) -> Generation | None:
         """The generation committed last; None before the first."""
         row = self._one("SELECT number, record FROM generations ORDER BY number DESC LIMIT 1")

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, said_as, say, says_no, says_yes
 from tdlab.pool.naming import split_words
-from tdlab.records import Json, Message, Said, Step, canonical_json
+from tdlab.records import CODE_TOOL, Json, Message, Said, Step, canonical_json
+from tdlab.verify._programs import ungrounded_code
 from tdlab.verify._shown import show
 from tdlab.verify.evidence import Evidence
 
@@ -49,6 +50,13 @@ def check_grounding(evidence: Evidence) -> str:
             made = evidence.calls[place]
             place += 1
             for parameter, value in made.call.arguments.items():
+                if made.tool is not None and made.tool.key == CODE_TOOL:
+                    found = ungrounded_code(parameter, value, made.call.arguments, heard.knows)
+                    if found is not None:
+                        return (
+                            f"{made.call.name}.{parameter} holds {show(found)}, which nobody said and no call returned"
+                        )
+                    continue
                 schema = made.tool.parameters.get(parameter, {}) if made.tool is not None else {}
                 for name, leaf in _ungrounded(heard, parameter, value, schema):
                     return (
@@ -94,6 +102,11 @@ class _Heard:
             self._values.setdefault(canonical_json(value), set()).update(split_words(name))
             if isinstance(value, str):
                 self._shown.append(value)
+
+    def knows(self, name: str | None, value: Json) -> bool:
+        """Whether the user said the value or a result holds it; None for a value that stands without a name."""
+        nameless = name is None and canonical_json(value) in self._values
+        return nameless or self.told(name or "", value) or self.returned(name or "", value)
 
     def told(self, name: str, value: Json) -> bool:
         """Whether the user said the value, in words of their own or as a yes or no to a question that names it."""
@@ -197,7 +210,7 @@ def _told_more(evidence: Evidence, earlier: str, parameter: str, value: Json) ->
     said = [
         f"{label(b.slot)} {say(b.value)}"
         for _, _, call in evidence.blueprint.calls()
-        for b in call.arguments.values()
+        for b in call.sources()
         if isinstance(b, Said) and b.when == "at_once"
     ]
     goals = [goal_phrase(evidence.tools[key]) for key in evidence.blueprint.tools if key in evidence.tools]

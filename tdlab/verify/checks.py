@@ -8,21 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tdlab.blueprints.wording import leaves
 from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Check, Json, Tool, Trajectory, Verdict, canonical_json
+from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
+from tdlab.rollout.coding import CODE_EXECUTOR, CodeRunner, recorded_output
 from tdlab.rollout.environments import sha256_of
+from tdlab.rollout.reporting import parsed
 from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import offered_names
 from tdlab.verify._shown import show
 from tdlab.verify._spoken import check_disclosure, check_grounding
-from tdlab.verify.evidence import Evidence
+from tdlab.verify.evidence import Evidence, Made
 
 __all__ = ["CHECKS", "Evidence", "verify"]
 
 
-def verify(trajectory: Trajectory, blueprint: Blueprint, tools: Mapping[str, Tool], *, stopped: str = "") -> Verdict:
-    """All checks on one trajectory. ``stopped`` is why its rollout was cut off, if it was."""
-    evidence = Evidence(trajectory, blueprint, tools)
+def verify(
+    trajectory: Trajectory,
+    blueprint: Blueprint,
+    tools: Mapping[str, Tool],
+    *,
+    stopped: str = "",
+    code: CodeRunner | None = None,
+) -> Verdict:
+    """All checks on one trajectory. ``stopped`` is why its rollout was cut off, if it was.
+
+    ``code`` runs programs again; without it a trajectory that holds code is not accepted.
+    """
+    evidence = Evidence(trajectory, blueprint, tools, code)
     checks = [Check(name="completed", passed=not stopped, reason=stopped)]
     for name, check in CHECKS.items():
         reason = check(evidence)
@@ -111,8 +124,9 @@ def _executor(evidence: Evidence) -> str:
             return f"{made.name} was executed with other arguments"
         if receipt.tool != trajectory.tools.get(made.call.name) or receipt.ok == made.result.is_error:
             return f"the receipt of {made.name} is for another call"
-        if receipt.executor.partition(":")[0] != trajectory.environment:
-            return f"{made.name} was executed by {receipt.executor!r}, not by the {trajectory.environment} environment"
+        expected = CODE_EXECUTOR if receipt.tool == CODE_TOOL else trajectory.environment
+        if receipt.executor.partition(":")[0] != expected:
+            return f"{made.name} was executed by {receipt.executor!r}, not by the {expected} environment"
     return f"a receipt is for the call {next(iter(receipts))!r}, which is not in the conversation" if receipts else ""
 
 
@@ -125,11 +139,33 @@ def _replay(evidence: Evidence) -> str:
     for made in evidence.calls:
         if made.tool is None:
             return f"{made.call.name!r} was not offered, so it cannot be executed again"
+        if made.tool.key == CODE_TOOL:
+            continue  # `_code` does it
         again = world.call(made.tool, made.call.arguments, call_id=made.call.id)
         if made.result is None or again.text != made.result.content or again.ok == made.result.is_error:
             return f"executed again, {made.name} returns something else"
     if world.changes() != trajectory.state:
         return "executed again, the calls leave another end state"
+    return ""
+
+
+def _code(evidence: Evidence) -> str:
+    """Programs print again what is on record; SandboxUnavailable where the sandbox itself fails."""
+    for made in evidence.calls:
+        if made.tool is None or made.tool.key != CODE_TOOL or made.result is None:
+            continue
+        if evidence.code is None:
+            return f"{made.name} was not run again: there is no sandbox"
+        recorded = recorded_output(made.result.content)
+        if recorded is None:
+            return f"the result of {made.name} is no answer of the code tool"
+        if recorded.ok == made.result.is_error:
+            return f"{made.name} ended with {recorded.status}, which its message does not say"
+        compared = evidence.code.replay(made.call.arguments, recorded)
+        if not compared.same:
+            where = compared.differences[0] if compared.differences else None
+            told = f": {show(where.recorded)} is on record, it is {show(where.replayed)}" if where else ""
+            return f"run again, {made.name} gives something else ({compared.reason}){told}"
     return ""
 
 
@@ -166,12 +202,34 @@ def _plan(evidence: Evidence) -> str:
                 made = by_id[call_id]
                 if sum(place < made.position for place in users) <= turns.index(step.turn):
                     return f"step {step.id} was carried out before the user asked for it"
+                if step.kind == "code":
+                    reason = _works_as_planned(evidence, made, planned)
+                    if reason:
+                        return f"step {step.id}: {reason}"
+                    continue
                 if set(made.call.arguments) != set(planned.arguments):
                     return f"step {step.id} calls {planned.tool} with other parameters than planned"
                 for parameter, binding in planned.arguments.items():
                     found, expected = made.call.arguments[parameter], evidence.planned(binding)
                     if found != expected or isinstance(found, bool) != isinstance(expected, bool):
                         return f"step {step.id}: {parameter} is {show(found)}, planned was {show(expected)}"
+    return ""
+
+
+def _works_as_planned(evidence: Evidence, made: Made, planned: Call) -> str:
+    """A program is the planned one, or another (a language model's) that prints all that the planned one prints."""
+    expected = {parameter: evidence.planned(binding) for parameter, binding in planned.arguments.items()}
+    if made.call.arguments == expected:
+        return ""
+    if evidence.code is None or made.result is None:
+        return f"{made.name} is another program than planned, and there is no sandbox to compare them"
+    wanted, given = evidence.code.run(expected), recorded_output(made.result.content)
+    if not wanted.ok or given is None or not given.ok:
+        return f"{made.name} is another program than planned and cannot be compared with it"
+    shown = [leaf for _, leaf in leaves(parsed(given.stdout))]
+    for name, leaf in leaves(parsed(wanted.stdout)):
+        if leaf not in shown:
+            return f"{made.name} is another program than planned and does not print the {name} {show(leaf)}"
     return ""
 
 
@@ -223,6 +281,7 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
     "grounding": check_grounding,
     "executor": _executor,
     "replay": _replay,
+    "code": _code,
     "outputs": _outputs,
     "plan": _plan,
     "disclosure": check_disclosure,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from tdlab.records import Blueprint, Json, Literally, Message, Observed, Said, Tool, ToolCall, Trajectory
+from tdlab.blueprints.programs import follow, written
+from tdlab.records import Binding, Blueprint, Json, Message, Observed, Tool, ToolCall, Trajectory, Written
+from tdlab.rollout.coding import CodeRunner
 from tdlab.rollout.engine import Inspector
 from tdlab.rollout.reporting import parsed
 
@@ -35,11 +37,15 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What verification looks at: a trajectory, the blueprint it claims to follow, and the tools by key."""
+    """What verification looks at: a trajectory, the blueprint it claims to follow, and the tools by key.
+
+    ``code`` runs programs again; without it a trajectory that holds code does not count.
+    """
 
     trajectory: Trajectory
     blueprint: Blueprint
     tools: Mapping[str, Tool]
+    code: CodeRunner | None = None
 
     @cached_property
     def results(self) -> Mapping[str, Message]:
@@ -77,17 +83,14 @@ class Evidence:
         """The steps whose first call is to fail."""
         return frozenset(step.id for step in self.blueprint.steps if step.failure is not None)
 
-    def planned(self, binding: Literally | Said | Observed) -> Json:
+    def planned(self, binding: Binding) -> Json:
         """The value that a binding has in this trajectory; None where it has none."""
+        if isinstance(binding, Written):
+            return written(binding, {name: self.planned(source) for name, source in binding.inputs.items()})
         if not isinstance(binding, Observed):
             return binding.value
         ids = self.followed[0].made_by(binding.step, binding.call)
         if not ids:
             return None
-        place = self.answers.get(ids[-1])
-        for part in binding.path:
-            if isinstance(part, int):
-                place = place[part] if isinstance(place, list) and -len(place) <= part < len(place) else None
-            else:
-                place = place.get(part) if isinstance(place, dict) else None
+        place = follow(self.answers.get(ids[-1]), binding.path)
         return [place] if binding.as_list else place

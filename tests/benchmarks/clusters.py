@@ -6,6 +6,7 @@ Run it with the shared pool, or with any other::
     python -m tests.benchmarks.clusters --sizes 5000 20000           # scale alone, at these numbers of tools
     python -m tests.benchmarks.clusters --selection --apricot VENV/bin/python
     python -m tests.benchmarks.clusters --sample 50 --seed 7         # clusters printed for a reader to judge
+    python -m tests.benchmarks.clusters --crossing 40 --seed 7       # dependencies across services, likewise
 
 *Scale* mines whole services, drawn in an order that a seed gives, each size in a process of its own, so that its peak
 memory is its own. A pool larger than the one at hand is grown from it: copies of services under new names, a third of
@@ -212,6 +213,7 @@ from scipy.sparse import csr_matrix
 held = numpy.load(sys.argv[1])
 starts, items, count = held["starts"], held["items"].astype("int32"), int(held["count"])
 X = csr_matrix((numpy.ones(len(items)), items, starts.astype("int32")), shape=(len(starts) - 1, count))
+MaxCoverageSelection(3, optimizer=sys.argv[3]).fit(X[:20])  # compiles what is compiled once
 began = time.perf_counter()
 model = MaxCoverageSelection(int(sys.argv[2]), optimizer=sys.argv[3]).fit(X)
 print(json.dumps({"seconds": time.perf_counter() - began, "objective": float(sum(model.gains))}))
@@ -329,6 +331,19 @@ def sample(mined: Mined, pool: Any, count: int, seed: int) -> str:
     return "\n\n".join(readable(i, cluster, pool, services) for i, cluster in enumerate(drawn, start=1))
 
 
+def crossing(mined: Mined, pool: Any, count: int, seed: int) -> str:
+    """``count`` dependencies across services, drawn at random without replacement, to be read."""
+    edges = [e for e in mined.dependencies.edges if e.evidence and e.evidence[0].kind == "shared-entity"]
+    drawn = rng_for("benchmark crossing", seed).sample(edges, min(count, len(edges)))
+    lines = [f"{len(edges)} dependencies across services"]
+    for number, edge in enumerate(drawn, start=1):
+        source, target = pool.tools[edge.source], pool.tools[edge.target]
+        lines.append(f"{number}. {edge.score:.2f} {edge.evidence[0].detail}")
+        lines.append(f"    {source.key}: {_cut(source.description, 90)}")
+        lines.append(f"    {target.key}.{edge.parameter}: {_cut(target.description, 90)}")
+    return "\n".join(lines)
+
+
 def reselection(mined: Mined) -> dict[str, float]:
     """Wall time in seconds of `Mined.reselect` for moves of a slider."""
     moves = {
@@ -349,6 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--naive", type=int, default=4_000, help="candidates that the naive greedy gets")
     parser.add_argument("--apricot", help="a Python interpreter that can import apricot")
     parser.add_argument("--sample", type=int, help="print so many clusters, drawn at random")
+    parser.add_argument("--crossing", type=int, help="print so many dependencies across services, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -359,7 +375,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(measured(options.pool, options.one)) + "\n")
         return 0
     write = sys.stdout.write
-    if options.sample is None and not options.selection:
+    if options.sample is None and options.crossing is None and not options.selection:
         for row in scale(options.pool, options.sizes or SIZES):
             write(
                 f"{row['tools']:7d} tools  {row['seconds']:7.2f} s, CPU {row['cpu']:7.2f} s"
@@ -375,6 +391,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mined = mine(pool)
     if options.sample is not None:
         write(sample(mined, pool, options.sample, options.seed) + "\n")
+        return 0
+    if options.crossing is not None:
+        write(crossing(mined, pool, options.crossing, options.seed) + "\n")
         return 0
     write(json.dumps(selection(mined, apricot=options.apricot, naive=options.naive), indent=2) + "\n")
     write(json.dumps(coverage(mined, pool), indent=2) + "\n")

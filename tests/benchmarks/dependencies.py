@@ -15,6 +15,10 @@ Held out from any recording, the bundled pool gives a second measure: its servic
 have formats of their own (``^fo-[a-z0-9]{9}$``), so that a field and a parameter of one name and one format are
 surely one value. The declared outputs are hidden, and the miner has to find these pairs from names, inputs and prose.
 
+Across services the miner only speaks of shared entities (a repository, an address, a ticker). The report says what the
+values of the observed pairs across services filled: where all of them are words of a search or names of things, as in
+the default recordings, the ranking across services says nothing about shared entities, for or against.
+
 What this does not cover: a pair that no recording happened to use counts as wrong, so no miner can reach 1; and a value
 that the user said, or that both calls merely echo, counts as observed when it stands in A's answer.
 """
@@ -34,6 +38,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from tdlab.clusters import mine_dependencies
+from tdlab.clusters._words import kind_of, world_name
 from tdlab.clusters.returns import Returns
 from tdlab.pool.catalogue import ToolPool
 from tdlab.pool.naming import nature, reference, singular, split_words
@@ -44,12 +49,16 @@ Pair = tuple[str, str]
 
 
 class Observed(NamedTuple):
-    """What the recordings hold: tools that were called, observed pairs with counts, services that occurred together."""
+    """What the recordings hold: tools that were called, observed pairs with counts, services that occurred together.
+
+    ``filled`` counts for each pair the parameters of the second tool that a value of the first stood in.
+    """
 
     tools: set[str]
     pairs: Counter[Pair]
     together: set[tuple[str, str]]
     unknown: Counter[str]
+    filled: dict[Pair, Counter[str]]
 
 
 class Ranking(NamedTuple):
@@ -118,7 +127,7 @@ def resolve(key: str, tools: Mapping[str, Tool], by_name: Mapping[str, list[Tool
 def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Observed:
     """Tools, dataflow and company kept in the recordings."""
     by_name = resolver(tools)
-    seen = Observed(set(), Counter(), set(), Counter())
+    seen = Observed(set(), Counter(), set(), Counter(), {})
     for trajectory in trajectories:
         earlier: list[tuple[str, str]] = []
         results = trajectory.results()
@@ -133,10 +142,12 @@ def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Ob
             services.add(tools[key].service)
             parameters = tools[key].parameters
             said = {n: v for n, v in call.arguments.items() if not (n.startswith("__") and n in parameters)}
-            values = set(values_of(said))
+            values = {name: set(values_of(value)) for name, value in said.items()}
             for other, text in earlier:
-                if other != key and any(value in text for value in values):
+                filled = [name for name, own in values.items() if any(value in text for value in own)]
+                if other != key and filled:
                     seen.pairs[other, key] += 1
+                    seen.filled.setdefault((other, key), Counter()).update(filled)
             if call.id in results:
                 earlier.append((key, results[call.id].content))
         seen.together.update((a, b) for a in services for b in services if a != b)
@@ -338,8 +349,27 @@ def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str
                 part["curve"] = result.curve
                 part["services"] = _by_service(pairs, scores, seen.pairs, tools)
                 part["errors"] = _errors(pairs, scores, seen.pairs, tools, hits)
+        part["filled"] = kinds_filled(pairs, seen, tools)
         report[name] = part
     return report
+
+
+def kinds_filled(pairs: Sequence[Pair], seen: Observed, tools: Mapping[str, Tool]) -> dict[str, list[str]]:
+    """Observed pairs by what the value filled most often: a shared entity that the miner knows, or words of a kind.
+
+    Only the first kind can be told from definitions without guessing what a service holds.
+    """
+    found: dict[str, list[str]] = {}
+    for a, b in pairs:
+        if (a, b) in seen.filled:
+            counts = seen.filled[a, b]
+            parameter = min(counts, key=lambda name: (-counts[name], name))
+            concept = world_name(parameter)[0]
+            kind = (
+                f"shared entity ({concept})" if concept else kind_of(parameter, tools[b].parameters.get(parameter, {}))
+            )
+            found.setdefault(kind, []).append(f"{a} -> {b}.{parameter}")
+    return {kind: sorted(found[kind]) for kind in sorted(found, key=lambda kind: (-len(found[kind]), kind))}
 
 
 def _by_service(
@@ -412,6 +442,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines.append("\nwrong and missed among the first R pairs in service, by what the calls do:")
     for kind, counts in report["in_service"]["errors"].items():
         lines.append(f"  {kind}: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    lines.append("\nwhat the values filled in pairs across services:")
+    for kind, found in report["across"]["filled"].items():
+        lines.append(f"  {kind} {len(found)}: " + ", ".join(found[:3]) + (" ..." if len(found) > 3 else ""))
     lines.append(
         f"\nbundled pool, declared outputs hidden: {report['held_out']['declared']} of {report['held_out']['pairs']}"
         f" pairs declared, {report['held_out']['found_out']} of them found out"

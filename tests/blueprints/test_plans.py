@@ -89,14 +89,14 @@ def test_any_sequence_of_mutations_stays_coherent(seed: int, names: list[str]) -
     assert breed(base, names, room, seed=seed) == bred
 
 
-def test_a_code_step_is_refused_until_there_is_a_sandbox() -> None:
+def test_a_code_step_is_refused_where_there_is_no_code_tool() -> None:
     room = workshop(0)
     base = plan(room.cluster, room.tools, seed=0)
-    with pytest.raises(SandboxUnavailable, match="no sandbox"):
+    with pytest.raises(SandboxUnavailable, match="no code tool"):
         mutate(base, "add_code_step", room, seed=0)
     bred = breed(base, ["add_code_step"], room, seed=0)
     assert bred.applied == ()
-    assert "sandbox" in bred.refused["add_code_step"]
+    assert "no code tool" in bred.refused["add_code_step"]
     assert "add_code_step" in MUTATIONS
 
 

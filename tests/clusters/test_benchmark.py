@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -54,6 +55,21 @@ def test_recorded_dataflow_is_found(shared: Path) -> None:
         for name, row in inside["rankings"].items()
         if name != "tdlab"
     )
+    filled = report["across"]["filled"]
+    assert sum(map(len, filled.values())) == report["across"]["observed"] == 17
+    assert not any(kind.startswith("shared entity") for kind in filled), "now the ranking across would say something"
+
+
+def test_what_values_filled_across_services_is_told() -> None:
+    def made(service: str, name: str, **parameters: str) -> Tool:
+        properties = {parameter: {"type": kind} for parameter, kind in parameters.items()}
+        return Tool(service=service, name=name, input_schema={"type": "object", "properties": properties})
+
+    tools = {t.key: t for t in (made("a", "find"), made("b", "scan", repository="string", query="string"))}
+    pair = ("a/find", "b/scan")
+    for counts, kind in ((Counter(repository=2, query=1), "shared entity (repository)"), (Counter(query=1), "prose")):
+        seen = benchmark.Observed(set(), Counter({pair: 1}), set(), Counter(), {pair: counts})
+        assert list(benchmark.kinds_filled([pair, ("b/scan", "a/find")], seen, tools)) == [kind]
 
 
 def test_declared_identifiers_are_found_with_outputs_hidden() -> None:
@@ -104,6 +120,7 @@ def test_the_benchmark_of_clusters_runs_on_any_pool(tmp_path: Path, capsys: pyte
     assert report["naive greedy"]["same_objective"]
     rows = scale.coverage(mined, pool, seeds=2)["rows"]
     assert all(row["ratio"] is None or row["ratio"] > 1.0 for row in rows)
+    assert scale.crossing(mined, pool, 3, seed=1).count("\n") == 9
     text = scale.sample(mined, pool, 5, seed=1)
     assert text.count("## ") == 5
     assert text == scale.sample(mined, pool, 5, seed=1) != scale.sample(mined, pool, 5, seed=2)

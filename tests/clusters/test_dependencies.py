@@ -233,3 +233,21 @@ def test_a_graph_can_be_made_by_hand() -> None:
     graph = DependencyGraph([edge], ["a/x", "a/y"])
     assert graph.into("a/y") == graph.out_of("a/x") == (edge,)
     assert graph.into("a/x") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "described", "joined"),
+    [("forgejo-scan", "", True), ("scan", "for Forgejo", True), ("scan", "for Gitlore", False)],
+)
+def test_a_value_of_a_platform_goes_to_services_that_speak_of_it(name: str, described: str, joined: bool) -> None:
+    """A repository of one forge is none of another's, whatever the parameter is called."""
+    hosts = [
+        tool("forgejo", "search_repositories", "Search repositories. Returns repository names.", query="string"),
+        tool("forgejo", "get_repository", "Get a repository.", repository="string"),
+    ]
+    scanner = Service(
+        name=name, description=described, domains={"software": 1.0},
+        tools=(tool(name, "scan_repository", "Scan a repository for secrets.", repository="string"),),
+    )  # fmt: skip
+    graph = mine_dependencies(pool(hosts, scanner, forgejo="software"))
+    assert bool([e for e in graph.into(f"{name}/scan_repository") if e.parameter == "repository"]) is joined

@@ -192,9 +192,63 @@ def test_a_pair_in_a_service_is_tied_to_its_siblings() -> None:
         tool("studio", "create_take", "Record a take.", title="string"),
         tool("studio", "delete_take", "Delete a take.", take_id="string"),
     ]
-    others = [tool("studio", f"set_{what}", f"Set the {what}.", decibel="number") for what in ("gain", "reverb")]
+    others = [tool("studio", f"set_{what}", f"The {what} of a take.", decibel="number") for what in ("gain", "reverb")]
     mined = mine(pool(*many([pair + others])))
     assert {t.key for t in pair + others} <= {k for c in mined.clusters for k in c.tools}
+
+
+def test_one_service_alone_is_no_reason_to_stand_together() -> None:
+    demo = [
+        tool("demo", "add_numbers", "Sum of both.", a="number", b="number"),
+        tool("demo", "shout", "Upper case.", words="string"),
+        tool("demo", "sleep", "Wait a while.", steps="integer"),
+    ]
+    mined = mine(pool(*many([demo])))
+    assert not {t.key for t in demo} & {k for c in mined.clusters for k in c.tools}
+
+
+def test_a_fork_under_another_name_is_no_company() -> None:
+    def rocks(name: str) -> list[Tool]:
+        return [
+            tool(name, "read_query", "Execute a SELECT query that returns a result set.", query="string"),
+            tool(name, "write_query", "Execute a DDL or DML command without a result set.", query="string"),
+        ]
+
+    mined = mine(pool(*many([rocks("star-rocks"), rocks("starrocks-mirror")])))
+    homes = [{k.partition("/")[0] for k in c.tools} for c in mined.clusters]
+    assert not any({"star-rocks", "starrocks-mirror"} <= home for home in homes)
+
+
+def test_of_equal_sources_those_that_speak_of_the_target_are_kept() -> None:
+    """A feed of quotes has dozens of lists that could tell a symbol; the alphabet is no reason to choose among them."""
+    output = {"type": "object", "properties": {"symbol": {"type": "string"}}}
+
+    def feed(name: str, description: str) -> Tool:
+        return tool("feed", name, description, page="integer").model_copy(update={"output_schema": output})
+
+    others = [feed(f"list_{i:02}_things", f"List the things of series {i}.") for i in range(60)]
+    near = feed("list_zebra_ratios", "List ratios of a balance sheet.")
+    target = tool("feed", "get_balance_ratios", "Ratios of a balance sheet.", symbol="string")
+    graph = mine_dependencies(pool([*others, near, target]))
+    sources = [e.source for e in graph.into(target.key) if e.parameter == "symbol"]
+    assert near.key in sources
+    assert len(sources) == 16, "the others are as sure, and the alphabet would have chosen among them"
+
+
+def test_growth_stays_with_the_affair_once_there_are_tools_enough() -> None:
+    graph = DependencyGraph(
+        [
+            Dependency(source="s/a", target="s/b", parameter="p", score=0.6),
+            Dependency(source="s/b", target="s/c", parameter="p", score=0.6),
+            Dependency(source="s/c", target="s/far", parameter="p", score=0.6),
+            Dependency(source="s/c", target="s/strong", parameter="p", score=0.9),
+        ],
+        ["s/a", "s/b", "s/c", "s/far", "s/strong"],
+    )
+    words = {"s/a": {"ship": 1.0}, "s/b": {"ship": 1.0}, "s/c": {"ship": 1.0}, "s/far": {"tax": 1.0}}
+    kept = grow(graph, min_tools=3, max_tools=5, per_tool=1, topics={**words, "s/strong": {"tax": 1.0}})
+    from_a = {graph.tools[i] for i in next(c for c in kept if c.order[0] == 0).tools}
+    assert from_a == {"s/a", "s/b", "s/c", "s/strong"}
 
 
 def test_a_tool_whose_name_has_a_slash_belongs_to_its_own_service() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tdlab.config import SandboxConfig
 from tdlab.errors import SandboxUnavailable
 from tdlab.sandbox import Limits, SyncSandbox, open_sandbox_sync
 
@@ -26,7 +27,7 @@ LIMITS = Limits(
 BACKENDS = [
     pytest.param("bubblewrap", id="bubblewrap"),
     pytest.param("watchdog", id="bubblewrap-without-cgroups"),
-    pytest.param("docker", id="docker", marks=pytest.mark.docker),
+    pytest.param("docker", id="docker"),
 ]
 
 
@@ -108,6 +109,14 @@ def sandbox(backend: tuple[str, dict[str, Any]]) -> Iterator[SyncSandbox]:
             yield opened
     except SandboxUnavailable as error:
         missing(name, error.found)
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> SandboxConfig:
+    """The sandbox of runs: the jail that is cheaper to start."""
+    if not shutil.which("bwrap"):
+        missing("bubblewrap", "bwrap is not installed")
+    return SandboxConfig(backend="bubblewrap")
 
 
 @pytest.fixture

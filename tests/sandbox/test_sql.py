@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tdlab.sandbox import Database, Job, JobResult, SyncSandbox
+from tdlab.sandbox import WORK_FOLDER, Database, Job, JobResult, SyncSandbox
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,14 @@ def test_a_semicolon_in_a_text_does_not_end_a_statement(sandbox: SyncSandbox, sh
         "create temp table y(a)",
         "attach database '/tmp/other.db' as other",
         "attach ':memory:' as m",
-        "vacuum into '/work' || '/copy.db'",
+        f"vacuum into '{WORK_FOLDER}/copy.db'",
         "pragma writable_schema = 1",
         "pragma query_only = 0",
         "pragma journal_mode = wal",
-        "pragma temp_store_directory = '/work'",
+        f"pragma temp_store_directory = '{WORK_FOLDER}'",
         "select load_extension('/usr/lib/x.so')",
         "select readfile('/etc/passwd')",
-        "select writefile('/work' || '/x', 'y')",
+        f"select writefile('{WORK_FOLDER}/x', 'y')",
         "select * from nothing",
         "selec 1",
         "select 1 +",
@@ -87,7 +87,7 @@ def test_a_writable_copy_can_be_changed_and_the_original_is_not(sandbox: SyncSan
 
 
 def test_a_writable_copy_still_attaches_nothing(sandbox: SyncSandbox, shop: bytes) -> None:
-    for code in ("attach '/work' || '/x' as x", "vacuum into '/work' || '/y'", "select load_extension('x')"):
+    for code in (f"attach '{WORK_FOLDER}/x' as x", f"vacuum into '{WORK_FOLDER}/y'", "select load_extension('x')"):
         assert query(sandbox, shop, code, writable=True).status == "error"
 
 

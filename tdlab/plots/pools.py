@@ -1,0 +1,155 @@
+"""The figure of a pool, and its parts: domains, quality of schemas by source, trust, sizes of services.
+
+Every ``compute_*`` takes the frame of tools (`ToolPool.to_frame`), whole or filtered: one row a tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from tdlab.plots.bars import draw_bars, draw_nothing
+from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
+from tdlab.pool import Taxonomy, ToolPool
+from tdlab.pool.quality import GRADES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "compute_pool_domains",
+    "compute_pool_grades",
+    "compute_service_sizes",
+    "plot_pool",
+    "plot_pool_domains",
+    "plot_pool_grades",
+    "plot_pool_trust",
+    "plot_service_sizes",
+    "plot_tools",
+]
+
+_COLOURS: dict[str, str] = dict(
+    zip(GRADES, ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#BBBBBB"), strict=True)
+)
+_NOTHING = "no tool meets the filters"
+
+
+def compute_pool_domains(tools: pd.DataFrame) -> pd.DataFrame:
+    """One row a domain (the heaviest of each tool's service), most tools first: ``domain``, ``title``, ``tools``."""
+    import pandas as pd
+
+    taxonomy = Taxonomy.bundled()
+    counts = tools["domain"].value_counts()
+    rows = sorted(((str(name), int(number)) for name, number in counts.items()), key=lambda row: (-row[1], row[0]))
+    titled = [(d, taxonomy[d].title if d in taxonomy else d or "unknown", number) for d, number in rows]
+    return pd.DataFrame(titled, columns=["domain", "title", "tools"])
+
+
+def compute_pool_grades(tools: pd.DataFrame) -> pd.DataFrame:
+    """One row a source, most tools first, with a column a grade of schema (`tdlab.pool.quality`): counts of tools."""
+    import pandas as pd
+
+    table = pd.crosstab(tools["source"].where(tools["source"] != "", "(no source given)"), tools["grade"])
+    table = table.reindex(columns=list(GRADES), fill_value=0)
+    totals = table.sum(axis=1)
+    order = sorted(table.index, key=lambda source: (-totals[source], source))
+    return table.reindex(order).rename_axis(index="source", columns=None)
+
+
+def compute_service_sizes(tools: pd.DataFrame) -> pd.DataFrame:
+    """One row a service, most tools first: ``service``, ``tools``."""
+    sizes = tools.groupby("service", sort=True).size().rename("tools").reset_index()
+    return sizes.sort_values(["tools", "service"], ascending=[False, True], ignore_index=True)
+
+
+def plot_pool_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Bars of the number of tools in each domain; takes `compute_pool_domains`."""
+    ax = new_axes(ax)
+    if not len(domains):
+        return draw_nothing(ax, _NOTHING)
+    draw_bars(ax, list(domains["title"]), list(domains["tools"]))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set(xlabel="tools", title=f"Domains ({len(domains)})")
+    return ax
+
+
+def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Stacked bars: tools of each source by the grade of their schema; takes `compute_pool_grades`."""
+    ax = new_axes(ax)
+    if not len(grades):
+        return draw_nothing(ax, _NOTHING)
+    places = list(range(len(grades), 0, -1))
+    left = [0] * len(grades)
+    for grade in grades.columns:
+        values = [int(value) for value in grades[grade]]
+        if any(values):
+            ax.barh(places, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
+        left = [start + value for start, value in zip(left, values, strict=True)]
+    ax.set_yticks(places, [label(str(source)) for source in grades.index])
+    ax.set(title="Tools by source and schema", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.tick_params(axis="y", length=0)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, handlelength=1.0, columnspacing=1.0)
+    return ax
+
+
+def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Histogram of the trust in the tools' schemas, in [0, 1]; takes the frame of tools."""
+    ax = new_axes(ax)
+    if not len(tools):
+        return draw_nothing(ax, _NOTHING)
+    ax.hist(tools["trust"], bins=[i / 20 for i in range(21)], color=PALETTE[2], edgecolor="white", linewidth=0.4)
+    ax.set(xlabel="trust in the schema", ylabel="tools", title=f"Trust (mean {tools['trust'].mean():.2f})", xlim=(0, 1))
+    return ax
+
+
+def plot_service_sizes(sizes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Histogram of tools a service, in bins that double; takes `compute_service_sizes`."""
+    ax = new_axes(ax)
+    if not len(sizes):
+        return draw_nothing(ax, _NOTHING)
+    edges = [1]
+    while edges[-1] <= int(sizes["tools"].max()):
+        edges.append(2 * edges[-1])
+    counts = [int(((sizes["tools"] >= low) & (sizes["tools"] < 2 * low)).sum()) for low in edges[:-1]]
+    names = [str(low) if low == 1 else f"{low}\N{EN DASH}{2 * low - 1}" for low in edges[:-1]]
+    ax.bar(range(len(counts)), counts, color=PALETTE[1], width=0.85)
+    ax.set_xticks(range(len(counts)), names)
+    ax.set(xlabel="tools of the service", ylabel="services", title=f"Services ({len(sizes):,})")
+    if len(names) > 6:
+        ax.tick_params(axis="x", labelsize=6, rotation=30)
+    return ax
+
+
+def plot_tools(tools: pd.DataFrame, *, title: str = "", margin: str = "") -> Figure:
+    """The four parts for a frame of tools, whole or filtered, with a title and a small line in the margin."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    frames: Mapping[str, tuple[Callable[..., Axes], pd.DataFrame]] = {
+        "domains": (plot_pool_domains, compute_pool_domains(tools)),
+        "grades": (plot_pool_grades, compute_pool_grades(tools)),
+        "trust": (plot_pool_trust, tools),
+        "sizes": (plot_service_sizes, compute_service_sizes(tools)),
+    }
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 5.6))
+        figure.set_layout_engine("constrained", rect=(0.01, 0.03, 0.98, 0.97))
+        axes = figure.subplot_mosaic(
+            [["domains", "grades"], ["domains", "trust"], ["domains", "sizes"]], height_ratios=[1.3, 1, 1]
+        )
+        for name, (plot, frame) in frames.items():
+            plot(frame, ax=axes[name])
+        figure.suptitle(label(title, most=100), fontsize=9, x=0.01, ha="left")
+        figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
+def plot_pool(pool: ToolPool) -> Figure:
+    """The figure of a pool: domains beside schemas by source, trust and sizes, with its fingerprint in the margin."""
+    title = f"{len(pool):,} tools of {len(pool.services):,} services"
+    return plot_tools(pool.to_frame(), title=title, margin=f"pool {pool.fingerprint[:16]}")
