@@ -16,7 +16,7 @@ from tdlab.diversity import Gain
 __all__ = ["MOST_DRAFTS", "Gauges", "Plateau", "number_of_drafts", "rarity", "read_gauges", "strength", "weigh"]
 
 _FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
-_DOMAIN_FULL_AT = 0.02  # for domains: where a pool is even, chance alone comes within two hundredths of the ceiling
+_DOMAIN_FULL_AT = 0.005  # for domains: where a pool is even, chance alone comes within a hundredth of the ceiling
 MOST_DRAFTS = 7
 """Drafts bred for one order when steering is fully on."""
 
