@@ -6,6 +6,7 @@ time) is in it. The headline dial is ``target``: how many verified trajectories 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,7 +30,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ClusterConfig(_Section):
@@ -184,12 +185,12 @@ class RunConfig(_Section):
         """Read a YAML file; ConfigError says what is wrong with it."""
         try:
             text = Path(path).read_text(encoding="utf-8")
-            values = yaml.safe_load(text)
+            values = yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader that refuses repeated keys
         except OSError as error:
             raise ConfigError(
                 f"{path}: cannot be read ({error.strerror})", expected="a YAML config file", do="check the path"
             ) from None
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
+        except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise ConfigError(
                 f"{path}: is not UTF-8 YAML ({error})", expected="a YAML mapping", do="write one with RunConfig.to_yaml"
             ) from None
@@ -225,6 +226,20 @@ class RunConfig(_Section):
                     raise ConfigError(f"no config section {section!r}", do="use the sections of tdlab.RunConfig")
             place[key] = value
         return type(self).from_mapping(values)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no mapping names a key twice; plain YAML lets the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
 
 
 def _explain(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:

@@ -20,7 +20,7 @@ from tdlab.clusters import Mined, mine
 from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features
-from tdlab.errors import ConfigError, PoolError
+from tdlab.errors import ConfigError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Progress, Studio, evolve
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool, nature
@@ -48,6 +48,8 @@ _WATCHED = (
     "pyarrow",
     "mcp",
 )
+_DECISIVE = ("tdlab", "jsonschema-rs", "faker", "rstr", "datasketch")
+"""Libraries whose version decides what a trajectory holds, or which are kept."""
 
 
 def run(
@@ -102,6 +104,7 @@ def run(
             if store.status == "complete":
                 _derive_all(store, pool, reporter)
                 return open_run(out)
+            _same_makers(store)
             if store.mining() is None:
                 reporter.stage("clusters")
                 _mine(store, pool, config, mined, live=live)
@@ -284,6 +287,22 @@ def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
 def _worded(issue: PoolIssue) -> str:
     name = "/".join(part for part in (issue.service, issue.tool) if part is not None)
     return f"{name}: {issue.found}" if name else issue.found
+
+
+def _same_makers(store: RunStore) -> None:
+    """RunMismatch where what is there was made by other versions: the whole would be a function of nothing."""
+    (_, first), (_, now) = store.sessions[0], store.sessions[-1]
+    other = [
+        f"{name} {first[name]} there and {now[name]} here"
+        for name in _DECISIVE
+        if name in first and first[name] != now[name]
+    ]
+    if other and store.last_generation() is not None:
+        raise RunMismatch(
+            f"{store.path}: was begun with other versions: {', '.join(other)}",
+            expected="the same versions, to resume it",
+            do="install those, or start another run with --out",
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -55,16 +55,18 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "matplotlib": "tdlab.plots",
     "mcp": ("tdlab.pool.live", "tdlab.sandbox.server"),
     "mcp_types": ("tdlab.pool.live", "tdlab.sandbox.server"),
-    "openai": "tdlab.rollout",
+    "openai": ("tdlab.rollout", "tdlab.embedding"),
     "pyarrow": "tdlab.store.formats",
     "rstr": "tdlab.blueprints",
     "seaborn": "tdlab.plots",
+    "sentence_transformers": "tdlab.embedding",
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
     "yaml": "tdlab.config",
 }
-"""The one module or room that may import each library; two where one is the client and one the server, or the jail."""
+"""The one module or room that may import each library; two where one is the client and one the server, or the jail, and
+where one speaks with models and one asks for embeddings."""
 
 FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "rich", "scipy"}
 """Libraries that any room may import: the language that the rooms speak with each other."""
@@ -206,7 +208,8 @@ def test_each_library_has_one_door() -> None:
 
 def test_every_imported_library_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in project["dependencies"]}
+    lines = [*project["dependencies"], *project["optional-dependencies"]["embedding"]]
+    declared = {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
     faults = []
     for module in modules():
         for found in module.imports():

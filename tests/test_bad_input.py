@@ -377,3 +377,43 @@ def test_servers_that_are_no_file(tdlab: Tdlab, tmp_path: Path) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {"gone": {"command": "no-such-server-anywhere"}}}')
     explains(tdlab("harvest", tmp_path / "mcp.json", "-o", tmp_path / "pool.jsonl", "--timeout", 5), "gone")
     assert not (tmp_path / "pool.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("target: 2\ntarget: 500\n", ("'target' is there twice",)),
+        ("verify: {near_duplicate: 0.5, near_duplicate: 0.9}\n", ("'near_duplicate' is there twice",)),
+        ("[" * 3000 + "]" * 3000, ("is not UTF-8 YAML",)),
+        ("target: '7'\n", ("target is '7'",)),
+        ("seed: true\n", ("seed is True",)),
+    ],
+)
+def test_a_config_that_could_be_misread(tdlab: Tdlab, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    explains(tdlab("run", "-c", tmp_path / "c.yaml", "-o", tmp_path / "run"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_begun_by_other_versions_is_not_mixed(
+    tdlab: Tdlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = small_pool_file(tmp_path)
+    few = ("run", "-p", pool, "-o", tmp_path / "run", "-n", 200, *MANY_GENERATIONS, "--set", "evolution.patience=1",
+           "--set", "verify.near_duplicate=0.1")  # fmt: skip
+    assert tdlab(*few)[0] == 1
+    before = (tmp_path / "run" / "dataset.jsonl").read_bytes()
+    from tdlab import pipeline
+
+    versions = pipeline._versions()
+    monkeypatch.setattr(pipeline, "_versions", lambda: {**versions, "faker": "0.0.1"})
+    explains(tdlab(*few), f"faker {versions['faker']} there and 0.0.1 here")
+    monkeypatch.setattr(pipeline, "_versions", lambda: {**versions, "matplotlib": "0.0.1"})
+    assert tdlab(*few)[0] == 1, "figures may be drawn by another version"
+    assert (tmp_path / "run" / "dataset.jsonl").read_bytes() == before
+
+
+def test_a_file_that_only_looks_like_a_runs_own_is_left_alone(tdlab: Tdlab, tmp_path: Path) -> None:
+    (tmp_path / "issues.jsonl").write_text("mine\n", encoding="utf-8")
+    explains(tdlab("run", "-p", small_pool_file(tmp_path), "-n", 1, "-o", tmp_path), "issues.jsonl")
+    assert (tmp_path / "issues.jsonl").read_text(encoding="utf-8") == "mine\n"

@@ -206,6 +206,14 @@ def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> 
     assert "H_dom" in command("profile", made)[1]
 
 
+def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_path: Path) -> None:
+    status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--likeness", 0.9)
+    assert status == 0, err
+    assert f"dataset.jsonl: {TARGET} trajectories, format openai" in err
+    assert (tmp_path / "map.png").stat().st_size
+    assert "Collapses: " in out
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, tmp_path: Path, suffix: str) -> None:
     status, out, _ = command("export", tmp_path / f"set{suffix}", "-r", made)

@@ -11,7 +11,14 @@ from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
 from tdlab.evolution.replay import CachedCandidates, cached_candidates, replay
 from tdlab.panels import TuningPanel, tune_evolution
-from tdlab.plots import ReplayCanvas, compute_acceptance, compute_map, plot_acceptance, plot_map, plot_replay
+from tdlab.plots import (
+    ReplayCanvas,
+    compute_acceptance,
+    compute_replay_map,
+    plot_acceptance,
+    plot_replay,
+    plot_replay_map,
+)
 from tests.jobs import small_pool
 
 CONFIG = tdlab.RunConfig(target=15, seed=2).with_values(evolution__batch=5)
@@ -101,7 +108,7 @@ def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedC
 
 def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates) -> None:
     found = replay(candidates, EvolutionConfig(batch=5), target=15)
-    bars, cells = compute_acceptance(found), compute_map(found)
+    bars, cells = compute_acceptance(found), compute_replay_map(found)
     assert bars["candidates"].sum() == len(candidates)
     assert bars.set_index("outcome").loc["kept", "candidates"] == 15
     frame = found.candidates.explode("kinds")
@@ -120,7 +127,7 @@ def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates
 def test_domains_of_a_hostile_pool_are_drawn_as_they_are(candidates: CachedCandidates) -> None:
     named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.ones)
     found = replay(named, EvolutionConfig(batch=5), target=15)
-    ticks = [tick.get_text() for tick in plot_map(compute_map(found)).get_yticklabels()]
+    ticks = [tick.get_text() for tick in plot_replay_map(compute_replay_map(found)).get_yticklabels()]
     assert any(tick.startswith("\\$") for tick in ticks)
     assert ReplayCanvas().png(found)
 

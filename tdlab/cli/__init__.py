@@ -1,4 +1,4 @@
-"""The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``check``, ``sandbox`` and the others.
+"""The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``map``, ``check`` and the others.
 
 Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
 of its target or recorded code did not come out the same, 2 an error that is explained, 130 interrupted.
@@ -11,13 +11,13 @@ import typer
 from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
 from tdlab.cli._lab import lab
-from tdlab.cli._measures import profile
+from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.errors import TdlabError
 
-__all__ = ["ablate", "check", "export", "harvest", "lab", "main", "mine", "profile", "run", "sandbox", "show"]
+__all__ = ["ablate", "check", "export", "harvest", "lab", "main", "map_", "mine", "profile", "run", "sandbox", "show"]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -25,6 +25,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (run, harvest, mine, show, profile, ablate, export, check, lab):
     app.command()(command)
+app.command("map")(map_)
 app.add_typer(sandbox, name="sandbox")
 
 

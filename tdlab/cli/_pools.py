@@ -38,7 +38,9 @@ def mine(
     pool: PoolOption = None,
     config: ConfigOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="write the clusters as JSONL")] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="of candidates that are drawn; the config's by default")
+    ] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="how many clusters to list")] = 15,
 ) -> None:
     """Mine Business Clusters from a pool and show a summary."""
@@ -56,7 +58,7 @@ def mine(
         mined = select(
             tools,
             settings.clusters,
-            seed=seed,
+            seed=settings.seed if seed is None else seed,
             on_progress=lambda name, share: reporter.update(int(share * 100), note=name),
         )
     Console().print(show_mined(mined, most=show))

@@ -24,6 +24,7 @@ from tdlab.clusters._schemas import inner_properties, types_of
 from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.clusters._words import Slot, kind_of, normal
 from tdlab.clusters.returns import ReturnedField, Returns
+from tdlab.pool.naming import outcome
 from tdlab.records import Dependency, Evidence, Service, Tool
 
 if TYPE_CHECKING:
@@ -345,6 +346,8 @@ def _index(known: Returns) -> dict[tuple[str, str], list[_Offer]]:
 
 def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
     """The index keys under which a returned value is found: by name, and where it identifies something, by entity."""
+    if outcome(field.name) is not None:  # it says how the call went, and is nothing to go on with
+        return
     name, words = normal(field.name)
     kind = kind_of(field.name, field.schema)
     if kind == "id" and len(words) == 1 and field.entity:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "NEAR_ONE",
     "Counts",
     "EntropySummary",
     "Prepared",
@@ -38,6 +39,7 @@ __all__ = [
     "coverage",
     "entropy",
     "hill_number",
+    "log_power_sum",
     "miller_madow",
     "prepare",
     "rarefied_entropy",
@@ -262,9 +264,19 @@ def hill_number(counts: Counts, q: float) -> float:
         return 0.0
     if q == 0:
         return float(len(table.masses))
-    if q == 1:
+    if abs(q - 1.0) < NEAR_ONE:
         return float(2.0**table.entropy)
-    return float(math.fsum((m / table.total) ** q for m in table.masses) ** (1.0 / (1.0 - q)))
+    return math.exp(log_power_sum([m / table.total for m in table.masses], q) / (1.0 - q))
+
+
+NEAR_ONE = 1e-6
+"""Orders nearer to 1 than this are taken for 1, where the general formula divides by next to nothing."""
+
+
+def log_power_sum(shares: Sequence[float], q: float) -> float:
+    """ln(sum p^q) without underflow at high orders; the shares are positive."""
+    largest = max(shares)
+    return q * math.log(largest) + math.log(math.fsum((share / largest) ** q for share in shares))
 
 
 def bootstrap_interval(

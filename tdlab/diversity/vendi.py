@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tdlab.diversity._resample import generator
+from tdlab.diversity.entropy import NEAR_ONE, log_power_sum
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -119,10 +120,10 @@ def _score(eigenvalues: NDArray[Any], order: float) -> float:
     shares = [value for value in values if value > 1e-12 / size]
     total = math.fsum(shares)
     shares = [share / total for share in shares]
-    if order == 1:
+    if abs(order - 1.0) < NEAR_ONE:
         return math.exp(-math.fsum(share * math.log(share) for share in shares))
     if math.isinf(order):
         return 1.0 / max(shares)
     if order == 0:
         return float(len(shares))
-    return math.pow(math.fsum(math.pow(share, order) for share in shares), 1.0 / (1.0 - order))
+    return math.exp(log_power_sum(shares, order) / (1.0 - order))

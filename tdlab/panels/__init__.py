@@ -6,21 +6,26 @@ a status line.
 
 from __future__ import annotations
 
+from tdlab.panels.chat import chat_html
 from tdlab.panels.clusters import ShownCluster, cluster_panel, clusters_panel
 from tdlab.panels.code import CodeCheckPanel, check_code
 from tdlab.panels.evolution import TuningPanel, tune_evolution
+from tdlab.panels.map import MapPanel, map_panel
 from tdlab.panels.panel import Panel
 from tdlab.panels.pools import filter_tools, pool_panel
 
 __all__ = [
     "CodeCheckPanel",
+    "MapPanel",
     "Panel",
     "ShownCluster",
     "TuningPanel",
+    "chat_html",
     "check_code",
     "cluster_panel",
     "clusters_panel",
     "filter_tools",
+    "map_panel",
     "pool_panel",
     "tune_evolution",
 ]

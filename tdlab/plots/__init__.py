@@ -19,7 +19,9 @@ from tdlab.plots.clusters import (
     plot_coverage,
 )
 from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
+from tdlab.plots.diversity import compute_comparison, plot_comparison, plot_datasets
 from tdlab.plots.evolution import plot_ablation, plot_arms
+from tdlab.plots.map import compute_map, plot_map, plot_maps
 from tdlab.plots.pools import (
     compute_pool_domains,
     compute_pool_grades,
@@ -34,12 +36,12 @@ from tdlab.plots.pools import (
 from tdlab.plots.replay import (
     ReplayCanvas,
     compute_acceptance,
-    compute_map,
+    compute_replay_map,
     plot_acceptance,
     plot_complexity_line,
     plot_entropies,
-    plot_map,
     plot_replay,
+    plot_replay_map,
 )
 from tdlab.plots.runs import (
     compute_complexity,
@@ -62,6 +64,7 @@ __all__ = [
     "compute_cluster_domains",
     "compute_cluster_graph",
     "compute_code_verdicts",
+    "compute_comparison",
     "compute_complexity",
     "compute_coverage",
     "compute_domains",
@@ -71,6 +74,7 @@ __all__ = [
     "compute_pool_domains",
     "compute_pool_grades",
     "compute_random_coverage",
+    "compute_replay_map",
     "compute_service_sizes",
     "figure_png",
     "plot_ablation",
@@ -85,19 +89,23 @@ __all__ = [
     "plot_code_check",
     "plot_code_times",
     "plot_code_verdicts",
+    "plot_comparison",
     "plot_complexity",
     "plot_complexity_line",
     "plot_coverage",
+    "plot_datasets",
     "plot_domains",
     "plot_entropies",
     "plot_gauges",
     "plot_map",
+    "plot_maps",
     "plot_modes",
     "plot_pool",
     "plot_pool_domains",
     "plot_pool_grades",
     "plot_pool_trust",
     "plot_replay",
+    "plot_replay_map",
     "plot_run",
     "plot_service_sizes",
     "plot_tools",

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ReplayCanvas",
     "compute_acceptance",
-    "compute_map",
+    "compute_replay_map",
     "plot_acceptance",
     "plot_complexity_line",
     "plot_entropies",
-    "plot_map",
     "plot_replay",
+    "plot_replay_map",
 ]
 
 _COLOURS = {
@@ -49,7 +49,7 @@ def compute_acceptance(replayed: Replay) -> pd.DataFrame:
     return counts.reindex(list(_COLOURS), fill_value=0).rename_axis("outcome").reset_index(name="candidates")
 
 
-def compute_map(replayed: Replay) -> pd.DataFrame:
+def compute_replay_map(replayed: Replay) -> pd.DataFrame:
     """The domain x mode x complexity map: one row a domain and kind of mode that a candidate has, in their order.
 
     Columns: ``domain`` (the heaviest of the trajectory), ``kind`` (of `MODE_KINDS`; a trajectory counts in each that it
@@ -101,11 +101,11 @@ def plot_acceptance(acceptance: pd.DataFrame, *, ax: Axes | None = None) -> Axes
     return ax
 
 
-def plot_map(cells: pd.DataFrame, *, top: float | None = None, ax: Axes | None = None) -> Axes:
+def plot_replay_map(cells: pd.DataFrame, *, top: float | None = None, ax: Axes | None = None) -> Axes:
     """The domain x mode x complexity map: grey rings are what there was to choose from, discs what is kept.
 
     Areas are numbers of trajectories, colours the mean CAC of the kept, up to ``top``; a ring without a disc is a hole.
-    Takes `compute_map`.
+    Takes `compute_replay_map`.
     """
     ax = new_axes(ax)
     highest = top if top is not None else float(cells["cac"].max()) if cells["kept"].any() else 1.0
@@ -125,7 +125,7 @@ def plot_replay(replayed: Replay) -> Figure:
         plot_entropies(replayed.generations, thresholds=thresholds, ax=axes["entropies"])
         plot_complexity_line(replayed.generations, threshold=evolution.complexity_threshold, ax=axes["complexity"])
         plot_acceptance(compute_acceptance(replayed), ax=axes["acceptance"])
-        plot_map(compute_map(replayed), top=_top(replayed), ax=axes["map"])
+        plot_replay_map(compute_replay_map(replayed), top=_top(replayed), ax=axes["map"])
     return figure
 
 
@@ -147,7 +147,7 @@ class ReplayCanvas:
         from matplotlib import rc_context
         from matplotlib.image import imsave
 
-        cells = compute_map(replayed)
+        cells = compute_replay_map(replayed)
         top = _top(replayed)
         most = _scale(int(replayed.generations["total"].iloc[-1]) if len(replayed.generations) else 1)
         key = (len(replayed.candidates), tuple(cells["candidates"]), most, top)

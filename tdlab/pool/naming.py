@@ -20,6 +20,7 @@ __all__ = [
     "ToolNature",
     "nature",
     "nature_of_name",
+    "outcome",
     "reference",
     "singular",
     "split_words",
@@ -248,3 +249,13 @@ def _entity(words: tuple[str, ...]) -> str:
     if not kept:
         return ""
     return "_".join((*kept[:-1], singular(kept[-1])))
+
+
+_FAILED = frozenset("error errors error_message error_code error_details err".split())
+_WENT_WELL = frozenset("success successful successfully successfull succeeded is_success ok".split())
+
+
+def outcome(field: str) -> Literal["failed", "went well"] | None:
+    """What a returned field tells of the call itself rather than of what was asked for; None for any other field."""
+    name = "_".join(split_words(field))
+    return "failed" if name in _FAILED else "went well" if name in _WENT_WELL else None

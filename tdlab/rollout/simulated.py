@@ -15,7 +15,7 @@ from tdlab.blueprints.roles import Roles, issued_ids, output_of, roles
 from tdlab.blueprints.values import ordered_pairs
 from tdlab.blueprints.wording import past
 from tdlab.errors import BlueprintError, SandboxUnavailable, SchemaError
-from tdlab.pool.naming import reference, singular, split_words
+from tdlab.pool.naming import outcome, reference, singular, split_words
 from tdlab.pool.schema import compile_schema
 from tdlab.records import CODE_TOOL, Blueprint, Json, Tool, canonical_json, rng_for
 from tdlab.rollout._inventing import DRAWS, fits, is_scalar
@@ -283,6 +283,8 @@ class SimulatedEnvironment:
                 made[field] = record[field]
             elif field in shown and fits(shown[field], inner):
                 made[field] = shown[field]
+            elif (settled := _went_well(field, inner)) is not None:
+                made[field] = settled[0]
             else:
                 made[field] = self._invent(inner, entity, identity, field, (*path, field))
                 invented.add(field)
@@ -489,3 +491,12 @@ def _not_found(tool: Tool, entity: str, identifier: Json, arguments: Mapping[str
 
 def _whole(value: Json, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _went_well(field: str, schema: Mapping[str, Json]) -> tuple[Json] | None:
+    """What a field that tells of the call itself holds when the call went well; None for any other field."""
+    about = outcome(field)
+    if about is None:
+        return None
+    choices: tuple[Json, ...] = (True,) if about == "went well" else (None, "", [], False)
+    return next(((value,) for value in choices if fits(value, schema)), None)

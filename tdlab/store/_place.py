@@ -15,6 +15,7 @@ DERIVED = (
     "config.yaml",
     "dataset.jsonl",
     "dataset.parquet",
+    "issues.jsonl",
     "metrics.json",
     "diversity.pdf",
     "diversity.png",

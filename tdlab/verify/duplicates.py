@@ -42,9 +42,10 @@ def features_of(trajectory: Trajectory) -> frozenset[str]:
 class NearDuplicates:
     """The set so far, by MinHash with locality-sensitive hashing: a look-up costs the same however large the set.
 
-    ``threshold`` is the similarity in [0.1, 1] at which two count as the same; 1 rejects only equal feature sets. The
-    hashing looks a good way below the threshold and what it finds is then compared, so that of the pairs at the
-    threshold it misses at most 1 in 40 (at 0.9, 1 in 8,000).
+    ``threshold`` is the similarity in [0.1, 1] at which two count as the same; 1 rejects sets whose 128 hashes all
+    agree: equal ones, and some that differ in a hundredth of their features. The hashing looks a good way below the
+    threshold and what it finds is then compared, so that of the pairs at the threshold it misses at most 1 in 40 (at
+    0.9, 1 in 8,000).
     """
 
     def __init__(self, *, threshold: float) -> None:

@@ -251,3 +251,14 @@ def test_a_value_of_a_platform_goes_to_services_that_speak_of_it(name: str, desc
     )  # fmt: skip
     graph = mine_dependencies(pool(hosts, scanner, forgejo="software"))
     assert bool([e for e in graph.into(f"{name}/scan_repository") if e.parameter == "repository"]) is joined
+
+
+def test_what_tells_how_a_call_went_leads_nowhere() -> None:
+    outcome = {
+        "type": "object",
+        "properties": {"error": {"type": "string"}, "successful": {"type": "boolean"}, "branch": {"type": "string"}},
+    }
+    one = tool("s", "get_branch", branch="string").model_copy(update={"output_schema": outcome})
+    other = tool("s", "get_branch_protection", branch="string", error="string")
+    found = mine_dependencies(pool([one, other])).edges
+    assert not [edge for edge in found if edge.path and edge.path[-1] in ("error", "successful")]

@@ -41,6 +41,8 @@ def test_values_worked_out_by_hand() -> None:
     assert hill_number([2, 1, 1], 0) == 3.0
     assert hill_number([2, 1, 1], 1) == pytest.approx(2**1.5)
     assert hill_number([2, 1, 1], 2) == pytest.approx(16 / 6)
+    assert hill_number([1] * 100, 1000.0) == pytest.approx(100), "no underflow at high orders"
+    assert hill_number([1] * 10, 1 - 1e-14) == pytest.approx(10), "no cancellation near order 1"
     assert coverage([2, 1, 1]) == 0.5
     assert ceiling(500) == pytest.approx(8.9657843)
     assert ceiling(500, 24) == math.log2(24)

@@ -208,3 +208,16 @@ def test_two_worlds_of_one_seed_are_the_same_and_of_two_seeds_are_not() -> None:
 def test_results_fit_the_schema_that_is_declared() -> None:
     hand = Hand(notes(declared=True))
     assert compile_schema({"type": "object", "properties": NOTES}).errors(hand("list_notes")) == ()
+
+
+def test_a_call_that_went_well_reports_no_failure() -> None:
+    output = {
+        "error": {"type": ["string", "null"]}, "error_message": {"type": "string"}, "errors": {"type": "array"},
+        "successful": {"type": "boolean"}, "ok": {"type": "boolean"}, "error_rate": {"type": "number"},
+    }  # fmt: skip
+    hand = Hand({"run_report": tool("run_report", "", output)})
+    answer = hand("run_report")
+    assert {k: answer[k] for k in ("error", "error_message", "errors", "successful", "ok")} == {
+        "error": None, "error_message": "", "errors": [], "successful": True, "ok": True,
+    }  # fmt: skip
+    assert isinstance(answer["error_rate"], (int, float)), "a measure is no report of the call itself"

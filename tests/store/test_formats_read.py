@@ -452,7 +452,7 @@ def test_a_packed_file_that_breaks_off_gives_what_came_before(tmp_path: Path) ->
         (b"\x00\x01\x02\x03" * 100, "no trajectory could be read"),
         (b"\x1f\x8b broken gzip", "cannot be read"),
         (b"PAR1 but not really PAR1", "no sound Parquet"),
-        (b'{"simulations": []}', "holds nothing"),
+        (b'{"simulations": []}', "tau2-bench: holds no conversation"),
     ],
 )
 def test_nothing_to_read_says_what_was_found_expected_and_to_do(tmp_path: Path, content: bytes, word: str) -> None:

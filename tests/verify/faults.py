@@ -510,8 +510,9 @@ def confirmation_denied(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> T
     )
     if place is None:
         return None
+    words = ("No, please leave that as it is.", "Please don't do that.", "Ok, no, stop!", "Yes... wait, do not do it.")
     messages = list(t.messages)
-    messages[place + 1] = Message(role="user", content="No, please leave that as it is.")
+    messages[place + 1] = Message(role="user", content=words[len(t.messages) % len(words)])
     return with_messages(t, messages)
 
 

@@ -175,8 +175,8 @@ def _unpack_toucan(value: Json) -> Iterator[Item] | None:
     messages = _objects(raw)
     if not messages or not isinstance(messages[0], dict):
         return None
-    roles = {message.get("role") for message in messages if isinstance(message, dict)}
-    if isinstance(raw, str) or roles & {"tool_call", "tool_response"} or _OF_TOUCAN & set(value):
+    roles = [message.get("role") for message in messages if isinstance(message, dict)]
+    if isinstance(raw, str) or "tool_call" in roles or "tool_response" in roles or _OF_TOUCAN & set(value):
         return iter([Item("", {**value, "messages": messages})])
     return None
 

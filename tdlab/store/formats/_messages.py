@@ -20,9 +20,15 @@ _ROLES = {
 }
 
 
+def _role(message: Json) -> str | None:
+    """What a message's role means; None for what is no message, and for a role that is unknown or no text."""
+    told = message.get("role") if isinstance(message, dict) else None
+    return _ROLES.get(told) if isinstance(told, str) else None
+
+
 def is_message_list(value: Json) -> bool:
     """Whether this is a list of chat messages, by its first entry."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and value[0].get("role") in _ROLES
+    return isinstance(value, list) and bool(value) and _role(value[0]) is not None
 
 
 def is_chat(value: Json) -> bool:
@@ -43,10 +49,10 @@ def read_messages(raw: Json) -> Talk:
         raise Unreadable("has no messages")
     talk = Talk()
     for place, message in enumerate(raw):
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+        role = _role(message)
+        if role is None:
             found = message.get("role") if isinstance(message, dict) else type(message).__name__
             raise Unreadable(f"message {place} has the role {str(found)[:40]!r}")
-        role = _ROLES[message["role"]]
         if role == "tool":
             _tool(message, talk)
         elif role == "assistant":

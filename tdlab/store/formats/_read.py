@@ -428,6 +428,8 @@ def _lines(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -
 def _value(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     """Whatever a decoded value holds: one conversation, a document of many, or a list of either."""
     if isinstance(value, list) and not is_chat(value):
+        if not value:
+            yield _problem(place, "is an empty list")
         for index, one in enumerate(value):
             yield from _one(one, place._replace(where=f"{place.where}[{index}]"), known)
         return
@@ -439,7 +441,9 @@ def _one(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Reco
         items = kind.unpack(value)
         if items is None:
             continue
+        empty = True
         for item in items:
+            empty = False
             here = place._replace(where=f"{place.where} {item.where}".strip())
             spot = "-".join(str(part) for part in (here.stem, here.line or "", here.where) if part)
             try:
@@ -450,6 +454,8 @@ def _one(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Reco
                 yield _problem(here, f"{kind.name}: {error.errors()[0]['msg']}")
             except RecursionError:
                 yield _problem(here, f"{kind.name}: is nested too deeply")
+        if empty:
+            yield _problem(place, f"{kind.name}: holds no conversation")
         return
     yield _problem(place, f"is in no format that is known ({_shape(value)})")
 
