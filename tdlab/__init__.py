@@ -19,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tdlab.ablation import ablate
     from tdlab.checking import check_run
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
@@ -34,6 +35,7 @@ __all__ = [
     "Taxonomy",
     "TdlabError",
     "ToolPool",
+    "ablate",
     "check_run",
     "estimate",
     "export",
@@ -50,6 +52,7 @@ _HOMES = {
     "Taxonomy": "tdlab.pool",
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
+    "ablate": "tdlab.ablation",
     "check_run": "tdlab.checking",
     "estimate": "tdlab.pipeline",
     "export": "tdlab.pipeline",

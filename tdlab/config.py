@@ -168,14 +168,18 @@ class VerifyConfig(_Section):
 class EvolutionConfig(_Section):
     """The steering loop."""
 
-    strategy: Literal["evolved", "random", "quantity"] = Field(
-        default="evolved", description="the loop or one of its controls"
+    strategy: Literal["evolved", "random", "planned", "quantity"] = Field(
+        default="evolved",
+        description="the loop, or a control: random (uniform draws), planned (plans that are never mutated), quantity "
+        "(a few plans with new values)",
     )
     batch: int = Field(default=64, ge=1, le=4096, description="offspring tried in a generation")
-    domain_threshold: Share = Field(default=0.99, description="steer domains while H_dom / ceiling is lower")
-    mode_threshold: Share = Field(default=0.9, description="steer modes while steering H_mode / ceiling is lower")
+    domain_threshold: Share = Field(default=0.998, description="steer domains while H_dom / ceiling is lower; 0: never")
+    mode_threshold: Share = Field(
+        default=0.9, description="steer modes while steering H_mode / ceiling is lower; 0: never"
+    )
     complexity_threshold: float = Field(
-        default=24.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower"
+        default=36.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower; 0: never"
     )
     strength: float = Field(
         default=1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains"
@@ -186,8 +190,18 @@ class EvolutionConfig(_Section):
     min_gain: float | None = Field(
         default=None, ge=-100.0, le=100.0, description="marginal gain that a verified offspring must pass; null: no bar"
     )
-    patience: int = Field(
-        12, ge=1, le=100_000, description="generations without an accepted trajectory before stopping"
+    budget: int | None = Field(
+        default=None, ge=1, le=100_000_000, description="offspring tried, kept or not, before stopping; null: no limit"
+    )
+    patience: int | None = Field(
+        default=50, ge=1, le=100_000,
+        description="generations for which the gauges that steer stay flat before stopping; null: never for that",
+    )  # fmt: skip
+    flat: Share = Field(
+        default=0.002, description="a gauge is flat while it moves no more than this share of its range or threshold"
+    )
+    dry: int = Field(
+        default=12, ge=1, le=100_000, description="generations without an accepted trajectory before stopping"
     )
     quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="clusters that the quantity control repeats")
 

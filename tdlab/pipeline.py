@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdlab.blueprints import MUTATIONS
-from tdlab.clusters import mine
+from tdlab.clusters import Mined, mine
 from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features
@@ -64,6 +64,7 @@ def run(
     out: str | Path,
     pool: ToolPool | None = None,
     servers: Mapping[str, ServerSpec] | None = None,
+    mined: Mined | None = None,
     workers: int = 1,
     progress: bool = True,
     replies: str | Path | None = None,
@@ -72,9 +73,10 @@ def run(
     """Make the run of ``config`` in the folder ``out``, or resume it, and return it open for reading.
 
     ``pool`` overrides ``config.pool``. ``servers`` are the live MCP servers of a run whose
-    ``config.rollout.environment`` is ``live``; the pool is then what they offer. ``workers`` is the number of processes
-    (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete run is
-    returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
+    ``config.rollout.environment`` is ``live``; the pool is then what they offer. ``mined`` is what
+    `mine(pool, config.clusters, seed=config.seed)` gave, where that has been done already. ``workers`` is the number
+    of processes (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete
+    run is returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
     Where ``config.rollout.teacher`` is ``llm``, rollouts run in threads of this process, ``teacher.concurrency`` at
     once, and ``workers`` is not used. ``replies`` is the journal that keeps what was paid for, by default
@@ -118,7 +120,7 @@ def run(
             _same_makers(store)
             if store.mining() is None:
                 reporter.stage("clusters")
-                _mine(store, pool, config, live=live)
+                _mine(store, pool, config, mined, live=live)
             if config.rollout.teacher == "llm":
                 place = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
                 outcome = _evolve_with_models(store, config, servers, reporter, place, api_key)
@@ -144,8 +146,8 @@ def export(run: Run, path: str | Path) -> int:
     return write(trajectories, tools, path, services=store.services())
 
 
-def _mine(store: RunStore, pool: ToolPool, config: RunConfig, *, live: bool) -> None:
-    mined = mine(pool, config.clusters, seed=config.seed)
+def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: Mined | None, *, live: bool) -> None:
+    mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if live else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
     report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}

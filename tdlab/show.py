@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.blueprints.wording import say
 from tdlab.clusters import Mined
+from tdlab.config import EvolutionConfig
 from tdlab.evolution import Estimate
 from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory, Written
 from tdlab.rollout import CODE_EXECUTOR
-from tdlab.store import Run
+from tdlab.store import Candidate, Generation, Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +25,8 @@ __all__ = [
     "show_blueprint",
     "show_cluster",
     "show_estimate",
+    "show_generation",
+    "show_lineage",
     "show_mined",
     "show_report",
     "show_run",
@@ -330,6 +333,140 @@ def show_trajectory(trajectory: Trajectory) -> RenderableType:
             called = plain(f"{call.name}({arguments})", most=_MESSAGE)
             lines.append(Text.assemble((f"{'calls':>14}  ", colours["assistant"]), called))
     return Group(*lines)
+
+
+def show_generation(
+    generation: Generation, candidates: Sequence[Candidate], evolution: EvolutionConfig
+) -> RenderableType:
+    """A generation: its gauges against their thresholds, what was drawn with them, and what became of each offspring.
+
+    ``candidates`` are the generation's, in order. Gains are what the set of N would gain, times N + 1: bits of H_dom,
+    bits of steering H_mode, CAC less the mean.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    record = generation.record
+    told = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the set after it"
+    parts: list[RenderableType] = [
+        Text(f"Generation {generation.number} ({record['strategy']}): {told}", style="bold"),
+        _gauge_table(record, evolution),
+    ]
+    drafts = record["drafts"]
+    parts.append(Text(f"Drafts for an order: {drafts}" + ("; the one with most merit is played" if drafts > 1 else "")))
+    if weights := record["operators"]:
+        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        parts.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
+    if record["rejected"]:
+        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record["rejected"].items())
+        parts.append(Text(f"Rejected: {reasons}"))
+    table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
+    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim, what came of it"):
+        table.add_column(column, justify="left" if column.startswith("off") else "right", overflow="fold")
+    for candidate in candidates:
+        lineage = candidate.lineage
+        table.add_row(
+            str(candidate.position),
+            Text(_gain(lineage)),
+            _number(_merits(lineage)[1]),
+            Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
+        )
+    return Group(*parts, Text(""), table)
+
+
+def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation]) -> RenderableType:
+    """Where a trajectory comes from, oldest plan first: why each was ordered, what was done to it, why it was kept.
+
+    ``line`` is as `Run.lineage` gives it (youngest first), ``generations`` holds the generations it goes through.
+    """
+    from rich.console import Group
+    from rich.text import Text
+    from rich.tree import Tree
+
+    youngest = line[0]
+    name = youngest.trajectory.id if youngest.trajectory else "(never played)"
+    tree = Tree(Text(f"Trajectory {name}: {len(line)} generation{'s' if len(line) > 1 else ''} of plans", style="bold"))
+    for candidate in reversed(line):
+        lineage, blueprint = candidate.lineage, candidate.blueprint
+        plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"
+        node = tree.add(Text(f"generation {candidate.generation}, offspring {candidate.position}: {plan}"))
+        drafts, chosen = lineage["drafts"], lineage["chosen"]
+        base = drafts[chosen]["base"] if drafts else None
+        origin = f"mutated from {base}" if base else "a new plan"
+        node.add(Text(f"{origin} in cluster {lineage['cluster']}; aim: {_aim(lineage)}"))
+        before = generations[candidate.generation].record["before"]
+        node.add(
+            Text(
+                "gauges then: "
+                + ", ".join(
+                    f"{gauge} {before[gauge.lower()]:.3f} (steered {before['steer_' + gauge.lower()]:.2f})"
+                    for gauge in ("domain", "mode", "CAC")
+                )
+            )
+        )
+        ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
+        node.add(Text(f"operators ordered: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
+        for operator, reason in lineage["refused"].items():
+            node.add(Text(f"refused {operator}: {plain(reason, most=120)}"))
+        merits, best = _merits(lineage)
+        if best is not None:
+            told = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
+            node.add(Text(f"draft {chosen + 1} of {len(drafts)} was played, for its merit: {told}"))
+        if lineage["gain"] is not None:
+            bar = "no bar" if lineage["bar"] is None else f"the bar was {lineage['bar']:.3f}"
+            weighed = f"weighed {lineage['gain']['weighed']:.3f} ({bar})"
+            node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
+        node.add(Text(_outcome(candidate)))
+    return Group(tree)
+
+
+def _gauge_table(record: Mapping[str, Json], evolution: EvolutionConfig) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
+        table.add_column(column, justify="left" if column == "gauge" else "right", no_wrap=True)
+    before, after = record["before"], record["after"]
+    for title, gauge, threshold in (
+        ("H_dom / ceiling", "domain", evolution.domain_threshold),
+        ("H_mode / ceiling", "mode", evolution.mode_threshold),
+        ("mean CAC", "cac", evolution.complexity_threshold),
+    ):
+        values = [one[scope][gauge] for scope in ("whole", "window") for one in (before, after)]
+        table.add_row(title, *(_number(value) for value in (threshold, before[f"steer_{gauge}"], *values)))
+    return table
+
+
+def _aim(lineage: Mapping[str, Json]) -> str:
+    if lineage["aim"] is None:
+        return "no aim"
+    return f"{plain(lineage['aim'], most=40)} by a chance of {lineage['aim_share']:.3f}"
+
+
+def _operators(lineage: Mapping[str, Json]) -> str:
+    drafts, chosen = lineage["drafts"], lineage["chosen"]
+    base = "mutant" if drafts and drafts[chosen]["base"] else "plan"
+    fresh = " with new values" if lineage["fresh"] else ""
+    return " + ".join([base + fresh, *lineage["applied"]])
+
+
+def _merits(lineage: Mapping[str, Json]) -> tuple[list[float | None], float | None]:
+    """The merit of every draft, and that of the one that was played."""
+    merits = [draft["merit"] for draft in lineage["drafts"]]
+    chosen = lineage["chosen"]
+    return merits, merits[chosen] if chosen < len(merits) else None
+
+
+def _gain(lineage: Mapping[str, Json]) -> str:
+    gain = lineage["gain"]
+    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in ("domain", "mode", "cac"))
+
+
+def _outcome(candidate: Candidate) -> str:
+    if candidate.accepted:
+        return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
+    return plain(candidate.reasons[0] if candidate.reasons else "rejected", most=120)
 
 
 def _block(text: str) -> str:

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation", "embedding"),
     ("plots",),
     ("pipeline",),
+    ("ablation",),
     ("checking",),
     ("show",),
     ("panels", "cli"),

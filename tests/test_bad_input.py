@@ -176,10 +176,10 @@ def test_a_pool_of_one_tool_works(tdlab: Tdlab, tmp_path: Path) -> None:
 def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab: Tdlab, tmp_path: Path) -> None:
     """One tool without parameters has few tasks in it."""
     path = pool_file(tmp_path, service(tool("list_orders", type="object", properties={})))
-    words = ("run", "-p", path, "-o", tmp_path / "run", "-n", 50, "--set", "evolution.patience=2")
+    words = ("run", "-p", path, "-o", tmp_path / "run", "-n", 50, "--set", "evolution.dry=2")
     status, out, _ = tdlab(*words, *MANY_GENERATIONS, "--set", "verify.near_duplicate=0.4")
     assert status == 1
-    assert "stopped: no trajectory was accepted in 2 generations in a row" in " ".join(out.split())
+    assert "stopped: dry: no trajectory was accepted in 2 generations in a row" in " ".join(out.split())
     with open_run(tmp_path / "run") as run:
         lines = (tmp_path / "run" / "dataset.jsonl").read_text(encoding="utf-8").splitlines()
         assert len(lines) == run.counts().accepted > 0

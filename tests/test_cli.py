@@ -70,7 +70,7 @@ def test_a_run_short_of_its_target_exits_with_1(command: Tdlab, tmp_path: Path) 
     pool = small_pool_file(tmp_path)
     status, out, _ = command(
         "run", "-o", tmp_path / "run", "-p", pool, "-n", 200, "--set", "verify.near_duplicate=0.1",
-        "--set", "evolution.patience=2", "--set", "evolution.batch=4",
+        "--set", "evolution.dry=2", "--set", "evolution.batch=4",
     )  # fmt: skip
     assert status == 1
     assert "near_duplicate" in out
@@ -105,6 +105,45 @@ def test_show_says_the_whole_of_a_cluster_a_blueprint_and_a_trajectory(command: 
     assert shown.count("calls ") >= len(list(trajectory.calls()))
 
 
+def test_show_says_why_a_generation_drew_and_kept_what_it_did(command: Tdlab, made: Path) -> None:
+    status, out, err = command("show", "generation", 0, "-r", made)
+    assert status == 0, err
+    shown = flat(out)
+    with tdlab.open_run(made) as run:
+        record = run.generation(0).record
+        assert f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the set" in shown
+        assert f"mean CAC {run.config.evolution.complexity_threshold:.3f} 1.000" in shown, "threshold and strength"
+        for name, weight in record["operators"].items():
+            assert f"{name} {weight:.2f}" in shown
+        for candidate in run.store.candidates(generation=0):
+            gain = candidate.lineage["gain"]
+            if gain is not None:
+                assert f"{candidate.position} {gain['domain']:+.2f}, {gain['mode']:+.2f}, {gain['cac']:+.2f}" in shown
+            if candidate.trajectory is not None and candidate.accepted:
+                assert f"accepted: {candidate.trajectory.id}" in shown
+    for words, said in ((("99",), "no generation 99"), ((), "which generation?"), (("x",), "'x' is no number")):
+        status, _, err = command("show", "generation", *words, "-r", made)
+        assert (status, said in err) == (2, True), err
+
+
+def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> None:
+    with tdlab.open_run(made) as run:
+        row = run.trajectories().iloc[-1]
+        line = run.lineage(row["trajectory"])
+    status, out, err = command("show", "lineage", row["trajectory"][:12], "-r", made)
+    assert status == 0, err
+    assert command("show", "lineage", row["blueprint"], "-r", made)[1] == out
+    shown = flat(out)
+    assert shown.count("gauges then: domain") == len(line)
+    for candidate in line:
+        assert f"generation {candidate.generation}, offspring {candidate.position}" in shown
+        merits = [draft["merit"] for draft in candidate.lineage["drafts"]]
+        if len(merits) > 1:
+            assert ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits) in shown.replace("│ ", "")
+    status, _, err = command("show", "lineage", "-r", made)
+    assert (status, "`tdlab show lineage ID`" in err) == (2, True)
+
+
 def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -> None:
     assert command("show", "run", made)[1] == command("show", "--run", made)[1]
 
@@ -114,6 +153,8 @@ def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -
     [
         (("show", "clutser"), "did you mean 'cluster'?"),
         (("show", "trajectory"), "which trajectory?"),
+        (("show", "linage"), "did you mean 'lineage'?"),
+        (("ablate", "--arms", "evolvd,random"), "unknown evolvd"),
         (("export", "out.csv"), "a name that ends in .jsonl or .parquet"),
         (("run", "--set", "evolution.batch"), "key=value"),
         (("lab", "--folder", "nowhere"), "no such folder"),
@@ -198,10 +239,11 @@ def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path
     assert (status, "\x1b" in out + err) == (0, False)
     with tdlab.open_run(tmp_path / "run") as run:
         row = run.trajectories().iloc[0]
-    for noun in ("cluster", "blueprint", "trajectory"):
-        status, out, err = command("show", noun, row[noun], "-r", tmp_path / "run")
+    for noun in ("cluster", "blueprint", "trajectory", "generation", "lineage"):
+        name = {"generation": "0", "lineage": row["trajectory"]}.get(noun) or row[noun]
+        status, out, err = command("show", noun, name, "-r", tmp_path / "run")
         assert (status, "\x1b" in out + err) == (0, False), f"show {noun}"
-        assert noun == "trajectory" or "[bold]" in out, f"show {noun} swallows markup"
+        assert noun not in ("cluster", "blueprint") or "[bold]" in out, f"show {noun} swallows markup"
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,10 @@ def test_every_decision_is_recorded_with_its_numbers(place: Path, undisturbed: d
             assert candidate.accepted == (not candidate.reasons)
             if candidate.accepted:
                 assert {"domain", "mode", "cac", "weighed"} == set(lineage["gain"])
+                gain, steer = lineage["gain"], lineage["steer"]
+                weighed = steer["domain"] * gain["domain"] + steer["mode"] * gain["mode"]
+                weighed += steer["cac"] * gain["cac"] / run.config.evolution.complexity_threshold
+                assert gain["weighed"] == pytest.approx(weighed), "what it was weighed by is recorded beside it"
 
 
 def test_steering_begins_where_the_gauges_are(place: Path, undisturbed: dict[str, str]) -> None:

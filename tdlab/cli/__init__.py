@@ -1,4 +1,4 @@
-"""The command line: ``tdlab run``, ``harvest``, ``mine``, ``show``, ``profile``, ``map``, ``check``...
+"""The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``map``, ``check`` and the others.
 
 ``estimate`` and ``rehearse`` are about the LLM teacher.
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import typer
 
 from tdlab.cli import _common
+from tdlab.cli._ablate import ablate
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
@@ -20,6 +21,7 @@ from tdlab.cli._teacher import estimate, rehearse
 from tdlab.errors import TdlabError
 
 __all__ = [
+    "ablate",
     "check",
     "estimate",
     "export",
@@ -39,7 +41,7 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Synthesise diverse, verified tool-use trajectories from MCP tools.",
 )  # fmt: skip
-for command in (run, estimate, rehearse, harvest, mine, show, profile, export, check, lab):
+for command in (run, estimate, rehearse, harvest, mine, show, profile, ablate, export, check, lab):
     app.command()(command)
 app.command("map")(map_)
 app.add_typer(sandbox, name="sandbox")

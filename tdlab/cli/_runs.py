@@ -24,10 +24,19 @@ from tdlab.cli._common import (
 from tdlab.errors import ConfigError, RunNotFound
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tdlab.pool import ServerSpec, ToolPool
     from tdlab.records import BusinessCluster
+    from tdlab.store import Run
 
 __all__ = ["export", "run", "show"]
+
+_NOUNS: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
+    "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
+    "generation": "trajectory", "lineage": "trajectory",
+}  # fmt: skip
+"""What can be shown, and the kind of record that its id names."""
 
 
 def run(
@@ -36,7 +45,7 @@ def run(
     pool: PoolOption = None,
     target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories to make")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="seed of every random choice")] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random or quantity")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random, planned or quantity")] = None,
     servers: Annotated[
         Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
     ] = None,
@@ -92,29 +101,31 @@ def run(
 
 
 def show(
-    noun: Annotated[str, typer.Argument(help="run, cluster, blueprint or trajectory")] = "run",
-    name: Annotated[str, typer.Argument(help="its id, or the beginning of it; for run: the folder")] = "",
+    noun: Annotated[str, typer.Argument(help=", ".join(_NOUNS))] = "run",
+    name: Annotated[
+        str, typer.Argument(help="its id (or the beginning), a generation's number; for run: the folder")
+    ] = "",
     run_: RunOption = Path("runs/first"),
     clusters: Annotated[
         Path | None, typer.Option("--clusters", help="a file that `tdlab mine --out` wrote: show a cluster of it")
     ] = None,
     pool: PoolOption = None,
 ) -> None:
-    """Show a run, or a cluster, a blueprint or a trajectory of it; or a cluster of a file, its tools from --pool."""
-    from tdlab.show import show_blueprint, show_cluster, show_run, show_trajectory
+    """Show a run, or a cluster, blueprint, trajectory, generation or lineage of it; or a cluster of a file.
+
+    The tools of a file's cluster come from --pool.
+    """
+    from tdlab.show import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
     from tdlab.store import open_run
 
-    nouns: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
-        "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
-    }  # fmt: skip
-    if noun not in nouns:
-        close = difflib.get_close_matches(noun, nouns, n=1, cutoff=0.4)
+    if noun not in _NOUNS:
+        close = difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4)
         raise ConfigError(
             f"there is nothing called {noun!r} to show",
-            expected="run, cluster, blueprint or trajectory",
+            expected=", ".join(_NOUNS),
             do=f"did you mean {close[0]!r}?" if close else "`tdlab show run` shows the run",
         )
-    kind = nouns[noun]
+    kind = _NOUNS[noun]
     console = Console()
     if clusters is not None:
         if kind != "cluster":
@@ -131,17 +142,38 @@ def show(
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:
             console.print(show_run(opened))
+        elif noun == "generation":
+            console.print(_generation(opened, name))
         elif not name:
             ids = opened.store.ids(kind)
             raise RunNotFound(
-                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {kind} ID`"
+                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {noun} ID`"
             )
         elif kind == "cluster":
             console.print(show_cluster(opened.cluster(name), {tool.key: tool for tool in opened.store.tools()}))
         elif kind == "blueprint":
             console.print(show_blueprint(opened.blueprint(name)))
+        elif noun == "lineage":
+            line = opened.lineage(name)
+            through = {candidate.generation: opened.generation(candidate.generation) for candidate in line}
+            console.print(show_lineage(line, through))
         else:
             console.print(show_trajectory(opened.trajectory(name)))
+
+
+def _generation(opened: Run, name: str) -> RenderableType:
+    """A generation by its number, ready to be printed."""
+    from tdlab.show import show_generation
+
+    if not name.isascii() or not name.isdecimal():
+        raise RunNotFound(
+            f"which generation? {name!r} is no number" if name else "which generation?",
+            expected=f"a number below {opened.counts().generations}",
+            do="`tdlab show generation 0`",
+        )
+    generation = opened.generation(int(name))
+    candidates = list(opened.store.candidates(generation=generation.number))
+    return show_generation(generation, candidates, opened.config.evolution)
 
 
 def export(

@@ -4,8 +4,8 @@ Three gauges over a sliding window and over the whole set: domain entropy and st
 their ceilings, and mean CAC. A gauge below its threshold turns on its family of moves in proportion to the shortfall:
 
 - *domain*: orders aim at a domain drawn with probability proportional to (count + a)^(-b), and bridges are preferred;
-- *mode*: operators whose letters are rare are preferred, and of several drafts of a blueprint the one is played that
-  adds most to the entropy of trigrams;
+- *mode*: more operators are applied, those whose letters are rare are preferred, and of several drafts of a blueprint
+  the one is played that adds most to the entropy of trigrams and of whole modes;
 - *CAC*: more operators are applied, complexifying ones are preferred, and drafts that raise the mean are.
 
 The formulas are this project's own; the paper names the gauges only. Every draw comes from the run's seed, the
@@ -23,44 +23,25 @@ from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
 from tdlab.diversity import DiversityMeter, Features, Gain
 from tdlab.evolution.forecast import Compass, Trigram
+from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
 from tdlab.evolution.studio import Draft, Offspring, Order
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
 from tdlab.verify import NearDuplicates
 
 __all__ = ["Controller", "Decision", "Gauges"]
 
-_FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
 _PARENT_SHARE = 0.25  # how often a draft starts from an accepted parent instead of a new plan
 _FLOOR = 0.2  # weight that every operator keeps, so that none is ever forgotten
 _MODE_WEIGHT = 2.0  # weight of an operator whose letters are in no trajectory, when modes steer fully
 _PARENTS_KEPT = 64  # parents kept for each cluster
-_MOST_DRAFTS = 6  # drafts bred for one order when steering is fully on
-_MORE_MUTATIONS = 3  # operators added at most when CAC steers fully
-
-
-class Gauges(NamedTuple):
-    """The three gauges and how strongly each steers, all in [0, 1] but ``cac``, which is a mean CAC.
-
-    Each gauge is the lower of its value over the sliding window and over the whole set.
-    """
-
-    domain: float
-    mode: float
-    cac: float
-    steer_domain: float
-    steer_mode: float
-    steer_cac: float
-
-    @property
-    def steers(self) -> bool:
-        """Whether any gauge is below its threshold."""
-        return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0
+_MORE_MUTATIONS = 3  # operators added at most when modes or CAC steer fully
 
 
 class Decision(NamedTuple):
     """What became of an offspring: accepted or why not; its marginal gain, and that gain weighed by the steering.
 
-    ``bar`` is what the weighed gain was held against. All three are None where no gain was looked at.
+    ``bar`` is what the weighed gain was held against, ``gauges`` are those that weighed it. All four are None where no
+    gain was looked at. ``duplicate_of`` is the id of the trajectory that this one nearly repeats.
     """
 
     accepted: bool
@@ -68,6 +49,8 @@ class Decision(NamedTuple):
     gain: Gain | None = None
     weighed: float | None = None
     bar: float | None = None
+    gauges: Gauges | None = None
+    duplicate_of: str | None = None
 
 
 class Controller:
@@ -98,6 +81,7 @@ class Controller:
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
         self._trigrams: Counter[Trigram] = Counter()
+        self._signatures: Counter[tuple[str, ...]] = Counter()
         self._uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
         self._by_domain: dict[str, list[tuple[str, float]]] = {}
@@ -118,19 +102,11 @@ class Controller:
 
     def gauges(self) -> Gauges:
         """The gauges now, with the strength at which each steers; the controls steer by none."""
-        config = self._evolution
-        domain = min(self._all.normalised_domain(), self._window.normalised_domain())
-        mode = min(self._all.normalised_mode(), self._window.normalised_mode())
-        cac = min(self._all.mean_cac(), self._window.mean_cac())
-        if config.strategy != "evolved":
-            return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
-        return Gauges(
-            domain,
-            mode,
-            cac,
-            _strength(domain, config.domain_threshold),
-            _strength(mode, config.mode_threshold),
-            _strength(cac, config.complexity_threshold),
+        return read_gauges(
+            self._evolution,
+            domain=min(self._all.normalised_domain(), self._window.normalised_domain()),
+            mode=min(self._all.normalised_mode(), self._window.normalised_mode()),
+            cac=min(self._all.mean_cac(), self._window.mean_cac()),
         )
 
     def record(self) -> dict[str, Json]:
@@ -148,12 +124,12 @@ class Controller:
 
     def plan_record(self) -> dict[str, Json]:
         """What the next orders will be drawn with, as JSON: the weight of each operator, and the number of drafts."""
-        if self._evolution.strategy == "quantity":
+        if self._evolution.strategy in ("quantity", "planned"):
             return {"operators": {}, "drafts": 1}
         gauges = self.gauges()
         return {
             "operators": {name: round(weight, 9) for name, weight in self._weights(gauges).items()},
-            "drafts": _number_of_drafts(gauges),
+            "drafts": number_of_drafts(gauges),
         }
 
     # ------------------------------------------------------------------------------------------------------ ordering
@@ -197,7 +173,7 @@ class Controller:
             position=position,
             seed=rng.getrandbits(62),
             cluster=cluster,
-            drafts=tuple(self._draft(rng, cluster, gauges, weights) for _ in range(_number_of_drafts(gauges))),
+            drafts=tuple(self._draft(rng, cluster, gauges, weights) for _ in range(number_of_drafts(gauges))),
             compass=compass,
             distractors=tuple(rng.sample(self._distractors, k=min(len(self._distractors), 6))),
             aim=aim,
@@ -206,16 +182,18 @@ class Controller:
 
     def _aim(self, rng: random.Random, expected: Mapping[str, float]) -> tuple[str, float]:
         """A domain drawn with probability proportional to (count + a)^(-b), and that probability."""
-        a, b = self._evolution.smoothing, self._evolution.strength
-        weights = [(expected.get(domain, 0.0) + a) ** -b for domain in self._domains]
+        weights = [rarity(expected.get(domain, 0.0), self._evolution) for domain in self._domains]
         place = rng.choices(range(len(weights)), weights=weights)[0]
         return self._domains[place], weights[place] / sum(weights)
 
     def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> Draft:
+        if self._evolution.strategy == "planned":
+            return Draft()
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
         most = self._evolution.max_mutations
-        number = rng.randint(0, most) + sum(rng.random() < gauges.steer_cac for _ in range(_MORE_MUTATIONS))
+        more = max(gauges.steer_mode, gauges.steer_cac)
+        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(_MORE_MUTATIONS))
         left = dict(weights)
         chosen: list[str] = []
         for _ in range(min(number, most)):
@@ -248,11 +226,11 @@ class Controller:
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
     def _compass(self, gauges: Gauges) -> Compass | None:
-        if _number_of_drafts(gauges) < 2:
+        if number_of_drafts(gauges) < 2:
             return None
         return Compass.of(
             self._trigrams,
-            size=len(self._all),
+            signatures=self._signatures,
             mean_cac=self._all.mean_cac(),
             steer_mode=gauges.steer_mode,
             steer_cac=gauges.steer_cac,
@@ -284,23 +262,17 @@ class Controller:
             return Decision(False, offspring.verdict.reasons)
         check = self._duplicates.check(trajectory, offspring.sketch)
         if not check.passed:
-            return Decision(False, (f"{check.name}: {check.reason}",))
+            near = self._duplicates.nearest(trajectory, offspring.sketch)
+            return Decision(False, (f"{check.name}: {check.reason}",), duplicate_of=near[0] if near else None)
         gauges, gain = self.gauges(), self._all.gain(features)
-        weighed = self._weigh(gain, gauges)
+        weighed = weigh(gain, gauges, self._evolution)
         bar = self._evolution.min_gain if gauges.steers and len(self._all) else None
         if bar is not None and weighed < bar:
-            return Decision(False, (f"gain: {weighed:.4f} is below the bar of {bar:.4f}",), gain, weighed, bar)
+            why = f"gain: {weighed:.4f} is below the bar of {bar:.4f}"
+            return Decision(False, (why,), gain, weighed, bar, gauges)
         self.admit(blueprint, features)
         self._duplicates.add(trajectory, offspring.sketch)
-        return Decision(True, (), gain, weighed, bar)
-
-    def _weigh(self, gain: Gain, gauges: Gauges) -> float:
-        """The marginal gain of each gauge, weighed by how strongly that gauge steers; CAC as a share of its threshold.
-
-        The first trajectory of a set, or one offered while no gauge steers, meets no bar.
-        """
-        cac = gain.cac / (self._evolution.complexity_threshold or 1.0)
-        return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
+        return Decision(True, (), gain, weighed, bar, gauges)
 
     def admit(self, blueprint: Blueprint, features: Features) -> None:
         """Count an accepted trajectory; also used to rebuild the state of a resumed run."""
@@ -311,6 +283,7 @@ class Controller:
             self._window.remove(self._recent.popleft())
         self._letters.update(set(features.signature))
         self._trigrams.update(features.trigrams)
+        self._signatures[features.signature] += 1
         self._uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < _PARENTS_KEPT and len(blueprint.steps) < self._config.blueprints.max_steps:
@@ -320,13 +293,3 @@ class Controller:
         """Take back into the set what an earlier session accepted."""
         self.admit(blueprint, features)
         self._duplicates.add(trajectory)
-
-
-def _strength(value: float, threshold: float) -> float:
-    """How strongly a gauge steers: its shortfall as a share of the threshold, at full strength from `_FULL_AT` on."""
-    shortfall = max(0.0, threshold - value) / threshold if threshold > 0 else 0.0
-    return min(1.0, shortfall / _FULL_AT)
-
-
-def _number_of_drafts(gauges: Gauges) -> int:
-    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (_MOST_DRAFTS - 1))

@@ -77,13 +77,16 @@ class Compass(NamedTuple):
     """Where the set stands, as far as merit needs it; made by `of`.
 
     ``trigrams`` counts the whole set, ``total`` is their sum and ``worth`` the sum of c log2 c over the counts.
-    ``size`` is the number of trajectories. ``steer_mode`` and ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is
+    ``signatures`` counts the whole modes of the set's ``size`` trajectories; ``mode_worth`` is their sum of c log2 c.
+    ``steer_mode`` and ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is
     the CAC that weighs as much as one bit.
     """
 
     trigrams: Mapping[Trigram, int]
     total: int
     worth: float
+    signatures: Mapping[tuple[str, ...], int]
+    mode_worth: float
     size: int
     mean_cac: float
     steer_mode: float
@@ -95,18 +98,20 @@ class Compass(NamedTuple):
         cls,
         counts: Mapping[Trigram, int],
         *,
-        size: int,
+        signatures: Mapping[tuple[str, ...], int],
         mean_cac: float,
         steer_mode: float,
         steer_cac: float,
         cac_scale: float,
     ) -> Self:
-        """The compass of a set that holds each trigram as often as ``counts`` says."""
+        """The compass of a set that holds each trigram and each signature as often as the counts say."""
         return cls(
             trigrams=dict(counts),
             total=sum(counts.values()),
             worth=math.fsum(_worth(count) for count in counts.values()),
-            size=size,
+            signatures=dict(signatures),
+            mode_worth=math.fsum(_worth(count) for count in signatures.values()),
+            size=sum(signatures.values()),
             mean_cac=mean_cac,
             steer_mode=steer_mode,
             steer_cac=steer_cac,
@@ -114,9 +119,13 @@ class Compass(NamedTuple):
         )
 
     def merit(self, expected: Forecast) -> float:
-        """The marginal gain to expect: (N + 1) times the change of steering H_mode, and CAC less the mean, weighed."""
+        """The marginal gain to expect, weighed: of steering and of headline H_mode, and CAC less the mean.
+
+        Both entropies count (N + 1) times their change. Trigrams alone would not mind a mode that is there already.
+        """
         complexity = (expected.cac - self.mean_cac) / self.cac_scale
-        return self.steer_mode * self.mode_gain(expected.signature) + self.steer_cac * complexity
+        mode = self.mode_gain(expected.signature) + self.signature_gain(expected.signature)
+        return self.steer_mode * mode + self.steer_cac * complexity
 
     def mode_gain(self, signature: tuple[str, ...]) -> float:
         """(N + 1) times the change of the trigram entropy in bits, as `tdlab.diversity.Gain` has it; 0 for no set."""
@@ -130,6 +139,15 @@ class Compass(NamedTuple):
         more = self.total + sum(added.values())
         before = math.log2(self.total) - self.worth / self.total
         return (self.size + 1) * (math.log2(more) - grown / more - before)
+
+    def signature_gain(self, signature: tuple[str, ...]) -> float:
+        """(N + 1) times the change of the entropy of whole modes in bits; 0 for no set."""
+        if not self.size:
+            return 0.0
+        count = self.signatures.get(signature, 0)
+        grown = self.mode_worth + _worth(count + 1) - _worth(count)
+        before = math.log2(self.size) - self.mode_worth / self.size
+        return (self.size + 1) * (math.log2(self.size + 1) - grown / (self.size + 1) - before)
 
 
 def _worth(count: int) -> float:

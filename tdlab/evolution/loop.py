@@ -7,13 +7,15 @@ on the seed, the generation and the position alone, it ends as if nothing had ha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from typing import NamedTuple
 
+from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
 from tdlab.errors import BudgetSpent, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
+from tdlab.evolution.steering import Gauges, Plateau
 from tdlab.evolution.studio import Offspring, Studio
 from tdlab.evolution.threads import Threads
 from tdlab.evolution.workers import Workers
@@ -42,24 +44,28 @@ def evolve(
     on_progress: Callable[[Progress], None] | None = None,
     threads: Threads | None = None,
 ) -> str:
-    """Run generations until the target is met or nothing more is found; returns why it stopped.
+    """Run generations until the target is met or there is a reason to stop short of it; returns why it stopped.
 
-    ``"target"`` when as many trajectories as wanted are in the store, else a sentence. State is read from the store
-    first, so calling it again continues. ``threads`` carry the orders out in place of ``workers``, and progress is then
-    told after every offspring. Where they were stopped, what they made is kept as a part of a generation, which is made
-    anew when the run goes on; what was paid for is not paid for again. TeacherError where the server failed.
+    ``"target"`` when as many trajectories as wanted are in the store, else a sentence: the budget of offspring is
+    spent, the gauges that steer have been flat for ``patience`` generations (`Plateau`), or nothing was accepted in
+    ``dry`` generations in a row. State is read from the store first, so calling it again continues. ``threads`` carry
+    the orders out in place of ``workers``, and progress is then told after every offspring. Where they were stopped,
+    what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
+    paid for again. TeacherError where the server failed.
     """
     config = studio.config
     stopped: TeacherError | None = None
-    generation, rejected, dry = _rebuild(store, controller)
+    past = _rebuild(store, controller, Plateau(config.evolution))
     with rare_collection(), threads or Workers(studio, workers) as crew:
         while len(controller) < config.target:
-            if dry >= config.evolution.patience:
-                return f"no trajectory was accepted in {dry} generations in a row"
+            if why := past.stop(config.evolution, accepted=len(controller)):
+                return why
             before, drawn_with = controller.record(), controller.plan_record()
             candidates: list[Candidate] = []
             found: Counter[str] = Counter()
-            orders = controller.orders(generation)
+            orders = controller.orders(past.generations)
+            if config.evolution.budget is not None:
+                orders = orders[: config.evolution.budget - past.tried]
             for offspring in crew.produce(orders, wanted=lambda: config.target - len(controller)):
                 if len(controller) >= config.target:
                     break
@@ -67,8 +73,8 @@ def evolve(
                 candidates.append(_candidate(offspring, decision))
                 found["accepted" if decision.accepted else decision.reasons[0].partition(":")[0]] += 1
                 if threads is not None and on_progress is not None:
-                    tried = rejected + len(candidates) - found["accepted"]
-                    on_progress(Progress(generation, len(controller), tried, config.target))
+                    rejected = past.tried + len(candidates) - len(controller)
+                    on_progress(Progress(past.generations, len(controller), rejected, config.target))
             stopped = threads.stopped if threads is not None and len(controller) < config.target else None
             accepted = found.pop("accepted", 0)
             record: dict[str, Json] = {
@@ -84,12 +90,10 @@ def evolve(
             }
             if stopped is not None and not candidates:
                 break
-            store.commit_generation(Generation(number=generation, record=record), candidates)
-            generation += 1
-            rejected += len(candidates) - accepted
-            dry = 0 if accepted else dry + 1
+            store.commit_generation(Generation(number=past.generations, record=record), candidates)
+            past = past.after(record)
             if on_progress is not None:
-                on_progress(Progress(generation, len(controller), rejected, config.target))
+                on_progress(Progress(past.generations, len(controller), past.tried - len(controller), config.target))
             if stopped is not None:
                 break
     if stopped is None:
@@ -99,14 +103,35 @@ def evolve(
     raise stopped
 
 
-def _rebuild(store: RunStore, controller: Controller) -> tuple[int, int, int]:
-    """The controller's state from the store: next generation, rejected so far, dry generations at the end."""
+class _Past(NamedTuple):
+    """What a run has behind it, as far as its stops need it: ``dry`` generations at the end accepted nothing."""
+
+    plateau: Plateau
+    generations: int = 0
+    tried: int = 0
+    dry: int = 0
+
+    def after(self, record: Mapping[str, Json]) -> _Past:
+        """With one more generation, by its record."""
+        self.plateau.note(record["after"]["whole"])
+        dry = 0 if record["accepted"] else self.dry + 1
+        return self._replace(generations=self.generations + 1, tried=self.tried + record["tried"], dry=dry)
+
+    def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
+        """Why the run should stop short of its target; empty while it should go on."""
+        if config.budget is not None and self.tried >= config.budget:
+            return f"budget: {self.tried} offspring were tried and {accepted} of them kept"
+        if self.dry >= config.dry:
+            return f"dry: no trajectory was accepted in {self.dry} generations in a row"
+        return self.plateau.reached()
+
+
+def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past:
+    """The controller's state from the store, and what lies behind the run."""
     last = store.last_generation()
     if last is not None and last.record.get("partial"):
         store.discard_last_generation()
-        last = store.last_generation()
-    if last is None:
-        return 0, 0, 0
+    past = _Past(plateau)
     for kept in store.accepted():
         if kept.blueprint is None or kept.trajectory is None:
             raise StoreError(
@@ -115,10 +140,9 @@ def _rebuild(store: RunStore, controller: Controller) -> tuple[int, int, int]:
                 do="the database was changed by hand; start another run with --out",
             )
         controller.recall(kept.blueprint, kept.trajectory, Features.model_validate(kept.features))
-    dry = 0
     for generation in store.generations():
-        dry = 0 if generation.record["accepted"] else dry + 1
-    return last.number + 1, store.counts().rejected, dry
+        past = past.after(generation.record)
+    return past
 
 
 def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
@@ -142,8 +166,10 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         "applied": list(offspring.applied),
         "refused": dict(offspring.refused),
         "gain": None if decision.gain is None else {**decision.gain._asdict(), "weighed": decision.weighed},
+        "steer": None if decision.gauges is None else _strengths(decision.gauges),
         "bar": decision.bar,
         **({"spent": list(offspring.spent)} if offspring.spent else {}),
+        "duplicate_of": decision.duplicate_of,
     }
     return Candidate(
         generation=order.generation,
@@ -156,3 +182,8 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         blueprint=offspring.blueprint,
         trajectory=offspring.trajectory,
     )
+
+
+def _strengths(gauges: Gauges) -> dict[str, Json]:
+    """How strongly each gauge steered, as JSON."""
+    return {"domain": gauges.steer_domain, "mode": gauges.steer_mode, "cac": gauges.steer_cac}

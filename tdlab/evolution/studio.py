@@ -180,9 +180,7 @@ class Studio:
             )
         else:
             blueprint = draft.base
-        if order.fresh:
+        if order.fresh or draft.base is not None:  # a mutant tells of another user, else it nearly repeats its parent
             blueprint = fresh_values(blueprint, workshop, seed=seed, name=False)
         child, applied, refused = breed(blueprint, draft.mutations, workshop, seed=seed, name=False)
-        if draft.base is not None and not applied and not order.fresh:
-            child = fresh_values(child, workshop, seed=seed, name=False)
         return child, applied, refused

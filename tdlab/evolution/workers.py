@@ -1,5 +1,7 @@
 """Carrying orders out, in this process or in several, with the same result in the same sequence.
 
+An order is whatever the studio at hand takes: of an offspring here, of a whole run in an ablation.
+
 Worker processes are spawned, are handed the studio once, and leave when their parent is gone, however it went. Orders
 are idempotent: what a worker had when it died is given to another. There is one pipe a worker and nothing that workers
 share, so that one that dies, at whatever moment, leaves no lock behind; the executors of the standard library can hang
@@ -19,18 +21,28 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from tdlab.errors import WorkerError
-from tdlab.evolution.studio import Offspring, Order, Studio
 from tdlab.memory import rare_collection
 
-__all__ = ["Workers"]
+__all__ = ["Producer", "Workers"]
 
 _TRIES = 3  # deaths in a row, with nothing finished in between, that are borne
 _PIECES = 4  # pieces that a worker's share of a batch is cut into, to even out their times
+Order = TypeVar("Order")
+Made = TypeVar("Made")
+_Ordered = TypeVar("_Ordered", contravariant=True)
+_Made = TypeVar("_Made", covariant=True)
 _Piece = tuple[int, int]  # the number of the batch, and of the piece in it
 _GONE = (EOFError, OSError)  # what a pipe raises whose other end has died
+
+
+class Producer(Protocol[_Ordered, _Made]):
+    """What carries orders out: it can be pickled, and what it makes of an order depends on the order alone."""
+
+    def produce(self, order: _Ordered, /) -> _Made:
+        """Carry out an order."""
 
 
 class _Worker:
@@ -52,12 +64,20 @@ class _Worker:
         self.process.join()
 
 
-class Workers:
-    """A context manager that carries orders out. ``count`` 1 works in this process; more spawn processes."""
+class Workers(Generic[Order, Made]):
+    """A context manager that carries orders out. ``count`` 1 works in this process; more spawn processes.
 
-    def __init__(self, studio: Studio, count: int) -> None:
+    ``name`` is what a batch of orders is called in errors. Orders are handed out in pieces of a batch; ``singly`` hands
+    them out one by one, for orders that take long.
+    """
+
+    def __init__(
+        self, studio: Producer[Order, Made], count: int, *, name: str = "generation", singly: bool = False
+    ) -> None:
         self._studio = studio
         self._count = count
+        self._name = name
+        self._singly = singly
         self._crew: list[_Worker] = []
         self._batch = 0
         self._packed = b""
@@ -71,8 +91,8 @@ class Workers:
         while self._crew:
             self._crew.pop().end()
 
-    def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Offspring]:
-        """Offspring in the sequence of the orders. WorkerError when workers keep dying on them.
+    def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Made]:
+        """What is made, in the sequence of the orders. WorkerError when workers keep dying on them.
 
         ``wanted``, how many more can be used, is of no interest here: what is made for nothing costs little.
         """
@@ -81,10 +101,10 @@ class Workers:
                 yield self._studio.produce(order)
             return
         self._batch += 1
-        size = max(1, -(-len(orders) // (self._count * _PIECES)))
+        size = 1 if self._singly else max(1, -(-len(orders) // (self._count * _PIECES)))
         pieces = [orders[n : n + size] for n in range(0, len(orders), size)]
         waiting = list(range(len(pieces)))
-        done: dict[int, list[Offspring]] = {}
+        done: dict[int, list[Made]] = {}
         deaths = told = 0
         while told < len(pieces):
             while len(self._crew) < self._count:
@@ -97,7 +117,7 @@ class Workers:
                     deaths += 1
                     if deaths >= _TRIES:
                         raise WorkerError(
-                            f"worker processes died {deaths} times on generation {orders[0].generation}",
+                            f"worker processes died {deaths} times on one {self._name}",
                             expected="workers that live to the end of a batch",
                             do="look for what kills them (memory?), or run with --workers 1",
                         ) from None
@@ -121,9 +141,9 @@ class Workers:
         speaking = connection.wait([worker.pipe for worker in self._crew])
         return [worker for worker in self._crew if worker.pipe in speaking]
 
-    def _read(self, worker: _Worker) -> tuple[_Piece, list[Offspring]] | None:
+    def _read(self, worker: _Worker) -> tuple[_Piece, list[Made]] | None:
         """What a worker has finished; None for one that says it is ready. One of `_GONE` where it has died."""
-        said: tuple[_Piece, list[Offspring]] | BaseException | None = worker.pipe.recv()
+        said: tuple[_Piece, list[Made]] | BaseException | None = worker.pipe.recv()
         if said is None:
             self._packed = self._packed or pickle.dumps(self._studio)
             worker.pipe.send_bytes(self._packed)
@@ -169,7 +189,7 @@ def _work(pipe: Connection) -> None:
         threading.Thread(target=leave_with_parent, daemon=True).start()
     with rare_collection(), suppress(*_GONE):  # the parent has closed the pipe, or is gone
         pipe.send(None)
-        studio: Studio = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
+        studio: Producer[Any, Any] = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
         while True:
             piece, orders = pipe.recv()
             try:

@@ -10,6 +10,7 @@ from tdlab.panels.blueprints import BlueprintPanel
 from tdlab.panels.chat import chat_html
 from tdlab.panels.clusters import ShownCluster, cluster_panel, clusters_panel
 from tdlab.panels.code import CodeCheckPanel, check_code
+from tdlab.panels.evolution import TuningPanel, tune_evolution
 from tdlab.panels.map import MapPanel, map_panel
 from tdlab.panels.panel import Panel
 from tdlab.panels.pools import filter_tools, pool_panel
@@ -23,6 +24,7 @@ __all__ = [
     "Panel",
     "RolloutPanel",
     "ShownCluster",
+    "TuningPanel",
     "chat_html",
     "check_code",
     "cluster_panel",
@@ -30,4 +32,5 @@ __all__ = [
     "filter_tools",
     "map_panel",
     "pool_panel",
+    "tune_evolution",
 ]

@@ -21,6 +21,7 @@ from tdlab.plots.clusters import (
 )
 from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.plots.diversity import compute_comparison, plot_comparison, plot_datasets
+from tdlab.plots.evolution import plot_ablation, plot_arms
 from tdlab.plots.map import compute_map, plot_map, plot_maps
 from tdlab.plots.pools import (
     compute_pool_domains,
@@ -32,6 +33,16 @@ from tdlab.plots.pools import (
     plot_pool_trust,
     plot_service_sizes,
     plot_tools,
+)
+from tdlab.plots.replay import (
+    ReplayCanvas,
+    compute_acceptance,
+    compute_replay_map,
+    plot_acceptance,
+    plot_complexity_line,
+    plot_entropies,
+    plot_replay,
+    plot_replay_map,
 )
 from tdlab.plots.rollouts import (
     compute_spending,
@@ -56,6 +67,8 @@ from tdlab.plots.style import PALETTE, figure_png, save_figure
 __all__ = [
     "PALETTE",
     "ClusterGraph",
+    "ReplayCanvas",
+    "compute_acceptance",
     "compute_cluster_domains",
     "compute_cluster_graph",
     "compute_code_verdicts",
@@ -70,11 +83,15 @@ __all__ = [
     "compute_pool_domains",
     "compute_pool_grades",
     "compute_random_coverage",
+    "compute_replay_map",
     "compute_service_sizes",
     "compute_spending",
     "compute_steps",
     "compute_timeline",
     "figure_png",
+    "plot_ablation",
+    "plot_acceptance",
+    "plot_arms",
     "plot_blueprint",
     "plot_cluster",
     "plot_cluster_depths",
@@ -87,10 +104,12 @@ __all__ = [
     "plot_code_verdicts",
     "plot_comparison",
     "plot_complexity",
+    "plot_complexity_line",
     "plot_coverage",
     "plot_dag",
     "plot_datasets",
     "plot_domains",
+    "plot_entropies",
     "plot_gauges",
     "plot_map",
     "plot_maps",
@@ -99,6 +118,8 @@ __all__ = [
     "plot_pool_domains",
     "plot_pool_grades",
     "plot_pool_trust",
+    "plot_replay",
+    "plot_replay_map",
     "plot_rollout",
     "plot_run",
     "plot_service_sizes",

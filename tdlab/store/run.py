@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound, StoreError
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory
-from tdlab.store.rundir import Candidate, Counts, RunStore
+from tdlab.store.rundir import Candidate, Counts, Generation, RunStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,6 +212,40 @@ class Run:
         """One selected cluster by its id or a unique prefix; RunNotFound as for `trajectory`."""
         return self._store.cluster(self._resolve("cluster", cluster_id))
 
+    def generation(self, number: int) -> Generation:
+        """One generation with the numbers that its decisions were made by; RunNotFound for another number."""
+        found = self._store.generation(number)
+        if found is None:
+            last = self._store.last_generation()
+            there = "none was committed" if last is None else f"a number from 0 to {last.number}"
+            raise RunNotFound(f"no generation {number} in {self.path}", expected=there, do="see `generations()`")
+        return found
+
+    def lineage(self, record_id: str) -> list[Candidate]:
+        """A trajectory's or blueprint's candidate and its ancestors', youngest first, by an id or a unique prefix.
+
+        An ancestor is the candidate whose accepted blueprint the younger one's draft began from; the last began from a
+        new plan. Each candidate's ``lineage`` holds the numbers that led to it. RunNotFound as for `trajectory`.
+        """
+        try:
+            found = self._store.candidate_of("trajectory", self._resolve("trajectory", record_id))
+        except RunNotFound as no_trajectory:
+            try:
+                found = self._store.candidate_of("blueprint", self._resolve("blueprint", record_id))
+            except RunNotFound:
+                raise no_trajectory from None
+        line = [found]
+        while base := _base(line[-1]):
+            older = self._store.candidate_of("blueprint", base)
+            if older.generation >= line[-1].generation:
+                raise StoreError(
+                    f"candidate {line[-1].generation}.{line[-1].position} descends from {older.generation}",
+                    expected="an ancestor of an earlier generation",
+                    do="the database was changed by hand; start another run with --out",
+                )
+            line.append(older)
+        return line
+
     def _resolve(self, noun: Literal["trajectory", "blueprint", "cluster"], wanted: str) -> str:
         ids = self._store.ids(noun)
         if wanted in ids:
@@ -283,6 +317,12 @@ _TRAJECTORY_COLUMNS = (
     "teacher",
     "environment",
 )
+
+
+def _base(candidate: Candidate) -> str | None:
+    """The id of the stored blueprint that the candidate's chosen draft began from."""
+    drafts, chosen = candidate.lineage.get("drafts", ()), candidate.lineage.get("chosen", 0)
+    return drafts[chosen]["base"] if chosen < len(drafts) else None
 
 
 def _trajectory_row(candidate: Candidate) -> dict[str, Json]:

@@ -351,6 +351,11 @@ class RunStore:
         row = self._one("SELECT number, record FROM generations ORDER BY number DESC LIMIT 1")
         return None if row is None else Generation(number=row[0], record=decode(row[1]))
 
+    def generation(self, number: int) -> Generation | None:
+        """One generation; None where there is none of that number."""
+        row = self._one("SELECT record FROM generations WHERE number = ?", min(number, 2**62))
+        return None if row is None else Generation(number=number, record=decode(row[0]))
+
     def generations(self) -> Iterator[Generation]:
         """Every generation in order."""
         for number, text in self._pages(
@@ -362,13 +367,31 @@ class RunStore:
         """The candidates that make the dataset, in order of generation and position."""
         return self.candidates(accepted=True)
 
-    def candidates(self, *, accepted: bool | None = None, generation: int | None = None) -> Iterator[Candidate]:
+    def candidates(
+        self, *, accepted: bool | None = None, generation: int | None = None, bodies: bool = True
+    ) -> Iterator[Candidate]:
         """Candidates in order of generation and position, read page by page: memory does not grow with the run.
 
         Only the accepted or the rejected ones where ``accepted`` says so; only those of one ``generation`` where given.
+        Without ``bodies`` blueprints and trajectories are not read and are None: many times quicker.
         """
-        for row in self._candidate_rows(CANDIDATE_COLUMNS, accepted, generation):
+        columns = CANDIDATE_COLUMNS if bodies else CANDIDATE_COLUMNS.replace("blueprint, trajectory", "NULL, NULL")
+        for row in self._candidate_rows(columns, accepted, generation):
             yield candidate_from_row(row)
+
+    def candidate_of(self, noun: Literal["trajectory", "blueprint"], key: str) -> Candidate:
+        """The candidate with that trajectory or blueprint, the accepted one where there are several, else the first.
+
+        RunNotFound for another id.
+        """
+        row = self._one(
+            f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
+            "ORDER BY accepted DESC, generation, position",
+            as_key(key),
+        )
+        if row is None:
+            raise RunNotFound(f"no {noun} {key!r} in {self._folder}", do=f"list them with `ids({noun!r})`")
+        return candidate_from_row(row)
 
     def features(self, *, accepted: bool | None = None) -> Iterator[tuple[int, int, dict[str, Json]]]:
         """Generation, position and features of each candidate, in order, without reading its trajectory."""

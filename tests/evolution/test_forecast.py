@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,16 +36,18 @@ def test_the_gain_of_the_mode_is_the_meters(set_: list[tuple[str, ...]], one: tu
     counts: Counter[tuple[str, str, str]] = Counter()
     for signature in set_:
         counts.update(trigrams(signature))
-    compass = Compass.of(counts, size=len(set_), mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
+    modes = Counter(set_)
+    compass = Compass.of(counts, signatures=modes, mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
 
-    def entropy(masses: Counter[tuple[str, str, str]]) -> float:
+    def entropy(masses: Counter[Any]) -> float:
         total = sum(masses.values())
         return -sum(n / total * math.log2(n / total) for n in masses.values())
 
-    grown = counts + Counter(trigrams(one))
-    expected = (len(set_) + 1) * (entropy(grown) - entropy(counts))
-    assert math.isclose(compass.mode_gain(one), expected, abs_tol=1e-6)
-    assert math.isclose(compass.merit(Forecast(one, 7.0)), expected, abs_tol=1e-6)
+    steering = (len(set_) + 1) * (entropy(counts + Counter(trigrams(one))) - entropy(counts))
+    headline = (len(set_) + 1) * (entropy(modes + Counter([one])) - entropy(modes))
+    assert math.isclose(compass.mode_gain(one), steering, abs_tol=1e-6)
+    assert math.isclose(compass.signature_gain(one), headline, abs_tol=1e-6)
+    assert math.isclose(compass.merit(Forecast(one, 7.0)), steering + headline, abs_tol=1e-6)
 
 
 def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
@@ -55,13 +58,16 @@ def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
     for order in steering.orders(2):
         offspring = producing.produce(order)
         if offspring.features is not None and order.compass is not None:
-            expected = meter.gain(offspring.features).mode
-            assert math.isclose(order.compass.mode_gain(offspring.features.signature), expected, abs_tol=1e-6)
+            mode = offspring.features.signature
+            assert math.isclose(order.compass.mode_gain(mode), meter.gain(offspring.features).mode, abs_tol=1e-6)
+            headline = meter.gain(offspring.features, variant="signature").mode
+            assert math.isclose(order.compass.signature_gain(mode), headline, abs_tol=1e-6)
 
 
 def test_an_empty_set_has_no_gain_to_tell() -> None:
-    compass = Compass.of({}, size=0, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
+    compass = Compass.of({}, signatures={}, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
     assert compass.mode_gain(("read", "reply")) == 0.0
+    assert compass.signature_gain(("read", "reply")) == 0.0
     assert compass.merit(Forecast(("read", "reply"), 5.0)) == 0.5
 
 

@@ -1,0 +1,107 @@
+"""The panel that tunes steering: thresholds, strength, patience and budget over candidates that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tdlab.config import RunConfig
+from tdlab.evolution.replay import CachedCandidates, Replay, replay
+from tdlab.panels.panel import Panel
+from tdlab.plots import ReplayCanvas
+
+if TYPE_CHECKING:
+    import ipywidgets as widgets
+
+__all__ = ["TuningPanel", "tune_evolution"]
+
+
+class TuningPanel(Panel[Replay]):
+    """A panel over a replay, with a button that saves its settings; made by `tune_evolution`.
+
+    ``config`` is the config that the controls say now; `save` writes it as YAML that ``tdlab run --config`` takes.
+    """
+
+    def __init__(
+        self, candidates: CachedCandidates, config: RunConfig, controls: dict[str, Any], *, save_to: str | Path
+    ) -> None:
+        import ipywidgets as widgets
+
+        self._base = config
+        self._candidates = candidates
+        self._file = widgets.Text(value=str(save_to), description="file", layout=widgets.Layout(width="20em"))
+        self._button = widgets.Button(description="Save as config", icon="save")
+        self._button.on_click(lambda _: self.save())
+        super().__init__(
+            controls,
+            compute=lambda **values: replay(
+                candidates, self.configured(**values).evolution, target=config.target, seed=config.seed
+            ),
+            paint=ReplayCanvas().png,
+            describe=_told,
+        )
+        self.widget.children = (*self.widget.children, widgets.HBox([self._file, self._button]))
+
+    def configured(self, **values: Any) -> RunConfig:
+        """The config with these values of the controls in it; a patience or budget of 0 stands for none."""
+        evolution: dict[str, Any] = {"evolution__strategy": "evolved"}
+        for name, value in values.items():
+            evolution[f"evolution__{name}"] = None if name in ("patience", "budget") and not value else value
+        return self._base.with_values(**evolution)
+
+    @property
+    def config(self) -> RunConfig:
+        """The config that the controls say now."""
+        return self.configured(**self.values)
+
+    def save(self) -> Path:
+        """Write the config to the file named in the panel; an error is shown in the status line, and raised."""
+        path = Path(str(self._file.value))
+        try:
+            self.config.to_yaml(path)
+        except Exception as error:
+            self._say(f"{type(error).__name__}: {error}", fault=True)
+            raise
+        self._say(f"saved; now: tdlab run --config {path}")
+        return path
+
+
+def tune_evolution(
+    candidates: CachedCandidates, config: RunConfig, *, save_to: str | Path = "tuned.yaml"
+) -> TuningPanel:
+    """A panel in which thresholds, steering strength, patience and budget are turned, and what would be kept is seen.
+
+    ``config`` is where the controls begin and what else the saved config holds; its target is how many are kept. Every
+    picture is a replay over ``candidates``: nothing is generated.
+    """
+    import ipywidgets as widgets
+
+    evolution = config.evolution
+
+    def slider(kind: type, name: str, value: float, low: float, high: float, step: float, **more: Any) -> Any:
+        return kind(
+            value=min(max(value, low), high), min=low, max=high, step=step, description=name,
+            continuous_update=True, style={"description_width": "9em"}, layout=widgets.Layout(width="34em"), **more,
+        )  # fmt: skip
+
+    shares: dict[str, Any] = {"low": 0.0, "high": 1.0, "step": 0.002, "readout_format": ".3f"}
+    highest = max(60.0, evolution.complexity_threshold)
+    controls: dict[str, widgets.ValueWidget] = {
+        "domain_threshold": slider(widgets.FloatSlider, "domain threshold", evolution.domain_threshold, **shares),
+        "mode_threshold": slider(widgets.FloatSlider, "mode threshold", evolution.mode_threshold, **shares),
+        "complexity_threshold": slider(
+            widgets.FloatSlider, "CAC threshold", evolution.complexity_threshold, 0.0, highest, 1.0
+        ),
+        "strength": slider(widgets.FloatSlider, "steering strength", evolution.strength, 0.0, 4.0, 0.1),
+        "patience": slider(widgets.IntSlider, "patience (0: none)", evolution.patience or 0, 0, 100, 1),
+        "budget": slider(widgets.IntSlider, "budget (0: none)", evolution.budget or 0, 0, len(candidates), 1),
+    }
+    return TuningPanel(candidates, config, controls, save_to=save_to)
+
+
+def _told(found: Replay) -> str:
+    counts = found.candidates["outcome"].value_counts()
+    last = found.generations.iloc[-1]
+    outcome = ", ".join(f"{number} {name}" for name, number in counts.items())
+    gauges = f"H_dom {last['domain']:.3f} and H_mode {last['mode']:.3f} of their ceilings, mean CAC {last['cac']:.1f}"
+    return f"{outcome}; {gauges}; stopped: {found.stopped}"

@@ -1,0 +1,143 @@
+"""Panels: what is turned is what is computed and shown, faults are seen, and nothing from outside is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tdlab
+from tdlab.config import EvolutionConfig
+from tdlab.errors import ConfigError
+from tdlab.evolution.replay import CachedCandidates, cached_candidates, replay
+from tdlab.panels import TuningPanel, tune_evolution
+from tdlab.plots import (
+    ReplayCanvas,
+    compute_acceptance,
+    compute_replay_map,
+    plot_acceptance,
+    plot_replay,
+    plot_replay_map,
+)
+from tests.jobs import small_pool
+
+CONFIG = tdlab.RunConfig(target=15, seed=2).with_values(evolution__batch=5)
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory: pytest.TempPathFactory) -> CachedCandidates:
+    chance = CONFIG.with_values(target=50, evolution__strategy="random")
+    out = tmp_path_factory.mktemp("panels") / "run"
+    with tdlab.run(chance, out=out, pool=small_pool(), progress=False) as run:
+        return cached_candidates(run)
+
+
+@pytest.fixture
+def panel(candidates: CachedCandidates, tmp_path: Path) -> TuningPanel:
+    return tune_evolution(candidates, CONFIG, save_to=tmp_path / "tuned.yaml")
+
+
+@pytest.mark.parametrize(
+    ("control", "value"),
+    [
+        ("domain_threshold", 0.2), ("mode_threshold", 0.0), ("complexity_threshold", 55.0), ("strength", 3.0),
+        ("patience", 2), ("budget", 7),
+    ],
+)  # fmt: skip
+def test_a_turned_control_is_what_is_computed_and_seen(panel: TuningPanel, control: str, value: float) -> None:
+    before = panel.png
+    panel.controls[control].value = value
+    assert getattr(panel.config.evolution, control) == value
+    assert panel.result is not None
+    assert getattr(panel.result.evolution, control) == value
+    expected = replay(panel._candidates, panel.config.evolution, target=CONFIG.target, seed=CONFIG.seed)
+    assert panel.result.kept == expected.kept
+    assert panel.png[:8] == b"\x89PNG\r\n\x1a\n"
+    if control in ("mode_threshold", "budget"):
+        assert panel.png != before
+    assert expected.stopped.split(":")[0] in panel.status
+
+
+def test_none_is_spelled_zero(panel: TuningPanel) -> None:
+    panel.controls["patience"].value = 0
+    panel.controls["budget"].value = 0
+    assert panel.config.evolution.patience is None
+    assert panel.config.evolution.budget is None
+
+
+def test_what_is_saved_is_a_config_that_a_run_takes(panel: TuningPanel, tmp_path: Path) -> None:
+    panel.controls["complexity_threshold"].value = 41.0
+    panel.controls["budget"].value = 12
+    panel._button.click()
+    saved = tdlab.RunConfig.from_yaml(tmp_path / "tuned.yaml")
+    assert saved == panel.config
+    assert saved.target == CONFIG.target
+    assert (saved.evolution.complexity_threshold, saved.evolution.budget) == (41.0, 12)
+    with tdlab.run(saved, out=tmp_path / "run", pool=small_pool(), progress=False) as run:
+        assert run.counts().candidates == 12
+
+
+def test_a_file_that_cannot_be_written_is_shown_and_raised(panel: TuningPanel, tmp_path: Path) -> None:
+    panel._file.value = str(tmp_path / "<b>nowhere</b>" / "x.yaml")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        panel.save()
+    assert "cannot be written" in panel.status
+    assert "<b>" not in panel.status
+
+
+def test_a_fault_while_turning_is_shown_and_raised(panel: TuningPanel) -> None:
+    picture = panel.png
+    panel.controls["mode_threshold"].max = 2.0
+    with pytest.raises(ConfigError, match="mode_threshold"):
+        panel.controls["mode_threshold"].value = 1.5
+    assert "ConfigError" in panel.status
+    assert panel.png == picture, "the last good picture stays"
+
+
+# --- the figures of a replay
+
+
+def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedCandidates) -> None:
+    one = replay(candidates, EvolutionConfig(batch=5), target=15)
+    other = replay(candidates, EvolutionConfig(batch=5, budget=6), target=15)
+    canvas = ReplayCanvas()
+    first = canvas.png(one)
+    assert canvas.png(other) != first
+    assert canvas.png(one) == first == ReplayCanvas().png(one)
+
+
+def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates) -> None:
+    found = replay(candidates, EvolutionConfig(batch=5), target=15)
+    bars, cells = compute_acceptance(found), compute_replay_map(found)
+    assert bars["candidates"].sum() == len(candidates)
+    assert bars.set_index("outcome").loc["kept", "candidates"] == 15
+    frame = found.candidates.explode("kinds")
+    for row in cells.to_dict("records"):
+        here = frame[(frame["domain"] == row["domain"]) & (frame["kinds"] == row["kind"])]
+        kept = here[here["outcome"] == "kept"]
+        assert (row["candidates"], row["kept"]) == (len(here), len(kept))
+        if len(kept):
+            assert row["cac"] == pytest.approx(kept["cac"].mean())
+    assert cells["candidates"].sum() == len(frame)
+    widths = [patch.get_width() for patch in plot_acceptance(bars).patches]
+    assert widths == list(bars["candidates"])
+    assert len(plot_replay(found).axes) == 5, "four plots and the scale of the map"
+
+
+def test_domains_of_a_hostile_pool_are_drawn_as_they_are(candidates: CachedCandidates) -> None:
+    named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.ones)
+    found = replay(named, EvolutionConfig(batch=5), target=15)
+    ticks = [tick.get_text() for tick in plot_replay_map(compute_replay_map(found)).get_yticklabels()]
+    assert any(tick.startswith("\\$") for tick in ticks)
+    assert ReplayCanvas().png(found)
+
+
+def test_a_replay_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> None:
+    none = CachedCandidates(
+        candidates.domains, candidates.categories, tuple(one._replace(verified=False) for one in candidates.ones)
+    )
+    found = replay(none, EvolutionConfig(batch=5, dry=2), target=5)
+    assert found.kept == []
+    assert found.stopped.startswith("dry: ")
+    assert ReplayCanvas().png(found)
+    assert plot_replay(found).axes
