@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
-    from tdlab.pipeline import export, run
+    from tdlab.pipeline import estimate, export, run
     from tdlab.plots import figure_png, plot_run
     from tdlab.pool import Taxonomy, ToolPool
     from tdlab.store import Run, open_run
@@ -37,6 +37,7 @@ __all__ = [
     "ToolPool",
     "ablate",
     "check_run",
+    "estimate",
     "export",
     "figure_png",
     "mine",
@@ -53,6 +54,7 @@ _HOMES = {
     "ToolPool": "tdlab.pool",
     "ablate": "tdlab.ablation",
     "check_run": "tdlab.checking",
+    "estimate": "tdlab.pipeline",
     "export": "tdlab.pipeline",
     "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,12 +18,15 @@ from tdlab.errors import ConfigError
 from tdlab.records import Json, digest
 
 __all__ = [
+    "UNTOLD",
     "BlueprintConfig",
     "ClusterConfig",
     "EvolutionConfig",
     "RolloutConfig",
     "RunConfig",
     "SandboxConfig",
+    "TeacherConfig",
+    "TeacherRole",
     "VerifyConfig",
 ]
 
@@ -72,7 +76,7 @@ class BlueprintConfig(_Section):
 class RolloutConfig(_Section):
     """Playing blueprints out."""
 
-    teacher: Literal["scripted"] = Field(default="scripted", description="who writes the words")
+    teacher: Literal["scripted", "llm"] = Field(default="scripted", description="who writes the words")
     environment: Literal["simulated", "live"] = Field(default="simulated", description="what executes the calls")
     allow_writes: bool = Field(
         default=False, description="live only: plan tools that may change something on the server"
@@ -85,13 +89,65 @@ class RolloutConfig(_Section):
     )
 
 
+TeacherRole = Literal["writer", "user", "assistant", "environment", "inspector", "judge"]
+"""The agents that a language model may play."""
+
+
+class TeacherConfig(_Section):
+    """The language models behind ``rollout.teacher: llm``. The key is no part of it: ``OPENAI_API_KEY`` holds it.
+
+    A role that is not in ``roles`` is played by code: the scripted user and assistant, the simulated environment, the
+    inspector that follows the blueprint; there is no writer and no judge then. The values named in `UNTOLD` say how
+    the server is reached and what may be spent; they may change when a run is resumed.
+    """
+
+    model: str = Field(default="", max_length=200, description="the model of every role that has none of its own")
+    models: dict[TeacherRole, str] = Field(default_factory=dict, description="role -> its own model")
+    roles: tuple[TeacherRole, ...] = Field(
+        default=("writer", "user", "assistant"), strict=False, description="the roles that a model plays"
+    )
+    temperature: float | None = Field(
+        default=None, ge=0.0, le=2.0, description="sampling temperature; null: what the server takes by itself"
+    )
+    max_tokens: int = Field(default=2048, ge=16, le=1_000_000, description="most tokens of one reply")
+    base_url: str | None = Field(
+        default=None, max_length=2000, description="the server's address; null: OPENAI_BASE_URL, else OpenAI's own"
+    )
+    concurrency: int = Field(default=32, ge=1, le=1024, description="most calls in flight")
+    tries: int = Field(default=8, ge=1, le=100, description="how often a call that fails is made before it is given up")
+    timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0, description="seconds allowed for one reply")
+    connect_timeout_s: float = Field(default=5.0, gt=0.0, le=600.0, description="seconds allowed for connecting")
+    budget_tokens: int | None = Field(default=None, ge=0, description="stop when this many tokens were paid for")
+    budget_money: float | None = Field(
+        default=None, ge=0.0, description="stop when this much was spent, in the currency of the price table"
+    )
+    prices: str | None = Field(default=None, description="path of a price table (JSON); null: the one that ships")
+
+    @model_validator(mode="after")
+    def _without_secrets(self) -> Self:
+        address = urlsplit(self.base_url or "")
+        if address.username or address.password or address.query:
+            raise ValueError("teacher.base_url holds a user, a password or a query; the config is stored with the run")
+        if self.base_url is not None and address.scheme not in ("http", "https"):
+            raise ValueError("teacher.base_url does not start with http:// or https://")
+        return self
+
+    def model_of(self, role: TeacherRole) -> str:
+        """The model that plays a role."""
+        return self.models.get(role) or self.model
+
+
+UNTOLD = frozenset("base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split())
+"""The values of `TeacherConfig` that no digest tells: the same replies give the same dataset whatever they are."""
+
+
 class SandboxConfig(_Section):
     """Where programs run. Without a sandbox no code step is planned; nothing ever runs outside of one."""
 
     backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
         default="none", description="jail of code steps; auto: the first that holds here; none: no code steps"
     )
-    wall_s: float = Field(default=10.0, gt=0.0, le=600.0, description="seconds that a program may take")
+    wall_s: float = Field(default=30.0, gt=0.0, le=600.0, description="seconds that a program may take")
     cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU seconds that a program may take")
     memory_mb: int = Field(default=256, ge=32, le=65536, description="MB of memory that a program may use")
 
@@ -160,13 +216,25 @@ class RunConfig(_Section):
     blueprints: BlueprintConfig = BlueprintConfig()
     rollout: RolloutConfig = RolloutConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    teacher: TeacherConfig = TeacherConfig()
     verify: VerifyConfig = VerifyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
 
+    @model_validator(mode="after")
+    def _models_are_named(self) -> Self:
+        if self.rollout.teacher == "llm":
+            nameless = [role for role in self.teacher.roles if not self.teacher.model_of(role)]
+            if nameless:
+                raise ValueError(
+                    f"rollout.teacher is llm and no model plays the {nameless[0]}: set teacher.model,"
+                    " or teacher.model=rehearsal for `tdlab rehearse`"
+                )
+        return self
+
     @property
     def digest(self) -> str:
-        """16 hex digits that name this config, the pool's path left out (the pool is named by its content)."""
-        return digest(self.model_dump(mode="json", exclude={"pool"}))
+        """16 hex digits that name this config, but for the pool's path and what `UNTOLD` names."""
+        return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(UNTOLD)}))
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], *, source: str = "the config") -> Self:

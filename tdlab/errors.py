@@ -10,6 +10,8 @@
     ├── BlueprintError         a plan is not coherent
     │   └── MutationRefused    a mutation operator's precondition does not hold
     ├── RolloutError           a rollout could not be played at all
+    ├── TeacherError           the language model behind the teacher cannot be used
+    │   └── BudgetSpent        what the run may spend on it is spent
     ├── SandboxUnavailable     code was to run and no sandbox is there
     ├── WorkerError            worker processes kept dying
     ├── StoreError             the run directory cannot be read or written
@@ -27,6 +29,7 @@ from __future__ import annotations
 
 __all__ = [
     "BlueprintError",
+    "BudgetSpent",
     "ConfigError",
     "FormatError",
     "HarvestError",
@@ -41,6 +44,7 @@ __all__ = [
     "SchemaError",
     "StoreError",
     "TdlabError",
+    "TeacherError",
     "WorkerError",
 ]
 
@@ -97,6 +101,14 @@ class MutationRefused(BlueprintError):
 
 class RolloutError(TdlabError):
     """A rollout could not be played at all."""
+
+
+class TeacherError(TdlabError):
+    """The language model behind the teacher cannot be used: unreachable, refused, or failing for too long."""
+
+
+class BudgetSpent(TeacherError):
+    """What the run may spend on its teacher is spent."""
 
 
 class SandboxUnavailable(TdlabError):

@@ -10,8 +10,9 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,20 +22,24 @@ from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features
 from tdlab.errors import ConfigError, PoolError, RunMismatch
-from tdlab.evolution import Controller, Progress, Studio, evolve
+from tdlab.evolution import Controller, Estimate, Progress, Studio, Threads, estimate_spending, evolve
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool, nature
 from tdlab.progress import Reporter
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
-from tdlab.rollout import CodeRunner, LiveEnvironment
+from tdlab.rollout import CodeRunner, Environment, LiveEnvironment
+from tdlab.rollout.llm import LiveDesk, Prices, Spending, SpendingLine
 from tdlab.sandbox import RUN_CODE
-from tdlab.store import Run, RunStore, atomic_write, open_run
+from tdlab.store import ReplyJournal, Run, RunStore, atomic_write, open_run
 from tdlab.store.formats import write_openai_jsonl, write_parquet
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
 
-__all__ = ["derive_again", "export", "run"]
+__all__ = ["REPLIES", "derive_again", "estimate", "export", "run"]
+
+REPLIES = "teacher-replies.sqlite"
+"""The journal of replies beside a run directory, where no other place is given."""
 
 _WATCHED = (
     "tdlab",
@@ -47,6 +52,7 @@ _WATCHED = (
     "matplotlib",
     "pyarrow",
     "mcp",
+    "openai",
 )
 _DECISIVE = ("tdlab", "jsonschema-rs", "faker", "rstr", "datasketch")
 """Libraries whose version decides what a trajectory holds, or which are kept."""
@@ -61,6 +67,8 @@ def run(
     mined: Mined | None = None,
     workers: int = 1,
     progress: bool = True,
+    replies: str | Path | None = None,
+    api_key: str | None = None,
 ) -> Run:
     """Make the run of ``config`` in the folder ``out``, or resume it, and return it open for reading.
 
@@ -70,8 +78,13 @@ def run(
     of processes (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete
     run is returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
 
-    Raises PoolError, ConfigError, StoreError and its kin, WorkerError, and SandboxUnavailable where the config asks for
-    code steps and there is no jail.
+    Where ``config.rollout.teacher`` is ``llm``, rollouts run in threads of this process, ``teacher.concurrency`` at
+    once, and ``workers`` is not used. ``replies`` is the journal that keeps what was paid for, by default
+    ``teacher-replies.sqlite`` beside ``out``, so that the runs of one folder share it. ``api_key`` is the server's key,
+    by default ``OPENAI_API_KEY``; it is written nowhere.
+
+    Raises PoolError, ConfigError, StoreError and its kin, TeacherError, WorkerError, and SandboxUnavailable where the
+    config asks for code steps and there is no jail.
     """
     config = config or RunConfig()
     if workers < 1:
@@ -108,7 +121,11 @@ def run(
             if store.mining() is None:
                 reporter.stage("clusters")
                 _mine(store, pool, config, mined, live=live)
-            outcome = _evolve(store, config, servers, workers, reporter)
+            if config.rollout.teacher == "llm":
+                place = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
+                outcome = _evolve_with_models(store, config, servers, reporter, place, api_key)
+            else:
+                outcome = _evolve(store, config, servers, workers, reporter)
             _derive_all(store, pool, reporter)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
@@ -161,9 +178,10 @@ def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
         )
 
 
-def _evolve(
-    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None, workers: int, reporter: Reporter
-) -> str:
+def _cast(
+    store: RunStore, config: RunConfig, *, live: bool
+) -> tuple[Controller, dict[str, Tool], tuple[BusinessCluster, ...]]:
+    """The controller of a run, its tools and its clusters."""
     tools = {tool.key: tool for tool in store.tools()}
     clusters = tuple(store.clusters())
     if not clusters:
@@ -171,8 +189,15 @@ def _evolve(
     controller = Controller(
         config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
         categories=len({d for c in clusters for d in c.domains}),
-        mutations=_allowed(live=servers is not None, code=config.sandbox.on),
+        mutations=_allowed(live=live, code=config.sandbox.on),
     )  # fmt: skip
+    return controller, tools, clusters
+
+
+def _evolve(
+    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None, workers: int, reporter: Reporter
+) -> str:
+    controller, tools, clusters = _cast(store, config, live=servers is not None)
     reporter.stage("trajectories", total=config.target)
     began = time.monotonic()
 
@@ -184,18 +209,92 @@ def _evolve(
     if servers is None:
         with closing(Studio(config, tools, clusters, store.services())) as studio:
             return evolve(store, controller, studio, workers=workers, on_progress=tell)
+    with (
+        _on_stage(store, config, servers) as environment,
+        closing(Studio(config, tools, clusters, store.services(), environment=environment)) as studio,
+    ):
+        return evolve(store, controller, studio, workers=1, on_progress=tell)
+
+
+def _evolve_with_models(
+    store: RunStore,
+    config: RunConfig,
+    servers: Mapping[str, ServerSpec] | None,
+    reporter: Reporter,
+    replies: Path,
+    api_key: str | None,
+) -> str:
+    """`_evolve` with language models at the desk: the journal of replies and the server are open meanwhile."""
+    controller, tools, clusters = _cast(store, config, live=servers is not None)
+    owner = store.journal_get("teacher/owner")
+    if owner is None:
+        owner = uuid.uuid4().hex  # names this run in the journal of replies, for its budget; no dataset depends on it
+        store.journal_put("teacher/owner", owner)
+    reporter.stage("trajectories", total=config.target)
+    with ExitStack() as stack:
+        journal = stack.enter_context(ReplyJournal(replies))
+        desk = stack.enter_context(LiveDesk(config.teacher, journal=journal, owner=owner, api_key=api_key))
+        environment = stack.enter_context(_on_stage(store, config, servers))
+        studio = stack.enter_context(
+            closing(Studio(config, tools, clusters, store.services(), environment=environment, desk=desk))
+        )
+        if config.sandbox.on:
+            _ = studio.code.sandbox  # opened before there are threads that could do so at once
+        ticker = SpendingLine(desk, target=config.target)
+
+        counts = store.counts()
+        reached = (counts.accepted, counts.rejected)
+
+        def tell(progress: Progress | None = None) -> None:
+            nonlocal reached
+            reached = reached if progress is None else (progress.accepted, progress.rejected)
+            reporter.update(reached[0], note=ticker.line(*reached))
+
+        threads = Threads(studio, config.teacher.concurrency, desk, on_wait=tell)
+        return evolve(store, controller, studio, on_progress=tell, threads=threads)
+
+
+@contextmanager
+def _on_stage(
+    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None
+) -> Iterator[Callable[[Blueprint, Mapping[str, Tool]], Environment] | None]:
+    """What makes the environments of a run; None for the simulated one."""
+    if servers is None:
+        yield None
+        return
     from tdlab.pool.live import LiveServers
 
     with LiveServers(servers) as connected:
 
-        def environment(blueprint: Blueprint, offered: Mapping[str, Tool]) -> LiveEnvironment:
+        def environment(blueprint: Blueprint, offered: Mapping[str, Tool]) -> Environment:
             return LiveEnvironment(
                 connected, scope=blueprint.id, timeout_s=config.rollout.call_timeout_s,
                 journal_get=store.journal_get, journal_put=store.journal_put,
             )  # fmt: skip
 
-        with closing(Studio(config, tools, clusters, store.services(), environment=environment)) as studio:
-            return evolve(store, controller, studio, workers=1, on_progress=tell)
+        yield environment
+
+
+def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 50, progress: bool = True) -> Estimate:
+    """What a run with language models will take: calls, tokens and money by role, before a token is bought.
+
+    ``sample`` rollouts are played dry, with the real prompts and the script's replies, and scaled up to the target.
+    Live servers are not called: the estimate is of the simulated world.
+    """
+    with Reporter(enabled=progress) as reporter:
+        if pool is None:
+            reporter.stage("pool")
+            pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
+        reporter.stage("clusters")
+        mined = mine(pool, config.clusters, seed=config.seed)
+        if not mined.clusters:
+            raise PoolError("no cluster could be mined from the pool", expected="a tool with a usable schema")
+        used = dict.fromkeys(key for cluster in mined.clusters for key in cluster.tools)
+        tools = {tool.key: tool for tool in (*_completed(pool, used), *_code_tools(config))}
+        reporter.stage("dry rollouts")
+        domains = {service.name: service.domains for service in pool.services}
+        mutations = _allowed(live=False, code=config.sandbox.on)
+        return estimate_spending(config, tools, mined.clusters, domains, mutations=mutations, sample=sample)
 
 
 def derive_again(store: RunStore) -> None:
@@ -248,6 +347,37 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "rejections": store.rejection_reasons(),
         "mining": store.mining(),
         "diversity": report.model_dump(mode="json"),
+        **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
+    }
+
+
+def _spending(store: RunStore) -> dict[str, Json]:
+    """What models used, by role, for what was accepted and for what was not; money where the price is known."""
+    prices = Prices.load(store.config.teacher.prices)
+    used = {True: Spending(), False: Spending()}
+    counts = store.counts()
+    for candidate in store.candidates():
+        rows: Json = candidate.lineage.get("spent", [])
+        for row in rows:
+            used[candidate.accepted].add(
+                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
+            )
+
+    def priced(spending: Spending) -> list[dict[str, Json]]:
+        return [
+            {**row, "money": prices.cost(row["model"], row["input_tokens"], row["output_tokens"])}
+            for row in spending.to_json()
+        ]
+
+    both = [used[True].money(prices), used[False].money(prices)]
+    total = None if None in both else sum(cost for cost in both if cost is not None)
+    return {
+        "currency": prices.currency,
+        "accepted": priced(used[True]),
+        "rejected": priced(used[False]),
+        "tokens": used[True].tokens + used[False].tokens,
+        "money": total,
+        "money_per_accepted": None if total is None or not counts.accepted else total / counts.accepted,
     }
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tdlab.blueprints.wording import say
 from tdlab.clusters import Mined
 from tdlab.config import EvolutionConfig
+from tdlab.evolution import Estimate
 from tdlab.records import Blueprint, BusinessCluster, Json, Literally, Observed, Tool, Trajectory, Written
 from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Candidate, Generation, Run
@@ -23,6 +24,7 @@ __all__ = [
     "plain",
     "show_blueprint",
     "show_cluster",
+    "show_estimate",
     "show_generation",
     "show_lineage",
     "show_mined",
@@ -87,8 +89,63 @@ def show_run(run: Run) -> RenderableType:
         rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
     parts += [rejected if counts.rejected else Text("Nothing was rejected."), Text("")]
     if (run.path / "metrics.json").exists():
-        parts.append(show_report({"": run.metrics()["diversity"]}, corrections=False))
+        metrics = run.metrics()
+        if "teacher" in metrics:
+            parts += [_spending_table(metrics), Text("")]
+        parts.append(show_report({"": metrics["diversity"]}, corrections=False))
     return Group(*parts)
+
+
+def show_estimate(estimate: Estimate) -> RenderableType:
+    """What a run will take, by role, and what the estimate rests on."""
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = [
+        (r.role, r.model, r.calls, r.input_tokens, r.output_tokens, r.money)
+        for r in estimate.roles
+    ]  # fmt: skip
+    title = f"Estimate for {estimate.target:,} verified trajectories"
+    money = "not known: a model is in no price table" if estimate.money is None else f"{estimate.money:,.2f}"
+    told = (
+        f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, "
+        f"{estimate.currency} {money}"
+    )
+    basis = (
+        f"from {estimate.played} rollouts played dry, {estimate.accepted} accepted; tokens at 4 characters each. A"
+        " model's own words may be longer, and it is rejected more often than the script."
+    )
+    return Group(_use_table(title, rows, estimate.currency), Text(told), Text(basis, style="italic"))
+
+
+def _spending_table(metrics: Mapping[str, Json]) -> RenderableType:
+    """What an accepted trajectory took on average, by role, rejected rollouts included."""
+    spent, accepted = metrics["teacher"], max(1, metrics["accepted"])
+    sums: dict[tuple[str, str], list[float | None]] = {}
+    for row in (*spent["accepted"], *spent["rejected"]):
+        now = sums.setdefault((row["role"], row["model"]), [0.0, 0.0, 0.0, 0.0])
+        for place, name in enumerate(("calls", "input_tokens", "output_tokens", "money")):
+            before, more = now[place], row[name]
+            now[place] = None if before is None or more is None else before + more / accepted
+    rows = [(role, model, *values) for (role, model), values in sorted(sums.items())]
+    title = "Teacher, for each accepted trajectory (rejected ones included)"
+    return _use_table(title, rows, str(spent["currency"]))
+
+
+def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("role")
+    table.add_column("model", overflow="fold")
+    for name in ("calls", "tokens in", "tokens out", currency):
+        table.add_column(name, justify="right")
+    for role, model, calls, reading, writing, money in rows:
+        shown = "-" if money is None else f"{money:,.4f}"
+        numbers = [f"{n:,.1f}" if isinstance(n, float) else f"{n:,}" for n in (calls, reading, writing)]
+        table.add_row(Text(role), Text(plain(model, most=40)), *numbers, shown)
+    return table
 
 
 def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:

@@ -48,10 +48,19 @@ __all__ = ["FAMILIES", "Idea", "Table", "follow_choice", "ideas"]
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TAKEN = frozenset(
     "json row rows value values best name count total counts problems seen first last result records statistics date"
-    " datetime defaultdict entry order group index table select from to check default limit where insert into by set"
-    " create key primary references unique case when then end join on as and or not null desc asc".split()
+    " datetime defaultdict entry usable passing ranked summary lowest highest"
+    " abort action add after all alter always analyze and as asc attach autoincrement before begin between by cascade"
+    " case cast check collate column commit conflict constraint create cross current current_date current_time"
+    " current_timestamp database default deferrable deferred delete desc detach distinct do drop each else end escape"
+    " except exclude exclusive exists explain fail filter following for foreign from full generated glob group groups"
+    " having if ignore immediate in index indexed initially inner insert instead intersect into is isnull join key left"
+    " like limit match materialized natural no not nothing notnull null nulls of offset on or order others outer over"
+    " partition plan pragma preceding primary query raise range recursive references regexp reindex release rename"
+    " replace restrict returning right rollback row rows savepoint select set table temp temporary then ties to"
+    " transaction trigger"
+    " unbounded union unique update using vacuum view virtual when where window with without".split()
 )
-"""Names that a variable, a table or a column of a program cannot have."""
+"""Names that a variable, a table or a column of a program cannot have: those of the templates, SQLite's keywords."""
 _NO_MEASURE = frozenset("number year version rank place door tier grade latitude longitude week id code utc".split())
 _GROUPING = frozenset("status state kind type category currency city phase priority severity role stage level".split())
 _NAMING = ("name", "title", "subject", "headline", "label", "ticker")
@@ -279,7 +288,7 @@ def _validate(draft: Draft) -> Iterator[Idea]:
 def _compare(draft: Draft) -> Iterator[Idea]:
     """Hold the results of a batch of calls against each other."""
     for step in draft.steps:
-        if step.kind != "parallel" or not shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind != "parallel" or not _known(tool := draft.tools[step.calls[0].tool]):
             continue
         pivots = [
             parameter
@@ -304,7 +313,7 @@ def _compare(draft: Draft) -> Iterator[Idea]:
 def _interval(draft: Draft) -> Iterator[Idea]:
     """The days between two dates."""
     for step in draft.steps:
-        if step.kind != "call" or not shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind != "call" or not _known(tool := draft.tools[step.calls[0].tool]):
             continue
         dates = [field for field, schema in _fields(tool) if _is_date(field, schema)]
         for first, last in ordered_pairs(dates):
@@ -394,7 +403,7 @@ def _extremes(field: str, *, dated: bool) -> tuple[tuple[str, str], ...]:
 
 def _tables(draft: Draft) -> Iterator[Table]:
     for step in draft.steps:
-        if step.kind == "call" and shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
             for field, schema in output_of(tool).get("properties", {}).items():
                 table = _table(step, tool, field, schema)
                 if table is not None:
@@ -423,13 +432,18 @@ def _table(step: Step, tool: Tool, field: str, schema: Json) -> Table | None:
 def _scalars(draft: Draft) -> Iterator[tuple[Step, Tool, str, Mapping[str, Json]]]:
     """Every figure that a reading call returns at the top of its answer."""
     for step in draft.steps:
-        if step.kind == "call" and shows_or_finds(tool := draft.tools[step.calls[0].tool]):
+        if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
             for field, schema in _numbers_of(tool):
                 yield step, tool, field, schema
 
 
 def _numbers_of(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:
     return [(f, s) for f, s in _fields(tool) if f not in tool.parameters and _is_measure(f, s)]
+
+
+def _known(tool: Tool) -> bool:
+    """Whether a call changes nothing and the tool says what it returns: no program is written over a guess."""
+    return shows_or_finds(tool) and tool.output_schema is not None
 
 
 def _fields(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:

@@ -1,5 +1,7 @@
 """The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``map``, ``check`` and the others.
 
+``estimate`` and ``rehearse`` are about the LLM teacher.
+
 Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
 of its target or recorded code did not come out the same, 2 an error that is explained, 130 interrupted.
 """
@@ -15,15 +17,31 @@ from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
+from tdlab.cli._teacher import estimate, rehearse
 from tdlab.errors import TdlabError
 
-__all__ = ["ablate", "check", "export", "harvest", "lab", "main", "map_", "mine", "profile", "run", "sandbox", "show"]
+__all__ = [
+    "ablate",
+    "check",
+    "estimate",
+    "export",
+    "harvest",
+    "lab",
+    "main",
+    "map_",
+    "mine",
+    "profile",
+    "rehearse",
+    "run",
+    "sandbox",
+    "show",
+]
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Synthesise diverse, verified tool-use trajectories from MCP tools.",
 )  # fmt: skip
-for command in (run, harvest, mine, show, profile, ablate, export, check, lab):
+for command in (run, estimate, rehearse, harvest, mine, show, profile, ablate, export, check, lab):
     app.command()(command)
 app.command("map")(map_)
 app.add_typer(sandbox, name="sandbox")

@@ -57,6 +57,9 @@ def run(
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
     ] = 1,
+    replies: Annotated[
+        Path | None, typer.Option("--replies", help="the journal of a teacher's replies; beside OUT by default")
+    ] = None,
 ) -> None:
     """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
     from tdlab.config import RunConfig
@@ -79,7 +82,7 @@ def run(
         live, tools = _live(servers)
     settings = base.with_values(**changes)
     try:
-        made = make(settings, out=out, pool=tools, servers=live, workers=workers)
+        made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
     except KeyboardInterrupt:
         say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None

@@ -9,8 +9,24 @@ plans and never mutates one, ``quantity`` repeats a few plans with new values.
 from __future__ import annotations
 
 from tdlab.evolution.controller import Controller, Decision
+from tdlab.evolution.estimating import Estimate, RoleEstimate, estimate_spending
 from tdlab.evolution.loop import Progress, evolve
 from tdlab.evolution.steering import Gauges
 from tdlab.evolution.studio import Draft, Offspring, Order, Studio
+from tdlab.evolution.threads import Threads
 
-__all__ = ["Controller", "Decision", "Draft", "Gauges", "Offspring", "Order", "Progress", "Studio", "evolve"]
+__all__ = [
+    "Controller",
+    "Decision",
+    "Draft",
+    "Estimate",
+    "Gauges",
+    "Offspring",
+    "Order",
+    "Progress",
+    "RoleEstimate",
+    "Studio",
+    "Threads",
+    "estimate_spending",
+    "evolve",
+]

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
-from tdlab.errors import StoreError
+from tdlab.errors import BudgetSpent, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.steering import Gauges, Plateau
 from tdlab.evolution.studio import Offspring, Studio
+from tdlab.evolution.threads import Threads
 from tdlab.evolution.workers import Workers
 from tdlab.memory import rare_collection
 from tdlab.records import Json
@@ -41,16 +42,21 @@ def evolve(
     *,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
+    threads: Threads | None = None,
 ) -> str:
     """Run generations until the target is met or there is a reason to stop short of it; returns why it stopped.
 
     ``"target"`` when as many trajectories as wanted are in the store, else a sentence: the budget of offspring is
     spent, the gauges that steer have been flat for ``patience`` generations (`Plateau`), or nothing was accepted in
-    ``dry`` generations in a row. State is read from the store first, so calling it again continues.
+    ``dry`` generations in a row. State is read from the store first, so calling it again continues. ``threads`` carry
+    the orders out in place of ``workers``, and progress is then told after every offspring. Where they were stopped,
+    what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
+    paid for again. TeacherError where the server failed.
     """
     config = studio.config
+    stopped: TeacherError | None = None
     past = _rebuild(store, controller, Plateau(config.evolution))
-    with rare_collection(), Workers(studio, workers) as crew:
+    with rare_collection(), threads or Workers(studio, workers) as crew:
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why
@@ -60,12 +66,16 @@ def evolve(
             orders = controller.orders(past.generations)
             if config.evolution.budget is not None:
                 orders = orders[: config.evolution.budget - past.tried]
-            for offspring in crew.produce(orders):
+            for offspring in crew.produce(orders, wanted=lambda: config.target - len(controller)):
                 if len(controller) >= config.target:
                     break
                 decision = controller.consider(offspring)
                 candidates.append(_candidate(offspring, decision))
                 found["accepted" if decision.accepted else decision.reasons[0].partition(":")[0]] += 1
+                if threads is not None and on_progress is not None:
+                    rejected = past.tried + len(candidates) - len(controller)
+                    on_progress(Progress(past.generations, len(controller), rejected, config.target))
+            stopped = threads.stopped if threads is not None and len(controller) < config.target else None
             accepted = found.pop("accepted", 0)
             record: dict[str, Json] = {
                 "strategy": config.evolution.strategy,
@@ -76,12 +86,21 @@ def evolve(
                 **drawn_with,
                 "after": controller.record(),
                 "total": len(controller),
+                **({"partial": True} if stopped is not None else {}),
             }
+            if stopped is not None and not candidates:
+                break
             store.commit_generation(Generation(number=past.generations, record=record), candidates)
             past = past.after(record)
             if on_progress is not None:
                 on_progress(Progress(past.generations, len(controller), past.tried - len(controller), config.target))
-    return "target"
+            if stopped is not None:
+                break
+    if stopped is None:
+        return "target"
+    if isinstance(stopped, BudgetSpent):
+        return f"{stopped.found} ({stopped.expected})"
+    raise stopped
 
 
 class _Past(NamedTuple):
@@ -109,6 +128,9 @@ class _Past(NamedTuple):
 
 def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past:
     """The controller's state from the store, and what lies behind the run."""
+    last = store.last_generation()
+    if last is not None and last.record.get("partial"):
+        store.discard_last_generation()
     past = _Past(plateau)
     for kept in store.accepted():
         if kept.blueprint is None or kept.trajectory is None:
@@ -147,6 +169,7 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         "steer": None if decision.gauges is None else _strengths(decision.gauges),
         "bar": decision.bar,
         "duplicate_of": decision.duplicate_of,
+        **({"spent": list(offspring.spent)} if offspring.spent else {}),
     }
     return Candidate(
         generation=order.generation,

@@ -7,7 +7,7 @@ duplicates, marginal gain) is decided by the controller; what an order has to kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tdlab.blueprints import Workshop, breed, fresh_values, named, plan
@@ -15,9 +15,11 @@ from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
 from tdlab.evolution.forecast import Compass, forecast
-from tdlab.records import Blueprint, BusinessCluster, Domains, Tool, Trajectory, Verdict
-from tdlab.rollout import CodeRunner, CodingEnvironment, Environment, ScriptedTeacher, SimulatedEnvironment, play
-from tdlab.verify import NearDuplicates, verify
+from tdlab.evolution.performing import perform
+from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory, Verdict
+from tdlab.rollout import CodeRunner, Environment, SimulatedEnvironment
+from tdlab.rollout.llm.agents import Desk
+from tdlab.verify import NearDuplicates
 
 __all__ = ["Draft", "Offspring", "Order", "Studio"]
 
@@ -60,6 +62,7 @@ class Offspring(NamedTuple):
     ``sketch`` is what `tdlab.verify.NearDuplicates` compares, and nothing that others look into. ``chosen`` is the
     place of the draft that was played, ``merits`` holds the merit of each (None: it could not be
     bred, or there was nothing to choose by). ``applied`` and ``refused`` are about the operators of the chosen draft.
+    ``spent`` is what language models used for it (`tdlab.rollout.llm.Spending.to_json`).
     """
 
     order: Order
@@ -73,13 +76,15 @@ class Offspring(NamedTuple):
     failure: str = ""
     chosen: int = 0
     merits: tuple[float | None, ...] = ()
+    spent: Sequence[Mapping[str, Json]] = ()
 
 
 class Studio:
     """All that producing needs: the config, the tools and clusters by key, the services' domains.
 
-    ``environment`` makes the environment of a rollout; the simulated one where it is None. Programs run in the sandbox
-    of ``config.sandbox``, opened by the first one; `close` ends it.
+    ``environment`` makes the environment of a rollout; the simulated one where it is None. ``desk`` answers for the
+    language models of a run whose teacher is one. Programs run in the sandbox of ``config.sandbox``, opened by the
+    first one; `close` ends it.
     """
 
     def __init__(
@@ -90,8 +95,10 @@ class Studio:
         domains: Mapping[str, Domains],
         *,
         environment: Callable[[Blueprint, Mapping[str, Tool]], Environment] | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.config = config
+        self.desk = desk
         self.tools = tools
         self.clusters = {cluster.id: cluster for cluster in clusters}
         self.domains = domains
@@ -112,20 +119,19 @@ class Studio:
         draft, applied, refused = bred[chosen]
         blueprint = named(draft)
         tools = {key: self.tools[key] for key in blueprint.offered}
-        environment = CodingEnvironment(self._environment(blueprint, tools), self.code)
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), environment)
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=self.code)
+        played = perform(blueprint, tools, self.config, self._environment, self.code, self.desk)
         return Offspring(
             order,
-            blueprint,
-            rollout.trajectory,
-            verdict,
-            features=featurise(rollout.trajectory, tools, self.domains),
-            sketch=self._duplicates.sketch(rollout.trajectory) if verdict.accepted else None,
+            played.blueprint,
+            played.trajectory,
+            played.verdict,
+            features=featurise(played.trajectory, tools, self.domains),
+            sketch=self._duplicates.sketch(played.trajectory) if played.verdict.accepted else None,
             applied=applied,
             refused=refused,
             chosen=chosen,
             merits=merits,
+            spent=played.spent,
         )
 
     def _breed_drafts(

@@ -15,7 +15,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
@@ -91,8 +91,11 @@ class Workers(Generic[Order, Made]):
         while self._crew:
             self._crew.pop().end()
 
-    def produce(self, orders: Sequence[Order]) -> Iterator[Made]:
-        """What is made, in the sequence of the orders. WorkerError when workers keep dying on them."""
+    def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Made]:
+        """What is made, in the sequence of the orders. WorkerError when workers keep dying on them.
+
+        ``wanted``, how many more can be used, is of no interest here: what is made for nothing costs little.
+        """
         if self._count <= 1 or len(orders) < 2:
             for order in orders:
                 yield self._studio.produce(order)

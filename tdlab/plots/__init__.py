@@ -7,6 +7,7 @@ seaborn; a module for each part of the workbench, `tdlab.plots.style` for what t
 
 from __future__ import annotations
 
+from tdlab.plots.blueprints import compute_edges, compute_steps, plot_blueprint, plot_dag
 from tdlab.plots.cluster_graph import ClusterGraph, compute_cluster_graph, plot_cluster, plot_cluster_graph
 from tdlab.plots.clusters import (
     compute_cluster_domains,
@@ -43,6 +44,13 @@ from tdlab.plots.replay import (
     plot_replay,
     plot_replay_map,
 )
+from tdlab.plots.rollouts import (
+    compute_spending,
+    compute_timeline,
+    plot_rollout,
+    plot_spending,
+    plot_timeline,
+)
 from tdlab.plots.runs import (
     compute_complexity,
     compute_domains,
@@ -68,6 +76,7 @@ __all__ = [
     "compute_complexity",
     "compute_coverage",
     "compute_domains",
+    "compute_edges",
     "compute_gauges",
     "compute_map",
     "compute_modes",
@@ -76,10 +85,14 @@ __all__ = [
     "compute_random_coverage",
     "compute_replay_map",
     "compute_service_sizes",
+    "compute_spending",
+    "compute_steps",
+    "compute_timeline",
     "figure_png",
     "plot_ablation",
     "plot_acceptance",
     "plot_arms",
+    "plot_blueprint",
     "plot_cluster",
     "plot_cluster_depths",
     "plot_cluster_domains",
@@ -93,6 +106,7 @@ __all__ = [
     "plot_complexity",
     "plot_complexity_line",
     "plot_coverage",
+    "plot_dag",
     "plot_datasets",
     "plot_domains",
     "plot_entropies",
@@ -106,8 +120,11 @@ __all__ = [
     "plot_pool_trust",
     "plot_replay",
     "plot_replay_map",
+    "plot_rollout",
     "plot_run",
     "plot_service_sizes",
+    "plot_spending",
+    "plot_timeline",
     "plot_tools",
     "save_figure",
 ]

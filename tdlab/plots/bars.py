@@ -9,8 +9,11 @@ from tdlab.plots.style import PALETTE, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
-__all__ = ["draw_bars", "draw_nothing"]
+__all__ = ["draw_bars", "draw_nothing", "whole_numbers"]
+
+_FEWEST = 8  # bars that there is always room for, so that a single one is no wall
 
 
 def draw_bars(
@@ -27,9 +30,18 @@ def draw_bars(
     places = range(len(shown), 0, -1)
     ax.barh(places, [value for _, value in shown], color=colour, height=0.72)
     ax.set_yticks(places, [name for name, _ in shown])
-    ax.set_ylim(0.3, len(shown) + 0.7)
+    ax.set_ylim(0.3 - max(0, _FEWEST - len(shown)), len(shown) + 0.7)
+    whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
     return len(shown)
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks of an axis that counts: whole, with commas."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axis.set_major_formatter("{x:,.0f}")
 
 
 def draw_nothing(ax: Axes, words: str) -> Axes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.clusters import Mined, random_curve
-from tdlab.plots.bars import draw_bars, draw_nothing
+from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, new_axes
 from tdlab.pool import Taxonomy
 
@@ -81,8 +81,7 @@ def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None,
         ax.fill_between(beside["clusters"], beside["low"], beside["high"], color=PALETTE[1], alpha=0.25, linewidth=0)
     reached = float(coverage["share"].iloc[-1])
     ax.plot([count], [reached], "o", color=PALETTE[0], markersize=3)
-    ax.locator_params(axis="x", nbins=4)
-    ax.xaxis.set_major_formatter("{x:,.0f}")
+    whole_numbers(ax.xaxis)
     ax.set(xlabel="clusters", ylabel="share of the weight", ylim=(0, 1.05), title=f"Coverage ({reached:.1%})")
     ax.set_xlim(left=0)
     ax.legend(loc="lower right")
@@ -105,7 +104,6 @@ def plot_cluster_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Ax
     if not len(domains):
         return draw_nothing(ax, _NOTHING)
     draw_bars(ax, list(domains["title"]), list(domains["clusters"]))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set(xlabel="clusters", title=f"Domains ({len(domains)})")
     return ax
 
@@ -154,7 +152,7 @@ def _counted(clusters: pd.DataFrame, column: str, words: str, title: str, colour
     counts = clusters[column].value_counts().sort_index()
     ax.bar(counts.index, counts, color=colour, width=0.85)
     ax.set_xticks(range(int(counts.index.min()), int(counts.index.max()) + 1))
-    ax.yaxis.set_major_formatter("{x:,.0f}")
+    whole_numbers(ax.yaxis)
     mean = float(clusters[column].mean())
     ax.set(xlabel=words, ylabel="clusters", title=f"{title} (mean {mean:.1f})")
     return ax

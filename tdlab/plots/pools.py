@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.plots.bars import draw_bars, draw_nothing
+from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.pool import Taxonomy, ToolPool
 from tdlab.pool.quality import GRADES
@@ -70,7 +70,6 @@ def plot_pool_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if not len(domains):
         return draw_nothing(ax, _NOTHING)
     draw_bars(ax, list(domains["title"]), list(domains["tools"]))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set(xlabel="tools", title=f"Domains ({len(domains)})")
     return ax
 
@@ -89,7 +88,7 @@ def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         left = [start + value for start, value in zip(left, values, strict=True)]
     ax.set_yticks(places, [label(str(source)) for source in grades.index])
     ax.set(title="Tools by source and schema", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
+    whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", length=0)
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, handlelength=1.0, columnspacing=1.0)
     return ax
@@ -101,6 +100,7 @@ def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if not len(tools):
         return draw_nothing(ax, _NOTHING)
     ax.hist(tools["trust"], bins=[i / 20 for i in range(21)], color=PALETTE[2], edgecolor="white", linewidth=0.4)
+    whole_numbers(ax.yaxis)
     ax.set(xlabel="trust in the schema", ylabel="tools", title=f"Trust (mean {tools['trust'].mean():.2f})", xlim=(0, 1))
     return ax
 
@@ -117,6 +117,7 @@ def plot_service_sizes(sizes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     names = [str(low) if low == 1 else f"{low}\N{EN DASH}{2 * low - 1}" for low in edges[:-1]]
     ax.bar(range(len(counts)), counts, color=PALETTE[1], width=0.85)
     ax.set_xticks(range(len(counts)), names)
+    whole_numbers(ax.yaxis)
     ax.set(xlabel="tools of the service", ylabel="services", title=f"Services ({len(sizes):,})")
     if len(names) > 6:
         ax.tick_params(axis="x", labelsize=6, rotation=30)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from tdlab.store import atomic_write
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NARROW", "PALETTE", "STYLE", "WIDTH", "figure_png", "label", "new_axes", "save_figure"]
+__all__ = ["NARROW", "PALETTE", "STYLE", "WIDTH", "figure_png", "label", "new_axes", "rows_of", "save_figure"]
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's eight colours, which people with any common colour vision can tell apart."""
@@ -106,3 +107,8 @@ def new_axes(ax: Axes | None) -> Axes:
 
     with rc_context(STYLE):
         return Figure(figsize=(NARROW, 2.4), layout="constrained").subplots()
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, each by its columns' names."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

@@ -25,7 +25,7 @@ from tdlab.records import (
     digest,
 )
 from tdlab.rollout.environments import Environment
-from tdlab.rollout.views import AssistantView, Teacher, UserView, brief_of, offered_names
+from tdlab.rollout.views import AssistantView, RolloutStopped, Teacher, UserView, brief_of, offered_names
 
 __all__ = ["Inspector", "Rollout", "play"]
 
@@ -127,29 +127,32 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
     requests = 0
     stopped = ""
     budget = sum(2 + len(step.calls) for step in blueprint.steps) + 2 * len(brief.requests) + _SLACK
-    while not stopped:
-        spoken = tuple(m for m in messages if m.role in ("user", "assistant") and not m.tool_calls)
-        said = teacher.user(UserView(brief, requests, spoken))
-        if said is None:
-            break
-        requests += said.kind == "request"
-        messages.append(Message(role="user", content=said.content))
+    try:
         while not stopped:
-            if budget <= 0:
-                stopped = "the rollout is longer than its plan allows"
+            spoken = tuple(m for m in messages if m.role in ("user", "assistant") and not m.tool_calls)
+            said = teacher.user(UserView(brief, requests, spoken))
+            if said is None:
                 break
-            budget -= 1
-            turn = teacher.assistant(AssistantView(offered, tuple(messages)))
-            messages.append(Message(role="assistant", content=turn.content, tool_calls=turn.tool_calls))
-            if not turn.tool_calls:
-                break
-            for call in turn.tool_calls:
-                result, stopped = _execute(call, offered, environment, inspector)
-                messages.append(result[0])
-                if result[1] is not None:
-                    executions.append(result[1])
-                if stopped:
+            requests += said.kind == "request"
+            messages.append(Message(role="user", content=said.content))
+            while not stopped:
+                if budget <= 0:
+                    stopped = "the rollout is longer than its plan allows"
                     break
+                budget -= 1
+                turn = teacher.assistant(AssistantView(offered, tuple(messages)))
+                messages.append(Message(role="assistant", content=turn.content, tool_calls=turn.tool_calls))
+                if not turn.tool_calls:
+                    break
+                for call in turn.tool_calls:
+                    result, stopped = _execute(call, offered, environment, inspector)
+                    messages.append(result[0])
+                    if result[1] is not None:
+                        executions.append(result[1])
+                    if stopped:
+                        break
+    except RolloutStopped as reason:
+        stopped = str(reason)
     if not stopped and inspector.missing():
         stopped = "steps were not carried out: " + ", ".join(inspector.missing())
     trajectory = Trajectory(

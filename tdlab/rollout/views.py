@@ -18,6 +18,7 @@ __all__ = [
     "AssistantTurn",
     "AssistantView",
     "Request",
+    "RolloutStopped",
     "Teacher",
     "UserBrief",
     "UserTurn",
@@ -27,6 +28,10 @@ __all__ = [
     "goal_steps",
     "offered_names",
 ]
+
+
+class RolloutStopped(Exception):
+    """A teacher or environment cannot go on with this rollout; the text says why. It is data, no fault of the run."""
 
 
 class Request(NamedTuple):

@@ -270,7 +270,7 @@ async def _first_jail(sandbox: Sandbox, *, verify: bool) -> None:
 
 async def _probe_escapes(sandbox: Sandbox) -> tuple[int, tuple[str, ...]]:
     """Run the escape probes: how many there are, and those that got out (with what they got)."""
-    result = await sandbox.run(Job(code=source("probes"), wall_s=min(10.0, sandbox.limits.wall_s)))
+    result = await sandbox.run(Job(code=source("probes"), wall_s=min(30.0, sandbox.limits.wall_s)))
     try:
         found = json.loads(result.stdout.data)
         return len(found), tuple(f"{name} ({what})"[:200] for name, what in found.items() if what)

@@ -11,6 +11,7 @@ read and written by ``tdlab.store.formats``.
 from __future__ import annotations
 
 from tdlab.store._files import atomic_open, atomic_write
+from tdlab.store.replies import Paid, ReplyJournal
 from tdlab.store.run import Run, open_run
 from tdlab.store.rundir import Candidate, Counts, Generation, RunState, RunStore
 
@@ -18,6 +19,8 @@ __all__ = [
     "Candidate",
     "Counts",
     "Generation",
+    "Paid",
+    "ReplyJournal",
     "Run",
     "RunState",
     "RunStore",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tdlab.config import UNTOLD
 from tdlab.errors import StoreError
 from tdlab.records import Json
 from tdlab.store._database import DATABASE
@@ -24,9 +25,10 @@ DERIVED = (
 
 
 def config_differences(there: Json, here: Json, place: str = "") -> list[str]:
-    """Each value that differs between two configs, as a sentence; the pool's path is not one."""
+    """Each value that differs between two configs, as a sentence; those that no digest tells are left out."""
     if isinstance(there, dict) and isinstance(here, dict) and place != "rollout.facts":
-        names = [name for name in dict.fromkeys([*there, *here]) if place or name != "pool"]
+        untold = {"": {"pool"}, "teacher": UNTOLD}.get(place, frozenset())
+        names = [name for name in dict.fromkeys([*there, *here]) if name not in untold]
         return [
             line
             for name in names

@@ -321,6 +321,12 @@ class RunStore:
                     do="this is a fault of the caller; nothing was written",
                 ) from error
 
+    def discard_last_generation(self) -> None:
+        """Forget the generation committed last with its candidates; for one that was cut short and is made anew."""
+        with self._transaction() as db:
+            for table, column in (("candidates", "generation"), ("generations", "number")):
+                db.execute(f"DELETE FROM {table} WHERE {column} = (SELECT max(number) FROM generations)")  # noqa: S608
+
     def rejudge(self, candidates: Iterable[Candidate]) -> None:
         """Replace what was decided about candidates that are there (accepted, reasons, verdict): all or none of them.
 
@@ -374,15 +380,9 @@ class RunStore:
             yield candidate_from_row(row)
 
     def candidate_of(self, noun: Literal["trajectory", "blueprint"], key: str) -> Candidate:
-        """The candidate with that trajectory or blueprint, the accepted one where there are several, else the first.
-
-        RunNotFound for another id.
-        """
-        row = self._one(
-            f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
-            "ORDER BY accepted DESC, generation, position",
-            as_key(key),
-        )
+        """The candidate with that record, the accepted one where there are several; RunNotFound for another id."""
+        sql = f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
+        row = self._one(sql + "ORDER BY accepted DESC, generation, position", as_key(key))
         if row is None:
             raise RunNotFound(f"no {noun} {key!r} in {self._folder}", do=f"list them with `ids({noun!r})`")
         return candidate_from_row(row)
@@ -519,6 +519,9 @@ class RunStore:
                         expected="the same config and pool, to resume it",
                         do="use the values that are there, or choose another folder with --out",
                     )
+                known = decode(found["config"])
+                if known != wanted:  # only in what no digest tells: how the teacher is reached, what it may cost
+                    _set_meta(db, {"config": encode({**wanted, "pool": known["pool"]}, "the config")})
                 if found.get("status") == "stopped":
                     _set_meta(db, {"status": "running", "reason": '""'})
             started = datetime.now(UTC).isoformat(timespec="seconds")

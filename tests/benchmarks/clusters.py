@@ -5,7 +5,7 @@ Run it with the shared pool, or with any other::
     python -m tests.benchmarks.clusters                              # all sections; minutes
     python -m tests.benchmarks.clusters --sizes 5000 20000           # scale alone, at these numbers of tools
     python -m tests.benchmarks.clusters --selection --apricot VENV/bin/python
-    python -m tests.benchmarks.clusters --sample 50 --seed 7         # clusters printed for a reader to judge
+    python -m tests.benchmarks.clusters --sample 50 --seed 1126      # clusters printed for a reader to judge
     python -m tests.benchmarks.clusters --crossing 40 --seed 7       # dependencies across services, likewise
 
 *Scale* mines whole services, drawn in an order that a seed gives, each size in a process of its own, so that its peak
@@ -41,6 +41,8 @@ from tests.benchmarks.dependencies import shared_folder
 SIZES = (5_000, 10_000, 20_000, 0, 100_000)
 """Numbers of tools; 0 stands for the pool as it is."""
 CANDIDATES = 30_000
+READINGS = Path(__file__).with_name("cluster_readings.json")
+"""What a reader said of clusters of the shared pool: id to one sentence of the task, and whether there is one."""
 SHARES = (0.5, 0.8, 0.9, 0.95, 0.98)
 
 
@@ -324,11 +326,26 @@ def _cut(text: str, length: int) -> str:
 
 
 def sample(mined: Mined, pool: Any, count: int, seed: int) -> str:
-    """``count`` clusters of the selection, drawn at random without replacement, to be read."""
+    """``count`` clusters of the selection, drawn at random without replacement, to be read.
+
+    Those that `READINGS` knows carry what was said of them, and the last line counts them; a cluster whose tools or
+    edges have changed since has another id, and is to be read again.
+    """
     clusters = list(mined.clusters)
     drawn = rng_for("benchmark sample", seed).sample(clusters, min(count, len(clusters)))
     services = {service.name: service for service in pool.services}
-    return "\n\n".join(readable(i, cluster, pool, services) for i, cluster in enumerate(drawn, start=1))
+    known: dict[str, Any] = json.loads(READINGS.read_text(encoding="utf-8"))
+    parts = []
+    for number, cluster in enumerate(drawn, start=1):
+        text, reading = readable(number, cluster, pool, services), known.get(cluster.id)
+        if reading:
+            text += f"\n    READ: {'' if reading['sensible'] else 'NO SENSE: '}{reading['task']}"
+        parts.append(text)
+    read = [known[cluster.id]["sensible"] for cluster in drawn if cluster.id in known]
+    parts.append(
+        f"{len(drawn)} clusters, {len(read)} of them read: {sum(read)} make sense, {len(read) - sum(read)} do not"
+    )
+    return "\n\n".join(parts)
 
 
 def crossing(mined: Mined, pool: Any, count: int, seed: int) -> str:

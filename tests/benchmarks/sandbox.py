@@ -2,7 +2,8 @@
 
     python tests/benchmarks/sandbox.py [bubblewrap] [docker]       # DOCKER_HOST says where the engine is
 
-Prints one JSON object per backend and exits with 1 where a bar is missed. On a busy machine it tells of the machine.
+Prints one JSON object per backend and exits with 1 where a bar is missed. On a busy machine the rates tell of the
+machine; ``..._to_bare`` are ratios to fresh interpreters without a jail, measured in between.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -54,6 +56,15 @@ def supervisors() -> dict[int, float]:
     return found
 
 
+def bare(count: int) -> float:
+    """The reference: fresh interpreters a second without any jail, started one after the other."""
+    began = time.perf_counter()
+    for _ in range(count):
+        done = subprocess.run(["/usr/bin/python3", "-I", "-c", "print(6 * 7)"], capture_output=True, check=True)
+        assert done.stdout == b"42\n"
+    return count / (time.perf_counter() - began)
+
+
 async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, Any]:
     """All numbers of one backend."""
     out: dict[str, Any] = {"backend": backend}
@@ -70,15 +81,17 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
     async with open_sandbox(backend, limits=Limits(wall_s=10), verify=False) as sandbox:
         for mode, name in (("fresh", "fresh_jobs_per_s"), ("fork", "forked_jobs_per_s")):
             job = Job(code="print(6 * 7)", mode=mode)
-            rates = []
+            rates, ratios = [], []
             for _ in range(5):
                 began = time.perf_counter()
                 for _ in range(100):
                     result = await sandbox.run(job)
                     assert result.stdout.data == b"42\n", result
                 rates.append(100 / (time.perf_counter() - began))
+                ratios.append(rates[-1] / bare(25))
             out[name] = round(statistics.median(rates), 1)
             out[f"{name}_best"] = round(max(rates), 1)
+            out[f"{name}_to_bare"] = round(statistics.median(ratios), 2)
         await sandbox.run(job)  # a jail is replaced after some jobs: have one
         mine = [size for pid, size in supervisors().items() if pid not in before]
         out["warm_jail_mb"] = round(sum(mine), 1) if os.geteuid() == 0 or mine else None
@@ -105,6 +118,10 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
         for seed in range(alterations):
             code = programs.program(seed, volatile_share=0)
             honest = CodeOutput.of(await sandbox.run(Job(code=code, mode="fork")))
+            if honest.status not in ("ok", "error"):
+                raise SystemExit(
+                    f"{backend}: program {seed} ended with {honest.status} ({honest.reason}): too busy to tell"
+                )
             wrong = programs.altered(honest, rng_for("alter", seed))
             if (await replay_code(sandbox, Job(code=code, mode="fork"), wrong)).same:
                 missed.append(seed)

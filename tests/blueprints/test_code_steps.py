@@ -180,6 +180,7 @@ def test_field_names_of_strangers_never_become_code() -> None:
         "a-b",
         "class",
         "drop",
+        "transaction",
         "«rows»",
         "naïve",
         "x\ny",

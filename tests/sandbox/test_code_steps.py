@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,22 +15,25 @@ from typing import NamedTuple
 
 import pytest
 
+from tdlab.blueprints import Workshop, mutate, plan
 from tdlab.checking import check_run, recorded_programs
 from tdlab.config import SandboxConfig
 from tdlab.diversity import cac, signature
-from tdlab.errors import SandboxUnavailable
+from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.evolution.forecast import forecast
-from tdlab.records import CODE_TOOL, Blueprint, Tool, Trajectory, Verdict, rng_for
+from tdlab.pool.live import LiveResult
+from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
 from tdlab.rollout import (
     CODE_EXECUTOR,
     CodeRunner,
     CodingEnvironment,
+    LiveEnvironment,
     ScriptedTeacher,
     SimulatedEnvironment,
     play,
     recorded_output,
 )
-from tdlab.sandbox import CodeOutput
+from tdlab.sandbox import RUN_CODE, CodeOutput
 from tdlab.store import RunStore, open_run
 from tdlab.verify import verify
 from tests.blueprints.coding import coded_blueprints, tools
@@ -140,6 +144,36 @@ def test_a_failing_sandbox_is_no_result(runner: CodeRunner, monkeypatch: pytest.
     monkeypatch.setattr(type(runner.sandbox), "run", lambda self, job: failed)
     with pytest.raises(SandboxUnavailable, match="three jails failed"):
         runner.run({"language": "python", "code": "print(1)"})
+
+
+class Desk:
+    """Stands in for a connected server: one list of entries."""
+
+    def call(self, service: str, name: str, arguments: dict[str, object], **_: object) -> LiveResult:
+        entries = [{"entry_id": f"e{n}", "price_cents": 100 * n} for n in (7, 3, 5)]
+        return LiveResult(ok=True, text="", structured={"entries": entries})
+
+
+def test_programs_work_on_what_a_live_server_returns(runner: CodeRunner) -> None:
+    item = {"type": "object", "properties": {"entry_id": {"type": "string"}, "price_cents": {"type": "integer"}}}
+    output = {"type": "object", "properties": {"entries": {"type": "array", "items": item}}}
+    tool = Tool(service="desk", name="list_entries", input_schema={"type": "object"}, output_schema=output)
+    offered = {tool.key: tool, CODE_TOOL: RUN_CODE}
+    cluster = BusinessCluster(id="desk", tools=(tool.key,), dependencies=(), domains={})
+    base = plan(cluster, offered, seed=0, goals=1)
+    executors: set[str] = set()
+    for seed in range(6):
+        blueprint = mutate(base, "add_code_step", Workshop(cluster, offered), seed=seed)
+        live = LiveEnvironment(Desk(), scope="s")  # type: ignore[arg-type]
+        teacher = ScriptedTeacher(blueprint, offered)
+        rollout = play(blueprint, offered, teacher, CodingEnvironment(live, runner))
+        verdict = verify(rollout.trajectory, blueprint, offered, stopped=rollout.stopped, code=runner)
+        assert verdict.accepted, verdict.reasons
+        executors |= {e.executor for e in rollout.trajectory.executions}
+    assert executors == {"live:desk", "sandbox"}
+    guess = tool.model_copy(update={"output_schema": None})
+    with pytest.raises(MutationRefused, match="nothing that the calls return"):
+        mutate(base, "add_code_step", Workshop(cluster, {**offered, tool.key: guess}), seed=0)
 
 
 # ------------------------------------------------------------------------------------------------------------- faults
@@ -271,14 +305,15 @@ def test_a_killed_run_leaves_no_jail_and_resumes_to_the_same_bytes(
     for _ in range(2):
         with started(*words, cwd=tmp_path) as process:
             assert reaches(process, ["trajectories"])
-            for _ in range(200):
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
                 jails = descendants(process.pid)
                 if any(b"bwrap" in cmdline(pid) for pid in jails):
                     seen += 1
                     break
                 if process.poll() is not None:
                     break
-                signal.sigtimedwait([], 0.02)
+                time.sleep(0.02)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
         assert not gone(jails, within=1.0), "something of a killed run is still there a second later"

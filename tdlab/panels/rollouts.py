@@ -1,0 +1,133 @@
+"""The rollout panels: make some with a teacher of your choice, then look whether each followed its plan."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tdlab.config import RunConfig
+from tdlab.errors import RunNotFound
+from tdlab.panels.chat import chat_html
+from tdlab.panels.panel import Panel
+from tdlab.pipeline import run
+from tdlab.plots import plot_rollout, plot_run
+from tdlab.rollout.llm import REHEARSAL, RehearsalServer
+from tdlab.store import Candidate, Run
+
+if TYPE_CHECKING:
+    from tdlab.pool import ToolPool
+
+__all__ = ["ConversationPanel", "RolloutPanel", "make_rollouts"]
+
+SCRIPTED = "scripted (offline)"
+REHEARSED = "rehearsal (the LLM path, no key)"
+SERVED = "a server (OPENAI_API_KEY)"
+
+
+def make_rollouts(
+    pool: ToolPool,
+    out: str | Path,
+    *,
+    backend: str = SCRIPTED,
+    model: str = "",
+    base_url: str = "",
+    budget_tokens: int = 0,
+    target: int = 12,
+    seed: int = 0,
+) -> Run:
+    """A run of ``target`` trajectories in a folder of its own below ``out``, or the one that is there.
+
+    ``backend`` is one of those of the panel. ``budget_tokens`` 0 sets no budget; ``model`` and ``base_url`` are for a
+    server. The rehearsal is served for the time of the run.
+    """
+    config = RunConfig(target=target, seed=seed).with_values(evolution__batch=16)
+    with ExitStack() as stack:
+        if backend != SCRIPTED:
+            address: str | None = base_url or None
+            if backend == REHEARSED:
+                model, address = REHEARSAL, stack.enter_context(RehearsalServer()).base_url
+            config = config.with_values(
+                rollout__teacher="llm", teacher__model=model, teacher__base_url=address,
+                teacher__budget_tokens=budget_tokens or None,
+            )  # fmt: skip
+        return run(config, out=Path(out) / config.digest, pool=pool)
+
+
+class RolloutPanel(Panel[Run]):
+    """`make_rollouts` behind a Run button; ``result`` is the run."""
+
+    def __init__(self, pool: ToolPool, out: str | Path) -> None:
+        import ipywidgets as widgets
+
+        style = {"description_width": "9em"}
+        wide = {"width": "34em"}
+        controls: dict[str, Any] = {
+            "backend": widgets.Dropdown(
+                options=[SCRIPTED, REHEARSED, SERVED], description="teacher", style=style, layout=wide
+            ),
+            "model": widgets.Text(description="model", style=style, layout=wide),
+            "base_url": widgets.Text(description="address", placeholder="OPENAI_BASE_URL", style=style, layout=wide),
+            "budget_tokens": widgets.IntText(value=0, description="budget (tokens)", style=style),
+            "target": widgets.IntSlider(
+                value=12, min=1, max=200, description="trajectories", continuous_update=False, style=style
+            ),
+            "seed": widgets.IntText(value=0, description="seed", style=style),
+        }
+        super().__init__(
+            controls,
+            compute=lambda **turned: make_rollouts(pool, out, **turned),
+            paint=plot_run,
+            describe=_describe,
+            slow=True,
+        )
+
+
+class ConversationPanel(Panel[Candidate]):
+    """One rollout of a run at a time, rejected ones too: planned against actual, and the conversation as a chat."""
+
+    def __init__(self, made: Run) -> None:
+        import ipywidgets as widgets
+
+        self._chat = widgets.HTML()
+        options = [
+            (f"{c.generation}.{c.position} {'accepted' if c.accepted else 'rejected'}: {c.blueprint.intent[:80]}",
+             (c.generation, c.position))
+            for c in made.store.candidates() if c.blueprint is not None and c.trajectory is not None
+        ]  # fmt: skip
+        if not options:
+            raise RunNotFound(f"no rollout in {made.path}", do="make some with the panel above")
+        picker = widgets.Dropdown(options=options, description="rollout", layout={"width": "60em"})
+        super().__init__(
+            {"rollout": picker},
+            compute=lambda rollout: next(
+                c for c in made.store.candidates(generation=rollout[0]) if c.position == rollout[1]
+            ),
+            paint=_paint,
+            describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(c.reasons[:2]),
+        )
+        self.widget.children = (*self.widget.children, self._chat)
+
+    def refresh(self) -> None:
+        """Paint and show the conversation."""
+        super().refresh()
+        if self.result is not None and self.result.trajectory is not None:
+            self._chat.value = chat_html(self.result.trajectory, reasons=self.result.reasons)
+
+    @property
+    def chat(self) -> str:
+        """The conversation as it is shown."""
+        return str(self._chat.value)
+
+
+def _paint(candidate: Candidate) -> Any:
+    if candidate.blueprint is None or candidate.trajectory is None:
+        raise RunNotFound("this candidate was never played", do="choose another")
+    return plot_rollout(candidate.blueprint, candidate.trajectory)
+
+
+def _describe(made: Run) -> str:
+    counts = made.counts()
+    spent = made.metrics().get("teacher")
+    told = f", {spent['tokens']:,} tokens" if spent else ""
+    return f"{counts.accepted} accepted, {counts.rejected} rejected{told}, in {made.path}"

@@ -1,0 +1,101 @@
+"""The transport under the ``openai`` client: one connection for a call in flight, and bodies that end.
+
+httpx's pool looks at every connection it has on every call, which at 64 connections is a third of the work. Here each
+connection is a pool of one, and the one that was used last is used next.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["guarded_transport"]
+
+
+def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTransport:
+    """A transport to the server at ``address``, through the proxy that the environment names for it, if any.
+
+    A body longer than ``most_bytes`` is an error of the connection, as is one that is compressed, since none is asked
+    for.
+    """
+    import httpx2
+
+    settings: dict[str, Any] = {
+        "verify": httpx2.create_ssl_context(),
+        "proxy": _proxy_for(address),
+        "limits": httpx2.Limits(max_connections=1, max_keepalive_connections=1),
+    }
+
+    class Stream(httpx2.AsyncByteStream):
+        def __init__(self, inner: Any, done: Callable[[], None]) -> None:
+            self._inner = inner
+            self._done = done
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for chunk in self._inner:
+                size += len(chunk)
+                if size > most_bytes:
+                    raise httpx2.ReadError(f"the body is longer than {most_bytes:,} bytes")
+                yield chunk
+
+        async def aclose(self) -> None:
+            try:
+                await self._inner.aclose()
+            finally:
+                self._done()
+
+    class Transport(httpx2.AsyncBaseTransport):
+        def __init__(self) -> None:
+            self._all: list[httpx2.AsyncHTTPTransport] = []
+            self._idle: list[httpx2.AsyncHTTPTransport] = []
+
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            if not self._idle:
+                self._idle.append(httpx2.AsyncHTTPTransport(**settings))
+                self._all.append(self._idle[-1])
+            line = self._idle.pop()
+            given_back = False
+
+            def done() -> None:
+                nonlocal given_back
+                if not given_back:
+                    given_back = True
+                    self._idle.append(line)
+
+            try:
+                response = await line.handle_async_request(request)
+                response.stream = Stream(response.stream, done)
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    await response.aclose()
+                    raise httpx2.ReadError("the body is compressed, which was not asked for")
+            except BaseException:
+                done()
+                raise
+            return response
+
+        async def aclose(self) -> None:
+            for line in self._all:
+                await line.aclose()
+
+    return Transport()
+
+
+def _proxy_for(address: str) -> str | None:
+    """The proxy of the environment for an address; none for this machine."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        near = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        near = host == "localhost"
+    if near or proxy_bypass(host):
+        return None
+    found = getproxies()
+    return found.get(parts.scheme) or found.get("all")

@@ -1,0 +1,87 @@
+"""What the tests of the LLM teacher share: a small rehearsed run, plain requests, a desk that says what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.from_thread
+
+import tdlab
+from tdlab.config import RunConfig, TeacherConfig
+from tdlab.rollout.llm import ChatClient, ChatReply, ChatRequest
+from tdlab.rollout.llm.rehearsal import completion
+from tdlab.store import Run
+from tests.jobs import small_pool
+
+
+def teacher(base_url: str, **values: Any) -> TeacherConfig:
+    return TeacherConfig.model_validate(
+        {"model": "m", "base_url": base_url, "concurrency": 8, "connect_timeout_s": 2.0, **values}
+    )
+
+
+def request(text: str = "hello", **values: Any) -> ChatRequest:
+    return ChatRequest.model_validate(
+        {"role": "user", "model": "m", "messages": ({"role": "user", "content": text},), **values}
+    )
+
+
+def echo(body: Any) -> dict[str, Any]:
+    """A server's answer: what was said, in capitals."""
+    return completion("m", {"role": "assistant", "content": body["messages"][-1]["content"].upper()}, asked="asked")
+
+
+def in_loop(work: Callable[[], Any]) -> Any:
+    """Run an async function in a loop of another thread, as the desk does."""
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(work)
+
+
+def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any) -> tuple[list[Any], ChatClient]:
+    """The replies, or the exceptions, to requests that are all made at once."""
+    wanted = list(requests)
+    found: list[Any] = [None] * len(wanted)
+    client = ChatClient(config, **options)
+
+    async def work() -> None:
+        async def one(place: int) -> None:
+            try:
+                found[place] = await client.ask(wanted[place])
+            except Exception as error:  # noqa: BLE001 - it is what the test looks at
+                found[place] = error
+
+        async with client, anyio.create_task_group() as group:
+            for place in range(len(wanted)):
+                group.start_soon(one, place)
+
+    in_loop(work)
+    return found, client
+
+
+def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
+    return RunConfig(target=target).with_values(
+        rollout__teacher="llm", teacher__model="rehearsal", teacher__base_url=base_url, evolution__batch=8, **values
+    )
+
+
+def rehearse(settings: RunConfig, out: Path, **options: Any) -> Run:
+    return tdlab.run(settings, out=out, pool=small_pool(), progress=False, **options)
+
+
+class Desk:
+    """Answers with given texts in turn, and keeps what it was asked."""
+
+    def __init__(self, *replies: str | ChatReply) -> None:
+        self.replies = [
+            r if isinstance(r, ChatReply) else ChatReply(r, input_tokens=10, output_tokens=2) for r in replies
+        ]
+        self.asked: list[ChatRequest] = []
+        self.attempts: list[int] = []
+
+    def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
+        self.asked.append(request)
+        self.attempts.append(attempt)
+        return self.replies.pop(0)

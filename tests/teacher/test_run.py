@@ -1,0 +1,233 @@
+"""Whole runs with a rehearsed teacher over real HTTP: the same bytes, nothing paid twice, faults, kills, budgets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import tdlab
+from tdlab.errors import TeacherError
+from tdlab.pipeline import REPLIES
+from tdlab.rollout.llm import Misbehaviour, RehearsalServer
+from tdlab.store import ReplyJournal, open_run
+from tests.jobs import ROOT, environment, in_process, small_pool, small_pool_file
+from tests.teacher.parts import config, rehearse
+
+SHARES = ("dataset.jsonl", "metrics.json")
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take half of a small run's time and have tests of their own."""
+    monkeypatch.setattr("tdlab.pipeline.plot_run", lambda run: None)
+    monkeypatch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+
+
+def bytes_of(folder: Path) -> tuple[bytes, ...]:
+    return tuple((folder / name).read_bytes() for name in SHARES)
+
+
+def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Path) -> None:
+    with RehearsalServer() as server:
+        rehearse(config(server.base_url, teacher__concurrency=1), tmp_path / "one" / "run").close()
+        calm = server.counts["answered"]
+    how = Misbehaviour(rate_429=0.02, rate_500=0.02, rate_cut=0.02, rate_malformed=0.02, retry_after_s=0.01)
+    with RehearsalServer(how) as server:
+        rehearse(config(server.base_url, teacher__concurrency=16), tmp_path / "many" / "run").close()
+        assert server.counts["429"] + server.counts["500"] + server.counts["cut"] > 0
+        assert server.counts["answered"] >= calm
+    assert bytes_of(tmp_path / "one" / "run") == bytes_of(tmp_path / "many" / "run")
+
+
+def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Path) -> None:
+    """The second run differs in what makes a trajectory count: it asks for nothing that was not asked before."""
+    with RehearsalServer() as server:
+        first = rehearse(config(server.base_url), tmp_path / "first")
+        calls = server.counts["calls"]
+        second = rehearse(config(server.base_url, verify__near_duplicate=0.95), tmp_path / "second")
+        third = rehearse(config(server.base_url, target=10), tmp_path / "third")
+        assert (tmp_path / REPLIES).exists()
+        with ReplyJournal(tmp_path / REPLIES) as journal:
+            assert len(journal) == server.counts["calls"]
+        assert server.counts["calls"] - calls < calls / 2
+    assert list(first.trajectories()["trajectory"]) == list(second.trajectories()["trajectory"])
+    assert list(third.trajectories()["trajectory"])[:8] == list(first.trajectories()["trajectory"])
+    for run in (first, second, third):
+        run.close()
+
+
+def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accepted(tmp_path: Path) -> None:
+    with RehearsalServer(Misbehaviour(corrupt=0.4, seed=3)) as server:
+        run = rehearse(config(server.base_url, target=24), tmp_path / "run")
+        spoilt = server.corrupted
+    clean, accepted, met = 0, 0, set()
+    for candidate in run.store.candidates():
+        assert candidate.blueprint is not None
+        if candidate.blueprint.id in spoilt:
+            met.add(spoilt[candidate.blueprint.id])
+            assert not candidate.accepted, spoilt[candidate.blueprint.id]
+            assert candidate.reasons
+            assert candidate.reasons[0].partition(": ")[2], "the reason says something"
+        else:
+            clean += 1
+            accepted += candidate.verdict is not None and candidate.verdict.accepted
+    assert accepted >= 0.98 * clean
+    assert len(met) >= 4
+    run.close()
+
+
+def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from tdlab.show import show_run
+
+    with RehearsalServer(Misbehaviour(corrupt=0.3)) as server:
+        run = rehearse(config(server.base_url), tmp_path / "run")
+        calls = server.counts["calls"]
+    spent = run.metrics()["teacher"]
+    rows = [*spent["accepted"], *spent["rejected"]]
+    assert sum(row["calls"] for row in rows) <= calls
+    assert {row["role"] for row in rows} == {"writer", "user", "assistant"}
+    assert spent["money_per_accepted"] == pytest.approx(sum(row["money"] for row in rows) / 8)
+    Console(width=100).print(show_run(run))
+    shown = capsys.readouterr().out
+    assert "Teacher, for each accepted trajectory" in shown
+    assert "assistant" in shown
+    run.close()
+
+
+def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
+    with RehearsalServer() as server:
+        settings = config(server.base_url, target=16)
+        told = tdlab.estimate(settings, pool=small_pool(), progress=False)
+        assert server.counts == {}, "nothing is asked for an estimate"
+        run = rehearse(settings, tmp_path / "run")
+        assert told.calls == pytest.approx(server.counts["calls"], rel=0.1)
+    spent = run.metrics()["teacher"]
+    assert told.tokens == pytest.approx(spent["tokens"], rel=0.1)
+    assert told.money == pytest.approx(spent["money"], rel=0.1)
+    run.close()
+
+
+def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    with RehearsalServer() as server:
+        whole = rehearse(config(server.base_url), tmp_path / "whole" / "run")
+        calls, tokens = server.counts["calls"], whole.metrics()["teacher"]["tokens"]
+        settings = config(server.base_url, teacher__concurrency=4, teacher__budget_tokens=tokens // 2)
+        part = rehearse(settings, tmp_path / "part" / "run")
+        assert "stopped: the budget is spent" in part.status
+        made = part.counts().accepted
+        assert 0 < made < 8
+        assert len((tmp_path / "part" / "run" / "dataset.jsonl").read_text().splitlines()) == made
+        part.close()
+        paid = server.counts["calls"] - calls
+        with ReplyJournal(tmp_path / "part" / REPLIES) as journal:
+            assert len(journal) == paid
+        more = settings.with_values(teacher__budget_tokens=None)
+        resumed = rehearse(more, tmp_path / "part" / "run")
+        assert resumed.status == "complete"
+        assert server.counts["calls"] - calls - paid <= calls + 40 - paid, "what was paid for is not asked again"
+    assert (tmp_path / "part" / "run" / "dataset.jsonl").read_bytes() == (
+        tmp_path / "whole" / "run" / "dataset.jsonl"
+    ).read_bytes()
+    assert resumed.config.teacher.budget_tokens is None, "the store tells the budget of the last session"
+    whole.close()
+    resumed.close()
+
+
+def test_a_server_that_goes_away_is_an_error_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    settings = config("http://127.0.0.1:9/v1")
+    with pytest.raises(TeacherError, match="cannot be reached"):
+        rehearse(settings, tmp_path / "run")
+    dying = Misbehaviour(rate_500=1.0)
+    with RehearsalServer(dying) as server, pytest.raises(TeacherError, match="failed 2 times"):
+        rehearse(config(server.base_url, teacher__tries=2), tmp_path / "run")
+    with RehearsalServer() as server:
+        run = rehearse(config(server.base_url), tmp_path / "run")
+        assert run.status == "complete"
+        run.close()
+
+
+def test_it_works_inside_a_running_loop(tmp_path: Path) -> None:
+    async def cell() -> int:
+        with RehearsalServer() as server, rehearse(config(server.base_url, target=4), tmp_path / "run") as run:
+            return run.counts().accepted
+
+    with asyncio.Runner() as runner:
+        assert runner.run(cell()) == 4
+
+
+def test_the_commands_explain_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = small_pool_file(tmp_path)
+    words = ("run", "-p", pool, "-o", tmp_path / "run", "--set", "rollout.teacher=llm")
+    status, _, said = in_process(monkeypatch, capsys, *words)
+    assert status == 2
+    assert "no model plays the writer" in said
+    words = (*words, "--set", "teacher.model=x")
+    status, _, said = in_process(monkeypatch, capsys, *words, "--set", "teacher.base_url=ftp://me")
+    assert status == 2
+    assert "http://" in said
+    began = time.monotonic()
+    status, _, said = in_process(monkeypatch, capsys, *words, "--set", "teacher.base_url=http://127.0.0.1:9/v1")
+    assert status == 2
+    assert "cannot be reached" in said
+    assert "tdlab rehearse" in said
+    assert time.monotonic() - began < 20
+    status, out, _ = in_process(
+        monkeypatch, capsys, "estimate", "-p", pool, "-n", 10, "--sample", 5, "--set", "teacher.model=x"
+    )
+    assert status == 0
+    assert "not known" in out
+    with RehearsalServer() as server:
+        port = server.base_url.rpartition(":")[2].partition("/")[0]
+        status, _, said = in_process(monkeypatch, capsys, "rehearse", "--port", port)
+    assert status == 2
+    assert "--port" in said
+
+
+@pytest.mark.crash
+def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_path: Path) -> None:
+    """One kill, then to the end: the bytes are those of a run that nobody disturbed."""
+    pool, flying = small_pool_file(tmp_path), 8
+    how = Misbehaviour(latency_s=0.01)
+    with RehearsalServer(how) as server:
+        calm = rehearse(config(server.base_url), tmp_path / "calm" / "run")
+        needed = server.counts["calls"]
+        calm.close()
+
+    def started(server: RehearsalServer, out: Path) -> subprocess.Popen[bytes]:
+        words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal", "--set", "evolution.batch=8"]
+        words += ["--set", f"teacher.base_url={server.base_url}", "--set", f"teacher.concurrency={flying}"]
+        command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "8", *words]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    with RehearsalServer(how) as server:
+        process = started(server, tmp_path / "killed" / "run")
+        end = time.monotonic() + 90
+        while server.counts.get("calls", 0) < needed / 2 and time.monotonic() < end:
+            time.sleep(0.005)
+        assert process.poll() is None, "it was quicker than the kill"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert started(server, tmp_path / "killed" / "run").wait(timeout=120) == 0
+        time.sleep(0.1)
+        with ReplyJournal(tmp_path / "killed" / REPLIES) as journal:
+            repeated = server.counts["calls"] - len(journal)
+    assert repeated <= flying
+    assert (tmp_path / "killed" / "run" / "dataset.jsonl").read_bytes() == (
+        tmp_path / "calm" / "run" / "dataset.jsonl"
+    ).read_bytes()
+    with open_run(tmp_path / "killed" / "run") as run:
+        ids = list(run.trajectories()["trajectory"])
+    assert len(ids) == len(set(ids)) == 8
