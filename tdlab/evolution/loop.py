@@ -168,8 +168,8 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         "gain": None if decision.gain is None else {**decision.gain._asdict(), "weighed": decision.weighed},
         "steer": None if decision.gauges is None else _strengths(decision.gauges),
         "bar": decision.bar,
-        "duplicate_of": decision.duplicate_of,
         **({"spent": list(offspring.spent)} if offspring.spent else {}),
+        "duplicate_of": decision.duplicate_of,
     }
     return Candidate(
         generation=order.generation,

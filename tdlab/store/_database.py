@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tdlab.errors import RunVersionError, StoreError
 from tdlab.store._files import sync_folder
 
-__all__ = ["APPLICATION_ID", "DATABASE", "LAYOUT", "connect_reader", "connect_writer", "create_database", "translated"]
+__all__ = [
+    "APPLICATION_ID",
+    "DATABASE",
+    "LAYOUT",
+    "connect_reader",
+    "connect_writer",
+    "create_database",
+    "set_meta",
+    "translated",
+]
 
 DATABASE = "run.sqlite"
 APPLICATION_ID = 0x74646C62
@@ -202,3 +211,8 @@ def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
             do=f"use the {age} tdlab that wrote it (it is named in its `sessions` table), or choose another folder",
         )
     connection.execute("SELECT count(*) FROM meta").fetchone()  # a damaged first page is noticed here
+
+
+def set_meta(db: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Put facts of the run, each JSON text under its name, within the transaction that is open."""
+    db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))

@@ -22,7 +22,7 @@ from tdlab.config import RunConfig
 from tdlab.errors import ConfigError, RunMismatch, RunNotFound, RunVersionError, StoreError
 from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory
 from tdlab.store._codec import as_key, decode, decode_record, encode
-from tdlab.store._database import DATABASE, connect_reader, connect_writer, create_database, translated
+from tdlab.store._database import DATABASE, connect_reader, connect_writer, create_database, set_meta, translated
 from tdlab.store._files import remove_leftovers, unwritable
 from tdlab.store._lock import DirectoryLock, is_locked
 from tdlab.store._place import config_differences, make_folder, refuse_foreign_files, runs_in
@@ -209,12 +209,12 @@ class RunStore:
         """The run has all it wanted; ``summary`` is kept with it."""
         text = encode(dict(summary), "the summary")
         with self._transaction() as db:
-            _set_meta(db, {"status": "complete", "reason": '""', "summary": text})
+            set_meta(db, {"status": "complete", "reason": '""', "summary": text})
 
     def mark_stopped(self, reason: str) -> None:
         """The run ended before its target for ``reason``; resuming makes it run again."""
         with self._transaction() as db:
-            _set_meta(db, {"status": "stopped", "reason": encode(reason, "the reason")})
+            set_meta(db, {"status": "stopped", "reason": encode(reason, "the reason")})
 
     # -------------------------------------------------------------------------------------------------------- mining
 
@@ -248,7 +248,7 @@ class RunStore:
             db.executemany("INSERT INTO tools VALUES (?, ?, ?)", tool_rows)
             db.executemany("INSERT INTO services VALUES (?, ?)", service_rows)
             db.executemany("INSERT INTO clusters VALUES (?, ?, ?)", cluster_rows)
-            _set_meta(db, {"mining": report_text})
+            set_meta(db, {"mining": report_text})
 
     def mining(self) -> dict[str, Json] | None:
         """The report that `put_mining` was given; None before it was called."""
@@ -496,7 +496,7 @@ class RunStore:
         with self._transaction() as db:
             found = dict(db.execute("SELECT key, value FROM meta").fetchall())
             if "config" not in found:
-                _set_meta(
+                set_meta(
                     db,
                     {
                         "config": encode(wanted, "the config"),
@@ -521,9 +521,9 @@ class RunStore:
                     )
                 known = decode(found["config"])
                 if known != wanted:  # only in what no digest tells: how the teacher is reached, what it may cost
-                    _set_meta(db, {"config": encode({**wanted, "pool": known["pool"]}, "the config")})
+                    set_meta(db, {"config": encode({**wanted, "pool": known["pool"]}, "the config")})
                 if found.get("status") == "stopped":
-                    _set_meta(db, {"status": "running", "reason": '""'})
+                    set_meta(db, {"status": "running", "reason": '""'})
             started = datetime.now(UTC).isoformat(timespec="seconds")
             text = encode(dict(sorted(versions.items())), "the versions")
             db.execute("INSERT INTO sessions (started, versions) VALUES (?, ?)", (started, text))
@@ -589,7 +589,3 @@ class RunStore:
         while rows := self._all(sql, *last, _PAGE):
             yield from rows
             last = (rows[-1][0], rows[-1][1])
-
-
-def _set_meta(db: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
