@@ -380,15 +380,9 @@ class RunStore:
             yield candidate_from_row(row)
 
     def candidate_of(self, noun: Literal["trajectory", "blueprint"], key: str) -> Candidate:
-        """The candidate with that trajectory or blueprint, the accepted one where there are several, else the first.
-
-        RunNotFound for another id.
-        """
-        row = self._one(
-            f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
-            "ORDER BY accepted DESC, generation, position",
-            as_key(key),
-        )
+        """The candidate with that record, the accepted one where there are several; RunNotFound for another id."""
+        sql = f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
+        row = self._one(sql + "ORDER BY accepted DESC, generation, position", as_key(key))
         if row is None:
             raise RunNotFound(f"no {noun} {key!r} in {self._folder}", do=f"list them with `ids({noun!r})`")
         return candidate_from_row(row)
