@@ -16,6 +16,7 @@ from tdlab.rollout.environments import sha256_of
 from tdlab.rollout.reporting import parsed
 from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import offered_names
+from tdlab.verify._faithful import check_faithful
 from tdlab.verify._shown import show
 from tdlab.verify._spoken import check_disclosure, check_grounding
 from tdlab.verify.evidence import Evidence, Made
@@ -285,6 +286,7 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
     "outputs": _outputs,
     "plan": _plan,
     "disclosure": check_disclosure,
+    "faithful": check_faithful,
     "recovered": _recovered,
     "end_state": _end_state,
 }

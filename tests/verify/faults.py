@@ -7,6 +7,7 @@ forger would cover their tracks (receipts that fit the forged result), the fault
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -560,3 +561,46 @@ def impossible_request_never_made(t: Trajectory, b: Blueprint, _: Mapping[str, T
     if not any(step.kind == "refuse" for step in b.steps) or len(t.messages) < 4:
         return None
     return with_messages(t, list(t.messages[:-2]))
+
+
+# ------------------------------------------------------------------------------------------------------------- faithful
+
+
+def reworded(t: Trajectory, pattern: str, change: Callable[[re.Match[str]], str]) -> Trajectory | None:
+    """The first place of the assistant's words that fits the pattern, changed."""
+    for n, message in enumerate(t.messages):
+        if message.role == "assistant" and (found := re.search(pattern, message.content)):
+            said = message.content[: found.start()] + change(found) + message.content[found.end() :]
+            return with_messages(
+                t, [*t.messages[:n], message.model_copy(update={"content": said}), *t.messages[n + 1 :]]
+            )
+    return None
+
+
+@fault("faithful")
+def reply_with_another_identifier(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
+    return reworded(
+        t, r"\b[a-z]{2,4}[-_][a-z0-9]{6,}\b(?<=\d)", lambda found: found[0][:-1] + str(9 - int(found[0][-1]))
+    )
+
+
+@fault("faithful")
+def reply_with_another_day(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
+    return reworded(t, r"\b20\d\d-\d\d-\d\d", lambda found: "1987" + found[0][4:])
+
+
+@fault("faithful")
+def reply_with_another_amount(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
+    return reworded(t, r"(?<= )\d{4,7}(?=[,;.)])", lambda found: str(3 * int(found[0]) + 1777))
+
+
+@fault("faithful")
+def reply_that_quotes_what_was_not_there(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
+    return reworded(t, r'"[^"]{4,60}"', lambda found: '"a parcel for the moon"')
+
+
+@fault("faithful")
+def reply_that_makes_up_an_address(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
+    last = t.messages[-1]
+    said = f"{last.content} A copy went to nobody@nowhere.example."
+    return with_messages(t, [*t.messages[:-1], last.model_copy(update={"content": said})])
