@@ -7,7 +7,7 @@ gives its DAG. A blueprint is data: it can be stored, shown, mutated and played 
 from __future__ import annotations
 
 from tdlab.blueprints.mutations import MUTATIONS, Mutation, Offspring, Workshop, breed, fresh_values, mutate
-from tdlab.blueprints.planner import named, plan
+from tdlab.blueprints.planner import plan, settle
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "checked",
     "fresh_values",
     "mutate",
-    "named",
     "plan",
+    "settle",
     "violations",
 ]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from tdlab.blueprints._fitting import kinds_fit
@@ -56,6 +57,28 @@ class Feed(NamedTuple):
     as_list: bool
 
 
+class _Memory:
+    """What is said in a plan: by topic, so that nothing is said twice; the slots; the kinds of what was deleted."""
+
+    def __init__(self, calls: Sequence[tuple[Tool, Call]]) -> None:
+        self.said: dict[tuple[str, str], Said] = {}
+        self.slots: set[str] = set()
+        self.gone: set[str] = {roles(tool).own for tool, _ in calls if _removes(tool)}
+        for tool, call in calls:
+            self.slots.update(source.slot for source in call.sources() if isinstance(source, Said))
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, Said):
+                    self.remember(tool, parameter, binding)
+
+    def remember(self, tool: Tool, parameter: str, said: Said, *, again: bool = False) -> None:
+        topic = _topic(tool, parameter)
+        gone = roles(tool).references.get(parameter) in self.gone and not again
+        if topic is None or gone or isinstance(said.value, (list, dict)):
+            return
+        if again or topic not in self.said:
+            self.said[topic] = said
+
+
 class Draft:
     """The steps of a plan so far and what the user says in it; never leaves this room.
 
@@ -80,16 +103,27 @@ class Draft:
         self.feeds = _feeds(cluster, tools)
         self.steps: list[Step] = list(base.steps) if base else []
         self.world: list[SeedEntity] = list(base.world) if base else []
-        self.said: dict[tuple[str, str], Said] = {}
-        self.slots: set[str] = set()
-        self.gone: set[str] = set()
-        calls = [(tools[call.tool], call) for step in self.steps for call in step.calls]
-        self.gone.update(roles(tool).own for tool, _ in calls if _removes(tool))
-        for tool, call in calls:
-            self.slots.update(source.slot for source in call.sources() if isinstance(source, Said))
-            for parameter, binding in call.arguments.items():
-                if isinstance(binding, Said):
-                    self._remember(tool, parameter, binding)
+        self._base = tuple(self.steps)
+
+    @cached_property
+    def _memory(self) -> _Memory:
+        """What the plan that the draft continues says; half of the operators never ask."""
+        return _Memory([(self.tools[call.tool], call) for step in self._base for call in step.calls])
+
+    @property
+    def said(self) -> dict[tuple[str, str], Said]:
+        """What the user says, by its topic."""
+        return self._memory.said
+
+    @property
+    def slots(self) -> set[str]:
+        """The names of all that the user says."""
+        return self._memory.slots
+
+    @property
+    def gone(self) -> set[str]:
+        """The kinds of entities of which one was deleted."""
+        return self._memory.gone
 
     def next_id(self) -> str:
         """An id that no step of the draft has."""
@@ -116,7 +150,7 @@ class Draft:
         before = frozenset(self.slots)
         for parameter in chosen:
             arguments[parameter] = self._bind(tool, parameter, turn, depth, (*open_goals, tool_key))
-        self._put_in_order(tool, arguments, before.union(*map(_slots_of, self.steps)))
+        self._put_in_order(tool, arguments, before)
         self._mend(tool, arguments)
         call = Call(tool=tool_key, arguments=arguments)
         step = Step(id=self.next_id(), kind="call", calls=(call,), after=self.asked_in(arguments), turn=turn)
@@ -134,19 +168,11 @@ class Draft:
             return self.said[topic]
         value = self._value(tool, parameter, entity, known)
         said = Said(slot=self._slot(tool, parameter), value=value)
-        self._remember(tool, parameter, said, again=True)
+        self._memory.remember(tool, parameter, said, again=True)
         for identifier in (value if isinstance(value, list) else [value]) if entity is not None else ():
             if isinstance(identifier, (str, int)) and not isinstance(identifier, bool):
                 self.world.append(SeedEntity(entity=str(entity), id=identifier))
         return said
-
-    def _remember(self, tool: Tool, parameter: str, said: Said, *, again: bool = False) -> None:
-        topic = _topic(tool, parameter)
-        gone = roles(tool).references.get(parameter) in self.gone and not again
-        if topic is None or gone or isinstance(said.value, (list, dict)):
-            return
-        if again or topic not in self.said:
-            self.said[topic] = said
 
     def _value(self, tool: Tool, parameter: str, entity: str | None, known: tuple[Json, ...]) -> Json:
         schema = tool.parameters[parameter]
@@ -241,9 +267,12 @@ class Draft:
     def _put_in_order(self, tool: Tool, arguments: dict[str, Binding], before: frozenset[str]) -> None:
         """Let a range that the user says start before it ends, and a range of days be a stay rather than a season.
 
-        Only what is said here for the first time may change: slots in ``before`` were said with a value already.
+        Only what is said here for the first time may change: slots in ``before`` or of a step were said with a value
+        already.
         """
-        for first, last in ordered_pairs(arguments):
+        pairs = tuple(ordered_pairs(arguments))
+        before = before.union(*map(_slots_of, self.steps)) if pairs else before
+        for first, last in pairs:
             low, high = arguments[first], arguments[last]
             if not (isinstance(low, Said) and isinstance(high, Said)) or first in roles(tool).references:
                 continue
@@ -264,7 +293,7 @@ class Draft:
             for parameter, said, value in ((first, low, wanted[0]), (last, high, wanted[1])):
                 changed = said.model_copy(update={"value": value})
                 arguments[parameter] = changed
-                self._remember(tool, parameter, changed, again=True)
+                self._memory.remember(tool, parameter, changed, again=True)
 
     def _may_be(self, tool: Tool, arguments: Mapping[str, Binding], changed: Mapping[str, Json]) -> bool:
         """Whether the schema allows the changed values, alone and, where all values are known, together."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.coding import ideas
 from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
-from tdlab.blueprints.planner import freeze, make_persona, named
+from tdlab.blueprints.planner import freeze, make_persona, settle
 from tdlab.blueprints.roles import roles
 from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
@@ -73,7 +73,7 @@ def mutate(blueprint: Blueprint, name: str, workshop: Workshop, *, seed: int) ->
     if name not in MUTATIONS:
         raise _unknown(name)
     child = _applied(blueprint, name, workshop, rng_for("mutate", name, seed, blueprint.id))
-    return named(child, parent=blueprint.id)
+    return _settled(child.model_copy(update={"parent": blueprint.id}), name, workshop)
 
 
 def _applied(blueprint: Blueprint, name: str, workshop: Workshop, rng: random.Random) -> Blueprint:
@@ -83,6 +83,13 @@ def _applied(blueprint: Blueprint, name: str, workshop: Workshop, rng: random.Ra
     except (MutationRefused, SandboxUnavailable):
         raise
     except (BlueprintError, SchemaError) as error:
+        raise MutationRefused(f"{name}: {error.found}") from None
+
+
+def _settled(child: Blueprint, name: str, workshop: Workshop) -> Blueprint:
+    try:
+        return settle(child, workshop.tools)
+    except BlueprintError as error:
         raise MutationRefused(f"{name}: {error.found}") from None
 
 
@@ -98,30 +105,44 @@ class Offspring(NamedTuple):
     refused: dict[str, str]
 
 
-def breed(base: Blueprint, names: Iterable[str], workshop: Workshop, *, seed: int, name: bool = True) -> Offspring:
+def breed(base: Blueprint, names: Sequence[str], workshop: Workshop, *, seed: int, settled: bool = True) -> Offspring:
     """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
 
-    ``name`` as in `plan`.
+    ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
     """
+    found = _bred(base, names, workshop, seed=seed, each=False)
+    if not settled or not found.applied:
+        return found
+    try:
+        return found._replace(blueprint=settle(found.blueprint, workshop.tools))
+    except BlueprintError:
+        found = _bred(base, names, workshop, seed=seed, each=True)
+        return found._replace(blueprint=settle(found.blueprint, workshop.tools)) if found.applied else found
+
+
+def _bred(base: Blueprint, names: Sequence[str], workshop: Workshop, *, seed: int, each: bool) -> Offspring:
+    """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
     child, applied, refused = base, [], {}
     for place, operator in enumerate(names):
         if operator not in MUTATIONS:
             raise _unknown(operator)
         try:
-            child = _applied(child, operator, workshop, rng_for("breed", seed, base.id, place, operator))
+            made = _applied(child, operator, workshop, rng_for("breed", seed, base.id, place, operator))
+            if each:
+                _settled(made, operator, workshop)
+            child = made
             applied.append(operator)
         except (MutationRefused, SandboxUnavailable) as error:
             refused[operator] = error.found
     if applied:
         child = child.model_copy(update={"id": "", "parent": base.id or base.parent})
-        child = named(child) if name else child
     return Offspring(child, tuple(applied), refused)
 
 
-def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, name: bool = True) -> Blueprint:
+def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, settled: bool = True) -> Blueprint:
     """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
 
-    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``name`` as in `plan`.
+    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
     """
     rng = rng_for("values", seed, blueprint.id)
     draft = Draft(workshop.cluster, workshop.tools, rng, workshop.config, facts=workshop.facts)
@@ -148,7 +169,7 @@ def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, name: b
         offered=blueprint.offered, parent=blueprint.id or blueprint.parent, lineage=blueprint.lineage,
         constraints=blueprint.constraints,
     )  # fmt: skip
-    return named(child) if name else child
+    return settle(child, workshop.tools) if settled else child
 
 
 # --------------------------------------------------------------------------------------------------------- operators

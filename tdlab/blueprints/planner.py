@@ -32,7 +32,7 @@ from tdlab.records import (
     rng_for,
 )
 
-__all__ = ["freeze", "make_persona", "named", "plan", "promises_of"]
+__all__ = ["freeze", "make_persona", "named", "plan", "promises_of", "settle"]
 
 _ROLES = (
     "office manager", "operations lead", "analyst", "founder of a small company", "assistant to the director",
@@ -49,13 +49,13 @@ def plan(
     config: BlueprintConfig | None = None,
     facts: Facts | None = None,
     goals: int | None = None,
-    name: bool = True,
+    settled: bool = True,
 ) -> Blueprint:
     """Plan one task over a cluster: a coherent blueprint, a pure function of its arguments.
 
     ``goals`` is the number of things the user wants (one request each); one or two where it is not given. The tools
-    offered are the cluster's. ``name`` False leaves the id empty, for a draft that may be thrown away: `named` gives it
-    one. BlueprintError where no coherent plan can be made, with the reason.
+    offered are the cluster's. ``settled`` False leaves a draft, of which many are thrown away, without promises, check
+    and id: `settle` gives them. BlueprintError where no coherent plan can be made, with the reason.
     """
     config = config or BlueprintConfig()
     rng = rng_for("plan", seed, cluster.id)
@@ -71,7 +71,7 @@ def plan(
         )
     except SchemaError as error:
         raise BlueprintError(f"a tool of cluster {cluster.id} cannot be used: {error.found}") from None
-    return named(made) if name else made
+    return settle(made, tools) if settled else made
 
 
 def _choose_goals(draft: Draft, usable: list[str], goals: int | None) -> list[str]:
@@ -113,22 +113,24 @@ def freeze(
     lineage: tuple[str, ...] = (),
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
-    """A draft as a blueprint without a name: its promises stated, and checked to be coherent.
-
-    BlueprintError where it is not.
-    """
+    """A draft as a blueprint that is not settled: it has no promises and no id, and may not be coherent."""
     steps = tuple(follow_choice(draft.steps))
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
-    blueprint = Blueprint(
+    return Blueprint(
         id="", cluster=cluster, seed=seed, intent=intent, persona=persona, steps=steps,
-        offered=tuple(dict.fromkeys((*offered, *used))), world=world, promises=promises_of(steps, draft.tools),
-        parent=parent, lineage=lineage, constraints=constraints,
+        offered=tuple(dict.fromkeys((*offered, *used))), world=world, parent=parent, lineage=lineage,
+        constraints=constraints,
     )  # fmt: skip
-    found = violations(blueprint, draft.tools)
+
+
+def settle(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
+    """A blueprint with its promises stated, checked to be coherent, and named. BlueprintError where it is not."""
+    stated = blueprint.model_copy(update={"promises": promises_of(blueprint.steps, tools)})
+    found = violations(stated, tools)
     if found:
         raise BlueprintError("the plan is not coherent: " + "; ".join(f"{v.step} {v.message}" for v in found[:3]))
-    return blueprint
+    return named(stated)
 
 
 def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Promise, ...]:

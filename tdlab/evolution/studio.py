@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.blueprints import Workshop, breed, fresh_values, named, plan
+from tdlab.blueprints import Offspring as Bred
+from tdlab.blueprints import Workshop, breed, fresh_values, plan, settle
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
@@ -113,11 +114,18 @@ class Studio:
     def produce(self, order: Order) -> Offspring:
         """Carry out an order. What cannot be planned is an offspring with a ``failure``, not an exception."""
         bred, merits, failure = self._breed_drafts(order)
-        if not bred:
-            return Offspring(order, failure=failure, merits=merits)
-        chosen = max(bred, key=lambda place: (merits[place] or 0.0, -place))
-        draft, applied, refused = bred[chosen]
-        blueprint = named(draft)
+        for chosen in sorted(bred, key=lambda place: (-(merits[place] or 0.0), place)):
+            try:
+                blueprint = settle(bred[chosen].blueprint, self.tools)
+            except BlueprintError as error:
+                failure = failure or error.found
+                continue
+            return self._played(order, blueprint, bred[chosen], chosen, merits)
+        return Offspring(order, failure=failure, merits=merits)
+
+    def _played(
+        self, order: Order, blueprint: Blueprint, draft: Bred, chosen: int, merits: tuple[float | None, ...]
+    ) -> Offspring:
         tools = {key: self.tools[key] for key in blueprint.offered}
         played = perform(blueprint, tools, self.config, self._environment, self.code, self.desk)
         return Offspring(
@@ -127,17 +135,15 @@ class Studio:
             played.verdict,
             features=featurise(played.trajectory, tools, self.domains),
             sketch=self._duplicates.sketch(played.trajectory) if played.verdict.accepted else None,
-            applied=applied,
-            refused=refused,
+            applied=draft.applied,
+            refused=draft.refused,
             chosen=chosen,
             merits=merits,
             spent=played.spent,
         )
 
-    def _breed_drafts(
-        self, order: Order
-    ) -> tuple[dict[int, tuple[Blueprint, tuple[str, ...], dict[str, str]]], tuple[float | None, ...], str]:
-        """The drafts that could be bred, by place; the merit of every draft; why the first that could not failed."""
+    def _breed_drafts(self, order: Order) -> tuple[dict[int, Bred], tuple[float | None, ...], str]:
+        """The drafts that could be bred, by place, none settled; the merit of each; why the first that failed did."""
         cluster = self.clusters[order.cluster]
         workshop = Workshop(
             cluster=cluster,
@@ -146,7 +152,7 @@ class Studio:
             config=self.config.blueprints,
             facts=self.config.rollout.facts,
         )
-        bred: dict[int, tuple[Blueprint, tuple[str, ...], dict[str, str]]] = {}
+        bred: dict[int, Bred] = {}
         merits: list[float | None] = []
         failure = ""
         for place, draft in enumerate(order.drafts):
@@ -161,12 +167,10 @@ class Studio:
             if order.compass is None:
                 merits.append(None)
                 break
-            merits.append(order.compass.merit(forecast(bred[place][0], self.tools)))
+            merits.append(order.compass.merit(forecast(bred[place].blueprint, self.tools)))
         return bred, tuple(merits), failure
 
-    def _breed(
-        self, order: Order, draft: Draft, workshop: Workshop, *, seed: int
-    ) -> tuple[Blueprint, tuple[str, ...], dict[str, str]]:
+    def _breed(self, order: Order, draft: Draft, workshop: Workshop, *, seed: int) -> Bred:
         config = self.config
         if draft.base is None:
             drawn = seed if order.plan_seed is None else order.plan_seed
@@ -176,11 +180,10 @@ class Studio:
                 seed=drawn,
                 config=config.blueprints,
                 facts=config.rollout.facts,
-                name=False,
+                settled=False,
             )
         else:
             blueprint = draft.base
         if order.fresh or draft.base is not None:  # a mutant tells of another user, else it nearly repeats its parent
-            blueprint = fresh_values(blueprint, workshop, seed=seed, name=False)
-        child, applied, refused = breed(blueprint, draft.mutations, workshop, seed=seed, name=False)
-        return child, applied, refused
+            blueprint = fresh_values(blueprint, workshop, seed=seed, settled=False)
+        return breed(blueprint, draft.mutations, workshop, seed=seed, settled=False)

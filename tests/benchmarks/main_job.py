@@ -19,7 +19,7 @@ from typing import Any
 
 import tdlab
 import tdlab.pipeline
-from tdlab.evolution import Controller, Studio, studio
+from tdlab.evolution import Controller, Studio, performing
 from tdlab.store import RunStore
 
 STAGES: tuple[tuple[str, Any, str], ...] = (
@@ -29,8 +29,8 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("order and decide", Controller, "orders"),
     ("order and decide", Controller, "consider"),
     ("produce", Studio, "produce"),
-    ("  of it: play", studio, "play"),
-    ("  of it: verify", studio, "verify"),
+    ("  of it: play", performing, "play"),
+    ("  of it: verify", performing, "verify"),
     ("store", RunStore, "commit_generation"),
     ("files", tdlab.pipeline, "export"),
     ("files", tdlab.pipeline, "save_figure"),
@@ -80,11 +80,12 @@ def main() -> None:
     parser.add_argument("--pool", default="bundled", help="'bundled', or a pool file")
     parser.add_argument("--strategy", default="evolved", help="evolved, random or quantity")
     parser.add_argument("--target", type=int, default=1000, help="verified trajectories to make")
+    parser.add_argument("--warm", type=int, default=100, help="trajectories of the run before, which is not timed")
     options = parser.parse_args()
     seconds: dict[str, float] = defaultdict(float)
     before = reference()
     with tempfile.TemporaryDirectory() as folder:
-        tdlab.run(tdlab.RunConfig(target=100), out=Path(folder) / "warm", progress=False)
+        tdlab.run(tdlab.RunConfig(target=options.warm), out=Path(folder) / "warm", progress=False)
         config = tdlab.RunConfig(target=options.target, seed=1, pool=options.pool).with_values(
             evolution__strategy=options.strategy
         )

@@ -120,7 +120,7 @@ def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path:
     with RehearsalServer() as server:
         whole = rehearse(config(server.base_url), tmp_path / "whole" / "run")
         calls, tokens = server.counts["calls"], whole.metrics()["teacher"]["tokens"]
-        settings = config(server.base_url, teacher__concurrency=4, teacher__budget_tokens=tokens // 2)
+        settings = config(server.base_url, teacher__concurrency=2, teacher__budget_tokens=tokens * 3 // 4)
         part = rehearse(settings, tmp_path / "part" / "run")
         assert "stopped: the budget is spent" in part.status
         made = part.counts().accepted
