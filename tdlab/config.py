@@ -289,7 +289,7 @@ class RunConfig(_Section):
             *sections, key = name.split("__")
             place = values
             for section in sections:
-                place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]
+                place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]  # told below
                 if not isinstance(place, dict):
                     raise ConfigError(f"no config section {section!r}", do="use the sections of tdlab.RunConfig")
             place[key] = value

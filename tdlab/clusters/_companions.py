@@ -13,7 +13,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from tdlab.clusters._topics import common_words, service_words, similarity, tool_topics
@@ -110,12 +110,12 @@ def _at_home(
     nearest: dict[int, list[tuple[int, float]]] = {}
     for i in alone:
         own = topics[keys[i]]
-        shared: Counter[int] = Counter()
+        shared: defaultdict[int, float] = defaultdict(float)
         for word, weight in own.items():
             group = having[word]
             if len(group) <= 200:
                 for other in group:
-                    shared[other] += min(weight, topics[keys[other]][word])  # type: ignore[assignment]
+                    shared[other] += min(weight, topics[keys[other]][word])
         shared.pop(i, None)
         best = heapq.nsmallest(4 * _TIES, shared.items(), key=lambda x: (-x[1], abs(x[0] - i), x[0]))
         nearest[i] = [(other, similarity(own, topics[keys[other]])) for other, _ in best]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
@@ -247,14 +247,14 @@ def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
     names = [{tool.name.lower() for tool in service.tools} for service in services]
     found: list[dict[int, float]] = []
     for s, own in enumerate(words):
-        sums: Counter[int] = Counter()
+        sums: defaultdict[int, float] = defaultdict(float)
         total = 0.0
         for word in sorted(own):
             if word in rare:
                 total += rare[word]
                 for other in having[word]:
                     if other != s:
-                        sums[other] += rare[word]  # type: ignore[assignment]
+                        sums[other] += rare[word]
         nearest = heapq.nsmallest(3 * _NEIGHBOURS, sums.items(), key=lambda x: (-x[1], x[0]))
         near: dict[int, float] = {}
         forks: dict[int, float] = {}

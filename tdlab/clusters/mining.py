@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -339,10 +339,10 @@ def _cluster(candidate: Candidate, basis: _Basis) -> BusinessCluster:
 
 def _domains(keys: Sequence[str], owner: Mapping[str, Service]) -> Domains:
     """A mass of 1 split evenly over the tools, each share over the domains of the tool's service."""
-    mass: Counter[str] = Counter()
+    mass: defaultdict[str, float] = defaultdict(float)
     for key in keys:
         for domain, share in _shares(owner[key]).items():
-            mass[domain] += share / len(keys)  # type: ignore[assignment]
+            mass[domain] += share / len(keys)
     return {domain: round(mass[domain], 6) for domain in sorted(mass)}
 
 
@@ -388,14 +388,14 @@ def _report(basis: _Basis, choice: Choice, config: ClusterConfig) -> dict[str, A
     usable = int((basis.grown.strength >= config.edge_threshold).sum())
     with_schema = basis.with_schema
     sizes = Counter(len(members.tools) for members in choice.members)
-    mass: Counter[str] = Counter()
+    mass: defaultdict[str, float] = defaultdict(float)
     for members in choice.members:
         for tool in members.tools:
-            mass[basis.owner[graph.tools[tool]].name] += 1.0 / len(members.tools)  # type: ignore[assignment]
-    domains: Counter[str] = Counter()
+            mass[basis.owner[graph.tools[tool]].name] += 1.0 / len(members.tools)
+    domains: defaultdict[str, float] = defaultdict(float)
     for name in sorted(mass):
         for domain, share in _shares(basis.services[name]).items():
-            domains[domain] += mass[name] * share  # type: ignore[assignment]
+            domains[domain] += mass[name] * share
     return {
         "services": len(basis.services),
         "tools": len(graph.tools),

@@ -109,7 +109,7 @@ def estimate_spending(
     scale = config.target / accepted
     roles = []
     for (role, _), found in sorted(used.used.items()):
-        model = config.teacher.model_of(role)  # type: ignore[arg-type]
+        model = config.teacher.model_of(role)  # type: ignore[arg-type]  # a role of the config
         calls, reading, writing = (round(number * scale) for number in found)
         roles.append(RoleEstimate(role, model, calls, reading, writing, prices.cost(model, reading, writing)))
     return Estimate(

@@ -58,7 +58,7 @@ class CodeRunner:
         return {"config": self.config, "workers": self._workers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["config"], workers=state["workers"])  # type: ignore[misc]
+        self.__init__(state["config"], workers=state["workers"])  # type: ignore[misc]  # made anew in another process
 
     def close(self) -> None:
         """End the jails."""
@@ -77,7 +77,7 @@ class CodeRunner:
                     do="set sandbox.backend to auto, docker or bubblewrap (or `tdlab run --code`)",
                 )
             limits = Limits(wall_s=config.wall_s, cpu_s=config.cpu_s, memory_mb=config.memory_mb)
-            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)  # type: ignore[arg-type]
+            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)  # type: ignore[arg-type]  # not `none`
             self._sandbox = self._open.enter_context(opened)
         return self._sandbox
 

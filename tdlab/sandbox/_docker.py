@@ -223,7 +223,7 @@ class Docker:
             tmpfs={
                 WORK_FOLDER: f"{disk},{owner}",
                 "/tmp": f"{disk},{owner}",  # noqa: S108 (the jail's own)
-                "/dev/shm": f"rw,nosuid,nodev,noexec,size={_SHM_BYTES},nr_inodes=256,{owner}",  # noqa: S108
+                "/dev/shm": f"rw,nosuid,nodev,noexec,size={_SHM_BYTES},nr_inodes=256,{owner}",  # noqa: S108 (likewise)
             },
             binds={} if self.options.get("image") else {"/usr": {"bind": "/usr", "mode": "ro"}},
             log_config=docker.types.LogConfig(type="none"),

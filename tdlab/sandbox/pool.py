@@ -326,7 +326,7 @@ async def gc(*, options: dict[str, Any] | None = None) -> Garbage:
     maker = _make("docker", _PROBE_LIMITS, (), options or {})
     try:
         await maker.open()
-        containers = await maker.collect_garbage()  # type: ignore[attr-defined]
+        containers = await maker.collect_garbage()  # type: ignore[attr-defined]  # docker has it alone
     except SandboxUnavailable:
         containers = []
     finally:

@@ -381,7 +381,7 @@ class RunStore:
 
     def candidate_of(self, noun: Literal["trajectory", "blueprint"], key: str) -> Candidate:
         """The candidate with that record, the accepted one where there are several; RunNotFound for another id."""
-        sql = f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608
+        sql = f"SELECT {CANDIDATE_COLUMNS} FROM candidates WHERE {noun}_id = ? "  # noqa: S608  # a Literal
         row = self._one(sql + "ORDER BY accepted DESC, generation, position", as_key(key))
         if row is None:
             raise RunNotFound(f"no {noun} {key!r} in {self._folder}", do=f"list them with `ids({noun!r})`")

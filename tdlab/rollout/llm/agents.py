@@ -17,14 +17,15 @@ from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, said_
 from tdlab.config import TeacherConfig, TeacherRole
 from tdlab.pool.naming import reference
 from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Json, Message, Persona, Said, Tool, Trajectory, canonical_json
+from tdlab.records import Blueprint, Json, Persona, Said, Tool, Trajectory, canonical_json
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.client import REHEARSAL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.wire import ChatReply, ChatRequest, strict_json
 from tdlab.rollout.views import Request, RolloutStopped, UserView
+from tdlab.store.formats import openai_message
 
-__all__ = ["Desk", "Voice", "chat_messages", "chat_tools", "inspect", "judge", "speak", "write"]
+__all__ = ["Desk", "Voice", "chat_tools", "inspect", "judge", "speak", "write"]
 
 _AGAIN = 2  # how often a reply of no use is asked for again, and how often a wrong one may be repaired
 _LINE = 300  # characters of a reason or a name
@@ -307,35 +308,12 @@ def inspect(voice: Voice, view: UserView, message: str, request: Request | None)
 
 def judge(voice: Voice, trajectory: Trajectory, intent: str) -> str:
     """What the judge holds against a trajectory; empty where it agrees."""
-    material = {"wanted": intent, "messages": chat_messages(trajectory.messages)}
+    material = {"wanted": intent, "messages": [openai_message(message) for message in trajectory.messages]}
     found = voice.structured("judge", material, JUDGE_SCHEMA, lambda value: "")
     return "" if found["accept"] else _line(found["reason"]) or "no reason given"
 
 
 # -------------------------------------------------------------------------------------------------------- the assistant
-
-
-def chat_messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
-    """Messages in the form of the chat API."""
-    made: list[dict[str, Json]] = []
-    for message in messages:
-        one: dict[str, Json] = {"role": message.role, "content": message.content}
-        if message.tool_calls:
-            one["tool_calls"] = [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {
-                        "name": call.name,
-                        "arguments": canonical_json(call.arguments) if call.malformed is None else call.malformed,
-                    },
-                }
-                for call in message.tool_calls
-            ]
-        if message.tool_call_id is not None:
-            one["tool_call_id"] = message.tool_call_id
-        made.append(one)
-    return made
 
 
 def chat_tools(tools: Mapping[str, Tool]) -> tuple[dict[str, Json], ...]:

@@ -17,11 +17,12 @@ from tdlab.records import Blueprint, Json, Tool, ToolCall, Trajectory, canonical
 from tdlab.rollout.coding import CodeRunner, CodingEnvironment
 from tdlab.rollout.engine import Rollout, play
 from tdlab.rollout.environments import Environment, ToolResult, failures_of, receipt
-from tdlab.rollout.llm.agents import Desk, Voice, chat_messages, chat_tools, inspect, judge, speak, write
+from tdlab.rollout.llm.agents import Desk, Voice, chat_tools, inspect, judge, speak, write
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.views import AssistantTurn, AssistantView, RolloutStopped, UserTurn, UserView, offered_names
+from tdlab.store.formats import openai_message
 
 __all__ = ["LlmEnvironment", "LlmTeacher", "Part"]
 
@@ -69,7 +70,7 @@ class LlmTeacher:
         """The assistant's next turn: calls or words."""
         if not self._voice.plays("assistant"):
             return self._scripted.assistant(view)
-        messages = [{"role": "system", "content": prompt("assistant")}, *chat_messages(view.messages)]
+        messages = [{"role": "system", "content": prompt("assistant")}, *map(openai_message, view.messages)]
         reply = self._voice.reply("assistant", messages, tools=chat_tools(view.tools))
         if len(reply.calls) > _MOST_CALLS:
             raise RolloutStopped(f"assistant: {len(reply.calls)} calls in one message")

@@ -44,7 +44,7 @@ from tdlab.store.formats._read import (
     read_trajectories,
     scan_trajectories,
 )
-from tdlab.store.formats._write import openai_record, write_openai_jsonl
+from tdlab.store.formats._write import openai_message, openai_record, write_openai_jsonl
 
 __all__ = [
     "FORMATS",
@@ -55,6 +55,7 @@ __all__ = [
     "atif_record",
     "iter_trajectories",
     "looks_like_error",
+    "openai_message",
     "openai_record",
     "read_trajectories",
     "scan_trajectories",

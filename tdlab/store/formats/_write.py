@@ -12,7 +12,7 @@ from tdlab.records import Domains, Json, Message, Tool, Trajectory, canonical_js
 from tdlab.store._files import atomic_open
 from tdlab.store.formats._openai import EXTRA
 
-__all__ = ["openai_record", "write_openai_jsonl"]
+__all__ = ["openai_message", "openai_record", "write_openai_jsonl"]
 
 
 def write_openai_jsonl(
@@ -61,7 +61,7 @@ def openai_record(
         ]
         record: dict[str, Json] = {
             "id": trajectory.id,
-            "messages": [_message(message) for message in trajectory.messages],
+            "messages": [openai_message(message) for message in trajectory.messages],
             "tools": listed,
         }
         if services is not None:
@@ -75,7 +75,8 @@ def openai_record(
     return record
 
 
-def _message(message: Message) -> dict[str, Json]:
+def openai_message(message: Message) -> dict[str, Json]:
+    """A message as the chat API has it; ValueError for arguments that are no JSON."""
     found: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         found["tool_calls"] = [
