@@ -11,6 +11,7 @@ beyond a budget, and calls repeated after ``kill -9``.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -196,7 +197,11 @@ def faults(options: argparse.Namespace) -> None:
 
 
 def memory(options: argparse.Namespace) -> None:
-    """Resident memory at ten points while rollouts are played one after another in many threads."""
+    """Resident memory and the blocks that Python holds, at ten points of rollouts played in many threads.
+
+    Blocks tell whether objects pile up. Resident memory also holds what the C library keeps of freed memory, in a heap
+    for every few threads (``MALLOC_ARENA_MAX=1`` in the environment leaves it one heap).
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     from tdlab.blueprints import plan
@@ -224,17 +229,20 @@ def memory(options: argparse.Namespace) -> None:
                 tools = {key: pool.tools[key] for key in blueprint.offered}
                 return not Part(desk, config, blueprint, tools).play(SimulatedEnvironment).stopped
 
-            done, points, began = 0, [], time.perf_counter()
+            done, points, blocks, began = 0, [], [], time.perf_counter()
             share = max(1, options.rollouts // 10)
             for start in range(0, options.rollouts, share):
                 done += sum(threads.map(one, range(start, min(start + share, options.rollouts))))
+                gc.collect()
                 points.append(resident())
-                print(f"  {start + share:>6} rollouts, {points[-1]:.0f} MiB", flush=True)
+                blocks.append(sys.getallocatedblocks())
+                print(f"  {start + share:>6} rollouts, {points[-1]:.0f} MiB, {blocks[-1]:,} blocks", flush=True)
             seconds = time.perf_counter() - began
             calls = desk.traffic.answered
-    growth = points[-1] / points[1] if len(points) > 2 else 1.0
     print(f"{done} of {options.rollouts} rollouts went to their end, {calls} calls, {seconds:.0f} s")
-    print(f"resident memory: {points[1]:.0f} MiB after a fifth, {points[-1]:.0f} MiB at the end, ratio {growth:.3f}")
+    for name, found in (("resident memory", points), ("blocks", blocks)):
+        early, late = statistics.fmean(found[2:5]), statistics.fmean(found[7:])
+        print(f"{name}: points 8 to 10 over points 3 to 5: {late / early:.3f}")
 
 
 def budget(options: argparse.Namespace) -> None:
