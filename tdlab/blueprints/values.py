@@ -25,7 +25,9 @@ __all__ = ["make_identifier", "make_person", "make_value", "ordered_pairs"]
 _MAX_DEPTH = 6
 _MAX_ITEMS = 1000
 _MAX_LENGTH = 20_000
-_IDENTIFYING = frozenset(("id", "ids", "key", "ref", "number", "no", "sku", "hash", "slug"))
+_IDENTIFYING = frozenset(("id", "ids", "ref", "number", "no", "sku", "hash"))
+_CHOSEN = frozenset(("key", "slug"))
+"""Names of identifiers that people choose, out of words."""
 _COUNTED = frozenset(
     "nb num count rounds limit quantity qty guests seats people items page pages size top offset no msec rows max min"
     " days nights retries".split()
@@ -272,7 +274,8 @@ def _string(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
     if not isinstance(pattern, str):
         return guess if guess is not None else _fit_length(worded(rng, words), schema, rng)
     if not words or words[-1] not in _IDENTIFYING:
-        guess = guess if guess is not None else worded(rng, words)
+        if guess is None:
+            guess = worded(rng, (*words[:-1], "name") if words and words[-1] in _CHOSEN else words)
         compiled = compile_schema(schema if isinstance(schema, dict) else dict(schema))
         slug = re.sub(r"[^a-z0-9]+", "-", guess.lower()).strip("-")
         for text in (guess, slug, slug.replace("-", "_")):

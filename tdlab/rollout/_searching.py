@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from tdlab.blueprints.lexicon import names_a_person
-from tdlab.pool.naming import split_words
+from tdlab.pool.naming import reference, split_words
 from tdlab.records import Json, rng_for
-from tdlab.rollout._inventing import fits, is_past
+from tdlab.rollout._inventing import fits
 
-__all__ = ["Page", "matches", "narrowed", "page_of", "paging_fields", "told_of", "words_of_query"]
+__all__ = [
+    "Page",
+    "bounds_of",
+    "matches",
+    "narrowed",
+    "page_of",
+    "paging_fields",
+    "told_of",
+    "within",
+    "words_of_query",
+]
 
 _SIZES = (
     "limit",
@@ -32,7 +42,10 @@ _QUERIES = frozenset("query q search keyword keywords term text".split())
 _TITLES = ("title", "name", "subject", "headline", "summary", "description")
 _LOW = frozenset("min minimum from start starts since after low earliest".split())
 _HIGH = frozenset("max maximum to until end ends before high latest".split())
+_REACH = frozenset("radius within".split())
+_BOUNDS = _LOW | _HIGH | _REACH
 _TIMELY = frozenset("date at on time day".split())
+_BOOKKEEPING = frozenset("created updated modified changed registered joined added".split())
 _ENDINGS = ("", " B", " (new)", " (old)", " C")
 
 
@@ -104,8 +117,36 @@ def told_of(arguments: Mapping[str, Json]) -> dict[str, Json]:
         for name, value in arguments.items()
         if not isinstance(value, (list, dict))
         and name.lower() not in _PAGING
-        and not set(split_words(name)) & (_LOW | _HIGH | _QUERIES)
+        and not set(split_words(name)) & (_BOUNDS | _QUERIES)
     }
+
+
+def bounds_of(arguments: Mapping[str, Json]) -> dict[str, Json]:
+    """The arguments that say between which values the results lie: least, most, from, until, within what distance."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if set(split_words(name)) & _BOUNDS
+        and name.lower() not in _PAGING
+        and reference(name) is None
+        and not isinstance(value, (list, dict))
+    }
+
+
+def within(fields: Mapping[str, Json], bounds: Mapping[str, Json]) -> bool:
+    """Whether every field that the bounds speak of lies between them; days count whole, the last one included."""
+    for field, value in fields.items() if bounds else ():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            continue
+        for bound, sign in zip(_range_for(field, bounds, fields), (1, -1), strict=True):
+            if isinstance(value, str):
+                here, there = _moment(value), _moment(bound)
+                outside = here is not None and there is not None and (here - there).days * sign < 0
+            else:
+                outside = isinstance(bound, (int, float)) and (value - bound) * sign < 0
+            if outside:
+                return False
+    return True
 
 
 def matches(query: str, fields: Mapping[str, Json]) -> bool:
@@ -121,11 +162,13 @@ def narrowed(
     number: int,
     place: tuple[Json, ...],
     taken: Mapping[str, Json],
+    *,
+    series: bool = False,
 ) -> dict[str, Json]:
     """Fields of the result ``number`` that the search itself fixes.
 
     Its title holds the query, its numbers and dates keep to the ranges that were asked for. ``place`` seeds what is
-    drawn; fields in ``taken`` are fixed already.
+    drawn; fields in ``taken`` are fixed already. In a ``series`` the days follow one another from the first on.
     """
     found: dict[str, Json] = {}
     properties = {f: s for f, s in items["properties"].items() if isinstance(s, dict) and f not in taken}
@@ -135,28 +178,37 @@ def narrowed(
             text = f"{query}{_ENDINGS[number % len(_ENDINGS)]}"
             if fits(text, properties[field]):
                 found[field] = text
-    bounds = {name: value for name, value in arguments.items() if set(split_words(name)) & (_LOW | _HIGH)}
+    bounds = bounds_of(arguments)
     for field, schema in properties.items() if bounds else ():
-        low, high = _range_for(field, bounds)
+        low, high = _range_for(field, bounds, items["properties"])
         if low is None and high is None:
             continue
-        drawn = _between(rng_for(*place, number, field), low, high, timed=field.endswith(("_at", "_time")))
+        low, high = _also(max, low, schema.get("minimum"), high), _also(min, high, schema.get("maximum"), low)
+        timed = field.endswith(("_at", "_time"))
+        drawn = _between(rng_for(*place, number, field), low, high, timed=timed, day=number if series else None)
         fitting = [value for value in drawn if fits(value, schema)]
         if fitting:
             found[field] = fitting[0]
     return found
 
 
-def _range_for(field: str, arguments: Mapping[str, Json]) -> tuple[Json, Json]:
-    """The bounds that the arguments set for a field: ``min_price`` and ``max_price`` for ``price_cents``."""
+def _range_for(field: str, bounds: Mapping[str, Json], fields: Collection[str]) -> tuple[Json, Json]:
+    """The bounds for one of the fields: ``min_price`` for ``price_cents``, ``radius_km`` for ``distance_km``.
+
+    Days that name no field (``start_date``) are about when things happen, not about when they were written down.
+    """
     words = set(split_words(field))
-    dated = bool(words & _TIMELY) and not is_past(field)
+    dated = bool(words & _TIMELY) and not (words & _BOOKKEEPING and any(map(_happens, fields)))
     low: Json = None
     high: Json = None
-    for name, value in arguments.items():
+    for name, value in bounds.items():
         parts = set(split_words(name))
-        about = parts - _LOW - _HIGH - _TIMELY
-        if not (about and about <= words) and not (dated and not about and _moment(value) is not None):
+        about = parts - _BOUNDS - _TIMELY
+        if parts & _REACH:
+            if "distance" in words and about <= words:
+                high = value
+            continue
+        if not (about and _stems(about) <= _stems(words)) and not (dated and not about and _moment(value) is not None):
             continue
         if parts & _LOW:
             low = value
@@ -165,23 +217,49 @@ def _range_for(field: str, arguments: Mapping[str, Json]) -> tuple[Json, Json]:
     return low, high
 
 
-def _between(rng: random.Random, low: Json, high: Json, *, timed: bool) -> list[Json]:
-    """Values between two bounds, of which one may be missing: a number, or a day and a moment, the better first."""
+def _also(choose: Callable[..., Json], bound: Json, own: Json, other: Json) -> Json:
+    """A bound in numbers together with the one that the schema sets itself; ``other`` is the bound across."""
+    if not _is_number(own) or not (_is_number(bound) or (bound is None and _is_number(other))):
+        return bound
+    return own if bound is None else choose(bound, own)
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _happens(field: str) -> bool:
+    """Whether a field says when something happens."""
+    words = set(split_words(field))
+    return bool(words & _TIMELY) and not words & _BOOKKEEPING
+
+
+def _stems(words: Collection[str]) -> set[str]:
+    return {word[:5] for word in words}
+
+
+def _between(rng: random.Random, low: Json, high: Json, *, timed: bool, day: int | None = None) -> list[Json]:
+    """Values between two bounds, of which one may be missing: a number, or a day and a moment, the better first.
+
+    ``day`` counts from the first day on, as far as there are days; where it is None the day is drawn.
+    """
     first, last = _moment(low), _moment(high)
     if first is not None or last is not None:
         start = first or (last or datetime.date.max) - datetime.timedelta(days=14)
-        days = (last - start).days if last is not None else 14
-        day = (start + datetime.timedelta(days=rng.randint(0, max(days - 1, 0)))).isoformat()
-        moment = f"{day}T{rng.randint(8, 18):02d}:{rng.choice((0, 30)):02d}:00Z"
-        return [moment, day] if timed else [day, moment]
-    numbers = [n for n in (low, high) if isinstance(n, (int, float)) and not isinstance(n, bool)]
+        days = max((last - start).days - 1 if last is not None else 13, 0)
+        chosen = rng.randint(0, days) if day is None else min(day, days)
+        date = (start + datetime.timedelta(days=chosen)).isoformat()
+        moment = f"{date}T{rng.randint(8, 18):02d}:{rng.choice((0, 30)):02d}:00Z"
+        return [moment, date] if timed else [date, moment]
+    numbers = [n for n in (low, high) if _is_number(n)]
     if len(numbers) != sum(bound is not None for bound in (low, high)) or not numbers:
         return []
     bottom = numbers[0] if low is not None else min(0, numbers[0] / 2)
     top = numbers[-1] if high is not None else bottom + abs(bottom) + 10
     if all(isinstance(n, int) for n in numbers):
         return [rng.randint(int(bottom), max(int(bottom), int(top)))]
-    return [round(rng.uniform(bottom, max(bottom, top)), 2)]
+    drawn = rng.uniform(bottom, max(bottom, top))
+    return [round(drawn, 2), round(drawn)] if bottom <= round(drawn) <= top else [round(drawn, 2)]
 
 
 def _moment(value: Json) -> datetime.date | None:

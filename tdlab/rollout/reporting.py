@@ -31,8 +31,8 @@ class Report(NamedTuple):
     changed: bool
 
 
-def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, several: bool = False) -> Report:
-    """What a call of ``tool`` changed or found; ``several`` names the call by its first argument."""
+def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, told_by: str = "") -> Report:
+    """What a call of ``tool`` changed or found; ``told_by`` is the argument that tells it from its neighbours."""
     part, result = roles(tool), parsed(content)
     if tool.key == CODE_TOOL and isinstance(result, dict):
         return Report(_printed(result.get("stdout")), False)
@@ -41,7 +41,7 @@ def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, several: 
     if part.nature.effect in ("write", "delete"):
         news = _facts(result, skip=arguments)
         return Report(f"I {past(verb)} {rest}".rstrip() + (f" ({', '.join(news)})." if news else "."), True)
-    about = f"For {say(next(iter(arguments.values())))}: " if several and arguments else ""
+    about = f"For {_apart(told_by, arguments[told_by])}: " if told_by else ""
     if not isinstance(result, dict):
         shown = say(result) if not isinstance(result, str) else result.strip()
         return Report(f"{about}{shown[:300] or 'The answer was empty.'}", False)
@@ -54,6 +54,11 @@ def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, several: 
     facts = _facts(result, skip=arguments) or _facts(result)
     text = "; ".join(facts) if facts else "there is nothing to report"
     return Report(f"{about}{text[0].upper()}{text[1:]}.", False)
+
+
+def _apart(name: str, value: Json) -> str:
+    """A text or a list by itself; a number says nothing without its name."""
+    return say(value) if isinstance(value, (str, list, dict)) else f"{label(name)} {say(value)}"
 
 
 def _printed(stdout: Json) -> str:

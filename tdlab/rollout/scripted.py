@@ -231,6 +231,12 @@ class ScriptedTeacher:
         text = self._rng.choice(_CONFIRMS if details else _PLAIN_CONFIRMS).format(goal=goal, details=details)
         return AssistantTurn(text)
 
+    def _told_by(self, step: Step, arguments: Mapping[str, Json]) -> str:
+        """The argument in which the calls of a batch differ; their first, if any, where they differ in none."""
+        ids = [self._call_ids.get((step.id, index)) for index in range(len(step.calls))]
+        made = [self._made[call_id].arguments for call_id in ids if call_id is not None]
+        return next((p for p, v in arguments.items() if any(m.get(p) != v for m in made)), next(iter(arguments), ""))
+
     def _summary(self, turn: int, view: AssistantView) -> str:
         """A reply that reports what each call that the user wanted has changed or found."""
         results = {m.tool_call_id: m for m in view.messages if m.role == "tool" and not m.is_error}
@@ -243,8 +249,8 @@ class ScriptedTeacher:
                 if message is None or call_id is None:
                     continue
                 arguments = self._made[call_id].arguments
-                several = len(step.calls) > 1
-                told = report(self._tools[call.tool], arguments, message.content, several=several)
+                told_by = self._told_by(step, arguments) if len(step.calls) > 1 else ""
+                told = report(self._tools[call.tool], arguments, message.content, told_by=told_by)
                 parts.append(told.text)
                 changed = changed or told.changed
         opening = self._rng.choice(_DONE if changed or not parts else _FOUND)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from tdlab.blueprints.roles import Roles, issued_ids, output_of, roles
+from tdlab.blueprints.roles import Roles, issued_ids, output_of, per_tool, roles
 from tdlab.blueprints.values import ordered_pairs
 from tdlab.blueprints.wording import past
 from tdlab.errors import BlueprintError, SandboxUnavailable, SchemaError
@@ -19,7 +19,16 @@ from tdlab.pool.naming import outcome, reference, singular, split_words
 from tdlab.pool.schema import compile_schema
 from tdlab.records import CODE_TOOL, Blueprint, Json, Tool, canonical_json, rng_for
 from tdlab.rollout._inventing import DRAWS, fits, is_scalar
-from tdlab.rollout._searching import matches, narrowed, page_of, paging_fields, told_of, words_of_query
+from tdlab.rollout._searching import (
+    bounds_of,
+    matches,
+    narrowed,
+    page_of,
+    paging_fields,
+    told_of,
+    within,
+    words_of_query,
+)
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
 
 __all__ = ["SimulatedEnvironment"]
@@ -112,9 +121,9 @@ class SimulatedEnvironment:
         if isinstance(several, list) and several and writes:
             return self._change_all(part, schema, tool, several, arguments)
         if own is not None and is_scalar(own):
-            output = self._one(part, schema, own, arguments, writes=writes)
+            output = self._one(tool, schema, own, arguments)
         elif (known := self._by_handle(part, arguments)) is not None and what.operation != "create":
-            output = self._one(part, schema, known, arguments, writes=writes)
+            output = self._one(tool, schema, known, arguments)
         elif writes and what.operation == "delete":
             output = self._remove_matching(part, schema, tool, arguments)
         elif writes:
@@ -125,23 +134,38 @@ class SimulatedEnvironment:
         self._learn(output, part.own)
         return output
 
-    def _one(
-        self, part: Roles, schema: Mapping[str, Json], own: Json, arguments: Mapping[str, Json], *, writes: bool
-    ) -> Fields:
+    def _begin(self, tool: Tool, schema: Mapping[str, Json]) -> Fields:
+        """Identifiers of what an act on one entity begins: the render of a timeline, the scan of an asset."""
+        begun: Fields = {}
+        for field in _begins(tool):
+            self._made += 1
+            entity = roles(tool).issued[field]
+            begun[field] = DRAWS.draw(
+                (self._seed, "new", entity, self._made), field, entity, schema["properties"][field]
+            )
+            self._created.add(str(begun[field]))
+        return begun
+
+    def _one(self, tool: Tool, schema: Mapping[str, Json], own: Json, arguments: Mapping[str, Json]) -> Fields:
         """Read, change or remove the one entity that is named."""
+        part = roles(tool)
         record = self._record(part.own, own)
-        if not writes:
+        if part.nature.effect not in ("write", "delete"):
             return self._fill(schema, part.own, own, dict(arguments), (), record)
         removes = part.nature.operation == "delete"
         if not removes:
             record.update({p: v for p, v in arguments.items() if p != part.own_parameter})
             record.update(_left_behind(schema, part.nature.verb, arguments))
-        output = self._fill(schema, part.own, own, dict(arguments), (), record)
+        begun = self._begin(tool, schema)
+        output = self._fill(schema, part.own, own, {**arguments, **begun}, (), record)
+        for field, identity in begun.items():
+            self._know(part.issued[field], identity, {**arguments, **_scalars(output)})
+            self._touched.setdefault(part.issued[field], {})[str(identity)] = None
         self._touched.setdefault(part.own, {})[str(own)] = None
         if removes:
             self._remove(part.own, str(own))
         else:
-            record.update({f: v for f, v in output.items() if is_scalar(v) and f not in record})
+            record.update({f: v for f, v in _scalars(output).items() if f not in record})
         return output
 
     def _create(self, part: Roles, schema: Mapping[str, Json], tool: Tool, arguments: Mapping[str, Json]) -> Fields:
@@ -170,7 +194,7 @@ class SimulatedEnvironment:
         if field is not None:
             record[field] = identity
         output = self._fill(schema, part.own, identity, {}, (), record)
-        record.update({f: v for f, v in output.items() if is_scalar(v) and f not in record})
+        record.update({f: v for f, v in _scalars(output).items() if f not in record})
         self._touched.setdefault(part.own, {})[str(identity)] = None
         return output
 
@@ -209,8 +233,8 @@ class SimulatedEnvironment:
         field, entity, id_field = listed
         items = schema["properties"][field]["items"]
         filters = told_of(arguments)
-        query = words_of_query(arguments)
-        key = canonical_json([filters, query])
+        query, bounds = words_of_query(arguments), bounds_of(arguments)
+        key = canonical_json([filters, query, bounds] if bounds else [filters, query])
         if (entity, key) not in self._found:
             self._found[entity, key] = self._populate((entity, id_field, items), key, filters, query, arguments)
         new, touched = self._found[entity, key], self._touched.get(entity, {})
@@ -224,7 +248,7 @@ class SimulatedEnvironment:
             # What a new entity was never told about itself speaks against it only where it is a reference.
             doubt = [p for p, v in filters.items() if (known[p] != v if p in known else p in part.references)]
             told = all(p in known for p in filters) or name in touched
-            if not doubt and (name in new or (told and matches(query, known))):
+            if not doubt and (name in new or (told and matches(query, known) and within(known, bounds))):
                 found.append(shown)
         page = page_of(arguments, len(found), schema["properties"][field].get("maxItems"))
         if isinstance(page, str):
@@ -342,7 +366,7 @@ class SimulatedEnvironment:
             place = f"{identity}/{field}/{n}"
             if isinstance(items.get("properties"), dict) and items.get("type", "object") == "object":
                 given = self._item_identity(items, inner, place)
-                given |= narrowed(items, self._asked, "", n, (self._seed, place), given)
+                given |= narrowed(items, self._asked, "", n, (self._seed, place), given, series=not given)
                 value: Json = self._fill(items, inner, place, given, path, {})
             else:
                 named = reference(field, entity) if items.get("type") in ("string", "integer", None) else None
@@ -452,6 +476,24 @@ class SimulatedEnvironment:
     def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
         return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
+
+
+def _scalars(output: Mapping[str, Json]) -> Fields:
+    return {field: value for field, value in output.items() if is_scalar(value)}
+
+
+@per_tool
+def _begins(tool: Tool) -> tuple[str, ...]:
+    """Output fields with the identifier of another entity that the tool's name says it begins (``start_render``)."""
+    part = roles(tool)
+    if part.nature.operation != "act" or part.nature.effect != "write":
+        return ()
+    named = {word[:4] for word in split_words(tool.name)}
+    return tuple(
+        field
+        for field, entity in part.issued.items()
+        if entity != part.own and field not in tool.parameters and named & {word[:4] for word in split_words(entity)}
+    )
 
 
 def _deletes(tool: Tool) -> bool:

@@ -228,3 +228,11 @@ def test_every_leaf_is_found_once_and_said_as_text(value: Any) -> None:
     assert found
     assert all(not isinstance(leaf, (list, dict)) or not leaf for _, leaf in found)
     assert isinstance(say(value), str)
+
+
+@pytest.mark.parametrize("name", ["flag_key", "page_slug"])
+def test_a_key_that_a_person_chooses_is_made_of_words(name: str) -> None:
+    pattern = "^[a-z0-9][a-z0-9-]{2,60}$"
+    for seed in range(20):
+        made = make_value(random.Random(seed), name, {"type": "string", "pattern": pattern})
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*-[0-9]+", made), made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tdlab.blueprints.wording import mentions
@@ -168,3 +170,14 @@ def test_the_inspector_tells_calls_of_one_tool_apart_by_their_values() -> None:
         [f"c{n}"] for n in range(len(step.calls))
     ]
     assert "not in the plan" in inspector.admit("nobody/nothing", "x")
+
+
+def test_results_of_a_batch_are_told_apart() -> None:
+    seen = 0
+    for n in range(240):
+        one = played(5000 + n, "parallelise")
+        for message in one.trajectory.messages:
+            labels = re.findall(r"(?:^|[.:] )For (.{1,60}?): ", message.content) if message.role == "assistant" else []
+            assert len(labels) == len(set(labels)), f"two results under one label in {message.content!r}"
+            seen += len(labels) > 1
+    assert seen > 5, f"only {seen} replies tell of a batch"

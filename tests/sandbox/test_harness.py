@@ -83,7 +83,9 @@ def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) ->
     if name == "docker":
         assert until(lambda: not containers_of(options["base_url"], child.pid), 3.0), "containers stay"
     # A killed process loses its command line before it leaves its namespaces, and its jail's init outlives it a moment.
-    assert until(lambda: not inside & namespaces(), 1.0), "a process stays in the jail's mount namespace, and its mounts"
+    assert until(lambda: not inside & namespaces(), 1.0), (
+        "a process stays in the jail's mount namespace, and its mounts"
+    )
     mounts = Path("/proc/self/mounts").read_text()
     assert not [container for container in ids if container in mounts], "mounts stay on the host"
 
