@@ -28,6 +28,14 @@ _MAX_LENGTH = 20_000
 _IDENTIFYING = frozenset(("id", "ids", "ref", "number", "no", "sku", "hash"))
 _CHOSEN = frozenset(("key", "slug"))
 """Names of identifiers that people choose, out of words."""
+_FIELDS: dict[str, dict[str, Json]] = {
+    "title": {"type": "string"},
+    "category": {"type": "string"},
+    "quantity": {"type": "integer", "minimum": 1, "maximum": 40},
+    "note": {"type": "string"},
+    "email": {"type": "string", "format": "email"},
+}
+"""What people write into an object whose fields are theirs to choose."""
 _COUNTED = frozenset(
     "nb num count rounds limit quantity qty guests seats people items page pages size top offset no msec rows max min"
     " days nights retries".split()
@@ -192,7 +200,25 @@ def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, J
             break
         if name not in made and isinstance(properties[name], dict):
             made[name] = make_value(rng, name, properties[name], root=root, depth=depth + 1)
+    if not made and schema.get("maxProperties", 1) >= 1:
+        usable = [name for name in properties if isinstance(properties[name], dict)]
+        if usable and depth == 0:
+            name = rng.choice(usable)
+            made[name] = make_value(rng, name, properties[name], root=root, depth=depth + 1)
+        elif not properties and depth < 2:
+            made = _free(rng, schema, root, depth)
     return made
+
+
+def _free(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int) -> dict[str, Json]:
+    """A small object where the schema leaves its fields open; an empty one where it says what they may be called."""
+    kind = schema.get("additionalProperties", True)
+    if kind is False or {"patternProperties", "propertyNames"} & schema.keys():
+        return {}
+    own = kind if isinstance(kind, dict) else {}
+    least, most = int(schema.get("minProperties", 0)), int(schema.get("maxProperties", 2))
+    fields = rng.sample(sorted(_FIELDS), k=max(min(most, 2), min(least, len(_FIELDS))))
+    return {name: make_value(rng, name, own or _FIELDS[name], root=root, depth=depth + 1) for name in fields}
 
 
 def _array(

@@ -236,3 +236,23 @@ def test_a_key_that_a_person_chooses_is_made_of_words(name: str) -> None:
     for seed in range(20):
         made = make_value(random.Random(seed), name, {"type": "string", "pattern": pattern})
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*-[0-9]+", made), made
+
+
+@pytest.mark.parametrize(
+    ("schema", "filled"),
+    [
+        ({"type": "object"}, True),
+        ({"type": "object", "properties": {}}, True),
+        ({"type": "object", "additionalProperties": {"type": "number"}}, True),
+        ({"type": "object", "properties": {"colour": {"type": "string"}, "size": {"type": "integer"}}}, True),
+        ({"type": "object", "minProperties": 3, "maxProperties": 3}, True),
+        ({"type": "object", "maxProperties": 0}, False),
+        ({"type": "object", "additionalProperties": False}, False),
+        ({"type": "object", "propertyNames": {"pattern": "^x-"}}, False),
+    ],
+)
+def test_an_object_is_not_left_empty_where_it_may_hold_something(schema: dict[str, Any], filled: bool) -> None:
+    for seed in range(30):
+        made = make_value(random.Random(seed), "update", schema)
+        assert compile_schema(schema).is_valid(made), made
+        assert bool(made) is filled, f"seed {seed}: {made}"
