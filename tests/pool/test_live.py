@@ -119,7 +119,7 @@ def test_servers_that_fail_are_told_and_the_others_are_kept(capfd: pytest.Captur
     assert "\x1b" not in done.failures["dies"]
     assert done.failures["hangs"] == "no answer within 3 s; its last words: waiting for a tape"
     assert "50 of its lines were no MCP messages" in done.failures["noise"]
-    assert done.failures["deaf"].startswith("no answer within 3 s")
+    assert done.failures["deaf"].startswith("no answer within 2 s")
     assert done.failures["missing"] == "'tdlab-no-such-command' is not there"
     assert "ConnectError" in done.failures["refused"]
     assert sorted(n for n, *_ in seen) == list(range(1, 9))
@@ -324,10 +324,10 @@ def test_a_call_that_takes_too_long_is_cut_off() -> None:
 
 
 def test_a_server_that_cannot_be_reached_is_not_tried_for_ever() -> None:
-    with LiveServers(stubs("hangs", "dies"), connect_timeout_s=0.5) as servers:
+    with LiveServers(stubs("hangs", "dies"), connect_timeout_s=2) as servers:
         texts = [servers.call("hangs", "echo", WORD).text for _ in range(2)]
-        assert texts[0].startswith("the server cannot be reached: no answer within 0.5 s")
+        assert texts[0].startswith("the server cannot be reached: no answer within 2 s")
         started = time.monotonic()
         assert servers.call("hangs", "echo", WORD).text == texts[1]
-        assert time.monotonic() - started < 0.4
+        assert time.monotonic() - started < 1.5
         assert "its last words: cannot find the" in servers.call("dies", "echo", WORD).text
