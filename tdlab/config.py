@@ -28,13 +28,14 @@ __all__ = [
     "TeacherConfig",
     "TeacherRole",
     "VerifyConfig",
+    "address_problem",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class ClusterConfig(_Section):
@@ -124,17 +125,34 @@ class TeacherConfig(_Section):
     prices: str | None = Field(default=None, description="path of a price table (JSON); null: the one that ships")
 
     @model_validator(mode="after")
-    def _without_secrets(self) -> Self:
-        address = urlsplit(self.base_url or "")
-        if address.username or address.password or address.query:
-            raise ValueError("teacher.base_url holds a user, a password or a query; the config is stored with the run")
-        if self.base_url is not None and address.scheme not in ("http", "https"):
-            raise ValueError("teacher.base_url does not start with http:// or https://")
+    def _reachable_without_secrets(self) -> Self:
+        problem = address_problem(self.base_url) if self.base_url is not None else ""
+        if problem:
+            raise ValueError(f"teacher.base_url {problem}")
         return self
 
     def model_of(self, role: TeacherRole) -> str:
         """The model that plays a role."""
         return self.models.get(role) or self.model
+
+
+def address_problem(address: str) -> str:
+    """What keeps ``address`` from being that of a server, as the end of a sentence that does not show it; or nothing.
+
+    It is told in errors and stored with the run, so it must hold no secret.
+    """
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "has no host or port that can be read"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "holds a user, a password or a query; it is shown and stored, and a key belongs into OPENAI_API_KEY"
+    if parts.scheme not in ("http", "https"):
+        return "does not start with http:// or https://"
+    if not host or port == 0 or any(c.isspace() or not c.isprintable() for c in address):
+        return "has no host or port that can be read"
+    return ""
 
 
 UNTOLD = frozenset("base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split())
@@ -229,6 +247,8 @@ class RunConfig(_Section):
                     f"rollout.teacher is llm and no model plays the {nameless[0]}: set teacher.model,"
                     " or teacher.model=rehearsal for `tdlab rehearse`"
                 )
+            if self.rollout.environment == "live" and "environment" in self.teacher.roles:
+                raise ValueError("rollout.environment is live and teacher.roles has a model play the environment")
         return self
 
     @property
@@ -314,4 +334,6 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str, found: ob
     key = ".".join(str(part) for part in location) or "config"
     if kind == "extra_forbidden":
         return f"unknown key {key!r}"
+    if kind == "value_error":  # of a section as a whole: the message says it, and the values may hold a secret
+        return message.removeprefix("Value error, ")
     return f"{key} is {found!r}: {message[0].lower()}{message[1:]}"

@@ -9,7 +9,7 @@
     ├── SchemaError            a JSON Schema is invalid or asks for what is never done
     ├── BlueprintError         a plan is not coherent
     │   └── MutationRefused    a mutation operator's precondition does not hold
-    ├── RolloutError           a rollout could not be played at all
+    ├── RolloutError           a rollout could not be played at all: a live server is gone
     ├── TeacherError           the language model behind the teacher cannot be used
     │   └── BudgetSpent        what the run may spend on it is spent
     ├── SandboxUnavailable     code was to run and no sandbox is there
@@ -100,7 +100,7 @@ class MutationRefused(BlueprintError):
 
 
 class RolloutError(TdlabError):
-    """A rollout could not be played at all."""
+    """A rollout could not be played at all: a live server is gone for good."""
 
 
 class TeacherError(TdlabError):

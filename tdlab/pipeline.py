@@ -83,8 +83,8 @@ def run(
     ``teacher-replies.sqlite`` beside ``out``, so that the runs of one folder share it. ``api_key`` is the server's key,
     by default ``OPENAI_API_KEY``; it is written nowhere.
 
-    Raises PoolError, ConfigError, StoreError and its kin, TeacherError, WorkerError, and SandboxUnavailable where the
-    config asks for code steps and there is no jail.
+    Raises PoolError, ConfigError, StoreError and its kin, TeacherError, RolloutError where a live server is gone for
+    good, WorkerError, and SandboxUnavailable where the config asks for code steps and there is no jail.
     """
     config = config or RunConfig()
     if workers < 1:
@@ -119,6 +119,9 @@ def run(
                 return open_run(out)
             _same_makers(store)
             if store.mining() is None:
+                if config.rollout.teacher == "llm":
+                    with LiveDesk(config.teacher, api_key=api_key):
+                        pass  # so that a server that is not there is told before the mining
                 reporter.stage("clusters")
                 _mine(store, pool, config, mined, live=live)
             if config.rollout.teacher == "llm":

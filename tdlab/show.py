@@ -101,16 +101,23 @@ def show_estimate(estimate: Estimate) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from tdlab.rollout.llm.budget import PRICE_TABLE
+
     rows = [
         (r.role, r.model, r.calls, r.input_tokens, r.output_tokens, r.money)
         for r in estimate.roles
     ]  # fmt: skip
     title = f"Estimate for {estimate.target:,} verified trajectories"
-    money = "not known: a model is in no price table" if estimate.money is None else f"{estimate.money:,.2f}"
-    told = (
-        f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, "
-        f"{estimate.currency} {money}"
-    )
+    money = "price not known" if estimate.money is None else f"{estimate.money:,.2f} {estimate.currency}"
+    told = f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, {money}"
+    unknown = sorted({role.model for role in estimate.roles if role.money is None})
+    if unknown:
+        told += (
+            f"\nFor the money write your provider's prices into a file, such as {PRICE_TABLE}, with an entry for"
+            f" {', '.join(unknown)}, and name it in teacher.prices (--set teacher.prices=prices.json)."
+        )
+    if estimate.beyond:
+        told += f"\nThe budget will not do: {estimate.beyond}."
     basis = (
         f"from {estimate.played} rollouts played dry, {estimate.accepted} accepted; tokens at 4 characters each. A"
         " model's own words may be longer, and it is rejected more often than the script."

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from tdlab.config import RunConfig
+from tdlab.config import RunConfig, TeacherConfig
 from tdlab.errors import ConfigError
 from tdlab.evolution.controller import Controller
 from tdlab.evolution.studio import Studio
@@ -39,7 +39,8 @@ class RoleEstimate(NamedTuple):
 class Estimate(NamedTuple):
     """What a run will take: rollouts to be tried for its target, and what each role uses.
 
-    ``played`` rollouts were played dry for it, of which ``accepted`` were accepted.
+    ``played`` rollouts were played dry for it, of which ``accepted`` were accepted. ``beyond`` says where the budget of
+    the config is less than that.
     """
 
     target: int
@@ -48,6 +49,7 @@ class Estimate(NamedTuple):
     accepted: int
     roles: tuple[RoleEstimate, ...]
     currency: str
+    beyond: str = ""
 
     @property
     def calls(self) -> int:
@@ -112,6 +114,16 @@ def estimate_spending(
         model = config.teacher.model_of(role)  # type: ignore[arg-type]  # a role of the config
         calls, reading, writing = (round(number * scale) for number in found)
         roles.append(RoleEstimate(role, model, calls, reading, writing, prices.cost(model, reading, writing)))
-    return Estimate(
-        config.target, round(played * scale), played, accepted, tuple(roles), prices.currency
-    )  # fmt: skip
+    told = Estimate(config.target, round(played * scale), played, accepted, tuple(roles), prices.currency)
+    return told._replace(beyond=_beyond(told, config.teacher))
+
+
+def _beyond(found: Estimate, teacher: TeacherConfig) -> str:
+    """Where the budget is less than the estimate; empty where it is not, or where nobody can tell."""
+    if teacher.budget_tokens is not None and found.tokens > teacher.budget_tokens:
+        return f"teacher.budget_tokens is {teacher.budget_tokens:,}"
+    if teacher.budget_money is not None and found.money is None:
+        return "teacher.budget_money needs the price of every model, and a run is refused without"
+    if teacher.budget_money is not None and found.money is not None and found.money > teacher.budget_money:
+        return f"teacher.budget_money is {teacher.budget_money:,g} {found.currency}"
+    return ""

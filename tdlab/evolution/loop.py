@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
-from tdlab.errors import BudgetSpent, StoreError, TeacherError
+from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.steering import Gauges, Plateau
 from tdlab.evolution.studio import Offspring, Studio
@@ -51,10 +51,10 @@ def evolve(
     ``dry`` generations in a row. State is read from the store first, so calling it again continues. ``threads`` carry
     the orders out in place of ``workers``, and progress is then told after every offspring. Where they were stopped,
     what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
-    paid for again. TeacherError where the server failed.
+    paid for again. TeacherError where the server failed, RolloutError where a live server is gone.
     """
     config = studio.config
-    stopped: TeacherError | None = None
+    stopped: TeacherError | RolloutError | None = None
     past = _rebuild(store, controller, Plateau(config.evolution))
     with rare_collection(), threads or Workers(studio, workers) as crew:
         while len(controller) < config.target:

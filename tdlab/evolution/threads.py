@@ -1,7 +1,7 @@
 """Carrying orders out in threads, for rollouts that wait for a language model: one thread for a call in flight.
 
 Offspring come in the sequence of the orders, so what is decided on them does not depend on who was quicker. A rollout
-that could not be played because the budget is spent or the server is gone is left out, and `stopped` tells why: it is
+that could not be played because the budget is spent or a server is gone is left out, and `stopped` tells why: it is
 no offspring, and is played when the run goes on.
 """
 
@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from tdlab.errors import TeacherError
+from tdlab.errors import RolloutError, TeacherError
 from tdlab.evolution.studio import Offspring, Order, Studio
 from tdlab.rollout.llm import LiveDesk
 
@@ -35,7 +35,7 @@ class Threads:
     def __init__(
         self, studio: Studio, count: int, desk: LiveDesk, *, on_wait: Callable[[], None] | None = None
     ) -> None:
-        self.stopped: TeacherError | None = None
+        self.stopped: TeacherError | RolloutError | None = None
         self._on_wait = on_wait
         self._studio = studio
         self._count = count
@@ -74,7 +74,7 @@ class Threads:
                 self._on_wait()
             try:
                 offspring = waiting[0].result()
-            except TeacherError as error:
+            except (TeacherError, RolloutError) as error:
                 self.stopped = self.stopped or error
                 waiting.popleft()
                 continue

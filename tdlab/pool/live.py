@@ -60,13 +60,15 @@ class LiveResult(Record):
     """What a server answered. ``text`` joins its text content; other content is named: ``[image/png, 123 bytes]``.
 
     ``structured`` is its structured content, if any. ``ok`` is False for an error of the tool, of the protocol or of
-    the connection; ``text`` then says which. ``ended`` is true where the server was gone before it answered.
+    the connection; ``text`` then says which. ``ended`` is true where the server was gone before it answered, ``lost``
+    where it could not be started again either and is given up.
     """
 
     ok: bool
     text: str
     structured: Json | None = None
     ended: bool = False
+    lost: bool = False
 
 
 class HarvestProgress(Protocol):
@@ -374,8 +376,9 @@ class LiveServers:
     """Servers to call, from plain synchronous code, inside or outside a running event loop and from any thread.
 
     A context manager over ``specs``. A server is started at the first call to it and ended on leaving. One that ended
-    is started again at the next call, in its first state. A call in flight when its server ends is an error, for it may
-    have had its effect, unless it is said to be ``repeatable``; then it is made once more.
+    is started again at the next call, in its first state, and given up where that has failed twice. A call in flight
+    when its server ends is an error, for it may have had its effect, unless it is said to be ``repeatable``; then it is
+    made once more.
     """
 
     def __init__(self, specs: Mapping[str, ServerSpec], *, connect_timeout_s: float = 30.0) -> None:
@@ -442,7 +445,8 @@ class LiveServers:
         for _ in range(2 if repeatable else 1):
             connection = self._connection(service, portal)
             if isinstance(connection, str):
-                return LiveResult(ok=False, text=connection, ended=True)
+                lost = self._failed[service][0] >= _CONNECT_TRIES
+                return LiveResult(ok=False, text=connection, ended=True, lost=lost)
             result = portal.call(connection.call, tool_name, dict(arguments), timeout_s)
             if not result.ended:
                 break

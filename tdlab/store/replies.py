@@ -85,14 +85,14 @@ class ReplyJournal:
                 expected="a folder for the journal of replies",
                 do="choose a place that you may write to with --replies",
             ) from None
-        with translated(self.path):
-            self._writer = self._connect()
-            try:
-                self._prepare(self._writer)
-                self._reader = self._connect()
-            except BaseException:
-                self._writer.close()
+        try:
+            with translated(self.path):
+                self._open()
+        except StoreError as error:
+            if "--replies" in error.do:
                 raise
+            do = f"{error.do}; --replies names another place for the journal of replies"
+            raise StoreError(error.found, expected=error.expected, do=do) from None
         self._thread.start()
         return self
 
@@ -150,6 +150,15 @@ class ReplyJournal:
         return (str(key) for (key,) in rows)
 
     # -- inside
+
+    def _open(self) -> None:
+        self._writer = self._connect()
+        try:
+            self._prepare(self._writer)
+            self._reader = self._connect()
+        except BaseException:
+            self._writer.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=60.0)

@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of what counts as an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # cents and money, grams and kilograms
+_LARGEST = 1e100  # numbers beyond it are known as they are written, but nothing is reckoned with them
 _SMALL = 100.0  # numbers below it are let through
 _MOST_PAIRS = 40  # numbers of a conversation up to which pairs are looked at: of more, some pair gives anything
 
@@ -85,8 +86,9 @@ class _Known:
                 self._texts.append(leaf.lower())
             elif isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
                 self._texts.append(canonical_json(leaf))
-                self._numbers.add(float(leaf))
-                listed.setdefault(name, []).append(float(leaf))
+                if abs(leaf) <= _LARGEST:
+                    self._numbers.add(float(leaf))
+                    listed.setdefault(name, []).append(float(leaf))
         self._sums.update(math.fsum(numbers) for numbers in listed.values())
 
     def _holds(self, text: str) -> bool:

@@ -2,7 +2,8 @@
 
 Modes: ``good``; ``pages`` (tools in three pages); ``endless`` (each page leads to the first); ``malformed`` (some tools
 are); ``dies`` (before it answers); ``dies-on-call``; ``hangs``; ``hangs-on-call``; ``garbage`` (noise in between);
-``noise`` (noise and no message); ``deaf`` (ignores the end of its input and SIGTERM); ``none`` (no tools).
+``noise`` (noise and no message); ``deaf`` (ignores the end of its input and SIGTERM); ``none`` (no tools);
+``gone-on-call FILE`` (answers as many calls as the file says, then dies and does not start again while it says 0).
 """
 # ruff: noqa: T201
 
@@ -13,8 +14,10 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 MODE = sys.argv[1]
+GRAVE = Path(sys.argv[2] if len(sys.argv) > 2 else "")
 WORD = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
 CALLS = 0
 
@@ -58,6 +61,11 @@ def call(name, arguments):
     if MODE == "dies-on-call":
         print("the disk is on fire", file=sys.stderr, flush=True)
         os._exit(3)
+    if MODE == "gone-on-call":
+        left = int(GRAVE.read_text())
+        if not left:
+            os._exit(3)
+        GRAVE.write_text(str(left - 1))
     if MODE == "hangs-on-call":
         time.sleep(1000)
     if name == "echo":
@@ -106,6 +114,9 @@ def answer(message):
 def main():
     if MODE == "dies":
         print("cannot find the \x1b[31mlicence\x1b[0m", file=sys.stderr)
+        sys.exit(3)
+    if MODE == "gone-on-call" and GRAVE.exists() and GRAVE.read_text() == "0":
+        print("buried", file=sys.stderr)
         sys.exit(3)
     if MODE == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -69,6 +73,45 @@ def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
 
 def rehearse(settings: RunConfig, out: Path, **options: Any) -> Run:
     return tdlab.run(settings, out=out, pool=small_pool(), progress=False, **options)
+
+
+@contextmanager
+def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Iterator[str]:
+    """The address of a server that says whatever ``reply`` gives for a chat request and its key: status and body.
+
+    A body that is no text is sent as JSON. Other requests find nothing.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._say(404, "")
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._say(*reply(asked, self.headers["Authorization"].removeprefix("Bearer ")))
+
+        def _say(self, status: int, body: Any) -> None:
+            sent = (body if isinstance(body, str) else json.dumps(body)).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Desk:

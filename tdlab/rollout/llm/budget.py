@@ -19,7 +19,10 @@ from tdlab.config import TeacherConfig
 from tdlab.errors import BudgetSpent, ConfigError
 from tdlab.records import Json
 
-__all__ = ["Budget", "Price", "Prices", "Spending", "Used"]
+__all__ = ["PRICE_TABLE", "Budget", "Price", "Prices", "Spending", "Used"]
+
+PRICE_TABLE = '{"currency": "USD", "per": 1000000, "models": {"NAME": {"input": 1.0, "output": 4.0}}}'
+"""What a price table looks like."""
 
 _SHIPPED = Path(__file__).with_name("prices.json")
 
@@ -52,12 +55,12 @@ class Prices(BaseModel):
             found = f"{file}: the price table cannot be read ({error.strerror})"
         except ValidationError as error:
             first = error.errors()[0]
-            found = f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            found = f"{file}: {'.'.join(map(str, first['loc'])) or 'the price table'}: {first['msg']}"
         except (ValueError, RecursionError) as error:
             found = f"{file}: the price table is not JSON ({error})"
         raise ConfigError(
             found,
-            expected='{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0, "output": 4.0}}}',
+            expected=PRICE_TABLE,
             do="correct the file, or leave teacher.prices out and set a budget in tokens",
         )
 
@@ -134,9 +137,10 @@ class Budget:
             unknown = sorted({model for model in models if model not in prices.models})
             if unknown:
                 raise ConfigError(
-                    f"the budget is in money and the price of {unknown[0]!r} is not known",
-                    expected="a price table that names every model of the run",
-                    do="add it to the file that teacher.prices names, or use teacher.budget_tokens",
+                    f"the budget is in money and the price of {', '.join(map(repr, unknown))} is not known",
+                    expected=f"a JSON file that names every model of the run, such as {PRICE_TABLE}",
+                    do="write one with your provider's prices (a local server's are 0) and name it in teacher.prices,"
+                    " as in --set teacher.prices=prices.json; or use teacher.budget_tokens",
                 )
 
     def check(self) -> None:

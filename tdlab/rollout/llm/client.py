@@ -3,7 +3,8 @@
 A call that fails for a moment (429, 5xx, a cut connection, a time-out, a body that is no reply) is made again with
 back-off; one that can never succeed is `RequestRefused`; a server that cannot be used at all is TeacherError, within
 seconds. A reply is on the disk before it is used. The key is read from the environment, goes into one header, and is
-taken out of every text that comes back.
+taken out of every text that comes back (a key of fewer than 8 characters is a placeholder: it is taken out of errors
+only, since replies hold such words by chance).
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import anyio
 
-from tdlab.config import TeacherConfig
-from tdlab.errors import TeacherError
+from tdlab.config import TeacherConfig, address_problem
+from tdlab.errors import ConfigError, TeacherError
 from tdlab.records import Json
 from tdlab.rollout.llm._transport import guarded_transport
 from tdlab.rollout.llm.budget import Budget, Prices
 from tdlab.rollout.llm.flow import Gate, backoff, retry_after
-from tdlab.rollout.llm.wire import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text
+from tdlab.rollout.llm.wire import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
 from tdlab.store import ReplyJournal
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ _UNSENT = (
 )
 """What the library would tell of this machine in every call, at a tenth of a call's price."""
 _NO_KEY = "none"  # what is sent to a server that wants no key
+_SHORTEST_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may hold by chance
+_MOST_REFUSED = 10  # requests refused in a row, none answered in between: then it is not the requests
+_UNSUPPORTED = re.compile(
+    r"un(?:supported|known|recogni[sz]ed|expected)|not (?:supported|permitted|allowed)|extra ", re.IGNORECASE
+)
 
 
 class RequestRefused(Exception):
@@ -97,10 +103,10 @@ class ChatClient:
         self.config = config
         self.prices = Prices.load(config.prices)
         self.budget = Budget(config, self.prices, models={config.model_of(role) for role in config.roles})
-        self.address = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        self.address = _address(config)
         self._journal = journal
         self._owner = owner
-        self._key = api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")
+        self._key = _key(api_key)
         self._gate = Gate(config.concurrency)
         self._flying: dict[str, asyncio.Future[ChatReply]] = {}
         self._failures: Counter[str] = Counter()
@@ -108,10 +114,13 @@ class ChatClient:
         self._replayed = 0
         self._closing = ""
         self._broken: TeacherError | None = None
+        self._refused = 0
         self._no_schema: set[str] = set()
+        self._limits_refused: set[str] = set()
         self._limit_name = "max_completion_tokens" if "api.openai.com" in self.address else "max_tokens"
         self._openai: AsyncOpenAI | None = None
         self._response: Any = None
+        self._unconnected: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Self:
         import httpx2
@@ -131,6 +140,7 @@ class ChatClient:
             default_headers=headers,
         )  # fmt: skip
         self._response = httpx2.Response
+        self._unconnected = (httpx2.ConnectTimeout, httpx2.PoolTimeout)
         if self._journal is not None and self._owner:
             for paid in self._journal.paid(self._owner):
                 self.budget.spent.add(
@@ -169,7 +179,9 @@ class ChatClient:
         except APIStatusError as error:
             if error.status_code in (401, 403):
                 raise self._denied(error.status_code, _body_of(error)) from None
-        except (APIConnectionError, TimeoutError) as error:
+        except TimeoutError:
+            raise self._unreachable(TimeoutError(f"no answer within {2 * limit:g} s")) from None
+        except APIConnectionError as error:
             raise self._unreachable(error) from None
         except OpenAIError as error:
             raise TeacherError(self._clean(str(error)), do="see the documentation of the server") from None
@@ -217,12 +229,11 @@ class ChatClient:
     async def _keep(self, key: str, request: ChatRequest, reply: ChatReply) -> ChatReply:
         """The reply that stands in the journal, on the disk; this one, unless another process was first."""
         self.budget.charge(request.role, request.model, reply.input_tokens, reply.output_tokens)
+        if len(self._key) >= _SHORTEST_SECRET:
+            reply = without(self._key, reply)
         if self._journal is None:
             return reply
         text = reply.to_text()
-        if self._key and self._key in text:
-            text = text.replace(self._key, "[key]")
-            reply = reply_from_text(text)
         standing = await self._noted(
             self._journal.put(
                 key, text, owner=self._owner, role=request.role, model=request.model,
@@ -249,6 +260,7 @@ class ChatClient:
                     reply = await self._try(request)
                     self._gate.succeeded()
                     self._answered += 1
+                    self._refused = 0
                     return reply
             except _Failure as failure:
                 tries += 1
@@ -293,7 +305,9 @@ class ChatClient:
                 response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
         except UnicodeEncodeError:
             raise RequestRefused("the request holds text that is no Unicode") from None
-        except (APITimeoutError, TimeoutError):
+        except (APITimeoutError, TimeoutError) as error:
+            if not isinstance(error.__cause__, self._unconnected):
+                await self._lost(request, request.max_tokens)
             raise _Failure("timeout", f"no reply within {self.config.timeout_s:g} s") from None
         except APIStatusError as error:
             raise self._status(error, request, structured=structured, limit_name=limit_name) from None
@@ -302,25 +316,29 @@ class ChatClient:
         try:
             return reply_from_body(response.content, request)
         except Unusable as error:
-            size = len(response.content) // 4
-            self.budget.charge(request.role, request.model, request.size, min(size, request.max_tokens))
-            if self._journal is not None:
-                await self._noted(
-                    self._journal.charge(
-                        owner=self._owner, role=request.role, model=request.model, input_tokens=request.size,
-                        output_tokens=min(size, request.max_tokens),
-                    )
-                )  # fmt: skip
+            await self._lost(request, min(len(response.content) // 4, request.max_tokens))
             raise _Failure("garbage", str(error)) from None
+
+    async def _lost(self, request: ChatRequest, output_tokens: int) -> None:
+        """Count what a server may bill for a call that brought no reply: a budget is kept, whatever the server does."""
+        self.budget.charge(request.role, request.model, request.size, output_tokens)
+        if self._journal is not None:
+            await self._noted(
+                self._journal.charge(
+                    owner=self._owner, role=request.role, model=request.model, input_tokens=request.size,
+                    output_tokens=output_tokens,
+                )
+            )  # fmt: skip
 
     def _status(self, error: Any, request: ChatRequest, *, structured: bool, limit_name: str) -> Exception:
         """What an error status means."""
         code = int(error.status_code)
         said = _body_of(error)
         wait = retry_after({k.lower(): v for k, v in error.response.headers.items()}, now=time.time())
-        if code == 429 and "insufficient_quota" in said:
+        if code == 402 or (code == 429 and "insufficient_quota" in said):
             self._broken = TeacherError(
-                f"{self.address}: the account has no quota left: {self._clean(said)}", do="see to the account"
+                f"{self.address}: the account has no quota left: HTTP {code}: {self._clean(said)}",
+                do="what was made is kept; see to the account and give the same command again: it goes on",
             )
             return self._broken
         if code in (408, 409, 425, 429) or code >= 500:
@@ -328,7 +346,7 @@ class ChatClient:
         if code in (401, 403):
             self._broken = self._denied(code, said)
             return self._broken
-        if code == 404 or 300 <= code < 400:
+        if code in (404, 405) or 300 <= code < 400:
             self._broken = TeacherError(
                 f"{self.address}: HTTP {code} for model {request.model!r}: {self._clean(said)}",
                 expected="an address that ends where /chat/completions begins (often in /v1), and a model that it has",
@@ -338,9 +356,20 @@ class ChatClient:
         if structured and ("response_format" in said or "json_schema" in said or "schema" in said):
             self._no_schema.add(request.model)
             return _Failure("no schema", "the server takes no JSON Schema: the schema goes into the prompt")
-        if limit_name in said:
-            self._limit_name = "max_tokens" if limit_name == "max_completion_tokens" else "max_completion_tokens"
-            return _Failure("no limit", f"the server does not know {limit_name}")
+        if limit_name in said and _UNSUPPORTED.search(said):
+            self._limits_refused.add(limit_name)
+            other = "max_tokens" if limit_name == "max_completion_tokens" else "max_completion_tokens"
+            if other not in self._limits_refused:
+                self._limit_name = other
+                return _Failure("no limit", f"the server does not know {limit_name}: {self._clean(said)}")
+        self._refused += 1
+        if self._refused >= _MOST_REFUSED:
+            self._broken = TeacherError(
+                f"{self.address}: refused {self._refused} requests in a row, last: HTTP {code}: {self._clean(said)}",
+                expected="requests that the server takes",
+                do="check teacher.model, teacher.temperature and teacher.max_tokens against what the server says",
+            )
+            return self._broken
         return RequestRefused(f"HTTP {code}: {self._clean(said)}")
 
     def _client(self) -> AsyncOpenAI:
@@ -350,8 +379,10 @@ class ChatClient:
 
     def _clean(self, text: str) -> str:
         """A server's words on one short line, without the key."""
-        if self._key:
+        if len(self._key) >= _SHORTEST_SECRET:
             text = text.replace(self._key, "[key]")
+        elif self._key:
+            text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
         text = " ".join(_SECRET.sub("[key]", text).split())
         shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
         return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "no words"
@@ -370,6 +401,33 @@ class ChatClient:
             do="check that it runs, teacher.base_url or OPENAI_BASE_URL, and the network;"
             " `tdlab rehearse` serves one on this machine",
         )
+
+
+def _address(config: TeacherConfig) -> str:
+    """The server's address; ConfigError, which does not show it, where it is none or holds a secret."""
+    if config.base_url is not None:
+        return config.base_url
+    address = os.environ.get("OPENAI_BASE_URL", "").strip()
+    problem = address_problem(address) if address else ""
+    if problem:
+        raise ConfigError(
+            f"OPENAI_BASE_URL {problem}",
+            expected="an address such as http://127.0.0.1:8000/v1",
+            do="export another one, or set teacher.base_url",
+        )
+    return address or "https://api.openai.com/v1"
+
+
+def _key(given: str | None) -> str:
+    """The key, without space around it; ConfigError, which does not show it, where no header can hold it."""
+    key = (given if given is not None else os.environ.get("OPENAI_API_KEY", "")).strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError(
+            "the key for the teacher's server holds a space, a line break or a character that no key has",
+            expected="the key alone, without quotation marks or a second line",
+            do="export OPENAI_API_KEY anew, or give another `api_key`",
+        )
+    return key
 
 
 def _body(request: ChatRequest, *, structured: bool, limit_name: str) -> dict[str, Json]:

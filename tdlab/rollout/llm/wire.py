@@ -26,9 +26,11 @@ __all__ = [
     "reply_from_body",
     "reply_from_text",
     "strict_json",
+    "without",
 ]
 
 _PER_TOKEN = 4  # characters that a token stands for, where nobody counts them
+_MARK = "[key]"
 _MOST_NAME = 256  # characters of a tool's name
 
 
@@ -100,6 +102,36 @@ def reply_from_text(text: str) -> ChatReply:
     return ChatReply(said, tuple(WireCall(*call) for call in calls), *rest)
 
 
+def without(secret: str, reply: ChatReply) -> ChatReply:
+    """The reply with ``[key]`` where ``secret`` stood, also where JSON in it spells it with escapes."""
+
+    def clean(text: str) -> str:
+        text = text.replace(secret, _MARK)
+        if "\\" not in text:
+            return text
+        try:
+            value = json.loads(text)
+            replaced = _replaced(value, secret)
+        except (ValueError, RecursionError):
+            return text
+        return text if replaced == value else json.dumps(replaced)
+
+    return reply._replace(
+        text=clean(reply.text), refusal=clean(reply.refusal), finish=clean(reply.finish),
+        calls=tuple(WireCall(clean(call.name), clean(call.arguments)) for call in reply.calls),
+    )  # fmt: skip
+
+
+def _replaced(value: Json, secret: str) -> Json:
+    if isinstance(value, str):
+        return value.replace(secret, _MARK)
+    if isinstance(value, list):
+        return [_replaced(inner, secret) for inner in value]
+    if isinstance(value, dict):
+        return {name.replace(secret, _MARK): _replaced(inner, secret) for name, inner in value.items()}
+    return value
+
+
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text is: a quarter of its characters, rounded up. Real counts come from the server."""
     return math.ceil(len(text) / _PER_TOKEN)
@@ -130,8 +162,10 @@ def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
             calls.append(WireCall(_whole(str(function.get("name") or "")[:_MOST_NAME]), _whole(written) or "{}"))
     spent = content.get("usage")
     spent = spent if isinstance(spent, dict) else {}
-    counts = [_count(spent.get(name)) for name in ("prompt_tokens", "completion_tokens")]
     written_out = text + "".join(call.name + call.arguments for call in calls)
+    # no request is empty: a server that counts nothing where there is something does not count
+    counts = [_count(spent.get("prompt_tokens")) or None, _count(spent.get("completion_tokens"))]
+    counts[1] = counts[1] or (None if written_out else counts[1])
     return ChatReply(
         text=text,
         calls=tuple(calls),

@@ -1,0 +1,268 @@
+"""An LLM teacher on live MCP servers: what they really answer counts, and nothing is paid for twice.
+
+The real servers have to be installed, and found through PATH (see .ci/run); the stubs are a file beside the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tdlab
+from tdlab.config import RunConfig
+from tdlab.errors import ConfigError, RolloutError
+from tdlab.pipeline import REPLIES
+from tdlab.pool import LiveServers, ServerSpec, ToolPool, harvest_sync, read_mcp_config
+from tdlab.pool.live import LiveResult
+from tdlab.rollout.llm import RehearsalServer
+from tdlab.rollout.llm.rehearsal import Responder
+from tdlab.store import Candidate, ReplyJournal, Run
+from tests.jobs import ROOT
+from tests.teacher.parts import config
+
+STUB = ROOT / "tests" / "pool" / "mcp_stub.py"
+ZONES = {"timezone": ["Asia/Tokyo", "Europe/Lisbon"], "source_timezone": ["Europe/Lisbon"],
+         "target_timezone": ["Asia/Tokyo"]}  # fmt: skip
+REAL = ("git", "time", "sqlite", "everything", "memory")
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take half of a small run's time and have tests of their own."""
+    monkeypatch.setattr("tdlab.pipeline.plot_run", lambda run: None)
+    monkeypatch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The services of all calls that really went to servers, as they are made."""
+    calls: list[str] = []
+    call = LiveServers.call
+
+    def noted(self: LiveServers, service: str, *arguments: Any, **options: Any) -> LiveResult:
+        calls.append(service)
+        return call(self, service, *arguments, **options)
+
+    monkeypatch.setattr(LiveServers, "call", noted)
+    return calls
+
+
+class Job:
+    """A live run over the servers of an ``mcpServers`` file, with a model at ``base_url``."""
+
+    def __init__(self, folder: Path, entries: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:
+        file = folder / "mcp.json"
+        file.write_text(json.dumps({"mcpServers": entries}))
+        self.specs: dict[str, ServerSpec] = read_mcp_config(file)
+        found = harvest_sync(file, timeout_s=60, concurrency=2)
+        assert found.failures == {}
+        self.pool: ToolPool = found.pool
+        self.facts = dict(facts or {})
+
+    def config(self, base_url: str, **values: Any) -> RunConfig:
+        plain: dict[str, Any] = {"clusters__min_tools": 1, "evolution__dry": 2, "rollout__facts": self.facts}
+        return config(base_url).with_values(**{**plain, "rollout__environment": "live", **values})
+
+    def run(self, base_url: str, out: Path, **values: Any) -> Run:
+        settings = self.config(base_url, **values)
+        return tdlab.run(settings, out=out, pool=self.pool, servers=self.specs, progress=False)
+
+
+def stub(mode: str, *words: str) -> dict[str, Any]:
+    return {"command": sys.executable, "args": [str(STUB), mode, *words]}
+
+
+def executors(candidate: Candidate) -> set[str]:
+    assert candidate.trajectory is not None
+    return {execution.executor for execution in candidate.trajectory.executions}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Five real servers: a repository, clocks, a database, everything, a memory."""
+    found = {name: shutil.which(f"mcp-server-{name}") for name in REAL}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        pytest.skip(f"not in PATH: {', '.join(f'mcp-server-{name}' for name in missing)} (see .ci/run)")
+    folder = tmp_path_factory.mktemp("live").resolve()
+    repository, database = folder / "repository", folder / "stock.db"
+    repository.mkdir()
+    (repository / "a.txt").write_text("first\n")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "The first one"]):
+        subprocess.run(["git", *identity, *arguments], cwd=repository, check=True)
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table items (name text, amount integer)")
+        connection.execute("insert into items values ('bolts', 12)")
+    connection.close()
+    arguments = {
+        "git": ["--repository", str(repository)], "time": ["--local-timezone", "UTC"],
+        "sqlite": ["--db-path", str(database)],
+    }  # fmt: skip
+    entries: dict[str, dict[str, Any]] = {
+        name: {"command": path, "args": arguments.get(name, [])} for name, path in found.items()
+    }
+    entries["memory"]["env"] = {"MEMORY_FILE_PATH": str(folder / "memory.json")}
+    facts = {
+        "git": {"repo_path": [str(repository)], "revision": ["main"], "target": ["main"], "branch_type": ["local"]},
+        "time": ZONES,
+        "sqlite": {"table_name": ["items"], "query": ["select name from items", "select amount from items"]},
+    }
+    return Job(folder, entries, facts)
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(600)
+def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
+    real: Job, made: list[str], tmp_path: Path
+) -> None:
+    """The first session stops at its budget; the second goes on to the end."""
+    out = tmp_path / "run"
+    with RehearsalServer() as server:
+        part = real.run(server.base_url, out, target=10, teacher__budget_tokens=30_000)
+        assert "stopped: the budget is spent" in part.status
+        part.close()
+        paid, asked = server.counts["calls"], len(made)
+        assert asked > 0
+        run = real.run(server.base_url, out, target=10)
+        assert run.status == "complete"
+        assert server.counts["calls"] > paid
+        with ReplyJournal(tmp_path / REPLIES) as journal:
+            assert len(journal) == server.counts["calls"], "a request was paid for twice"
+        calls = server.counts["calls"]
+        run.close()
+        real.run(server.base_url, out, target=10).close()
+        assert server.counts["calls"] == calls, "a complete run asks nothing"
+    services: set[str] = set()
+    executed = 0
+    for candidate in run_candidates(out):
+        assert candidate.trajectory is not None
+        executed += len(candidate.trajectory.executions)
+        for execution in candidate.trajectory.executions:
+            assert execution.executor == f"live:{execution.tool.partition('/')[0]}"
+        if candidate.accepted:
+            services |= executors(candidate)
+            assert candidate.verdict is not None
+            assert candidate.verdict.accepted
+            assert candidate.trajectory.teacher == "llm:rehearsal"
+            assert candidate.trajectory.environment == "live"
+    assert len(services) >= 4, services
+    assert executed <= len(made) <= executed + 16, "a call was made again: more than rollouts in flight can explain"
+
+
+def run_candidates(out: Path) -> list[Candidate]:
+    with tdlab.open_run(out) as run:
+        return list(run.store.candidates())
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("spoil", "check"),
+    [
+        (lambda reply: _said(reply, "Filed under ZX-90210."), "faithful"),
+        (lambda reply: _argument(reply, "timezone", "America/Lima"), "grounding"),
+    ],
+)
+def test_what_a_model_says_is_held_against_what_the_server_answered(
+    real: Job, tmp_path: Path, spoil: Callable[[dict[str, Any]], dict[str, Any]], check: str
+) -> None:
+    """The model puts something of its own into the assistant's turns: no such trajectory is accepted."""
+    responder = Responder()
+
+    def answer(body: Mapping[str, Any]) -> dict[str, Any]:
+        reply = responder.respond(body)
+        return spoil(reply) if body["tdlab_script"]["role"] == "assistant" else reply
+
+    folder = tmp_path / "time"
+    folder.mkdir()
+    path = shutil.which("mcp-server-time")
+    job = Job(folder, {"time": {"command": path, "args": ["--local-timezone", "UTC"]}}, {"time": ZONES})
+    with RehearsalServer(answer=answer) as server:
+        job.run(server.base_url, tmp_path / "run", target=4, evolution__budget=4).close()
+    found = run_candidates(tmp_path / "run")
+    reasons = [reason for candidate in found for reason in candidate.reasons]
+    assert any(reason.startswith(f"{check}: ") for reason in reasons), reasons
+    spoilt = [c for c in found if c.trajectory is not None and ("ZX-90210" in str(c) or "America/Lima" in str(c))]
+    assert spoilt
+    assert not any(candidate.accepted for candidate in spoilt)
+
+
+def _said(reply: dict[str, Any], words: str) -> dict[str, Any]:
+    message = reply["choices"][0]["message"]
+    if not message.get("tool_calls"):
+        message["content"] += " " + words
+    return reply
+
+
+def _argument(reply: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    for call in reply["choices"][0]["message"].get("tool_calls", ()):
+        arguments = json.loads(call["function"]["arguments"])
+        call["function"]["arguments"] = json.dumps({**arguments, name: value} if name in arguments else arguments)
+    return reply
+
+
+# --- servers that fail, played by stubs
+
+
+def test_a_server_that_ends_in_a_call_ends_the_rollout_and_nobody_is_paid_to_go_on(tmp_path: Path) -> None:
+    job = Job(tmp_path, {"stub": stub("dies-on-call")})
+    with RehearsalServer() as server:
+        run = job.run(server.base_url, tmp_path / "run", rollout__allow_writes=True, evolution__budget=4)
+    assert run.status.startswith("stopped: budget")
+    run.close()
+    found = run_candidates(tmp_path / "run")
+    assert len(found) == 4
+    for candidate in found:
+        assert not candidate.accepted
+        assert "stub: the server ended before it answered" in candidate.reasons[0]
+        assert candidate.trajectory is not None
+        assert candidate.trajectory.messages[-1].tool_calls, "a model was asked to go on"
+
+
+@pytest.mark.parametrize(("mode", "why"), [("hangs-on-call", "no answer within 0.5 s"), ("garbage", "no valid MCP")])
+def test_a_server_that_hangs_or_answers_garbage_is_a_rejection(tmp_path: Path, mode: str, why: str) -> None:
+    job = Job(tmp_path, {"stub": stub(mode)})
+    began = time.monotonic()
+    with RehearsalServer() as server:
+        run = job.run(
+            server.base_url, tmp_path / "run", rollout__allow_writes=True, rollout__call_timeout_s=0.5,
+            target=30, evolution__budget=16, verify__near_duplicate=1.0,
+        )  # fmt: skip
+    assert run.status.startswith("stopped: budget")
+    run.close()
+    found = run_candidates(tmp_path / "run")
+    assert any(why in reason for candidate in found for reason in candidate.reasons)
+    assert any(candidate.accepted for candidate in found) == (mode == "garbage")
+    assert time.monotonic() - began < 60
+
+
+def test_a_server_that_is_gone_ends_the_run_with_an_error_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    grave = tmp_path / "grave"
+    job = Job(tmp_path, {"stub": stub("gone-on-call", str(grave))})
+    values: dict[str, Any] = {"target": 20, "rollout__allow_writes": True, "evolution__budget": 8}
+    with RehearsalServer() as server:
+        grave.write_text("5")  # calls that it answers before it is gone
+        with pytest.raises(RolloutError, match="the live server stub is gone: the server cannot be reached") as caught:
+            job.run(server.base_url, tmp_path / "run", **values)
+        assert "its last words: buried" in caught.value.found
+        assert "it goes on" in caught.value.do
+        paid = server.counts["calls"]
+        grave.write_text("1000")
+        job.run(server.base_url, tmp_path / "run", **values).close()
+        with ReplyJournal(tmp_path / REPLIES) as journal:
+            assert len(journal) == server.counts["calls"] > paid, "a request was paid for twice"
+    assert any(candidate.accepted for candidate in run_candidates(tmp_path / "run"))
+
+
+def test_no_model_makes_up_what_a_live_server_answers() -> None:
+    with pytest.raises(ConfigError, match="has a model play the environment"):
+        config("http://127.0.0.1:9/v1", rollout__environment="live", teacher__roles=["environment", "user"])
