@@ -254,7 +254,18 @@ def _evolve_with_models(
             reporter.update(reached[0], note=ticker.line(*reached))
 
         threads = Threads(studio, config.teacher.concurrency, desk, on_wait=tell)
-        return evolve(store, controller, studio, on_progress=tell, threads=threads)
+        try:
+            return evolve(store, controller, studio, on_progress=tell, threads=threads)
+        finally:
+            spent, prices = desk.client.budget.spent, desk.client.prices
+            store.put_paid(
+                {
+                    "calls": spent.calls,
+                    "tokens": spent.tokens,
+                    "money": spent.money(prices),
+                    "currency": prices.currency,
+                }
+            )
 
 
 @contextmanager
@@ -282,22 +293,34 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
     """What a run with language models will take: calls, tokens and money by role, before a token is bought.
 
     ``sample`` rollouts are played dry, with the real prompts and the script's replies, and scaled up to the target.
-    Live servers are not called: the estimate is of the simulated world.
+    For a run on live servers ``pool`` is what they offer; they are not called: the simulated world answers for them.
     """
+    live = config.rollout.environment == "live"
+    if live and pool is None and config.pool == "bundled":
+        raise ConfigError(
+            "an estimate for live servers, without their tools",
+            expected="the pool that the servers offer",
+            do="give --servers, or --pool with what `tdlab harvest` wrote",
+        )
     with Reporter(enabled=progress) as reporter:
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
+        if live:
+            pool = _live_pool(pool, config)
         reporter.stage("clusters")
-        mined = mine(pool, config.clusters, seed=config.seed)
-        if not mined.clusters:
+        clusters = mine(pool, config.clusters, seed=config.seed).clusters
+        if not clusters:
             raise PoolError("no cluster could be mined from the pool", expected="a tool with a usable schema")
-        used = dict.fromkeys(key for cluster in mined.clusters for key in cluster.tools)
-        tools = {tool.key: tool for tool in (*_completed(pool, used), *_code_tools(config))}
+        if live:
+            clusters = tuple(_observable(cluster, pool.tools) for cluster in clusters)
+        used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
+        known = (pool.tools[key] for key in used) if live else _completed(pool, used)
+        tools = {tool.key: tool for tool in (*known, *_code_tools(config))}
         reporter.stage("dry rollouts")
         domains = {service.name: service.domains for service in pool.services}
-        mutations = _allowed(live=False, code=config.sandbox.on)
-        return estimate_spending(config, tools, mined.clusters, domains, mutations=mutations, sample=sample)
+        mutations = _allowed(live=live, code=config.sandbox.on)
+        return estimate_spending(config, tools, clusters, domains, mutations=mutations, sample=sample)
 
 
 def derive_again(store: RunStore) -> None:

@@ -91,7 +91,7 @@ def show_run(run: Run) -> RenderableType:
     if (run.path / "metrics.json").exists():
         metrics = run.metrics()
         if "teacher" in metrics:
-            parts += [_spending_table(metrics), Text("")]
+            parts += [_spending_table(metrics), *_paid(store.paid), Text("")]
         parts.append(show_report({"": metrics["diversity"]}, corrections=False))
     return Group(*parts)
 
@@ -120,7 +120,8 @@ def show_estimate(estimate: Estimate) -> RenderableType:
         told += f"\nThe budget will not do: {estimate.beyond}."
     basis = (
         f"from {estimate.played} rollouts played dry, {estimate.accepted} accepted; tokens at 4 characters each. A"
-        " model's own words may be longer, and it is rejected more often than the script."
+        " model's own words may be longer, and it is rejected more often than the script. Rollouts begun at the end and"
+        " not needed (one in eight at most) and calls made again come on top."
     )
     return Group(_use_table(title, rows, estimate.currency), Text(told), Text(basis, style="italic"))
 
@@ -137,6 +138,21 @@ def _spending_table(metrics: Mapping[str, Json]) -> RenderableType:
     rows = [(role, model, *values) for (role, model), values in sorted(sums.items())]
     title = "Teacher, for each accepted trajectory (rejected ones included)"
     return _use_table(title, rows, str(spent["currency"]))
+
+
+def _paid(paid: Json) -> list[RenderableType]:
+    """What was paid for in all, which the table of what was used falls short of."""
+    from rich.text import Text
+
+    if paid is None:
+        return []
+    money = "price not known" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
+    return [
+        Text(
+            f"Paid for in all: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}; rollouts begun and not"
+            " needed, replies of no use and calls given up are part of it, replies from the journal are not."
+        )
+    ]
 
 
 def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> RenderableType:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, PoolOption, assignment, pool_of, say
+from tdlab.cli._common import ConfigOption, PoolOption, assignment, harvested, say
 
 __all__ = ["estimate", "rehearse"]
 
@@ -17,6 +18,9 @@ def estimate(
     config: ConfigOption = None,
     pool: PoolOption = None,
     target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories to make")] = None,
+    servers: Annotated[
+        Path | None, typer.Option("--servers", help="an mcpServers file: for a run on these live servers")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: teacher.model=NAME")] = None,
     sample: Annotated[int, typer.Option("--sample", min=1, help="rollouts to play dry for it")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
@@ -30,8 +34,10 @@ def estimate(
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
     changes |= {k: v for k, v in {"target": target, "pool": pool}.items() if v is not None}
     changes.setdefault("rollout__teacher", "llm")
+    if servers is not None:
+        changes["rollout__environment"] = "live"
     settings = base.with_values(**changes)
-    found = tell(settings, pool=pool_of(settings.pool), sample=sample)
+    found = tell(settings, pool=harvested(servers).pool if servers is not None else None, sample=sample)
     if as_json:
         roles = [role._asdict() for role in found.roles]
         typer.echo(json.dumps({**found._asdict(), "roles": roles}, indent=2))

@@ -216,6 +216,18 @@ class RunStore:
         with self._transaction() as db:
             set_meta(db, {"status": "stopped", "reason": encode(reason, "the reason")})
 
+    def put_paid(self, summary: Mapping[str, Json]) -> None:
+        """Note what the run has paid a teacher in all so far; the last note stands."""
+        text = encode(dict(summary), "what was paid")
+        with self._transaction() as db:
+            set_meta(db, {"paid": text})
+
+    @property
+    def paid(self) -> Json:
+        """What `put_paid` noted last, or None: it depends on luck and concurrency, so no derived file holds it."""
+        text = self._meta("paid")
+        return None if text is None else decode(text)
+
     # -------------------------------------------------------------------------------------------------------- mining
 
     def put_mining(
@@ -496,16 +508,8 @@ class RunStore:
         with self._transaction() as db:
             found = dict(db.execute("SELECT key, value FROM meta").fetchall())
             if "config" not in found:
-                set_meta(
-                    db,
-                    {
-                        "config": encode(wanted, "the config"),
-                        "config_digest": config.digest,
-                        "pool_fingerprint": pool_fingerprint,
-                        "status": "running",
-                        "reason": '""',
-                    },
-                )
+                begun = {"config": encode(wanted, "the config"), "config_digest": config.digest}
+                set_meta(db, {**begun, "pool_fingerprint": pool_fingerprint, "status": "running", "reason": '""'})
             else:
                 differences = config_differences(decode(found["config"]), wanted)
                 if found.get("pool_fingerprint") != pool_fingerprint:

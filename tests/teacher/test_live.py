@@ -26,7 +26,7 @@ from tdlab.pool.live import LiveResult
 from tdlab.rollout.llm import RehearsalServer
 from tdlab.rollout.llm.rehearsal import Responder
 from tdlab.store import Candidate, ReplyJournal, Run
-from tests.jobs import ROOT
+from tests.jobs import ROOT, in_process
 from tests.teacher.parts import config
 
 STUB = ROOT / "tests" / "pool" / "mcp_stub.py"
@@ -139,6 +139,8 @@ def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"], "a request was paid for twice"
         calls = server.counts["calls"]
+        told = tdlab.estimate(real.config(server.base_url, target=10), pool=real.pool, progress=False)
+        assert told.tokens == pytest.approx(run.metrics()["teacher"]["tokens"], rel=0.5)
         run.close()
         real.run(server.base_url, out, target=10).close()
         assert server.counts["calls"] == calls, "a complete run asks nothing"
@@ -261,6 +263,24 @@ def test_a_server_that_is_gone_ends_the_run_with_an_error_and_it_goes_on_when_it
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"] > paid, "a request was paid for twice"
     assert any(candidate.accepted for candidate in run_candidates(tmp_path / "run"))
+
+
+def test_an_estimate_for_live_servers_is_of_their_tools_and_calls_none(
+    tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job(tmp_path, {"stub": stub("good")})
+    with pytest.raises(ConfigError, match="without their tools"):
+        tdlab.estimate(job.config("http://127.0.0.1:9/v1"), progress=False)
+    words = ("-n", 2, "--set", "teacher.model=m", "--set", "clusters.min_tools=1")
+    status, out, _ = in_process(monkeypatch, capsys, "estimate", "--servers", tmp_path / "mcp.json", "--json", *words)
+    assert status == 0
+    told = json.loads(out)
+    assert told == tdlab.estimate(
+        job.config("http://127.0.0.1:9/v1", target=2, teacher__model="m", evolution__dry=12, evolution__batch=64),
+        pool=job.pool, progress=False,
+    )._asdict() | {"roles": told["roles"]}  # fmt: skip
+    assert {row["role"] for row in told["roles"]} == {"writer", "user", "assistant"}
+    assert made == [], "a server was called for an estimate"
 
 
 def test_no_model_makes_up_what_a_live_server_answers() -> None:

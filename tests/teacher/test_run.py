@@ -100,6 +100,12 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "Teacher, for each accepted trajectory" in shown
     assert "assistant" in shown
+    with ReplyJournal(tmp_path / REPLIES) as journal:
+        (owner,) = {run.store.journal_get("teacher/owner")}
+        paid = journal.paid(owner)
+    assert run.store.paid["calls"] == sum(row.calls for row in paid) == calls
+    assert run.store.paid["tokens"] == sum(row.input_tokens + row.output_tokens for row in paid) >= spent["tokens"]
+    assert f"Paid for in all: {calls:,} calls, {run.store.paid['tokens']:,} tokens" in " ".join(shown.split())
     run.close()
 
 
