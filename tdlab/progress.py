@@ -29,13 +29,15 @@ class Reporter:
         if self._enabled:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.table import Column
 
             console = self._console or Console(stderr=True)
             self._console = console
             if console.is_terminal or console.is_jupyter:
+                note = Column(overflow="fold")  # on further lines where the terminal is narrow, so that all is seen
                 self._progress = Progress(
-                    TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                    TextColumn("{task.fields[note]}", markup=False), console=console,
+                    TextColumn("{task.description:<12}"), BarColumn(16), MofNCompleteColumn(), TimeElapsedColumn(),
+                    TextColumn("{task.fields[note]}", markup=False, table_column=note), console=console,
                 )  # fmt: skip
                 self._progress.start()
         return self

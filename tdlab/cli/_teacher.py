@@ -47,13 +47,15 @@ def estimate(
 
 def rehearse(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="on 127.0.0.1; 0 takes a free one")] = 8377,
-    latency: Annotated[float, typer.Option("--latency", min=0.0, help="seconds before each reply")] = 0.0,
+    latency: Annotated[float, typer.Option("--latency", min=0.0, max=600.0, help="seconds before each reply")] = 0.0,
     rate_429: Annotated[float, typer.Option("--429", min=0.0, max=1.0, help="share of calls told to slow down")] = 0.0,
     rate_500: Annotated[float, typer.Option("--500", min=0.0, max=1.0, help="share of calls that fail")] = 0.0,
     cut: Annotated[float, typer.Option("--cut", min=0.0, max=1.0, help="share of connections that are cut")] = 0.0,
     malformed: Annotated[float, typer.Option("--malformed", min=0.0, max=1.0, help="share of broken bodies")] = 0.0,
     corrupt: Annotated[float, typer.Option("--corrupt", min=0.0, max=1.0, help="share of rollouts spoilt")] = 0.0,
-    retry_after: Annotated[float, typer.Option("--retry-after", min=0.0, help="seconds that a 429 asks for")] = 1.0,
+    retry_after: Annotated[
+        float, typer.Option("--retry-after", min=0.0, max=600.0, help="seconds that a 429 asks for")
+    ] = 1.0,
     no_schema: Annotated[bool, typer.Option("--no-schema", help="refuse JSON Schema, as some servers do")] = False,
     seed: Annotated[int, typer.Option("--seed", help="of what goes wrong")] = 0,
 ) -> None:

@@ -127,6 +127,22 @@ def test_a_reply_of_no_use_is_asked_for_again_and_then_stops_the_rollout(reply: 
     assert not verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped).accepted
 
 
+def test_thoughts_that_a_server_leaves_in_the_words_are_no_words() -> None:
+    """They are paid for and kept in the journal; nobody hears them, and thoughts alone are an empty reply."""
+    number, slot, _ = with_values()
+    blueprint, tools = plans()[number]
+    thought = "\n<think>\nShould it be {loud}? No.\n</think>\n\n"
+    desk = Desk(thought + written(number, slot, "a quiet place"))
+    assert write(voice(desk, number), blueprint, tools).intent == "get it done"
+    desk = Desk(*[ChatReply(thought)] * 3)
+    part = Part(desk, TeacherConfig(model="m", roles=("assistant",)), blueprint, tools)
+    assert "the reply is empty, 3 times" in part.play(SimulatedEnvironment).stopped
+    desk = Desk(ChatReply(thought + "Is <think>this</think> a tag?"), ChatReply(thought + "No."), ChatReply("End."))
+    rollout = Part(desk, TeacherConfig(model="m", roles=("assistant",)), blueprint, tools).play(SimulatedEnvironment)
+    heard = [message.content for message in rollout.trajectory.messages if message.role == "assistant"]
+    assert heard[0] == "Is <think>this</think> a tag?"
+
+
 def test_a_tool_that_is_not_there_stops_the_rollout() -> None:
     blueprint, tools = plans()[0]
     desk = Desk(ChatReply("", calls=(WireCall("rm_rf", "{}"),)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -17,7 +18,16 @@ from tdlab.config import RunConfig, TeacherConfig
 from tdlab.errors import BudgetSpent, ConfigError, TeacherError
 from tdlab.pipeline import REPLIES
 from tdlab.rollout import SimulatedEnvironment
-from tdlab.rollout.llm import ChatReply, DryDesk, LiveDesk, Misbehaviour, Part, RehearsalServer, RequestRefused
+from tdlab.rollout.llm import (
+    ChatReply,
+    DryDesk,
+    LiveDesk,
+    Misbehaviour,
+    Part,
+    RehearsalServer,
+    RequestRefused,
+    SpendingLine,
+)
 from tdlab.rollout.llm.client import ChatClient
 from tdlab.store import ReplyJournal
 from tdlab.verify import verify
@@ -239,6 +249,28 @@ def test_an_address_that_is_none_or_holds_a_secret_is_an_error_that_does_not_sho
     assert "hunter2" not in "".join([*told, shown])
 
 
+@pytest.mark.parametrize("proxy", ["ftp://me:hunter2@127.0.0.1:9", "http://me:hunter2@[::1", "socks9://hunter2"])
+def test_a_proxy_that_is_none_is_an_error_that_does_not_show_it(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(ConfigError, match="the proxy") as caught, LiveDesk(teacher("http://10.255.255.1/v1")):
+        pass
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server stands in for the proxy: the whole address comes to it."""
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with raw_server(lambda body, key: (200, echo(body))) as address:
+        monkeypatch.setenv("HTTP_PROXY", address.removeprefix("http://").removesuffix("/v1"))
+        (reply,), _ = asked(teacher("http://10.255.255.1/v1"), [request("through")])
+    assert reply.text == "THROUGH"
+
+
 def test_what_is_missing_in_a_config_is_told_without_all_the_rest() -> None:
     with pytest.raises(ConfigError, match="no model plays the writer") as caught:
         RunConfig().with_values(rollout__teacher="llm")
@@ -247,6 +279,38 @@ def test_what_is_missing_in_a_config_is_told_without_all_the_rest() -> None:
 
 
 # --- the run
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_all_of_the_live_line_is_seen_however_narrow_the_terminal(width: int) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from tdlab.progress import Reporter
+
+    told = StringIO()
+    line = "12 rejected, 34 min left, 1.2M tokens, 3.45 USD, 56 calls/s, errors 429: 7, 500: 8, connection: 9"
+    with Reporter(console=Console(file=told, width=width, force_terminal=True)) as reporter:
+        reporter.stage("trajectories", total=100)
+        reporter.update(40, note=line)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.getvalue())
+    assert "…" not in shown
+    for part in line.split():
+        assert part in shown
+
+
+def test_the_live_line_tells_all_that_matters(tmp_path: Path) -> None:
+    with (
+        RehearsalServer(Misbehaviour(rate_429=0.4, retry_after_s=0.0), answer=echo) as server,
+        LiveDesk(teacher(server.base_url, model="rehearsal", tries=50)) as desk,
+    ):
+        ticker = SpendingLine(desk, target=10)
+        assert ticker.line(0, 0) == "0 rejected, 0 tokens, 0.00 USD"
+        for n in range(20):
+            desk.ask(request(f"number {n}", model="rehearsal"))
+        line = ticker.line(5, 2)
+    assert re.fullmatch(r"2 rejected, \d+ s left, \d+ tokens, 0\.00 USD, \d+ calls/s, errors 429: \d+", line), line
 
 
 def test_a_server_that_is_not_there_is_told_before_the_mining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

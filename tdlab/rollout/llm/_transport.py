@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from tdlab.errors import ConfigError
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -22,7 +24,7 @@ def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTrans
     """A transport to the server at ``address``, through the proxy that the environment names for it, if any.
 
     A body longer than ``most_bytes`` is an error of the connection, as is one that is compressed, since none is asked
-    for.
+    for. ConfigError, which does not show it, where the proxy is none that can be used.
     """
     import httpx2
 
@@ -53,8 +55,19 @@ def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTrans
 
     class Transport(httpx2.AsyncBaseTransport):
         def __init__(self) -> None:
-            self._all: list[httpx2.AsyncHTTPTransport] = []
-            self._idle: list[httpx2.AsyncHTTPTransport] = []
+            try:
+                self._all = [httpx2.AsyncHTTPTransport(**settings)]
+            except (
+                ValueError,
+                httpx2.InvalidURL,
+                ImportError,
+            ):  # what it says holds the proxy's address, with a password
+                raise ConfigError(
+                    "the proxy that the environment names for the teacher's server cannot be used",
+                    expected="an address such as http://proxy:3128 in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
+                    do="export another one, or name the server's host in NO_PROXY",
+                ) from None
+            self._idle = [*self._all]
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             if not self._idle:
@@ -98,4 +111,5 @@ def _proxy_for(address: str) -> str | None:
     if near or proxy_bypass(host):
         return None
     found = getproxies()
-    return found.get(parts.scheme) or found.get("all")
+    proxy = found.get(parts.scheme) or found.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

@@ -32,6 +32,9 @@ _LINE = 300  # characters of a reason or a name
 _INTENT = 4000  # characters of an intent
 _PER_TOKEN = 40  # characters that a token has at most, where a server does not keep to the limit
 
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+"""What a server that does not take a model's thoughts apart puts before its words."""
+
 _OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 USER_SCHEMA: dict[str, Json] = {
     **_OBJECT,
@@ -108,6 +111,7 @@ class Voice:
             self.spending.add(role, model, reply.input_tokens, reply.output_tokens)
             if reply.refusal or reply.finish == "content_filter":
                 raise RolloutStopped(f"{role}: the model refused: {_line(reply.refusal or reply.text) or 'filtered'}")
+            reply = reply._replace(text=_THOUGHT.sub("", reply.text))
             why = _useless(reply, config.max_tokens)
             if not why:
                 return reply

@@ -133,7 +133,11 @@ class SpendingLine:
         first, calls, before = self._seen[0]
         seconds = max(now - first, 1e-9)
         money = budget.spent.money(budget.prices)
-        parts = [f"{rejected} rejected", f"{_short(budget.spent.tokens)} tokens"]
+        parts = [f"{rejected} rejected"]
+        if accepted > before:
+            left = (self._target - accepted) * seconds / (accepted - before)
+            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
+        parts.append(f"{_short(budget.spent.tokens)} tokens")
         parts.append(f"{money:.2f} {budget.prices.currency}" if money is not None else "price unknown")
         if traffic.answered > calls:
             parts.append(f"{(traffic.answered - calls) / seconds:.0f} calls/s")
@@ -141,9 +145,6 @@ class SpendingLine:
             parts.append(f"{traffic.replayed} from the journal")
         if traffic.failures:
             parts.append("errors " + ", ".join(f"{kind}: {n}" for kind, n in sorted(traffic.failures.items())))
-        if accepted > before:
-            left = (self._target - accepted) * seconds / (accepted - before)
-            parts.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
         return ", ".join(parts)
 
 
