@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,15 @@ def test_a_server_that_knows_the_limit_by_its_other_name_gets_that() -> None:
         replies, client = asked(teacher(address, concurrency=1), [request("a"), request("b")])
     assert [reply.text for reply in replies] == ["A", "B"]
     assert client.traffic.failures == {"no limit": 1}
+
+
+def test_a_server_that_shows_a_request_it_refuses_does_not_change_the_limit() -> None:
+    """It names every parameter, and one of them as unknown: another."""
+    words = {"detail": "Extra inputs are not permitted: seed_of_the_day", "pad": "x" * 200}
+    with raw_server(lambda body, key: (422, {**words, "input": body})) as address:
+        (reply,), client = asked(teacher(address), [request()])
+    assert isinstance(reply, RequestRefused)
+    assert client.traffic.failures == {}
 
 
 # --- what it costs
@@ -339,6 +349,25 @@ def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
 
     rollout = Part(Desk(config), config, blueprint, tools).play(SimulatedEnvironment)
     assert not verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped).accepted
+
+
+def test_closing_waits_for_nobody_who_waits_for_a_server() -> None:
+    """The server wants a minute's rest: those who wait for a try or for their turn end at once."""
+    with (
+        RehearsalServer(Misbehaviour(rate_429=1.0, retry_after_s=60.0), answer=echo) as server,
+        LiveDesk(teacher(server.base_url, concurrency=2)) as desk,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        asking = [threads.submit(desk.ask, request(f"{n}")) for n in range(8)]
+        end = time.monotonic() + 20
+        while not server.counts.get("429") and time.monotonic() < end:
+            time.sleep(0.01)
+        began = time.monotonic()
+        desk.close("that is enough")
+        for future in asking:
+            with pytest.raises(TeacherError, match="that is enough"):
+                future.result(timeout=10)
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.crash

@@ -56,10 +56,10 @@ _UNSENT = (
 """What the library would tell of this machine in every call, at a tenth of a call's price."""
 _NO_KEY = "none"  # what is sent to a server that wants no key
 _SHORTEST_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may hold by chance
+_LOOK_S = 0.25  # between looks whether a wait is still worth while
 _MOST_REFUSED = 10  # requests refused in a row, none answered in between: then it is not the requests
-_UNSUPPORTED = re.compile(
-    r"un(?:supported|known|recogni[sz]ed|expected)|not (?:supported|permitted|allowed)|extra ", re.IGNORECASE
-)
+_UNSUPPORTED = r"un(?:supported|known|recogni[sz]ed|expected)|not (?:supported|permitted|allowed)|extra[ _]"
+_NEAR = 80  # characters between a parameter and the words that it is not known
 
 
 class RequestRefused(Exception):
@@ -162,8 +162,12 @@ class ChatClient:
         return Traffic(self._answered, self._replayed, dict(self._failures), gate.active, int(gate.limit))
 
     def close(self, why: str) -> None:
-        """Let the calls in flight come home, and answer every further `ask` with TeacherError saying ``why``."""
+        """Let the calls in flight come home, and answer every further `ask` with TeacherError saying ``why``.
+
+        To be called in the loop; calls that wait for their turn or for another try end now.
+        """
         self._closing = why
+        self._gate.open()
 
     async def check(self) -> None:
         """See whether the server is there and takes the key; TeacherError, within seconds, where not.
@@ -284,7 +288,13 @@ class ChatClient:
                     )
                 if self._broken is not None:
                     raise self._broken from None
-            await asyncio.sleep(wait)
+            await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for the next try, or until there will be none."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._closing and self._broken is None:
+            await asyncio.sleep(min(left, _LOOK_S))
 
     def _may_go_on(self) -> None:
         if self._broken is not None:
@@ -356,7 +366,7 @@ class ChatClient:
         if structured and ("response_format" in said or "json_schema" in said or "schema" in said):
             self._no_schema.add(request.model)
             return _Failure("no schema", "the server takes no JSON Schema: the schema goes into the prompt")
-        if limit_name in said and _UNSUPPORTED.search(said):
+        if _unknown(limit_name, said):
             self._limits_refused.add(limit_name)
             other = "max_tokens" if limit_name == "max_completion_tokens" else "max_completion_tokens"
             if other not in self._limits_refused:
@@ -428,6 +438,18 @@ def _key(given: str | None) -> str:
             do="export OPENAI_API_KEY anew, or give another `api_key`",
         )
     return key
+
+
+def _unknown(parameter: str, said: str) -> bool:
+    """Whether a server says that it does not know a parameter; that it names it is not enough."""
+    name = rf"\b{parameter}\b"
+    return bool(
+        re.search(
+            rf"(?:{_UNSUPPORTED}).{{0,{_NEAR}}}{name}|{name}.{{0,{_NEAR}}}(?:{_UNSUPPORTED})",
+            said,
+            re.IGNORECASE | re.DOTALL,
+        )
+    )
 
 
 def _body(request: ChatRequest, *, structured: bool, limit_name: str) -> dict[str, Json]:

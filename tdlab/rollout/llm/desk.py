@@ -84,7 +84,8 @@ class LiveDesk:
 
     def close(self, why: str) -> None:
         """No further calls; those in flight come home. Every further `ask` is TeacherError with ``why``."""
-        self.client.close(why)
+        if self._portal is not None:
+            self._portal.call(self.client.close, why)
 
     def cancel(self) -> None:
         """Give up the calls in flight."""
