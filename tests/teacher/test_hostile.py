@@ -145,7 +145,7 @@ def test_a_call_given_up_in_time_counts_for_the_server_may_bill_it(tmp_path: Pat
         RehearsalServer(Misbehaviour(latency_s=30.0), answer=echo) as server,
         ReplyJournal(tmp_path / "replies.sqlite") as journal,
     ):
-        settings = teacher(server.base_url, tries=5, timeout_s=0.1, budget_tokens=150)
+        settings = teacher(server.base_url, tries=5, timeout_s=0.8, budget_tokens=150)
         (reply,), client = asked(settings, [request(max_tokens=64)], journal=journal, owner="a run")
         assert isinstance(reply, BudgetSpent)
         assert server.counts["calls"] == 3

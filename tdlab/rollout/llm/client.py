@@ -374,7 +374,7 @@ class ChatClient:
                 return _Failure("no limit", f"the server does not know {limit_name}: {self._clean(said)}")
         self._refused += 1
         if self._refused >= _MOST_REFUSED:
-            self._broken = TeacherError(
+            self._broken = self._broken or TeacherError(
                 f"{self.address}: refused {self._refused} requests in a row, last: HTTP {code}: {self._clean(said)}",
                 expected="requests that the server takes",
                 do="check teacher.model, teacher.temperature and teacher.max_tokens against what the server says",

@@ -53,6 +53,7 @@ class Gate:
         self.active = 0
         self.peak = 0
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._held = True
         self._open_at = 0.0
         self._cut_at = float("-inf")
 
@@ -91,12 +92,13 @@ class Gate:
         if now - self._cut_at >= _CUT_EVERY_S:
             self._cut_at = now
             self.limit = max(1.0, self.limit * _CUT)
-        if now + wait_s > self._open_at:
+        if self._held and now + wait_s > self._open_at:
             self._open_at = now + wait_s
             loop.call_at(self._open_at, self._admit)
 
     def open(self) -> None:
-        """Hold nobody back for a server's sake any more."""
+        """Hold nobody back for a server's sake from now on."""
+        self._held = False
         self._open_at = 0.0
         self._admit()
 
