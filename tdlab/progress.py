@@ -36,7 +36,9 @@ class Reporter:
             if console.is_terminal or console.is_jupyter:
                 note = Column(overflow="fold")  # on further lines where the terminal is narrow, so that all is seen
                 self._progress = Progress(
-                    TextColumn("{task.description:<12}"), BarColumn(16), MofNCompleteColumn(), TimeElapsedColumn(),
+                    TextColumn("{task.description:<12}"), BarColumn(16),
+                    MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                    TimeElapsedColumn(table_column=Column(no_wrap=True)),
                     TextColumn("{task.fields[note]}", markup=False, table_column=note), console=console,
                 )  # fmt: skip
                 self._progress.start()
@@ -46,14 +48,15 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._progress is not None:
+            if error is None:
+                self._finish()
             self._progress.stop()
             self._progress = None
 
     def stage(self, name: str, *, total: int | None = None) -> None:
         """Begin a stage; ``total`` is how many steps it has, if that is known."""
         if self._progress is not None:
-            if self._task is not None and self._progress.tasks[-1].total is None:
-                self._progress.update(self._task, total=1, completed=1)
+            self._finish()
             self._task = self._progress.add_task(name, total=total, note="")
         elif self._enabled and self._console is not None:
             self._console.print(name, highlight=False, markup=False)
@@ -62,3 +65,8 @@ class Reporter:
         """``completed`` steps of the stage are done; ``total`` sets how many there are. ``note`` is shown as it is."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=completed, total=total, note=note)
+
+    def _finish(self) -> None:
+        """A stage whose steps were not counted is done in one."""
+        if self._progress is not None and self._task is not None and self._progress.tasks[-1].total is None:
+            self._progress.update(self._task, total=1, completed=1)

@@ -80,7 +80,10 @@ class BlueprintPanel(Panel[Preview]):
         titles = [(f"{c.title or c.id} ({len(c.tools)} tools)", c.id) for c in clusters]
         controls: dict[str, Any] = {
             "cluster": widgets.Dropdown(
-                options=titles, description="cluster", layout={"width": "40em"}, style={"description_width": "7em"}
+                options=titles,
+                description="cluster",
+                layout={"width": "40em", "max_width": "98%"},
+                style={"description_width": "7em"},
             ),
             "seed": slider("seed", 50),
             "goals": slider("requests", 3, 1),
@@ -115,7 +118,8 @@ def _paint(found: Preview) -> Any:
 
 
 def _describe(found: Preview) -> str:
-    refused = "".join(f"; {name} does not apply: {why}" for name, why in found.refused.items())
+    reasons = {name: why.removeprefix(f"{name}: ") for name, why in found.refused.items()}
+    refused = "".join(f"; {name} does not apply: {why}" for name, why in reasons.items())
     accepted = "accepted" if found.verdict.accepted else "rejected"
     wrong = f"{len(found.violations)} violations" if found.violations else "coherent"
     return f"{wrong}, {len(found.blueprint.steps)} steps; the scripted preview is {accepted}{refused}"

@@ -40,7 +40,10 @@ def _bubble(message: Message) -> str:
         shown = []
     for call in message.tool_calls:
         arguments = json.dumps(call.arguments, ensure_ascii=False) if call.malformed is None else call.malformed
-        shown.append(f"<code>{_text(call.name)}({_text(arguments)})</code>")
+        shown.append(
+            f'<div><code style="white-space:pre-wrap;overflow-wrap:anywhere">'
+            f"{_text(call.name)}({_text(arguments)})</code></div>"
+        )
     name += " (error)" if message.is_error else ""
     return (
         f'<div style="background:{colour};margin:{margin};padding:4px 10px;border-radius:8px;margin-bottom:6px">'

@@ -6,16 +6,13 @@ fraction of a second even for tens of thousands of tools.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tdlab.clusters import Mined
 from tdlab.panels.panel import Panel
 from tdlab.plots.cluster_graph import plot_cluster
 from tdlab.plots.clusters import compute_cluster_domains, compute_random_coverage, plot_clusters
 from tdlab.records import BusinessCluster
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ShownCluster", "cluster_panel", "clusters_panel"]
 
@@ -90,13 +87,19 @@ def cluster_panel(mined: Mined) -> Panel[ShownCluster]:
         why = "; ".join(evidence.detail for evidence in best.evidence) if best else "nothing joins its tools"
         return f"{found.place} of {found.matching}: {cluster.id}, {len(cluster.tools)} tools. Surest: {why}"
 
+    picked = widgets.Dropdown(
+        options=[("every domain", ""), *titles], description="domain", style=wide["style"], layout=wide["layout"]
+    )
+    number = widgets.IntSlider(value=1, min=1, max=max(1, len(frame)), description="number", **wide)
+
+    def room(_: object) -> None:
+        number.max = max(1, shown(picked.value, 1, 0.0, 1).matching)
+
+    picked.observe(room, names="value")  # before the panel does, so that a number which is no more is not drawn
     return Panel(
         {
-            "domain": widgets.Dropdown(
-                options=[("every domain", ""), *titles], description="domain",
-                style={"description_width": "7em"}, layout=widgets.Layout(width="26em"),
-            ),
-            "number": widgets.IntSlider(value=1, min=1, max=max(1, len(frame)), description="number", **wide),
+            "domain": picked,
+            "number": number,
             "threshold": widgets.FloatSlider(value=0.0, min=0.0, max=1.0, step=0.05, description="edges from", **wide),
             "into": widgets.IntSlider(value=2, min=1, max=6, description="arrows a tool", **wide),
         },

@@ -25,7 +25,7 @@ _FILTERS = (
 _MOST_ROWS = 500
 _MOST_TEXT = 6000
 _BOX = (
-    "white-space:pre-wrap;overflow-wrap:anywhere;margin:2px 0 8px;padding:6px;background:#f6f6f6;"
+    "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.4;margin:2px 0 8px;padding:6px;background:#f6f6f6;"
     "max-height:22em;overflow:auto;font-family:monospace"
 )
 
@@ -59,11 +59,14 @@ class CodeCheckPanel(Panel[CheckReport]):
             slow=True,
         )
         self.verdict = widgets.Dropdown(options=_FILTERS, description="show", style={"description_width": "initial"})
-        self.row = widgets.Dropdown(options=(), description="program", layout=widgets.Layout(width="42em"))
+        self.row = widgets.Dropdown(
+            options=(), description="program", layout=widgets.Layout(width="42em", max_width="98%")
+        )
         self._detail = widgets.HTML()
         self.verdict.observe(lambda _: self._guarded(self._fill), names="value")
         self.row.observe(lambda _: self._guarded(self._show), names="value")
-        self.widget.children = (*self.widget.children, widgets.HBox([self.verdict, self.row]), self._detail)
+        picking = widgets.HBox([self.verdict, self.row], layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget.children = (*self.widget.children, picking, self._detail)
 
     @property
     def shown(self) -> tuple[Checked, ...]:

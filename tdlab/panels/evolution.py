@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.config import RunConfig
 from tdlab.evolution.replay import CachedCandidates, Replay, replay
-from tdlab.panels.panel import Panel
+from tdlab.panels.panel import PANEL_DPI, Panel
 from tdlab.plots import ReplayCanvas
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class TuningPanel(Panel[Replay]):
 
         self._base = config
         self._candidates = candidates
-        self._file = widgets.Text(value=str(save_to), description="file", layout=widgets.Layout(width="20em"))
+        self._file = widgets.Text(
+            value=str(save_to), description="file", layout=widgets.Layout(width="30em", max_width="98%")
+        )
         self._button = widgets.Button(description="Save as config", icon="save")
         self._button.on_click(lambda _: self.save())
         super().__init__(
@@ -37,10 +39,11 @@ class TuningPanel(Panel[Replay]):
             compute=lambda **values: replay(
                 candidates, self.configured(**values).evolution, target=config.target, seed=config.seed
             ),
-            paint=ReplayCanvas().png,
+            paint=ReplayCanvas(dpi=PANEL_DPI).png,
             describe=_told,
         )
-        self.widget.children = (*self.widget.children, widgets.HBox([self._file, self._button]))
+        saving = widgets.HBox([self._file, self._button], layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget.children = (*self.widget.children, saving)
 
     def configured(self, **values: Any) -> RunConfig:
         """The config with these values of the controls in it; a patience or budget of 0 stands for none."""
@@ -81,7 +84,8 @@ def tune_evolution(
     def slider(kind: type, name: str, value: float, low: float, high: float, step: float, **more: Any) -> Any:
         return kind(
             value=min(max(value, low), high), min=low, max=high, step=step, description=name,
-            continuous_update=True, style={"description_width": "9em"}, layout=widgets.Layout(width="34em"), **more,
+            continuous_update=True, style={"description_width": "11em"},
+            layout=widgets.Layout(width="36em", max_width="98%"), **more,
         )  # fmt: skip
 
     shares: dict[str, Any] = {"low": 0.0, "high": 1.0, "step": 0.002, "readout_format": ".3f"}

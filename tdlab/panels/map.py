@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.embedding import TrajectoryMap
 from tdlab.panels.chat import chat_html
-from tdlab.panels.panel import Panel
+from tdlab.panels.panel import Panel, shortened
 from tdlab.plots.map import COLOURS, Colour, map_figure
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["MapPanel", "MapView", "map_panel"]
 _LISTED = 200
 """Points that the list offers at once; the status line says how many there are."""
 _EVERY = "all datasets"
+_LETTERS = 70  # of an opening in the list
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,8 @@ class MapPanel(Panel[MapView]):
         options: list[tuple[str, int | None]] = [("none", None)]
         for row in listed:
             one = frame.iloc[row]
-            options.append(
-                (f"{row}  {one['trajectory'][:24]}  {one['domain']}  {one['mode']}  {one['opening'][:70]}", row)
-            )
+            opening = shortened(one["opening"], _LETTERS)
+            options.append((f"{row}  {one['trajectory'][:24]}  {one['domain']}  {one['mode']}  {opening}", row))
         self._listing = True
         try:
             self._point.options = options

@@ -2,7 +2,8 @@
 
 The computation is a function of the controls' values; painting makes a figure of its result, shown as PNG bytes in an
 `Image`, so nothing flickers and nothing is swallowed. A failure is shown in the status line and raised. Work that takes
-longer than a moment sits behind a Run button (``slow``); otherwise the picture follows the controls.
+longer than a moment sits behind a Run button (``slow``), and says that it is under way; otherwise the picture follows
+the controls. A picture is never blown up; where there is no room for it, it shrinks by up to a third, then scrolls.
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ from tdlab.plots import figure_png
 if TYPE_CHECKING:
     import ipywidgets as widgets
 
-__all__ = ["Panel"]
+__all__ = ["PANEL_DPI", "Panel", "shortened"]
+
+PANEL_DPI = 120
+"""At this a figure of the usual width is as wide as a notebook's cell on a small screen."""
 
 Result = TypeVar("Result")
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in one line of at most so many characters, with an ellipsis where it was longer."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 class Panel(Generic[Result]):
@@ -39,7 +49,7 @@ class Panel(Generic[Result]):
         paint: Callable[[Result], Any],
         describe: Callable[[Result], str] = lambda result: "",
         slow: bool = False,
-        dpi: int = 100,
+        dpi: int = PANEL_DPI,
     ) -> None:
         import ipywidgets as widgets
 
@@ -49,17 +59,21 @@ class Panel(Generic[Result]):
         self._paint = paint
         self._describe = describe
         self._dpi = dpi
-        self._image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self._image = widgets.Image(
+            format="png", layout=widgets.Layout(max_width="100%", height="auto", align_self="flex-start")
+        )
         self._status = widgets.HTML()
+        self._run: widgets.Button | None = None
         children: list[Any] = [widgets.VBox(list(self.controls.values()))]
         if slow:
-            self._button = widgets.Button(description="Run", button_style="primary")
-            self._button.on_click(lambda _: self.refresh())
-            children.append(self._button)
+            self._run = widgets.Button(description="Run", button_style="primary")
+            self._run.on_click(lambda _: self.refresh())
+            children.append(self._run)
         else:
             for control in self.controls.values():
                 control.observe(lambda _: self.refresh(), names="value")
-        self.widget = widgets.VBox([*children, self._image, self._status])
+        frame = widgets.Box([self._image], layout=widgets.Layout(max_width="100%", overflow="auto"))
+        self.widget = widgets.VBox([*children, frame, self._status])
         if not slow:
             self.refresh()
 
@@ -81,6 +95,9 @@ class Panel(Generic[Result]):
     def refresh(self) -> None:
         """Compute and paint anew from the controls. An error is shown in the status line, and raised."""
         began = time.perf_counter()
+        if self._run is not None:
+            self._run.disabled = True
+            self._say("working …")
         try:
             result = self._compute(**self.values)
             painted = self._paint(result)
@@ -88,13 +105,18 @@ class Panel(Generic[Result]):
         except Exception as error:
             self._say(f"{type(error).__name__}: {error}", fault=True)
             raise
+        finally:
+            if self._run is not None:
+                self._run.disabled = False
         self.result = result
+        self._image.layout.min_width = f"{int.from_bytes(picture[16:20]) * 2 // 3}px"  # a PNG's width stands there
         self._image.value = picture
         milliseconds = 1000 * (time.perf_counter() - began)
         self._say(f"{self._describe(result)}  ({milliseconds:.0f} ms)".strip())
 
     def _say(self, text: str, *, fault: bool = False) -> None:
-        style = "color:#b00020;white-space:pre-wrap" if fault else "color:#555"
+        style = "color:#b00020;white-space:pre-wrap;" if fault else "color:#555;"
+        style += "display:block;line-height:1.4;overflow-wrap:anywhere"
         self._status.value = f'<span style="{style}">{html.escape(text)}</span>'
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -44,7 +44,9 @@ def pool_panel(pool: ToolPool) -> Panel[pd.DataFrame]:
         return plot_tools(left, title=title, margin=f"pool {pool.fingerprint[:16]}")
 
     def words(left: pd.DataFrame) -> str:
-        described = float((left["description"].str.strip() != "").mean()) if len(left) else 0.0
+        if not len(left):
+            return f"0 tools of 0 services: no tool meets all the filters, out of {len(tools):,}"
+        described = float((left["description"].str.strip() != "").mean())
         return (
             f"{len(left):,} tools of {left['service'].nunique():,} services; {described:.0%} described,"
             f" {left['has_output'].sum():,} declare what they return"

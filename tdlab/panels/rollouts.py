@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound
 from tdlab.panels.chat import chat_html
-from tdlab.panels.panel import Panel
+from tdlab.panels.panel import Panel, shortened
 from tdlab.pipeline import run
 from tdlab.plots import plot_rollout, plot_run
 from tdlab.rollout.llm import REHEARSAL, RehearsalServer
@@ -55,13 +55,16 @@ def make_rollouts(
 
 
 class RolloutPanel(Panel[Run]):
-    """`make_rollouts` behind a Run button; ``result`` is the run."""
+    """`make_rollouts` behind a Run button; ``result`` is the run.
+
+    What the chosen teacher has no use for is greyed out.
+    """
 
     def __init__(self, pool: ToolPool, out: str | Path) -> None:
         import ipywidgets as widgets
 
         style = {"description_width": "9em"}
-        wide = {"width": "34em"}
+        wide = {"width": "34em", "max_width": "98%"}
         controls: dict[str, Any] = {
             "backend": widgets.Dropdown(
                 options=[SCRIPTED, REHEARSED, SERVED], description="teacher", style=style, layout=wide
@@ -81,6 +84,13 @@ class RolloutPanel(Panel[Run]):
             describe=_describe,
             slow=True,
         )
+        self.controls["backend"].observe(lambda _: self._grey(), names="value")
+        self._grey()
+
+    def _grey(self) -> None:
+        backend = self.controls["backend"].value
+        self.controls["model"].disabled = self.controls["base_url"].disabled = backend != SERVED
+        self.controls["budget_tokens"].disabled = backend == SCRIPTED
 
 
 class ConversationPanel(Panel[Candidate]):
@@ -91,13 +101,12 @@ class ConversationPanel(Panel[Candidate]):
 
         self._chat = widgets.HTML()
         options = [
-            (f"{c.generation}.{c.position} {'accepted' if c.accepted else 'rejected'}: {c.blueprint.intent[:80]}",
-             (c.generation, c.position))
+            (_titled(c), (c.generation, c.position))
             for c in made.store.candidates() if c.blueprint is not None and c.trajectory is not None
         ]  # fmt: skip
         if not options:
             raise RunNotFound(f"no rollout in {made.path}", do="make some with the panel above")
-        picker = widgets.Dropdown(options=options, description="rollout", layout={"width": "60em"})
+        picker = widgets.Dropdown(options=options, description="rollout", layout={"width": "60em", "max_width": "98%"})
         super().__init__(
             {"rollout": picker},
             compute=lambda rollout: next(
@@ -118,6 +127,12 @@ class ConversationPanel(Panel[Candidate]):
     def chat(self) -> str:
         """The conversation as it is shown."""
         return str(self._chat.value)
+
+
+def _titled(candidate: Candidate) -> str:
+    verdict = "accepted" if candidate.accepted else "rejected"
+    intent = candidate.blueprint.intent if candidate.blueprint is not None else ""
+    return f"{candidate.generation}.{candidate.position} {verdict}: {shortened(intent, 80)}"
 
 
 def _paint(candidate: Candidate) -> Any:

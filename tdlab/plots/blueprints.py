@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +23,19 @@ _COLOURS = {
     "code": PALETTE[2],
 }  # fmt: skip
 _FAULT = "#b00020"
+_MOST_LETTERS = 44  # of a step's name
+_COLUMN = 1.15  # inches of a column at least
+_LETTERS = 15  # of a line of a step's name
+_LETTERS_AN_INCH = 20  # of the violations in words
+_LINE = 0.115  # inches of one of their lines
 
 
 def compute_steps(blueprint: Blueprint, tools: Mapping[str, Tool]) -> pd.DataFrame:
     """One row a step: ``step``, ``kind``, ``turn``, ``label``, ``failure``, ``column``, ``row``, ``violation``.
 
-    ``column`` counts the steps that must come one after the other before it, over all turns; ``row`` tells apart what
-    stands in one column. ``violation`` is what is wrong with the step, empty where nothing is.
+    ``column`` counts the steps that must come one after the other before it, over all turns, whatever order they are
+    listed in; ``row`` tells apart what stands in one column. ``violation`` is what is wrong with the step, empty where
+    nothing is.
     """
     import pandas as pd
 
@@ -35,20 +43,21 @@ def compute_steps(blueprint: Blueprint, tools: Mapping[str, Tool]) -> pd.DataFra
     for found in violations(blueprint, tools):
         wrong.setdefault(found.step, []).append(found.message)
     column: dict[str, int] = {}
+    row: dict[str, int] = {}
     used: dict[int, int] = {}
-    rows = []
     last_of_turn: dict[int, int] = {}
-    for step in blueprint.steps:
+    for step in _in_order(blueprint):
         first = max((last + 1 for turn, last in last_of_turn.items() if turn < step.turn), default=0)
         place = max([first, *(column[needed] + 1 for needed in step.needs() if needed in column)])
         column[step.id] = place
         last_of_turn[step.turn] = max(last_of_turn.get(step.turn, 0), place)
-        row = used.get(place, 0)
-        used[place] = row + 1
-        rows.append(
-            (step.id, step.kind, step.turn, _said_of(step), step.failure is not None, place, row,
-             "; ".join(wrong.get(step.id, ())))
-        )  # fmt: skip
+        row[step.id] = used.get(place, 0)
+        used[place] = row[step.id] + 1
+    rows = [
+        (step.id, step.kind, step.turn, _said_of(step), step.failure is not None, column[step.id], row[step.id],
+         "; ".join(wrong.get(step.id, ())))
+        for step in blueprint.steps
+    ]  # fmt: skip
     columns = ["step", "kind", "turn", "label", "failure", "column", "row", "violation"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -71,9 +80,10 @@ def plot_dag(steps: pd.DataFrame, edges: pd.DataFrame, *, ax: Axes | None = None
     boxes: dict[str, Any] = {}
     for step in rows_of(steps):
         frame = _FAULT if step["violation"] else "black" if step["failure"] else "white"
+        words = "\n".join((step["step"], *_named(step["label"])))
         text = ax.text(
-            *where[step["step"]], "\n".join((step["step"], label(step["label"]))), ha="center", va="center", fontsize=6,
-            color="white" if step["kind"] != "ask" else "black", wrap=False,
+            *where[step["step"]], words, ha="center", va="center", fontsize=6,
+            color="white" if step["kind"] == "call" else "black", wrap=False,
             bbox={
                 "boxstyle": "round,pad=0.35", "facecolor": _COLOURS.get(step["kind"], "0.5"), "edgecolor": frame,
                 "linewidth": 2.0 if step["violation"] else 1.2, "linestyle": "--" if step["failure"] else "-",
@@ -119,8 +129,10 @@ def plot_blueprint(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Figure:
     columns = int(steps["column"].max()) + 1 if len(steps) else 1
     rows = int(steps["row"].max()) + 1 if len(steps) else 1
     wrong = [": ".join((s["step"], s["violation"])) for s in rows_of(steps) if s["violation"]]
+    width = max(WIDTH, _COLUMN * columns)
+    words = [line for text in wrong for line in _wrapped(text, round(_LETTERS_AN_INCH * width))]
     with rc_context(STYLE):
-        size = (max(WIDTH, 1.45 * columns), 1.25 + 0.62 * rows + 0.2 * len(wrong))
+        size = (width, 1.25 + 0.62 * rows + _LINE * len(words))
         figure = Figure(figsize=size, layout="constrained")
         ax = plot_dag(steps, compute_edges(blueprint), ax=figure.subplots())
         ax.set_title(f"Blueprint {blueprint.id}: {len(steps)} steps, {len(wrong)} violations")
@@ -132,10 +144,41 @@ def plot_blueprint(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Figure:
             Patch(facecolor="white", edgecolor=_FAULT, label="violation"),
         ]
         figure.legend(handles=[*kinds, *lines], loc="outside lower center", ncols=len(kinds) + 4, fontsize=6.5)
-        if wrong:
-            words = "\n".join(label(text) if len(text) < 30 else text[:110].replace("$", r"\$") for text in wrong[:6])
-            ax.text(0, -0.02, words, transform=ax.transAxes, fontsize=6.5, color=_FAULT, va="top")
+        if words:
+            ax.text(0, -0.02, "\n".join(words), transform=ax.transAxes, fontsize=6.5, color=_FAULT, va="top")
     return figure
+
+
+def _in_order(blueprint: Blueprint) -> list[Step]:
+    """The steps, each after what it needs and turn by turn; as they are listed where they go in a circle."""
+    import networkx as nx
+
+    by_id = {step.id: step for step in blueprint.steps}
+    listed = {step.id: place for place, step in enumerate(blueprint.steps)}
+    graph = as_graph(blueprint).subgraph(by_id)
+    if len(by_id) < len(blueprint.steps) or not nx.is_directed_acyclic_graph(graph):
+        return list(blueprint.steps)
+    order = nx.lexicographical_topological_sort(graph, key=lambda name: (by_id[name].turn, listed[name]))
+    return [by_id[name] for name in order]
+
+
+def _named(text: str) -> list[str]:
+    """A step's name in short lines, broken at underscores and blanks."""
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= _MOST_LETTERS else f"{shown[: _MOST_LETTERS - 1]}…"
+    lines = [""]
+    for word in re.split(r"(?<=[_ ])", shown):
+        for part in (word[at : at + _LETTERS] for at in range(0, len(word), _LETTERS)):
+            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > _LETTERS:
+                lines.append("")
+            lines[-1] += part
+    return [label(line) for line in lines]
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    """Lines of at most so many letters, those after the first set in."""
+    first, *more = textwrap.wrap(text, letters, subsequent_indent=" ", break_on_hyphens=False)
+    return [label(first, most=letters), *(f"    {label(line, most=letters)}" for line in more)]
 
 
 def _said_of(step: Step) -> str:

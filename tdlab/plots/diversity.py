@@ -112,9 +112,8 @@ def plot_comparison(comparison: pd.DataFrame, *, metric: str = "signature", ax: 
         at = f"at N = {common.iloc[0]:,.0f}" if len(common) else "at a common N"
         _beside(ax, 111, len(part) + 1.45, at, color="0.35")
         _beside(ax, 268, len(part) + 1.45, "the whole set", color="0.35")
-    ax.margins(x=0.05)
     ax.set(ylim=(0.4, len(part) + 0.6), xlabel="bits" if entropy else "", title=_METRICS.get(metric, metric))
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.06 * max(ax.dataLim.x1, 0.1))  # room for a dot on the ceiling
     return ax
 
 

@@ -33,7 +33,7 @@ def plot_arms(table: pd.DataFrame, *, metric: str, ax: Axes | None = None) -> Ax
     top = part["ceiling"].max()
     if top == top:  # CAC has none
         ax.axvline(top, color="0.4", linewidth=0.8, linestyle="--")
-    ax.set_yticks(places, [label(arm.replace("_", " ")) for arm in part["arm"]])
+    ax.set_yticks(places, [label(arm.replace("_", " ").replace("cac", "CAC")) for arm in part["arm"]])
     ax.set(ylim=(0.4, len(part) + 0.6), title=METRICS[metric])
     ax.margins(x=0.08)
     ax.tick_params(axis="y", length=0)

@@ -222,8 +222,9 @@ def _entropy_lines(generations: pd.DataFrame, thresholds: tuple[float, float], a
     marker = "o" if len(generations) < 2 else None
     for (gauge, name, colour, dash), threshold in zip(_LINES, thresholds, strict=True):
         drawn += ax.plot(
-            generations["total"], generations[gauge], color=colour, linestyle=dash, label=name, marker=marker
-        )
+            generations["total"], generations[gauge], color=colour, linestyle=dash, label=name, marker=marker,
+            clip_on=marker is None,
+        )  # fmt: skip
         if threshold > 0:
             drawn.append(ax.axhline(threshold, color=colour, linewidth=0.7, linestyle=":"))
     return drawn
@@ -235,7 +236,9 @@ def _dress_complexity(ax: Axes, *, most: int, top: float) -> None:
 
 def _complexity_line(generations: pd.DataFrame, threshold: float, ax: Axes) -> list[Artist]:
     marker = "o" if len(generations) < 2 else None
-    drawn: list[Artist] = [*ax.plot(generations["total"], generations["cac"], color=PALETTE[1], marker=marker)]
+    drawn: list[Artist] = [
+        *ax.plot(generations["total"], generations["cac"], color=PALETTE[1], marker=marker, clip_on=marker is None)
+    ]
     if threshold > 0:
         drawn.append(ax.axhline(threshold, color=PALETTE[1], linewidth=0.7, linestyle=":"))
     return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tdlab.plots.bars import whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes, rows_of
 from tdlab.records import Blueprint, Trajectory
 from tdlab.store import Run
@@ -82,6 +83,7 @@ def plot_timeline(timeline: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                     va="bottom")  # fmt: skip
     ax.set_yticks([heights[lane] for lane in _LANES], list(_LANES))
     last = int(timeline["place"].max()) if len(timeline) else 0
+    whole_numbers(ax.xaxis)
     ax.set(xlabel="calls and messages, in order", ylim=(-0.5, 4.0), xlim=(-0.7, last + 2.5))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=5)
     return ax

@@ -30,6 +30,7 @@ CODE_EXECUTOR = "sandbox"
 """The executor that receipts of the code tool name."""
 
 _TRIES = 3  # runs of a program that is cut off by the clock: a loaded machine is not the program's fault
+_PROBES_S = 20.0  # at least so long may the probes of a new jail take
 _PRELOAD = ("json", "re", "math", "datetime", "collections", "statistics")
 
 
@@ -76,14 +77,15 @@ class CodeRunner:
                     expected="a sandbox; nothing runs without one",
                     do="set sandbox.backend to auto, docker or bubblewrap (or `tdlab run --code`)",
                 )
-            limits = Limits(wall_s=config.wall_s, cpu_s=config.cpu_s, memory_mb=config.memory_mb)
+            # A jail is probed before it is trusted; the probes need their time however little a program is given.
+            limits = Limits(wall_s=max(config.wall_s, _PROBES_S), cpu_s=config.cpu_s, memory_mb=config.memory_mb)
             opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)  # type: ignore[arg-type]  # not `none`
             self._sandbox = self._open.enter_context(opened)
         return self._sandbox
 
     def run(self, arguments: Mapping[str, Json]) -> CodeOutput:
         """The answer to one call of the code tool."""
-        job = code_job(arguments, mode="fork")
+        job = self._job(arguments)
         if isinstance(job, CodeOutput):
             return job
         output = self._once(job)
@@ -95,7 +97,7 @@ class CodeRunner:
 
     def replay(self, arguments: Mapping[str, Json], recorded: CodeOutput) -> Comparison:
         """Run a recorded call again and compare its answer with the one on record."""
-        job = code_job(arguments, mode="fork")
+        job = self._job(arguments)
         if isinstance(job, CodeOutput):
             return Comparison(
                 verdict="same" if job == recorded else "different",
@@ -105,6 +107,10 @@ class CodeRunner:
         if compared.verdict == "not_replayed":
             raise _failed(compared.reason)
         return compared
+
+    def _job(self, arguments: Mapping[str, Json]) -> Job | CodeOutput:
+        job = code_job(arguments, mode="fork")
+        return job if isinstance(job, CodeOutput) else job.model_copy(update={"wall_s": self.config.wall_s})
 
     def _once(self, job: Job) -> CodeOutput:
         output = CodeOutput.of(self.sandbox.run(job))
