@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.config import RunConfig, TeacherConfig
 from tdlab.errors import ConfigError
@@ -19,6 +19,9 @@ from tdlab.records import CODE_TOOL, BusinessCluster, Domains, Tool
 from tdlab.rollout.llm.budget import Prices, Spending
 from tdlab.rollout.llm.client import REHEARSAL
 from tdlab.rollout.llm.desk import DryDesk
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Estimate", "RoleEstimate", "estimate_spending"]
 
@@ -66,6 +69,12 @@ class Estimate(NamedTuple):
         """All the money; None where a price is not known."""
         costs = [role.money for role in self.roles]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a role, with the fields of `RoleEstimate` as columns."""
+        import pandas as pd
+
+        return pd.DataFrame(self.roles, columns=list(RoleEstimate._fields))
 
 
 def estimate_spending(

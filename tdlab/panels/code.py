@@ -60,7 +60,7 @@ class CodeCheckPanel(Panel[CheckReport]):
         )
         self.verdict = widgets.Dropdown(options=_FILTERS, description="show", style={"description_width": "initial"})
         self.row = widgets.Dropdown(
-            options=(), description="program", layout=widgets.Layout(width="42em", max_width="98%")
+            options=(), description="program", layout=widgets.Layout(width="38em", max_width="98%")
         )
         self._detail = widgets.HTML()
         self.verdict.observe(lambda _: self._guarded(self._fill), names="value")

@@ -117,7 +117,11 @@ class MapPanel(Panel[MapView]):
 
     def _figure(self, view: MapView) -> Any:
         ring = None if view.row is None else int((view.frame.index == view.row).argmax())
-        return map_figure(view.frame, colour=view.colour, collapses=self._collapses, ring=ring)
+        collapses = self._collapses
+        if collapses is not None:  # those of which a point is shown
+            shown = set(view.frame.index)
+            collapses = collapses.loc[[not shown.isdisjoint(members) for members in collapses["members"]]]
+        return map_figure(view.frame, colour=view.colour, collapses=collapses, ring=ring)
 
     def _words(self, view: MapView) -> str:
         listed = f"{min(view.matching, _LISTED):,} of {view.matching:,} matching points listed"

@@ -36,7 +36,7 @@ def make_rollouts(
     target: int = 12,
     seed: int = 0,
 ) -> Run:
-    """A run of ``target`` trajectories in a folder of its own below ``out``, or the one that is there.
+    """A run of ``target`` trajectories in a folder of its own below ``out`` (by config and pool), or what is there.
 
     ``backend`` is one of those of the panel. ``budget_tokens`` 0 sets no budget; ``model`` and ``base_url`` are for a
     server. The rehearsal is served for the time of the run.
@@ -51,7 +51,7 @@ def make_rollouts(
                 rollout__teacher="llm", teacher__model=model, teacher__base_url=address,
                 teacher__budget_tokens=budget_tokens or None,
             )  # fmt: skip
-        return run(config, out=Path(out) / config.digest, pool=pool)
+        return run(config, out=Path(out) / f"{config.digest}-{pool.fingerprint[:8]}", pool=pool)
 
 
 class RolloutPanel(Panel[Run]):

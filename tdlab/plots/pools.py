@@ -33,6 +33,7 @@ __all__ = [
 _COLOURS: dict[str, str] = dict(
     zip(GRADES, ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#BBBBBB"), strict=True)
 )
+_SOURCE = 24  # characters of a source: a longer one leaves no room for its bar
 _NOTHING = "no tool meets the filters"
 
 
@@ -86,8 +87,8 @@ def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         if any(values):
             ax.barh(places, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
         left = [start + value for start, value in zip(left, values, strict=True)]
-    ax.set_yticks(places, [label(str(source)) for source in grades.index])
-    ax.set(title="Tools by source and schema", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
+    ax.set_yticks(places, [label(str(source), most=_SOURCE) for source in grades.index])
+    ax.set(title="Schemas by source", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
     whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", length=0)
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, handlelength=1.0, columnspacing=1.0)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,22 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 
+ROOT = Path(__file__).resolve().parents[2]
+_PANELS = ".jp-OutputArea-output .widget-vbox:has(> .widget-box > img.widget-image)"
 _OPEN = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined"
 _READY = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.ready;
   await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
+  const kernel = panel.sessionContext.session.kernel;
+  await kernel.info;
+  window.faults = [];  // also of callbacks, which no cell shows
+  kernel.iopubMessage.connect((_, message) => {
+    const {header, content} = message;
+    if (header.msg_type === "error") window.faults.push(`${content.ename}: ${content.evalue}`);
+    if (header.msg_type === "stream" && content.name === "stderr" && content.text.includes("Traceback"))
+      window.faults.push(content.text);
+  });
   return panel.sessionContext.session.kernel.connectionStatus;
 }"""
 _CELLS = """() => {
@@ -37,6 +47,17 @@ _CELLS = """() => {
     found.push({count: cell.executionCount, state: cell.executionState, outputs: cell.outputs.toJSON()});
   }
   return found;
+}"""
+
+
+_SCROLL = """async (element) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const place = notebook.widgets.findIndex((cell) => cell.node.contains(element));
+  await notebook.scrollToItem(place, "start");
+}"""
+_BYTES = """async (image) => {
+  const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+  return Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (b) => b.toString(16)).join(" ");
 }"""
 
 
@@ -52,9 +73,7 @@ class Lab:
         """Open a notebook in a workspace of its own and wait until its kernel answers."""
         workspace = f"w{secrets.token_hex(4)}"
         page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{notebook}?token={self.token}")
-        page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined", timeout=90_000
-        )
+        page.wait_for_function(_OPEN, timeout=90_000)
         page.evaluate(_READY)
 
     def run_all(self, page: Any, *, timeout_s: float = 180.0) -> list[dict[str, Any]]:
@@ -73,6 +92,82 @@ class Lab:
     def cells(self, page: Any) -> list[dict[str, Any]]:
         """The code cells as the browser has them."""
         return list(page.evaluate(_CELLS))
+
+    def panel(self, page: Any, place: int = 0) -> PanelOnPage:
+        """The first panel of the notebook, or a later one, scrolled into view."""
+        panel = PanelOnPage(page, page.locator(_PANELS).nth(place))
+        panel.see()
+        return panel
+
+    def faults(self, page: Any) -> list[str]:
+        """Errors of the kernel since the notebook was opened: of cells, and of callbacks, which no cell shows."""
+        return list(page.evaluate("() => window.faults"))
+
+    def close(self, page: Any) -> None:
+        """End the notebook's kernel and close the page."""
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.close()
+
+
+class PanelOnPage:
+    """A panel as a user has it: controls by their words, a picture, a status line and what stands below."""
+
+    def __init__(self, page: Any, root: Any) -> None:
+        self.page = page
+        self.root = root
+
+    def see(self) -> None:
+        """Scroll to it: cells that are out of sight are not shown at all."""
+        self.page.evaluate(_SCROLL, self.root.element_handle())
+        self.root.locator("> .widget-html").first.wait_for(state="visible")
+
+    def control(self, words: str) -> Any:
+        """The control with these words beside it."""
+        label = self.page.locator(f".widget-label:text-is({words!r})")
+        return self.root.locator(".jupyter-widgets:not(.widget-box)", has=label).first
+
+    def choose(self, words: str, option: int) -> None:
+        """Pick the option at a place of a list."""
+        self.control(words).locator("select").select_option(index=option)
+
+    def slide(self, words: str, *keys: str) -> None:
+        """Take a slider's first handle and press keys."""
+        self.control(words).locator(".noUi-handle").first.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def press(self, words: str) -> None:
+        """Click a button."""
+        self.root.get_by_role("button", name=words).click()
+
+    def picture(self) -> str:
+        """A digest of the picture's bytes."""
+        return str(self.page.evaluate(_BYTES, self.root.locator("> .widget-box > img").element_handle()))
+
+    def texts(self) -> list[str]:
+        """The status line, and what stands below it."""
+        return [str(one.inner_text()) for one in self.root.locator("> .widget-html").all()]
+
+    @property
+    def status(self) -> str:
+        """The status line."""
+        return self.texts()[0]
+
+    @contextlib.contextmanager
+    def changes(self, *, timeout_s: float = 20.0) -> Iterator[None]:
+        """Hold that what is done in the block changes the picture's bytes, and wait for the status line after it."""
+        picture, status = self.picture(), self.status
+        yield
+        wait_until(lambda: self.picture() != picture, f"the picture did not change; {status}", timeout_s=timeout_s)
+        wait_until(lambda: self.status.endswith(" ms)"), f"the status says {self.status}", timeout_s=timeout_s)
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str, *, timeout_s: float = 20.0) -> None:
+    """Ask every twentieth of a second until it holds; AssertionError with ``otherwise`` where it never does."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 def errors(cells: list[dict[str, Any]]) -> list[str]:
@@ -105,7 +200,7 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
     log = (home / "lab.log").open("wb")
     environment = {
         **os.environ, "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_DATA_DIR": str(home),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "PYTHONPATH": str(ROOT),  # kernels import this checkout
     }  # fmt: skip
     server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     url = f"http://127.0.0.1:{port}"
