@@ -50,6 +50,7 @@ class Reporter:
         if self._progress is not None:
             if error is None:
                 self._finish()
+            self._progress.refresh()  # in a notebook stopping draws nothing
             self._progress.stop()
             self._progress = None
 

@@ -79,6 +79,7 @@ def test_dots_lines_and_numbers_are_those_of_the_frame(reports: dict[str, Divers
     dots = [line for line in ax.get_lines() if line.get_marker() == "o" and line.get_markerfacecolor() != "none"]
     assert [line.get_xdata()[0] for line in dots] == part["equal_value"].tolist()
     assert {to_hex(line.get_color()) for line in dots} == {PALETTE[0].lower()}
+    assert ax.get_xlim()[1] >= 1.05 * max(x for line in ax.get_lines() for x in line.get_xdata()), "a dot may be cut"
     spans = [tuple(line.get_xdata()) for line in ax.get_lines() if len(line.get_xdata()) == 2]
     for row in part.itertuples():
         assert (row.equal_low, row.equal_high) in spans

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
 from tdlab.evolution.replay import CachedCandidates, cached_candidates, replay
-from tdlab.panels import TuningPanel, tune_evolution
+from tdlab.panels import Panel, TuningPanel, tune_evolution
 from tdlab.plots import (
     ReplayCanvas,
     compute_acceptance,
@@ -92,6 +93,49 @@ def test_a_fault_while_turning_is_shown_and_raised(panel: TuningPanel) -> None:
         panel.controls["mode_threshold"].value = 1.5
     assert "ConfigError" in panel.status
     assert panel.png == picture, "the last good picture stays"
+
+
+# --- what every panel does
+
+
+def test_slow_work_says_that_it_is_under_way_and_can_be_started_once() -> None:
+    import ipywidgets as widgets
+
+    seen: list[tuple[str, bool]] = []
+
+    def compute(number: int) -> int:
+        seen.append((panel.status, button.disabled))
+        return 10 // number
+
+    panel = Panel({"number": widgets.IntText(value=5)}, compute=compute, paint=drawn, describe=str, slow=True)
+    (button,) = (child for child in panel.widget.children if isinstance(child, widgets.Button))
+    assert panel.png == b""
+    button.click()
+    assert "working …" in seen[0][0]
+    assert seen[0][1], "the button can be pressed while it works"
+    assert "2  (" in panel.status
+    assert not button.disabled
+    panel.controls["number"].value = 0
+    with pytest.raises(ZeroDivisionError):
+        panel.refresh()
+    assert "ZeroDivisionError" in panel.status
+    assert not button.disabled
+
+
+def test_a_picture_shrinks_by_a_third_at_most_and_is_never_blown_up() -> None:
+    import ipywidgets as widgets
+
+    panel = Panel({"number": widgets.IntText(value=5)}, compute=lambda number: number, paint=drawn)
+    width = int.from_bytes(panel.png[16:20])
+    (image,) = next(child for child in panel.widget.children if type(child) is widgets.Box).children
+    assert image.layout.min_width == f"{width * 2 // 3}px"
+    assert (image.layout.max_width, image.layout.align_self) == ("100%", "flex-start")
+
+
+def drawn(number: int) -> Figure:
+    figure = Figure(figsize=(4, 2))
+    figure.text(0.5, 0.5, str(number))
+    return figure
 
 
 # --- the figures of a replay

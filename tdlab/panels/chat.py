@@ -41,7 +41,7 @@ def _bubble(message: Message) -> str:
     for call in message.tool_calls:
         arguments = json.dumps(call.arguments, ensure_ascii=False) if call.malformed is None else call.malformed
         shown.append(
-            f'<div><code style="white-space:pre-wrap;overflow-wrap:anywhere">'
+            f'<div><code style="background:none;padding:0;white-space:pre-wrap;overflow-wrap:anywhere">'
             f"{_text(call.name)}({_text(arguments)})</code></div>"
         )
     name += " (error)" if message.is_error else ""

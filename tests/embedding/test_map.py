@@ -216,6 +216,21 @@ def test_members_are_as_like_as_promised_and_in_one_clump(found: TrajectoryMap, 
 # --- the panel
 
 
+def test_only_collapses_of_shown_points_are_numbered(found: TrajectoryMap) -> None:
+    clumps = collapses(found, likeness=0.9)
+    panel = map_panel(found, collapses=clumps)
+
+    def numbered() -> set[str]:
+        return {text.get_text() for text in panel._figure(panel._view(**panel.values)).axes[0].texts}
+
+    assert numbered() == {str(number) for number in clumps["clump"].head(12)}
+    panel.controls["dataset"].value = "run"
+    there = set(found.frame.index[found.frame["dataset"] == "run"])
+    expected = {str(c.clump) for c in clumps.itertuples() if there & set(c.members)}
+    assert numbered() == expected
+    assert len(expected) < len(clumps)
+
+
 def test_a_point_opens_its_trajectory(found: TrajectoryMap) -> None:
     panel = map_panel(found, collapses=collapses(found, likeness=0.9))
     before = panel.png

@@ -10,7 +10,7 @@ import pytest
 import tdlab
 from tdlab.errors import TdlabError
 from tdlab.panels import BlueprintPanel, ConversationPanel, RolloutPanel, chat_html
-from tdlab.panels.rollouts import REHEARSED
+from tdlab.panels.rollouts import REHEARSED, make_rollouts
 from tdlab.records import Message, ToolCall, Trajectory
 from tdlab.store import open_run
 from tests.jobs import small_pool
@@ -69,8 +69,11 @@ def test_the_blueprint_panel_follows_its_controls() -> None:
 def test_the_rollout_panel_makes_a_run_and_finds_it_again(tmp_path: Path) -> None:
     panel = RolloutPanel(small_pool(), tmp_path)
     assert panel.png == b""
+    named = [panel.controls[name] for name in ("model", "base_url", "budget_tokens")]
+    assert [control.disabled for control in named] == [True, True, True], "the script has no use for them"
     panel.controls["target"].value = 4
     panel.controls["backend"].value = REHEARSED
+    assert [control.disabled for control in named] == [True, True, False]
     panel.refresh()
     assert panel.result is not None
     assert panel.result.counts().accepted == 4
@@ -91,10 +94,20 @@ def test_the_rollout_panel_makes_a_run_and_finds_it_again(tmp_path: Path) -> Non
 def test_a_server_without_a_model_is_explained_in_the_panel_and_raised(tmp_path: Path) -> None:
     panel = RolloutPanel(small_pool(), tmp_path)
     panel.controls["backend"].value = panel.controls["backend"].options[-1]
+    assert not panel.controls["model"].disabled
     with pytest.raises(TdlabError, match="no model plays"):
         panel.refresh()
     assert "no model plays" in panel.status
     assert "#b00020" in panel.status
+    assert len(panel.status) < 500, "the whole config is no help"
+
+
+def test_runs_of_two_pools_lie_apart(tmp_path: Path) -> None:
+    one, other = small_pool(), tdlab.ToolPool.bundled().subset(services=["hearthwren_rooms", "mothwing_returns"])
+    made = [make_rollouts(pool, tmp_path, target=2) for pool in (one, other)]
+    assert made[0].path != made[1].path
+    for run in made:
+        run.close()
 
 
 def test_a_rejected_rollout_shows_why(tmp_path: Path) -> None:

@@ -75,3 +75,47 @@ def test_spending_is_drawn_by_role() -> None:
     ax = plot_spending(pd.DataFrame(rows))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["user", "assistant"]
     assert sum(bar.get_width() for bar in ax.patches) == 14.0
+
+
+def test_every_violation_is_told_in_full_and_inside_the_figure() -> None:
+    made = found()
+    wrong = made.blueprint.model_copy(update={"steps": made.blueprint.steps[::-1]})
+    figure = plot_blueprint(wrong, made.tools)
+    ax = figure.axes[0]
+    told = next(text for text in ax.texts if "which does not come before it" in text.get_text())
+    words = " ".join(told.get_text().split())
+    steps = compute_steps(wrong, made.tools)
+    for step, violation in zip(steps["step"], steps["violation"], strict=True):
+        assert not violation or f"{step}: {violation}" in words
+    figure.draw_without_rendering()
+    box, room = told.get_window_extent(), figure.bbox
+    assert (box.x0, box.y0) >= (room.x0, room.y0)
+    assert box.x1 <= room.x1, "the words run out of the figure"
+
+
+def test_a_plan_is_laid_out_alike_in_whatever_order_it_is_listed() -> None:
+    made = found()
+    wrong = made.blueprint.model_copy(update={"steps": made.blueprint.steps[::-1]})
+    columns = [
+        dict(zip(frame["step"], frame["column"], strict=True))
+        for frame in (compute_steps(made.blueprint, made.tools), compute_steps(wrong, made.tools))
+    ]
+    assert columns[0] == columns[1]
+    first, second = made.blueprint.steps[:2]
+    circle = (first.model_copy(update={"after": (second.id,)}), second.model_copy(update={"after": (first.id,)}))
+    turning = made.blueprint.model_copy(update={"steps": (*circle, *made.blueprint.steps[2:])})
+    steps = compute_steps(turning, made.tools)
+    assert steps["violation"].iloc[0]
+    assert figure_png(plot_blueprint(turning, made.tools)).startswith(b"\x89PNG")
+
+
+def test_long_names_of_steps_are_broken_not_drawn_over_their_neighbours() -> None:
+    made = found()
+    steps, edges = compute_steps(made.blueprint, made.tools), compute_edges(made.blueprint)
+    steps["label"] = "calculate_the_$monthly_instalments_for_a_customer_" + "x" * 60
+    figure = plot_dag(steps, edges).figure
+    lines = [text.get_text().split("\n") for text in figure.axes[0].texts if "\n" in text.get_text()]
+    assert len(lines) == len(steps)
+    assert all(len(line.replace("\\$", "$")) <= 15 for step in lines for line in step)
+    assert all(step[-1].endswith("…") for step in lines)
+    assert figure_png(figure).startswith(b"\x89PNG")

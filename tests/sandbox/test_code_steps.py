@@ -76,6 +76,14 @@ def clean(runner: CodeRunner) -> list[Coded]:
     return [played(blueprint, runner) for _, blueprint in coded_blueprints(PLAYED)]
 
 
+def test_a_short_limit_holds_for_programs_and_not_for_the_probes_of_the_jail(bubblewrap: SandboxConfig) -> None:
+    with CodeRunner(bubblewrap.model_copy(update={"backend": "auto", "wall_s": 0.05})) as short:
+        began = time.monotonic()
+        output = short.run({"language": "python", "code": "import time\ntime.sleep(15)"})
+        assert output.status == "timeout"
+        assert time.monotonic() - began < 10
+
+
 # ---------------------------------------------------------------------------------------------------------- one by one
 
 

@@ -119,6 +119,9 @@ def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
     spent = run.metrics()["teacher"]
     assert told.tokens == pytest.approx(spent["tokens"], rel=0.1)
     assert told.money == pytest.approx(spent["money"], rel=0.1)
+    frame = told.to_frame()
+    assert sorted(frame["role"]) == ["assistant", "user", "writer"]
+    assert (frame["calls"].sum(), frame["money"].sum()) == (told.calls, pytest.approx(told.money))
     run.close()
 
 
