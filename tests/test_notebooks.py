@@ -29,7 +29,8 @@ def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path: Path, tmp_path: Path) -> None:
+def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel runs elsewhere, and shall import this checkout
     place = tmp_path / "notebooks"
     place.mkdir()
     copy = Path(shutil.copy(path, place))
