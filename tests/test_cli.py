@@ -146,6 +146,8 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
 
 def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -> None:
     assert command("show", "run", made)[1] == command("show", "--run", made)[1]
+    status, _, err = command("show", made)
+    assert (status, f"`tdlab show run {made}`" in " ".join(err.split())) == (2, True), err
 
 
 @pytest.mark.parametrize(

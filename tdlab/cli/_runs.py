@@ -119,11 +119,12 @@ def show(
     from tdlab.store import open_run
 
     if noun not in _NOUNS:
-        close = difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4)
+        close = difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4) if not Path(noun).is_dir() else []
+        place = f" {noun}" if Path(noun).is_dir() else ""
         raise ConfigError(
             f"there is nothing called {noun!r} to show",
             expected=", ".join(_NOUNS),
-            do=f"did you mean {close[0]!r}?" if close else "`tdlab show run` shows the run",
+            do=f"did you mean {close[0]!r}?" if close else f"`tdlab show run{place}` shows the run",
         )
     kind = _NOUNS[noun]
     console = Console()
