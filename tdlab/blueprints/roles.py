@@ -33,9 +33,13 @@ def per_tool(function: Callable[Concatenate[Tool, _P], _T]) -> Callable[Concaten
     @wraps(function)
     def remembered(tool: Tool, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         place: Hashable = (id(tool), *args) if args else id(tool)
-        found = kept.get(place)
-        if found is not None and found[0] is tool:
-            return found[1]
+        try:
+            held, answer = kept[place]
+        except KeyError:
+            pass
+        else:
+            if held is tool:
+                return answer
         made = function(tool, *args, **kwargs)
         if len(kept) >= _KEPT:
             kept.clear()
