@@ -200,7 +200,8 @@ def memory(options: argparse.Namespace) -> None:
     """Resident memory and the blocks that Python holds, at ten points of rollouts played in many threads.
 
     Blocks tell whether objects pile up. Resident memory also holds what the C library keeps of freed memory, in a heap
-    for every few threads (``MALLOC_ARENA_MAX=1`` in the environment leaves it one heap).
+    for every few threads: ``MALLOC_ARENA_MAX=1`` in the environment leaves it one heap, and with
+    ``MALLOC_MMAP_THRESHOLD_=65536`` large blocks go back to the system at once.
     """
     from concurrent.futures import ThreadPoolExecutor
 
