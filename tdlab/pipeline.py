@@ -20,7 +20,7 @@ from tdlab.blueprints import MUTATIONS
 from tdlab.clusters import Mined, mine
 from tdlab.clusters.returns import Returns
 from tdlab.config import RunConfig
-from tdlab.diversity import DiversityMeter, Features
+from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
 from tdlab.errors import ConfigError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Progress, Studio, Threads, estimate_spending, evolve
 from tdlab.plots import plot_run, save_figure
@@ -359,8 +359,7 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
     config = store.config
     tools = {tool.key: tool for tool in store.tools()}
     features = (Features.model_validate(values) for _, _, values in store.features(accepted=True))
-    categories = len({d for cluster in store.clusters() for d in cluster.domains})
-    report = DiversityMeter(features, domain_categories=categories).report(seed=config.seed, tools=tools)
+    report = DiversityMeter(features).report(seed=config.seed, tools=tools, categories=taxonomy_domains())
     counts = store.counts()
     return {
         "config": config.digest,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
+    "counted",
     "plain",
     "show_blueprint",
     "show_cluster",
@@ -49,6 +50,12 @@ def plain(text: str, *, most: int = 0) -> str:
     return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in the plural, but for one: 1 generation, 2,000 trajectories."""
+    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
 def _visible(character: str, kept: str) -> str:
     if character in kept or unicodedata.category(character) not in _UNSEEN:
         return character
@@ -73,7 +80,10 @@ def show_run(run: Run) -> RenderableType:
         ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
         ("code steps", _code_steps(run)),
-        ("trajectories", f"{counts.accepted} verified, {counts.rejected} rejected, {counts.generations} generations"),
+        (
+            "trajectories",
+            f"{counts.accepted} verified, {counts.rejected} rejected, {counted(counts.generations, 'generation')}",
+        ),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
     parts: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
@@ -363,6 +373,8 @@ def show_generation(
 ) -> RenderableType:
     """A generation: its gauges against their thresholds, what was drawn with them, and what became of each offspring.
 
+    The ceiling of a gauge counts the domains that the run's clusters reach, as steering leads no further; the one in a
+    run's report counts the taxonomy's (37).
     ``candidates`` are the generation's, in order. Gains are what the set of N would gain, times N + 1: bits of H_dom,
     bits of steering H_mode, CAC less the mean.
     """
@@ -409,7 +421,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
 
     youngest = line[0]
     name = youngest.trajectory.id if youngest.trajectory else "(never played)"
-    tree = Tree(Text(f"Trajectory {name}: {len(line)} generation{'s' if len(line) > 1 else ''} of plans", style="bold"))
+    tree = Tree(Text(f"Trajectory {name}: {counted(len(line), 'generation')} of plans", style="bold"))
     for candidate in reversed(line):
         lineage, blueprint = candidate.lineage, candidate.blueprint
         plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import tdlab
 from tdlab.cli import main
 from tdlab.records import BusinessCluster
+from tdlab.show import counted
 from tests.jobs import in_process, small_pool_file
 
 Tdlab = Callable[..., tuple[int, str, str]]
@@ -206,6 +208,39 @@ def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> 
     assert whole == file
     assert whole["trajectories"] == TARGET
     assert "H_dom" in command("profile", made)[1]
+
+
+def test_profile_finds_the_numbers_that_the_run_tells(command: Tdlab, made: Path) -> None:
+    """All of them, the ceiling of H_dom too: over the taxonomy's 36 domains and "other", whatever the pool reaches."""
+    told = json.loads((made / "metrics.json").read_text(encoding="utf-8"))["diversity"]
+    found = json.loads(command("profile", made, "--json")[1])[str(made)]
+    assert told["domain"]["categories"] == found["domain"]["categories"] == 37
+    for metric in ("domain", "tool_sequence", "signature", "trigrams"):
+        for field in ("value", "n", "k", "ceiling", "normalised", "miller_madow", "chao_shen", "low", "high"):
+            assert told[metric][field] == found[metric][field], (metric, field)
+
+
+def test_names_of_files_may_hold_any_bytes_and_a_file_named_twice_counts_once(command: Tdlab, tmp_path: Path) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "half \ud800 name", "arguments": "{}"}}
+    line = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "tool_calls": [call]}]}
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff.jsonl"))
+    odd.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    status, out, err = command("profile", odd, odd, "--json", "--figure", tmp_path / "figure")
+    assert status == 0, err
+    assert [name.endswith("/odd\\xff.jsonl") for name in json.loads(out)] == [True]
+    assert err.count("odd\\xff.jsonl: 1 trajectory, format openai") == 1
+    assert err.count("named more than once, read once") == 1
+    assert (tmp_path / "figure.png").stat().st_size
+    status, out, err = command("map", odd, odd, "--figure", tmp_path / "map")
+    assert status == 0, err
+    assert (tmp_path / "map.png").stat().st_size
+
+
+def test_one_is_no_plural(command: Tdlab, made: Path) -> None:
+    assert " rejected, 1 generation " in command("show", "run", "-r", made)[1]
+    assert (counted(1, "trajectory"), counted(2000, "trajectory"), counted(0, "generation")) == (
+        "1 trajectory", "2,000 trajectories", "0 generations",
+    )  # fmt: skip
 
 
 def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -111,6 +112,16 @@ def test_any_number_of_datasets_is_one_figure_of_the_same_bytes(
         assert [len(ax.get_yticks()) for ax in plot_datasets(some).axes] == [number] * 5
     first, again = (save_figure(plot_datasets(reports), tmp_path / name) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+def test_long_names_are_shown_within_the_figure_by_their_ends(reports: dict[str, DiversityReport]) -> None:
+    names = [f"runs/of/a/long/evening/{'W' * 40}/set-{n}.jsonl" for n in range(2)]
+    figure = plot_datasets(dict.fromkeys(names, reports["large"]))
+    FigureCanvasAgg(figure).draw()
+    for ax in figure.axes:
+        ticks = ax.get_yticklabels()
+        assert [tick.get_text().endswith(f"/set-{n}.jsonl") for n, tick in enumerate(ticks)] == [True, True]
+        assert min(tick.get_window_extent().x0 for tick in ticks) >= 0.0
 
 
 # --- the map

@@ -27,7 +27,7 @@ def ablate(
     """Compare evolved, random, quantity, no evolution and each gauge off, at equal N over seeds."""
     from tdlab.ablation import ablate as compare
     from tdlab.config import RunConfig
-    from tdlab.evolution.ablation import ARMS, as_markdown
+    from tdlab.evolution.ablation import ARMS
 
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
     changes |= {name: value for name, value in {"target": target, "pool": pool}.items() if value is not None}
@@ -38,5 +38,5 @@ def ablate(
     except KeyboardInterrupt:
         say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
-    say(as_markdown(found.table))
+    say((found.path / "ablation.md").read_text(encoding="utf-8"))
     say("\n".join(str(out / name) for name in ("ablation.csv", "ablation_cells.csv", "ablation.md", "ablation.png")))

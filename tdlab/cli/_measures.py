@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,12 +40,11 @@ def profile(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
     """Measure the diversity of any trajectory files, several at equal N."""
-    from tdlab.diversity import compare
-    from tdlab.pool import Taxonomy
+    from tdlab.diversity import compare, taxonomy_domains
     from tdlab.show import show_report
 
-    sets = _read(files, format_)
-    found = compare(sets, seed=seed, categories=len(Taxonomy.bundled()) + 1, rarefy_to=equal_n)
+    sets = _read(_each_once(files), format_)
+    found = compare(sets, seed=seed, categories=taxonomy_domains(), rarefy_to=equal_n)
     reports = {name: report.model_dump(mode="json") for name, report in found.items()}
     if as_json:
         typer.echo(json.dumps(reports, indent=2, sort_keys=True))
@@ -71,8 +71,9 @@ def map_(
     """Map any trajectory files: holes and collapses named, the picture with --figure."""
     from tdlab.embedding import collapses, holes, map_trajectories
 
+    files = _each_once(files)
     streams = _read([file for file in files if not _is_run(file)], format_)
-    sets = {str(file): file if _is_run(file) else streams[str(file)] for file in files}
+    sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
     found = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
     clumps, missing = collapses(found, likeness=likeness), holes(found.frame)
     if as_json:
@@ -100,6 +101,7 @@ def map_(
 def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
     """Each file as a stream by its name, what is broken in it told on stderr."""
     from tdlab.pool import Taxonomy
+    from tdlab.show import counted
     from tdlab.store.formats import scan_trajectories
 
     classify = Taxonomy.bundled().classify
@@ -107,13 +109,25 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
     for file in files:
         path = file / "dataset.jsonl" if _is_run(file) else file
         found = scan_trajectories(path, format=format_, classify=classify)
-        sets[str(file)] = found
+        sets[_name(file)] = found
         for problem in found.problems[:_TOLD]:
             say(str(problem), err=True)
         if len(found.problems) > _TOLD:
-            say(f"{file}: and {len(found.problems) - _TOLD} more problems", err=True)
-        say(f"{file}: {len(found.trajectories)} trajectories, format {found.format}", err=True)
+            say(f"{_name(file)}: and {counted(len(found.problems) - _TOLD, 'more problem')}", err=True)
+        say(f"{_name(file)}: {counted(len(found.trajectories), 'trajectory')}, format {found.format}", err=True)
     return sets
+
+
+def _each_once(files: Sequence[Path]) -> list[Path]:
+    """The files without those that were named before, which is said."""
+    for file in {file: None for place, file in enumerate(files) if file in files[:place]}:
+        say(f"{_name(file)}: named more than once, read once", err=True)
+    return list(dict.fromkeys(files))
+
+
+def _name(file: Path) -> str:
+    """A file's name as text; bytes of it that are no UTF-8 are written as escapes."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def _is_run(file: Path) -> bool:

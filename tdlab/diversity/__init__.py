@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from tdlab.diversity._profile import compare, measure, profile
 from tdlab.diversity.complexity import CacWeights, Complexity, cac
-from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass
+from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass, taxonomy_domains
 from tdlab.diversity.entropy import (
     Counts,
     EntropySummary,
@@ -103,6 +103,7 @@ __all__ = [
     "sample_coverage",
     "signature",
     "summarise",
+    "taxonomy_domains",
     "tool_sequence",
     "trigrams",
     "utterance",

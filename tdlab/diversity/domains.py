@@ -7,15 +7,34 @@ ours; the paper's is not published.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from tdlab.diversity._calls import PlayedCall, played, service_of
+from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Tool, Trajectory
 
-__all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of"]
+__all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of", "number_of_domains", "taxonomy_domains"]
 
 UNKNOWN_DOMAIN = "other"
 """Where the mass of an unknown service goes; the id of the taxonomy's own unknown domain."""
+
+
+@lru_cache(maxsize=1)
+def taxonomy_domains() -> frozenset[str]:
+    """Every domain that the bundled taxonomy can place a service in: its 36, and `UNKNOWN_DOMAIN`; 37 in all."""
+    return frozenset({*Taxonomy.bundled().ids, UNKNOWN_DOMAIN})
+
+
+def number_of_domains(categories: int | Collection[str] | None, seen: Iterable[str]) -> int | None:
+    """How many domains there are, for the ceiling of H_dom; None where that is not known.
+
+    ``categories`` is that number, or the domains themselves, such as `taxonomy_domains`: then those that were ``seen``
+    besides (a pool's or a file's own) count as well.
+    """
+    if categories is None or isinstance(categories, int):
+        return categories
+    return len({*categories, *seen})
 
 
 def domain_mass(trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains]) -> Domains:

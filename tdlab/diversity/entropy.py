@@ -124,6 +124,7 @@ class Prepared:
     """Counts made ready by `prepare`: positive ``masses``, ``units`` (trajectories), (trajectory, category) ``pairs``.
 
     ``lonely`` is the mass of categories that one trajectory alone has, ``whole`` says that all masses are whole.
+    ``met`` is in how many trajectories each category was met; None for plain counts, where a trajectory is a draw.
     """
 
     masses: list[float]
@@ -132,6 +133,7 @@ class Prepared:
     lonely: float
     whole: bool
     split: SplitCounts | None
+    met: list[float] | None = None
 
     @cached_property
     def total(self) -> float:
@@ -160,7 +162,7 @@ def prepare(counts: Counts) -> Prepared:
         totals = counts.totals()
         masses = [float(m) for m in totals]
         lonely = math.fsum(m for m, times in zip(masses, met, strict=True) if times == 1)
-        return Prepared(masses, int(counts.units.sum()), int(met.sum()), lonely, False, counts)
+        return Prepared(masses, int(counts.units.sum()), int(met.sum()), lonely, False, counts, met.tolist())
     values = counts.values() if isinstance(counts, Mapping) else counts
     masses = [mass for value in values if (mass := _mass(value)) > 0]
     whole = all(m.is_integer() for m in masses)
@@ -234,7 +236,9 @@ def chao_shen(counts: Counts) -> float:
     """Coverage-adjusted Horvitz-Thompson estimate of the entropy, in bits (Chao and Shen 2003).
 
     With C the `coverage` and q = C p: H = - sum q log2 q / (1 - (1 - q)^N). Where every category was met by one
-    trajectory alone C would be 0; then 1 / N is taken, as is usual. Reaches further than Miller-Madow.
+    trajectory alone C would be 0; then 1 / N is taken, as is usual. Reaches further than Miller-Madow. What is divided
+    by is the chance that a category is met at all. For `SplitCounts` that is ours: 1 - (1 - C t / N)^N for a category
+    met in t of N trajectories, since a trajectory with a small mass of it meets it as surely as one with a large mass.
     """
     table = prepare(counts)
     if len(table.masses) < 2:
@@ -243,11 +247,12 @@ def chao_shen(counts: Counts) -> float:
     seen = 1.0 - table.lonely / total
     if seen <= 1e-12:
         seen = 1.0 / max(total, 1.0)
+    met, draws = (table.masses, total) if table.met is None else (table.met, float(table.units))
     terms = []
-    for mass in table.masses:
-        q = seen * mass / total
+    for mass, times in zip(table.masses, met, strict=True):
+        q, chance = seen * mass / total, seen * times / draws
         if 0.0 < q < 1.0:
-            terms.append(-q * math.log2(q) / -math.expm1(total * math.log1p(-q)))
+            terms.append(-q * math.log2(q) / (-math.expm1(draws * math.log1p(-chance)) if chance < 1.0 else 1.0))
     return math.fsum(terms)
 
 
@@ -357,7 +362,8 @@ class EntropySummary(Record):
     that is known. ``ceiling`` is min(log2 max(n, trajectory-category pairs), log2 categories) and ``normalised`` is
     value / ceiling, 0 where the ceiling is 0. ``coverage`` is Good-Turing's. ``low`` and ``high`` bound the ``level``
     interval of `bootstrap_interval`. ``rarefied`` with its interval is None where there are fewer than ``rarefied_to``
-    trajectories. ``covered`` is the value at the sample coverage ``covered_to``, reached at ``covered_size`` draws (see
+    trajectories. ``miller_madow`` and ``chao_shen`` are cut to log2 ``categories`` where that is known, as no set can
+    have more. ``covered`` is the value at the sample coverage ``covered_to``, reached at ``covered_size`` draws (see
     `tdlab.diversity.at_coverage`), None where that is out of reach.
     """
 
@@ -392,9 +398,19 @@ def summarise(
     replicates: int = 1000,
     level: float = 0.95,
 ) -> EntropySummary:
-    """Every estimate of this module for ``counts``; ``rarefy_to`` names the common size to rarefy to."""
+    """Every estimate of this module for ``counts``; ``rarefy_to`` names the common size to rarefy to.
+
+    ``categories`` is the number of categories there are; ConfigError where more than that were seen.
+    """
     table = prepare(counts)
     value = table.entropy
+    if categories is not None and categories < len(table.masses):
+        raise ConfigError(
+            f"{len(table.masses)} categories seen of {categories} that there are",
+            expected="at least as many as were seen",
+            do="count those that the set has besides, or leave `categories` out",
+        )
+    most = math.inf if categories is None else math.log2(max(categories, 1))
     top = max(ceiling(max(table.pairs, table.n), categories), 0.0)
     low, high = bootstrap_interval(table, seed=seed, replicates=replicates, level=level)
     rarefied = rarefied_low = rarefied_high = None
@@ -413,8 +429,8 @@ def summarise(
         categories=categories,
         ceiling=top,
         normalised=min(value / top, 1.0) if top > 0 else 0.0,
-        miller_madow=miller_madow(table),
-        chao_shen=chao_shen(table),
+        miller_madow=min(miller_madow(table), max(most, value)),
+        chao_shen=min(chao_shen(table), max(most, value)),
         coverage=coverage(table),
         low=low,
         high=max(min(high, top), value),

@@ -8,13 +8,13 @@ gauges equal a recount exactly. `DiversityMeter.report` is the full statement of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from tdlab.diversity._calls import played
 from tdlab.diversity._tally import ONE, Tally, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, traced
-from tdlab.diversity.domains import domain_mass_of
+from tdlab.diversity.domains import domain_mass_of, number_of_domains
 from tdlab.diversity.entropy import Prepared, ceiling
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS, Trigram, signature_of, tool_sequence, trigrams
 from tdlab.diversity.report import Coverage, DiversityReport, build_report, metric_counts
@@ -98,7 +98,8 @@ class Gain(NamedTuple):
 class DiversityMeter:
     """Counts of a growing set (or of a sliding window of it, with `remove`). The order of additions has no influence.
 
-    ``domain_categories`` is the number of domains in the taxonomy, for the ceiling of H_dom; unknown, it is log2 N.
+    ``domain_categories`` is the number of domains there are, for the ceiling of H_dom; unknown, it is log2 N. Steering
+    counts those that the run's clusters reach, since no move leads beyond them; a report counts the taxonomy's.
     """
 
     def __init__(self, features: Iterable[Features] = (), *, domain_categories: int | None = None) -> None:
@@ -216,7 +217,7 @@ class DiversityMeter:
         self,
         *,
         seed: int = 0,
-        categories: int | None = None,
+        categories: int | Collection[str] | None = None,
         tools: Mapping[str, Tool] | None = None,
         dependencies: Iterable[Dependency] | None = None,
         rarefy_to: int | None = None,
@@ -226,9 +227,10 @@ class DiversityMeter:
     ) -> DiversityReport:
         """The whole statement: every metric with N, K, ceiling, corrections, interval and rarefied value.
 
-        ``categories`` is the number of domains there are (default: that of the meter), ``tools`` and ``dependencies``
-        the pool that coverage is measured against, ``rarefy_to`` the common number of trajectories, ``cover_to`` the
-        common sample coverage of each entropy by name. Intervals redraw whole trajectories ``replicates`` times, from
+        ``categories`` is the number of domains there are, or their names (`taxonomy_domains`: 37), to which those that
+        the set has besides are added; by default it is the meter's number. ``tools`` and ``dependencies`` are the pool
+        that coverage is measured against, ``rarefy_to`` the common number of trajectories, ``cover_to`` the common
+        sample coverage of each entropy by name. Intervals redraw whole trajectories ``replicates`` times, from
         ``seed``.
         """
         return build_report(
@@ -243,7 +245,9 @@ class DiversityMeter:
                 flows=self._flows,
                 dependencies=dependencies,
             ),
-            categories=self.domain_categories if categories is None else categories,
+            categories=number_of_domains(
+                self.domain_categories if categories is None else categories, map(str, self._domain.masses)
+            ),
             seed=seed,
             rarefy_to=rarefy_to,
             cover_to=cover_to,

@@ -124,7 +124,8 @@ def map_trajectories(
             rows.append({"dataset": name, "generation": generation, **_row(trajectory, one)})
     content = hashlib.sha256()
     for text, one in zip(texts, features, strict=True):
-        content.update(text.encode("utf-8", "surrogatepass") + b"\0" + canonical_json(one).encode())
+        content.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        content.update(canonical_json(one).encode("utf-8", "surrogatepass"))
     vectors: Array | None = None
     if encoder is not None and by != "structure":
         vectors = _vectors(texts, features, by, encoder, dimensions, seed)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.config import RunConfig
-from tdlab.diversity import Features
+from tdlab.diversity import Features, taxonomy_domains
 from tdlab.diversity.entropy import Prepared, ceiling, rarefied_entropy
 from tdlab.diversity.metrics import DiversityMeter
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS
@@ -75,7 +75,10 @@ class Cell(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a cell's run came to, before a common N is known. ``cac`` holds the CAC of each trajectory kept."""
+    """What a cell's run came to, before a common N is known. ``cac`` holds the CAC of each trajectory kept.
+
+    ``categories`` is the number of domains there are: the taxonomy's with "other" (37), and the clusters' own besides.
+    """
 
     cell: str
     status: str
@@ -129,7 +132,7 @@ def measure_run(store: RunStore, *, cell: str) -> Measured:
         tried=tried,
         played=played,
         verified=verified,
-        categories=len({domain for cluster in store.clusters() for domain in cluster.domains}),
+        categories=len(taxonomy_domains().union(*(cluster.domains for cluster in store.clusters()))),
         counts=meter.counts(),
         cac=tuple(cac),
     )
@@ -169,10 +172,10 @@ def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame
     """One row a metric and arm, pooled over seeds; takes `tabulate`.
 
     Columns: ``metric``, ``arm``, ``mean`` with its 95 % interval ``low`` to ``high`` (missing for one seed; cut to
-    [0, ceiling], as nothing lies beyond),
-    ``ceiling`` and ``share`` (mean / ceiling), ``n``, ``seeds``, ``ratio`` to the baseline's cell of the same seed
-    with ``ratio_low`` and ``ratio_high``, and ``apart``: whether the interval and the baseline's do not overlap. The
-    last four are missing where the baseline is not among the arms.
+    [0, ceiling], as nothing lies beyond), ``ceiling`` and ``share`` (mean / ceiling; missing for a ceiling of 0),
+    ``n``, ``seeds``, ``ratio`` to the baseline's cell of the same seed (missing for a baseline of 0) with ``ratio_low``
+    and ``ratio_high``, and ``apart``: whether the interval and the baseline's do not overlap. The last four are missing
+    where the baseline is not among the arms.
     """
     import pandas as pd
 
@@ -185,9 +188,14 @@ def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame
             top = _top(part, str(arm))
             mean, low, high = interval(values.to_numpy(), top=top)
             row: dict[str, Any] = {"metric": metric, "arm": arm, "mean": mean, "low": low, "high": high}
-            row |= {"ceiling": top, "share": mean / top, "n": int(part["n"].iloc[0]), "seeds": len(values)}
+            row |= {
+                "ceiling": top,
+                "share": mean / top if top else float("nan"),
+                "n": int(part["n"].iloc[0]),
+                "seeds": len(values),
+            }
             if beside is not None:
-                ratios = (values / by_seed[baseline]).dropna()
+                ratios = (values / by_seed[baseline].replace(0.0, float("nan"))).dropna()
                 row |= dict(zip(("ratio", "ratio_low", "ratio_high"), interval(ratios.to_numpy()), strict=True))
                 known = len(values) > 1 and len(by_seed[baseline]) > 1
                 row["apart"] = bool(low > beside[2] or high < beside[1]) if known else None
@@ -224,17 +232,21 @@ def as_markdown(table: pd.DataFrame, *, titles: Mapping[str, str] = METRICS) -> 
     parts = []
     for metric, part in table.groupby("metric", sort=False):
         first = part.iloc[0]
-        parts.append(f"### {titles[str(metric)]}, N = {first['n']}, {first['seeds']} seeds\n")
+        seeds = f"{first['seeds']} seed" + ("" if first["seeds"] == 1 else "s")
+        parts.append(f"### {titles[str(metric)]}, N = {first['n']}, {seeds}\n")
         parts.append("| arm | mean | 95 % interval | ceiling | share | ratio to random | 95 % interval | apart |")
         parts.append("|---|---:|---:|---:|---:|---:|---:|---|")
         for row in part.to_dict("records"):
             apart = {True: "yes", False: "no"}.get(row["apart"], "")
-            span = f"{_shown(row['low'])} to {_shown(row['high'])}"
-            ratio_span = f"{_shown(row['ratio_low'])} to {_shown(row['ratio_high'])}"
+            span, ratio_span = _span(row["low"], row["high"]), _span(row["ratio_low"], row["ratio_high"])
             cells = [row["arm"], _shown(row["mean"]), span, _shown(row["ceiling"]), _shown(row["share"])]
             parts.append("| " + " | ".join([*cells, _shown(row["ratio"]), ratio_span, apart]) + " |")
         parts.append("")
     return "\n".join(parts)
+
+
+def _span(low: Any, high: Any) -> str:
+    return " to ".join(shown for shown in (_shown(low), _shown(high)) if shown)
 
 
 def _shown(value: Any) -> str:

@@ -120,9 +120,10 @@ class _Past(NamedTuple):
     def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
         """Why the run should stop short of its target; empty while it should go on."""
         if config.budget is not None and self.tried >= config.budget:
-            return f"budget: {self.tried} offspring were tried and {accepted} of them kept"
+            tried = f"{self.tried} offspring {'was' if self.tried == 1 else 'were'} tried"
+            return f"budget: {tried} and {accepted} of them kept"
         if self.dry >= config.dry:
-            return f"dry: no trajectory was accepted in {self.dry} generations in a row"
+            return f"dry: no trajectory was accepted in {self.dry} generation{'s in a row' if self.dry > 1 else ''}"
         return self.plateau.reached()
 
 

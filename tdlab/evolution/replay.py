@@ -177,11 +177,11 @@ def replay(
         if len(kept) >= target:
             stopped = "target"
         elif evolution.budget is not None and tried >= evolution.budget:
-            stopped = f"budget: {tried} offspring were tried and {len(kept)} of them kept"
+            stopped = f"budget: {tried} offspring {'was' if tried == 1 else 'were'} tried and {len(kept)} of them kept"
         elif tried >= len(candidates):
             stopped = f"exhausted: all {tried} candidates were tried and {len(kept)} of them kept"
         elif dry >= evolution.dry:
-            stopped = f"dry: no trajectory was accepted in {dry} generations in a row"
+            stopped = f"dry: no trajectory was accepted in {dry} generation{'s in a row' if dry > 1 else ''}"
         else:
             stopped = plateau.reached()
     return Replay(*_frames(candidates, rows, outcomes), stopped, evolution)

@@ -114,7 +114,8 @@ class Plateau:
             told.append(f"{name} {values[-1]:.4g} of {threshold:.4g}")
         if not told:
             return ""
+        generations = f"{config.patience} generation{'s' * (config.patience != 1)}"
         return (
-            f"plateau: in {config.patience} generations no gauge below its threshold moved by more than "
+            f"plateau: in {generations} no gauge below its threshold moved by more than "
             f"{config.flat:g} ({', '.join(told)}); more would add size, not diversity"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tdlab.diversity import DiversityReport, comparison_frame
@@ -35,6 +35,7 @@ _BESIDE = {  # numbers beside an Axes: column -> (its right edge in points, head
     "miller_madow": (245, "MM", ("miller_madow",)),
     "chao_shen": (268, "CS", ("chao_shen",)),
 }
+_MOST_LETTERS = 34
 _CAPTION = (
     "Dot and line: the value at the common N with its 95 % interval; bar: the ceiling at that N; ring: the whole set,",
     "which does not compare across sizes. K: categories seen. MM, CS: Miller-Madow and Chao-Shen estimates, in bits.",
@@ -131,13 +132,32 @@ def plot_datasets(reports: Mapping[str, DiversityReport]) -> Figure:
         figure = Figure(figsize=(WIDTH, height))
         axes = figure.subplots(len(_METRICS), 1)
         figure.subplots_adjust(
-            left=0.16, right=0.455, top=1 - top / height, bottom=bottom / height, hspace=between / inches
+            left=_LEFT, right=0.455, top=1 - top / height, bottom=bottom / height, hspace=between / inches
         )
         for ax, metric in zip(axes, _METRICS, strict=True):
             plot_comparison(comparison, metric=metric, ax=ax)
+        _fit_names(axes, list(reports))
         for place, words in enumerate(_CAPTION):
             figure.text(0.01, 1 - (0.06 + 0.14 * place) / height, words, fontsize=6.5, va="top", color="0.2")
     return figure
+
+
+_LEFT = 0.16  # share of the width of `plot_datasets` that the names of the datasets have
+
+
+def _fit_names(axes: Iterable[Axes], names: Sequence[str]) -> None:
+    """Cut names that do not fit beside the Axes at their beginning, since those of files differ at the end."""
+    first, *others = axes
+    shown = []
+    for tick, name in zip(first.get_yticklabels(), names, strict=True):
+        rest = name[-_MOST_LETTERS:]
+        tick.set_text(label(name) if rest == name else label("…" + rest[1:]))
+        while tick.get_window_extent().width * 72 / first.figure.dpi > _LEFT * WIDTH * 72 - 8 and len(rest) > 1:
+            rest = rest[1:]
+            tick.set_text(label("…" + rest))
+        shown.append(tick.get_text())
+    for ax in (first, *others):
+        ax.set_yticks(ax.get_yticks(), shown)
 
 
 def _beside(ax: Axes, edge: float, place: float, text: str, **style: Any) -> None:

@@ -19,9 +19,10 @@ _SHOWN = ("domain", "signature", "trigrams", "cac", "verified", "kept")
 
 
 def plot_arms(table: pd.DataFrame, *, metric: str, ax: Axes | None = None) -> Axes:
-    """One metric of an ablation: a dot an arm with its 95 % interval, and the ceiling that N sets as a dashed line.
+    """One metric of an ablation: a dot an arm with its 95 % interval, and the arm's ceiling at that N, dashed.
 
-    Takes `tdlab.evolution.ablation.pool_cells`. The first arm is on top.
+    Arms whose trajectories hold more domains or trigrams each have a higher ceiling. Takes
+    `tdlab.evolution.ablation.pool_cells`. The first arm is on top.
     """
     ax = new_axes(ax)
     part = table[table["metric"] == metric]
@@ -30,9 +31,9 @@ def plot_arms(table: pd.DataFrame, *, metric: str, ax: Axes | None = None) -> Ax
         colour = _ARM_COLOURS.get(row["arm"], PALETTE[2])
         ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.2, solid_capstyle="butt")
         ax.plot([row["mean"]], [place], color=colour, marker="o", markersize=4, linestyle="none")
-    top = part["ceiling"].max()
-    if top == top:  # CAC has none
-        ax.axvline(top, color="0.4", linewidth=0.8, linestyle="--")
+        if row["ceiling"] == row["ceiling"]:  # CAC has none
+            ends = [place - 0.5, place + 0.5]
+            ax.plot([row["ceiling"]] * 2, ends, color="0.4", linewidth=0.8, linestyle="--", label="ceiling")
     ax.set_yticks(places, [label(arm.replace("_", " ").replace("cac", "CAC")) for arm in part["arm"]])
     ax.set(ylim=(0.4, len(part) + 0.6), title=METRICS[metric])
     ax.margins(x=0.08)
@@ -59,7 +60,7 @@ def plot_ablation(table: pd.DataFrame, *, margin: str = "") -> Figure:
         for ax in axes[:, 1:].flat:
             ax.set_yticklabels([])
         seeds = f"{first['seeds']} seeds, 95 % intervals" if first["seeds"] > 1 else "1 seed"
-        figure.suptitle(f"At N = {first['n']:,}, {seeds}; dashed: the ceiling", fontsize=9, x=0.01, ha="left")
+        figure.suptitle(f"At N = {first['n']:,}, {seeds}; dashed: the ceilings", fontsize=9, x=0.01, ha="left")
         figure.text(0.995, 0.008, label(margin, most=160), fontsize=5.5, ha="right", va="bottom", color="0.35")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -23,7 +23,9 @@ from tdlab.diversity import (
     profile,
     rarefied_entropy,
     summarise,
+    taxonomy_domains,
 )
+from tdlab.errors import ConfigError
 from tdlab.records import Dependency, Trajectory, rng_for
 from tdlab.store.formats import TrajectorySet, read_trajectories, scan_trajectories
 from tests.diversity.builders import DOMAINS, TOOLS, trajectory
@@ -187,3 +189,28 @@ def test_a_stream_measures_as_the_set_does(tmp_path: Path) -> None:
     assert len(measure(stream)) == 30
     assert compare({"a": stream}, replicates=5) == compare({"a": read}, replicates=5)
     assert stream.trajectories.__contains__(read.trajectories[3])
+
+
+# --------------------------------------------------------------------------------------------------- domains there are
+
+
+def test_domains_of_a_files_own_raise_its_ceiling_and_no_other() -> None:
+    """A file may name domains that are not the taxonomy's: no H_dom may pass its ceiling for that."""
+    assert len(taxonomy_domains()) == 37
+
+    def one_set(domains: list[str]) -> TrajectorySet:
+        made = tuple(trajectory("u:Go", [("get_order", {"id": n}, "ok")], id=f"t{n}") for n in range(len(domains)))
+        split = [t.model_copy(update={"tools": {"get_order": f"s{n}/get_order"}}) for n, t in enumerate(made)]
+        return TrajectorySet(tuple(split), {}, {f"s{n}": {domain: 1.0} for n, domain in enumerate(domains)})
+
+    own = one_set([f"own-{n}" for n in range(60)])
+    usual = one_set(sorted(taxonomy_domains()))
+    found = compare({"own": own, "usual": usual}, categories=taxonomy_domains(), replicates=20)
+    assert (found["own"].domain.categories, found["usual"].domain.categories) == (97, 37)
+    assert found["own"].domain.value == found["own"].domain.ceiling == pytest.approx(math.log2(60))
+    alone = profile(usual, categories=taxonomy_domains(), replicates=20).domain
+    assert (alone.categories, alone.value, alone.normalised) == (37, pytest.approx(math.log2(37)), 1.0)
+    assert profile(own, categories=taxonomy_domains(), replicates=20).domain.categories == 97
+    assert profile(own, replicates=20).domain.categories is None
+    with pytest.raises(ConfigError, match="60 categories seen of 37"):
+        profile(own, categories=37, replicates=20)

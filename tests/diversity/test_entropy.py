@@ -129,6 +129,45 @@ def test_chao_shen_is_its_formula() -> None:
     assert chao_shen(counts) == pytest.approx(expected, rel=1e-12)
 
 
+def split_sample(draws: np.ndarray, pairs: list[tuple[int, int]]) -> SplitCounts:
+    """Trajectories of a mass of 1, each halved between the two domains of its pair."""
+    return SplitCounts.of([({str(a): 0.5, str(b): 0.5}, 1) for a, b in (pairs[place] for place in draws)])
+
+
+def test_chao_shen_of_split_masses_goes_by_the_trajectories_that_met_a_category() -> None:
+    """By hand: 4 trajectories, a in all of them, b in three, c in one; C = 1 - 0.25 / 4."""
+    split = SplitCounts.of([({"a": 0.5, "b": 0.5}, 3), ({"a": 0.75, "c": 0.25}, 1)])
+    c = 1 - 0.25 / 4
+    parts = [(2.25, 4), (1.5, 3), (0.25, 1)]
+    expected = -sum(c * m / 4 * math.log2(c * m / 4) / (1 - (1 - c * t / 4) ** 4) for m, t in parts)
+    assert chao_shen(split) == pytest.approx(expected, rel=1e-12)
+    every = SplitCounts.of([({"a": 0.5, "b": 0.5}, 3)])
+    assert chao_shen(every) == pytest.approx(1.0), "what every trajectory has is met for sure"
+
+
+def test_chao_shen_of_split_masses_comes_closer_to_a_known_truth_than_the_plain_value() -> None:
+    rng = np.random.default_rng(3)
+    pairs = list(itertools.combinations(range(12), 2))
+    truth = entropy(split_sample(np.arange(len(pairs)), pairs))
+    samples = [split_sample(rng.integers(0, len(pairs), 10), pairs) for _ in range(80)]
+    adjusted, plain = mean(chao_shen(s) for s in samples), mean(entropy(s) for s in samples)
+    assert plain < truth - 0.2
+    assert abs(adjusted - truth) < 0.1
+
+
+def test_corrections_do_not_pass_what_the_categories_allow() -> None:
+    lonely = [1] * 10
+    assert chao_shen(lonely) > miller_madow(lonely) > math.log2(11)
+    found = summarise(lonely, categories=11)
+    assert found.chao_shen == found.miller_madow == math.log2(11)
+    assert summarise(lonely).chao_shen == chao_shen(lonely), "where their number is not known nothing is cut"
+
+
+def test_more_categories_than_there_are_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="3 categories seen of 2"):
+        summarise([1, 1, 1], categories=2)
+
+
 def test_corrections_come_closer_to_a_known_truth_than_the_plain_value() -> None:
     rng = np.random.default_rng(7)
     shares = 1.0 / np.arange(1, 201)

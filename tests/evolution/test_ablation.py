@@ -18,7 +18,7 @@ from tdlab.errors import ConfigError
 from tdlab.evolution.ablation import ARMS, METRICS, as_markdown, cells_of, interval, pool_cells
 from tdlab.plots import plot_ablation, plot_arms
 from tdlab.store import open_run
-from tests.jobs import descendants, finish, gone, small_pool, small_pool_file, started
+from tests.jobs import descendants, finish, gone, in_process, small_pool, small_pool_file, started
 
 CONFIG = tdlab.RunConfig(target=10, seed=3).with_values(evolution__batch=5)
 ARMS_TRIED = ("no_evolution", "random")
@@ -160,11 +160,33 @@ def test_the_figure_shows_each_arm_at_its_mean_within_its_interval(ablation: tdl
     part = ablation.table[ablation.table["metric"] == "cac"]
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
     spans = [tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
+    assert not [line for line in ax.lines if line.get_label() == "ceiling"], "CAC has none"
     assert dots == pytest.approx(list(part["mean"]))
     assert spans == [pytest.approx(span) for span in zip(part["low"], part["high"], strict=True)]
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["no evolution", "random"]
     titles = [ax.get_title(loc="left") for ax in plot_ablation(ablation.table).axes]
     assert titles == [METRICS[m] for m in ("domain", "signature", "trigrams", "cac", "verified", "kept")]
+
+
+def test_the_figure_shows_each_arm_its_own_ceiling(ablation: tdlab.ablation.Ablation) -> None:
+    part = ablation.table[ablation.table["metric"] == "trigrams"]
+    assert part["ceiling"].nunique() == len(ARMS_TRIED), "the arms have one ceiling: the test says nothing"
+    lines = [line for line in plot_arms(ablation.table, metric="trigrams").lines if line.get_label() == "ceiling"]
+    assert [(line.get_xdata()[0], sum(line.get_ydata()) / 2) for line in lines] == [
+        (ceiling, place) for ceiling, place in zip(part["ceiling"], (2, 1), strict=True)
+    ]
+
+
+def test_what_fell_short_is_printed_and_one_seed_has_no_interval(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pool = small_pool_file(tmp_path)
+    words = ("ablate", "--pool", pool, "-n", 6, "--seeds", 1, "--arms", "random", "--set", "evolution.budget=1")
+    status, out, err = in_process(monkeypatch, capsys, *words, "-o", tmp_path / "out")
+    assert status == 0, err
+    assert "- random-seed0 has 1 of 6 trajectories (budget: 1 offspring was tried and 1 of them kept)" in out
+    assert "### mean CAC, N = 1, 1 seed\n" in out
+    assert " to " not in next(line for line in out.splitlines() if line.startswith("| random "))
 
 
 def test_the_markdown_has_a_row_an_arm_with_its_ceiling(ablation: tdlab.ablation.Ablation) -> None:

@@ -42,7 +42,7 @@ def test_gauges_that_stand_still_are_flat_after_patience_generations_and_not_bef
     said = watched(config, [whole] * (patience + 1))
     assert bool(said) == below, "with every threshold met there is nothing to wait for"
     if said:
-        assert said.startswith(f"plateau: in {patience} generations")
+        assert said.startswith(f"plateau: in {patience} generation" + "s" * (patience > 1) + " no gauge")
 
 
 @given(st.lists(gauges, min_size=6, max_size=6))
