@@ -361,7 +361,8 @@ class EntropySummary(Record):
     which is what intervals redraw and what ``rarefied_to`` counts. ``k`` categories were seen, of ``categories`` where
     that is known. ``ceiling`` is min(log2 max(n, trajectory-category pairs), log2 categories) and ``normalised`` is
     value / ceiling, 0 where the ceiling is 0. ``coverage`` is Good-Turing's. ``low`` and ``high`` bound the ``level``
-    interval of `bootstrap_interval`. ``rarefied`` with its interval is None where there are fewer than ``rarefied_to``
+    interval of `bootstrap_interval`. ``rarefied`` with its interval and its ceiling (of as
+    many pairs as so many trajectories have on average) is None where there are fewer than ``rarefied_to``
     trajectories. ``miller_madow`` and ``chao_shen`` are cut to log2 ``categories`` where that is known, as no set can
     have more. ``covered`` is the value at the sample coverage ``covered_to``, reached at ``covered_size`` draws (see
     `tdlab.diversity.at_coverage`), None where that is out of reach.
@@ -384,6 +385,7 @@ class EntropySummary(Record):
     rarefied: float | None
     rarefied_low: float | None = None
     rarefied_high: float | None = None
+    rarefied_ceiling: float | None = None
     covered_to: float | None = None
     covered_size: float | None = None
     covered: float | None = None
@@ -413,14 +415,16 @@ def summarise(
     most = math.inf if categories is None else math.log2(max(categories, 1))
     top = max(ceiling(max(table.pairs, table.n), categories), 0.0)
     low, high = bootstrap_interval(table, seed=seed, replicates=replicates, level=level)
-    rarefied = rarefied_low = rarefied_high = None
+    rarefied = rarefied_low = rarefied_high = rarefied_top = None
     if rarefy_to is not None and 1 <= rarefy_to <= table.units:
         rarefied = rarefied_entropy(table, rarefy_to, seed=seed)
-        rarefied_low, rarefied_high = low, max(min(high, top), value)
+        rarefied_top = max(ceiling(rarefy_to * max(table.pairs, table.n) / table.units, categories), rarefied)
+        rarefied_low, rarefied_high = low, high
         if rarefy_to < table.units:
             rarefied_low, rarefied_high = bootstrap_interval(
                 table, seed=seed, replicates=replicates, level=level, draws=rarefy_to
             )
+        rarefied_high = max(min(rarefied_high, rarefied_top), rarefied)
     return EntropySummary(
         value=value,
         n=table.n,
@@ -439,6 +443,7 @@ def summarise(
         rarefied=rarefied,
         rarefied_low=rarefied_low,
         rarefied_high=rarefied_high,
+        rarefied_ceiling=rarefied_top,
     )
 
 

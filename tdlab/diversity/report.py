@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.diversity._resample import draw, generator
 from tdlab.diversity._tally import ONE
 from tdlab.diversity.complexity import Complexity
-from tdlab.diversity.entropy import EntropySummary, Prepared, SplitCounts, ceiling, hill_number, prepare, summarise
+from tdlab.diversity.entropy import EntropySummary, Prepared, SplitCounts, hill_number, prepare, summarise
 from tdlab.diversity.equal_coverage import at_coverage
 from tdlab.diversity.modes import MODE_VERSION, POSSIBLE_TRIGRAMS, trigrams
 from tdlab.pool.naming import NAMING_VERSION
@@ -293,8 +293,7 @@ def comparison_frame(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
                 | {"ceiling": one.ceiling, "share": one.normalised, "coverage": one.coverage}
             )
             if one.rarefied_to is not None:
-                draws = one.rarefied_to * max(2.0**one.ceiling, one.n) / max(one.units, 1)
-                top = max(ceiling(draws, one.categories), one.rarefied or 0.0)
+                top = one.rarefied_ceiling
                 rows.append(
                     about
                     | {"basis": "equal N", "value": one.rarefied, "low": one.rarefied_low, "high": one.rarefied_high}

@@ -15,6 +15,7 @@ from tdlab.diversity import (
     DiversityMeter,
     DiversityReport,
     Features,
+    SplitCounts,
     bootstrap_interval,
     compare,
     comparison_frame,
@@ -214,3 +215,23 @@ def test_domains_of_a_files_own_raise_its_ceiling_and_no_other() -> None:
     assert profile(own, replicates=20).domain.categories is None
     with pytest.raises(ConfigError, match="60 categories seen of 37"):
         profile(own, categories=37, replicates=20)
+
+
+def test_the_ceiling_at_equal_n_counts_the_domains_of_so_many_trajectories() -> None:
+    """Each trajectory is about two of four domains: ten hold 20 pairs, five 10; four domains allow 2 bits."""
+    split = [({"a": 0.5, "b": 0.5}, 5), ({"c": 0.5, "d": 0.5}, 5)]
+    for n, known, top in ((1, 4, 1.0), (5, 4, 2.0), (1, 37, 1.0), (5, 37, math.log2(10)), (5, None, math.log2(10))):
+        found = summarise(SplitCounts.of(split), categories=known, rarefy_to=n, replicates=50)
+        assert found.rarefied_ceiling == pytest.approx(top), (n, known)
+        assert found.rarefied is not None
+        assert found.rarefied_high is not None
+        assert found.rarefied <= found.rarefied_high <= found.rarefied_ceiling + 1e-12
+    assert summarise([3, 2], rarefy_to=9, replicates=5).rarefied_ceiling is None
+    made = tuple(trajectory("u:Go", [FIND], [REFUND], id=f"t{n}") for n in range(8))
+    both = TrajectorySet(made, dict(TOOLS), {"shop": {"retail": 1.0}, "bank": {"banking": 1.0}})
+    frame = comparison_frame(compare({"both": both}, categories=2, rarefy_to=1, replicates=20))
+    row = frame.query("metric == 'domain' and basis == 'equal N'").iloc[0]
+    assert (row["value"], row["ceiling"], row["share"]) == (1.0, 1.0, 1.0)
+    frame = comparison_frame(compare({"both": both}, categories=3, rarefy_to=2, replicates=20))
+    row = frame.query("metric == 'domain' and basis == 'equal N'").iloc[0]
+    assert (row["ceiling"], row["share"]) == (pytest.approx(math.log2(3)), pytest.approx(1 / math.log2(3)))
