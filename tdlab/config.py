@@ -202,7 +202,7 @@ class EvolutionConfig(_Section):
     strength: float = Field(
         default=1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains"
     )
-    smoothing: float = Field(default=1.0, gt=0.0, le=1000.0, description="a in (count + a)^(-b)")
+    smoothing: float = Field(default=1.0, ge=1e-9, le=1000.0, description="a in (count + a)^(-b)")
     window: int = Field(default=256, ge=1, le=1_000_000, description="trajectories in the sliding window of the gauges")
     max_mutations: int = Field(default=4, ge=0, le=20, description="most mutations of one offspring")
     min_gain: float | None = Field(

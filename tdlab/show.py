@@ -192,7 +192,9 @@ def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool 
 
     parts: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
     if corrections:
-        parts.append(Text("MM: Miller-Madow, CS: Chao-Shen, rare: rarefied to the smallest set", style="italic"))
+        common = next((n for one in reports.values() if (n := one["domain"]["rarefied_to"]) is not None), None)
+        rare = "" if common is None else f", rare: rarefied to {counted(common, 'trajectory')}"
+        parts.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
     for dataset, report in reports.items():
         if dataset:
             parts += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]

@@ -236,6 +236,11 @@ def test_names_of_files_may_hold_any_bytes_and_a_file_named_twice_counts_once(co
     assert (tmp_path / "map.png").stat().st_size
 
 
+def test_the_table_tells_to_how_many_trajectories_it_rarefies(command: Tdlab, made: Path) -> None:
+    assert f"rare: rarefied to {TARGET} trajectories\n" in command("profile", made)[1]
+    assert "rare: rarefied to 5 trajectories\n" in command("profile", made, "--equal-n", 5)[1]
+
+
 def test_one_is_no_plural(command: Tdlab, made: Path) -> None:
     assert " rejected, 1 generation " in command("show", "run", "-r", made)[1]
     assert (counted(1, "trajectory"), counted(2000, "trajectory"), counted(0, "generation")) == (

@@ -32,7 +32,7 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     """One row a generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
 
     The gauges are those of the whole set after the generation: ``domain`` and ``mode`` (shares of their ceilings, in
-    [0, 1]) and ``cac`` (mean CAC).
+    [0, 1]; that of the domains counts those that the run's clusters reach) and ``cac`` (mean CAC).
     """
     import pandas as pd
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import RunNotFound
-from tdlab.evolution.steering import Plateau
+from tdlab.evolution.steering import Plateau, rarity
 from tests.jobs import hashes, small_pool
 
 shares = st.floats(0.0, 1.0)
@@ -82,6 +84,14 @@ def test_flat_gauges_end_a_run_with_their_values(tmp_path: Path) -> None:
         assert run.counts().generations == 4
         assert run.status.startswith("stopped: plateau: in 3 generations no gauge below its threshold moved")
         assert " of 500" in run.status
+
+
+def test_the_rarest_domain_has_a_weight_however_steep_the_draw() -> None:
+    """With the least smoothing and the most strength that a config may have: a finite one, and the largest."""
+    steepest = EvolutionConfig(smoothing=1e-9, strength=10.0)
+    assert math.inf > rarity(0.0, steepest) > rarity(1.0, steepest) > rarity(1e6, steepest) > 0.0
+    with pytest.raises(ValidationError, match="smoothing"):
+        EvolutionConfig(smoothing=1e-300)
 
 
 def test_plans_alone_are_never_mutated(tmp_path: Path) -> None:
