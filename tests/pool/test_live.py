@@ -119,7 +119,7 @@ def test_servers_that_fail_are_told_and_the_others_are_kept(capfd: pytest.Captur
     assert "\x1b" not in done.failures["dies"]
     assert done.failures["hangs"] == "no answer within 3 s; its last words: waiting for a tape"
     assert "50 of its lines were no MCP messages" in done.failures["noise"]
-    assert done.failures["deaf"].startswith("no answer within 2 s")
+    assert done.failures["deaf"].startswith("no answer within 3 s")
     assert done.failures["missing"] == "'tdlab-no-such-command' is not there"
     assert "ConnectError" in done.failures["refused"]
     assert sorted(n for n, *_ in seen) == list(range(1, 9))
