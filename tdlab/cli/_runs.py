@@ -119,8 +119,8 @@ def show(
     from tdlab.store import open_run
 
     if noun not in _NOUNS:
-        close = difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4) if not Path(noun).is_dir() else []
         place = f" {noun}" if Path(noun).is_dir() else ""
+        close = [] if place else difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4)
         raise ConfigError(
             f"there is nothing called {noun!r} to show",
             expected=", ".join(_NOUNS),

@@ -15,7 +15,7 @@ from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
 from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
-from tdlab.evolution.steering import Gauges, Plateau
+from tdlab.evolution.steering import Gauges, Plateau, budget_spent, ran_dry
 from tdlab.evolution.studio import Offspring, Studio
 from tdlab.evolution.threads import Threads
 from tdlab.evolution.workers import Workers
@@ -120,10 +120,9 @@ class _Past(NamedTuple):
     def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
         """Why the run should stop short of its target; empty while it should go on."""
         if config.budget is not None and self.tried >= config.budget:
-            tried = f"{self.tried} offspring {'was' if self.tried == 1 else 'were'} tried"
-            return f"budget: {tried} and {accepted} of them kept"
+            return budget_spent(self.tried, accepted)
         if self.dry >= config.dry:
-            return f"dry: no trajectory was accepted in {self.dry} generation{'s in a row' if self.dry > 1 else ''}"
+            return ran_dry(self.dry)
         return self.plateau.reached()
 
 

@@ -25,7 +25,16 @@ from tdlab.diversity import Features, Gain
 from tdlab.diversity.entropy import ceiling
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS
 from tdlab.errors import ConfigError
-from tdlab.evolution.steering import Gauges, Plateau, number_of_drafts, rarity, read_gauges, weigh
+from tdlab.evolution.steering import (
+    Gauges,
+    Plateau,
+    budget_spent,
+    number_of_drafts,
+    ran_dry,
+    rarity,
+    read_gauges,
+    weigh,
+)
 from tdlab.records import rng_for
 from tdlab.store import Run
 
@@ -177,11 +186,11 @@ def replay(
         if len(kept) >= target:
             stopped = "target"
         elif evolution.budget is not None and tried >= evolution.budget:
-            stopped = f"budget: {tried} offspring {'was' if tried == 1 else 'were'} tried and {len(kept)} of them kept"
+            stopped = budget_spent(tried, len(kept))
         elif tried >= len(candidates):
             stopped = f"exhausted: all {tried} candidates were tried and {len(kept)} of them kept"
         elif dry >= evolution.dry:
-            stopped = f"dry: no trajectory was accepted in {dry} generation{'s in a row' if dry > 1 else ''}"
+            stopped = ran_dry(dry)
         else:
             stopped = plateau.reached()
     return Replay(*_frames(candidates, rows, outcomes), stopped, evolution)

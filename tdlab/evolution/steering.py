@@ -13,7 +13,18 @@ from typing import NamedTuple
 from tdlab.config import EvolutionConfig
 from tdlab.diversity import Gain
 
-__all__ = ["MOST_DRAFTS", "Gauges", "Plateau", "number_of_drafts", "rarity", "read_gauges", "strength", "weigh"]
+__all__ = [
+    "MOST_DRAFTS",
+    "Gauges",
+    "Plateau",
+    "budget_spent",
+    "number_of_drafts",
+    "ran_dry",
+    "rarity",
+    "read_gauges",
+    "strength",
+    "weigh",
+]
 
 _FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
 _DOMAIN_FULL_AT = 0.005  # for domains: where a pool is even, chance alone comes within a hundredth of the ceiling
@@ -78,6 +89,16 @@ def weigh(gain: Gain, gauges: Gauges, config: EvolutionConfig) -> float:
     """The marginal gain of each gauge, weighed by how strongly that gauge steers; CAC as a share of its threshold."""
     cac = gain.cac / (config.complexity_threshold or 1.0)
     return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
+
+
+def budget_spent(tried: int, kept: int) -> str:
+    """Why a run stops whose budget of offspring is spent, in a sentence."""
+    return f"budget: {tried} offspring {'was' if tried == 1 else 'were'} tried and {kept} of them kept"
+
+
+def ran_dry(generations: int) -> str:
+    """Why a run stops that accepted nothing in so many generations, in a sentence."""
+    return f"dry: no trajectory was accepted in {generations} generation{'s in a row' if generations > 1 else ''}"
 
 
 class Plateau:

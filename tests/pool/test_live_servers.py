@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from tdlab.pool import LiveServers, ServerSpec, ToolPool, harvest_sync, read_mcp_config
+from tests.pool.places import make_database, make_repository
 
 pytestmark = pytest.mark.servers
 
@@ -23,18 +22,9 @@ COMMANDS = ("mcp-server-git", "mcp-server-time", "mcp-server-sqlite", "mcp-serve
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An mcpServers file of those that are installed, over a repository, a database and a folder of our own."""
     folder = tmp_path_factory.mktemp("servers").resolve()
-    repository, database, files = folder / "repository", folder / "stock.db", folder / "files"
-    repository.mkdir()
+    repository, database, files = make_repository(folder), make_database(folder), folder / "files"
     files.mkdir()
     (files / "note.txt").write_text("remember the milk\n")
-    (repository / "a.txt").write_text("first\n")
-    for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "The first one"]):
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
-        subprocess.run(["git", *identity, *arguments], cwd=repository, check=True)
-    with sqlite3.connect(database) as connection:
-        connection.execute("create table items (name text, amount integer)")
-        connection.execute("insert into items values ('bolts', 12)")
-    connection.close()
     arguments = {
         "mcp-server-git": ["--repository", str(repository)],
         "mcp-server-sqlite": ["--db-path", str(database)],

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +25,7 @@ from tdlab.rollout.llm import RehearsalServer
 from tdlab.rollout.llm.rehearsal import Responder
 from tdlab.store import Candidate, ReplyJournal, Run
 from tests.jobs import ROOT, in_process
+from tests.pool.places import make_database, make_repository
 from tests.teacher.parts import config
 
 STUB = ROOT / "tests" / "pool" / "mcp_stub.py"
@@ -94,16 +93,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Job:
     if missing:
         pytest.skip(f"not in PATH: {', '.join(f'mcp-server-{name}' for name in missing)} (see .ci/run)")
     folder = tmp_path_factory.mktemp("live").resolve()
-    repository, database = folder / "repository", folder / "stock.db"
-    repository.mkdir()
-    (repository / "a.txt").write_text("first\n")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
-    for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "The first one"]):
-        subprocess.run(["git", *identity, *arguments], cwd=repository, check=True)
-    with sqlite3.connect(database) as connection:
-        connection.execute("create table items (name text, amount integer)")
-        connection.execute("insert into items values ('bolts', 12)")
-    connection.close()
+    repository, database = make_repository(folder), make_database(folder)
     arguments = {
         "git": ["--repository", str(repository)], "time": ["--local-timezone", "UTC"],
         "sqlite": ["--db-path", str(database)],
