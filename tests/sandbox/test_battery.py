@@ -44,7 +44,7 @@ def test_abuse(sandbox: SyncSandbox, case: battery.Case) -> None:
     took = time.monotonic() - began
     case.check(result)
     allowed = case.job.get("wall_s", sandbox.sandbox.limits.wall_s)
-    assert result.wall_s <= allowed + 1, f"the limit of {allowed} s was passed: {result.wall_s}"  # 0.02 s: benchmark
+    assert result.wall_s <= allowed + 0.3, f"the limit of {allowed} s was passed: {result.wall_s}"
     assert took <= allowed + 3
     assert result.attempts == 1, "it brought a jail down"
     as_new(sandbox)
