@@ -19,12 +19,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tdlab.ablation import ablate
-    from tdlab.checking import check_run
     from tdlab.clusters import mine
     from tdlab.config import RunConfig
     from tdlab.errors import TdlabError
-    from tdlab.pipeline import estimate, export, run
+    from tdlab.jobs import ablate, check_run, estimate, export, run
     from tdlab.plots import figure_png, plot_run
     from tdlab.pool import Taxonomy, ToolPool
     from tdlab.store import Run, open_run
@@ -52,15 +50,15 @@ _HOMES = {
     "Taxonomy": "tdlab.pool",
     "TdlabError": "tdlab.errors",
     "ToolPool": "tdlab.pool",
-    "ablate": "tdlab.ablation",
-    "check_run": "tdlab.checking",
-    "estimate": "tdlab.pipeline",
-    "export": "tdlab.pipeline",
+    "ablate": "tdlab.jobs",
+    "check_run": "tdlab.jobs",
+    "estimate": "tdlab.jobs",
+    "export": "tdlab.jobs",
     "figure_png": "tdlab.plots",
     "mine": "tdlab.clusters",
     "open_run": "tdlab.store",
     "plot_run": "tdlab.plots",
-    "run": "tdlab.pipeline",
+    "run": "tdlab.jobs",
 }
 
 

@@ -18,7 +18,7 @@ from tdlab.errors import ConfigError
 from tdlab.records import Json, digest
 
 __all__ = [
-    "UNTOLD",
+    "NOT_IN_DIGEST",
     "BlueprintConfig",
     "ClusterConfig",
     "EvolutionConfig",
@@ -98,8 +98,8 @@ class TeacherConfig(_Section):
     """The language models behind ``rollout.teacher: llm``. The key is no part of it: ``OPENAI_API_KEY`` holds it.
 
     A role that is not in ``roles`` is played by code: the scripted user and assistant, the simulated environment, the
-    inspector that follows the blueprint; there is no writer and no judge then. The values named in `UNTOLD` say how
-    the server is reached and what may be spent; they may change when a run is resumed.
+    inspector that follows the blueprint; there is no writer and no judge then. The values named in `NOT_IN_DIGEST` say
+    how the server is reached and what may be spent; they may change when a run is resumed.
     """
 
     model: str = Field(default="", max_length=200, description="the model of every role that has none of its own")
@@ -155,7 +155,9 @@ def address_problem(address: str) -> str:
     return ""
 
 
-UNTOLD = frozenset("base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split())
+NOT_IN_DIGEST = frozenset(
+    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split()
+)
 """The values of `TeacherConfig` that no digest tells: the same replies give the same dataset whatever they are."""
 
 
@@ -253,8 +255,8 @@ class RunConfig(_Section):
 
     @property
     def digest(self) -> str:
-        """16 hex digits that name this config, but for the pool's path and what `UNTOLD` names."""
-        return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(UNTOLD)}))
+        """16 hex digits that name this config, but for the pool's path and what `NOT_IN_DIGEST` names."""
+        return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)}))
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], *, source: str = "the config") -> Self:

@@ -24,19 +24,20 @@ __all__ = [
     "BusinessCluster",
     "Call",
     "Check",
+    "Constant",
     "Dependency",
     "Domains",
     "Evidence",
     "Execution",
     "Failure",
+    "FromResult",
+    "FromTemplate",
+    "FromUser",
     "Json",
-    "Literally",
     "Message",
-    "Observed",
     "Persona",
     "Promise",
     "Record",
-    "Said",
     "SeedEntity",
     "Service",
     "Step",
@@ -46,7 +47,6 @@ __all__ = [
     "ToolError",
     "Trajectory",
     "Verdict",
-    "Written",
     "canonical_json",
     "digest",
     "rng_for",
@@ -199,14 +199,14 @@ class BusinessCluster(Record):
 # ------------------------------------------------------------------------------------------------------ the blueprints
 
 
-class Literally(Record):
+class Constant(Record):
     """The argument is this value, known to the plan alone (a default, a constant)."""
 
     kind: Literal["literal"] = "literal"
     value: Json
 
 
-class Said(Record):
+class FromUser(Record):
     """The argument is what the user says: at once in the turn's request, or only if asked."""
 
     kind: Literal["said"] = "said"
@@ -215,7 +215,7 @@ class Said(Record):
     when: Literal["at_once", "if_asked"] = "at_once"
 
 
-class Observed(Record):
+class FromResult(Record):
     """The argument is found at ``path`` in what ``call`` (an index) of an earlier ``step`` returned."""
 
     kind: Literal["observed"] = "observed"
@@ -225,7 +225,7 @@ class Observed(Record):
     as_list: bool = False
 
 
-class Written(Record):
+class FromTemplate(Record):
     """The argument is a text that the assistant writes: a program, or the input of one.
 
     ``template`` has gaps, ``«name»`` each, for the values of ``inputs``, which are written as ``form`` says: as Python
@@ -236,12 +236,12 @@ class Written(Record):
     kind: Literal["written"] = "written"
     form: Literal["python", "sql", "lines"]
     template: str
-    inputs: dict[str, Annotated[Said | Observed, Field(discriminator="kind")]] = {}
+    inputs: dict[str, Annotated[FromUser | FromResult, Field(discriminator="kind")]] = {}
     fields: dict[str, tuple[str, ...]] = {}
     returns: dict[str, Json] = {}
 
 
-Binding = Annotated[Literally | Said | Observed | Written, Field(discriminator="kind")]
+Binding = Annotated[Constant | FromUser | FromResult | FromTemplate, Field(discriminator="kind")]
 """Where an argument's value comes from."""
 
 
@@ -251,10 +251,10 @@ class Call(Record):
     tool: str
     arguments: dict[str, Binding] = {}
 
-    def sources(self) -> Iterator[Literally | Said | Observed]:
+    def sources(self) -> Iterator[Constant | FromUser | FromResult]:
         """Where the values come from: every binding, and of a text that the assistant writes every input."""
         for binding in self.arguments.values():
-            if isinstance(binding, Written):
+            if isinstance(binding, FromTemplate):
                 yield from binding.inputs.values()
             else:
                 yield binding
@@ -300,7 +300,7 @@ class Step(Record):
 
     def needs(self) -> tuple[str, ...]:
         """Ids of the steps that must come before this one: data first, then ``after``; no repeats."""
-        bound = [b.step for call in self.calls for b in call.sources() if isinstance(b, Observed)]
+        bound = [b.step for call in self.calls for b in call.sources() if isinstance(b, FromResult)]
         return tuple(dict.fromkeys([*bound, *self.after]))
 
 

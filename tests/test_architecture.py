@@ -20,10 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tdlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "memory"),
-    ("records",),
+    ("errors", "_gc"),
+    ("records", "_files"),
     ("config",),
-    ("progress",),
+    ("tools",),
+    ("formats",),
     ("store",),
     ("pool",),
     ("clusters",),
@@ -35,10 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evolution",),
     ("evaluation", "embedding"),
     ("plots",),
-    ("pipeline",),
-    ("ablation",),
-    ("checking",),
-    ("show",),
+    ("jobs",),
     ("panels", "cli"),
 )
 """Low to high, as in the design. A room imports from lower layers and from itself."""
@@ -48,17 +46,17 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 DOORS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
     "docker": "tdlab.sandbox",
-    "faker": "tdlab.blueprints",
+    "faker": "tdlab.tools",
     "ipywidgets": "tdlab.panels",
-    "jsonschema_rs": "tdlab.pool.schema",
+    "jsonschema_rs": "tdlab.tools.schema",
     "jupyterlab": "tdlab.cli",
     "matplotlib": "tdlab.plots",
-    "mcp": ("tdlab.pool.live", "tdlab.sandbox.server"),
-    "mcp_types": ("tdlab.pool.live", "tdlab.sandbox.server"),
+    "mcp": ("tdlab.pool.live.servers", "tdlab.sandbox.server"),
+    "mcp_types": ("tdlab.pool.live.servers", "tdlab.sandbox.server"),
     "httpx2": "tdlab.rollout.llm",
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
-    "pyarrow": "tdlab.store.formats",
-    "rstr": "tdlab.blueprints",
+    "pyarrow": "tdlab.formats",
+    "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside"),
@@ -179,6 +177,21 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         tuple(TopologicalSorter(needs).static_order())
     except CycleError as error:
         fail("modules that import each other in a circle", [" -> ".join(error.args[1])])
+
+
+def test_other_packages_are_imported_by_their_face() -> None:
+    """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``: modules may move."""
+    packages = {module.name for module in modules() if module.file.name == "__init__.py" and module.name != "tdlab"}
+    faults = [
+        f"{module.at(found.line)} imports {found.module}: import it from tdlab.{rooms_of(found)[0]}"
+        for module in modules()
+        for found in module.imports()
+        if found.module.count(".") > 1
+        and found.module.startswith("tdlab.")
+        and f"tdlab.{rooms_of(found)[0]}" in packages
+        and rooms_of(found) != [module.room]
+    ]
+    fail("imports that go around the face of a package", faults)
 
 
 def test_private_modules_stay_in_their_room() -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import tdlab.jobs
 from tdlab.config import RunConfig
 from tdlab.pool import ToolPool
 from tdlab.store import RunStore, open_run
@@ -26,8 +28,8 @@ Tdlab = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def tdlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tdlab:
     """The command, in this process. Figures take half of a small run's time and have tests of their own."""
-    monkeypatch.setattr("tdlab.pipeline.plot_run", lambda run: None)
-    monkeypatch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
     return lambda *words: in_process(monkeypatch, capsys, *words)
 
 
@@ -247,8 +249,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("made") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tdlab.pipeline.plot_run", lambda run: None)
-        patch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+        patch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
+        patch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
         package.run(RunConfig(target=4), out=folder, pool=small_pool(), progress=False)
     return folder
 
@@ -403,12 +405,11 @@ def test_a_run_begun_by_other_versions_is_not_mixed(
            "--set", "verify.near_duplicate=0.1")  # fmt: skip
     assert tdlab(*few)[0] == 1
     before = (tmp_path / "run" / "dataset.jsonl").read_bytes()
-    from tdlab import pipeline
-
-    versions = pipeline._versions()
-    monkeypatch.setattr(pipeline, "_versions", lambda: {**versions, "faker": "0.0.1"})
+    job = sys.modules["tdlab.jobs.run"]
+    versions = job._versions()
+    monkeypatch.setattr(job, "_versions", lambda: {**versions, "faker": "0.0.1"})
     explains(tdlab(*few), f"faker {versions['faker']} there and 0.0.1 here")
-    monkeypatch.setattr(pipeline, "_versions", lambda: {**versions, "matplotlib": "0.0.1"})
+    monkeypatch.setattr(job, "_versions", lambda: {**versions, "matplotlib": "0.0.1"})
     assert tdlab(*few)[0] == 1, "figures may be drawn by another version"
     assert (tmp_path / "run" / "dataset.jsonl").read_bytes() == before
 

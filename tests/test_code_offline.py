@@ -9,9 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 
 import tdlab
-from tdlab.checking import check_run, replay_programs
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError, PoolError, SandboxUnavailable
+from tdlab.jobs.recheck import check_run, replay_programs
 from tdlab.panels import check_code
 from tdlab.plots import compute_code_verdicts, figure_png, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.pool import ToolPool

@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from tdlab.diversity import DiversityReport, compare
+from tdlab.formats import TrajectorySet, write_openai_jsonl
 from tdlab.plots import (
     PALETTE,
     compute_comparison,
@@ -24,7 +25,6 @@ from tdlab.plots import (
     plot_maps,
     save_figure,
 )
-from tdlab.store.formats import TrajectorySet, write_openai_jsonl
 from tests.diversity.builders import TOOLS, trajectory
 from tests.jobs import in_process
 

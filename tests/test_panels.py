@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
-from tdlab.evolution.replay import CachedCandidates, cached_candidates, replay
+from tdlab.evolution.what_if import CachedCandidates, cached_candidates, replay
 from tdlab.panels import Panel, TuningPanel, tune_evolution
 from tdlab.plots import (
-    ReplayCanvas,
+    WhatIfCanvas,
     compute_acceptance,
-    compute_replay_map,
+    compute_what_if_map,
     plot_acceptance,
-    plot_replay,
-    plot_replay_map,
+    plot_what_if,
+    plot_what_if_map,
 )
 from tests.jobs import small_pool
 
@@ -144,15 +144,15 @@ def drawn(number: int) -> Figure:
 def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedCandidates) -> None:
     one = replay(candidates, EvolutionConfig(batch=5), target=15)
     other = replay(candidates, EvolutionConfig(batch=5, budget=6), target=15)
-    canvas = ReplayCanvas()
+    canvas = WhatIfCanvas()
     first = canvas.png(one)
     assert canvas.png(other) != first
-    assert canvas.png(one) == first == ReplayCanvas().png(one)
+    assert canvas.png(one) == first == WhatIfCanvas().png(one)
 
 
 def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates) -> None:
     found = replay(candidates, EvolutionConfig(batch=5), target=15)
-    bars, cells = compute_acceptance(found), compute_replay_map(found)
+    bars, cells = compute_acceptance(found), compute_what_if_map(found)
     assert bars["candidates"].sum() == len(candidates)
     assert bars.set_index("outcome").loc["kept", "candidates"] == 15
     frame = found.candidates.explode("kinds")
@@ -165,15 +165,15 @@ def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates
     assert cells["candidates"].sum() == len(frame)
     widths = [patch.get_width() for patch in plot_acceptance(bars).patches]
     assert widths == list(bars["candidates"])
-    assert len(plot_replay(found).axes) == 5, "four plots and the scale of the map"
+    assert len(plot_what_if(found).axes) == 5, "four plots and the scale of the map"
 
 
 def test_domains_of_a_hostile_pool_are_drawn_as_they_are(candidates: CachedCandidates) -> None:
     named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.ones)
     found = replay(named, EvolutionConfig(batch=5), target=15)
-    ticks = [tick.get_text() for tick in plot_replay_map(compute_replay_map(found)).get_yticklabels()]
+    ticks = [tick.get_text() for tick in plot_what_if_map(compute_what_if_map(found)).get_yticklabels()]
     assert any(tick.startswith("\\$") for tick in ticks)
-    assert ReplayCanvas().png(found)
+    assert WhatIfCanvas().png(found)
 
 
 def test_a_replay_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> None:
@@ -183,5 +183,5 @@ def test_a_replay_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> N
     found = replay(none, EvolutionConfig(batch=5, dry=2), target=5)
     assert found.kept == []
     assert found.stopped.startswith("dry: ")
-    assert ReplayCanvas().png(found)
-    assert plot_replay(found).axes
+    assert WhatIfCanvas().png(found)
+    assert plot_what_if(found).axes

@@ -17,9 +17,9 @@ import pytest
 
 import tdlab
 from tdlab.errors import ConfigError, PoolError
+from tdlab.formats import read_trajectories
 from tdlab.pool import ToolPool
 from tdlab.store import open_run
-from tdlab.store.formats import read_trajectories
 from tests.jobs import (
     FILES,
     MANY_GENERATIONS,

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tdlab.progress import Reporter
+from tdlab.jobs.progress import Reporter
 
 
 def console(width: int) -> Console:

@@ -6,22 +6,27 @@ gives its DAG. A blueprint is data: it can be stored, shown, mutated and played 
 
 from __future__ import annotations
 
-from tdlab.blueprints.mutations import MUTATIONS, Mutation, Offspring, Workshop, breed, fresh_values, mutate
-from tdlab.blueprints.planner import plan, settle
+from tdlab.blueprints.mutations import MUTATIONS, Mutation, MutationContext, Offspring, breed, fresh_values, mutate
+from tdlab.blueprints.planner import named, plan, settle
+from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
 
 __all__ = [
     "MUTATIONS",
     "Mutation",
+    "MutationContext",
     "Offspring",
     "Violation",
-    "Workshop",
     "as_graph",
     "breed",
     "checked",
+    "could_be",
+    "follow",
     "fresh_values",
     "mutate",
+    "named",
     "plan",
     "settle",
     "violations",
+    "written",
 ]

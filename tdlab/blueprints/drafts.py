@@ -13,27 +13,34 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from tdlab.blueprints._fitting import kinds_fit
-from tdlab.blueprints.roles import output_of, per_tool, roles
-from tdlab.blueprints.validation import schema_at
-from tdlab.blueprints.values import make_identifier, make_value, ordered_pairs
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError
-from tdlab.pool.naming import split_words
-from tdlab.pool.schema import CompiledSchema, compile_schema
 from tdlab.records import (
     Binding,
     Blueprint,
     BusinessCluster,
     Call,
+    Constant,
     Dependency,
+    FromResult,
+    FromUser,
     Json,
-    Literally,
-    Observed,
-    Said,
     SeedEntity,
     Step,
     Tool,
+)
+from tdlab.tools import (
+    CompiledSchema,
+    compile_schema,
+    kinds_fit,
+    make_identifier,
+    make_value,
+    ordered_pairs,
+    output_of,
+    per_tool,
+    roles,
+    schema_at,
+    split_words,
 )
 
 __all__ = ["Draft", "Facts", "Feed", "is_paging", "shows_or_finds"]
@@ -61,16 +68,16 @@ class _Memory:
     """What is said in a plan: by topic, so that nothing is said twice; the slots; the kinds of what was deleted."""
 
     def __init__(self, calls: Sequence[tuple[Tool, Call]]) -> None:
-        self.said: dict[tuple[str, str], Said] = {}
+        self.said: dict[tuple[str, str], FromUser] = {}
         self.slots: set[str] = set()
         self.gone: set[str] = {roles(tool).own for tool, _ in calls if _removes(tool)}
         for tool, call in calls:
-            self.slots.update(source.slot for source in call.sources() if isinstance(source, Said))
+            self.slots.update(source.slot for source in call.sources() if isinstance(source, FromUser))
             for parameter, binding in call.arguments.items():
-                if isinstance(binding, Said):
+                if isinstance(binding, FromUser):
                     self.remember(tool, parameter, binding)
 
-    def remember(self, tool: Tool, parameter: str, said: Said, *, again: bool = False) -> None:
+    def remember(self, tool: Tool, parameter: str, said: FromUser, *, again: bool = False) -> None:
         topic = _topic(tool, parameter)
         gone = roles(tool).references.get(parameter) in self.gone and not again
         if topic is None or gone or isinstance(said.value, (list, dict)):
@@ -111,7 +118,7 @@ class Draft:
         return _Memory([(self.tools[call.tool], call) for step in self._base for call in step.calls])
 
     @property
-    def said(self) -> dict[tuple[str, str], Said]:
+    def said(self) -> dict[tuple[str, str], FromUser]:
         """What the user says, by its topic."""
         return self._memory.said
 
@@ -139,7 +146,7 @@ class Draft:
 
     def asked_in(self, arguments: Mapping[str, Binding]) -> tuple[str, ...]:
         """Ids of the steps in which the assistant asks for what ``arguments`` use and the user tells only if asked."""
-        slots = {b.slot for b in arguments.values() if isinstance(b, Said) and b.when == "if_asked"}
+        slots = {b.slot for b in arguments.values() if isinstance(b, FromUser) and b.when == "if_asked"}
         return tuple(step.id for step in self.steps if any(ask.slot in slots for ask in step.asks))
 
     def add_goal(self, tool_key: str, *, turn: int, depth: int = 0, open_goals: tuple[str, ...] = ()) -> str:
@@ -159,7 +166,7 @@ class Draft:
             self.gone.add(roles(tool).own)
         return step.id
 
-    def tell(self, tool: Tool, parameter: str, *, fresh: bool = False) -> Said:
+    def tell(self, tool: Tool, parameter: str, *, fresh: bool = False) -> FromUser:
         """A binding to what the user says for a parameter; the same reference is said only once, unless ``fresh``."""
         known = tuple(self.facts.get(tool.service, {}).get(parameter, ()))
         entity = roles(tool).references.get(parameter)
@@ -167,7 +174,7 @@ class Draft:
         if topic is not None and not fresh and not known and topic in self.said and entity not in self.gone:
             return self.said[topic]
         value = self._value(tool, parameter, entity, known)
-        said = Said(slot=self._slot(tool, parameter), value=value)
+        said = FromUser(slot=self._slot(tool, parameter), value=value)
         self._memory.remember(tool, parameter, said, again=True)
         for identifier in (value if isinstance(value, list) else [value]) if entity is not None else ():
             if isinstance(identifier, (str, int)) and not isinstance(identifier, bool):
@@ -228,7 +235,7 @@ class Draft:
                 return _observed(feed, made)
         return self.tell(tool, parameter)
 
-    def _just_made(self, tool: Tool, parameter: str, entity: str) -> Observed | None:
+    def _just_made(self, tool: Tool, parameter: str, entity: str) -> FromResult | None:
         """The identifier of the entity of that kind that the plan created last: it is what is meant."""
         for step in reversed(self.steps):
             source = self.tools[step.calls[0].tool] if step.kind == "call" else None
@@ -240,7 +247,7 @@ class Draft:
                     continue
                 fit = kinds_fit(schema, tool.parameters[parameter])
                 if fit is not None:
-                    return Observed(step=step.id, path=(field,), as_list=fit == "list")
+                    return FromResult(step=step.id, path=(field,), as_list=fit == "list")
         return None
 
     def _freshness(self, feed: Feed) -> tuple[bool, float, str]:
@@ -274,7 +281,7 @@ class Draft:
         before = before.union(*map(_slots_of, self.steps)) if pairs else before
         for first, last in pairs:
             low, high = arguments[first], arguments[last]
-            if not (isinstance(low, Said) and isinstance(high, Said)) or first in roles(tool).references:
+            if not (isinstance(low, FromUser) and isinstance(high, FromUser)) or first in roles(tool).references:
                 continue
             if type(low.value) is not type(high.value) or not isinstance(low.value, (str, int, float)):
                 continue
@@ -299,7 +306,7 @@ class Draft:
         """Whether the schema allows the changed values, alone and, where all values are known, together."""
         if not all(_alone(tool, parameter).is_valid({parameter: value}) for parameter, value in changed.items()):
             return False
-        known = {p: b.value for p, b in arguments.items() if isinstance(b, (Said, Literally))}
+        known = {p: b.value for p, b in arguments.items() if isinstance(b, (FromUser, Constant))}
         return len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid({**known, **changed})
 
     def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
@@ -311,7 +318,7 @@ class Draft:
                 for parameter in min(needed, key=len):
                     if parameter not in arguments:
                         arguments[parameter] = self.tell(tool, parameter)
-        known = {p: b.value for p, b in arguments.items() if isinstance(b, (Said, Literally))}
+        known = {p: b.value for p, b in arguments.items() if isinstance(b, (FromUser, Constant))}
         if len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid(known):
             return
         for parameter in [p for p in arguments if p not in tool.required]:
@@ -330,7 +337,7 @@ class Draft:
 
 
 def _slots_of(step: Step) -> set[str]:
-    return {b.slot for call in step.calls for b in call.sources() if isinstance(b, Said)}
+    return {b.slot for call in step.calls for b in call.sources() if isinstance(b, FromUser)}
 
 
 def _span(first: Json, last: Json) -> int | None:
@@ -398,8 +405,8 @@ def _worth_calling(source: Tool, target: Tool, edge: Dependency) -> bool:
     return what.effect != "delete" and not (echoed and what.operation != "create") and not copied
 
 
-def _observed(feed: Feed, step: str) -> Observed:
-    return Observed(step=step, path=feed.edge.path, as_list=feed.as_list)
+def _observed(feed: Feed, step: str) -> FromResult:
+    return FromResult(step=step, path=feed.edge.path, as_list=feed.as_list)
 
 
 @per_tool

@@ -12,11 +12,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from tdlab.blueprints.coding import ideas
+from tdlab.blueprints.code_ideas import ideas
 from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
 from tdlab.blueprints.planner import freeze, make_persona, settle
-from tdlab.blueprints.roles import roles
-from tdlab.blueprints.wording import goal_phrase, label
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
 from tdlab.records import (
@@ -27,20 +25,21 @@ from tdlab.records import (
     BusinessCluster,
     Call,
     Failure,
-    Observed,
-    Said,
+    FromResult,
+    FromTemplate,
+    FromUser,
     Step,
     Tool,
-    Written,
     rng_for,
 )
+from tdlab.tools import goal_phrase, label, roles
 
-__all__ = ["MUTATIONS", "Mutation", "Offspring", "Workshop", "breed", "fresh_values", "mutate"]
+__all__ = ["MUTATIONS", "Mutation", "MutationContext", "Offspring", "breed", "fresh_values", "mutate"]
 
 Family = Literal["mode", "complexity", "domain"]
 
 
-class Workshop(NamedTuple):
+class MutationContext(NamedTuple):
     """What an operator may draw on.
 
     ``tools`` holds every tool named by the cluster, the partner and the distractors. ``partner`` is another cluster,
@@ -65,30 +64,30 @@ class Mutation(NamedTuple):
     name: str
     family: Family
     letters: tuple[str, ...]
-    apply: Callable[[Blueprint, Workshop, random.Random], Blueprint]
+    apply: Callable[[Blueprint, MutationContext, random.Random], Blueprint]
 
 
-def mutate(blueprint: Blueprint, name: str, workshop: Workshop, *, seed: int) -> Blueprint:
+def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: int) -> Blueprint:
     """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
     if name not in MUTATIONS:
         raise _unknown(name)
-    child = _applied(blueprint, name, workshop, rng_for("mutate", name, seed, blueprint.id))
-    return _settled(child.model_copy(update={"parent": blueprint.id}), name, workshop)
+    child = _applied(blueprint, name, context, rng_for("mutate", name, seed, blueprint.id))
+    return _settled(child.model_copy(update={"parent": blueprint.id}), name, context)
 
 
-def _applied(blueprint: Blueprint, name: str, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
     """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
     try:
-        return MUTATIONS[name].apply(blueprint, workshop, rng)
+        return MUTATIONS[name].apply(blueprint, context, rng)
     except (MutationRefused, SandboxUnavailable):
         raise
     except (BlueprintError, SchemaError) as error:
         raise MutationRefused(f"{name}: {error.found}") from None
 
 
-def _settled(child: Blueprint, name: str, workshop: Workshop) -> Blueprint:
+def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint:
     try:
-        return settle(child, workshop.tools)
+        return settle(child, context.tools)
     except BlueprintError as error:
         raise MutationRefused(f"{name}: {error.found}") from None
 
@@ -105,31 +104,33 @@ class Offspring(NamedTuple):
     refused: dict[str, str]
 
 
-def breed(base: Blueprint, names: Sequence[str], workshop: Workshop, *, seed: int, settled: bool = True) -> Offspring:
+def breed(
+    base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, settled: bool = True
+) -> Offspring:
     """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
 
     ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
     """
-    found = _bred(base, names, workshop, seed=seed, each=False)
+    found = _bred(base, names, context, seed=seed, each=False)
     if not settled or not found.applied:
         return found
     try:
-        return found._replace(blueprint=settle(found.blueprint, workshop.tools))
+        return found._replace(blueprint=settle(found.blueprint, context.tools))
     except BlueprintError:
-        found = _bred(base, names, workshop, seed=seed, each=True)
-        return found._replace(blueprint=settle(found.blueprint, workshop.tools)) if found.applied else found
+        found = _bred(base, names, context, seed=seed, each=True)
+        return found._replace(blueprint=settle(found.blueprint, context.tools)) if found.applied else found
 
 
-def _bred(base: Blueprint, names: Sequence[str], workshop: Workshop, *, seed: int, each: bool) -> Offspring:
+def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Offspring:
     """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
     child, applied, refused = base, [], {}
     for place, operator in enumerate(names):
         if operator not in MUTATIONS:
             raise _unknown(operator)
         try:
-            made = _applied(child, operator, workshop, rng_for("breed", seed, base.id, place, operator))
+            made = _applied(child, operator, context, rng_for("breed", seed, base.id, place, operator))
             if each:
-                _settled(made, operator, workshop)
+                _settled(made, operator, context)
             child = made
             applied.append(operator)
         except (MutationRefused, SandboxUnavailable) as error:
@@ -139,22 +140,22 @@ def _bred(base: Blueprint, names: Sequence[str], workshop: Workshop, *, seed: in
     return Offspring(child, tuple(applied), refused)
 
 
-def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, settled: bool = True) -> Blueprint:
+def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
     """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
 
     This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
     """
     rng = rng_for("values", seed, blueprint.id)
-    draft = Draft(workshop.cluster, workshop.tools, rng, workshop.config, facts=workshop.facts)
-    slots: dict[str, Said] = {}
+    draft = Draft(context.cluster, context.tools, rng, context.config, facts=context.facts)
+    slots: dict[str, FromUser] = {}
     steps = []
     for step in blueprint.steps:
         calls = []
         for call in step.calls:
-            tool = workshop.tools[call.tool]
+            tool = context.tools[call.tool]
             arguments: dict[str, Binding] = {}
             for parameter, binding in call.arguments.items():
-                if isinstance(binding, Said):
+                if isinstance(binding, FromUser):
                     if binding.slot not in slots:
                         told = draft.tell(tool, parameter, fresh=True)
                         slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
@@ -169,30 +170,30 @@ def fresh_values(blueprint: Blueprint, workshop: Workshop, *, seed: int, settled
         offered=blueprint.offered, parent=blueprint.id or blueprint.parent, lineage=blueprint.lineage,
         constraints=blueprint.constraints,
     )  # fmt: skip
-    return settle(child, workshop.tools) if settled else child
+    return settle(child, context.tools) if settled else child
 
 
 # --------------------------------------------------------------------------------------------------------- operators
 
 
-def _extend_chain(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _extend_chain(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Add a call that needs what the last steps returned."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     order = {step.id: n for n, step in enumerate(draft.steps)}
     options = _consumers(draft, fed=lambda step: order[step] >= len(order) - 2)
     return _consume(draft, options, blueprint, "extend_chain")
 
 
-def _branch(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _branch(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Use one step's result a second time, in another call."""
-    draft = workshop.draft(blueprint, rng)
-    used = {b.step for _, _, call in blueprint.calls() for b in call.arguments.values() if isinstance(b, Observed)}
+    draft = context.draft(blueprint, rng)
+    used = {b.step for _, _, call in blueprint.calls() for b in call.arguments.values() if isinstance(b, FromResult)}
     return _consume(draft, _consumers(draft, fed=lambda step: step in used), blueprint, "branch")
 
 
-def _parallelise(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Ask for the same thing two to four times at once, with other values: a batch of independent calls."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     options = [
         n
         for n, step in enumerate(draft.steps)
@@ -227,7 +228,7 @@ def _pivots(draft: Draft, step: Step) -> list[str]:
     said = [
         parameter
         for parameter, binding in step.calls[0].arguments.items()
-        if isinstance(binding, Said)
+        if isinstance(binding, FromUser)
         and binding.when == "at_once"
         and isinstance(binding.value, (str, int, float))
         and not isinstance(binding.value, bool)
@@ -244,9 +245,9 @@ _TRANSIENT = (
 )
 
 
-def _inject_failure(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _inject_failure(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Let the first try of one call fail in a way that passes, so that it has to be tried again."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     options = [n for n, step in enumerate(draft.steps) if step.kind == "call" and step.failure is None]
     if not options:
         raise MutationRefused("inject_failure: every call fails once already")
@@ -256,15 +257,15 @@ def _inject_failure(blueprint: Blueprint, workshop: Workshop, rng: random.Random
     return _done(draft, blueprint, "inject_failure")
 
 
-def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Let the user forget to say one to three things, so that the assistant has to ask."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     first_use: dict[str, int] = {}
     required: set[str] = set()
     for n, step in enumerate(draft.steps):
         for call in step.calls:
             for parameter, binding in call.arguments.items():
-                if isinstance(binding, Said) and binding.when == "at_once":
+                if isinstance(binding, FromUser) and binding.when == "at_once":
                     first_use.setdefault(binding.slot, n)
                     if parameter in draft.tools[call.tool].required:
                         required.add(binding.slot)
@@ -289,8 +290,8 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
             for parameter, binding in arguments.items():
                 later = {
                     source.slot: source.model_copy(update={"when": "if_asked"})
-                    for source in (binding.inputs.values() if isinstance(binding, Written) else (binding,))
-                    if isinstance(source, Said) and source.slot in chosen
+                    for source in (binding.inputs.values() if isinstance(binding, FromTemplate) else (binding,))
+                    if isinstance(source, FromUser) and source.slot in chosen
                 }
                 if later:
                     arguments[parameter] = _retold(binding, later)
@@ -304,33 +305,33 @@ def _withhold_information(blueprint: Blueprint, workshop: Workshop, rng: random.
     return _done(draft, blueprint, "withhold_information")
 
 
-def _add_distractor(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Offer the assistant up to three more tools that are of no use here."""
-    left = [key for key in workshop.distractors if key not in blueprint.offered and key in workshop.tools]
+    left = [key for key in context.distractors if key not in blueprint.offered and key in context.tools]
     if not left:
         raise MutationRefused("add_distractor: there is no tool left that could distract")
     added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, 3))))
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     return _done(draft, blueprint, "add_distractor", offered=(*blueprint.offered, *added))
 
 
-def _follow_up(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _follow_up(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Let the user come back with another request over the same cluster."""
-    draft = workshop.draft(blueprint, rng)
-    return _new_turn(draft, workshop.cluster, blueprint, "follow_up")
+    draft = context.draft(blueprint, rng)
+    return _new_turn(draft, context.cluster, blueprint, "follow_up")
 
 
-def _bridge_clusters(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _bridge_clusters(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Let the task go on in another cluster, whose tools are offered from the start."""
-    if workshop.partner is None or workshop.partner.id == workshop.cluster.id:
+    if context.partner is None or context.partner.id == context.cluster.id:
         raise MutationRefused("bridge_clusters: there is no other cluster to go on in")
-    draft = workshop.draft(blueprint, rng, workshop.partner)
-    return _new_turn(draft, workshop.partner, blueprint, "bridge_clusters")
+    draft = context.draft(blueprint, rng, context.partner)
+    return _new_turn(draft, context.partner, blueprint, "bridge_clusters")
 
 
-def _add_confirmation(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _add_confirmation(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Have the assistant ask for a yes before a call that changes something."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     confirmed = {step.about for step in draft.steps if step.kind == "confirm"}
     options = [
         n
@@ -348,30 +349,30 @@ def _add_confirmation(blueprint: Blueprint, workshop: Workshop, rng: random.Rand
     return _done(draft, blueprint, "add_confirmation")
 
 
-def _add_refusal(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _add_refusal(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Let the user want one thing more, for which no tool is offered."""
     if any(step.kind == "refuse" for step in blueprint.steps):
         raise MutationRefused("add_refusal: one request is refused already")
-    wishes = _wishes(blueprint, workshop)
+    wishes = _wishes(blueprint, context)
     if not wishes:
         raise MutationRefused("add_refusal: there is no tool outside the offer to wish for")
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     turn = max(step.turn for step in draft.steps) + 1
     wish = rng.choice(wishes)
     draft.steps.append(Step(id=draft.next_id(), kind="refuse", request=wish, turn=turn))
     return _done(draft, blueprint, "add_refusal")
 
 
-def _wishes(blueprint: Blueprint, workshop: Workshop) -> list[str]:
+def _wishes(blueprint: Blueprint, context: MutationContext) -> list[str]:
     """What the user could want besides: near misses from the services in use where there are any, else anything."""
-    offered = [workshop.tools[key] for key in blueprint.offered]
+    offered = [context.tools[key] for key in blueprint.offered]
     served = {(roles(tool).nature.operation, roles(tool).own) for tool in offered}
     phrases = {goal_phrase(tool) for tool in offered}
 
     def unserved(keys: Iterable[str]) -> list[str]:
         found: dict[str, None] = {}
         for key in keys:
-            tool = workshop.tools.get(key)
+            tool = context.tools.get(key)
             if tool is None or key in blueprint.offered or (roles(tool).nature.operation, roles(tool).own) in served:
                 continue
             if goal_phrase(tool) not in phrases:
@@ -379,13 +380,13 @@ def _wishes(blueprint: Blueprint, workshop: Workshop) -> list[str]:
         return list(found)
 
     services = {tool.service for tool in offered}
-    near = [*workshop.cluster.tools, *(workshop.partner.tools if workshop.partner else ()), *workshop.distractors]
-    return unserved(k for k in near if k.partition("/")[0] in services) or unserved(workshop.distractors)
+    near = [*context.cluster.tools, *(context.partner.tools if context.partner else ()), *context.distractors]
+    return unserved(k for k in near if k.partition("/")[0] in services) or unserved(context.distractors)
 
 
-def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _tighten_constraint(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Have the user insist on one more detail: an optional parameter that was left open."""
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     options = [
         (n, parameter)
         for n, step in enumerate(draft.steps)
@@ -406,12 +407,12 @@ def _tighten_constraint(blueprint: Blueprint, workshop: Workshop, rng: random.Ra
     return _done(draft, blueprint, "tighten_constraint", constraints=(*blueprint.constraints, label(parameter)))
 
 
-def _add_code_step(blueprint: Blueprint, workshop: Workshop, rng: random.Random) -> Blueprint:
+def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
     """Have the assistant write a program over what the calls returned, and go on with or report what it prints.
 
-    SandboxUnavailable where the workshop has no code tool: there is nothing that could run the program.
+    SandboxUnavailable where the context has no code tool: there is nothing that could run the program.
     """
-    if CODE_TOOL not in workshop.tools:
+    if CODE_TOOL not in context.tools:
         raise SandboxUnavailable(
             "a code step was asked for and there is no code tool among the tools",
             expected=f"{CODE_TOOL}, which a sandbox executes",
@@ -419,7 +420,7 @@ def _add_code_step(blueprint: Blueprint, workshop: Workshop, rng: random.Random)
         )
     if sum(step.kind == "code" for step in blueprint.steps) >= _MOST_CODE:
         raise MutationRefused(f"add_code_step: the plan has {_MOST_CODE} programs already")
-    draft = workshop.draft(blueprint, rng)
+    draft = context.draft(blueprint, rng)
     if len(draft.steps) >= draft.config.max_steps:
         raise MutationRefused("add_code_step: the plan is as long as it may be")
     found = ideas(draft)
@@ -470,12 +471,12 @@ MUTATIONS: dict[str, Mutation] = {
 # ----------------------------------------------------------------------------------------------------------- helpers
 
 
-def _retold(binding: Binding, slots: Mapping[str, Said]) -> Binding:
+def _retold(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
     """The binding with what the user says replaced by ``slots``, also where it goes into a text."""
-    if isinstance(binding, Written):
+    if isinstance(binding, FromTemplate):
         inputs = {name: _retold(source, slots) for name, source in binding.inputs.items()}
         return binding.model_copy(update={"inputs": inputs})
-    return slots.get(binding.slot, binding) if isinstance(binding, Said) else binding
+    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
 def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:

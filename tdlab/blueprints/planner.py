@@ -10,27 +10,25 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from tdlab.blueprints.coding import follow_choice
+from tdlab.blueprints.code_ideas import follow_choice
 from tdlab.blueprints.drafts import Draft, Facts
-from tdlab.blueprints.roles import roles
 from tdlab.blueprints.validation import violations
-from tdlab.blueprints.values import make_person
-from tdlab.blueprints.wording import goal_phrase
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, SchemaError
 from tdlab.records import (
     Binding,
     Blueprint,
     BusinessCluster,
-    Observed,
+    FromResult,
+    FromTemplate,
     Persona,
     Promise,
     Step,
     Tool,
-    Written,
     digest,
     rng_for,
 )
+from tdlab.tools import goal_phrase, make_person, roles
 
 __all__ = ["freeze", "make_persona", "named", "plan", "promises_of", "settle"]
 
@@ -157,7 +155,7 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
             elif what.operation in ("create", "act"):
                 new = next((f for f, e in part.issued.items() if e == part.own and f not in tool.parameters), None)
                 if new is not None:
-                    identity = Observed(step=step.id, call=index, path=(new,))
+                    identity = FromResult(step=step.id, call=index, path=(new,))
                     fields = {p: b for p, b in call.arguments.items() if not _in_list(b)}
                     made[_identity_key(identity)] = Promise(
                         kind="exists", entity=part.own, identity=identity, fields=fields
@@ -166,20 +164,20 @@ def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Pro
 
 
 def _in_list(binding: Binding) -> bool:
-    return isinstance(binding, Observed) and binding.as_list
+    return isinstance(binding, FromResult) and binding.as_list
 
 
 def _several(own: Binding) -> bool:
     """Whether a binding names several entities at once, or one by more than a plain value: no promise is made of it."""
-    if isinstance(own, Observed):
+    if isinstance(own, FromResult):
         return own.as_list
-    return isinstance(own, Written) or isinstance(own.value, (list, dict))
+    return isinstance(own, FromTemplate) or isinstance(own.value, (list, dict))
 
 
 def _identity_key(binding: Binding) -> str:
-    if isinstance(binding, Observed):
+    if isinstance(binding, FromResult):
         return f"{binding.step}[{binding.call}].{'.'.join(map(str, binding.path))}"
-    if isinstance(binding, Written):
+    if isinstance(binding, FromTemplate):
         return f"={binding.template!r}"
     return f"={binding.value!r}"
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints.programs import gaps_of, printed_schema
-from tdlab.blueprints.roles import output_of, per_tool
+from tdlab.blueprints.templates import gaps_of, printed_schema
 from tdlab.errors import BlueprintError
-from tdlab.pool.schema import CompiledSchema, compile_schema
-from tdlab.records import CODE_TOOL, Blueprint, Call, Json, Observed, Record, Said, Step, Tool, Written
+from tdlab.records import CODE_TOOL, Blueprint, Call, FromResult, FromTemplate, FromUser, Json, Record, Step, Tool
+from tdlab.tools import CompiledSchema, compile_schema, output_of, per_tool, schema_at
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Violation", "ancestors", "as_graph", "checked", "schema_at", "violations"]
+__all__ = ["Violation", "ancestors", "as_graph", "checked", "violations"]
 
 
 class Violation(Record):
@@ -41,8 +40,8 @@ def as_graph(blueprint: Blueprint) -> nx.DiGraph[str]:
             graph.add_edge(before, step.id, kind="order", label="")
         for call in step.calls:
             for parameter, binding in call.arguments.items():
-                for source in binding.inputs.values() if isinstance(binding, Written) else (binding,):
-                    if isinstance(source, Observed):
+                for source in binding.inputs.values() if isinstance(binding, FromTemplate) else (binding,):
+                    if isinstance(source, FromResult):
                         path = ".".join(map(str, source.path))
                         graph.add_edge(source.step, step.id, kind="data", label=f"{path} -> {parameter}")
     return graph
@@ -58,20 +57,6 @@ def ancestors(blueprint: Blueprint) -> dict[str, frozenset[str]]:
             before |= known.get(needed, frozenset())
         known[step.id] = frozenset(before)
     return known
-
-
-def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mapping[str, Json] | None:
-    """The subschema at a path through properties and items; None where the schema does not speak of it."""
-    place: Json = schema
-    for part in path:
-        if not isinstance(place, dict):
-            return None
-        if isinstance(part, int):
-            place = place.get("items")
-        else:
-            properties = place.get("properties")
-            place = properties.get(part) if isinstance(properties, dict) else None
-    return place if isinstance(place, dict) else None
 
 
 def checked(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
@@ -121,7 +106,7 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
                 continue
             _check_call(blueprint, call, tool, tools, before[step.id], note)
             for binding in call.sources():
-                if isinstance(binding, Said) and binding.when == "if_asked":
+                if isinstance(binding, FromUser) and binding.when == "if_asked":
                     if binding.slot not in asked:
                         note("never_asked", f"{binding.slot!r} is told only if asked, and nobody asks")
                     elif asked[binding.slot] not in before[step.id]:
@@ -163,16 +148,16 @@ def _check_call(
             note("unbound", f"{tool.key} needs {parameter!r} and nothing is bound to it")
     known: dict[str, Json] = {}
     for parameter, binding in call.arguments.items():
-        if isinstance(binding, Written):
+        if isinstance(binding, FromTemplate):
             gaps = set(gaps_of(binding))
             if gaps != set(binding.inputs):
                 note(
                     "gaps", f"{parameter!r} is written with {sorted(gaps)} and has the inputs {sorted(binding.inputs)}"
                 )
-        elif not isinstance(binding, Observed):
+        elif not isinstance(binding, FromResult):
             known[parameter] = binding.value
-        for source in binding.inputs.values() if isinstance(binding, Written) else (binding,):
-            if isinstance(source, Observed):
+        for source in binding.inputs.values() if isinstance(binding, FromTemplate) else (binding,):
+            if isinstance(source, FromResult):
                 _check_observed(blueprint, parameter, source, tools, before, note)
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
@@ -184,7 +169,7 @@ def _check_call(
 def _check_observed(
     blueprint: Blueprint,
     parameter: str,
-    binding: Observed,
+    binding: FromResult,
     tools: Mapping[str, Tool],
     before: frozenset[str],
     note: Callable[[str, str], None],

@@ -25,9 +25,9 @@ def ablate(
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="processes, each with cells of its own")] = 1,
 ) -> None:
     """Compare evolved, random, quantity, no evolution and each gauge off, at equal N over seeds."""
-    from tdlab.ablation import ablate as compare
     from tdlab.config import RunConfig
-    from tdlab.evolution.ablation import ARMS
+    from tdlab.evolution import ARMS
+    from tdlab.jobs import ablate as compare
 
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
     changes |= {name: value for name, value in {"target": target, "pool": pool}.items() if value is not None}

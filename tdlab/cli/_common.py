@@ -37,7 +37,7 @@ RunOption = Annotated[Path, typer.Option("--run", "-r", help="the run directory"
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text as it is: no markup is read in it, and no control character reaches the terminal."""
-    from tdlab.show import plain
+    from tdlab.tools import plain
 
     Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
 
@@ -51,8 +51,8 @@ def pool_of(name: str) -> ToolPool:
 
 def harvested(servers: Path, *, timeout_s: float = 30.0) -> Harvest:
     """What the servers of an ``mcpServers`` file offer, asked with a progress bar."""
+    from tdlab.jobs import Reporter
     from tdlab.pool import harvest_sync
-    from tdlab.progress import Reporter
 
     with Reporter() as reporter:
         reporter.stage("servers")

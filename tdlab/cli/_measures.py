@@ -16,7 +16,7 @@ from tdlab.cli._common import say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tdlab.store.formats import TrajectoryStream
+    from tdlab.formats import TrajectoryStream
 
 __all__ = ["map_", "profile"]
 
@@ -40,8 +40,8 @@ def profile(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
     """Measure the diversity of any trajectory files, several at equal N."""
+    from tdlab.cli.render import show_report
     from tdlab.diversity import compare, taxonomy_domains
-    from tdlab.show import show_report
 
     sets = _read(_each_once(files), format_)
     found = compare(sets, seed=seed, categories=taxonomy_domains(), rarefy_to=equal_n)
@@ -100,9 +100,9 @@ def map_(
 
 def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
     """Each file as a stream by its name, what is broken in it told on stderr."""
+    from tdlab.formats import scan_trajectories
     from tdlab.pool import Taxonomy
-    from tdlab.show import counted
-    from tdlab.store.formats import scan_trajectories
+    from tdlab.tools import counted
 
     classify = Taxonomy.bundled().classify
     sets: dict[str, TrajectoryStream] = {}
@@ -143,7 +143,7 @@ def _table(title: str, frame: pd.DataFrame, columns: Sequence[str], *, most: int
     from rich.table import Table
     from rich.text import Text
 
-    from tdlab.show import plain
+    from tdlab.tools import plain
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:

@@ -44,11 +44,11 @@ def mine(
     show: Annotated[int, typer.Option("--show", min=0, help="how many clusters to list")] = 15,
 ) -> None:
     """Mine Business Clusters from a pool and show a summary."""
+    from tdlab.cli.render import show_mined
     from tdlab.clusters import mine as select
     from tdlab.clusters import write_clusters
     from tdlab.config import RunConfig
-    from tdlab.progress import Reporter
-    from tdlab.show import show_mined
+    from tdlab.jobs import Reporter
 
     settings = RunConfig.from_yaml(config) if config else RunConfig()
     with Reporter() as reporter:

@@ -62,9 +62,9 @@ def run(
     ] = None,
 ) -> None:
     """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
+    from tdlab.cli.render import show_run
     from tdlab.config import RunConfig
-    from tdlab.pipeline import run as make
-    from tdlab.show import show_run
+    from tdlab.jobs import run as make
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
@@ -115,7 +115,7 @@ def show(
 
     The tools of a file's cluster come from --pool.
     """
-    from tdlab.show import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
+    from tdlab.cli.render import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
     from tdlab.store import open_run
 
     if noun not in _NOUNS:
@@ -164,7 +164,7 @@ def show(
 
 def _generation(opened: Run, name: str) -> RenderableType:
     """A generation by its number, ready to be printed."""
-    from tdlab.show import show_generation
+    from tdlab.cli.render import show_generation
 
     if not name.isascii() or not name.isdecimal():
         raise RunNotFound(
@@ -182,7 +182,7 @@ def export(
     run_: RunOption = Path("runs/first"),
 ) -> None:
     """Write a run's dataset to a file."""
-    from tdlab.pipeline import export as write
+    from tdlab.jobs import export as write
     from tdlab.store import open_run
 
     if out.suffix not in (".jsonl", ".parquet"):

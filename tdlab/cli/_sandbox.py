@@ -33,7 +33,7 @@ def doctor() -> None:
     import anyio
 
     from tdlab.sandbox import probe
-    from tdlab.show import plain
+    from tdlab.tools import plain
 
     reports = anyio.run(probe)
     console = Console()
@@ -55,7 +55,7 @@ def doctor() -> None:
 
 
 def _head(report: BackendReport) -> Group:
-    from tdlab.show import plain
+    from tdlab.tools import plain
 
     if report.available:
         told = f"holds: {report.probes} escape probes, none got out; first jail in {report.cold_ms} ms"
@@ -98,7 +98,7 @@ def serve(
     from pydantic import ValidationError
 
     from tdlab.sandbox import Limits
-    from tdlab.sandbox.server import serve as run_server
+    from tdlab.sandbox import serve as run_server
 
     try:
         limits = Limits(wall_s=wall_s, cpu_s=wall_s, memory_mb=memory_mb)
@@ -129,7 +129,7 @@ def check(
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="jails that work at the same time")] = 2,
 ) -> None:
     """Run every recorded program of a run again; what prints something else leaves the dataset. Exit 1 if any does."""
-    from tdlab.checking import check_run
+    from tdlab.jobs import check_run
 
     report = check_run(run, backend=backend, wall_s=wall_s, workers=workers)
     if not report.checked:

@@ -26,9 +26,9 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
     """Tell what a run with an LLM teacher will take: calls, tokens and money by role. Nothing is bought."""
+    from tdlab.cli.render import show_estimate
     from tdlab.config import RunConfig
-    from tdlab.pipeline import estimate as tell
-    from tdlab.show import show_estimate
+    from tdlab.jobs import estimate as tell
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
@@ -62,7 +62,7 @@ def rehearse(
     """Serve an OpenAI-compatible endpoint on this machine, answered by the scripted teacher. Ctrl-C ends it."""
     import anyio
 
-    from tdlab.rollout.llm import Misbehaviour, serve_rehearsal
+    from tdlab.rollout import Misbehaviour, serve_mock
 
     how = Misbehaviour(
         latency_s=latency, rate_429=rate_429, rate_500=rate_500, rate_cut=cut, rate_malformed=malformed,
@@ -77,7 +77,7 @@ def rehearse(
         )
 
     async def serve() -> None:
-        await serve_rehearsal(how, port=port, started=started)
+        await serve_mock(how, port=port, started=started)
 
     try:
         anyio.run(serve)

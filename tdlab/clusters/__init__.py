@@ -18,17 +18,14 @@ from tdlab.clusters.candidates import Candidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
 from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
 from tdlab.clusters.files import read_clusters, write_clusters
-from tdlab.clusters.mining import Mined, mine
-from tdlab.clusters.returns import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
+from tdlab.clusters.mining import MiningResult, mine
 
 __all__ = [
     "Candidate",
     "Coverable",
     "DependencyGraph",
-    "Mined",
+    "MiningResult",
     "Pool",
-    "ReturnedField",
-    "Returns",
     "Selection",
     "grow",
     "mine",
@@ -36,9 +33,6 @@ __all__ = [
     "naive_greedy",
     "random_curve",
     "read_clusters",
-    "returned_fields",
-    "returned_schema",
     "select",
-    "with_outputs",
     "write_clusters",
 ]

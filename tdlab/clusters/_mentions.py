@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tdlab.pool.naming import split_words
 from tdlab.records import Tool
+from tdlab.tools import split_words
 
 __all__ = ["Mention", "mentions_in"]
 

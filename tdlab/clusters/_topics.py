@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tdlab.clusters._words import ENTITY_NOISE, kind_of, normal
-from tdlab.pool.naming import nature_of_name, singular, split_words
 from tdlab.records import Service, Tool
+from tdlab.tools import ENTITY_NOISE, kind_of, nature_of_name, normal, singular, split_words
 
 __all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 

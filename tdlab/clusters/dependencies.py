@@ -7,7 +7,7 @@ one of the source's. Explicit mentions ("call X first") raise it. The products a
 advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow.
 
 Work is near-linear: values meet parameters in an inverted index by name and entity, inside one service, and across
-services only over shared real-world entities among a bounded number of neighbours (`tdlab.clusters._joining`).
+services only over shared real-world entities among a bounded number of neighbours (`tdlab.clusters._cross_service`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
-from tdlab.clusters._schemas import inner_properties, types_of
 from tdlab.clusters._topics import similarity, tool_topics
-from tdlab.clusters._words import Slot, kind_of, normal
-from tdlab.clusters.returns import ReturnedField, Returns
-from tdlab.pool.naming import outcome
 from tdlab.records import Dependency, Evidence, Service, Tool
+from tdlab.tools import ReturnedField, Returns, Slot, inner_properties, kind_of, normal, outcome, types_of
 
 if TYPE_CHECKING:
     import networkx
@@ -170,7 +167,7 @@ def mine_dependencies(
     ``report["not_compared"]`` counts the values left out of such rankings. Of equals, those go first whose tools speak
     of what the target speaks of.
     """
-    from tdlab.clusters._joining import join_services
+    from tdlab.clusters._cross_service import join_services
 
     services = sorted(_services(pool), key=lambda service: service.name)
     telling = _telling(services)

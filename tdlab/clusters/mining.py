@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tdlab.clusters._companions import companions
-from tdlab.clusters._grown import Choice, Grown
+from tdlab.clusters._candidate_arrays import CandidateArrays, Choice
+from tdlab.clusters._topic_links import companions
 from tdlab.clusters._topics import tool_topics
-from tdlab.clusters._words import entity_words
 from tdlab.clusters.candidates import Candidate, grow
 from tdlab.clusters.coverage import Selection
 from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.errors import ConfigError
 from tdlab.records import BusinessCluster, Domains, Service, Tool, digest
+from tdlab.tools import entity_words
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Mined", "mine"]
+__all__ = ["MiningResult", "mine"]
 
 _SCHEMA_WEIGHT = {"live": 1.0, "bundled": 1.0, "published": 1.0, "scraped": 0.8, "none": 0.4}
 _UNKNOWN_DOMAIN = "other"
@@ -38,7 +38,7 @@ class _Basis(NamedTuple):
     graph: DependencyGraph
     candidates: tuple[Candidate, ...]
     weights: tuple[list[float], list[float]]
-    grown: Grown
+    grown: CandidateArrays
     services: Mapping[str, Service]
     owner: Mapping[str, Service]
     tools: Mapping[str, Tool]
@@ -48,7 +48,7 @@ class _Basis(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Mined:
+class MiningResult:
     """What mining found.
 
     ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen, ``config`` what was asked
@@ -95,7 +95,7 @@ class Mined:
         max_tools: int | None = None,
         coverage: float | None = None,
         max_clusters: int | None = None,
-    ) -> Mined:
+    ) -> MiningResult:
         """Choose anew from the candidates that were grown: no mining, so it serves a slider.
 
         A candidate is cut before the first tool that no edge scored at least ``edge_threshold`` (or tie of companions)
@@ -190,7 +190,7 @@ def mine(
     *,
     seed: int = 0,
     on_progress: Callable[[str, float], None] | None = None,
-) -> Mined:
+) -> MiningResult:
     """Mine the pool's Business Clusters. ``on_progress(stage, share done)`` is called as stages end.
 
     In a pool of fewer than 30 services, tools that nothing joins into ``min_tools`` form clusters of their own, down to
@@ -228,7 +228,7 @@ def mine(
         [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges],
     )
     with_schema = frozenset(i for i, key in enumerate(graph.tools) if tools[key].input_schema.get("properties"))
-    grown = Grown(graph, candidates, tool_weights=weights[0], edge_weights=weights[1], exempt=exempt)
+    grown = CandidateArrays(graph, candidates, tool_weights=weights[0], edge_weights=weights[1], exempt=exempt)
     basis = _Basis(
         graph, tuple(candidates), weights, grown, services, owner, tools, config, with_schema, fewest, tuple(notes)
     )
@@ -302,7 +302,7 @@ def _left_over(graph: DependencyGraph, candidates: Sequence[Candidate]) -> list[
     return found
 
 
-def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> Mined:
+def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> MiningResult:
     """Cut, select and report."""
     choice = basis.grown.choose(
         edge_threshold=config.edge_threshold,
@@ -313,7 +313,7 @@ def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> 
         every_tool=len(basis.services) < _FEW_SERVICES and config.coverage >= _NEARLY_ALL,
     )
     report = _report(basis, choice, config)
-    return Mined(basis, choice, config, report, {stage: round(value, 3) for stage, value in seconds.items()})
+    return MiningResult(basis, choice, config, report, {stage: round(value, 3) for stage, value in seconds.items()})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

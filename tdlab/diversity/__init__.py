@@ -21,7 +21,7 @@ counts as successful; nothing here looks at the meaning of words.
 from __future__ import annotations
 
 from tdlab.diversity._profile import compare, measure, profile
-from tdlab.diversity.complexity import CacWeights, Complexity, cac
+from tdlab.diversity.complexity import CacWeights, Complexity, cac, scalars
 from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass, taxonomy_domains
 from tdlab.diversity.entropy import (
     Counts,
@@ -101,6 +101,7 @@ __all__ = [
     "rarefied_entropy",
     "rarefied_vendi",
     "sample_coverage",
+    "scalars",
     "signature",
     "summarise",
     "taxonomy_domains",

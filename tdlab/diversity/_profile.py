@@ -8,8 +8,8 @@ from tdlab.diversity.complexity import CacWeights
 from tdlab.diversity.equal_coverage import common_coverage
 from tdlab.diversity.metrics import DiversityMeter, featurise
 from tdlab.diversity.report import DiversityReport
+from tdlab.formats import TrajectorySet, TrajectoryStream
 from tdlab.records import Dependency, Domains, Tool
-from tdlab.store.formats import TrajectorySet, TrajectoryStream
 
 __all__ = ["compare", "measure", "profile"]
 

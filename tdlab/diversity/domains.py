@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from tdlab.diversity._calls import PlayedCall, played, service_of
-from tdlab.pool.taxonomy import Taxonomy
+from tdlab.pool import Taxonomy
 from tdlab.records import Domains, Tool, Trajectory
 
 __all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of", "number_of_domains", "taxonomy_domains"]

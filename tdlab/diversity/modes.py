@@ -3,7 +3,7 @@
 The alphabet, and when a letter is written:
 
 ========================  =========================================================================================
-read search write         a call, by the effect of its tool (`tdlab.pool.naming`: annotations, else verb, else schema)
+read search write         a call, by the effect of its tool (`tdlab.tools.names`: annotations, else verb, else schema)
 delete compute code
 parallel-2 parallel-3     an assistant message with that many calls (four and more are one letter), before the effects
 parallel-4+               of those calls, each effect once, in the order of the alphabet: a batch has no order
@@ -15,7 +15,7 @@ ask confirm refuse reply  an assistant message without calls, by its text (`utte
 A letter that repeats the one before it is not written again. User, system and empty assistant messages write nothing,
 and neither does text that accompanies calls. The alphabet is the design's; the rules are ours, since the paper's
 mapping is not published; `MODE_VERSION` changes whenever a rule here does (the rules on tools have their own,
-`tdlab.pool.naming.NAMING_VERSION`). Not covered: the rules on text know English, and elsewhere only the question mark.
+`tdlab.tools.names.NAMING_VERSION`). Not covered: the rules on text know English, and elsewhere only the question mark.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Literal
 
 from tdlab.diversity._calls import PlayedCall, played
 from tdlab.diversity.complexity import scalars
-from tdlab.pool.naming import nature, nature_of_name
 from tdlab.records import Tool, Trajectory
+from tdlab.tools import nature, nature_of_name
 
 __all__ = [
     "ALPHABET",

@@ -13,8 +13,8 @@ from tdlab.diversity.complexity import Complexity
 from tdlab.diversity.entropy import EntropySummary, Prepared, SplitCounts, hill_number, prepare, summarise
 from tdlab.diversity.equal_coverage import at_coverage
 from tdlab.diversity.modes import MODE_VERSION, POSSIBLE_TRIGRAMS, trigrams
-from tdlab.pool.naming import NAMING_VERSION
 from tdlab.records import Dependency, Record, Tool
+from tdlab.tools import NAMING_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from tdlab.embedding._features import (
     text_features,
     trajectory_text,
 )
-from tdlab.embedding._gaps import collapses, holes
+from tdlab.embedding._holes import collapses, holes
 from tdlab.embedding._layout import layout, nearest, trustworthiness
 from tdlab.embedding._map import MODE_FAMILIES, TrajectoryMap, map_trajectories, mode_family
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tdlab.embedding._spectrum import Array, reduced, scaled_rows, tf_idf
+from tdlab.embedding._tfidf import Array, reduced, scaled_rows, tf_idf
 from tdlab.errors import ConfigError
 from tdlab.records import Json, Trajectory
 

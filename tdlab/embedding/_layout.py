@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from tdlab.embedding._spectrum import Array
+from tdlab.embedding._tfidf import Array
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from tdlab.diversity import MODE_VERSION, Features, featurise
 from tdlab.embedding._cache import folder_of
 from tdlab.embedding._features import Encoder, encoded, structure_features, text_features, trajectory_text
 from tdlab.embedding._layout import LAYOUT_VERSION, LEAST, layout
-from tdlab.embedding._spectrum import Array, scaled_rows
+from tdlab.embedding._tfidf import Array, scaled_rows
 from tdlab.errors import ConfigError, RunNotFound
+from tdlab.formats import TrajectorySet, TrajectoryStream, read_trajectories
 from tdlab.records import Trajectory, canonical_json
 from tdlab.store import Run, atomic_write, open_run
-from tdlab.store.formats import TrajectorySet, TrajectoryStream, read_trajectories
 
 if TYPE_CHECKING:
     import pandas as pd

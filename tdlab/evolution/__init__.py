@@ -1,6 +1,6 @@
 """Evolution: the loop that steers synthesis towards the long tail, and its controls (paper: innovation 3).
 
-`Controller` reads the gauges, orders offspring and decides; `Studio` produces one offspring from an order; `evolve`
+`Controller` reads the gauges, orders offspring and decides; `Producer` produces one offspring from an order; `evolve`
 runs generations until the target is met, the budget is spent or the gauges have gone flat, every one committed to the
 run directory. ``strategy`` chooses between ``evolved`` and the controls: ``random`` draws uniformly, ``planned`` draws
 plans and never mutates one, ``quantity`` repeats a few plans with new values.
@@ -8,25 +8,52 @@ plans and never mutates one, ``quantity`` repeats a few plans with new values.
 
 from __future__ import annotations
 
+from tdlab.evolution.ablation_tables import (
+    ARMS,
+    METRICS,
+    Cell,
+    Measured,
+    ablation_cells,
+    ablation_markdown,
+    measure_run,
+    pool_cells,
+    tabulate,
+)
 from tdlab.evolution.controller import Controller, Decision
-from tdlab.evolution.estimating import Estimate, RoleEstimate, estimate_spending
+from tdlab.evolution.cost import Estimate, RoleEstimate, estimate_spending
 from tdlab.evolution.loop import Progress, evolve
+from tdlab.evolution.process_pool import ProcessPool
+from tdlab.evolution.producer import Draft, Offspring, Order, Producer
 from tdlab.evolution.steering import Gauges
-from tdlab.evolution.studio import Draft, Offspring, Order, Studio
-from tdlab.evolution.threads import Threads
+from tdlab.evolution.thread_pool import ThreadPool
+from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, WhatIf, replay
 
 __all__ = [
+    "ARMS",
+    "METRICS",
+    "MODE_KINDS",
+    "CachedCandidates",
+    "Cell",
     "Controller",
     "Decision",
     "Draft",
     "Estimate",
     "Gauges",
+    "Measured",
     "Offspring",
     "Order",
+    "ProcessPool",
+    "Producer",
     "Progress",
     "RoleEstimate",
-    "Studio",
-    "Threads",
+    "ThreadPool",
+    "WhatIf",
+    "ablation_cells",
+    "ablation_markdown",
     "estimate_spending",
     "evolve",
+    "measure_run",
+    "pool_cells",
+    "replay",
+    "tabulate",
 ]

@@ -22,9 +22,9 @@ from typing import NamedTuple
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
 from tdlab.diversity import DiversityMeter, Features, Gain
-from tdlab.evolution.forecast import Compass, Trigram
+from tdlab.evolution.predict import SetState, Trigram
+from tdlab.evolution.producer import Draft, Offspring, Order
 from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
-from tdlab.evolution.studio import Draft, Offspring, Order
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
 from tdlab.verify import NearDuplicates
 
@@ -140,18 +140,18 @@ class Controller:
         if self._evolution.strategy == "quantity":
             return [self._repeat(generation, position) for position in batch]
         gauges = self.gauges()
-        compass = self._compass(gauges)
+        set_state = self._compass(gauges)
         weights = self._weights(gauges)
         expected = self._all.domain_counts()
         used = self._uses.copy()
-        return [self._order(generation, position, gauges, compass, weights, expected, used) for position in batch]
+        return [self._order(generation, position, gauges, set_state, weights, expected, used) for position in batch]
 
     def _order(
         self,
         generation: int,
         position: int,
         gauges: Gauges,
-        compass: Compass | None,
+        set_state: SetState | None,
         weights: Mapping[str, float],
         expected: dict[str, float],
         used: Counter[str],
@@ -174,7 +174,7 @@ class Controller:
             seed=rng.getrandbits(62),
             cluster=cluster,
             drafts=tuple(self._draft(rng, cluster, gauges, weights) for _ in range(number_of_drafts(gauges))),
-            compass=compass,
+            set_state=set_state,
             distractors=tuple(rng.sample(self._distractors, k=min(len(self._distractors), 6))),
             aim=aim,
             aim_share=share,
@@ -225,10 +225,10 @@ class Controller:
         """Trajectories that hold the letter; ``parallel`` stands for a batch of any size."""
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
-    def _compass(self, gauges: Gauges) -> Compass | None:
+    def _compass(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges) < 2:
             return None
-        return Compass.of(
+        return SetState.of(
             self._trigrams,
             signatures=self._signatures,
             mean_cac=self._all.mean_cac(),

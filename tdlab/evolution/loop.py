@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from typing import NamedTuple
 
+from tdlab._gc import rare_collection
 from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
 from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
+from tdlab.evolution.process_pool import ProcessPool
+from tdlab.evolution.producer import Offspring, Producer
 from tdlab.evolution.steering import Gauges, Plateau, budget_spent, ran_dry
-from tdlab.evolution.studio import Offspring, Studio
-from tdlab.evolution.threads import Threads
-from tdlab.evolution.workers import Workers
-from tdlab.memory import rare_collection
+from tdlab.evolution.thread_pool import ThreadPool
 from tdlab.records import Json
 from tdlab.store import Candidate, Generation, RunStore
 
@@ -38,11 +38,11 @@ class Progress(NamedTuple):
 def evolve(
     store: RunStore,
     controller: Controller,
-    studio: Studio,
+    producer: Producer,
     *,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
-    threads: Threads | None = None,
+    threads: ThreadPool | None = None,
 ) -> str:
     """Run generations until the target is met or there is a reason to stop short of it; returns why it stopped.
 
@@ -53,10 +53,10 @@ def evolve(
     what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
     paid for again. TeacherError where the server failed, RolloutError where a live server is gone.
     """
-    config = studio.config
+    config = producer.config
     stopped: TeacherError | RolloutError | None = None
     past = _rebuild(store, controller, Plateau(config.evolution))
-    with rare_collection(), threads or Workers(studio, workers) as crew:
+    with rare_collection(), threads or ProcessPool(producer, workers) as crew:
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why

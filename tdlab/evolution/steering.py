@@ -1,6 +1,6 @@
 """What steers, as pure functions of numbers: strengths, draws, weighed gains, and when the gauges have gone flat.
 
-The controller uses these on a run that grows, `tdlab.evolution.replay` on candidates that are there already, so that a
+The controller uses these on a run that grows, `tdlab.evolution.what_if` on candidates that are there already, so that a
 setting means the same in both. The formulas are this project's own; the paper names the gauges only.
 """
 

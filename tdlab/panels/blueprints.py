@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tdlab.blueprints import Violation, Workshop, breed, plan, violations
+from tdlab.blueprints import MutationContext, Violation, breed, plan, violations
 from tdlab.config import BlueprintConfig
 from tdlab.panels.chat import chat_html
 from tdlab.panels.panel import Panel
@@ -54,8 +54,8 @@ def preview(
     ]  # fmt: skip
     config = BlueprintConfig()
     base = plan(cluster, pool.tools, seed=seed, config=config, goals=goals)
-    workshop = Workshop(cluster=cluster, tools=pool.tools, distractors=(), config=config, facts={})
-    blueprint, _, refused = breed(base, names, workshop, seed=seed)
+    mutation_context = MutationContext(cluster=cluster, tools=pool.tools, distractors=(), config=config, facts={})
+    blueprint, _, refused = breed(base, names, mutation_context, seed=seed)
     tools = {key: pool.tools[key] for key in blueprint.offered}
     rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), SimulatedEnvironment(blueprint, tools))
     verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)

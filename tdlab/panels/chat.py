@@ -6,7 +6,7 @@ import html
 import json
 
 from tdlab.records import Message, Trajectory
-from tdlab.show import plain
+from tdlab.tools import plain
 
 __all__ = ["chat_html"]
 

@@ -1,6 +1,6 @@
 """The panels of mined clusters: choose them anew with sliders, and look at one.
 
-Mining is done once, before; a slider chooses anew from the candidates that it grew (`Mined.reselect`), which takes a
+Mining is done once, before; a slider selects again from the same candidates (`MiningResult.reselect`), which takes a
 fraction of a second even for tens of thousands of tools.
 """
 
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tdlab.clusters import Mined
+from tdlab.clusters import MiningResult
 from tdlab.panels.panel import Panel
-from tdlab.plots.cluster_graph import plot_cluster
-from tdlab.plots.clusters import compute_cluster_domains, compute_random_coverage, plot_clusters
+from tdlab.plots import compute_cluster_domains, compute_random_coverage, plot_cluster, plot_clusters
 from tdlab.records import BusinessCluster
 
 __all__ = ["ShownCluster", "cluster_panel", "clusters_panel"]
 
 
-def clusters_panel(mined: Mined) -> Panel[Mined]:
-    """Sliders for edge threshold, size of clusters and coverage; ``result`` is the `Mined` that they choose.
+def clusters_panel(mined: MiningResult) -> Panel[MiningResult]:
+    """Sliders for edge threshold, size of clusters and coverage; ``result`` is the `MiningResult` that they choose.
 
     The sliders begin at what was mined with, and allow nothing looser: mine with loose values to have room.
     """
@@ -63,7 +62,7 @@ class ShownCluster(NamedTuple):
     into: int
 
 
-def cluster_panel(mined: Mined) -> Panel[ShownCluster]:
+def cluster_panel(mined: MiningResult) -> Panel[ShownCluster]:
     """One cluster after the other as a graph with its evidence, of every domain or one; ``result`` is what is shown."""
     import ipywidgets as widgets
 

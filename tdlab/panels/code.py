@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tdlab.checking import Checked, CheckReport, recorded_programs, replay_programs
+from tdlab.jobs import Checked, CheckReport, recorded_programs, replay_programs
 from tdlab.panels.panel import Panel
 from tdlab.plots import plot_code_check
 from tdlab.rollout import recorded_output

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdlab.config import RunConfig
-from tdlab.evolution.replay import CachedCandidates, Replay, replay
+from tdlab.evolution import CachedCandidates, WhatIf, replay
 from tdlab.panels.panel import PANEL_DPI, Panel
-from tdlab.plots import ReplayCanvas
+from tdlab.plots import WhatIfCanvas
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TuningPanel", "tune_evolution"]
 
 
-class TuningPanel(Panel[Replay]):
+class TuningPanel(Panel[WhatIf]):
     """A panel over a replay, with a button that saves its settings; made by `tune_evolution`.
 
     ``config`` is the config that the controls say now; `save` writes it as YAML that ``tdlab run --config`` takes.
@@ -39,7 +39,7 @@ class TuningPanel(Panel[Replay]):
             compute=lambda **values: replay(
                 candidates, self.configured(**values).evolution, target=config.target, seed=config.seed
             ),
-            paint=ReplayCanvas(dpi=PANEL_DPI).png,
+            paint=WhatIfCanvas(dpi=PANEL_DPI).png,
             describe=_told,
         )
         saving = widgets.HBox([self._file, self._button], layout=widgets.Layout(flex_flow="row wrap"))
@@ -103,7 +103,7 @@ def tune_evolution(
     return TuningPanel(candidates, config, controls, save_to=save_to)
 
 
-def _told(found: Replay) -> str:
+def _told(found: WhatIf) -> str:
     counts = found.candidates["outcome"].value_counts()
     last = found.generations.iloc[-1]
     outcome = ", ".join(f"{number} {name}" for name, number in counts.items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.embedding import TrajectoryMap
 from tdlab.panels.chat import chat_html
 from tdlab.panels.panel import Panel, shortened
-from tdlab.plots.map import COLOURS, Colour, map_figure
+from tdlab.plots import COLOURS, Colour, map_figure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tdlab.panels.panel import Panel
-from tdlab.plots.pools import compute_pool_domains, plot_tools
-from tdlab.pool import ToolPool
-from tdlab.pool.quality import GRADES
+from tdlab.plots import compute_pool_domains, plot_tools
+from tdlab.pool import GRADES, ToolPool
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound
+from tdlab.jobs import run
 from tdlab.panels.chat import chat_html
 from tdlab.panels.panel import Panel, shortened
-from tdlab.pipeline import run
 from tdlab.plots import plot_rollout, plot_run
-from tdlab.rollout.llm import REHEARSAL, RehearsalServer
+from tdlab.rollout import MOCK_MODEL, MockServer
 from tdlab.store import Candidate, Run
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def make_rollouts(
         if backend != SCRIPTED:
             address: str | None = base_url or None
             if backend == REHEARSED:
-                model, address = REHEARSAL, stack.enter_context(RehearsalServer()).base_url
+                model, address = MOCK_MODEL, stack.enter_context(MockServer()).base_url
             config = config.with_values(
                 rollout__teacher="llm", teacher__model=model, teacher__base_url=address,
                 teacher__budget_tokens=budget_tokens or None,

@@ -22,7 +22,7 @@ from tdlab.plots.clusters import (
 from tdlab.plots.code import compute_code_verdicts, plot_code_check, plot_code_times, plot_code_verdicts
 from tdlab.plots.diversity import compute_comparison, plot_comparison, plot_datasets
 from tdlab.plots.evolution import plot_ablation, plot_arms
-from tdlab.plots.map import compute_map, plot_map, plot_maps
+from tdlab.plots.map import COLOURS, Colour, compute_map, map_figure, plot_map, plot_maps
 from tdlab.plots.pools import (
     compute_pool_domains,
     compute_pool_grades,
@@ -33,16 +33,6 @@ from tdlab.plots.pools import (
     plot_pool_trust,
     plot_service_sizes,
     plot_tools,
-)
-from tdlab.plots.replay import (
-    ReplayCanvas,
-    compute_acceptance,
-    compute_replay_map,
-    plot_acceptance,
-    plot_complexity_line,
-    plot_entropies,
-    plot_replay,
-    plot_replay_map,
 )
 from tdlab.plots.rollouts import (
     compute_spending,
@@ -63,11 +53,23 @@ from tdlab.plots.runs import (
     plot_run,
 )
 from tdlab.plots.style import PALETTE, figure_png, save_figure
+from tdlab.plots.what_if import (
+    WhatIfCanvas,
+    compute_acceptance,
+    compute_what_if_map,
+    plot_acceptance,
+    plot_complexity_line,
+    plot_entropies,
+    plot_what_if,
+    plot_what_if_map,
+)
 
 __all__ = [
+    "COLOURS",
     "PALETTE",
     "ClusterGraph",
-    "ReplayCanvas",
+    "Colour",
+    "WhatIfCanvas",
     "compute_acceptance",
     "compute_cluster_domains",
     "compute_cluster_graph",
@@ -83,12 +85,13 @@ __all__ = [
     "compute_pool_domains",
     "compute_pool_grades",
     "compute_random_coverage",
-    "compute_replay_map",
     "compute_service_sizes",
     "compute_spending",
     "compute_steps",
     "compute_timeline",
+    "compute_what_if_map",
     "figure_png",
+    "map_figure",
     "plot_ablation",
     "plot_acceptance",
     "plot_arms",
@@ -118,13 +121,13 @@ __all__ = [
     "plot_pool_domains",
     "plot_pool_grades",
     "plot_pool_trust",
-    "plot_replay",
-    "plot_replay_map",
     "plot_rollout",
     "plot_run",
     "plot_service_sizes",
     "plot_spending",
     "plot_timeline",
     "plot_tools",
+    "plot_what_if",
+    "plot_what_if_map",
     "save_figure",
 ]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.plots.bars import draw_nothing
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label
-from tdlab.pool.naming import split_words
 from tdlab.records import BusinessCluster, Dependency
+from tdlab.tools import split_words
 
 if TYPE_CHECKING:
     import networkx

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.clusters import Mined, random_curve
+from tdlab.clusters import MiningResult, random_curve
 from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, new_axes
 from tdlab.pool import Taxonomy
@@ -31,7 +31,7 @@ _POINTS = 200
 _NOTHING = "no cluster was chosen"
 
 
-def compute_coverage(mined: Mined) -> pd.DataFrame:
+def compute_coverage(mined: MiningResult) -> pd.DataFrame:
     """The curve of the selection: ``clusters`` (chosen so far, from 0), ``share`` of the weight that can be covered."""
     import pandas as pd
 
@@ -39,11 +39,11 @@ def compute_coverage(mined: Mined) -> pd.DataFrame:
     return pd.DataFrame({"clusters": range(len(curve)), "share": curve})
 
 
-def compute_random_coverage(mined: Mined, *, seeds: int = 5) -> pd.DataFrame:
+def compute_random_coverage(mined: MiningResult, *, seeds: int = 5) -> pd.DataFrame:
     """The same for ``mined.candidates`` taken in random order: ``clusters``, and ``low``, ``share`` (mean), ``high``.
 
     ``low`` and ``high`` are the least and the most of ``seeds`` orders. All candidates as they were grown take part,
-    whatever a `Mined.reselect` chose from them.
+    whatever a `MiningResult.reselect` chose from them.
     """
     import numpy as np
     import pandas as pd
@@ -54,7 +54,7 @@ def compute_random_coverage(mined: Mined, *, seeds: int = 5) -> pd.DataFrame:
     return pd.DataFrame({"clusters": range(curves.shape[1]), **columns})
 
 
-def compute_cluster_domains(mined: Mined) -> pd.DataFrame:
+def compute_cluster_domains(mined: MiningResult) -> pd.DataFrame:
     """One row a domain, heaviest first: ``domain``, ``title``, ``clusters`` (mass; sums to the number of clusters)."""
     import pandas as pd
 
@@ -89,12 +89,12 @@ def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None,
 
 
 def plot_cluster_sizes(clusters: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars: clusters by number of tools; takes `Mined.shapes` or `Mined.to_frame`."""
+    """Bars: clusters by number of tools; takes `MiningResult.shapes` or `MiningResult.to_frame`."""
     return _counted(clusters, "tools", "tools of the cluster", "Size", PALETTE[2], ax)
 
 
 def plot_cluster_depths(clusters: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars: clusters by dependency depth; takes `Mined.shapes` or `Mined.to_frame`."""
+    """Bars: clusters by dependency depth; takes `MiningResult.shapes` or `MiningResult.to_frame`."""
     return _counted(clusters, "depth", "dependency depth", "Depth", PALETTE[3], ax)
 
 
@@ -108,7 +108,7 @@ def plot_cluster_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Ax
     return ax
 
 
-def plot_clusters(mined: Mined, *, random: pd.DataFrame | None = None) -> Figure:
+def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) -> Figure:
     """The figure of a mining: coverage beside random choice, sizes and depths, beside the domains.
 
     ``random`` is `compute_random_coverage` of the same mining where it is at hand; it does not change with a choice.

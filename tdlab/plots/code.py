@@ -25,7 +25,7 @@ _LANGUAGES = ("python", "sql", "bash")
 def compute_code_verdicts(checked: pd.DataFrame) -> pd.DataFrame:
     """One row a domain, most programs first: ``domain, title, same, different, not_replayed`` (numbers of programs).
 
-    Takes the frame of a `tdlab.checking.CheckReport`.
+    Takes the frame of a `tdlab.jobs.recheck.CheckReport`.
     """
     import pandas as pd
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tdlab.evolution.ablation import METRICS
+from tdlab.evolution import METRICS
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def plot_arms(table: pd.DataFrame, *, metric: str, ax: Axes | None = None) -> Ax
     """One metric of an ablation: a dot an arm with its 95 % interval, and the arm's ceiling at that N, dashed.
 
     Arms whose trajectories hold more domains or trigrams each have a higher ceiling. Takes
-    `tdlab.evolution.ablation.pool_cells`. The first arm is on top.
+    `tdlab.evolution.ablation_tables.pool_cells`. The first arm is on top.
     """
     ax = new_axes(ax)
     part = table[table["metric"] == metric]

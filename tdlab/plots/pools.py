@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
-from tdlab.pool import Taxonomy, ToolPool
-from tdlab.pool.quality import GRADES
+from tdlab.pool import GRADES, Taxonomy, ToolPool
 
 if TYPE_CHECKING:
     import pandas as pd

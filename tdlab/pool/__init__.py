@@ -27,20 +27,18 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.pool.catalogue import ToolPool
 from tdlab.pool.domains import CachedLabeller
-from tdlab.pool.findings import Placement, PoolIssue
-from tdlab.pool.naming import ToolNature, nature, nature_of_name
-from tdlab.pool.quality import ToolQuality
-from tdlab.pool.schema import CompiledSchema, compile_schema, schema_problem
-from tdlab.pool.server_config import ServerSpec, read_mcp_config
+from tdlab.pool.files.writers import write_pool
+from tdlab.pool.issues import Placement, PoolIssue
+from tdlab.pool.live.config import ServerSpec, read_mcp_config
+from tdlab.pool.quality import GRADES, ToolQuality
 from tdlab.pool.taxonomy import Domain, Taxonomy
-from tdlab.pool.writers import write_pool
 
 if TYPE_CHECKING:
-    from tdlab.pool.live import Harvest, HarvestProgress, LiveResult, LiveServers, harvest, harvest_sync
+    from tdlab.pool.live.servers import Harvest, HarvestProgress, LiveResult, LiveServers, harvest, harvest_sync
 
 __all__ = [
+    "GRADES",
     "CachedLabeller",
-    "CompiledSchema",
     "Domain",
     "Harvest",
     "HarvestProgress",
@@ -50,16 +48,11 @@ __all__ = [
     "PoolIssue",
     "ServerSpec",
     "Taxonomy",
-    "ToolNature",
     "ToolPool",
     "ToolQuality",
-    "compile_schema",
     "harvest",
     "harvest_sync",
-    "nature",
-    "nature_of_name",
     "read_mcp_config",
-    "schema_problem",
     "write_pool",
 ]
 
@@ -68,7 +61,7 @@ _LATER = frozenset({"Harvest", "HarvestProgress", "LiveResult", "LiveServers", "
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
-        return getattr(importlib.import_module("tdlab.pool.live"), name)
+        return getattr(importlib.import_module("tdlab.pool.live.servers"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

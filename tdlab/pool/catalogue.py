@@ -14,10 +14,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
-from tdlab.pool.findings import Placement, PoolIssue, heaviest
+from tdlab.pool.issues import Placement, PoolIssue, heaviest
 from tdlab.pool.quality import ToolQuality, grade_tool
-from tdlab.pool.schema import schema_problem
 from tdlab.records import Domains, Service, Tool, canonical_json, digest
+from tdlab.tools import schema_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,15 +59,15 @@ class ToolPool:
         clean: bool = True,
         label: Callable[[Service], Domains] | None = None,
     ) -> ToolPool:
-        """Read files and folders of tool definitions; see `tdlab.pool.readers` for the formats.
+        """Read files and folders of tool definitions; see `tdlab.pool.files.readers` for the formats.
 
-        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.readers.FORMATS`). Malformed
-        parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or where
-        nothing usable is found. What was scraped or badly exported is cleaned (`tdlab.pool.cleaning`) unless ``clean``
-        is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller` remembers its
-        answers); without it their text decides.
+        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.files.readers.FORMATS`).
+        Malformed parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or
+        where nothing usable is found. Scraped or badly exported definitions are cleaned (`tdlab.pool.repair.services`)
+        unless ``clean`` is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller`
+        remembers its answers); without it their text decides.
         """
-        from tdlab.pool.readers import read_files
+        from tdlab.pool.files.readers import read_files
 
         found = read_files(paths, format=format, clean=clean, label=label)
         pool = cls._assemble(found.services, issues=found.issues, placements=found.placements)
@@ -78,7 +78,7 @@ class ToolPool:
     @classmethod
     def bundled(cls) -> ToolPool:
         """The pool that comes with tdlab: invented services, each with its logical dependencies."""
-        from tdlab.pool.bundled import bundled_services
+        from tdlab.pool.files.bundled import bundled_services
 
         services, issues = bundled_services()
         return cls._assemble(services, issues=issues)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tdlab.errors import PoolError
-from tdlab.pool.findings import Placement
+from tdlab.pool.issues import Placement
 from tdlab.pool.taxonomy import LEAST_EVIDENCE, Domain, Taxonomy, name_words, plain_words, text_words
 from tdlab.records import Domains, Service, canonical_json, digest
 

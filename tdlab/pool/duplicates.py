@@ -28,10 +28,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tdlab.errors import PoolError
-from tdlab.pool.findings import PoolIssue, PoolView
-from tdlab.pool.naming import split_words
+from tdlab.pool.issues import PoolIssue, PoolView
 from tdlab.pool.taxonomy import plain_words
 from tdlab.records import Service, Tool, canonical_json
+from tdlab.tools import split_words
 
 if TYPE_CHECKING:
     import pandas as pd

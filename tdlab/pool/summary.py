@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
-from tdlab.pool.findings import PoolView, heaviest
-from tdlab.pool.language import language
+from tdlab.pool.issues import PoolView, heaviest
+from tdlab.pool.repair.language import language
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -113,7 +113,7 @@ class Taxonomy:
     @classmethod
     def bundled(cls) -> Self:
         """The taxonomy that comes with tdlab."""
-        from tdlab.pool.data import data_file
+        from tdlab.pool.files.data import data_file
 
         return cls.from_text(data_file("taxonomy.json").read_text(encoding="utf-8"), source="the bundled taxonomy")
 

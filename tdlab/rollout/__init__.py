@@ -8,33 +8,73 @@ the words of the first two. `ScriptedTeacher` is offline and seeded; `SimulatedE
 
 from __future__ import annotations
 
-from tdlab.rollout.coding import CODE_EXECUTOR, CodeRunner, CodingEnvironment, recorded_output
+from tdlab.rollout.code_environment import CODE_EXECUTOR, CodeRunner, CodingEnvironment, recorded_output
 from tdlab.rollout.engine import Inspector, Rollout, play
-from tdlab.rollout.environments import Environment, ToolResult
+from tdlab.rollout.environments import Environment, ToolResult, sha256_of
 from tdlab.rollout.live import LiveEnvironment
+from tdlab.rollout.llm import (
+    MOCK_MODEL,
+    LiveBackend,
+    Misbehaviour,
+    MockServer,
+    Prices,
+    Spending,
+    SpendingLine,
+    serve_mock,
+)
+from tdlab.rollout.llm.agents import ModelBackend
+from tdlab.rollout.llm.backends import DryRunBackend
+from tdlab.rollout.llm.budget import PRICE_TABLE
+from tdlab.rollout.llm.teacher import LlmRollout
+from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.simulated import SimulatedEnvironment
-from tdlab.rollout.views import AssistantTurn, AssistantView, Request, Teacher, UserBrief, UserTurn, UserView, brief_of
+from tdlab.rollout.views import (
+    AssistantTurn,
+    AssistantView,
+    Request,
+    Teacher,
+    UserBrief,
+    UserTurn,
+    UserView,
+    brief_of,
+    offered_names,
+)
 
 __all__ = [
     "CODE_EXECUTOR",
+    "MOCK_MODEL",
+    "PRICE_TABLE",
     "AssistantTurn",
     "AssistantView",
     "CodeRunner",
     "CodingEnvironment",
+    "DryRunBackend",
     "Environment",
     "Inspector",
+    "LiveBackend",
     "LiveEnvironment",
+    "LlmRollout",
+    "Misbehaviour",
+    "MockServer",
+    "ModelBackend",
+    "Prices",
     "Request",
     "Rollout",
     "ScriptedTeacher",
     "SimulatedEnvironment",
+    "Spending",
+    "SpendingLine",
     "Teacher",
     "ToolResult",
     "UserBrief",
     "UserTurn",
     "UserView",
     "brief_of",
+    "offered_names",
+    "parsed",
     "play",
     "recorded_output",
+    "serve_mock",
+    "sha256_of",
 ]

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tdlab.blueprints.programs import could_be
+from tdlab.blueprints import could_be
 from tdlab.records import (
     Blueprint,
     Call,
     Execution,
+    FromResult,
+    FromTemplate,
     Json,
     Message,
-    Observed,
     Step,
     Tool,
     ToolCall,
     Trajectory,
-    Written,
     digest,
 )
 from tdlab.rollout.environments import Environment
@@ -104,10 +104,10 @@ def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
         return True
     for parameter, binding in call.arguments.items():
         given = arguments.get(parameter)
-        if isinstance(binding, Written):
+        if isinstance(binding, FromTemplate):
             if not isinstance(given, str) or not could_be(binding, given):
                 return False
-        elif not isinstance(binding, Observed) and given != binding.value:
+        elif not isinstance(binding, FromResult) and given != binding.value:
             return False
     return True
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.errors import RolloutError
-from tdlab.pool.naming import nature
 from tdlab.records import Json, Tool, canonical_json, digest
 from tdlab.rollout.environments import ToolResult, receipt
 from tdlab.rollout.views import RolloutStopped
+from tdlab.tools import nature
 
 if TYPE_CHECKING:
-    from tdlab.pool.live import LiveServers
+    from tdlab.pool import LiveServers
 
 __all__ = ["LiveEnvironment"]
 

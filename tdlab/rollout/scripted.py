@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tdlab.blueprints.programs import written
-from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, say
-from tdlab.records import Blueprint, Call, Json, Literally, Observed, Said, Step, Tool, ToolCall, Written, rng_for
-from tdlab.rollout.reporting import report, value_at
+from tdlab.blueprints import written
+from tdlab.records import (
+    Blueprint,
+    Call,
+    Constant,
+    FromResult,
+    FromTemplate,
+    FromUser,
+    Json,
+    Step,
+    Tool,
+    ToolCall,
+    rng_for,
+)
+from tdlab.rollout.replies import report, value_at
 from tdlab.rollout.views import (
     AssistantTurn,
     AssistantView,
@@ -23,6 +34,7 @@ from tdlab.rollout.views import (
     goal_steps,
     offered_names,
 )
+from tdlab.tools import goal_phrase, label, leaves, mentions, say
 
 __all__ = ["ScriptedTeacher"]
 
@@ -193,18 +205,18 @@ class ScriptedTeacher:
         said = "\n".join(m.content for m in view.messages if m.role == "user")
         found: dict[str, Json] = {}
         for parameter, binding in call.arguments.items():
-            if isinstance(binding, Literally):
+            if isinstance(binding, Constant):
                 found[parameter] = binding.value
-            elif isinstance(binding, Said):
+            elif isinstance(binding, FromUser):
                 if not all(mentions(said, name, value) for name, value in leaves(binding.value, parameter)):
                     return label(parameter)
                 found[parameter] = binding.value
-            elif isinstance(binding, Written):
+            elif isinstance(binding, FromTemplate):
                 values: dict[str, Json] = {}
                 for name, source in binding.inputs.items():
-                    value = source.value if isinstance(source, Said) else self._observed(source, view)
-                    if value is None or (isinstance(source, Said) and not mentions(said, source.slot, value)):
-                        return label(source.slot) if isinstance(source, Said) else f"{name} for the {parameter}"
+                    value = source.value if isinstance(source, FromUser) else self._observed(source, view)
+                    if value is None or (isinstance(source, FromUser) and not mentions(said, source.slot, value)):
+                        return label(source.slot) if isinstance(source, FromUser) else f"{name} for the {parameter}"
                     values[name] = value
                 found[parameter] = written(binding, values)
             else:
@@ -214,7 +226,7 @@ class ScriptedTeacher:
                 found[parameter] = [value] if binding.as_list else value
         return found
 
-    def _observed(self, binding: Observed, view: AssistantView) -> Json:
+    def _observed(self, binding: FromResult, view: AssistantView) -> Json:
         call_id = self._call_ids.get((binding.step, binding.call))
         text = next((m.content for m in view.messages if m.tool_call_id == call_id and call_id), None)
         return value_at(text, binding.path) if text is not None else None

@@ -11,15 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from tdlab.blueprints.roles import Roles, issued_ids, output_of, per_tool, roles
-from tdlab.blueprints.values import ordered_pairs
-from tdlab.blueprints.wording import past
 from tdlab.errors import BlueprintError, SandboxUnavailable, SchemaError
-from tdlab.pool.naming import outcome, reference, singular, split_words
-from tdlab.pool.schema import compile_schema
 from tdlab.records import CODE_TOOL, Blueprint, Json, Tool, canonical_json, rng_for
-from tdlab.rollout._inventing import DRAWS, fits, is_scalar
-from tdlab.rollout._searching import (
+from tdlab.rollout._simulated_search import (
     bounds_of,
     matches,
     narrowed,
@@ -29,7 +23,22 @@ from tdlab.rollout._searching import (
     within,
     words_of_query,
 )
+from tdlab.rollout._simulated_values import DRAWS, fits, is_scalar
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
+from tdlab.tools import (
+    Roles,
+    compile_schema,
+    issued_ids,
+    ordered_pairs,
+    outcome,
+    output_of,
+    past,
+    per_tool,
+    reference,
+    roles,
+    singular,
+    split_words,
+)
 
 __all__ = ["SimulatedEnvironment"]
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from tdlab.blueprints.roles import roles
-from tdlab.blueprints.wording import detail, goal_phrase, label
-from tdlab.records import Blueprint, Json, Message, Observed, Persona, Said, Step, Tool, ToolCall
+from tdlab.records import Blueprint, FromResult, FromUser, Json, Message, Persona, Step, Tool, ToolCall
+from tdlab.tools import detail, goal_phrase, label, roles
 
 __all__ = [
     "AssistantTurn",
@@ -128,9 +127,9 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
                 remarks[f"{step.request[0].upper()}{step.request[1:]}."] = None
             for call in step.calls:
                 for binding in call.sources():
-                    if isinstance(binding, Observed):
+                    if isinstance(binding, FromResult):
                         remarks |= dict.fromkeys(_choice(blueprint, tools, binding))
-                    if not isinstance(binding, Said) or binding.slot in said_before:
+                    if not isinstance(binding, FromUser) or binding.slot in said_before:
                         continue
                     if binding.when == "at_once":
                         details.setdefault(binding.slot, (label(binding.slot), binding.value))
@@ -148,7 +147,7 @@ def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str
     return f"{goal_phrase(tools[source])} and {step.request}" if source else step.request
 
 
-def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: Observed) -> tuple[str, ...]:
+def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult) -> tuple[str, ...]:
     """How the user wants one of several results to be chosen, where the plan takes the first."""
     source = blueprint.step(binding.step).calls[binding.call]
     listed = roles(tools[source.tool]).listed

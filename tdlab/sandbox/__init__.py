@@ -42,6 +42,7 @@ from tdlab.sandbox.jobs import (
 )
 from tdlab.sandbox.pool import BACKENDS, Sandbox, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe, probe_sync
 from tdlab.sandbox.replay import Comparison, Difference, Tolerance, compare_outputs, compare_texts, replay_code
+from tdlab.sandbox.server import serve
 from tdlab.sandbox.tool import RUN_CODE, CodeOutput, RunsJobs, code_job, run_code
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "replay_code",
     "reports_frame",
     "run_code",
+    "serve",
 ]

@@ -1,6 +1,6 @@
 """The code tool for other agents: an MCP server over stdio that offers ``run_code``, each call in a jail.
 
-This module is a door to ``mcp`` on the server's side; clients go through `tdlab.pool.live`.
+This module is a door to ``mcp`` on the server's side; clients go through `tdlab.pool.live.servers`.
 """
 
 from __future__ import annotations

@@ -5,21 +5,21 @@ One folder holds one run. Its ``run.sqlite`` is the truth and is written in tran
 replaced whole. `RunStore` is the writer's side: `RunStore.create_or_resume` takes the one lock a directory has, and
 `RunStore.commit_generation` stores a generation completely or not at all. `open_run` is the reader's side: a `Run`
 gives frames at the grain one asks for, also while the run goes on in another process. Trajectory file formats are
-read and written by ``tdlab.store.formats``.
+read and written by ``tdlab.formats``.
 """
 
 from __future__ import annotations
 
-from tdlab.store._files import atomic_open, atomic_write
-from tdlab.store.replies import Paid, ReplyJournal
+from tdlab._files import atomic_open, atomic_write
+from tdlab.store.reply_cache import PaidCalls, ReplyJournal
 from tdlab.store.run import Run, open_run
-from tdlab.store.rundir import Candidate, Counts, Generation, RunState, RunStore
+from tdlab.store.run_store import Candidate, Counts, Generation, RunState, RunStore
 
 __all__ = [
     "Candidate",
     "Counts",
     "Generation",
-    "Paid",
+    "PaidCalls",
     "ReplyJournal",
     "Run",
     "RunState",

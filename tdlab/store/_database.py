@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tdlab._files import sync_folder
 from tdlab.errors import RunVersionError, StoreError
-from tdlab.store._files import sync_folder
 
 __all__ = [
     "APPLICATION_ID",

@@ -9,8 +9,8 @@ import time
 import weakref
 from pathlib import Path
 
+from tdlab._files import unwritable
 from tdlab.errors import RunLocked
-from tdlab.store._files import unwritable
 
 __all__ = ["LOCK", "DirectoryLock", "is_locked"]
 

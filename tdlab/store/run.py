@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound, StoreError
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory
-from tdlab.store.rundir import Candidate, Counts, Generation, RunStore
+from tdlab.store.run_store import Candidate, Counts, Generation, RunStore
 
 if TYPE_CHECKING:
     import pandas as pd

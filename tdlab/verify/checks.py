@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tdlab.blueprints.wording import leaves
-from tdlab.pool.schema import compile_schema
 from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
-from tdlab.rollout.coding import CODE_EXECUTOR, CodeRunner, recorded_output
-from tdlab.rollout.environments import sha256_of
-from tdlab.rollout.reporting import parsed
-from tdlab.rollout.simulated import SimulatedEnvironment
-from tdlab.rollout.views import offered_names
-from tdlab.verify._faithful import check_faithful
-from tdlab.verify._shown import show
-from tdlab.verify._spoken import check_disclosure, check_grounding
+from tdlab.rollout import (
+    CODE_EXECUTOR,
+    CodeRunner,
+    SimulatedEnvironment,
+    offered_names,
+    parsed,
+    recorded_output,
+    sha256_of,
+)
+from tdlab.tools import compile_schema, leaves, show
 from tdlab.verify.evidence import Evidence, Made
+from tdlab.verify.faithfulness import check_faithful
+from tdlab.verify.grounding import check_disclosure, check_grounding
 
 __all__ = ["CHECKS", "Evidence", "verify"]
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from tdlab.blueprints.programs import follow, written
-from tdlab.records import Binding, Blueprint, Json, Message, Observed, Tool, ToolCall, Trajectory, Written
-from tdlab.rollout.coding import CodeRunner
-from tdlab.rollout.engine import Inspector
-from tdlab.rollout.reporting import parsed
+from tdlab.blueprints import follow, written
+from tdlab.records import Binding, Blueprint, FromResult, FromTemplate, Json, Message, Tool, ToolCall, Trajectory
+from tdlab.rollout import CodeRunner, Inspector, parsed
 
 __all__ = ["Evidence", "Made"]
 
@@ -85,9 +83,9 @@ class Evidence:
 
     def planned(self, binding: Binding) -> Json:
         """The value that a binding has in this trajectory; None where it has none."""
-        if isinstance(binding, Written):
+        if isinstance(binding, FromTemplate):
             return written(binding, {name: self.planned(source) for name, source in binding.inputs.items()})
-        if not isinstance(binding, Observed):
+        if not isinstance(binding, FromResult):
             return binding.value
         ids = self.followed[0].made_by(binding.step, binding.call)
         if not ids:

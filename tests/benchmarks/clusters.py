@@ -32,10 +32,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tdlab.clusters import Candidate, Mined, mine, naive_greedy, select
+from tdlab.clusters import Candidate, MiningResult, mine, naive_greedy, select
 from tdlab.pool.catalogue import ToolPool
-from tdlab.pool.naming import split_words
 from tdlab.records import BusinessCluster, Service, Tool, rng_for
+from tdlab.tools.names import split_words
 from tests.benchmarks.dependencies import shared_folder
 
 SIZES = (5_000, 10_000, 20_000, 0, 100_000)
@@ -174,7 +174,7 @@ def best_of(times: int, work: Any) -> tuple[float, Any]:
     return best, result
 
 
-def selection(mined: Mined, *, apricot: str | None, naive: int, limit_s: float = 300.0) -> dict[str, Any]:
+def selection(mined: MiningResult, *, apricot: str | None, naive: int, limit_s: float = 300.0) -> dict[str, Any]:
     """Times of selection on 30,000 candidates of the pool, and of others on the same instance or a cut of it."""
     order = list(range(len(mined.candidates)))
     rng_for("benchmark selection").shuffle(order)
@@ -275,7 +275,7 @@ def needed(order: Iterable[Candidate], wanted: set[int], shares: Sequence[float]
     return found
 
 
-def coverage(mined: Mined, pool: Any, *, seeds: int = 5) -> dict[str, Any]:
+def coverage(mined: MiningResult, pool: Any, *, seeds: int = 5) -> dict[str, Any]:
     """Clusters needed for shares of the tools with a schema: as selected, and by random choice among the candidates."""
     keys = mined.dependencies.tools
     wanted = {i for i, key in enumerate(keys) if pool.tools[key].input_schema.get("properties")}
@@ -325,7 +325,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def sample(mined: Mined, pool: Any, count: int, seed: int) -> str:
+def sample(mined: MiningResult, pool: Any, count: int, seed: int) -> str:
     """``count`` clusters of the selection, drawn at random without replacement, to be read.
 
     Those that `READINGS` knows carry what was said of them, and the last line counts them; a cluster whose tools or
@@ -348,7 +348,7 @@ def sample(mined: Mined, pool: Any, count: int, seed: int) -> str:
     return "\n\n".join(parts)
 
 
-def crossing(mined: Mined, pool: Any, count: int, seed: int) -> str:
+def crossing(mined: MiningResult, pool: Any, count: int, seed: int) -> str:
     """``count`` dependencies across services, drawn at random without replacement, to be read."""
     edges = [e for e in mined.dependencies.edges if e.evidence and e.evidence[0].kind == "shared-entity"]
     drawn = rng_for("benchmark crossing", seed).sample(edges, min(count, len(edges)))
@@ -361,8 +361,8 @@ def crossing(mined: Mined, pool: Any, count: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def reselection(mined: Mined) -> dict[str, float]:
-    """Wall time in seconds of `Mined.reselect` for moves of a slider."""
+def reselection(mined: MiningResult) -> dict[str, float]:
+    """Wall time in seconds of `MiningResult.reselect` for moves of a slider."""
     moves = {
         "as mined": {},
         "edge threshold 0.6": {"edge_threshold": 0.6},

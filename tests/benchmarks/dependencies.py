@@ -38,17 +38,17 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from tdlab.clusters import mine_dependencies
-from tdlab.clusters._words import kind_of, world_name
-from tdlab.clusters.returns import Returns
+from tdlab.formats import read_trajectories
 from tdlab.pool.catalogue import ToolPool
-from tdlab.pool.naming import nature, reference, singular, split_words
 from tdlab.records import Service, Tool, Trajectory, rng_for
-from tdlab.store.formats import read_trajectories
+from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools.outputs import Returns
+from tdlab.tools.parameters import kind_of, world_name
 
 Pair = tuple[str, str]
 
 
-class Observed(NamedTuple):
+class FromResult(NamedTuple):
     """What the recordings hold: tools that were called, observed pairs with counts, services that occurred together.
 
     ``filled`` counts for each pair the parameters of the second tool that a value of the first stood in.
@@ -124,10 +124,10 @@ def resolve(key: str, tools: Mapping[str, Tool], by_name: Mapping[str, list[Tool
     return found[0].key if len(found) == 1 else None
 
 
-def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Observed:
+def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> FromResult:
     """Tools, dataflow and company kept in the recordings."""
     by_name = resolver(tools)
-    seen = Observed(set(), Counter(), set(), Counter(), {})
+    seen = FromResult(set(), Counter(), set(), Counter(), {})
     for trajectory in trajectories:
         earlier: list[tuple[str, str]] = []
         results = trajectory.results()
@@ -354,7 +354,7 @@ def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str
     return report
 
 
-def kinds_filled(pairs: Sequence[Pair], seen: Observed, tools: Mapping[str, Tool]) -> dict[str, list[str]]:
+def kinds_filled(pairs: Sequence[Pair], seen: FromResult, tools: Mapping[str, Tool]) -> dict[str, list[str]]:
     """Observed pairs by what the value filled most often: a shared entity that the miner knows, or words of a kind.
 
     Only the first kind can be told from definitions without guessing what a service holds.

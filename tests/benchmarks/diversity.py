@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from tdlab.diversity import ALPHABET, Complexity, DiversityMeter, Features, ModeVariant, profile
+from tdlab.formats import scan_trajectories
 from tdlab.records import rng_for
-from tdlab.store.formats import scan_trajectories
 
 VARIANTS: tuple[ModeVariant, ...] = ("tool_sequence", "signature", "trigrams")
 

@@ -21,10 +21,10 @@ from typing import Any
 import pandas as pd
 
 import tdlab
-from tdlab.evolution.ablation import ARMS, METRICS
-from tdlab.evolution.replay import cached_candidates
+from tdlab.evolution.ablation_tables import ARMS, METRICS
+from tdlab.evolution.what_if import cached_candidates
 from tdlab.panels import tune_evolution
-from tdlab.plots import figure_png, plot_replay
+from tdlab.plots import figure_png, plot_what_if
 
 AGAINST_RANDOM = {"signature": 1.15, "trigrams": 1.15, "cac": 1.3}
 """Metric -> how many times random's it should be, with intervals that do not overlap."""
@@ -91,7 +91,7 @@ def redraw(candidates: int, *, target: int) -> dict[str, float]:
         whole = []
         for _ in range(5):
             began = time.perf_counter()
-            figure_png(plot_replay(panel.result), dpi=100)
+            figure_png(plot_what_if(panel.result), dpi=100)
             whole.append(1000 * (time.perf_counter() - began))
     return {"median": statistics.median(took), "worst": max(took), "whole_figure": statistics.median(whole)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -18,22 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import tdlab
-import tdlab.pipeline
-from tdlab.evolution import Controller, Studio, performing
+import tdlab.jobs.run
+from tdlab.evolution import Controller, Producer, producer
 from tdlab.store import RunStore
 
 STAGES: tuple[tuple[str, Any, str], ...] = (
     ("pool", tdlab.ToolPool, "load"),
     ("pool", tdlab.ToolPool, "bundled"),
-    ("clusters", tdlab.pipeline, "mine"),
+    ("clusters", sys.modules["tdlab.jobs.run"], "mine"),
     ("order and decide", Controller, "orders"),
     ("order and decide", Controller, "consider"),
-    ("produce", Studio, "produce"),
-    ("  of it: play", performing, "play"),
-    ("  of it: verify", performing, "verify"),
+    ("produce", Producer, "produce"),
+    ("  of it: play", producer, "play"),
+    ("  of it: verify", producer, "verify"),
     ("store", RunStore, "commit_generation"),
-    ("files", tdlab.pipeline, "export"),
-    ("files", tdlab.pipeline, "save_figure"),
+    ("files", sys.modules["tdlab.jobs.run"], "export"),
+    ("files", sys.modules["tdlab.jobs.run"], "save_figure"),
 )
 
 

@@ -106,7 +106,7 @@ def texts_of(files: Sequence[Path], number: int) -> list[str]:
     """The texts of ``number`` trajectories of these files, or of a run that is made for it."""
     import tdlab
     from tdlab.embedding import trajectory_text
-    from tdlab.store.formats import scan_trajectories
+    from tdlab.formats import scan_trajectories
 
     if not files:
         with tempfile.TemporaryDirectory() as folder:

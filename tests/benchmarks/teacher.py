@@ -29,21 +29,21 @@ import anyio
 
 import tdlab
 from tdlab.config import RunConfig, TeacherConfig
-from tdlab.rollout.llm import ChatClient, ChatRequest, LiveDesk, Part
+from tdlab.rollout.llm import ChatClient, ChatRequest, LiveBackend, LlmRollout
 from tdlab.store import ReplyJournal
 
 CONCURRENCY = 64
 STUB = """
 import sys, anyio
-from tdlab.rollout.llm import Misbehaviour, serve_rehearsal
-from tdlab.rollout.llm.rehearsal import completion
+from tdlab.rollout.llm import Misbehaviour, serve_mock
+from tdlab.rollout.llm.mock_model import completion
 how = Misbehaviour.model_validate_json(sys.argv[1])
 def answer(body):
     return completion("m", {"role": "assistant", "content": "a reply of a few words, as short as they come"}, asked="")
 def started(address, state):
     print(address, flush=True)
 async def work():
-    await serve_rehearsal(how, answer=answer if sys.argv[2] == "stub" else None, started=started)
+    await serve_mock(how, answer=answer if sys.argv[2] == "stub" else None, started=started)
 anyio.run(work)
 """
 CURATOR = """
@@ -169,7 +169,7 @@ def faults(options: argparse.Namespace) -> None:
         began = time.perf_counter()
         with tdlab.run(config, out=Path(place) / "run", progress=False) as run:
             seconds = time.perf_counter() - began
-            from tdlab.rollout.llm.rehearsal import Responder
+            from tdlab.rollout.llm.mock_model import Responder
 
             judge = Responder(corrupt=options.corrupt)
             clean, kept, spoilt, caught, reasons = 0, 0, 0, 0, Counter()
@@ -220,7 +220,7 @@ def memory(options: argparse.Namespace) -> None:
         )  # fmt: skip
         with (
             ReplyJournal(Path(place) / "replies.sqlite") as journal,
-            LiveDesk(config, journal=journal, owner="bench") as desk,
+            LiveBackend(config, journal=journal, owner="bench") as desk,
             ThreadPoolExecutor(CONCURRENCY) as threads,
         ):
 
@@ -228,7 +228,7 @@ def memory(options: argparse.Namespace) -> None:
                 cluster = clusters[number % len(clusters)]
                 blueprint = plan(cluster, pool.tools, seed=number, goals=1)
                 tools = {key: pool.tools[key] for key in blueprint.offered}
-                return not Part(desk, config, blueprint, tools).play(SimulatedEnvironment).stopped
+                return not LlmRollout(desk, config, blueprint, tools).play(SimulatedEnvironment).stopped
 
             done, points, blocks, began = 0, [], [], time.perf_counter()
             share = max(1, options.rollouts // 10)
@@ -279,10 +279,10 @@ def budget(options: argparse.Namespace) -> None:
 
 def kill(options: argparse.Namespace) -> None:
     """kill -9 half-way through a run, and how many calls the resumed run repeats."""
-    from tdlab.rollout.llm import Misbehaviour, RehearsalServer
+    from tdlab.rollout.llm import Misbehaviour, MockServer
 
     flying = 16
-    with RehearsalServer(Misbehaviour(latency_s=0.02)) as server, tempfile.TemporaryDirectory() as place:
+    with MockServer(Misbehaviour(latency_s=0.02)) as server, tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "tdlab.cli", "run", "-o", f"{place}/run", "-n", str(options.rollouts)]
         for value in ("rollout.teacher=llm", "teacher.model=rehearsal", f"teacher.base_url={server.base_url}",
                       f"teacher.concurrency={flying}", "evolution.max_mutations=1"):  # fmt: skip

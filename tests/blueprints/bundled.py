@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from tdlab.blueprints import MUTATIONS, Offspring, Workshop, breed, plan
-from tdlab.clusters import Returns, mine
+from tdlab.blueprints import MUTATIONS, MutationContext, Offspring, breed, plan
+from tdlab.clusters import mine
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
 from tdlab.rollout import ScriptedTeacher, SimulatedEnvironment, play
+from tdlab.tools import Returns
 from tdlab.verify import verify
 
 OPERATORS = tuple(name for name in MUTATIONS if name != "add_code_step")
@@ -50,20 +51,20 @@ def bundled() -> Bundled:
     return Bundled(tools, mined.clusters)
 
 
-def workshop(seed: int, cluster: BusinessCluster | None = None) -> Workshop:
-    """A workshop over one cluster (drawn by ``seed`` where none is given), with a partner and distractors."""
+def context(seed: int, cluster: BusinessCluster | None = None) -> MutationContext:
+    """A context over one cluster (drawn by ``seed`` where none is given), with a partner and distractors."""
     tools, clusters = bundled()
-    rng = rng_for("workshop", seed)
+    rng = rng_for("context", seed)
     drawn, partner = rng.sample(clusters, k=2)
     cluster = cluster or drawn
     offered = tuple(rng.sample(sorted(tools), k=6))
-    return Workshop(cluster, tools, partner=partner if partner is not cluster else None, distractors=offered)
+    return MutationContext(cluster, tools, partner=partner if partner is not cluster else None, distractors=offered)
 
 
 @cache
 def played(seed: int, *operators: str) -> Played:
     """Plan, mutate (by up to four drawn operators, or those given), play and verify."""
-    room = workshop(seed)
+    room = context(seed)
     rng = rng_for("played", seed)
     names = operators or tuple(rng.sample(OPERATORS, k=rng.randint(0, 4)))
     bred = breed(plan(room.cluster, room.tools, seed=seed), names, room, seed=seed)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from tdlab.blueprints import Workshop, breed, plan
+from tdlab.blueprints import MutationContext, breed, plan
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, Tool, rng_for
 from tdlab.sandbox import RUN_CODE
-from tests.blueprints.bundled import OPERATORS, bundled, workshop
+from tests.blueprints.bundled import OPERATORS, bundled, context
 
 
 @cache
@@ -16,8 +16,8 @@ def tools() -> dict[str, Tool]:
     return {**bundled().tools, CODE_TOOL: RUN_CODE}
 
 
-def shop(seed: int) -> Workshop:
-    return workshop(seed)._replace(tools=tools())
+def shop(seed: int) -> MutationContext:
+    return context(seed)._replace(tools=tools())
 
 
 @cache

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdlab.blueprints import breed, fresh_values, mutate, plan, violations
-from tdlab.blueprints.coding import FAMILIES, ideas
-from tdlab.blueprints.programs import could_be, follow, gaps_of, written
+from tdlab.blueprints.code_ideas import FAMILIES, ideas
+from tdlab.blueprints.templates import could_be, follow, gaps_of, written
 from tdlab.errors import MutationRefused
-from tdlab.evolution.forecast import forecast
-from tdlab.records import CODE_TOOL, Blueprint, Literally, Observed, Said, Step, Tool, Written
+from tdlab.evolution.predict import forecast
+from tdlab.records import CODE_TOOL, Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
 from tdlab.rollout.views import brief_of
 from tdlab.sandbox import RUN_CODE
 from tests.blueprints.coding import coded_blueprints, shop, tools
@@ -49,11 +49,11 @@ def test_plans_with_code_are_coherent_and_repeat() -> None:
         for step in programs(blueprint):
             arguments = step.calls[0].arguments
             language = arguments["language"]
-            assert isinstance(language, Literally)
+            assert isinstance(language, Constant)
             kinds[str(language.value)] += 1
             assert step.needs(), "a program over nothing"
             for binding in arguments.values():
-                assert not isinstance(binding, Written) or set(gaps_of(binding)) == set(binding.inputs)
+                assert not isinstance(binding, FromTemplate) or set(gaps_of(binding)) == set(binding.inputs)
         assert "code" in forecast(blueprint, tools()).signature
         room = shop(seed)
         base = plan(room.cluster, room.tools, seed=seed)
@@ -70,7 +70,7 @@ def test_what_a_program_picks_is_what_the_plan_goes_on_with() -> None:
             picking += 1
             (rows,) = step.calls[0].arguments["code"].inputs.values()  # type: ignore[union-attr]
             later = [s for s in blueprint.steps[blueprint.steps.index(step) + 1 :] if s.kind != "code"]
-            bound = [b for s in later for call in s.calls for b in call.arguments.values() if isinstance(b, Observed)]
+            bound = [b for s in later for call in s.calls for b in call.arguments.values() if isinstance(b, FromResult)]
             assert any((b.step, b.path[0]) == (step.id, "stdout") for b in bound), "nothing goes on with the choice"
             assert not any((b.step, b.path[:2]) == (rows.step, (*rows.path, 0)) for b in bound), "the first is taken"
             brief = brief_of(blueprint, tools())
@@ -87,7 +87,7 @@ def test_a_user_with_other_values_says_them_into_the_program_too() -> None:
         said: dict[str, set[str]] = {}
         for _, _, call in again.calls():
             for source in call.sources():
-                if isinstance(source, Said):
+                if isinstance(source, FromUser):
                     said.setdefault(source.slot, set()).add(repr((source.value, source.when)))
                     checked += 1
         assert all(len(values) == 1 for values in said.values()), said
@@ -128,7 +128,9 @@ rows = st.lists(
 
 @given(values)
 def test_a_value_in_python_is_that_value(value: object) -> None:
-    binding = Written(form="python", template="x = «value»\n", inputs={"value": Observed(step="s1", path=("a",))})
+    binding = FromTemplate(
+        form="python", template="x = «value»\n", inputs={"value": FromResult(step="s1", path=("a",))}
+    )
     text = written(binding, {"value": value})
     (assigned,) = ast.parse(text).body
     assert isinstance(assigned, ast.Assign)
@@ -139,9 +141,9 @@ def test_a_value_in_python_is_that_value(value: object) -> None:
 @given(rows)
 @settings(max_examples=60)
 def test_rows_in_sql_are_those_rows(found: list[dict[str, object]]) -> None:
-    binding = Written(
+    binding = FromTemplate(
         form="sql", template="insert into t (a, b) values\n«rows»;", fields={"rows": ("a", "b")},
-        inputs={"rows": Observed(step="s1", path=("list",))},
+        inputs={"rows": FromResult(step="s1", path=("list",))},
     )  # fmt: skip
     with sqlite3.connect(":memory:") as connection:
         connection.execute("create table t (a, b)")
@@ -156,8 +158,11 @@ def test_rows_in_sql_are_those_rows(found: list[dict[str, object]]) -> None:
 
 @given(rows)
 def test_rows_in_lines_keep_their_columns(found: list[dict[str, object]]) -> None:
-    binding = Written(
-        form="lines", template="«rows»", fields={"rows": ("a", "b")}, inputs={"rows": Observed(step="s1", path=("x",))}
+    binding = FromTemplate(
+        form="lines",
+        template="«rows»",
+        fields={"rows": ("a", "b")},
+        inputs={"rows": FromResult(step="s1", path=("x",))},
     )
     lines = written(binding, {"rows": found}).split("\n")
     assert lines.pop() == ""
@@ -208,7 +213,7 @@ def test_field_names_of_strangers_never_become_code() -> None:
     sample = dict.fromkeys(figures, 3) | {"name": "a", "row_id": "r1"}
     for idea in (idea for some in found.values() for idea in some):
         for binding in idea.call.arguments.values():
-            if not isinstance(binding, Written):
+            if not isinstance(binding, FromTemplate):
                 continue
             used = {field for fields in binding.fields.values() for field in fields}
             assert used <= {"ok_count", "name", "row_id"}

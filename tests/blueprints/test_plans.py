@@ -11,12 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdlab.blueprints import MUTATIONS, Workshop, as_graph, breed, checked, fresh_values, mutate, plan, violations
-from tdlab.blueprints.roles import roles
+from tdlab.blueprints import (
+    MUTATIONS,
+    MutationContext,
+    as_graph,
+    breed,
+    checked,
+    fresh_values,
+    mutate,
+    plan,
+    violations,
+)
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable
-from tdlab.records import Blueprint, BusinessCluster, Observed, Said, Tool, canonical_json
-from tests.blueprints.bundled import OPERATORS, bundled, workshop
+from tdlab.records import Blueprint, BusinessCluster, FromResult, FromUser, Tool, canonical_json
+from tdlab.tools.entities import roles
+from tests.blueprints.bundled import OPERATORS, bundled, context
 
 SEEDS = st.integers(min_value=0, max_value=2**63 - 1)
 
@@ -57,7 +67,7 @@ def test_a_mutation_gives_a_coherent_child_with_lineage_or_refuses_with_a_reason
     applied = 0
     reasons: list[str] = []
     for seed in range(40):
-        room = workshop(seed)
+        room = context(seed)
         base = plan(room.cluster, room.tools, seed=seed)
         try:
             child = mutate(base, name, room, seed=seed)
@@ -78,7 +88,7 @@ def test_a_mutation_gives_a_coherent_child_with_lineage_or_refuses_with_a_reason
 @given(seed=SEEDS, names=st.lists(st.sampled_from(OPERATORS), max_size=6))
 @settings(max_examples=60)
 def test_any_sequence_of_mutations_stays_coherent(seed: int, names: list[str]) -> None:
-    room = workshop(seed)
+    room = context(seed)
     base = plan(room.cluster, room.tools, seed=seed)
     bred = breed(base, names, room, seed=seed)
     assert_coherent(bred.blueprint, dict(room.tools))
@@ -90,7 +100,7 @@ def test_any_sequence_of_mutations_stays_coherent(seed: int, names: list[str]) -
 
 
 def test_a_code_step_is_refused_where_there_is_no_code_tool() -> None:
-    room = workshop(0)
+    room = context(0)
     base = plan(room.cluster, room.tools, seed=0)
     with pytest.raises(SandboxUnavailable, match="no code tool"):
         mutate(base, "add_code_step", room, seed=0)
@@ -101,7 +111,7 @@ def test_a_code_step_is_refused_where_there_is_no_code_tool() -> None:
 
 
 def test_an_unknown_mutation_is_named_with_those_that_there_are() -> None:
-    room = workshop(0)
+    room = context(0)
     base = plan(room.cluster, room.tools, seed=0)
     for call in (lambda: mutate(base, "improve", room, seed=0), lambda: breed(base, ["improve"], room, seed=0)):
         with pytest.raises(BlueprintError, match=r"improve(.|\n)*extend_chain"):
@@ -110,7 +120,7 @@ def test_an_unknown_mutation_is_named_with_those_that_there_are() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_fresh_values_keep_the_plan_and_change_what_is_said(seed: int) -> None:
-    room = workshop(seed)
+    room = context(seed)
     base = plan(room.cluster, room.tools, seed=seed)
     fresh = fresh_values(base, room, seed=seed)
     assert_coherent(fresh, dict(room.tools))
@@ -148,7 +158,7 @@ def test_an_identifier_is_looked_up_where_a_look_up_needs_none() -> None:
         blueprint = plan(cluster, tools, seed=seed, goals=1)
         send = next((call for _, _, call in blueprint.calls() if call.tool == "desk/send_letter"), None)
         if send is not None:
-            assert isinstance(send.arguments["contact_id"], Observed), "the user gives an id that nobody could know"
+            assert isinstance(send.arguments["contact_id"], FromResult), "the user gives an id that nobody could know"
 
 
 def test_nobody_looks_into_another_record_for_what_a_new_one_is_made_of() -> None:
@@ -158,7 +168,7 @@ def test_nobody_looks_into_another_record_for_what_a_new_one_is_made_of() -> Non
         for _, _, call in blueprint.calls():
             target = roles(tools[call.tool])
             for binding in call.arguments.values():
-                if not isinstance(binding, Observed) or target.nature.operation != "create":
+                if not isinstance(binding, FromResult) or target.nature.operation != "create":
                     continue
                 source = roles(tools[blueprint.step(binding.step).calls[binding.call].tool])
                 assert source.own != target.own or source.nature.operation == "create"
@@ -170,7 +180,7 @@ def test_ranges_that_are_said_are_in_order_and_short() -> None:
     for seed in range(3):
         for cluster in clusters:
             for _, _, call in plan(cluster, tools, seed=seed).calls():
-                said = {p: b.value for p, b in call.arguments.items() if isinstance(b, Said)}
+                said = {p: b.value for p, b in call.arguments.items() if isinstance(b, FromUser)}
                 if "start_date" in said and "end_date" in said:
                     seen += 1
                     assert said["start_date"] < said["end_date"], f"{call.tool}: {said}"
@@ -179,12 +189,12 @@ def test_ranges_that_are_said_are_in_order_and_short() -> None:
 
 def test_one_slot_has_one_value() -> None:
     for seed in range(60):
-        room = workshop(seed)
+        room = context(seed)
         bred = breed(plan(room.cluster, room.tools, seed=seed), OPERATORS[: seed % 8], room, seed=seed)
         values: dict[str, str] = {}
         for _, _, call in bred.blueprint.calls():
             for binding in call.arguments.values():
-                if isinstance(binding, Said):
+                if isinstance(binding, FromUser):
                     text = canonical_json(binding.value)
                     assert values.setdefault(binding.slot, text) == text, f"{binding.slot} is said with two values"
 
@@ -221,7 +231,7 @@ def test_facts_are_what_the_user_says() -> None:
 def test_a_refusal_wishes_for_what_nothing_on_offer_does() -> None:
     wished = 0
     for seed in range(30):
-        room = workshop(seed)
+        room = context(seed)
         base = plan(room.cluster, room.tools, seed=seed)
         try:
             child = mutate(base, "add_refusal", room, seed=seed)
@@ -269,6 +279,6 @@ def _cluster(tools: dict[str, Tool]) -> BusinessCluster:
 
 
 def test_a_workshop_says_what_it_may_draw_on() -> None:
-    room = workshop(1)
-    assert isinstance(room, Workshop)
+    room = context(1)
+    assert isinstance(room, MutationContext)
     assert room.partner is None or room.partner.id != room.cluster.id

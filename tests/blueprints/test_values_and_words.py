@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tdlab.blueprints._patterns import matching
-from tdlab.blueprints.values import make_identifier, make_value, ordered_pairs
-from tdlab.blueprints.wording import detail, goal_phrase, label, leaves, mentions, past, say
 from tdlab.errors import BlueprintError
-from tdlab.pool.schema import compile_schema
 from tdlab.records import Tool
+from tdlab.tools.patterns import matching
+from tdlab.tools.phrases import detail, goal_phrase, label, leaves, mentions, past, say
+from tdlab.tools.schema import compile_schema
+from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 from tests.blueprints.bundled import bundled
 
 NAMES = st.sampled_from(

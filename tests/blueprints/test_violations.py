@@ -8,7 +8,7 @@ import pytest
 
 from tdlab.blueprints import checked, violations
 from tdlab.errors import BlueprintError
-from tdlab.records import Ask, Binding, Blueprint, Call, Failure, Literally, Observed, Persona, Said, Step, Tool
+from tdlab.records import Ask, Binding, Blueprint, Call, Constant, Failure, FromResult, FromUser, Persona, Step, Tool
 
 MAKE = Tool(
     service="desk", name="make_note",
@@ -35,8 +35,8 @@ def blueprint(*steps: Step, offered: tuple[str, ...] = tuple(TOOLS)) -> Blueprin
     return Blueprint(id="b", cluster="c", seed=0, intent="", persona=persona, steps=steps, offered=offered)
 
 
-TEXT = Said(slot="text", value="hello")
-NOTE = Observed(step="s1", path=("note_id",))
+TEXT = FromUser(slot="text", value="hello")
+NOTE = FromResult(step="s1", path=("note_id",))
 FIRST = step(1, call("make_note", text=TEXT))
 SECOND = step(2, call("send_note", note_id=NOTE))
 
@@ -59,8 +59,8 @@ WRONG: dict[str, tuple[str, tuple[Step, ...]]] = {
     ),
     "a tool not on offer": ("unknown_tool", (step(1, call("burn_note")),)),
     "nothing bound": ("unbound", (step(1, call("make_note")),)),
-    "a value of a wrong type": ("schema", (step(1, call("make_note", text=Literally(value=5))),)),
-    "a value of no parameter's": ("schema", (step(1, call("make_note", text=Literally(value=None))),)),
+    "a value of a wrong type": ("schema", (step(1, call("make_note", text=Constant(value=5))),)),
+    "a value of no parameter's": ("schema", (step(1, call("make_note", text=Constant(value=None))),)),
     "a call that is not there": (
         "no_such_call",
         (FIRST, step(2, call("send_note", note_id=NOTE.model_copy(update={"call": 3})))),

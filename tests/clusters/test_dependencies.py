@@ -12,8 +12,8 @@ import pytest
 
 from tdlab.clusters import DependencyGraph, mine_dependencies
 from tdlab.pool.catalogue import ToolPool
-from tdlab.pool.naming import reference
 from tdlab.records import Dependency, Service, Tool, canonical_json
+from tdlab.tools.names import reference
 from tests.clusters.pools import pool, shop, tool
 
 ROOT = Path(__file__).resolve().parents[2]

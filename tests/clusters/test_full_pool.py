@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tdlab.clusters import Mined, mine
+from tdlab.clusters import MiningResult, mine
 from tdlab.pool import ToolPool
 from tdlab.records import digest
 from tests.benchmarks import clusters as benchmark
@@ -25,28 +25,28 @@ def pool(shared: Path) -> ToolPool:
 
 
 @pytest.fixture(scope="module")
-def mined(pool: ToolPool) -> Mined:
+def mined(pool: ToolPool) -> MiningResult:
     return mine(pool)
 
 
-def name_of(mined: Mined) -> str:
+def name_of(mined: MiningResult) -> str:
     return digest([cluster.id for cluster in mined.clusters], [edge.score for edge in mined.dependencies.edges])
 
 
-def test_there_are_as_many_candidates_as_the_paper_has(mined: Mined) -> None:
+def test_there_are_as_many_candidates_as_the_paper_has(mined: MiningResult) -> None:
     candidates = mined.candidates
     assert len({candidate.tools for candidate in candidates}) == len(candidates) >= 30_000
     assert all(3 <= len(candidate.tools) <= 12 for candidate in candidates)
 
 
-def test_few_clusters_cover_the_tools_that_have_a_schema(mined: Mined, pool: ToolPool) -> None:
+def test_few_clusters_cover_the_tools_that_have_a_schema(mined: MiningResult, pool: ToolPool) -> None:
     report = benchmark.coverage(mined, pool, seeds=2)
     assert report["covered"] >= 0.95
     assert report["clusters"] < report["tools"] / 3
     assert all(row["ratio"] >= 1.5 for row in report["rows"])
 
 
-def test_the_clusters_are_the_same_on_any_number_of_cores(mined: Mined, shared: Path) -> None:
+def test_the_clusters_are_the_same_on_any_number_of_cores(mined: MiningResult, shared: Path) -> None:
     """One core and one thread in a process with another hash seed, from the file to the clusters."""
     code = (
         "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tdlab.clusters import Candidate, DependencyGraph, Mined, grow, mine, mine_dependencies
+from tdlab.clusters import Candidate, DependencyGraph, MiningResult, grow, mine, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json, rng_for
@@ -20,7 +20,7 @@ def bundled() -> ToolPool:
 
 
 @pytest.fixture(scope="module")
-def mined(bundled: ToolPool) -> Mined:
+def mined(bundled: ToolPool) -> MiningResult:
     return mine(bundled)
 
 
@@ -70,7 +70,7 @@ def test_a_candidate_spans_few_services(bundled: ToolPool) -> None:
         assert len({graph.tools[t].split("/")[0] for t in candidate.tools}) <= 3
 
 
-def test_clusters_cover_the_bundled_pool(bundled: ToolPool, mined: Mined) -> None:
+def test_clusters_cover_the_bundled_pool(bundled: ToolPool, mined: MiningResult) -> None:
     assert mined.report["tool_coverage"] >= 0.95
     domains = {d for c in mined.clusters for d in c.domains}
     assert len(domains) >= 20
@@ -83,13 +83,13 @@ def test_clusters_cover_the_bundled_pool(bundled: ToolPool, mined: Mined) -> Non
     assert len({c.id for c in mined.clusters}) == len(mined.clusters)
 
 
-def test_the_same_pool_and_seed_give_the_same_clusters(bundled: ToolPool, mined: Mined) -> None:
+def test_the_same_pool_and_seed_give_the_same_clusters(bundled: ToolPool, mined: MiningResult) -> None:
     again = mine(pool(*reversed(bundled.services)))
     assert [canonical_json(c) for c in again.clusters] == [canonical_json(c) for c in mined.clusters]
     assert canonical_json(again.report) == canonical_json(mined.report)
 
 
-def test_the_report_is_plain_json_and_the_frame_has_a_row_each(mined: Mined) -> None:
+def test_the_report_is_plain_json_and_the_frame_has_a_row_each(mined: MiningResult) -> None:
     assert json.loads(json.dumps(mined.report)) == mined.report
     assert len(mined.to_frame()) == len(mined.clusters) == mined.report["clusters"]
     assert "clusters chosen" in mined.summary()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.clusters import Mined, mine
+from tdlab.clusters import MiningResult, mine
 from tdlab.config import ClusterConfig
 from tdlab.errors import ConfigError
 from tdlab.pool.catalogue import ToolPool
@@ -16,11 +16,11 @@ from tests.clusters.test_mining import joined
 
 
 @pytest.fixture(scope="module")
-def mined() -> Mined:
+def mined() -> MiningResult:
     return mine(ToolPool.bundled())
 
 
-def test_nothing_asked_is_the_same_choice(mined: Mined) -> None:
+def test_nothing_asked_is_the_same_choice(mined: MiningResult) -> None:
     again = mined.reselect()
     assert again.clusters == mined.clusters
     assert again.selection == mined.selection
@@ -35,7 +35,7 @@ def test_nothing_asked_is_the_same_choice(mined: Mined) -> None:
     st.sampled_from([None, 1, 20]),
 )
 def test_every_move_of_a_slider_gives_valid_clusters(
-    mined: Mined, threshold: float, least: int, most: int, coverage: float, count: int | None
+    mined: MiningResult, threshold: float, least: int, most: int, coverage: float, count: int | None
 ) -> None:
     other = mined.reselect(
         edge_threshold=threshold, min_tools=least, max_tools=most, coverage=coverage, max_clusters=count
@@ -49,20 +49,20 @@ def test_every_move_of_a_slider_gives_valid_clusters(
         assert all(e.score >= threshold or e.evidence[0].kind == "companion" for e in cluster.dependencies)
 
 
-def test_stricter_thresholds_leave_less_to_cover(mined: Mined) -> None:
+def test_stricter_thresholds_leave_less_to_cover(mined: MiningResult) -> None:
     reachable = [mined.reselect(edge_threshold=t).selection.reachable for t in (0.35, 0.5, 0.65, 0.8, 0.95)]
     assert reachable == sorted(reachable, reverse=True)
     assert reachable[-1] < reachable[0]
 
 
 @pytest.mark.parametrize("looser", [{"edge_threshold": 0.2}, {"min_tools": 2}, {"max_tools": 13}])
-def test_what_was_not_mined_is_refused_with_the_way_to_get_it(mined: Mined, looser: dict) -> None:
+def test_what_was_not_mined_is_refused_with_the_way_to_get_it(mined: MiningResult, looser: dict) -> None:
     with pytest.raises(ConfigError, match="once, then reselect") as caught:
         mined.reselect(**looser)
     assert next(iter(looser)) in caught.value.found
 
 
-def test_a_move_is_quick(mined: Mined) -> None:
+def test_a_move_is_quick(mined: MiningResult) -> None:
     mined.reselect()
     began = time.process_time()
     for threshold in (0.4, 0.5, 0.6, 0.7, 0.8):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.clusters import Returns, returned_fields, returned_schema, with_outputs
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Tool, canonical_json
+from tdlab.tools import Returns, returned_fields, returned_schema, with_outputs
 
 
 def tool(name: str, description: str = "", /, required: list[str] | None = None, **parameters: Any) -> Tool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tdlab.diversity import profile
-from tdlab.store.formats import scan_trajectories
+from tdlab.formats import scan_trajectories
 from tests.benchmarks.diversity import measure_adding, write_lines
 
 

@@ -27,8 +27,8 @@ from tdlab.diversity import (
     taxonomy_domains,
 )
 from tdlab.errors import ConfigError
+from tdlab.formats import TrajectorySet, read_trajectories, scan_trajectories
 from tdlab.records import Dependency, Trajectory, rng_for
-from tdlab.store.formats import TrajectorySet, read_trajectories, scan_trajectories
 from tests.diversity.builders import DOMAINS, TOOLS, trajectory
 
 FIND = ("find_orders", {"query": "tea"}, {"orders": [{"order_id": "ord_123", "payment_id": "pay_77"}]})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tdlab.diversity import DiversityReport, compare, measure, profile, profile_table
+from tdlab.formats import TrajectorySet, read_trajectories, write_openai_jsonl
 from tdlab.records import Domains, Message, Service, Trajectory
-from tdlab.store.formats import TrajectorySet, read_trajectories, write_openai_jsonl
 
 SOURCES = {
     "tau-bench": "tau-bench/gpt-4o-airline.json.gz",

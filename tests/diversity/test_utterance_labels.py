@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.diversity import utterance
-from tdlab.store.formats import Recording, iter_trajectories
+from tdlab.formats import Recording, iter_trajectories
 
 LABELS = Path(__file__).parent / "data" / "utterances.json"
 SOURCES = {

@@ -23,9 +23,9 @@ from tdlab.embedding import (
     trajectory_text,
 )
 from tdlab.errors import ConfigError, RunNotFound
+from tdlab.formats import TrajectorySet, scan_trajectories, write_openai_jsonl
 from tdlab.panels import chat_html, map_panel
 from tdlab.records import Message, ToolCall, Trajectory
-from tdlab.store.formats import TrajectorySet, scan_trajectories, write_openai_jsonl
 from tests.diversity.builders import DOMAINS, TOOLS, trajectory
 from tests.jobs import small_pool
 

@@ -24,7 +24,7 @@ from tdlab.embedding import (
     trajectory_text,
 )
 from tdlab.embedding._features import _words
-from tdlab.embedding._spectrum import reduced, tf_idf
+from tdlab.embedding._tfidf import reduced, tf_idf
 from tdlab.errors import ConfigError
 from tdlab.records import rng_for
 from tests.diversity.builders import DOMAINS, TOOLS, trajectory

@@ -7,7 +7,7 @@ from functools import cache
 from tdlab.blueprints import MUTATIONS
 from tdlab.clusters import mine
 from tdlab.config import RunConfig
-from tdlab.evolution import Controller, Decision, Offspring, Studio
+from tdlab.evolution import Controller, Decision, Offspring, Producer
 from tdlab.records import BusinessCluster, Tool
 from tests.jobs import small_pool
 
@@ -31,12 +31,12 @@ def controller(settings: RunConfig) -> Controller:
     return Controller(settings, clusters, distractors=list(tools), categories=len(domains), mutations=OPERATORS)
 
 
-def studio(settings: RunConfig) -> Studio:
+def studio(settings: RunConfig) -> Producer:
     clusters, tools, domains = mined()
-    return Studio(settings, tools, clusters, domains)
+    return Producer(settings, tools, clusters, domains)
 
 
-def grow(steering: Controller, producing: Studio, generations: int) -> list[tuple[Offspring, Decision]]:
+def grow(steering: Controller, producing: Producer, generations: int) -> list[tuple[Offspring, Decision]]:
     """That many generations, from the first."""
     met = []
     for generation in range(generations):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import tdlab
 from tdlab.errors import ConfigError
-from tdlab.evolution.ablation import ARMS, METRICS, as_markdown, cells_of, interval, pool_cells
+from tdlab.evolution.ablation_tables import ARMS, METRICS, ablation_cells, ablation_markdown, interval, pool_cells
+from tdlab.jobs import Ablation
 from tdlab.plots import plot_ablation, plot_arms
 from tdlab.store import open_run
 from tests.jobs import descendants, finish, gone, in_process, small_pool, small_pool_file, started
@@ -25,7 +26,7 @@ ARMS_TRIED = ("no_evolution", "random")
 
 
 @pytest.fixture(scope="module")
-def ablation(tmp_path_factory: pytest.TempPathFactory) -> tdlab.ablation.Ablation:
+def ablation(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
     out = tmp_path_factory.mktemp("ablation") / "out"
     return tdlab.ablate(CONFIG, out=out, pool=small_pool(), arms=ARMS_TRIED, seeds=2, progress=False)
 
@@ -61,7 +62,7 @@ def test_ratios_are_of_cells_with_one_seed(values: list[float], factor: float) -
 
 
 def test_arms_differ_from_the_config_in_their_own_part_alone() -> None:
-    cells = {cell.arm: cell.config for cell in cells_of(CONFIG, tuple(ARMS), [7])}
+    cells = {cell.arm: cell.config for cell in ablation_cells(CONFIG, tuple(ARMS), [7])}
     evolved = cells["evolved"].model_dump()
     for arm, config in cells.items():
         ours = config.model_dump()
@@ -74,14 +75,14 @@ def test_arms_differ_from_the_config_in_their_own_part_alone() -> None:
 @pytest.mark.parametrize(("arms", "seeds"), [(["evolvd"], [0]), ([], [0]), (["random"], []), (["random"] * 2, [0])])
 def test_what_cannot_be_compared_is_explained(arms: list[str], seeds: list[int]) -> None:
     with pytest.raises(ConfigError, match="an ablation of arms") as caught:
-        cells_of(CONFIG, arms, seeds)
+        ablation_cells(CONFIG, arms, seeds)
     assert "no_mode_gauge" in caught.value.expected
 
 
 # --- the whole
 
 
-def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: tdlab.ablation.Ablation) -> None:
+def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: Ablation) -> None:
     assert sorted(p.name for p in ablation.path.iterdir() if p.is_dir()) == sorted(
         f"{arm}-seed{seed}" for arm in ARMS_TRIED for seed in (3, 4)
     )
@@ -100,9 +101,7 @@ def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: tdlab.a
     pd.testing.assert_frame_equal(pd.read_csv(ablation.path / "ablation_cells.csv"), ablation.cells)
 
 
-def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(
-    ablation: tdlab.ablation.Ablation, tmp_path: Path
-) -> None:
+def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(ablation: Ablation, tmp_path: Path) -> None:
     words = {"pool": small_pool(), "arms": ARMS_TRIED, "seeds": 2, "progress": False}
     tdlab.ablate(CONFIG, out=tmp_path / "out", workers=2, **words)
     for name in ("ablation.csv", "ablation_cells.csv", "ablation.md", "ablation.png"):
@@ -113,9 +112,7 @@ def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(
 
 
 @pytest.mark.crash
-def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(
-    ablation: tdlab.ablation.Ablation, tmp_path: Path
-) -> None:
+def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(ablation: Ablation, tmp_path: Path) -> None:
     small_pool_file(tmp_path)
     arms = ",".join(ARMS_TRIED)
     words = ("ablate", "--pool", "pool.jsonl", "-n", "10", "--seeds", "2", "--arms", arms, "-o", "killed")
@@ -155,7 +152,7 @@ def test_an_ablation_is_made_offline(tmp_path: Path) -> None:
 # --- what is shown of it
 
 
-def test_the_figure_shows_each_arm_at_its_mean_within_its_interval(ablation: tdlab.ablation.Ablation) -> None:
+def test_the_figure_shows_each_arm_at_its_mean_within_its_interval(ablation: Ablation) -> None:
     ax = plot_arms(ablation.table, metric="cac")
     part = ablation.table[ablation.table["metric"] == "cac"]
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
@@ -168,7 +165,7 @@ def test_the_figure_shows_each_arm_at_its_mean_within_its_interval(ablation: tdl
     assert titles == [METRICS[m] for m in ("domain", "signature", "trigrams", "cac", "verified", "kept")]
 
 
-def test_the_figure_shows_each_arm_its_own_ceiling(ablation: tdlab.ablation.Ablation) -> None:
+def test_the_figure_shows_each_arm_its_own_ceiling(ablation: Ablation) -> None:
     part = ablation.table[ablation.table["metric"] == "trigrams"]
     assert part["ceiling"].nunique() == len(ARMS_TRIED), "the arms have one ceiling: the test says nothing"
     lines = [line for line in plot_arms(ablation.table, metric="trigrams").lines if line.get_label() == "ceiling"]
@@ -189,8 +186,8 @@ def test_what_fell_short_is_printed_and_one_seed_has_no_interval(
     assert " to " not in next(line for line in out.splitlines() if line.startswith("| random "))
 
 
-def test_the_markdown_has_a_row_an_arm_with_its_ceiling(ablation: tdlab.ablation.Ablation) -> None:
-    text = as_markdown(ablation.table)
+def test_the_markdown_has_a_row_an_arm_with_its_ceiling(ablation: Ablation) -> None:
+    text = ablation_markdown(ablation.table)
     assert text.count("\n| random |") == len(METRICS)
     row = ablation.table.query("metric == 'domain' and arm == 'random'").iloc[0]
     assert f"| random | {row['mean']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {row['ceiling']:.3f} |" in text

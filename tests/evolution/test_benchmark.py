@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tdlab.evolution.ablation import METRICS, pool_cells
+from tdlab.evolution.ablation_tables import METRICS, pool_cells
 from tests.benchmarks.evolution import bars, redraw
 
 

@@ -47,7 +47,7 @@ def test_the_controls_never_steer(strategy: str) -> None:
         assert (gauges.steer_domain, gauges.steer_mode, gauges.steer_cac) == (0.0, 0.0, 0.0)
         for order in steering.orders(generation):
             assert order.aim is None
-            assert order.compass is None
+            assert order.set_state is None
             assert len(order.drafts) == 1
             steering.consider(studio(settings_).produce(order))
     weights = set(steering.plan_record()["operators"].values())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdlab.diversity import ALPHABET, DiversityMeter, trigrams
-from tdlab.evolution.forecast import Compass, Forecast, forecast
+from tdlab.evolution.predict import Forecast, SetState, forecast
 from tests.evolution.parts import config, controller, grow, mined, studio
 
 letters = st.lists(st.sampled_from(ALPHABET), max_size=12).map(tuple)
@@ -37,7 +37,7 @@ def test_the_gain_of_the_mode_is_the_meters(set_: list[tuple[str, ...]], one: tu
     for signature in set_:
         counts.update(trigrams(signature))
     modes = Counter(set_)
-    compass = Compass.of(counts, signatures=modes, mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
+    set_state = SetState.of(counts, signatures=modes, mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
 
     def entropy(masses: Counter[Any]) -> float:
         total = sum(masses.values())
@@ -45,9 +45,9 @@ def test_the_gain_of_the_mode_is_the_meters(set_: list[tuple[str, ...]], one: tu
 
     steering = (len(set_) + 1) * (entropy(counts + Counter(trigrams(one))) - entropy(counts))
     headline = (len(set_) + 1) * (entropy(modes + Counter([one])) - entropy(modes))
-    assert math.isclose(compass.mode_gain(one), steering, abs_tol=1e-6)
-    assert math.isclose(compass.signature_gain(one), headline, abs_tol=1e-6)
-    assert math.isclose(compass.merit(Forecast(one, 7.0)), steering + headline, abs_tol=1e-6)
+    assert math.isclose(set_state.mode_gain(one), steering, abs_tol=1e-6)
+    assert math.isclose(set_state.signature_gain(one), headline, abs_tol=1e-6)
+    assert math.isclose(set_state.merit(Forecast(one, 7.0)), steering + headline, abs_tol=1e-6)
 
 
 def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
@@ -57,18 +57,18 @@ def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
     meter: DiversityMeter = steering.meter
     for order in steering.orders(2):
         offspring = producing.produce(order)
-        if offspring.features is not None and order.compass is not None:
+        if offspring.features is not None and order.set_state is not None:
             mode = offspring.features.signature
-            assert math.isclose(order.compass.mode_gain(mode), meter.gain(offspring.features).mode, abs_tol=1e-6)
+            assert math.isclose(order.set_state.mode_gain(mode), meter.gain(offspring.features).mode, abs_tol=1e-6)
             headline = meter.gain(offspring.features, variant="signature").mode
-            assert math.isclose(order.compass.signature_gain(mode), headline, abs_tol=1e-6)
+            assert math.isclose(order.set_state.signature_gain(mode), headline, abs_tol=1e-6)
 
 
 def test_an_empty_set_has_no_gain_to_tell() -> None:
-    compass = Compass.of({}, signatures={}, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
-    assert compass.mode_gain(("read", "reply")) == 0.0
-    assert compass.signature_gain(("read", "reply")) == 0.0
-    assert compass.merit(Forecast(("read", "reply"), 5.0)) == 0.5
+    set_state = SetState.of({}, signatures={}, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
+    assert set_state.mode_gain(("read", "reply")) == 0.0
+    assert set_state.signature_gain(("read", "reply")) == 0.0
+    assert set_state.merit(Forecast(("read", "reply"), 5.0)) == 0.5
 
 
 def test_the_draft_with_most_merit_is_played() -> None:

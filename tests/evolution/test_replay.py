@@ -1,4 +1,4 @@
-"""Replay: with a run's own settings its decisions come out again; with others its promises hold."""
+"""WhatIf: with a run's own settings its decisions come out again; with others its promises hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
-from tdlab.evolution.replay import MODE_KINDS, CachedCandidates, cached_candidates, replay
+from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, cached_candidates, replay
 from tests.jobs import small_pool
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tdlab.errors import WorkerError
-from tdlab.evolution import Offspring, Studio
-from tdlab.evolution.workers import Workers
+from tdlab.evolution import Offspring, Producer
+from tdlab.evolution.process_pool import ProcessPool
 from tdlab.records import Blueprint, Tool
 from tdlab.rollout import Environment, SimulatedEnvironment
 from tests.evolution.parts import config, controller, mined, studio
@@ -29,9 +29,9 @@ def deadly(marks: Path, most: int, blueprint: Blueprint, tools: Mapping[str, Too
     return SimulatedEnvironment(blueprint, tools)
 
 
-def dying(marks: Path, most: int) -> Studio:
+def dying(marks: Path, most: int) -> Producer:
     clusters, tools, domains = mined()
-    return Studio(CONFIG, tools, clusters, domains, environment=partial(deadly, marks, most))
+    return Producer(CONFIG, tools, clusters, domains, environment=partial(deadly, marks, most))
 
 
 def essence(offspring: Offspring) -> tuple[object, ...]:
@@ -42,7 +42,7 @@ def essence(offspring: Offspring) -> tuple[object, ...]:
 def test_a_worker_that_dies_in_the_middle_of_a_batch_changes_nothing(tmp_path: Path) -> None:
     orders = controller(CONFIG).orders(0)
     expected = [studio(CONFIG).produce(order) for order in orders]
-    with Workers(dying(tmp_path, 1), 2) as crew:
+    with ProcessPool(dying(tmp_path, 1), 2) as crew:
         found = list(crew.produce(orders))
         again = list(crew.produce(orders))
     assert len(list(tmp_path.iterdir())) >= 1, "no worker died"
@@ -54,7 +54,7 @@ def test_a_worker_that_dies_in_the_middle_of_a_batch_changes_nothing(tmp_path: P
 def test_workers_that_keep_dying_are_an_explained_error(tmp_path: Path) -> None:
     with (
         pytest.raises(WorkerError, match="died 3 times on one generation") as caught,
-        Workers(dying(tmp_path, 1000), 2) as crew,
+        ProcessPool(dying(tmp_path, 1000), 2) as crew,
     ):
         list(crew.produce(controller(CONFIG).orders(0)))
     assert "--workers 1" in caught.value.do
@@ -63,7 +63,7 @@ def test_workers_that_keep_dying_are_an_explained_error(tmp_path: Path) -> None:
 def test_one_worker_is_this_process() -> None:
     orders = controller(CONFIG).orders(0)[:2]
     before = descendants(os.getpid())
-    with Workers(studio(CONFIG), 1) as crew:
+    with ProcessPool(studio(CONFIG), 1) as crew:
         assert [essence(o) for o in crew.produce(orders)] == [essence(studio(CONFIG).produce(o)) for o in orders]
         assert descendants(os.getpid()) == before
 

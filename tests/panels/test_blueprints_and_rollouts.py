@@ -111,10 +111,10 @@ def test_runs_of_two_pools_lie_apart(tmp_path: Path) -> None:
 
 
 def test_a_rejected_rollout_shows_why(tmp_path: Path) -> None:
-    from tdlab.rollout.llm import Misbehaviour, RehearsalServer
+    from tdlab.rollout.llm import Misbehaviour, MockServer
     from tests.teacher.parts import config, rehearse
 
-    with RehearsalServer(Misbehaviour(corrupt=0.5)) as server:
+    with MockServer(Misbehaviour(corrupt=0.5)) as server:
         rehearse(config(server.base_url, target=4), tmp_path / "run").close()
     with open_run(tmp_path / "run") as run:
         viewer = ConversationPanel(run)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tdlab.clusters import Mined, mine
+from tdlab.clusters import MiningResult, mine
 from tdlab.config import ClusterConfig
 from tdlab.errors import ConfigError
 from tdlab.panels import cluster_panel, clusters_panel, filter_tools, pool_panel
@@ -22,7 +22,7 @@ def pool() -> ToolPool:
 
 
 @pytest.fixture(scope="module")
-def mined(pool: ToolPool) -> Mined:
+def mined(pool: ToolPool) -> MiningResult:
     return mine(pool, ClusterConfig(edge_threshold=0.2))
 
 
@@ -64,7 +64,7 @@ def test_a_source_is_no_markup() -> None:
     assert "<img" not in panel.status
 
 
-def test_the_sliders_choose_anew_without_mining(mined: Mined, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sliders_choose_anew_without_mining(mined: MiningResult, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("a slider must not mine")
 
@@ -80,7 +80,7 @@ def test_the_sliders_choose_anew_without_mining(mined: Mined, monkeypatch: pytes
     assert f"{panel.result.report['clusters']} clusters of" in panel.status
 
 
-def test_a_value_looser_than_what_was_mined_is_shown_and_raised(mined: Mined) -> None:
+def test_a_value_looser_than_what_was_mined_is_shown_and_raised(mined: MiningResult) -> None:
     panel = clusters_panel(mined)
     panel.controls["edge_threshold"].min = 0.0
     with pytest.raises(ConfigError):
@@ -88,7 +88,7 @@ def test_a_value_looser_than_what_was_mined_is_shown_and_raised(mined: Mined) ->
     assert "asks for more than was mined" in panel.status
 
 
-def test_one_cluster_after_the_other(mined: Mined) -> None:
+def test_one_cluster_after_the_other(mined: MiningResult) -> None:
     panel = cluster_panel(mined)
     assert panel.result.cluster == mined.clusters[0]
     moved(panel, number=3)

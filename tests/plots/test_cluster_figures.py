@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdlab.clusters import Mined, mine
+from tdlab.clusters import MiningResult, mine
 from tdlab.plots import (
     compute_cluster_domains,
     compute_cluster_graph,
@@ -28,11 +28,11 @@ from tdlab.records import BusinessCluster, Dependency, Evidence
 
 
 @pytest.fixture(scope="module")
-def mined() -> Mined:
+def mined() -> MiningResult:
     return mine(ToolPool.bundled())
 
 
-def test_the_curve_is_that_of_the_selection_and_lies_above_random_choice(mined: Mined) -> None:
+def test_the_curve_is_that_of_the_selection_and_lies_above_random_choice(mined: MiningResult) -> None:
     coverage, random = compute_coverage(mined), compute_random_coverage(mined)
     assert tuple(coverage["share"][1:]) == mined.selection.curve
     assert (random["low"] <= random["share"] + 1e-12).all()
@@ -43,14 +43,14 @@ def test_the_curve_is_that_of_the_selection_and_lies_above_random_choice(mined: 
     assert tuple(ax.lines[0].get_xdata()[[0, -1]]) == (0, count)
 
 
-def test_bars_count_every_cluster_once(mined: Mined) -> None:
+def test_bars_count_every_cluster_once(mined: MiningResult) -> None:
     for plot in (plot_cluster_sizes, plot_cluster_depths):
         for frame in (mined.shapes(), mined.to_frame()):
             assert sum(bar.get_height() for bar in plot(frame).patches) == len(mined.clusters)
     assert compute_cluster_domains(mined)["clusters"].sum() == pytest.approx(len(mined.clusters), abs=0.01)
 
 
-def test_shapes_are_those_of_the_records(mined: Mined) -> None:
+def test_shapes_are_those_of_the_records(mined: MiningResult) -> None:
     shapes = mined.shapes()
     for cluster, row in zip(mined.clusters, shapes.itertuples(), strict=True):
         assert (row.tools, row.dependencies) == (len(cluster.tools), len(cluster.dependencies))
@@ -59,7 +59,7 @@ def test_shapes_are_those_of_the_records(mined: Mined) -> None:
         assert row.depth == max((length for _, to in ways for length in to.values()), default=0)
 
 
-def test_the_figure_of_a_choice_says_how_it_was_chosen(mined: Mined) -> None:
+def test_the_figure_of_a_choice_says_how_it_was_chosen(mined: MiningResult) -> None:
     chosen = mined.reselect(edge_threshold=0.6, coverage=0.5)
     figure = plot_clusters(chosen, random=compute_random_coverage(mined))
     words = " ".join(text.get_text() for text in figure.texts)
@@ -74,7 +74,7 @@ def test_nothing_chosen_is_drawn_as_such() -> None:
     assert empty.shapes().empty
 
 
-def test_every_arrow_is_an_edge_with_its_evidence(mined: Mined) -> None:
+def test_every_arrow_is_an_edge_with_its_evidence(mined: MiningResult) -> None:
     for cluster in mined.clusters[:20]:
         graph = compute_cluster_graph(cluster)
         known = {(e.source, e.target, e.parameter, e.score) for e in cluster.dependencies}

@@ -13,8 +13,8 @@ import pytest
 
 from tdlab.errors import PoolError
 from tdlab.pool import Taxonomy, ToolPool
-from tdlab.pool.bundled import data_file
-from tdlab.pool.schema import compile_schema, schema_problem
+from tdlab.pool.files.bundled import data_file
+from tdlab.tools.schema import compile_schema, schema_problem
 
 FOLDER = Path(str(data_file("services")))
 FILES = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.rglob("*.json"))}

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdlab.pool import PoolIssue, ToolPool
-from tdlab.pool.bundled import data_file
-from tdlab.pool.cleaning import clean_service
-from tdlab.pool.language import LANGUAGES, language
-from tdlab.pool.prose import clean_prose, page_header
-from tdlab.pool.scraped import described_parameters, page_parameters
+from tdlab.pool.files.bundled import data_file
+from tdlab.pool.repair.descriptions import clean_prose, page_header
+from tdlab.pool.repair.language import LANGUAGES, language
+from tdlab.pool.repair.scraped import described_parameters, page_parameters
+from tdlab.pool.repair.services import clean_service
 from tdlab.records import Service, Tool
 
 HEAD = "Deploy Server Tasks MCP Server Claim Server @acme/tasks-mcp Try in Playground"

@@ -11,7 +11,7 @@ import pytest
 
 from tdlab.errors import PoolError
 from tdlab.pool import ToolPool
-from tdlab.pool.readers import FORMATS
+from tdlab.pool.files.readers import FORMATS
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"name": "get_weather", "description": "Read the weather.", "inputSchema": SCHEMA}

@@ -19,7 +19,7 @@ import pytest
 
 from tdlab.errors import HarvestError, PoolError
 from tdlab.pool import LiveServers, ServerSpec, harvest, harvest_sync
-from tdlab.pool.live import Harvest
+from tdlab.pool.live.servers import Harvest
 
 STUB = Path(__file__).with_name("mcp_stub.py")
 WORD = {"word": "hello"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.pool.mending import clean_text, mend_schema
-from tdlab.pool.schema import compile_schema, schema_problem
+from tdlab.pool.repair.schemas import clean_text, mend_schema
+from tdlab.tools.schema import compile_schema, schema_problem
 
 
 def within(schema: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdlab.errors import SchemaError
-from tdlab.pool.schema import BACKTRACK_LIMIT, DEPTH_LIMIT, compile_schema, schema_problem
+from tdlab.tools.schema import BACKTRACK_LIMIT, DEPTH_LIMIT, compile_schema, schema_problem
 
 OBJECT = {"type": "object"}
 

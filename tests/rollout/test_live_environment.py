@@ -11,7 +11,7 @@ import pytest
 
 from tdlab.blueprints import plan
 from tdlab.pool import LiveServers, harvest_sync, read_mcp_config
-from tdlab.pool.live import LiveResult
+from tdlab.pool.live.servers import LiveResult
 from tdlab.records import BusinessCluster, Tool
 from tdlab.rollout import LiveEnvironment, ScriptedTeacher, play
 from tdlab.rollout.environments import sha256_of

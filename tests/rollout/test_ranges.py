@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tdlab.records import Tool
-from tdlab.rollout._searching import bounds_of, within
+from tdlab.rollout._simulated_search import bounds_of, within
 from tests.rollout.worlds import Hand, tool
 
 ROOM = {

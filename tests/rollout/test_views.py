@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from tdlab.blueprints.wording import mentions
-from tdlab.records import Blueprint, Said, Tool, ToolCall
+from tdlab.records import Blueprint, FromUser, Tool, ToolCall
 from tdlab.rollout import (
     AssistantTurn,
     AssistantView,
@@ -19,6 +18,7 @@ from tdlab.rollout import (
     brief_of,
     play,
 )
+from tdlab.tools.phrases import mentions
 from tdlab.verify import verify
 from tests.blueprints.bundled import OPERATORS, Played, played
 
@@ -57,7 +57,7 @@ def secrets(blueprint: Blueprint) -> list[tuple[str, str]]:
         (parameter, binding.value)
         for _, _, call in blueprint.calls()
         for parameter, binding in call.arguments.items()
-        if isinstance(binding, Said) and isinstance(binding.value, str) and any(c.isdigit() for c in binding.value)
+        if isinstance(binding, FromUser) and isinstance(binding.value, str) and any(c.isdigit() for c in binding.value)
     ]
 
 
@@ -159,7 +159,7 @@ def test_the_inspector_tells_calls_of_one_tool_apart_by_their_values() -> None:
     made = next(one for one in (played(3000 + n, "parallelise") for n in range(20)) if any(
         step.kind == "parallel" for step in one.blueprint.steps))  # fmt: skip
     step = next(step for step in made.blueprint.steps if step.kind == "parallel")
-    values = [{p: b.value for p, b in call.arguments.items() if isinstance(b, Said)} for call in step.calls]
+    values = [{p: b.value for p, b in call.arguments.items() if isinstance(b, FromUser)} for call in step.calls]
     inspector = Inspector(made.blueprint)
     for earlier in made.blueprint.steps[: made.blueprint.steps.index(step)]:
         for call in earlier.calls:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tdlab.pool.schema import compile_schema
 from tdlab.records import SeedEntity
+from tdlab.tools.schema import compile_schema
 from tests.rollout.worlds import NOTES, Hand, files, notes, tool, with_errors
 
 

@@ -107,7 +107,7 @@ def test_what_differs_is_shown_and_escaped(run: Run, monkeypatch: pytest.MonkeyP
 def test_a_run_with_code_says_so_and_its_steps_can_be_seen(run: Run) -> None:
     from rich.console import Console
 
-    from tdlab.show import show_blueprint, show_run
+    from tdlab.cli.render import show_blueprint, show_run
 
     made = [
         c.blueprint for c in run.store.accepted() if c.blueprint and any(s.kind == "code" for s in c.blueprint.steps)

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tdlab.blueprints import Workshop, mutate, plan
-from tdlab.checking import check_run, recorded_programs
+from tdlab.blueprints import MutationContext, mutate, plan
 from tdlab.config import SandboxConfig
 from tdlab.diversity import cac, signature
 from tdlab.errors import MutationRefused, SandboxUnavailable
-from tdlab.evolution.forecast import forecast
-from tdlab.pool.live import LiveResult
+from tdlab.evolution.predict import forecast
+from tdlab.jobs.recheck import check_run, recorded_programs
+from tdlab.pool.live.servers import LiveResult
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
 from tdlab.rollout import (
     CODE_EXECUTOR,
@@ -154,7 +154,7 @@ def test_a_failing_sandbox_is_no_result(runner: CodeRunner, monkeypatch: pytest.
         runner.run({"language": "python", "code": "print(1)"})
 
 
-class Desk:
+class ModelBackend:
     """Stands in for a connected server: one list of entries."""
 
     def call(self, service: str, name: str, arguments: dict[str, object], **_: object) -> LiveResult:
@@ -171,8 +171,8 @@ def test_programs_work_on_what_a_live_server_returns(runner: CodeRunner) -> None
     base = plan(cluster, offered, seed=0, goals=1)
     executors: set[str] = set()
     for seed in range(6):
-        blueprint = mutate(base, "add_code_step", Workshop(cluster, offered), seed=seed)
-        live = LiveEnvironment(Desk(), scope="s")  # type: ignore[arg-type]
+        blueprint = mutate(base, "add_code_step", MutationContext(cluster, offered), seed=seed)
+        live = LiveEnvironment(ModelBackend(), scope="s")  # type: ignore[arg-type]
         teacher = ScriptedTeacher(blueprint, offered)
         rollout = play(blueprint, offered, teacher, CodingEnvironment(live, runner))
         verdict = verify(rollout.trajectory, blueprint, offered, stopped=rollout.stopped, code=runner)
@@ -181,7 +181,7 @@ def test_programs_work_on_what_a_live_server_returns(runner: CodeRunner) -> None
     assert executors == {"live:desk", "sandbox"}
     guess = tool.model_copy(update={"output_schema": None})
     with pytest.raises(MutationRefused, match="nothing that the calls return"):
-        mutate(base, "add_code_step", Workshop(cluster, {**offered, tool.key: guess}), seed=0)
+        mutate(base, "add_code_step", MutationContext(cluster, {**offered, tool.key: guess}), seed=0)
 
 
 # ------------------------------------------------------------------------------------------------------------- faults

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdlab.pool import compile_schema
 from tdlab.records import canonical_json
 from tdlab.sandbox import RUN_CODE, CodeOutput, Job, SyncSandbox, code_job, run_code
+from tdlab.tools import compile_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 

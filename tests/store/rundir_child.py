@@ -22,8 +22,8 @@ from tdlab.records import (
     BusinessCluster,
     Call,
     Check,
+    Constant,
     Execution,
-    Literally,
     Message,
     Persona,
     Step,
@@ -40,7 +40,7 @@ OPENING = {"config": CONFIG, "pool_fingerprint": "a pool", "versions": {"tdlab":
 
 
 def blueprint(number: int) -> Blueprint:
-    call = Call(tool="shop/find", arguments={"query": Literally(value="a <b>book</b>")})
+    call = Call(tool="shop/find", arguments={"query": Constant(value="a <b>book</b>")})
     return Blueprint(
         id=f"b{number:05}",
         cluster="k0" if number % 2 else "k1",

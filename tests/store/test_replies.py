@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.errors import StoreError
-from tdlab.store import Paid, ReplyJournal
+from tdlab.store import PaidCalls, ReplyJournal
 
 
 def put(journal: ReplyJournal, key: str, value: str, owner: str = "run") -> str:
@@ -24,10 +24,10 @@ def test_the_first_reply_of_a_key_stays_and_both_were_paid_for(tmp_path: Path) -
         assert put(other, "k", "second", "other") == "first"
         assert other.get("k") == "first"
         assert one.get("unknown") is None
-        assert one.paid("run") == other.paid("run") == [Paid("user", "m", 1, 3, 2)]
-        assert one.paid("other") == [Paid("user", "m", 1, 3, 2)]
+        assert one.paid("run") == other.paid("run") == [PaidCalls("user", "m", 1, 3, 2)]
+        assert one.paid("other") == [PaidCalls("user", "m", 1, 3, 2)]
         one.charge(owner="run", role="user", model="m", input_tokens=1, output_tokens=1).result(timeout=30)
-        assert one.paid("run") == [Paid("user", "m", 2, 4, 3)]
+        assert one.paid("run") == [PaidCalls("user", "m", 2, 4, 3)]
         assert len(one) == 1
 
 
@@ -44,7 +44,7 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert len(journal) == 400
-        assert journal.paid("run") == [Paid("user", "m", 400, 1200, 800)]
+        assert journal.paid("run") == [PaidCalls("user", "m", 400, 1200, 800)]
     with ReplyJournal(tmp_path / "replies.sqlite") as journal:
         assert sorted(journal.keys()) == sorted(f"{a}/{b}" for a in range(8) for b in range(50))
 

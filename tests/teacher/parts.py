@@ -1,4 +1,4 @@
-"""What the tests of the LLM teacher share: a small rehearsed run, plain requests, a desk that says what it is told."""
+"""What the tests of the LLM teacher share: a small run on the mock, plain requests, a backend with fixed replies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import anyio.from_thread
 import tdlab
 from tdlab.config import RunConfig, TeacherConfig
 from tdlab.rollout.llm import ChatClient, ChatReply, ChatRequest
-from tdlab.rollout.llm.rehearsal import completion
+from tdlab.rollout.llm.mock_model import completion
 from tdlab.store import Run
 from tests.jobs import small_pool
 
@@ -39,7 +39,7 @@ def echo(body: Any) -> dict[str, Any]:
 
 
 def in_loop(work: Callable[[], Any]) -> Any:
-    """Run an async function in a loop of another thread, as the desk does."""
+    """Run an async function in a loop of another thread, as the backend does."""
     with anyio.from_thread.start_blocking_portal() as portal:
         return portal.call(work)
 
@@ -114,7 +114,7 @@ def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Itera
         server.server_close()
 
 
-class Desk:
+class ModelBackend:
     """Answers with given texts in turn, and keeps what it was asked."""
 
     def __init__(self, *replies: str | ChatReply) -> None:

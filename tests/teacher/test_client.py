@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tdlab.config import TeacherConfig
 from tdlab.errors import BudgetSpent, ConfigError, TeacherError
-from tdlab.rollout.llm import ChatReply, LiveDesk, Misbehaviour, RehearsalServer, RequestRefused
-from tdlab.rollout.llm.flow import Gate, backoff, retry_after
-from tdlab.rollout.llm.wire import Unusable, reply_from_body, reply_from_text
+from tdlab.rollout.llm import ChatReply, LiveBackend, Misbehaviour, MockServer, RequestRefused
+from tdlab.rollout.llm.protocol import Unusable, reply_from_body, reply_from_text
+from tdlab.rollout.llm.rate_limit import AdaptiveLimiter, backoff, retry_after
 from tdlab.store import ReplyJournal
 from tests.teacher.parts import asked, echo, in_loop, request, teacher
 
@@ -24,7 +24,7 @@ KEY = "sk-test-0123456789abcdef"
 
 
 def test_a_reply_comes_back_with_its_tokens() -> None:
-    with RehearsalServer(answer=echo) as server:
+    with MockServer(answer=echo) as server:
         (reply,), client = asked(teacher(server.base_url), [request("hello")])
     assert reply == ChatReply("HELLO", input_tokens=2, output_tokens=2)
     assert client.budget.spent.tokens == 4
@@ -33,7 +33,7 @@ def test_a_reply_comes_back_with_its_tokens() -> None:
 @pytest.mark.parametrize("kind", ["429", "500", "cut", "malformed"])
 def test_what_fails_for_a_moment_is_made_again(kind: str) -> None:
     how = Misbehaviour.model_validate({f"rate_{kind}": 0.15, "retry_after_s": 0.01, "seed": 5})
-    with RehearsalServer(how, answer=echo) as server:
+    with MockServer(how, answer=echo) as server:
         replies, client = asked(teacher(server.base_url, tries=20), [request(f"n {n}") for n in range(30)])
         failed = server.counts[kind]
     assert [r.text for r in replies] == [f"N {n}" for n in range(30)]
@@ -43,7 +43,7 @@ def test_what_fails_for_a_moment_is_made_again(kind: str) -> None:
 
 def test_retry_after_holds_back_every_call() -> None:
     how = Misbehaviour(rate_429=1.0, retry_after_s=0.6)
-    with RehearsalServer(how, answer=echo) as server:
+    with MockServer(how, answer=echo) as server:
         began = time.monotonic()
         (reply,), _ = asked(teacher(server.base_url, tries=2), [request()])
         assert server.counts["429"] == 2
@@ -53,7 +53,7 @@ def test_retry_after_holds_back_every_call() -> None:
 
 
 def test_a_body_without_end_is_cut_off_and_the_call_made_again() -> None:
-    with RehearsalServer(Misbehaviour(rate_endless=1.0), answer=echo) as server:
+    with MockServer(Misbehaviour(rate_endless=1.0), answer=echo) as server:
         (reply,), client = asked(teacher(server.base_url, tries=2), [request()])
     assert isinstance(reply, TeacherError)
     assert "longer than" in reply.found
@@ -61,7 +61,7 @@ def test_a_body_without_end_is_cut_off_and_the_call_made_again() -> None:
 
 
 def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
-    with RehearsalServer(Misbehaviour(latency_s=30.0), answer=echo) as server:
+    with MockServer(Misbehaviour(latency_s=30.0), answer=echo) as server:
         began = time.monotonic()
         (reply,), client = asked(teacher(server.base_url, tries=2, timeout_s=0.2), [request()])
     assert isinstance(reply, TeacherError)
@@ -74,7 +74,7 @@ def test_an_unreachable_server_is_an_error_within_seconds_that_says_what_to_chec
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connecting is refused
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         began = time.monotonic()
-        with pytest.raises(TeacherError, match="cannot be reached") as caught, LiveDesk(teacher(address)):
+        with pytest.raises(TeacherError, match="cannot be reached") as caught, LiveBackend(teacher(address)):
             pass
         assert time.monotonic() - began < 5
     assert "tdlab rehearse" in caught.value.do
@@ -89,17 +89,17 @@ def test_the_key_reaches_nothing_but_its_header(tmp_path: Path, caplog: pytest.L
             "choices": [{"message": {"content": f"your key is {KEY}"}, "finish_reason": "stop"}]
         }
 
-    with RehearsalServer(Misbehaviour(key="another"), answer=echo) as server:
-        with pytest.raises(TeacherError) as caught, LiveDesk(teacher(server.base_url), api_key=KEY):
+    with MockServer(Misbehaviour(key="another"), answer=echo) as server:
+        with pytest.raises(TeacherError) as caught, LiveBackend(teacher(server.base_url), api_key=KEY):
             pass
         assert "Incorrect API key" in str(caught.value), "the server's words are told"
     file = tmp_path / "replies.sqlite"
     with (
         ReplyJournal(file) as journal,
-        RehearsalServer(Misbehaviour(key=KEY), answer=tell) as server,
-        LiveDesk(teacher(server.base_url), journal=journal, owner="a run", api_key=KEY) as desk,
+        MockServer(Misbehaviour(key=KEY), answer=tell) as server,
+        LiveBackend(teacher(server.base_url), journal=journal, owner="a run", api_key=KEY) as backend,
     ):
-        reply = desk.ask(request())
+        reply = backend.ask(request())
     assert reply.text == "your key is [key]"
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert KEY not in str(caught.value) + repr(caught.value) + caplog.text
@@ -116,7 +116,7 @@ def test_a_request_that_is_refused_is_data_and_a_wrong_address_is_not() -> None:
     def refuse(body: Any) -> dict[str, Any]:
         raise ValueError("context length exceeded")
 
-    with RehearsalServer(answer=refuse) as server:
+    with MockServer(answer=refuse) as server:
         (reply,), _ = asked(teacher(server.base_url), [request()])
         assert isinstance(reply, RequestRefused)
         assert "context length exceeded" in str(reply)
@@ -131,7 +131,7 @@ def test_a_request_on_which_the_server_always_fails_is_data_while_others_go_well
             raise RuntimeError("the connection breaks")
         return echo(body)
 
-    with RehearsalServer(answer=answer) as server:
+    with MockServer(answer=answer) as server:
         requests = [request("poison"), *(request(f"n {n}") for n in range(20))]
         replies, _ = asked(teacher(server.base_url, tries=4, concurrency=2), requests)
     assert isinstance(replies[0], RequestRefused)
@@ -143,7 +143,7 @@ def test_text_that_is_no_unicode_does_no_harm() -> None:
     def answer(body: Any) -> dict[str, Any]:
         return echo({"messages": [{"content": "half a pair: \ud83d, and a NUL: \0"}]})
 
-    with RehearsalServer(answer=answer) as server:
+    with MockServer(answer=answer) as server:
         replies, _ = asked(teacher(server.base_url), [request(), request("half: \ud83d")])
     assert replies[0].text == "HALF A PAIR: \ufffd, AND A NUL: \0"
     assert isinstance(replies[1], RequestRefused)
@@ -157,7 +157,7 @@ def test_a_server_without_json_schema_gets_the_schema_in_the_prompt() -> None:
         return echo(body)
 
     asking = request(reply_schema={"type": "object"}, messages=({"role": "system", "content": "Be kind."},))
-    with RehearsalServer(Misbehaviour(no_schema=True), answer=answer) as server:
+    with MockServer(Misbehaviour(no_schema=True), answer=answer) as server:
         replies, client = asked(teacher(server.base_url, concurrency=1), [asking, request("second")])
     assert all(isinstance(reply, ChatReply) for reply in replies)
     (told,) = (body for body in met if body["messages"][0]["role"] == "system")
@@ -168,7 +168,7 @@ def test_a_server_without_json_schema_gets_the_schema_in_the_prompt() -> None:
 
 def test_the_same_request_is_paid_for_once_also_at_the_same_time_and_later(tmp_path: Path) -> None:
     requests = [request(f"n {n % 10}") for n in range(100)]
-    with RehearsalServer(Misbehaviour(latency_s=0.02), answer=echo) as server:
+    with MockServer(Misbehaviour(latency_s=0.02), answer=echo) as server:
         with ReplyJournal(tmp_path / "replies.sqlite") as journal:
             first, _ = asked(teacher(server.base_url), requests, journal=journal, owner="a")
             assert server.counts["calls"] == 10
@@ -182,7 +182,7 @@ def test_the_same_request_is_paid_for_once_also_at_the_same_time_and_later(tmp_p
 
 
 def test_no_more_calls_are_in_flight_than_allowed() -> None:
-    with RehearsalServer(Misbehaviour(latency_s=0.01), answer=echo) as server:
+    with MockServer(Misbehaviour(latency_s=0.01), answer=echo) as server:
         asked(teacher(server.base_url, concurrency=5), [request(f"n {n}") for n in range(60)])
         assert server.most_in_flight == 5
 
@@ -190,7 +190,7 @@ def test_no_more_calls_are_in_flight_than_allowed() -> None:
 def test_a_budget_is_exceeded_by_no_more_than_the_calls_in_flight(tmp_path: Path) -> None:
     """Each call costs 2 tokens in and 1 or 2 out; the budget allows some, and a later session none."""
     requests = [request(f"{n:02d}") for n in range(60)]
-    with RehearsalServer(Misbehaviour(latency_s=0.01), answer=echo) as server:
+    with MockServer(Misbehaviour(latency_s=0.01), answer=echo) as server:
         settings = teacher(server.base_url, concurrency=4, budget_tokens=45)
         with ReplyJournal(tmp_path / "replies.sqlite") as journal:
             replies, client = asked(settings, requests, journal=journal, owner="a run")
@@ -210,7 +210,7 @@ def test_a_budget_in_money_needs_the_prices_of_all_models(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="price of 'm' is not known"):
         asked(teacher("http://127.0.0.1:9/v1", budget_money=1.0), [])
     prices.write_text('{"per": 1, "models": {"m": {"input": 1, "output": 2}}}')
-    with RehearsalServer(answer=echo) as server:
+    with MockServer(answer=echo) as server:
         settings = teacher(server.base_url, budget_money=10.0, prices=str(prices), concurrency=1)
         replies, client = asked(settings, [request(f"{n}") for n in range(6)])
     assert [type(r) for r in replies].count(ChatReply) == 3, "each call costs 4"
@@ -268,7 +268,7 @@ def test_backoff_is_bounded(tries: int) -> None:
 
 def test_the_gate_learns_from_429_and_recovers() -> None:
     async def work() -> tuple[float, float, float]:
-        gate = Gate(16)
+        gate = AdaptiveLimiter(16)
         gate.throttled(0.0)
         gate.throttled(0.0)  # told at the same time: no second cut
         cut = gate.limit

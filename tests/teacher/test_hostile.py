@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,15 +18,15 @@ import pytest
 import tdlab
 from tdlab.config import RunConfig, TeacherConfig
 from tdlab.errors import BudgetSpent, ConfigError, TeacherError
-from tdlab.pipeline import REPLIES
+from tdlab.jobs.run import REPLIES
 from tdlab.rollout import SimulatedEnvironment
 from tdlab.rollout.llm import (
     ChatReply,
-    DryDesk,
-    LiveDesk,
+    DryRunBackend,
+    LiveBackend,
+    LlmRollout,
     Misbehaviour,
-    Part,
-    RehearsalServer,
+    MockServer,
     RequestRefused,
     SpendingLine,
 )
@@ -142,7 +143,7 @@ def test_a_server_that_does_not_count_does_not_escape_the_budget(usage: Any) -> 
 
 def test_a_call_given_up_in_time_counts_for_the_server_may_bill_it(tmp_path: Path) -> None:
     with (
-        RehearsalServer(Misbehaviour(latency_s=30.0), answer=echo) as server,
+        MockServer(Misbehaviour(latency_s=30.0), answer=echo) as server,
         ReplyJournal(tmp_path / "replies.sqlite") as journal,
     ):
         settings = teacher(server.base_url, tries=5, timeout_s=0.8, budget_tokens=150)
@@ -155,7 +156,7 @@ def test_a_call_given_up_in_time_counts_for_the_server_may_bill_it(tmp_path: Pat
 
 @pytest.mark.parametrize("budget", [{"budget_tokens": 0}, {"budget_money": 0.0}])
 def test_a_budget_of_nothing_buys_nothing(tmp_path: Path, budget: dict[str, Any]) -> None:
-    with RehearsalServer() as server:
+    with MockServer() as server:
         settings = config(server.base_url, **{f"teacher__{name}": value for name, value in budget.items()})
         with tdlab.run(settings, out=tmp_path / "run", progress=False) as run:
             assert "stopped: the budget is spent" in run.status
@@ -193,8 +194,8 @@ def test_an_unknown_price_is_told_with_how_to_add_it(
 @pytest.mark.parametrize("end", ["", "\n", " \r\n"])
 def test_a_key_with_a_line_end_is_that_key(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY + end)
-    with RehearsalServer(Misbehaviour(key=KEY), answer=echo) as server, LiveDesk(teacher(server.base_url)) as desk:
-        assert desk.ask(request("hello")).text == "HELLO"
+    with MockServer(Misbehaviour(key=KEY), answer=echo) as server, LiveBackend(teacher(server.base_url)) as backend:
+        assert backend.ask(request("hello")).text == "HELLO"
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"\u201c{KEY}\u201d", f"{KEY} x", f"\0{KEY}"])
@@ -265,7 +266,7 @@ def test_a_proxy_that_is_none_is_an_error_that_does_not_show_it(proxy: str, monk
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(ConfigError, match="the proxy") as caught, LiveDesk(teacher("http://10.255.255.1/v1")):
+    with pytest.raises(ConfigError, match="the proxy") as caught, LiveBackend(teacher("http://10.255.255.1/v1")):
         pass
     assert "hunter2" not in str(caught.value)
 
@@ -297,7 +298,7 @@ def test_all_of_the_live_line_is_seen_however_narrow_the_terminal(width: int) ->
 
     from rich.console import Console
 
-    from tdlab.progress import Reporter
+    from tdlab.jobs.progress import Reporter
 
     told = StringIO()
     line = "12 rejected, 34 min left, 1.2M tokens, 3.45 USD, 56 calls/s, errors 429: 7, 500: 8, connection: 9"
@@ -312,13 +313,13 @@ def test_all_of_the_live_line_is_seen_however_narrow_the_terminal(width: int) ->
 
 def test_the_live_line_tells_all_that_matters(tmp_path: Path) -> None:
     with (
-        RehearsalServer(Misbehaviour(rate_429=0.4, retry_after_s=0.0), answer=echo) as server,
-        LiveDesk(teacher(server.base_url, model="rehearsal", tries=50)) as desk,
+        MockServer(Misbehaviour(rate_429=0.4, retry_after_s=0.0), answer=echo) as server,
+        LiveBackend(teacher(server.base_url, model="rehearsal", tries=50)) as backend,
     ):
-        ticker = SpendingLine(desk, target=10)
+        ticker = SpendingLine(backend, target=10)
         assert ticker.line(0, 0) == "0 rejected, 0 tokens, 0.00 USD"
         for n in range(20):
-            desk.ask(request(f"number {n}", model="rehearsal"))
+            backend.ask(request(f"number {n}", model="rehearsal"))
         line = ticker.line(5, 2)
     assert re.fullmatch(r"2 rejected, \d+ s left, \d+ tokens, 0\.00 USD, \d+ calls/s, errors 429: \d+", line), line
 
@@ -327,7 +328,7 @@ def test_a_server_that_is_not_there_is_told_before_the_mining(tmp_path: Path, mo
     def too_early(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("it mined first")
 
-    monkeypatch.setattr("tdlab.pipeline.mine", too_early)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "mine", too_early)
     with pytest.raises(TeacherError, match="cannot be reached"):
         tdlab.run(config("http://127.0.0.1:9/v1"), out=tmp_path / "run", progress=False)
 
@@ -338,7 +339,7 @@ def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
     blueprint, tools = plans()[0]
     config = TeacherConfig(model="rehearsal", roles=("assistant",))
 
-    class Desk(DryDesk):
+    class ModelBackend(DryRunBackend):
         def ask(self, request: Any, *, attempt: int = 0) -> ChatReply:
             reply = super().ask(request, attempt=attempt)
             calls = tuple(
@@ -347,23 +348,23 @@ def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
             )
             return reply._replace(calls=calls)
 
-    rollout = Part(Desk(config), config, blueprint, tools).play(SimulatedEnvironment)
+    rollout = LlmRollout(ModelBackend(config), config, blueprint, tools).play(SimulatedEnvironment)
     assert not verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped).accepted
 
 
 def test_closing_waits_for_nobody_who_waits_for_a_server() -> None:
     """The server wants a minute's rest: those who wait for a try or for their turn end at once."""
     with (
-        RehearsalServer(Misbehaviour(rate_429=1.0, retry_after_s=60.0), answer=echo) as server,
-        LiveDesk(teacher(server.base_url, concurrency=2)) as desk,
+        MockServer(Misbehaviour(rate_429=1.0, retry_after_s=60.0), answer=echo) as server,
+        LiveBackend(teacher(server.base_url, concurrency=2)) as backend,
         ThreadPoolExecutor(8) as threads,
     ):
-        asking = [threads.submit(desk.ask, request(f"{n}")) for n in range(8)]
+        asking = [threads.submit(backend.ask, request(f"{n}")) for n in range(8)]
         end = time.monotonic() + 20
         while not server.counts.get("429") and time.monotonic() < end:
             time.sleep(0.01)
         began = time.monotonic()
-        desk.close("that is enough")
+        backend.close("that is enough")
         for future in asking:
             with pytest.raises(TeacherError, match="that is enough"):
                 future.result(timeout=10)
@@ -373,7 +374,7 @@ def test_closing_waits_for_nobody_who_waits_for_a_server() -> None:
 @pytest.mark.crash
 def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tmp_path: Path) -> None:
     pool = small_pool_file(tmp_path)
-    with RehearsalServer(Misbehaviour(latency_s=0.1)) as server:
+    with MockServer(Misbehaviour(latency_s=0.1)) as server:
         words = ["run", "-p", pool, "-o", tmp_path / "run", "-n", 8, "--set", "rollout.teacher=llm"]
         words += ["--set", "teacher.model=rehearsal", "--set", f"teacher.base_url={server.base_url}"]
         words += ["--set", "teacher.concurrency=4", "--set", "evolution.batch=8"]
@@ -410,7 +411,7 @@ def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tm
 @pytest.mark.crash
 def test_runs_that_share_a_journal_at_once_make_what_each_would_make(tmp_path: Path) -> None:
     pool = small_pool_file(tmp_path)
-    with RehearsalServer(Misbehaviour(latency_s=0.02)) as server:
+    with MockServer(Misbehaviour(latency_s=0.02)) as server:
         words = ["-p", pool, "-n", 6, "--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", "teacher.concurrency=4"]
         started = [

@@ -18,11 +18,11 @@ import pytest
 import tdlab
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError, RolloutError
-from tdlab.pipeline import REPLIES
+from tdlab.jobs.run import REPLIES
 from tdlab.pool import LiveServers, ServerSpec, ToolPool, harvest_sync, read_mcp_config
-from tdlab.pool.live import LiveResult
-from tdlab.rollout.llm import RehearsalServer
-from tdlab.rollout.llm.rehearsal import Responder
+from tdlab.pool.live.servers import LiveResult
+from tdlab.rollout.llm import MockServer
+from tdlab.rollout.llm.mock_model import Responder
 from tdlab.store import Candidate, ReplyJournal, Run
 from tests.jobs import ROOT, in_process
 from tests.pool.places import make_database, make_repository
@@ -37,8 +37,8 @@ REAL = ("git", "time", "sqlite", "everything", "memory")
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take half of a small run's time and have tests of their own."""
-    monkeypatch.setattr("tdlab.pipeline.plot_run", lambda run: None)
-    monkeypatch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
 ) -> None:
     """The first session stops at its budget; the second goes on to the end."""
     out = tmp_path / "run"
-    with RehearsalServer() as server:
+    with MockServer() as server:
         part = real.run(server.base_url, out, target=10, teacher__budget_tokens=30_000)
         assert "stopped: the budget is spent" in part.status
         part.close()
@@ -178,7 +178,7 @@ def test_what_a_model_says_is_held_against_what_the_server_answered(
     folder.mkdir()
     path = shutil.which("mcp-server-time")
     job = Job(folder, {"time": {"command": path, "args": ["--local-timezone", "UTC"]}}, {"time": ZONES})
-    with RehearsalServer(answer=answer) as server:
+    with MockServer(answer=answer) as server:
         job.run(server.base_url, tmp_path / "run", target=4, evolution__budget=4).close()
     found = run_candidates(tmp_path / "run")
     reasons = [reason for candidate in found for reason in candidate.reasons]
@@ -207,7 +207,7 @@ def _argument(reply: dict[str, Any], name: str, value: str) -> dict[str, Any]:
 
 def test_a_server_that_ends_in_a_call_ends_the_rollout_and_nobody_is_paid_to_go_on(tmp_path: Path) -> None:
     job = Job(tmp_path, {"stub": stub("dies-on-call")})
-    with RehearsalServer() as server:
+    with MockServer() as server:
         run = job.run(server.base_url, tmp_path / "run", rollout__allow_writes=True, evolution__budget=4)
     assert run.status.startswith("stopped: budget")
     run.close()
@@ -224,7 +224,7 @@ def test_a_server_that_ends_in_a_call_ends_the_rollout_and_nobody_is_paid_to_go_
 def test_a_server_that_hangs_or_answers_garbage_is_a_rejection(tmp_path: Path, mode: str, why: str) -> None:
     job = Job(tmp_path, {"stub": stub(mode)})
     began = time.monotonic()
-    with RehearsalServer() as server:
+    with MockServer() as server:
         run = job.run(
             server.base_url, tmp_path / "run", rollout__allow_writes=True, rollout__call_timeout_s=0.5,
             target=30, evolution__budget=16, verify__near_duplicate=1.0,
@@ -241,7 +241,7 @@ def test_a_server_that_is_gone_ends_the_run_with_an_error_and_it_goes_on_when_it
     grave = tmp_path / "grave"
     job = Job(tmp_path, {"stub": stub("gone-on-call", str(grave))})
     values: dict[str, Any] = {"target": 20, "rollout__allow_writes": True, "evolution__budget": 8}
-    with RehearsalServer() as server:
+    with MockServer() as server:
         grave.write_text("5")  # calls that it answers before it is gone
         with pytest.raises(RolloutError, match="the live server stub is gone: the server cannot be reached") as caught:
             job.run(server.base_url, tmp_path / "run", **values)

@@ -14,8 +14,8 @@ import pytest
 
 import tdlab
 from tdlab.errors import TeacherError
-from tdlab.pipeline import REPLIES
-from tdlab.rollout.llm import Misbehaviour, RehearsalServer
+from tdlab.jobs.run import REPLIES
+from tdlab.rollout.llm import Misbehaviour, MockServer
 from tdlab.store import ReplyJournal, open_run
 from tests.jobs import ROOT, environment, in_process, small_pool, small_pool_file
 from tests.teacher.parts import config, rehearse
@@ -26,8 +26,8 @@ SHARES = ("dataset.jsonl", "metrics.json")
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take half of a small run's time and have tests of their own."""
-    monkeypatch.setattr("tdlab.pipeline.plot_run", lambda run: None)
-    monkeypatch.setattr("tdlab.pipeline.save_figure", lambda figure, stem: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
+    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
 
 
 def bytes_of(folder: Path) -> tuple[bytes, ...]:
@@ -35,11 +35,11 @@ def bytes_of(folder: Path) -> tuple[bytes, ...]:
 
 
 def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Path) -> None:
-    with RehearsalServer() as server:
+    with MockServer() as server:
         rehearse(config(server.base_url, teacher__concurrency=1), tmp_path / "one" / "run").close()
         calm = server.counts["answered"]
     how = Misbehaviour(rate_429=0.02, rate_500=0.02, rate_cut=0.02, rate_malformed=0.02, retry_after_s=0.01)
-    with RehearsalServer(how) as server:
+    with MockServer(how) as server:
         rehearse(config(server.base_url, teacher__concurrency=16), tmp_path / "many" / "run").close()
         assert server.counts["429"] + server.counts["500"] + server.counts["cut"] > 0
         assert server.counts["answered"] >= calm
@@ -48,7 +48,7 @@ def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Pa
 
 def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Path) -> None:
     """The second run differs in what makes a trajectory count: it asks for nothing that was not asked before."""
-    with RehearsalServer() as server:
+    with MockServer() as server:
         first = rehearse(config(server.base_url), tmp_path / "first")
         calls = server.counts["calls"]
         second = rehearse(config(server.base_url, verify__near_duplicate=0.95), tmp_path / "second")
@@ -64,7 +64,7 @@ def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Pa
 
 
 def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accepted(tmp_path: Path) -> None:
-    with RehearsalServer(Misbehaviour(corrupt=0.4, seed=3)) as server:
+    with MockServer(Misbehaviour(corrupt=0.4, seed=3)) as server:
         run = rehearse(config(server.base_url, target=24), tmp_path / "run")
         spoilt = server.corrupted
     clean, accepted, met = 0, 0, set()
@@ -86,9 +86,9 @@ def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accept
 def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
-    from tdlab.show import show_run
+    from tdlab.cli.render import show_run
 
-    with RehearsalServer(Misbehaviour(corrupt=0.3)) as server:
+    with MockServer(Misbehaviour(corrupt=0.3)) as server:
         run = rehearse(config(server.base_url), tmp_path / "run")
         calls = server.counts["calls"]
     spent = run.metrics()["teacher"]
@@ -110,7 +110,7 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
-    with RehearsalServer() as server:
+    with MockServer() as server:
         settings = config(server.base_url, target=16)
         told = tdlab.estimate(settings, pool=small_pool(), progress=False)
         assert server.counts == {}, "nothing is asked for an estimate"
@@ -126,7 +126,7 @@ def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
 
 
 def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    with RehearsalServer() as server:
+    with MockServer() as server:
         whole = rehearse(config(server.base_url), tmp_path / "whole" / "run")
         calls, tokens = server.counts["calls"], whole.metrics()["teacher"]["tokens"]
         settings = config(server.base_url, teacher__concurrency=2, teacher__budget_tokens=tokens * 3 // 4)
@@ -156,9 +156,9 @@ def test_a_server_that_goes_away_is_an_error_and_the_run_goes_on_later(tmp_path:
     with pytest.raises(TeacherError, match="cannot be reached"):
         rehearse(settings, tmp_path / "run")
     dying = Misbehaviour(rate_500=1.0)
-    with RehearsalServer(dying) as server, pytest.raises(TeacherError, match="failed 2 times"):
+    with MockServer(dying) as server, pytest.raises(TeacherError, match="failed 2 times"):
         rehearse(config(server.base_url, teacher__tries=2), tmp_path / "run")
-    with RehearsalServer() as server:
+    with MockServer() as server:
         run = rehearse(config(server.base_url), tmp_path / "run")
         assert run.status == "complete"
         run.close()
@@ -166,7 +166,7 @@ def test_a_server_that_goes_away_is_an_error_and_the_run_goes_on_later(tmp_path:
 
 def test_it_works_inside_a_running_loop(tmp_path: Path) -> None:
     async def cell() -> int:
-        with RehearsalServer() as server, rehearse(config(server.base_url, target=4), tmp_path / "run") as run:
+        with MockServer() as server, rehearse(config(server.base_url, target=4), tmp_path / "run") as run:
             return run.counts().accepted
 
     with asyncio.Runner() as runner:
@@ -196,7 +196,7 @@ def test_the_commands_explain_what_is_wrong(
     )
     assert status == 0
     assert "not known" in out
-    with RehearsalServer() as server:
+    with MockServer() as server:
         port = server.base_url.rpartition(":")[2].partition("/")[0]
         status, _, said = in_process(monkeypatch, capsys, "rehearse", "--port", port)
     assert status == 2
@@ -208,12 +208,12 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
     """One kill, then to the end: the bytes are those of a run that nobody disturbed."""
     pool, flying = small_pool_file(tmp_path), 8
     how = Misbehaviour(latency_s=0.01)
-    with RehearsalServer(how) as server:
+    with MockServer(how) as server:
         calm = rehearse(config(server.base_url), tmp_path / "calm" / "run")
         needed = server.counts["calls"]
         calm.close()
 
-    def started(server: RehearsalServer, out: Path) -> subprocess.Popen[bytes]:
+    def started(server: MockServer, out: Path) -> subprocess.Popen[bytes]:
         words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal", "--set", "evolution.batch=8"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", f"teacher.concurrency={flying}"]
         command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "8", *words]
@@ -221,7 +221,7 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
             command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    with RehearsalServer(how) as server:
+    with MockServer(how) as server:
         process = started(server, tmp_path / "killed" / "run")
         end = time.monotonic() + 90
         while server.counts.get("calls", 0) < needed / 2 and time.monotonic() < end:

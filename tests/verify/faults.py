@@ -11,9 +11,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tdlab.blueprints.wording import label
-from tdlab.records import Blueprint, Execution, Message, Observed, Said, Tool, ToolCall, Trajectory, canonical_json
+from tdlab.records import (
+    Blueprint,
+    Execution,
+    FromResult,
+    FromUser,
+    Message,
+    Tool,
+    ToolCall,
+    Trajectory,
+    canonical_json,
+)
 from tdlab.rollout.environments import sha256_of
+from tdlab.tools.phrases import label
 
 Apply = Callable[[Trajectory, Blueprint, Mapping[str, Tool]], Trajectory | None]
 
@@ -165,7 +175,7 @@ def value_that_nobody_said(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -
 def value_said_inside_a_longer_one(t: Trajectory, b: Blueprint, tools: Mapping[str, Tool]) -> Trajectory | None:
     for _, _, call in b.calls():
         for name, binding in call.arguments.items():
-            value = binding.value if isinstance(binding, Said) else None
+            value = binding.value if isinstance(binding, FromUser) else None
             default = tools[call.tool].parameters[name].get("default")
             if (
                 type(value) is not int
@@ -311,7 +321,7 @@ def receipt_of_another_executor(t: Trajectory, _: Blueprint, __: Mapping[str, To
 def steps_swapped_against_the_plan(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
     """A step and the one that it needs a value of change places, each with its results."""
     for step in b.steps:
-        for needed in {v.step for c in step.calls for v in c.arguments.values() if isinstance(v, Observed)}:
+        for needed in {v.step for c in step.calls for v in c.arguments.values() if isinstance(v, FromResult)}:
             ids = t.steps.get(needed, ()), t.steps.get(step.id, ())
             if len(ids[0]) != 1 or len(ids[1]) != 1:
                 continue
@@ -538,7 +548,7 @@ def question_not_asked(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Tr
 def said_before_it_was_asked_for(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
     for _, _, call in b.calls():
         for binding in call.arguments.values():
-            if isinstance(binding, Said) and binding.when == "if_asked" and isinstance(binding.value, str):
+            if isinstance(binding, FromUser) and binding.when == "if_asked" and isinstance(binding.value, str):
                 if len(binding.value) < 8:
                     continue
                 first = t.messages[0]

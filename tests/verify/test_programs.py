@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.verify._programs import data_in, ungrounded_code
+from tdlab.verify.code_grounding import data_in, ungrounded_code
 
 PYTHON = """
 import json

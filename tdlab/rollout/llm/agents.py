@@ -11,21 +11,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tdlab.blueprints import violations
-from tdlab.blueprints.planner import named
-from tdlab.blueprints.wording import goal_phrase, label, leaves, mentions, said_as
+from tdlab.blueprints import named, violations
 from tdlab.config import TeacherConfig, TeacherRole
-from tdlab.pool.naming import reference
-from tdlab.pool.schema import compile_schema
-from tdlab.records import Blueprint, Json, Persona, Said, Tool, Trajectory, canonical_json
+from tdlab.formats import openai_message
+from tdlab.records import Blueprint, FromUser, Json, Persona, Tool, Trajectory, canonical_json
 from tdlab.rollout.llm.budget import Spending
-from tdlab.rollout.llm.client import REHEARSAL, RequestRefused
+from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.wire import ChatReply, ChatRequest, strict_json
+from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, strict_json
 from tdlab.rollout.views import Request, RolloutStopped, UserView
-from tdlab.store.formats import openai_message
+from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, reference, said_as
 
-__all__ = ["Desk", "Voice", "chat_tools", "inspect", "judge", "speak", "write"]
+__all__ = ["AgentSession", "ModelBackend", "chat_tools", "inspect", "judge", "speak", "write"]
 
 _AGAIN = 2  # how often a reply of no use is asked for again, and how often a wrong one may be repaired
 _LINE = 300  # characters of a reason or a name
@@ -53,7 +50,7 @@ JUDGE_SCHEMA: dict[str, Json] = {
 }
 
 
-class Desk(Protocol):
+class ModelBackend(Protocol):
     """Who answers requests, from any thread; raises RequestRefused, BudgetSpent and TeacherError."""
 
     def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
@@ -61,23 +58,25 @@ class Desk(Protocol):
         ...
 
 
-class Voice:
-    """What the agents of one rollout speak with: a desk, the config, and a tally of what they used.
+class AgentSession:
+    """What the agents of one rollout speak with: a backend, the config, and a tally of what they used.
 
     ``blueprint`` and ``tools`` go along to the rehearsal server, and nowhere else.
     """
 
-    def __init__(self, desk: Desk, config: TeacherConfig, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, backend: ModelBackend, config: TeacherConfig, blueprint: Blueprint, tools: Mapping[str, Tool]
+    ) -> None:
         self.config = config
         self.spending = Spending()
-        self._desk = desk
+        self._desk = backend
         self.script(blueprint, tools)
 
     def script(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
         """The plan that is played from now on."""
         self._rollout = blueprint.id
         self._script: dict[str, Json] | None = None
-        if REHEARSAL in (self.config.model, *self.config.models.values()):
+        if MOCK_MODEL in (self.config.model, *self.config.models.values()):
             self._script = {
                 "blueprint": blueprint.model_dump(mode="json"),
                 "tools": {key: tool.model_dump(mode="json") for key, tool in tools.items()},
@@ -101,7 +100,7 @@ class Voice:
         request = ChatRequest(
             role=role, model=model, messages=tuple(messages), tools=tools, reply_schema=schema,
             temperature=config.temperature, max_tokens=config.max_tokens, rollout=self._rollout,
-            script=None if self._script is None or model != REHEARSAL else {"role": role, **self._script},
+            script=None if self._script is None or model != MOCK_MODEL else {"role": role, **self._script},
         )  # fmt: skip
         for attempt in range(1 + _AGAIN):
             try:
@@ -150,7 +149,7 @@ class Voice:
 # ------------------------------------------------------------------------------------------------- the blueprint writer
 
 
-def write(voice: Voice, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool = True) -> Blueprint:
+def write(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool = True) -> Blueprint:
     """The blueprint with an intent, a persona and (where ``values``) values that the model wrote; topology stays.
 
     Values that name what is in the world stay too. RolloutStopped where no coherent plan came of it.
@@ -202,7 +201,7 @@ def write(voice: Voice, blueprint: Blueprint, tools: Mapping[str, Tool], *, valu
         made.append(written if written == blueprint else named(written))
         return ""
 
-    voice.structured("writer", material, schema, check)
+    session.structured("writer", material, schema, check)
     return made[-1]
 
 
@@ -214,7 +213,7 @@ def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tu
     fixed: set[str] = set()
     for _, _, call in blueprint.calls():
         for parameter, binding in call.arguments.items():
-            if not isinstance(binding, Said):
+            if not isinstance(binding, FromUser):
                 continue
             schema = tools[call.tool].parameters.get(parameter, {})
             inner = [canonical_json(leaf) for _, leaf in leaves(binding.value)]
@@ -250,7 +249,9 @@ def _rewritten(blueprint: Blueprint, value: Mapping[str, Json]) -> Blueprint:
 # ---------------------------------------------------------------------------------------------------------- the user
 
 
-def speak(voice: Voice, view: UserView, intent: str, request: Request | None, *, note: str = "") -> dict[str, Json]:
+def speak(
+    session: AgentSession, view: UserView, intent: str, request: Request | None, *, note: str = ""
+) -> dict[str, Json]:
     """The user's next words: ``kind`` and ``message``. ``request`` is the one to state now, None to answer.
 
     ``note`` is what an inspector found wrong with the words before.
@@ -292,13 +293,13 @@ def speak(voice: Voice, view: UserView, intent: str, request: Request | None, *,
         return ""
 
     persona = brief.persona
-    return voice.structured(
+    return session.structured(
         "user", material, USER_SCHEMA, check,
         {"name": persona.name, "role": persona.role, "style": persona.style, "intent": intent},
     )  # fmt: skip
 
 
-def inspect(voice: Voice, view: UserView, message: str, request: Request | None) -> str:
+def inspect(session: AgentSession, view: UserView, message: str, request: Request | None) -> str:
     """What the inspector holds against the user's message; empty where it follows the plan."""
     material = {
         "request": None if request is None else {"goals": list(request.goals), "details": dict(request.details)},
@@ -306,14 +307,14 @@ def inspect(voice: Voice, view: UserView, message: str, request: Request | None)
         "conversation": [{"who": m.role, "says": m.content} for m in view.messages],
         "message": message,
     }
-    found = voice.structured("inspector", material, INSPECTOR_SCHEMA, lambda value: "")
+    found = session.structured("inspector", material, INSPECTOR_SCHEMA, lambda value: "")
     return "" if found["follows"] else _line(found["reason"]) or "the message leaves the plan"
 
 
-def judge(voice: Voice, trajectory: Trajectory, intent: str) -> str:
+def judge(session: AgentSession, trajectory: Trajectory, intent: str) -> str:
     """What the judge holds against a trajectory; empty where it agrees."""
     material = {"wanted": intent, "messages": [openai_message(message) for message in trajectory.messages]}
-    found = voice.structured("judge", material, JUDGE_SCHEMA, lambda value: "")
+    found = session.structured("judge", material, JUDGE_SCHEMA, lambda value: "")
     return "" if found["accept"] else _line(found["reason"]) or "no reason given"
 
 

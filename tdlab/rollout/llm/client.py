@@ -27,16 +27,16 @@ from tdlab.errors import ConfigError, TeacherError
 from tdlab.records import Json
 from tdlab.rollout.llm._transport import guarded_transport
 from tdlab.rollout.llm.budget import Budget, Prices
-from tdlab.rollout.llm.flow import Gate, backoff, retry_after
-from tdlab.rollout.llm.wire import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
+from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
+from tdlab.rollout.llm.rate_limit import AdaptiveLimiter, backoff, retry_after
 from tdlab.store import ReplyJournal
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["REHEARSAL", "ChatClient", "RequestRefused", "Traffic"]
+__all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
 
-REHEARSAL = "rehearsal"
+MOCK_MODEL = "rehearsal"
 """The model that `tdlab rehearse` serves: an actor who has read the script, so the script is sent to it."""
 
 _MOST_BYTES = 16 * 1024 * 1024  # of one reply
@@ -107,7 +107,7 @@ class ChatClient:
         self._journal = journal
         self._owner = owner
         self._key = _key(api_key)
-        self._gate = Gate(config.concurrency)
+        self._gate = AdaptiveLimiter(config.concurrency)
         self._flying: dict[str, asyncio.Future[ChatReply]] = {}
         self._failures: Counter[str] = Counter()
         self._answered = 0
@@ -469,7 +469,7 @@ def _body(request: ChatRequest, *, structured: bool, limit_name: str) -> dict[st
         }
     if request.temperature is not None:
         body["temperature"] = request.temperature
-    if request.script is not None and request.model == REHEARSAL:
+    if request.script is not None and request.model == MOCK_MODEL:
         body["tdlab_script"] = request.script
     return body
 

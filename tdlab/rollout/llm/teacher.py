@@ -1,4 +1,4 @@
-"""The LLM teacher and environment: the interfaces of `tdlab.rollout`, spoken by agents; and `Part`, one whole rollout.
+"""The LLM teacher and environment, played by agents; and `LlmRollout`, one whole rollout.
 
 Which request or answer the user makes is decided here from the conversation, so that a plan's turns stay in order; the
 words are the model's. Call ids are counted anew, for a server's are random.
@@ -11,20 +11,19 @@ from collections.abc import Callable, Mapping
 
 from tdlab.config import TeacherConfig
 from tdlab.errors import SchemaError
-from tdlab.pool.naming import nature, reference
-from tdlab.pool.schema import compile_schema
+from tdlab.formats import openai_message
 from tdlab.records import Blueprint, Json, Tool, ToolCall, Trajectory, canonical_json, digest
-from tdlab.rollout.coding import CodeRunner, CodingEnvironment
+from tdlab.rollout.code_environment import CodeRunner, CodingEnvironment
 from tdlab.rollout.engine import Rollout, play
 from tdlab.rollout.environments import Environment, ToolResult, failures_of, receipt
-from tdlab.rollout.llm.agents import Desk, Voice, chat_tools, inspect, judge, speak, write
+from tdlab.rollout.llm.agents import AgentSession, ModelBackend, chat_tools, inspect, judge, speak, write
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.views import AssistantTurn, AssistantView, RolloutStopped, UserTurn, UserView, offered_names
-from tdlab.store.formats import openai_message
+from tdlab.tools import compile_schema, nature, reference
 
-__all__ = ["LlmEnvironment", "LlmTeacher", "Part"]
+__all__ = ["LlmEnvironment", "LlmRollout", "LlmTeacher"]
 
 _MOST_CALLS = 16  # in one message
 
@@ -32,10 +31,10 @@ _MOST_CALLS = 16  # in one message
 class LlmTeacher:
     """Plays the user and the assistant of one blueprint with models; a role that no model plays is scripted."""
 
-    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], voice: Voice) -> None:
-        self.name = f"llm:{voice.config.model_of('assistant' if voice.plays('assistant') else 'user')}"
+    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
+        self.name = f"llm:{session.config.model_of('assistant' if session.plays('assistant') else 'user')}"
         self._intent = blueprint.intent
-        self._voice = voice
+        self._voice = session
         self._scripted = ScriptedTeacher(blueprint, tools)
         self._calls = 0
 
@@ -89,8 +88,8 @@ class LlmEnvironment:
 
     name = "llm"
 
-    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], voice: Voice) -> None:
-        self._voice = voice
+    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
+        self._voice = session
         self._facts = [seed.model_dump(mode="json") for seed in blueprint.world]
         self._failures = failures_of(blueprint)
         self._count: dict[str, int] = {}
@@ -171,16 +170,18 @@ def _entities(value: Json) -> list[tuple[tuple[str, str], dict[str, Json]]]:
     return found
 
 
-class Part:
+class LlmRollout:
     """One rollout of one blueprint with models in it: `play` it, then `judge` it; ``spending`` tells what it used.
 
     ``blueprint`` is what was played: what the writer made of the one that was given.
     """
 
-    def __init__(self, desk: Desk, config: TeacherConfig, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, backend: ModelBackend, config: TeacherConfig, blueprint: Blueprint, tools: Mapping[str, Tool]
+    ) -> None:
         self.blueprint = blueprint
         self._tools = tools
-        self._voice = Voice(desk, config, blueprint, tools)
+        self._voice = AgentSession(backend, config, blueprint, tools)
 
     @property
     def spending(self) -> Spending:
@@ -199,25 +200,25 @@ class Part:
         ``code`` runs the programs of a plan that has some: no model makes up what they print.
         ``values`` lets the writer choose what the user says; not where it has to exist on a real server.
         """
-        voice = self._voice
+        session = self._voice
         try:
-            if voice.plays("writer"):
-                self.blueprint = write(voice, self.blueprint, self._tools, values=values)
-                voice.script(self.blueprint, self._tools)
+            if session.plays("writer"):
+                self.blueprint = write(session, self.blueprint, self._tools, values=values)
+                session.script(self.blueprint, self._tools)
         except RolloutStopped as stopped:
             nothing = Trajectory(
                 id="", messages=(), tools=offered_names(self.blueprint.offered, self._tools),
-                blueprint=self.blueprint.id, teacher=f"llm:{voice.config.model_of('writer')}",
+                blueprint=self.blueprint.id, teacher=f"llm:{session.config.model_of('writer')}",
             )  # fmt: skip
             return Rollout(nothing.model_copy(update={"id": digest(nothing)}), str(stopped))
         stage: Environment = (
-            LlmEnvironment(self.blueprint, self._tools, voice)
-            if voice.plays("environment")
+            LlmEnvironment(self.blueprint, self._tools, session)
+            if session.plays("environment")
             else environment(self.blueprint, self._tools)
         )
         if code is not None:
             stage = CodingEnvironment(stage, code)
-        return play(self.blueprint, self._tools, LlmTeacher(self.blueprint, self._tools, voice), stage)
+        return play(self.blueprint, self._tools, LlmTeacher(self.blueprint, self._tools, session), stage)
 
     def judge(self, trajectory: Trajectory) -> str | None:
         """What the judge holds against the trajectory, empty where it agrees; None where there is no judge."""

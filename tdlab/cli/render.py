@@ -1,0 +1,520 @@
+"""Runs, clusters, blueprints and trajectories as text for a terminal. Everything untrusted is printed as plain text.
+
+Each function takes a record and returns a rich renderable; control characters are made visible, markup is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tdlab.clusters import MiningResult
+from tdlab.config import EvolutionConfig
+from tdlab.evolution import Estimate
+from tdlab.records import Blueprint, BusinessCluster, Constant, FromResult, FromTemplate, Json, Tool, Trajectory
+from tdlab.rollout import CODE_EXECUTOR
+from tdlab.store import Candidate, Generation, Run
+from tdlab.tools import counted, plain, say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = [
+    "show_blueprint",
+    "show_cluster",
+    "show_estimate",
+    "show_generation",
+    "show_lineage",
+    "show_mined",
+    "show_report",
+    "show_run",
+    "show_trajectory",
+]
+
+_LINE = 200  # characters of untrusted text in one line
+_MESSAGE = 600  # characters of a message
+
+
+def show_run(run: Run) -> RenderableType:
+    """What was made, what was rejected and why, and how diverse it is."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    counts, config, store = run.counts(), run.config, run.store
+    mining = store.mining() or {}
+    head = Table(title="Run", title_justify="left", show_header=False, box=None, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column()
+    for name, value in (
+        ("folder", str(run.path)),
+        ("status", run.status),
+        ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
+        ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
+        ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
+        ("code steps", _code_steps(run)),
+        (
+            "trajectories",
+            f"{counts.accepted} verified, {counts.rejected} rejected, {counted(counts.generations, 'generation')}",
+        ),
+    ):
+        head.add_row(name, Text(plain(value, most=_LINE)))
+    parts: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
+    rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
+    rejected.add_column("check")
+    rejected.add_column("count", justify="right")
+    rejected.add_column("for example", overflow="fold")
+    examples: dict[str, str] = {}
+    for candidate in store.candidates(accepted=False):
+        for reason in candidate.reasons[:1]:
+            examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
+    for check, number in store.rejection_reasons().items():
+        rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
+    parts += [rejected if counts.rejected else Text("Nothing was rejected."), Text("")]
+    if (run.path / "metrics.json").exists():
+        metrics = run.metrics()
+        if "teacher" in metrics:
+            parts += [_spending_table(metrics), *_paid(store.paid), Text("")]
+        parts.append(show_report({"": metrics["diversity"]}, corrections=False))
+    return Group(*parts)
+
+
+def show_estimate(estimate: Estimate) -> RenderableType:
+    """What a run will take, by role, and what the estimate rests on."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from tdlab.rollout import PRICE_TABLE
+
+    rows = [
+        (r.role, r.model, r.calls, r.input_tokens, r.output_tokens, r.money)
+        for r in estimate.roles
+    ]  # fmt: skip
+    title = f"Estimate for {estimate.target:,} verified trajectories"
+    money = "price not known" if estimate.money is None else f"{estimate.money:,.2f} {estimate.currency}"
+    told = f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, {money}"
+    unknown = sorted({role.model for role in estimate.roles if role.money is None})
+    if unknown:
+        told += (
+            f"\nFor the money write your provider's prices into a file, such as {PRICE_TABLE}, with an entry for"
+            f" {', '.join(unknown)}, and name it in teacher.prices (--set teacher.prices=prices.json)."
+        )
+    if estimate.beyond:
+        told += f"\nThe budget will not do: {estimate.beyond}."
+    basis = (
+        f"from {estimate.played} rollouts played dry, {estimate.accepted} accepted; tokens at 4 characters each. A"
+        " model's own words may be longer, and it is rejected more often than the script. Rollouts begun at the end and"
+        " not needed (one in eight at most) and calls made again come on top."
+    )
+    return Group(_use_table(title, rows, estimate.currency), Text(told), Text(basis, style="italic"))
+
+
+def _spending_table(metrics: Mapping[str, Json]) -> RenderableType:
+    """What an accepted trajectory took on average, by role, rejected rollouts included."""
+    spent, accepted = metrics["teacher"], max(1, metrics["accepted"])
+    sums: dict[tuple[str, str], list[float | None]] = {}
+    for row in (*spent["accepted"], *spent["rejected"]):
+        now = sums.setdefault((row["role"], row["model"]), [0.0, 0.0, 0.0, 0.0])
+        for place, name in enumerate(("calls", "input_tokens", "output_tokens", "money")):
+            before, more = now[place], row[name]
+            now[place] = None if before is None or more is None else before + more / accepted
+    rows = [(role, model, *values) for (role, model), values in sorted(sums.items())]
+    title = "Teacher, for each accepted trajectory (rejected ones included)"
+    return _use_table(title, rows, str(spent["currency"]))
+
+
+def _paid(paid: Json) -> list[RenderableType]:
+    """What was paid for in all, which the table of what was used falls short of."""
+    from rich.text import Text
+
+    if paid is None:
+        return []
+    money = "price not known" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
+    return [
+        Text(
+            f"Paid for in all: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}; rollouts begun and not"
+            " needed, replies of no use and calls given up are part of it, replies from the journal are not."
+        )
+    ]
+
+
+def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("role")
+    table.add_column("model", overflow="fold")
+    for name in ("calls", "tokens in", "tokens out", currency):
+        table.add_column(name, justify="right")
+    for role, model, calls, reading, writing, money in rows:
+        shown = "-" if money is None else f"{money:,.4f}"
+        numbers = [f"{n:,.1f}" if isinstance(n, float) else f"{n:,}" for n in (calls, reading, writing)]
+        table.add_row(Text(role), Text(plain(model, most=40)), *numbers, shown)
+    return table
+
+
+def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:
+    """Diversity reports (as JSON), one table a dataset: value, ceiling, 95 % interval, N, K.
+
+    With ``corrections`` also the Miller-Madow and Chao-Shen estimates and the value rarefied to the common number of
+    trajectories. It fits 80 columns. A dataset without a name has no title of its own.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
+    if corrections:
+        common = next((n for one in reports.values() if (n := one["domain"]["rarefied_to"]) is not None), None)
+        rare = "" if common is None else f", rare: rarefied to {counted(common, 'trajectory')}"
+        parts.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
+    for dataset, report in reports.items():
+        if dataset:
+            parts += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+        parts.append(_report_table(report, corrections=corrections))
+    return Group(*parts)
+
+
+def _report_table(report: Mapping[str, Json], *, corrections: bool) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("metric", no_wrap=True, min_width=16)
+    for column in ("value", "ceiling", "from", "to", "N", "K", *(("MM", "CS", "rare") if corrections else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for metric, title in (
+        ("domain", "H_dom"),
+        ("tool_sequence", "H_mode tools"),
+        ("signature", "H_mode signature"),
+        ("trigrams", "H_mode trigrams"),
+    ):
+        one = report[metric]
+        row = [
+            title,
+            *(_number(one[name]) for name in ("value", "ceiling", "low", "high")),
+            str(one["n"]),
+            str(one["k"]),
+        ]
+        if corrections:
+            row += [_number(one[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
+        table.add_row(*row)
+    cac = report["cac"]
+    table.add_row(
+        "mean CAC", _number(cac["mean"]), "", _number(cac["low"]), _number(cac["high"]), str(report["trajectories"])
+    )
+    return table
+
+
+def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
+    """What mining found, in a table; then the first ``most`` clusters, in order of choice."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    r = mined.report
+    head = Table(title="Business Clusters", title_justify="left", show_header=False, box=None, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column()
+    shapes = mined.shapes()
+    sizes = f"{shapes['tools'].min()} to {shapes['tools'].max()} tools, mean {shapes['tools'].mean():.1f}; "
+    depths = f"depth to {shapes['depth'].max()}, mean {shapes['depth'].mean():.1f}" if len(shapes) else ""
+    for name, value in (
+        ("pool", f"{r['services']:,} services, {r['tools']:,} tools, {r['tools_with_schema']:,} with an input schema"),
+        (
+            "dependencies",
+            f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
+        ),
+        ("companions", f"{r['companions']:,} ties without a value"),
+        ("clusters", f"{r['clusters']:,} chosen of {r['candidates']:,} candidates"),
+        ("shape", sizes + depths if len(shapes) else "none"),
+        (
+            "tools",
+            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
+        ),
+        ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
+        ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
+        *(("note", note) for note in r["notes"]),
+    ):
+        head.add_row(name, Text(plain(value, most=_LINE)))
+    listed = Table(box=None, pad_edge=False)
+    listed.add_column("id", no_wrap=True)
+    for column in ("tools", "edges", "depth"):
+        listed.add_column(column, justify="right", no_wrap=True)
+    listed.add_column("domain", no_wrap=True)
+    listed.add_column("title", overflow="fold")
+    for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
+        domain = max(cluster.domains, key=lambda d: (cluster.domains[d], d), default="")
+        numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
+        listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
+    return Group(head, Text(""), listed) if most and mined.clusters else head
+
+
+def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:
+    """A cluster: its tools with what they are for, and each dependency with its score and evidence."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shares = ", ".join(f"{d} {m:.0%}" for d, m in sorted(cluster.domains.items(), key=lambda kv: (-kv[1], kv[0])))
+    members = Table(title="Tools", title_justify="left", box=None, pad_edge=False)
+    members.add_column("tool")
+    members.add_column("what it does", overflow="fold")
+    for key in cluster.tools:
+        described = tools[key].description.partition("\n")[0] if key in tools else ""
+        members.add_row(Text(plain(key, most=80)), Text(plain(described, most=100)))
+    edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
+    for column in ("from", "returns", "to", "parameter", "score", "evidence"):
+        edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
+    for edge in cluster.dependencies:
+        why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
+        row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
+        edges.add_row(*(Text(plain(cell, most=160)) for cell in row))
+    return Group(
+        Text(f"Cluster {cluster.id}  {plain(cluster.title, most=_LINE)}", style="bold"),
+        Text(f"domains: {plain(shares, most=_LINE)}"),
+        Text(""),
+        members,
+        Text(""),
+        edges,
+    )
+
+
+def show_blueprint(blueprint: Blueprint) -> RenderableType:
+    """A blueprint: intent, persona, steps with their bindings, promises."""
+    from rich.console import Group
+    from rich.text import Text
+    from rich.tree import Tree
+
+    tree = Tree(Text(f"Blueprint {blueprint.id}: {plain(blueprint.intent, most=200)}", style="bold"))
+    persona = blueprint.persona
+    tree.add(Text(plain(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
+    origin = f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}"
+    tree.add(Text(f"{origin}, lineage: {', '.join(blueprint.lineage) or 'planned'}"))
+    steps = tree.add("steps")
+    for step in blueprint.steps:
+        words = [f"{step.id}  turn {step.turn}  {step.kind}"]
+        if step.asks:
+            words.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
+        if step.about:
+            words.append(f"confirms {step.about}")
+        if step.request:
+            words.append(plain(step.request, most=120))
+        if step.after:
+            words.append("after " + ", ".join(step.after))
+        if step.failure:
+            words.append(plain(f"first try fails: {step.failure.code}", most=80))
+        branch = steps.add(Text("  ".join(words)))
+        for call in step.calls:
+            node = branch.add(Text(plain(call.tool, most=80)))
+            for parameter, binding in call.arguments.items():
+                if isinstance(binding, FromResult):
+                    source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
+                elif isinstance(binding, FromTemplate):
+                    steps_read = {b.step for b in binding.inputs.values() if isinstance(b, FromResult)}
+                    source = f"written over {', '.join(sorted(steps_read))}: {binding.template}"
+                elif isinstance(binding, Constant):
+                    source = f"{say(binding.value)} (fixed)"
+                else:
+                    source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
+                node.add(Text(f"{plain(parameter, most=60)} = {plain(source, most=140)}"))
+    promises = tree.add("promises")
+    for promise in blueprint.promises:
+        told = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
+        promises.add(Text(plain(told, most=_LINE)))
+    return Group(tree)
+
+
+def show_trajectory(trajectory: Trajectory) -> RenderableType:
+    """A conversation as it went, with calls and results."""
+    from rich.console import Group
+    from rich.text import Text
+
+    colours = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
+    lines: list[RenderableType] = [Text(f"Trajectory {trajectory.id}", style="bold")]
+    for message in trajectory.messages:
+        name = message.role + (" (error)" if message.is_error else "")
+        if message.content:
+            said = _block(message.content)
+            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), said))
+        for call in message.tool_calls:
+            arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
+            called = plain(f"{call.name}({arguments})", most=_MESSAGE)
+            lines.append(Text.assemble((f"{'calls':>14}  ", colours["assistant"]), called))
+    return Group(*lines)
+
+
+def show_generation(
+    generation: Generation, candidates: Sequence[Candidate], evolution: EvolutionConfig
+) -> RenderableType:
+    """A generation: its gauges against their thresholds, what was drawn with them, and what became of each offspring.
+
+    The ceiling of a gauge counts the domains that the run's clusters reach, as steering leads no further; the one in a
+    run's report counts the taxonomy's (37).
+    ``candidates`` are the generation's, in order. Gains are what the set of N would gain, times N + 1: bits of H_dom,
+    bits of steering H_mode, CAC less the mean.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    record = generation.record
+    told = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the set after it"
+    parts: list[RenderableType] = [
+        Text(f"Generation {generation.number} ({record['strategy']}): {told}", style="bold"),
+        _gauge_table(record, evolution),
+    ]
+    drafts = record["drafts"]
+    parts.append(Text(f"Drafts for an order: {drafts}" + ("; the one with most merit is played" if drafts > 1 else "")))
+    if weights := record["operators"]:
+        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        parts.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
+    if record["rejected"]:
+        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record["rejected"].items())
+        parts.append(Text(f"Rejected: {reasons}"))
+    table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
+    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim, what came of it"):
+        table.add_column(column, justify="left" if column.startswith("off") else "right", overflow="fold")
+    for candidate in candidates:
+        lineage = candidate.lineage
+        table.add_row(
+            str(candidate.position),
+            Text(_gain(lineage)),
+            _number(_merits(lineage)[1]),
+            Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
+        )
+    return Group(*parts, Text(""), table)
+
+
+def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation]) -> RenderableType:
+    """Where a trajectory comes from, oldest plan first: why each was ordered, what was done to it, why it was kept.
+
+    ``line`` is as `Run.lineage` gives it (youngest first), ``generations`` holds the generations it goes through.
+    """
+    from rich.console import Group
+    from rich.text import Text
+    from rich.tree import Tree
+
+    youngest = line[0]
+    name = youngest.trajectory.id if youngest.trajectory else "(never played)"
+    tree = Tree(Text(f"Trajectory {name}: {counted(len(line), 'generation')} of plans", style="bold"))
+    for candidate in reversed(line):
+        lineage, blueprint = candidate.lineage, candidate.blueprint
+        plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"
+        node = tree.add(Text(f"generation {candidate.generation}, offspring {candidate.position}: {plan}"))
+        drafts, chosen = lineage["drafts"], lineage["chosen"]
+        base = drafts[chosen]["base"] if drafts else None
+        origin = f"mutated from {base}" if base else "a new plan"
+        node.add(Text(f"{origin} in cluster {lineage['cluster']}; aim: {_aim(lineage)}"))
+        before = generations[candidate.generation].record["before"]
+        node.add(
+            Text(
+                "gauges then: "
+                + ", ".join(
+                    f"{gauge} {before[gauge.lower()]:.3f} (steered {before['steer_' + gauge.lower()]:.2f})"
+                    for gauge in ("domain", "mode", "CAC")
+                )
+            )
+        )
+        ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
+        node.add(Text(f"operators ordered: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
+        for operator, reason in lineage["refused"].items():
+            node.add(Text(f"refused {operator}: {plain(reason, most=120)}"))
+        merits, best = _merits(lineage)
+        if best is not None:
+            told = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
+            node.add(Text(f"draft {chosen + 1} of {len(drafts)} was played, for its merit: {told}"))
+        if lineage["gain"] is not None:
+            bar = "no bar" if lineage["bar"] is None else f"the bar was {lineage['bar']:.3f}"
+            weighed = f"weighed {lineage['gain']['weighed']:.3f} ({bar})"
+            node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
+        node.add(Text(_outcome(candidate)))
+    return Group(tree)
+
+
+def _gauge_table(record: Mapping[str, Json], evolution: EvolutionConfig) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
+        table.add_column(column, justify="left" if column == "gauge" else "right", no_wrap=True)
+    before, after = record["before"], record["after"]
+    for title, gauge, threshold in (
+        ("H_dom / ceiling", "domain", evolution.domain_threshold),
+        ("H_mode / ceiling", "mode", evolution.mode_threshold),
+        ("mean CAC", "cac", evolution.complexity_threshold),
+    ):
+        values = [one[scope][gauge] for scope in ("whole", "window") for one in (before, after)]
+        table.add_row(title, *(_number(value) for value in (threshold, before[f"steer_{gauge}"], *values)))
+    return table
+
+
+def _aim(lineage: Mapping[str, Json]) -> str:
+    if lineage["aim"] is None:
+        return "no aim"
+    return f"{plain(lineage['aim'], most=40)} by a chance of {lineage['aim_share']:.3f}"
+
+
+def _operators(lineage: Mapping[str, Json]) -> str:
+    drafts, chosen = lineage["drafts"], lineage["chosen"]
+    base = "mutant" if drafts and drafts[chosen]["base"] else "plan"
+    fresh = " with new values" if lineage["fresh"] else ""
+    return " + ".join([base + fresh, *lineage["applied"]])
+
+
+def _merits(lineage: Mapping[str, Json]) -> tuple[list[float | None], float | None]:
+    """The merit of every draft, and that of the one that was played."""
+    merits = [draft["merit"] for draft in lineage["drafts"]]
+    chosen = lineage["chosen"]
+    return merits, merits[chosen] if chosen < len(merits) else None
+
+
+def _gain(lineage: Mapping[str, Json]) -> str:
+    gain = lineage["gain"]
+    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in ("domain", "mode", "cac"))
+
+
+def _outcome(candidate: Candidate) -> str:
+    if candidate.accepted:
+        return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
+    return plain(candidate.reasons[0] if candidate.reasons else "rejected", most=120)
+
+
+def _block(text: str) -> str:
+    """A message, cut, its further lines set in so that none can pass for the next speaker's."""
+    shown = plain(text)
+    shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
+    return shown.replace("\n", "\n" + " " * 16)
+
+
+def _code_steps(run: Run) -> str:
+    """What became of code: how many programs ran, or that there are none, and how there could be."""
+    if not run.config.sandbox.on:
+        return "left out: sandbox.backend is none (`tdlab run --code` takes the first sandbox that holds here)"
+    ran = [
+        sum(execution.executor == CODE_EXECUTOR for execution in kept.trajectory.executions)
+        for kept in run.store.accepted()
+        if kept.trajectory is not None
+    ]
+    return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and run again in the sandbox"
+
+
+def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
+    """What was set aside, mended or noted in the pool, a line a kind; nothing for a pool without issues."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not kinds:
+        return
+    table = Table(title="Pool (each one: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
+    names = [f"{'set aside' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
+    table.add_column("what", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("for example", overflow="fold")
+    for name, kind in zip(names, kinds, strict=True):
+        table.add_row(Text(plain(name)), str(kind["count"]), Text(plain(kind["example"], most=90)))
+    yield table
+    yield Text("")
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"

@@ -1,0 +1,347 @@
+"""Chats by other names: ShareGPT, Hermes and Qwen tags, Toucan in both of its forms, and TRL's columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tdlab.formats._json import strict_loads, text_of
+from tdlab.formats._literal import loads_leniently
+from tdlab.formats._tags import call_parts, has_tags, say_tagged, tagged_tools
+from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, tool_definition
+from tdlab.formats.messages import is_chat, is_message_list, read_messages
+from tdlab.formats.openai import listed_tools
+from tdlab.records import Json, Tool, Trajectory
+
+__all__ = ["HERMES", "SHAREGPT", "TOUCAN", "TRL"]
+
+_SPEAKERS = {
+    "system": "system",
+    "developer": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "tool_response": "tool",
+    "function_response": "tool",
+    "ipython": "tool",
+    "function_call": "call",
+    "tool_call": "call",
+}
+"""Who speaks, in the words of ShareGPT, LLaMA-Factory, ms-swift and Toucan."""
+
+Turn = tuple[str, str]
+
+
+def _turns(raw: Json) -> list[Turn]:
+    """(speaker, text) of a list of ``{from, value}`` or ``{role, content}``; Unreadable names what cannot be read."""
+    if not isinstance(raw, list) or not raw:
+        raise Unreadable("has no messages")
+    turns = []
+    for place, message in enumerate(raw):
+        speaker = message.get("from", message.get("role")) if isinstance(message, dict) else None
+        if not isinstance(speaker, str) or speaker.lower() not in _SPEAKERS:
+            raise Unreadable(f"message {place} is from {str(speaker)[:40]!r}")
+        turns.append((_SPEAKERS[speaker.lower()], text_of(message.get("value", message.get("content")))))
+    return turns
+
+
+def _talk(turns: Iterable[Turn]) -> ConversationBuilder:
+    """A conversation from turns; calls that follow each other with no result between are one message."""
+    talk = ConversationBuilder()
+    pending: list[tuple[str | None, str, Json]] = []
+    for place, (role, text) in enumerate(turns):
+        if role == "call":
+            try:
+                found = call_parts(loads_leniently(text))
+            except ValueError as error:
+                raise Unreadable(f"message {place}, a call, {error}") from None
+            if not found:
+                raise Unreadable(f"message {place} is a call that names no tool")
+            pending += found
+            continue
+        if pending:
+            talk.call("", pending)
+            pending = []
+        say_tagged(talk, role, text)
+    if pending:
+        talk.call("", pending)
+    return talk
+
+
+def _decoded(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return strict_loads(value)
+    except ValueError:
+        return None
+
+
+def _objects(value: Json) -> list[Json]:
+    found = _decoded(value)
+    return found if isinstance(found, list) else []
+
+
+def _identity(value: dict[str, Any], fallback: str) -> str:
+    given = value.get("id", value.get("uuid"))
+    return str(given) if isinstance(given, (str, int)) and str(given) else fallback
+
+
+def _recording(talk: ConversationBuilder, definitions: Iterable[Json], identity: str, name: str) -> Recording:
+    """Tools go by ``service__name``, as in OpenAI's shape; a bare name has no service."""
+    tools, names, _, _ = listed_tools(list(definitions), None, talk)
+    return Recording(Trajectory(id=identity, messages=tuple(talk.messages), tools=names), tools, name)
+
+
+# ----------------------------------------------------------------------------------------------- ShareGPT and Hermes
+
+
+def _conversation(value: Json) -> Json:
+    """The list of messages of a ShareGPT object; None where there is none."""
+    if not isinstance(value, dict):
+        return None
+    for key in ("conversations", "conversation"):
+        found = value.get(key)
+        if isinstance(found, list):
+            return found
+    return None
+
+
+def _unpack_sharegpt(value: Json) -> Iterator[Item] | None:
+    if _conversation(value) is not None:
+        return iter([Item("", value)])
+    if is_chat(value) and not is_message_list(value):
+        return iter([Item("", {"conversations": value})])
+    return None
+
+
+def _read_sharegpt(item: Item, fallback: str) -> Recording:
+    return _read_chat(item.value, _conversation(item.value), fallback, SHAREGPT.name)
+
+
+def _unpack_hermes(value: Json) -> Iterator[Item] | None:
+    messages = _conversation(value)
+    if messages is None and isinstance(value, dict):
+        messages = value.get("messages")
+    if messages is None and is_chat(value):
+        messages = value
+    if not isinstance(messages, list) or not has_tags(_said(messages)):
+        return None
+    return iter([Item("", {**(value if isinstance(value, dict) else {}), "conversations": messages})])
+
+
+def _said(messages: list[Json]) -> Iterator[Turn]:
+    """Speakers and texts of a list that may be anything; nothing where calls stand beside the text."""
+    for message in messages:
+        if not isinstance(message, dict) or message.get("tool_calls"):
+            return
+    for message in messages:
+        speaker, text = message.get("from", message.get("role")), message.get("value", message.get("content"))
+        if isinstance(speaker, str) and isinstance(text, str):
+            yield _SPEAKERS.get(speaker.lower(), ""), text
+
+
+def _read_hermes(item: Item, fallback: str) -> Recording:
+    return _read_chat(item.value, _conversation(item.value), fallback, HERMES.name)
+
+
+def _read_chat(value: dict[str, Any], messages: Json, fallback: str, name: str) -> Recording:
+    turns = _turns(messages)
+    if isinstance(value.get("system"), str) and value["system"] and turns[0][0] != "system":
+        turns.insert(0, ("system", value["system"]))
+    listed = _objects(value.get("tools"))
+    tagged = [tool for role, text in turns if role == "system" for tool in tagged_tools(text)]
+    return _recording(_talk(turns), listed or tagged, _identity(value, fallback), name)
+
+
+# ------------------------------------------------------------------------------------------------------------- Toucan
+
+_OF_TOUCAN = {"subset_name", "target_tools", "question_quality_assessment", "response_quality_assessment"}
+
+
+def _unpack_toucan(value: Json) -> Iterator[Item] | None:
+    if not isinstance(value, dict):
+        return None
+    raw = value.get("messages")
+    messages = _objects(raw)
+    if not messages or not isinstance(messages[0], dict):
+        return None
+    roles = [message.get("role") for message in messages if isinstance(message, dict)]
+    if isinstance(raw, str) or "tool_call" in roles or "tool_response" in roles or _OF_TOUCAN & set(value):
+        return iter([Item("", {**value, "messages": messages})])
+    return None
+
+
+def _read_toucan(item: Item, fallback: str) -> Recording:
+    """Rows as published (``function_call``, role ``function``) and the ones made for training (``tool_call`` roles).
+
+    A tool's visible name is the server's slug, a hyphen and its own name. The row's metadata names the servers; where
+    it has none, the service is what the names of one row's tools share at their front, up to a hyphen.
+    """
+    value = item.value
+    turns = []
+    for place, message in enumerate(value["messages"]):
+        role = message.get("role") if isinstance(message, dict) else None
+        if role == "assistant" and isinstance(message.get("function_call"), dict):
+            words = text_of(message.get("content"))
+            if words:
+                turns.append(("beside", words))
+            turns.append(("calls", message["function_call"]))
+        elif isinstance(role, str) and role in _SPEAKERS:
+            words = text_of(message.get("content"))
+            turns.append((_SPEAKERS[role], words or text_of(message.get("reasoning_content"))))
+        else:
+            raise Unreadable(f"message {place} has the role {str(role)[:40]!r}")
+    talk = _toucan_talk(turns)
+    metadata = _decoded(value.get("metadata"))
+    servers = metadata.get("mcp_servers") if isinstance(metadata, dict) else None
+    definitions = [tool for raw in _objects(value.get("tools")) if (tool := tool_definition(raw, "")) is not None]
+    slugs = dict(_servers(servers))
+    visible = [*(tool.name for tool in definitions), *talk.names]
+    guessed = {} if slugs else _shared_fronts(visible)
+    tools: dict[str, Tool] = {}
+    names: dict[str, str] = {}
+    for bare in definitions:
+        service, own = _served(bare.name, slugs, guessed)
+        tool = bare.model_copy(update={"service": service, "name": own})
+        names[bare.name] = tool.key
+        tools.setdefault(tool.key, tool)
+    for called in talk.names:
+        names.setdefault(called, "/".join(_served(called, slugs, guessed)))
+    trajectory = Trajectory(id=_identity(value, fallback), messages=tuple(talk.messages), tools=names)
+    return Recording(trajectory, tools, TOUCAN.name)
+
+
+def _toucan_talk(turns: list[tuple[str, Any]]) -> ConversationBuilder:
+    talk = ConversationBuilder()
+    words = ""
+    calls: list[tuple[str | None, str, Json]] = []
+
+    def flush() -> None:
+        nonlocal words, calls
+        if calls:
+            talk.call(words, calls)
+        elif words:
+            talk.say("assistant", words)
+        words, calls = "", []
+
+    for place, (role, content) in enumerate(turns):
+        if role in ("call", "calls"):
+            try:
+                found = call_parts(loads_leniently(content) if role == "call" else content)
+            except ValueError as error:
+                raise Unreadable(f"call {place} {error}") from None
+            if not found:
+                raise Unreadable(f"call {place} names no tool")
+            calls += found
+            continue
+        flush()
+        if role == "beside":
+            words = content
+        elif role == "tool":
+            talk.result(None, content)
+        elif role == "assistant":
+            talk.say("assistant", content)
+        else:
+            talk.say("system" if role == "system" else "user", content)
+    flush()
+    return talk
+
+
+def _servers(raw: Json) -> Iterator[tuple[str, str]]:
+    for server in raw if isinstance(raw, list) else []:
+        name = server.get("server_name") if isinstance(server, dict) else None
+        if isinstance(name, str) and name:
+            yield name.lower().replace(" ", "-"), name
+
+
+def _served(visible: str, slugs: dict[str, str], guessed: dict[str, str]) -> tuple[str, str]:
+    for slug in sorted(slugs, key=len, reverse=True):
+        if visible.startswith(slug + "-") and len(visible) > len(slug) + 1:
+            return slugs[slug], visible[len(slug) + 1 :]
+    if len(slugs) == 1:
+        return next(iter(slugs.values())), visible
+    front = guessed.get(visible, "")
+    return (front, visible[len(front) + 1 :]) if front else ("", visible)
+
+
+def _shared_fronts(names: list[str]) -> dict[str, str]:
+    """Visible name -> the front that it shares, up to a hyphen, with the names of the same first word."""
+    groups: dict[str, list[list[str]]] = {}
+    for name in dict.fromkeys(names):
+        parts = name.split("-")
+        if len(parts) > 1 and all(parts):
+            groups.setdefault(parts[0], []).append(parts)
+    found: dict[str, str] = {}
+    for group in groups.values():
+        most = min(len(parts) for parts in group) - 1
+        shared = 0
+        while shared < most and len({parts[shared] for parts in group}) == 1:
+            shared += 1
+        for parts in group:
+            found["-".join(parts)] = "-".join(parts[: max(1, shared)])
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------- TRL
+
+_TURN = re.compile(r"<\|im_start\|>(\w+)\n?(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.DOTALL)
+
+
+def _unpack_trl(value: Json) -> Iterator[Item] | None:
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("messages"), list):
+        return None
+    answer = value.get("completion", value.get("chosen"))
+    if isinstance(value.get("prompt", answer), (str, list)) and isinstance(answer, (str, list)):
+        return iter([Item("", value)])
+    if is_message_list(value.get("prompt")):
+        return iter([Item("", value)])
+    if isinstance(value.get("text"), str) and "<|im_start|>" in value["text"]:
+        return iter([Item("", value)])
+    return None
+
+
+def _read_trl(item: Item, fallback: str) -> Recording:
+    """Prompt and completion (or the chosen answer), conversational or plain, and whole ChatML texts.
+
+    A plain prompt is the user's words and a plain completion the assistant's, unless they hold ChatML turns.
+    """
+    value = item.value
+    if "text" in value and "prompt" not in value and "chosen" not in value:
+        return _read_chatml(value, value["text"], fallback)
+    prompt, answer = value.get("prompt", []), value.get("completion", value.get("chosen", []))
+    both = "".join(part for part in (prompt, answer) if isinstance(part, str))
+    if "<|im_start|>" in both and isinstance(prompt, str) and isinstance(answer, str):
+        return _read_chatml(value, both, fallback)
+    messages = [*_as_messages(prompt, "user"), *_as_messages(answer, "assistant")]
+    if has_tags(_said(messages)):
+        return _read_chat(value, messages, fallback, TRL.name)
+    return _recording(read_messages(messages), _objects(value.get("tools")), _identity(value, fallback), TRL.name)
+
+
+def _read_chatml(value: dict[str, Any], text: str, fallback: str) -> Recording:
+    messages = [{"role": role, "content": content} for role, content in _TURN.findall(text) if content.strip()]
+    return _read_chat(value, messages, fallback, TRL.name)
+
+
+def _as_messages(part: Json, role: str) -> list[Json]:
+    if isinstance(part, str):
+        return [{"role": role, "content": part}] if part else []
+    return part if isinstance(part, list) else []
+
+
+HERMES = Format("hermes", _unpack_hermes, _read_hermes)
+SHAREGPT = Format("sharegpt", _unpack_sharegpt, _read_sharegpt)
+TOUCAN = Format("toucan", _unpack_toucan, _read_toucan)
+TRL = Format("trl", _unpack_trl, _read_trl)

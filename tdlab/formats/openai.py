@@ -1,0 +1,134 @@
+"""OpenAI messages: one conversation a line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from tdlab.formats._json import strict_loads
+from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
+from tdlab.formats.messages import is_message_list, read_messages
+from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
+
+__all__ = ["EXTRA", "OPENAI", "listed_tools"]
+
+EXTRA = "tdlab"
+"""An optional key, a JSON text, for what OpenAI's shape has no place for: tool keys, annotations, domains, errors."""
+
+
+def _unpack(value: Json) -> Iterator[Item] | None:
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        return iter([Item("", value)])
+    if is_message_list(value):
+        return iter([Item("", {"messages": value})])
+    return None
+
+
+def _read(item: Item, fallback: str) -> Recording:
+    value = item.value
+    talk = read_messages(value["messages"])
+    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), talk)
+    messages = talk.messages
+    if "errors" in extra:
+        wrong = {call for call in _list(extra["errors"]) if isinstance(call, str)}
+        messages = [
+            m.model_copy(update={"is_error": m.tool_call_id in wrong}) if m.role == "tool" else m for m in messages
+        ]
+    given = value.get("id")
+    return Recording(
+        Trajectory(
+            id=str(given) if isinstance(given, (str, int)) and str(given) else fallback,
+            messages=tuple(messages),
+            tools=names,
+        ),
+        tools,
+        OPENAI.name,
+        domains,
+    )
+
+
+def listed_tools(
+    definitions: Json, note: Json, talk: ConversationBuilder
+) -> tuple[dict[str, Tool], dict[str, str], dict[str, Domains], dict[str, Any]]:
+    """Definitions by key, visible names to keys, domains by service, and the ``note`` (EXTRA) decoded.
+
+    Tools that the conversation calls and that are not defined get a key too.
+    """
+    extra = _object(note)
+    known = _object(extra.get("tools"))
+    domains = _domains(_object(extra.get("domains")))
+    names = {name: "/".join(_split(name, known, domains)) for name in known}
+    tools: dict[str, Tool] = {}
+    for raw in _list(definitions):
+        bare = tool_definition(raw, "")
+        if bare is None:
+            continue
+        service, name = _split(bare.name, known, domains)
+        tool = bare.model_copy(
+            update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))}
+        )
+        names[bare.name] = tool.key
+        tools.setdefault(tool.key, tool)
+    for called in talk.names:
+        if called not in names:
+            names[called] = "/".join(_split(called, known, domains))
+    return tools, names, domains, extra
+
+
+def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:
+    """Service and name of a tool: as the file's own note has it, else by ``service__name``, else no service."""
+    note = known.get(visible)
+    key = note.get("key") if isinstance(note, dict) else None
+    if isinstance(key, str) and "/" in key:
+        for service in sorted(domains, key=len, reverse=True):
+            if key.startswith(service + "/") and len(key) > len(service) + 1:
+                return service, key[len(service) + 1 :]
+        service, _, name = key.rpartition("/")
+        if name:
+            return service, name
+    service, mark, name = visible.partition("__")
+    return (service, name) if mark and service and name else ("", visible)
+
+
+def _annotations(note: Json) -> Annotations:
+    raw = note.get("annotations") if isinstance(note, dict) else None
+    if not isinstance(raw, dict):
+        return Annotations()
+    try:
+        return Annotations.model_validate(raw)
+    except ValidationError:
+        return Annotations()
+
+
+def _domains(raw: dict[str, Any]) -> dict[str, Domains]:
+    return {
+        service: {
+            name: float(share) for name, share in shares.items() if isinstance(share, (int, float)) and 0 < share <= 1
+        }
+        for service, shares in raw.items()
+        if isinstance(shares, dict)
+    }
+
+
+def _decoded(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return strict_loads(value)
+    except ValueError:
+        return None
+
+
+def _object(value: Json) -> dict[str, Any]:
+    found = _decoded(value)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(value: Json) -> list[Any]:
+    found = _decoded(value)
+    return found if isinstance(found, list) else []
+
+
+OPENAI = Format("openai", _unpack, _read)

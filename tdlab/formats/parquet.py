@@ -1,0 +1,113 @@
+"""Trajectories as Parquet, for training code that loads columns: the only door to pyarrow.
+
+One row a trajectory: ``id`` (text), ``messages`` (a list of role, content, tool_calls, tool_call_id), ``tools`` (JSON
+text). Arguments are JSON text too: as nested columns, objects of different shapes would be padded with nulls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tdlab._files import atomic_open
+from tdlab.errors import FormatError
+from tdlab.formats.openai import EXTRA
+from tdlab.formats.write import openai_record
+from tdlab.records import Domains, Json, Tool, Trajectory, canonical_json
+
+__all__ = ["parquet_rows", "write_parquet"]
+
+_ROWS = 1024
+"""Rows of a row group: what is held in memory at once."""
+
+
+def write_parquet(
+    trajectories: Iterable[Trajectory],
+    tools: Mapping[str, Tool],
+    path: str | Path,
+    *,
+    services: Mapping[str, Domains] | None = None,
+) -> int:
+    """Write one row a trajectory and return how many; see `write_openai_jsonl` for ``tools`` and ``services``.
+
+    Same trajectories, same pyarrow: same bytes. Half surrogate pairs, which Arrow cannot hold, become U+FFFD. The file
+    appears when it is complete. StoreError where it cannot be written.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+    call = pa.struct(
+        [
+            ("id", pa.string()),
+            ("type", pa.string()),
+            ("function", pa.struct([("name", pa.string()), ("arguments", pa.string())])),
+        ]
+    )
+    message = pa.struct(
+        [
+            ("role", pa.string()),
+            ("content", pa.string()),
+            ("tool_calls", pa.list_(call)),
+            ("tool_call_id", pa.string()),
+        ]
+    )
+    columns = [("id", pa.string()), ("messages", pa.list_(message)), ("tools", pa.string())]
+    if services is not None:
+        columns.append((EXTRA, pa.string()))
+    schema = pa.schema(columns)
+    written = 0
+    with (
+        atomic_open(path) as handle,
+        pq.ParquetWriter(handle, schema, compression="zstd", write_statistics=False) as writer,
+    ):
+        rows: list[dict[str, Json]] = []
+        for trajectory in trajectories:
+            rows.append(_row(openai_record(trajectory, tools, services=services)))
+            written += 1
+            if len(rows) == _ROWS:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows = []
+        if rows or not written:
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    return written
+
+
+def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file as OpenAI records, nulls left out; FormatError where it is no sound Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS):
+                for row in batch.to_pylist():
+                    yield _without_nulls(row)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise FormatError(
+            f"{path}: is no sound Parquet file ({error})", expected="Parquet", do="fetch or write the file again"
+        ) from None
+
+
+def _row(record: dict[str, Json]) -> dict[str, Json]:
+    row: dict[str, Json] = _encodable(record)
+    row["tools"] = canonical_json(row["tools"])
+    return row
+
+
+def _encodable(value: Json) -> Json:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return value
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in value]
+    return value

@@ -1,0 +1,22 @@
+"""What a command does: run, ablate, recheck; each with progress, and resumable."""
+
+from __future__ import annotations
+
+from tdlab.jobs.ablate import Ablation, ablate
+from tdlab.jobs.progress import Reporter
+from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
+from tdlab.jobs.run import estimate, export, run
+
+__all__ = [
+    "Ablation",
+    "CheckReport",
+    "Checked",
+    "Reporter",
+    "ablate",
+    "check_run",
+    "estimate",
+    "export",
+    "recorded_programs",
+    "replay_programs",
+    "run",
+]

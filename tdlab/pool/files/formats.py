@@ -1,0 +1,328 @@
+"""The public formats of tool pools: how each lays out services, told by content.
+
+===========  ==============================================================================================
+``bundled``  tdlab's own service files: ``server``, ``title``, ``domain``, ``tools``
+``pool``     one service an object: ``server`` and ``tools`` (also one a line)
+``toucan``   TheAgentArk/Toucan server files: ``metadata`` and ``labels``
+``mcpbench`` mcp-bench's ``servers_info``: ``servers``, by name, each with ``tools`` by name
+``mcpm``     mcpm.sh registry manifests: ``name`` and ``installations``, with or without ``tools``
+``mcp``      the result of MCP ``tools/list``: ``{"tools": [...]}``, in a JSON-RPC response or a bare list
+``docker``   docker/mcp-registry ``tools.json``: a bare list, parameters listed under ``arguments``
+``openai``   OpenAI ``tools``: ``{"type": "function", ...}``, nested or flat; also ``{"tools": [...]}``
+``bfcl``     BFCL: a function doc with ``parameters``, or a test entry with ``function``
+===========  ==============================================================================================
+
+A format that names no service takes the name of its file. Nothing is judged here: the tools are passed on as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tdlab.pool.files.definitions import Definitions
+from tdlab.records import Json
+
+__all__ = ["FORMATS", "Recognised", "recognise"]
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a document holds: the format's name (None: not known), its services, and its parts that are no service."""
+
+    format: str | None
+    services: list[Definitions] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+_Found = tuple[list[Definitions], list[str]] | None
+
+
+def recognise(document: Json, *, stem: str, format: str | None = None) -> Recognised:
+    """The services in one JSON document; ``stem`` names those that name themselves not. ``format`` insists on one."""
+    if format is None and isinstance(document, list):
+        return _mixed_list(document, stem)
+    for name, read in _READERS.items():
+        if format is not None and name != format:
+            continue
+        found = read(document, stem)
+        if found is not None:
+            return Recognised(name, *found)
+    return Recognised(None)
+
+
+def _mixed_list(documents: list[Json], stem: str) -> Recognised:
+    """A bare list: of tools, of services, or of both; what is neither is passed on as a tool, to be reported."""
+    loose: list[Json] = []
+    services: list[Definitions] = []
+    problems: list[str] = []
+    formats: list[str] = []
+    for document in documents:
+        found = Recognised(None) if not isinstance(document, dict) else recognise(document, stem=stem)
+        if found.format in _SERVICE_FORMATS:
+            services.extend(found.services)
+            problems.extend(found.problems)
+            formats.append(str(found.format))
+        else:
+            loose.append(document)
+            formats.append(found.format or "")
+    known = [name for name in formats if name]
+    if not known:
+        return Recognised(None)
+    if loose:
+        services.append(Definitions(stem, _flatten(loose, stem)))
+    return Recognised(known[0], services, problems)
+
+
+def _flatten(loose: list[Json], stem: str) -> list[Json]:
+    """Tools one by one: an entry of a benchmark may bring several."""
+    tools: list[Json] = []
+    for document in loose:
+        found = recognise(document, stem=stem) if isinstance(document, dict) else Recognised(None)
+        if found.format is None:
+            tools.append(document)
+        else:
+            tools.extend(tool for service in found.services for tool in service.tools)
+    return tools
+
+
+# ------------------------------------------------------------------------------------------------------------ services
+
+
+def _bundled(document: Json, stem: str) -> _Found:
+    if not (isinstance(document, dict) and _named(document, "server") and "title" in document and "domain" in document):
+        return None
+    tools, problems = _tools(document.get("tools"))
+    domain = document["domain"] if isinstance(document["domain"], str) else None
+    service = Definitions(
+        document["server"],
+        tools,
+        title=document["title"],
+        description=document.get("description"),
+        domain=domain,
+        source=document.get("source", ""),
+        license=document.get("license", ""),
+        quality=document.get("schema_quality", "published"),
+    )
+    return [service], problems
+
+
+def _pool(document: Json, stem: str) -> _Found:
+    if not (isinstance(document, dict) and "tools" in document and "server" in document):
+        return None
+    if not _named(document, "server"):
+        tools, problems = _tools(document["tools"])
+        problems.append(f"the service's name is {document['server']!r:.80}, expected a text; the file's name is used")
+        return [Definitions(stem, tools, description=document.get("description"))], problems
+    tools, problems = _tools(document["tools"])
+    service = Definitions(
+        document["server"],
+        tools,
+        title=document.get("title", ""),
+        description=document.get("description"),
+        labels=_labels(document.get("category")),
+        domains=_domains(document.get("domains")),
+        source=document.get("source"),
+        license=document.get("license"),
+        quality=document.get("schema_quality"),
+    )
+    return [service], problems
+
+
+def _domains(value: Json) -> dict[str, float] | None:
+    """A distribution over domains as a pool file may give it; None for anything else."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(
+        isinstance(share, (int, float)) and not isinstance(share, bool) and share > 0 for share in value.values()
+    ):
+        return None
+    return {name: float(share) for name, share in value.items()}
+
+
+def _toucan(document: Json, stem: str) -> _Found:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict):
+        return None
+    crawled, remote = metadata.get("server_info_crawled"), metadata.get("remote_server_response")
+    if not isinstance(crawled, dict) and not isinstance(remote, dict):
+        return None
+    crawled = crawled if isinstance(crawled, dict) else {}
+    remote = remote if isinstance(remote, dict) else {}
+    live = bool(remote.get("tools"))
+    tools, problems = _tools(remote["tools"] if live else crawled.get("tools"))
+    labels = document.get("labels")
+    labels = labels if isinstance(labels, dict) else {}
+    names = (crawled.get("author"), metadata.get("server_name"), crawled.get("name"))
+    service = Definitions(
+        next((name for name in names if isinstance(name, str) and name.strip()), stem),
+        tools,
+        title=metadata.get("server_name"),
+        description=crawled.get("overview"),
+        labels=_labels(labels.get("primary_label"), labels.get("secondary_labels")),
+        source="TheAgentArk/Toucan",
+        license=crawled.get("license"),
+        quality="published" if live else "scraped",
+    )
+    return [service], problems
+
+
+def _mcpbench(document: Json, stem: str) -> _Found:
+    servers = document.get("servers") if isinstance(document, dict) else None
+    if not isinstance(servers, dict) or not any(isinstance(s, dict) and "tools" in s for s in servers.values()):
+        return None
+    services: list[Definitions] = []
+    problems: list[str] = []
+    for name, server in servers.items():
+        if not isinstance(server, dict):
+            problems.append(f"the server {name!r:.80} is no JSON object")
+            continue
+        tools, doubts = _tools(server.get("tools"))
+        problems.extend(f"the server {name!r:.80}: {doubt}" for doubt in doubts)
+        services.append(
+            Definitions(name, tools, description=server.get("description"), source="mcp-bench", quality="live")
+        )
+    return services, problems
+
+
+def _mcpm(document: Json, stem: str) -> _Found:
+    if not (isinstance(document, dict) and _named(document, "name") and "server" not in document):
+        return None
+    if not (
+        "installations" in document or ("tools" in document and ("repository" in document or "categories" in document))
+    ):
+        return None
+    tools, problems = _tools(document.get("tools", []))
+    service = Definitions(
+        document["name"],
+        tools,
+        title=document.get("display_name"),
+        description=document.get("description"),
+        labels=_labels(document.get("categories"), document.get("tags")),
+        source="mcpm.sh",
+        license=document.get("license"),
+    )
+    return [service], problems
+
+
+# --------------------------------------------------------------------------------------------------------- loose tools
+
+
+def _mcp(document: Json, stem: str) -> _Found:
+    if isinstance(document, list):
+        return _loose(document, stem) if any(_has(tool, "inputSchema", "input_schema") for tool in document) else None
+    if not isinstance(document, dict):
+        return None
+    if "jsonrpc" in document and "error" in document and "result" not in document:
+        return [], [f"a JSON-RPC error instead of a result: {document['error']!r:.200}"]
+    result = document.get("result")
+    body = result if isinstance(result, dict) and "tools" in result else document
+    if "tools" in body:
+        tools, problems = _tools(body["tools"])
+        if any(_is_openai(tool) for tool in tools):
+            return None
+        info = document.get("serverInfo", body.get("serverInfo"))
+        info = info if isinstance(info, dict) else {}
+        names = (document.get("server"), info.get("name"), document.get("name"))
+        name = next((name for name in names if isinstance(name, str) and name.strip()), stem)
+        return [Definitions(name, tools, title=info.get("title"), description=document.get("description"))], problems
+    if _has(document, "inputSchema", "input_schema"):
+        return _loose([document], stem)
+    return None
+
+
+def _docker(document: Json, stem: str) -> _Found:
+    if isinstance(document, list):
+        known = any(_has(tool, "arguments", "inputSchema") and "name" in tool for tool in document)
+        return _loose(document, stem) if known else None
+    if _has(document, "arguments") and _named(document, "name"):
+        return _loose([document], stem)
+    return None
+
+
+def _openai(document: Json, stem: str) -> _Found:
+    if isinstance(document, dict) and "tools" in document:
+        tools, problems = _tools(document["tools"])
+        if not any(_is_openai(tool) for tool in tools):
+            return None
+        return [Definitions(stem, tools)], problems
+    if isinstance(document, dict) and isinstance(document.get("functions"), list):
+        return _loose(document["functions"], stem)
+    if _is_openai(document):
+        return _loose([document], stem)
+    if isinstance(document, list) and any(_is_openai(tool) for tool in document):
+        return _loose(document, stem)
+    return None
+
+
+def _bfcl(document: Json, stem: str) -> _Found:
+    if isinstance(document, list):
+        return _loose(document, stem) if any(_has(tool, "parameters") for tool in document) else None
+    if not isinstance(document, dict):
+        return None
+    functions = document.get("function")
+    if isinstance(functions, dict) and document.get("type") != "function":
+        functions = [functions]
+    if isinstance(functions, list):
+        return _loose(functions, stem)
+    if _named(document, "name") and "parameters" in document:
+        return _loose([document], stem)
+    return None
+
+
+_READERS: Mapping[str, Callable[[Json, str], _Found]] = {
+    "bundled": _bundled,
+    "pool": _pool,
+    "toucan": _toucan,
+    "mcpbench": _mcpbench,
+    "mcpm": _mcpm,
+    "openai": _openai,
+    "mcp": _mcp,
+    "docker": _docker,
+    "bfcl": _bfcl,
+}
+_SERVICE_FORMATS = {"bundled", "pool", "toucan", "mcpbench", "mcpm"}
+
+FORMATS: tuple[str, ...] = tuple(_READERS)
+"""Names of the formats, in the order in which they are tried."""
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _tools(raw: Json) -> tuple[list[Json], list[str]]:
+    """The tools of a list, or of a map from name to tool; and what is wrong where it is neither."""
+    if isinstance(raw, list):
+        return raw, []
+    if isinstance(raw, dict):
+        return [
+            {"name": name, **tool} if isinstance(tool, dict) and "function" not in tool else tool
+            for name, tool in raw.items()
+        ], []
+    return [], [f"its tools are {raw!r:.80}, expected a list"]
+
+
+def _loose(tools: list[Json], stem: str) -> _Found:
+    return [Definitions(stem, tools)], []
+
+
+def _named(document: dict[str, Json], key: str) -> bool:
+    return isinstance(document.get(key), str) and bool(document[key].strip())
+
+
+def _has(tool: Json, *keys: str) -> bool:
+    return isinstance(tool, dict) and any(key in tool for key in keys)
+
+
+def _is_openai(tool: Json) -> bool:
+    return isinstance(tool, dict) and tool.get("type") == "function" and _has(tool, "function", "name")
+
+
+def _labels(*raw: Json) -> tuple[str, ...]:
+    """Every text among categories that may be a text, a list of texts or nothing."""
+    return tuple(
+        label
+        for part in raw
+        for label in (part if isinstance(part, list) else [part])
+        if isinstance(label, str) and label
+    )

@@ -1,0 +1,334 @@
+"""Reading tool pools from files: JSON and JSON lines, gzipped or not, told by content and not by name.
+
+A file is read whole, cut into JSON documents, each document recognised (`tdlab.pool.files.formats`) and each tool
+read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line of a JSONL file,
+a tool without a name, a file of a folder that is no JSON. A single file that cannot be read at all is a PoolError.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tdlab._gc import rare_collection
+from tdlab.errors import PoolError
+from tdlab.pool.domains import place_services
+from tdlab.pool.files.definitions import Definitions, read_service
+from tdlab.pool.files.formats import FORMATS, recognise
+from tdlab.pool.issues import Placement, PoolIssue
+from tdlab.pool.repair.services import clean_service
+from tdlab.pool.taxonomy import Taxonomy
+from tdlab.records import Domains, Json, Service
+
+__all__ = ["FORMATS", "Reading", "read_files"]
+
+_GZIP = b"\x1f\x8b"
+_LARGEST = 2 * 1024**3
+_CHUNK = 1024 * 1024
+_IN_FOLDERS = (".json", ".jsonl", ".ndjson", ".gz")
+_ENDINGS = re.compile(r"\.(gz|jsonl|ndjson|json|txt)$", re.IGNORECASE)
+_REASONS = 5
+_KNOWN = "tools in one of the formats " + ", ".join(FORMATS)
+
+
+@dataclass
+class _Document:
+    """One JSON document, or one line that is none (``problem``), with its place."""
+
+    where: str
+    stem: str
+    content: Json = None
+    problem: str = ""
+
+
+@dataclass
+class _Loading:
+    """What has been read so far."""
+
+    format: str | None
+    taxonomy: Taxonomy
+    clean: bool
+    issues: list[PoolIssue] = field(default_factory=list)
+    given: list[Domains | None] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+
+
+class Reading(NamedTuple):
+    """What files hold: each service with its place, how its domains were found, and what was wrong with the input."""
+
+    services: list[tuple[Service, str]]
+    placements: list[Placement]
+    issues: list[PoolIssue]
+    files: list[Path]
+
+    def empty(self, issues: Iterable[PoolIssue]) -> PoolError:
+        """The error that no tool of it can be used; ``issues`` say why."""
+        reasons = [
+            f"{issue.where}: {issue.found}" if issue.where else issue.found
+            for issue in issues
+            if issue.severity == "error" or issue.code == "no_tools"
+        ]
+        more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
+        listed = "; ".join(reasons[:_REASONS]) + more
+        return PoolError(
+            f"{_listed(self.files)}: no usable tool ({listed or 'it is empty'})",
+            expected=_KNOWN,
+            do="check that this is the right file",
+        )
+
+
+def read_files(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    format: str | None = None,
+    clean: bool = True,
+    label: Callable[[Service], Domains] | None = None,
+) -> Reading:
+    """Everything in these files and folders (folders in the order of their sorted file names).
+
+    In a folder, files whose names end in .json, .jsonl, .ndjson or .gz are read, hidden ones left out; a file that is
+    named is read whatever its name. ``format`` insists on one of `FORMATS`. Each service is cleaned
+    (`tdlab.pool.repair.services`) unless ``clean`` is False, and all are placed in domains (`tdlab.pool.domains`), by
+    ``label`` where one is given and the file says nothing. PoolError: a path that is not there, a
+    single file that is no UTF-8 JSON or JSONL or is truncated, no file to read.
+    """
+    if format is not None and format not in FORMATS:
+        raise PoolError(f"format={format!r}", expected="one of " + ", ".join(FORMATS), do="correct it, or leave it out")
+    named = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    if not named:
+        raise PoolError("no path was given", expected="files or folders of tools", do="name at least one")
+    files = [file for path in named for file in _files(path)]
+    if not files:
+        raise PoolError(
+            f"{_listed(named)}: holds no file to read",
+            expected="files that end in " + ", ".join(_IN_FOLDERS),
+            do="name the files themselves if they are called otherwise",
+        )
+    loading = _Loading(format, Taxonomy.bundled(), clean)
+    with rare_collection():
+        found = list(_services(files, loading, alone=len(files) == 1))
+    placed = place_services(
+        [service for service, _ in found],
+        taxonomy=loading.taxonomy,
+        given=loading.given,
+        labels=loading.labels,
+        label=label,
+    )
+    services = [
+        (s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)
+    ]
+    return Reading(services, placed, loading.issues, named)
+
+
+def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
+    for path, shown in files:
+        try:
+            documents = list(_documents(path, shown))
+        except PoolError as error:
+            if alone:
+                raise
+            loading.issues.append(_issue("unreadable_file", str(error).replace("\n  ", "; "), shown))
+            continue
+        yield from _file_services(documents, loading, shown)
+
+
+def _file_services(documents: list[_Document], loading: _Loading, shown: str) -> Iterator[tuple[Service, str]]:
+    """The services of one file; loose tools of all its lines make one service, named after the file."""
+    loose: list[Json] = []
+    known = False
+    for document in documents:
+        if document.problem:
+            loading.issues.append(_issue("broken_line", document.problem, document.where))
+            continue
+        found = recognise(document.content, stem=document.stem, format=loading.format)
+        known = known or found.format is not None
+        loading.issues.extend(_issue("malformed_part", problem, document.where) for problem in found.problems)
+        if found.format is None:
+            loading.issues.append(_unrecognised(document, loading.format))
+        for service in found.services:
+            if len(documents) > 1 and service.name == document.stem and not service.title and not service.description:
+                loose.extend(service.tools)
+                continue
+            yield _take_in(service, loading, document.where)
+    if loose:
+        yield _take_in(Definitions(documents[0].stem, loose), loading, shown)
+
+
+def _take_in(found: Definitions, loading: _Loading, where: str) -> tuple[Service, str]:
+    service, issues = read_service(found, taxonomy=None, where=where)
+    loading.issues.extend(issues)
+    if loading.clean:
+        service, issues = clean_service(service, where=where)
+        loading.issues.extend(issues)
+    known = {*loading.taxonomy.ids, loading.taxonomy.unknown.id}
+    own = found.domain if found.domain is not None and found.domain in loading.taxonomy else None
+    told = found.domains if found.domains and all(name in known for name in found.domains) else None
+    loading.given.append(told if told is not None else None if own is None else {own: 1.0})
+    loading.labels.append(tuple(found.labels[1:]))
+    return service, where
+
+
+def _unrecognised(document: _Document, format: str | None) -> PoolIssue:
+    content = document.content
+    if isinstance(content, dict) and "mcpServers" in content:
+        words = "a client's list of MCP servers; harvest it with `tdlab harvest` to get its tools"
+    elif content in ([], {}):
+        words = "empty"
+    elif isinstance(content, dict):
+        keys = ", ".join(sorted(map(str, content))[:8])
+        words = f"an object with the keys {keys:.200}, expected {_KNOWN if format is None else f'the format {format}'}"
+    else:
+        words = f"{content!r:.80}, expected {_KNOWN if format is None else f'the format {format}'}"
+    return _issue("unrecognised", words, document.where)
+
+
+def _issue(code: str, found: str, where: str) -> PoolIssue:
+    return PoolIssue(severity="error", code=code, found=found, where=where)
+
+
+def _listed(paths: list[Path]) -> str:
+    return ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """Files to read with the name that issues call them by: relative to the folder that was named."""
+    if path.is_dir():
+        found = []
+        for folder, subfolders, names in os.walk(path, followlinks=False):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for name in sorted(names):
+                file = Path(folder, name)
+                if not name.startswith(".") and name.lower().endswith(_IN_FOLDERS) and file.is_file():
+                    found.append((file, file.relative_to(path).as_posix()))
+        return sorted(found, key=lambda item: item[1])
+    if not path.exists():
+        raise PoolError(f"{path}: is not there", expected="a file or folder of tools", do="check the path")
+    if not path.is_file():
+        raise PoolError(f"{path}: is no regular file", expected="a file or folder of tools", do="check the path")
+    return [(path, path.name)]
+
+
+def _documents(path: Path, shown: str) -> Iterator[_Document]:
+    content = _content(path)
+    stem = shown.rpartition("/")[2]
+    while _ENDINGS.search(stem):
+        stem = _ENDINGS.sub("", stem)
+    stem = stem or "pool"
+    if not content.strip():
+        raise PoolError(f"{path}: is empty", expected=_KNOWN, do="check that this is the right file")
+    try:
+        yield _Document(shown, stem, _parse(content))
+        return
+    except _NotJsonError as error:
+        whole = error
+    lines = list(_lines(content))
+    parsed: list[_Document] = []
+    good = 0
+    for number, line in lines:
+        where = f"{shown}:{number}"
+        try:
+            parsed.append(_Document(where, stem, _parse(line)))
+            good += isinstance(parsed[-1].content, (dict, list))
+        except _NotJsonError as error:
+            parsed.append(_Document(where, stem, problem=error.words(line_number=number)))
+    first = isinstance(parsed[0].content, dict) and bool(parsed[0].content)
+    if len(lines) < 2 or not (first or good * 2 > len(lines)):
+        raise PoolError(
+            f"{path}: {whole.words()}",
+            expected="UTF-8 text that is one JSON document, or one JSON object a line",
+            do="correct the file there, or convert it to UTF-8",
+        )
+    yield from parsed
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked where they are gzipped; PoolError says why they cannot be had."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise PoolError(
+            f"{path}: cannot be read ({error.strerror})",
+            expected="a file that you may read",
+            do="check its permissions",
+        ) from None
+    if len(raw) <= _LARGEST and raw.startswith(_GZIP):
+        raw = _unpacked(path, raw)
+    if len(raw) > _LARGEST:
+        raise PoolError(f"{path}: holds more than 2 GiB", expected="a smaller file", do="split it into several")
+    return raw
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    """The content of a gzip file of one or more members, or a little more than the limit of it."""
+    content = bytearray()
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        for start in range(0, len(raw), _CHUNK):
+            piece = raw[start : start + _CHUNK]
+            while piece and len(content) <= _LARGEST:
+                if engine.eof:
+                    piece = piece.lstrip(b"\0")  # padding between members
+                    if not piece:
+                        break
+                    engine = zlib.decompressobj(wbits=31)
+                content += engine.decompress(piece, 16 * _CHUNK)
+                piece = engine.unused_data if engine.eof else engine.unconsumed_tail
+    except zlib.error as error:
+        raise PoolError(
+            f"{path}: is damaged gzip ({error})", expected="a whole gzip file", do="fetch or pack the file again"
+        ) from None
+    if not engine.eof and len(content) <= _LARGEST:
+        raise PoolError(
+            f"{path}: is gzip that ends early, after {len(content):,} bytes of content",
+            expected="a whole gzip file",
+            do="fetch or pack the file again",
+        )
+    return bytes(content)
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, numbered from 1."""
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+class _NotJsonError(Exception):
+    """Why some bytes are no JSON, and on which of their lines."""
+
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+    def words(self, *, line_number: int | None = None) -> str:
+        line = self.line if line_number is None else line_number
+        return self.reason if line is None else f"line {line}: {self.reason}"
+
+
+def _parse(content: bytes) -> Json:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise _NotJsonError("it is UTF-16 text, expected UTF-8", 1) from None
+        raise _NotJsonError(f"it is not UTF-8 (byte 0x{content[error.start]:02x} cannot be there)", line) from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _NotJsonError(f"it is not JSON ({error.msg} at column {error.colno})", error.lineno) from None
+    except RecursionError:
+        raise _NotJsonError("it is nested too deeply", None) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise _NotJsonError(f"it is not JSON that can be read ({error!s:.80})", None) from None

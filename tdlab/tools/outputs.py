@@ -1,0 +1,499 @@
+"""What a tool returns: its declared output where that says something, else what its own and its siblings' words imply.
+
+Few real tools declare an output. The inference here reads four things: the verb (a list returns many, a delete returns
+a receipt), the entity, the tool's own inputs (what a call sets or asks by, its answer usually shows), and the sibling
+tools of the same service (what *they* need by identifier must come from somewhere). It is definition work of this
+project; the paper gives no rule. Certainties are estimates of how often such a field is really there, not measured
+frequencies.
+
+Everything is a pure function of the tool and of the tools of its service, in any order of calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tdlab.records import Tool
+from tdlab.tools.names import ToolNature, nature, reference, singular, split_words
+from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, plural, slots_of, world_name
+from tdlab.tools.schema_shapes import clean, informative, inner_properties, item, types_of
+
+__all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]
+
+
+class ReturnedField(NamedTuple):
+    """One value in a tool's answer.
+
+    ``path`` leads to it (an integer 0 stands for any list position), ``name`` is its own name, ``entity`` the noun that
+    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how surely it is there.
+    """
+
+    path: tuple[str | int, ...]
+    name: str
+    entity: str
+    schema: dict[str, Any]
+    certainty: float
+
+
+class _Planned(NamedTuple):
+    schema: dict[str, Any]
+    certainty: float
+    entity: str
+
+
+_ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
+_OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
+_LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_SHOWN = 0.12
+"""Values less sure than this are not in the inferred schema."""
+_MENTION = re.compile(
+    r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
+    re.IGNORECASE,
+)
+_SAYS_RETURNS = re.compile(r"\b(?:returns?|returning|including|containing)\b:?([^.;]{0,140})", re.IGNORECASE)
+_OF_WHAT = re.compile(
+    r"\b([A-Za-z]+) (?:ids?|identifiers?|uuid|names?|titles?)\b"
+    r"|\b(?:ids?|identifiers?|uuid|names?|titles?) (?:of|for) (?:the |an? |this |your )?([A-Za-z]+(?:[ _-][A-Za-z]+)?)",
+    re.IGNORECASE,
+)
+_RETURNS_SECTION = re.compile(r"\breturns?\s*:(.{0,400})", re.IGNORECASE | re.DOTALL)
+
+
+class Returns:
+    """What each tool of one service returns. Build it once a service; answers are kept per tool.
+
+    ``tools`` are all tools of the service; a tool outside them is answered from their words as well.
+    """
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self.tools: tuple[Tool, ...] = tuple(tools)
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._fields: dict[str, tuple[ReturnedField, ...]] = {}
+        self._plans: dict[str, tuple[str, dict[str, _Planned]]] = {}
+        self._slots: dict[str, tuple[Slot, ...]] = {}
+        self._focus: dict[str, str] = {}
+        self._natures: dict[str, ToolNature] = {}
+        self._handles: dict[str, dict[str, tuple[dict[str, Any], float]]] = {}
+        self._set_by: dict[str, dict[str, dict[str, Any]]] = {}
+        self._linked: dict[str, dict[str, None]] = {}
+        self._acted: set[str] = set()
+        self._common_table: dict[str, dict[str, Any]] | None = None
+        self._link_table: dict[str, dict[str, float]] | None = None
+        self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
+        for tool in self.tools:
+            self._read(tool)
+
+    # ------------------------------------------------------------------------------------------------- what is known
+
+    def nature(self, tool: Tool) -> ToolNature:
+        """The tool's nature, kept."""
+        if tool.key not in self._natures:
+            found = nature(tool)
+            if found.operation == "list" and found.effect != "search" and not _asks_for_many(tool):
+                found = found._replace(operation="read")
+            self._natures[tool.key] = found
+        return self._natures[tool.key]
+
+    def focus(self, tool: Tool) -> str:
+        """The one noun that the tool's answer is about; ``""`` where its name gives none.
+
+        A tool that changes or reads by identifier is about what it identifies (``modify_order_items(order_id)`` is
+        about the order), one that creates or lists is about the last noun of its name.
+        """
+        if tool.key in self._focus:
+            return self._focus[tool.key]
+        words = entity_words(tool)
+        focus = words[-1] if words else ""
+        if self.nature(tool).operation in ("read", "update", "act", "delete"):
+            for parameter in (*tool.required, *tool.parameters):
+                noun = (reference(parameter, focus) or "").split("_")[-1]
+                if noun and noun in words and kind_of(parameter, tool.parameters[parameter]) == "id":
+                    focus = noun
+                    break
+        self._focus[tool.key] = focus
+        return focus
+
+    def slots(self, tool: Tool) -> tuple[Slot, ...]:
+        """The tool's slots, kept."""
+        if tool.key not in self._slots:
+            self._slots[tool.key] = tuple(self._named(slot) for slot in slots_of(tool, self.focus(tool)))
+        return self._slots[tool.key]
+
+    def _named(self, slot: Slot) -> Slot:
+        """A bare ``id`` or ``name`` takes the entity that its description gives ("name of the city")."""
+        text = slot.schema.get("description")
+        if slot.kind not in ("id", "label") or "_" in (slot.inside or slot.parameter) or not isinstance(text, str):
+            return slot
+        if len(split_words(slot.inside or slot.parameter)) > 1:
+            return slot
+        for match in _OF_WHAT.finditer(text[:300]):
+            for word in split_words(match.group(1) or match.group(2)):
+                noun = singular(word)
+                if noun in self._words:
+                    return slot._replace(entity=noun, name=f"{noun}_id" if slot.kind == "id" else slot.name)
+        return slot
+
+    def _read(self, tool: Tool) -> None:
+        operation, focus, slots = self.nature(tool).operation, self.focus(tool), self.slots(tool)
+        identifying = [
+            s for s in slots if not s.inside and s.kind in ("id", "ref", "label", "value", "world") and s.required
+        ]
+        for slot in slots:
+            if slot.handle and slot.entity:
+                self._handle(slot.entity, slot, 1.0 if slot.kind == "id" else 0.85)
+            elif (
+                slot.kind == "value"
+                and not slot.inside
+                and slot.required
+                and "string" in (types_of(slot.schema) or {"string"})
+            ):
+                self._handle(slot.entity, slot, 0.6)
+        if operation in ("read", "update", "act", "delete") and focus and len(identifying) == 1:
+            self._handle(focus, identifying[0], 0.8 if identifying[0].kind in ("id", "ref", "label") else 0.6)
+        if operation in ("create", "update") and focus:
+            known = self._set_by.setdefault(focus, {})
+            for slot in slots:
+                if not slot.inside and slot.kind not in ("control", "flag"):
+                    known.setdefault(slot.parameter, slot.schema)
+        if operation in ("act", "update"):
+            self._acted.add(focus)
+        if operation in ("create", "update", "act"):
+            near = [slot.entity for slot in slots if slot.kind == "id" and slot.entity]
+            for other in near:
+                if other != focus:
+                    self._linked.setdefault(focus, {})[other] = None
+
+    def _handle(self, entity: str, slot: Slot, weight: float) -> None:
+        known = self._handles.setdefault(entity, {})
+        name = slot.inside or slot.parameter
+        if name not in known or known[name][1] < weight:
+            known[name] = (item(clean(slot.schema)), weight)
+
+    # -------------------------------------------------------------------------------------------------- what comes out
+
+    def schema(self, tool: Tool) -> dict[str, Any]:
+        """The JSON Schema of what the tool returns: always valid, always ``type: object`` at the root."""
+        if tool.key not in self._schemas:
+            declared = informative(tool.output_schema)
+            self._schemas[tool.key] = declared if declared is not None else self._inferred_schema(tool)
+        return self._schemas[tool.key]
+
+    def fields(self, tool: Tool) -> tuple[ReturnedField, ...]:
+        """The values in the tool's answer, surest first, then by path."""
+        if tool.key not in self._fields:
+            declared = informative(tool.output_schema)
+            found = self._declared_fields(tool, declared) if declared is not None else self._inferred_fields(tool)
+            found.sort(key=lambda field: (-field.certainty, tuple(str(p) for p in field.path)))
+            self._fields[tool.key] = tuple(found[:200])
+        return self._fields[tool.key]
+
+    def _declared_fields(self, tool: Tool, schema: dict[str, Any]) -> list[ReturnedField]:
+        found: list[ReturnedField] = []
+        focus = self.focus(tool)
+
+        def walk(part: dict[str, Any], path: tuple[str | int, ...], entity: str, depth: int) -> None:
+            if depth > 5 or len(found) > 300:
+                return
+            properties = part.get("properties")
+            if isinstance(properties, dict):
+                for name, inner in properties.items():
+                    if not isinstance(inner, dict):
+                        continue
+                    step = (*path, name)
+                    types = types_of(inner)
+                    if "array" in types and isinstance(inner.get("items"), dict):
+                        items = inner["items"]
+                        if isinstance(items.get("properties"), dict):
+                            walk(
+                                items,
+                                (*step, 0),
+                                singular(split_words(name)[-1]) if split_words(name) else entity,
+                                depth + 1,
+                            )
+                        else:
+                            found.append(_field((*step, 0), name, entity, items, 0.95))
+                    elif isinstance(inner.get("properties"), dict):
+                        walk(inner, step, singular(split_words(name)[-1]) if split_words(name) else entity, depth + 1)
+                    else:
+                        found.append(_field(step, name, entity, inner, 0.97))
+
+        walk(schema, (), focus, 0)
+        return found
+
+    def _common(self) -> dict[str, dict[str, Any]]:
+        """Parameters that most of the service turns on: required words that at least three tools and a third ask for.
+
+        They name what the service is about (the title of an article, a ticker), so what its lists list is told by them.
+        """
+        if self._common_table is None:
+            asked: dict[str, list[dict[str, Any]]] = {}
+            for tool in self.tools:
+                for slot in self.slots(tool):
+                    plain = not slot.inside and types_of(slot.schema) <= {"string", "integer"}
+                    if plain and slot.required and slot.kind in ("ref", "label", "value", "world"):
+                        asked.setdefault(slot.parameter, []).append(slot.schema)
+            fewest = max(3, -(-len(self.tools) // 3))
+            self._common_table = {name: found[0] for name, found in asked.items() if len(found) >= fewest}
+        return self._common_table
+
+    def _links(self) -> dict[str, dict[str, float]]:
+        """For each entity the others that its record points to, with how surely.
+
+        Surely (1.0) where a change of it takes their identifier too; less where a read of it says that it shows them
+        (and then each of those points back, 0.7), where a tool's name joins the two (``update_order_items``, 0.6),
+        where a parameter's description says so ("the payment id stored in the user's profile", 0.5), or where prose
+        about it merely names them (0.45).
+        """
+        if self._link_table is None:
+            table: dict[str, dict[str, float]] = {}
+
+            def link(entity: str, other: str, strength: float) -> None:
+                if entity != other and table.setdefault(entity, {}).get(other, 0.0) < strength:
+                    table[entity][other] = strength
+
+            for tool in self.tools:
+                focus = self.focus(tool)
+                for other, certainty in self._mentioned(tool, focus):
+                    if certainty >= 0.75:
+                        link(other, focus, 0.7)
+                if self.nature(tool).operation not in ("compute", "delete"):
+                    own = [noun for noun in entity_words(tool) if noun in self._handles or noun == focus]
+                    for noun in own:
+                        link(focus, noun, 0.6)
+                    for noun in self._nouns(tool.description[:1500]):
+                        for entity in own:
+                            link(entity, noun, 0.45)
+                for slot in self.slots(tool):
+                    text = slot.schema.get("description")
+                    if slot.handle and slot.entity and isinstance(text, str):
+                        for noun in self._nouns(text[:300]):
+                            link(noun, slot.entity, 0.5)
+            for entity, others in self._linked.items():
+                for other in others:
+                    link(entity, other, 1.0)
+            self._link_table = table
+        return self._link_table
+
+    def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
+        """The fields of the entity in the tool's answer, by name, before they are put in shape; kept."""
+        if tool.key not in self._plans:
+            self._plans[tool.key] = self._planned(tool)
+        return self._plans[tool.key]
+
+    def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
+        operation, focus = self.nature(tool).operation, self.focus(tool)
+        slots = [slot for slot in self.slots(tool) if not slot.inside]
+        planned: dict[str, _Planned] = {}
+
+        def put(name: str, schema: dict[str, Any], certainty: float, entity: str) -> None:
+            if name not in planned or planned[name].certainty < certainty:
+                planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity)
+
+        for name, (schema, weight) in self._handles.get(focus, {}).items():
+            put(name, schema, _OWN_HANDLE[operation] * weight, focus)
+        for slot in slots:
+            if slot.kind == "control" or slot.kind == "flag":
+                continue
+            certainty = _ECHO[operation]
+            if slot.handle:
+                certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty)
+            elif slot.kind == "prose" and operation in ("list", "read", "compute"):
+                certainty = 0.1
+            elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
+                certainty *= 0.7
+            put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus)
+        if operation in ("read", "list", "create", "update", "act"):
+            for name, schema in self._set_by.get(focus, {}).items():
+                if name not in planned:
+                    put(name, clean(schema), 0.6, focus)
+        for entity, strength in self._links().get(focus, {}).items():
+            for name, (schema, weight) in self._handles.get(entity, {}).items():
+                put(name, schema, _LINKED[operation] * strength * weight, entity)
+        if operation == "list":
+            for name, schema in self._common().items():
+                if name not in tool.parameters:
+                    put(name, clean(schema), 0.65, focus)
+        for match in _SAYS_RETURNS.finditer(tool.description[:3000]):
+            for word in split_words(match.group(1)):
+                concept, telling = world_name(word)
+                if telling >= 0.45 and concept not in tool.parameters:
+                    put(concept, {"type": "string"}, 0.6, focus)
+        for entity, certainty in self._mentioned(tool, focus):
+            for name, (schema, weight) in self._handles.get(entity, {}).items():
+                put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
+        return focus, planned
+
+    def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
+        """Entities of the service that the tool's description says, or lets one think, it returns."""
+        text = tool.description[:3000]
+        reads = self.nature(tool).operation in ("read", "list")
+        told: dict[str, float] = {}
+        clauses = [(match.group(1), 0.8) for match in _RETURNS_SECTION.finditer(text)]
+        if reads:
+            clauses += [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
+            clauses.append((text.split(".")[0], 0.35))
+        for clause, certainty in clauses:
+            for noun in self._nouns(clause):
+                if noun != focus and told.get(noun, 0.0) < certainty:
+                    told[noun] = certainty
+        return sorted(told.items())
+
+    def _nouns(self, text: str) -> list[str]:
+        """The entities of this service that a text names, each once."""
+        return list(dict.fromkeys(noun for word in split_words(text) if (noun := singular(word)) in self._handles))
+
+    def _inferred_fields(self, tool: Tool) -> list[ReturnedField]:
+        """The planned values, as far as they are in the inferred schema."""
+        focus, planned = self._plan(tool)
+        record, root = self.schema(tool), ()  # type: dict[str, Any], tuple[str | int, ...]
+        if self.nature(tool).operation == "list":
+            root = (plural(focus), 0)
+            record = record["properties"][root[0]]["items"]
+        found: list[ReturnedField] = []
+        for name, schema in record["properties"].items():
+            if name not in planned:
+                continue
+            plan = planned[name]
+            path = (*root, name, 0) if "array" in types_of(schema) else (*root, name)
+            one = item(schema)
+            for inner, part in inner_properties(one).items():
+                noun = _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else "")
+                found.append(ReturnedField((*path, inner), inner, noun, part, round(0.9 * plan.certainty, 4)))
+            found.append(ReturnedField(path, name, plan.entity, one, plan.certainty))
+        return found
+
+    def _inferred_schema(self, tool: Tool) -> dict[str, Any]:
+        operation = self.nature(tool).operation
+        focus, planned = self._plan(tool)
+        properties = {
+            name: plan.schema
+            for name, plan in planned.items()
+            if plan.certainty >= _SHOWN or (operation not in ("list", "read", "compute") and name in tool.parameters)
+        }
+        noun = focus or "item"
+        if operation == "compute":
+            properties.pop("result", None)
+            kept = {name: schema for name, schema in properties.items() if name in tool.parameters}
+            return {"type": "object", "properties": {**kept, "result": _result(tool)}, "required": ["result"]}
+        known = [_noun_of(n, focus) for n, s in properties.items() if kind_of(n, s) in ("id", "ref", "world")]
+        if not known or (operation in ("create", "list") and noun not in known and not self._handles.get(focus)):
+            properties = {f"{noun}_id": {"type": "string"}, **properties}
+        if operation == "delete":
+            kept = {n: s for n, s in properties.items() if kind_of(n, s) in ("id", "ref") or n in tool.parameters}
+            kept = {n: s for n, s in kept.items() if n != "deleted"}
+            kept["deleted"] = {"type": "boolean", "const": True}
+            return {"type": "object", "properties": kept, "required": ["deleted"]}
+        if operation in ("read", "list") and not any(kind_of(n, s) == "label" for n, s in properties.items()):
+            properties["name"] = {"type": "string"}
+        if operation in ("act", "create") or focus in self._acted:
+            properties.setdefault("status", {"type": "string"})
+        record = {"type": "object", "properties": properties, "required": list(properties)}
+        if operation != "list":
+            return record
+        many = plural(focus)
+        return {"type": "object", "properties": {many: {"type": "array", "items": record}}, "required": [many]}
+
+
+# ---------------------------------------------------------------------------------------------------- module functions
+
+
+_MANY_VERBS = frozenset("list ls all browse discover enumerate lists query filter match find search".split())
+
+
+def _asks_for_many(tool: Tool) -> bool:
+    """Whether a tool that lists by its name really does: ``get_orders`` does, ``get_order_details`` does not."""
+    words = split_words(tool.name)
+    if any(word in _MANY_VERBS for word in words):
+        return True
+    kept = list(words)
+    while len(kept) > 1 and (singular(kept[-1]) in ENTITY_NOISE or kept[-1] in ENTITY_NOISE):
+        kept.pop()
+    return len(kept) > 1 and kept[-1] != singular(kept[-1])
+
+
+def returned_schema(tool: Tool, siblings: Iterable[Tool] = ()) -> dict[str, Any]:
+    """The JSON Schema of what ``tool`` returns, given the other tools of its service.
+
+    For many tools of one service build `Returns` once instead: this function reads the siblings anew on each call,
+    except where there are none, when the answer is kept.
+    """
+    others = [other for other in siblings if other.key != tool.key]
+    if not others:
+        return _alone(_Same(tool)).schema(tool)
+    return Returns([tool, *others]).schema(tool)
+
+
+def returned_fields(tool: Tool, siblings: Iterable[Tool] = ()) -> tuple[ReturnedField, ...]:
+    """The values in what ``tool`` returns, surest first; ``siblings`` as in `returned_schema`."""
+    others = [other for other in siblings if other.key != tool.key]
+    if not others:
+        return _alone(_Same(tool)).fields(tool)
+    return Returns([tool, *others]).fields(tool)
+
+
+class _Same:
+    """A tool as a cache key: the same object, not an equal one (comparing schemas would cost more than the answer)."""
+
+    __slots__ = ("tool",)
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+
+    def __hash__(self) -> int:
+        return id(self.tool)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.tool is self.tool
+
+
+def with_outputs(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """All tools of one service, each with an output schema: its own where that is informative, else the inferred one.
+
+    For the tools so described `returned_schema` alone gives what their siblings' words implied, so that a plan, a
+    simulated environment and the mined dependencies' paths agree.
+    """
+    known = Returns(tools)
+    return tuple(tool.model_copy(update={"output_schema": known.schema(tool)}) for tool in known.tools)
+
+
+@lru_cache(maxsize=32768)
+def _alone(same: _Same) -> Returns:
+    return Returns([same.tool])
+
+
+def _noun_of(name: str, entity: str) -> str:
+    """The noun that a field of ``entity`` identifies, else ``entity``."""
+    noun = (reference(name, entity) or "").split("_")
+    if len(noun) > 1 and kind_of(name, {}) != "id":
+        noun = noun[:-1]
+    return noun[-1] if noun and noun[-1] else entity
+
+
+def _field(
+    path: tuple[str | int, ...], name: str, entity: str, schema: dict[str, Any], certainty: float
+) -> ReturnedField:
+    return ReturnedField(path, name, _noun_of(name, entity), schema, certainty)
+
+
+def _result(tool: Tool) -> dict[str, Any]:
+    numeric = {
+        "convert",
+        "calculate",
+        "compute",
+        "count",
+        "sum",
+        "measure",
+        "score",
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "average",
+        "round",
+        "estimate",
+    }
+    verb = nature(tool).verb
+    return {"type": "number"} if verb in numeric else {"type": "string"}

@@ -1,0 +1,271 @@
+"""What a parameter is for: an identifier, a fact of the world, a label, a quantity, prose, or mere control of the call.
+
+A *slot* is one place where a value goes in (a parameter, or a property one level inside it). Its kind decides whether a
+value that another tool returned can sensibly fill it. The lists here are general English and web vocabulary.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from tdlab.records import Tool
+from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools.schema_shapes import inlined, inner_properties, types_of
+
+__all__ = [
+    "ENTITY_NOISE",
+    "Slot",
+    "entity_words",
+    "inner_properties",
+    "kind_of",
+    "normal",
+    "parameters_of",
+    "plural",
+    "slots_of",
+    "types_of",
+    "world_name",
+]
+
+Kind = Literal["id", "ref", "world", "label", "value", "quantity", "time", "choice", "flag", "prose", "control"]
+
+
+class Slot(NamedTuple):
+    """One place where a value goes in.
+
+    ``name`` is the parameter's words joined by ``_``, last word singular; ``entity`` the noun it identifies (``""``
+    where it identifies none); ``world`` the shared real-world concept it holds (``""`` for none); ``inside`` the name
+    of the property inside an object or array parameter (``""`` for the parameter itself).
+    """
+
+    parameter: str
+    inside: str
+    name: str
+    entity: str
+    kind: Kind
+    world: str
+    required: bool
+    schema: dict[str, Any]
+
+    @property
+    def handle(self) -> bool:
+        """Whether the slot identifies something."""
+        return self.kind in ("id", "ref") or (self.kind == "world" and bool(self.entity))
+
+
+_CONTROL = frozenset(
+    "limit offset page cursor per_page page_size page_number page_token next_token max_result num_result top_k top_n"
+    " count size sort order order_by sort_by sort_order direction format output_format response_format lang locale"
+    " verbose debug dry_run timeout timeout_m timeout_sec max_token api_key apikey access_token token auth_token"
+    " skip take start_index max_item max_count max_length max_depth depth batch_size include field select expand fields"
+    " reorder encoding indent pretty raw stream force recursive language random_string dummy intent user_agent header"
+    " callback retry max_retry next_cursor continuation_token starting_after ending_before max_page limit_per_page"
+    " num_page max_char temperature seed top_p idempotency_key reason output units unit mode style theme width height"
+    " color background quality interval granularity timezone tz detail level max_size min_size".split()
+)
+_CONTROL_TAIL = frozenset("limit offset cursor timeout depth".split())
+_PROSE = frozenset(
+    "query q search keyword keywords term text prompt question message content body description summary note notes"
+    " comment comments instruction instructions input thought reason markdown html code script sql expression formula"
+    " command data payload caption bio feedback context search_query search_term user_input request template remark"
+    " filter where condition statement subject explanation answer response idea goal objective task_description".split()
+)
+_TIME = frozenset("date time datetime timestamp day month year hour week since until deadline dob birthday".split())
+_TIME_TAIL = frozenset("date time datetime timestamp at since until day month year hour deadline".split())
+_LABEL = frozenset("name title label".split())
+_FLAG_HEAD = frozenset("is has include show enable use allow should with no exclude only".split())
+_QUANTITY_TAIL = frozenset(
+    "amount price total quantity count score rating rate percent percentage ratio weight length radius distance"
+    " duration cent cents minor minute minutes day days hour hours second seconds size age km meter metre".split()
+)
+ENTITY_NOISE = frozenset(
+    "detail info information status data content list result summary overview statistic stat record history count by"
+    " all metadata property value full complete entry batch bulk multiple single level basic current latest recent"
+    " available specific id ids uuid name slug number key hash url uri".split()
+)
+
+_WORLD: dict[str, tuple[str, float]] = {}
+for _concept, _weight, _names in (
+    ("email", 0.62, "email email_address mail_address"),
+    ("phone", 0.58, "phone phone_number mobile_number telephone"),
+    ("ticker", 0.8, "ticker ticker_symbol stock_symbol stock_ticker"),
+    ("symbol", 0.55, "symbol trading_pair"),
+    ("coin", 0.6, "coin_id coin crypto_id cryptocurrency"),
+    ("isin", 0.85, "isin isin_code"),
+    ("repository", 0.7, "repository repo repo_name repository_name repo_url repository_url repo_full_name"),
+    ("tracking_number", 0.85, "tracking_number tracking_code waybill_number"),
+    ("address", 0.55, "street_address postal_address shipping_address delivery_address full_address"),
+    ("postcode", 0.6, "zip zip_code postal_code postcode zipcode"),
+    ("latitude", 0.65, "latitude lat"),
+    ("longitude", 0.65, "longitude lng lon long"),
+    ("coordinates", 0.65, "coordinate lat_lng latlng lat_lon location_coordinate"),
+    ("city", 0.45, "city city_name"),
+    ("place_id", 0.75, "place_id google_place_id"),
+    ("country_code", 0.45, "country_code country iso_country"),
+    ("currency", 0.4, "currency currency_code base_currency"),
+    ("wallet", 0.75, "wallet_address wallet eth_address"),
+    ("contract", 0.75, "contract_address token_address token_contract mint_address"),
+    ("transaction", 0.8, "tx_hash transaction_hash txid tx_id"),
+    ("doi", 0.85, "doi"),
+    ("arxiv", 0.85, "arxiv_id arxiv"),
+    ("pmid", 0.85, "pmid pubmed_id"),
+    ("isbn", 0.85, "isbn isbn13 isbn10"),
+    ("imdb", 0.85, "imdb_id imdb"),
+    ("domain", 0.65, "domain domain_name hostname"),
+    ("ip", 0.7, "ip ip_address ipaddr ipv4"),
+    ("url", 0.45, "url link website website_url page_url web_url uri source_url"),
+    ("image_url", 0.6, "image_url img_url image_uri photo_url"),
+    ("video_url", 0.65, "video_url youtube_url video_link"),
+    ("file_path", 0.45, "file_path filepath path filename file_name absolute_path"),
+    ("cve", 0.85, "cve cve_id"),
+    ("package", 0.6, "package_name package npm_package"),
+    ("airport", 0.7, "airport_code iata_code iata airport"),
+    ("flight_number", 0.75, "flight_number flight_no"),
+    ("vin", 0.85, "vin"),
+    ("iban", 0.85, "iban"),
+    ("vat", 0.8, "vat_number vat_id"),
+    ("postal_tracking", 0.8, "parcel_number"),
+    ("uniprot", 0.85, "uniprot_id uniprot accession accession_number"),
+    ("gene", 0.75, "gene gene_symbol gene_name"),
+    ("smiles", 0.85, "smiles"),
+    ("steam_app", 0.75, "steam_app_id app_id steam_id"),
+    ("sku", 0.7, "sku"),
+):
+    for _name in _names.split():
+        _WORLD[_name] = (_concept, _weight)
+
+
+_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency"})
+"""World concepts that describe a thing but do not name one."""
+
+
+@lru_cache(maxsize=65536)
+def normal(parameter: str) -> tuple[str, tuple[str, ...]]:
+    """A name in one form: its words, the last one singular; joined by ``_``, and apart."""
+    words = split_words(parameter)
+    if not words:
+        return "", ()
+    words = (*words[:-1], singular(words[-1]))
+    return "_".join(words), words
+
+
+@lru_cache(maxsize=65536)
+def world_name(parameter: str) -> tuple[str, float]:
+    """The shared real-world concept a name stands for and how telling it is in [0, 1]; ``("", 0.0)`` for none.
+
+    A name counts whole, or by its last two or one words where something else qualifies them (``buyer_email``).
+    """
+    name, words = normal(parameter)
+    if name in _WORLD:
+        return _WORLD[name]
+    for length in (2, 1):
+        tail = "_".join(words[-length:])
+        if (
+            len(words) > length
+            and tail in _WORLD
+            and (length == 2 or tail in ("email", "ticker", "latitude", "longitude", "iban", "isin", "doi"))
+        ):
+            concept, weight = _WORLD[tail]
+            return concept, weight * 0.9
+    return "", 0.0
+
+
+def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
+    """What a parameter is for, from its name and its schema."""
+    name, words = normal(parameter)
+    types = types_of(schema)
+    if not words or name in _CONTROL or words[-1] in _CONTROL_TAIL or parameter.startswith("_"):
+        return "control"
+    if types == {"boolean"} or (
+        words[0] in _FLAG_HEAD and len(words) > 1 and types <= {"boolean", "string"} and "string" not in types
+    ):
+        return "flag"
+    if "enum" in schema or "const" in schema:
+        return "choice"
+    if reference(parameter, "it") is not None and words[-1] in ("id", "uuid", "guid", "uid", "urn", "arn"):
+        return "id"
+    if world_name(parameter)[0] or schema.get("format") in ("email", "uri", "ipv4"):
+        return "world"
+    if (
+        schema.get("format") in ("date", "date-time", "time")
+        or words[-1] in _TIME_TAIL
+        or words[0] in ("start", "end", "from", "since", "until")
+    ):
+        return "time"
+    if reference(parameter) is not None:
+        return "ref"
+    if name in _PROSE or words[-1] in (
+        "query",
+        "prompt",
+        "text",
+        "message",
+        "description",
+        "content",
+        "note",
+        "html",
+        "markdown",
+    ):
+        return "prose"
+    if (types and types <= {"number", "integer"}) or words[-1] in _QUANTITY_TAIL:
+        return "quantity"
+    if words[-1] in _LABEL:
+        return "label"
+    return "value"
+
+
+def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, entity: str) -> Slot:
+    own = inside or parameter
+    kind = kind_of(own, schema)
+    name, words = normal(own)
+    concept = world_name(own)[0] or ("email" if schema.get("format") == "email" else "")
+    noun = ""
+    if kind == "id":
+        noun = (reference(own, entity) or entity).split("_")[-1]
+        if len(words) == 1:
+            name = f"{noun}_id" if noun else name
+    elif kind in ("ref", "label"):
+        noun = singular(words[-2]) if len(words) > 1 else entity if kind == "label" else ""
+    elif kind == "world" and len(words) > 1 and reference(own) and concept not in _NO_HANDLE:
+        noun = singular(words[-2])
+    elif kind == "value":
+        noun = words[-1]
+    return Slot(parameter, inside, name, noun, kind, concept, required, schema)
+
+
+def entity_words(tool: Tool) -> tuple[str, ...]:
+    """The nouns of the tool's name that say what it is about, singular, without filler; empty where there are none."""
+    words = [singular(word) for word in nature(tool).entity.split("_") if word]
+    while len(words) > 1 and words[-1] in ENTITY_NOISE:
+        words.pop()
+    return tuple(words)
+
+
+def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
+    """Every slot of a tool whose main entity is ``entity``, in declared order; at most 200, one level deep."""
+    required = set(tool.required)
+    found: list[Slot] = []
+    for parameter, schema in list(parameters_of(tool).items())[:200]:
+        found.append(_slot(parameter, "", schema, parameter in required, entity))
+        for name, part in list(inner_properties(schema).items())[:30]:
+            if len(found) < 400:
+                found.append(_slot(parameter, name, part, parameter in required, singular(parameter)))
+    return tuple(found)
+
+
+def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
+    """The tool's parameters with local references written out."""
+    if "$defs" not in tool.input_schema and "definitions" not in tool.input_schema:
+        return tool.parameters
+    properties = inlined(tool.input_schema).get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun by rule; ``items`` for no noun."""
+    if not noun:
+        return "items"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")

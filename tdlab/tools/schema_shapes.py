@@ -1,0 +1,286 @@
+"""JSON Schemas taken apart: what a declared output says, a property reduced to what is surely valid, no references.
+
+Nothing is ever fetched: a reference that leaves the schema becomes "any value".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from tdlab.records import Json
+
+__all__ = [
+    "branches",
+    "clean",
+    "informative",
+    "inlined",
+    "inner_properties",
+    "item",
+    "kinds_fit",
+    "schema_at",
+    "types_of",
+]
+
+_PLAIN_TYPES = ("string", "integer", "number", "boolean", "array", "object")
+
+
+_NAMES = {"str": "string", "int": "integer", "float": "number", "dict": "object", "bool": "boolean"}
+_NONE: frozenset[str] = frozenset()
+_ONE = {name: frozenset({_NAMES.get(name, name)}) for name in (*_PLAIN_TYPES, *_NAMES)}
+
+
+def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
+    """JSON types that a schema names at its top (anyOf and oneOf looked through once); empty where it names none."""
+    kind = schema.get("type")
+    if "anyOf" not in schema and "oneOf" not in schema:
+        if kind is None:
+            return _NONE
+        if isinstance(kind, str) and kind in _ONE:
+            return _ONE[kind]
+    found: set[str] = set()
+    for part in (schema, *branches(schema)):
+        kind = part.get("type")
+        for name in kind if isinstance(kind, list) else [kind]:
+            if isinstance(name, str):
+                found.add(_NAMES.get(name, name))
+    return frozenset(found - {"null"})
+
+
+def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The alternatives of ``anyOf`` and ``oneOf`` that are objects."""
+    found: list[dict[str, Any]] = []
+    if "anyOf" not in schema and "oneOf" not in schema:
+        return found
+    for word in ("anyOf", "oneOf"):
+        parts = schema.get(word)
+        if isinstance(parts, list):
+            found.extend(part for part in parts if isinstance(part, dict))
+    return found
+
+
+def inner_properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Properties one level inside an object, an array of objects, or a branch of anyOf that is either."""
+    for part in (schema, *branches(schema)):
+        for inner in (part.get("items"), part):
+            for place in (inner, *branches(inner)) if isinstance(inner, dict) else ():
+                properties = place.get("properties")
+                if isinstance(properties, dict):
+                    return {str(name): value for name, value in properties.items() if isinstance(value, dict)}
+    return {}
+
+
+def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A declared output schema that names fields, as given; None where it says no more than "some text"."""
+    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
+        return None
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return None
+    if len(properties) == 1:
+        ((name, only),) = properties.items()
+        if not isinstance(only, dict):
+            return None
+        opaque = not any(word in only for word in ("properties", "$ref"))
+        items = only.get("items")
+        if isinstance(items, dict) and any(word in items for word in ("properties", "$ref")):
+            opaque = False
+        if opaque and name in ("result", "content", "text", "output", "data", "response"):
+            return None
+    if _refers(schema):
+        schema = inlined(schema)
+    return {**schema, "type": "object"}
+
+
+def clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    """A property schema reduced to what is surely valid: types, enum, format, pattern, bounds, items, properties."""
+    alternatives = [part for part in branches(schema) if part.get("type") != "null"]
+    if alternatives and "type" not in schema and "properties" not in schema:
+        return clean({**alternatives[0], **{w: schema[w] for w in ("format", "pattern") if w in schema}}, depth)
+    out: dict[str, Any] = {}
+    types = sorted(types_of(schema) & set(_PLAIN_TYPES), key=_PLAIN_TYPES.index)
+    kind = types[0] if types else "object" if isinstance(schema.get("properties"), dict) else "string"
+    out["type"] = kind
+    choices = schema.get("enum")
+    if (
+        isinstance(choices, list)
+        and choices
+        and len(choices) <= 200
+        and not any(isinstance(c, (dict, list)) for c in choices)
+    ):
+        kept = list(dict.fromkeys(c for c in choices if c is not None and _fits(c, kind)))
+        if kept:
+            out["enum"] = kept
+    for word in ("format", "pattern"):
+        if kind == "string" and isinstance(schema.get(word), str) and len(schema[word]) <= 120:
+            if word == "pattern" and not _compiles(schema[word]):
+                continue
+            out[word] = schema[word]
+    if kind == "string":
+        for word in ("minLength", "maxLength"):
+            if type(schema.get(word)) is int and 0 <= schema[word] <= 100_000:
+                out[word] = schema[word]
+        if out.get("minLength", 0) > out.get("maxLength", 100_000):
+            del out["minLength"], out["maxLength"]
+    if kind in ("integer", "number"):
+        for word in ("minimum", "maximum"):
+            value = schema.get(word)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18:
+                out[word] = value
+        if "minimum" in out and "maximum" in out and out["minimum"] > out["maximum"]:
+            del out["minimum"], out["maximum"]
+    if kind == "array":
+        items = schema.get("items")
+        out["items"] = clean(items, depth + 1) if isinstance(items, dict) and depth < 3 else {"type": "string"}
+    if kind == "object" and isinstance(schema.get("properties"), dict) and depth < 3:
+        out["properties"] = {
+            str(name): clean(part if isinstance(part, dict) else {}, depth + 1)
+            for name, part in list(schema["properties"].items())[:50]
+        }
+    return out
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "number":
+        return isinstance(value, (int, float))
+    return isinstance(value, int) if kind == "integer" else kind == "string" and isinstance(value, str)
+
+
+@lru_cache(maxsize=4096)
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
+
+
+def item(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one value: that of an array's items, else the schema itself."""
+    items = schema.get("items")
+    return items if isinstance(items, dict) and "array" in types_of(schema) else schema
+
+
+def _refers(value: object, depth: int = 0) -> bool:
+    if depth > 80:
+        return True
+    if isinstance(value, dict):
+        return "$ref" in value or "$dynamicRef" in value or any(_refers(p, depth + 1) for p in value.values())
+    return isinstance(value, list) and any(_refers(part, depth + 1) for part in value)
+
+
+def inlined(schema: dict[str, Any], *, max_nodes: int = 5000) -> dict[str, Any]:
+    """The schema with every ``#/...`` reference replaced by its target.
+
+    A reference that is remote, missing or recursive becomes ``{}`` (any value); so does what lies beyond ``max_nodes``.
+    """
+    budget = [max_nodes]
+
+    def walk(value: Any, open_refs: tuple[str, ...], depth: int = 0) -> Any:
+        budget[0] -= 1
+        if budget[0] < 0 or len(open_refs) > 20 or depth > 80:
+            return {}
+        if isinstance(value, list):
+            return [walk(part, open_refs, depth + 1) for part in value]
+        if not isinstance(value, dict):
+            return value
+        target = value.get("$ref")
+        if isinstance(target, str):
+            if target in open_refs or not target.startswith("#/"):
+                return {}
+            found = _find(schema, target)
+            return walk(found, (*open_refs, target), depth + 1) if isinstance(found, dict) else {}
+        return {
+            key: walk(part, open_refs, depth + 1)
+            for key, part in value.items()
+            if key not in ("$defs", "definitions", "$dynamicRef")
+        }
+
+    result = walk(schema, ())
+    return result if isinstance(result, dict) else {}
+
+
+def _find(schema: dict[str, Any], pointer: str) -> Any:
+    place: Any = schema
+    for part in pointer[2:].split("/"):
+        part = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(place, dict) or part not in place:
+            return None
+        place = place[part]
+    return place
+
+
+def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mapping[str, Json] | None:
+    """The subschema at a path through properties and items; None where the schema does not speak of it."""
+    place: Json = schema
+    for part in path:
+        if not isinstance(place, dict):
+            return None
+        if isinstance(part, int):
+            place = place.get("items")
+        else:
+            properties = place.get("properties")
+            place = properties.get(part) if isinstance(properties, dict) else None
+    return place if isinstance(place, dict) else None
+
+
+def kinds_fit(source: Mapping[str, Json], target: Mapping[str, Json]) -> str | None:
+    """How an output field can fill a parameter: ``same``, ``list`` (one value in a list), or None.
+
+    The target must allow every value that the source can take, as far as type, pattern, format, enum and bounds say.
+    """
+    have, want = _kinds(source), _kinds(target) - {"null"}
+    if "null" in have:
+        return None  # what may be missing is nothing to plan with
+    if not want or (have and have <= want) or (have == {"integer"} and "number" in want):
+        return "same" if _within(source, target) else None
+    if "array" in want and have and not have & {"array", "object"}:
+        items = target.get("items")
+        inner = items if isinstance(items, dict) else {}
+        allowed = _kinds(inner)
+        fits = (not allowed or have <= allowed) and target.get("minItems", 1) <= 1 and target.get("maxItems", 1) >= 1
+        return "list" if fits and _within(source, inner) else None
+    return None
+
+
+def _within(source: Mapping[str, Json], target: Mapping[str, Json]) -> bool:
+    if "const" in source:
+        return "enum" not in target or source["const"] in target["enum"]
+    if "enum" in target or "const" in target:
+        return isinstance(source.get("enum"), list) and set(map(str, source["enum"])) <= set(
+            map(str, target.get("enum", ()))
+        )
+    for word in ("pattern", "format", "multipleOf"):
+        if word in target and source.get(word) != target[word]:
+            return False
+    for word, larger in (
+        ("minimum", True),
+        ("minLength", True),
+        ("minItems", True),
+        ("maximum", False),
+        ("maxLength", False),
+        ("maxItems", False),
+    ):
+        limit = target.get(word)
+        if limit is None or (word == "minLength" and limit <= 1) or ("pattern" in target and word.endswith("Length")):
+            continue
+        have = source.get(word)
+        if have is None or (have < limit if larger else have > limit):
+            return False
+    return True
+
+
+def _kinds(schema: Mapping[str, Json]) -> set[str]:
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return {kind}
+    if isinstance(kind, list):
+        return {k for k in kind if isinstance(k, str)}
+    for word in ("anyOf", "oneOf"):
+        if isinstance(schema.get(word), list):
+            return {k for branch in schema[word] if isinstance(branch, dict) for k in _kinds(branch)}
+    return set()
