@@ -1,0 +1,176 @@
+"""Every function of a package's face explains itself: arguments, result, errors, and an example that runs.
+
+A package's face is the ``__all__`` of ``tdlab.<package>``; ``tdlab.config``, ``tdlab.errors`` and ``tdlab.records``
+count as packages, and a function that several faces export is checked where it is defined. Docstrings have Google's
+sections. In an example, the names of the package's face are imported already, ``runs/first`` is a small finished run
+and the working directory is temporary.
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pytest
+
+import tdlab
+from tdlab.errors import TdlabError
+
+PENDING = (
+    "tdlab.blueprints",
+    "tdlab.clusters",
+    "tdlab.config",
+    "tdlab.diversity",
+    "tdlab.embedding",
+    "tdlab.evolution",
+    "tdlab.formats",
+    "tdlab.jobs",
+    "tdlab.panels",
+    "tdlab.plots",
+    "tdlab.pool",
+    "tdlab.records",
+    "tdlab.rollout",
+    "tdlab.sandbox",
+    "tdlab.store",
+    "tdlab.tools",
+    "tdlab.verify",
+)
+"""Packages whose docstrings are not complete yet; a writer removes a package that is."""
+
+COMMANDS = "tdlab.cli"
+"""Its functions are commands: their docstrings are the text of ``--help``, as are their parameters' descriptions."""
+
+SECTION = re.compile(r"^(Args|Returns|Yields|Raises|Example):$", re.MULTILINE)
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d+\.(\d+)(?:[eE][-+]?\d+)?")
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def faces() -> list[str]:
+    """The names of all packages and public modules directly below tdlab, but for the command line."""
+    folder = Path(tdlab.__file__).parent
+    files = (path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file())
+    return sorted(name for name in (f"tdlab.{stem}" for stem in files if stem[0] != "_") if name != COMMANDS)
+
+
+def exported(face: str) -> dict[str, object]:
+    module = importlib.import_module(face)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+@cache
+def functions(face: str) -> dict[str, Callable[..., Any]]:
+    """The functions that a face exports, without decorators, except those that another face defines."""
+    plain = {name: inspect.unwrap(value) for name, value in exported(face).items() if callable(value)}
+    others = tuple(f"{other}." for other in faces() if other != face)
+    return {
+        name: value
+        for name, value in plain.items()
+        if inspect.isfunction(value) and not f"{value.__module__}.".startswith(others)
+    }
+
+
+def sections(text: str) -> dict[str, str]:
+    """The text below each section's title, by title; what stands before the first is under an empty title."""
+    pieces = SECTION.split(text)
+    return {"": pieces[0]} | dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def raised(function: Callable[..., Any], *, follow: bool = True) -> Iterator[type[TdlabError]]:
+    """The errors of tdlab that a function's own ``raise`` statements name, or those of the one function it wraps."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            maker = named(function, node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+            if inspect.isfunction(maker):
+                maker = maker.__globals__.get(maker.__annotations__.get("return"))
+            if isinstance(maker, type) and issubclass(maker, TdlabError):
+                yield maker
+    statements = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    if follow and len(statements) == 1 and isinstance(statements[0], ast.Return):
+        inner = statements[0].value
+        wrapped = named(function, inner.func) if isinstance(inner, ast.Call) else None
+        if inspect.isfunction(wrapped) and wrapped.__module__.startswith("tdlab."):
+            yield from raised(inspect.unwrap(wrapped), follow=False)
+
+
+def named(function: Callable[..., Any], node: ast.expr) -> object:
+    return inspect.unwrap(function).__globals__.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def shortcomings(function: Callable[..., Any]) -> Iterator[str]:
+    """What a function's docstring lacks."""
+    text = inspect.getdoc(function) or ""
+    by_title = sections(text)
+    signature = inspect.signature(function)
+    parameters = [name for name in signature.parameters if name not in ("self", "cls")]
+    arguments = by_title.get("Args", "")
+    missing = [name for name in parameters if not re.search(rf"^ +\**{name}(?: \(.*\))?: ", arguments, re.MULTILINE)]
+    if missing:
+        yield f"Args: lacks {', '.join(missing)}"
+    if str(signature.return_annotation) not in ("None", "NoReturn") and not {"Returns", "Yields"} & set(by_title):
+        yield "no Returns:"
+    for error in dict.fromkeys(raised(function)):
+        if not any(base.__name__ in by_title.get("Raises", "") for base in error.__mro__[:-3]):
+            yield f"Raises: lacks {error.__name__}"
+    if ">>> " not in by_title.get("Example", ""):
+        yield "no Example: with a line that starts with >>>"
+
+
+class NearEnough(doctest.OutputChecker):
+    """Decimal numbers need to agree only to the places that the example writes."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        wanted, given = list(NUMBER.finditer(want)), list(NUMBER.finditer(got))
+        if len(wanted) == len(given):
+            for expected, number in reversed(list(zip(wanted, given, strict=True))):
+                if abs(float(expected[0]) - float(number[0])) <= 10.0 ** -len(expected[1]):
+                    got = got[: number.start()] + expected[0] + got[number.end() :]
+        return super().check_output(want, got, optionflags)
+
+
+def failures(face: str, name: str, function: Callable[..., Any]) -> str:
+    """What running a docstring's examples printed that was not expected."""
+    text = inspect.getdoc(function) or ""
+    test = doctest.DocTestParser().get_doctest(text, dict(exported(face)), f"{face}.{name}", None, 0)
+    lines: list[str] = []
+    doctest.DocTestRunner(NearEnough(), verbose=False, optionflags=OPTIONS).run(test, out=lines.append)
+    plt.close("all")
+    return "".join(lines)
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    tdlab.run(tdlab.RunConfig(target=12), out=folder / "runs" / "first", progress=False, workers=1)
+    return folder
+
+
+def test_pending_names_faces_only() -> None:
+    assert set(PENDING) <= set(faces())
+
+
+@pytest.mark.parametrize("face", [face for face in faces() if face not in PENDING])
+def test_every_function_says_what_it_takes_gives_and_raises(face: str) -> None:
+    faults = [f"{face}.{name}: {fault}" for name, value in functions(face).items() for fault in shortcomings(value)]
+    faults += [
+        f"{face}.{name}: a class without a docstring"
+        for name, value in exported(face).items()
+        if inspect.isclass(value) and not (value.__doc__ or "").strip()
+    ]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("face", [face for face in faces() if face not in PENDING])
+def test_the_examples_run(face: str, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished_run)
+    faults = [failures(face, name, value) for name, value in functions(face).items()]
+    assert not any(faults), "\n".join(faults)
