@@ -1,7 +1,7 @@
-"""RunConfig: every number that a run depends on, in one frozen, validated tree, to and from YAML.
+"""Configuration of a run: one frozen, validated tree of settings, read from and written to YAML.
 
-The dataset of a run is a function of this tree and of the pool's content; nothing about the machine (workers, paths,
-time) is in it. The headline dial is ``target``: how many verified trajectories to make.
+A run's dataset depends only on this tree and on the content of the pool. Nothing about the machine (worker processes,
+paths, time) is in it. The main setting is ``target``: how many verified trajectories to make.
 """
 
 from __future__ import annotations
@@ -39,19 +39,21 @@ class _Section(BaseModel):
 
 
 class ClusterConfig(_Section):
-    """Mining of Business Clusters."""
+    """How Business Clusters are mined."""
 
-    min_tools: int = Field(default=3, ge=1, le=50, description="fewest tools in a cluster")
-    max_tools: int = Field(default=12, ge=1, le=50, description="most tools in a cluster")
-    edge_threshold: Share = Field(default=0.35, description="dependencies scored lower are not used")
+    min_tools: int = Field(default=3, ge=1, le=50, description="Fewest tools in a cluster.")
+    max_tools: int = Field(default=12, ge=1, le=50, description="Most tools in a cluster.")
+    edge_threshold: Share = Field(default=0.35, description="Ignore dependencies that score lower than this.")
     candidates_per_tool: int = Field(
-        default=3, ge=1, le=100, description="candidate clusters grown from every seed tool"
+        default=3, ge=1, le=100, description="Candidate clusters grown from each seed tool."
     )
-    coverage: Share = Field(default=0.98, description="stop selecting at this share of the reachable weight")
-    max_clusters: int | None = Field(default=None, ge=1, description="stop selecting at this many clusters")
-    tool_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="weight of covering a tool")
+    coverage: Share = Field(default=0.98, description="Stop selecting clusters at this share of the reachable weight.")
+    max_clusters: int | None = Field(
+        default=None, ge=1, description="Stop selecting at this many clusters; null: no limit."
+    )
+    tool_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="Weight of covering a tool.")
     edge_weight: float = Field(
-        default=0.5, ge=0.0, le=100.0, description="weight of covering a dependency, times its score"
+        default=0.5, ge=0.0, le=100.0, description="Weight of covering a dependency, multiplied by its score."
     )
 
     @model_validator(mode="after")
@@ -64,65 +66,72 @@ class ClusterConfig(_Section):
 
 
 class BlueprintConfig(_Section):
-    """Planning of tasks."""
+    """How blueprints (plans of tasks) are drawn."""
 
-    max_depth: int = Field(default=4, ge=1, le=12, description="longest chain of producers behind a goal")
-    max_steps: int = Field(default=14, ge=1, le=60, description="most steps a blueprint may grow to")
-    optional_share: Share = Field(default=0.3, description="chance that an optional parameter is used")
+    max_depth: int = Field(default=4, ge=1, le=12, description="Longest chain of calls that lead to a goal.")
+    max_steps: int = Field(default=14, ge=1, le=60, description="Most steps in a blueprint.")
+    optional_share: Share = Field(default=0.3, description="Probability that an optional parameter is used.")
     distractors: int = Field(
-        default=2, ge=0, le=20, description="tools offered to the assistant that the plan does not need"
+        default=2, ge=0, le=20, description="Tools offered to the assistant that the plan does not need."
     )
 
 
 class RolloutConfig(_Section):
-    """Playing blueprints out."""
+    """How blueprints are played out."""
 
-    teacher: Literal["scripted", "llm"] = Field(default="scripted", description="who writes the words")
-    environment: Literal["simulated", "live"] = Field(default="simulated", description="what executes the calls")
+    teacher: Literal["scripted", "llm"] = Field(
+        default="scripted", description="Who plays the user and the assistant: a script or language models."
+    )
+    environment: Literal["simulated", "live"] = Field(
+        default="simulated", description="What executes tool calls: a simulation or live MCP servers."
+    )
     allow_writes: bool = Field(
-        default=False, description="live only: plan tools that may change something on the server"
+        default=False, description="Live only: also plan tools that may change data on the server."
     )
     facts: dict[str, dict[str, list[Json]]] = Field(
-        default_factory=dict, description="live only: service -> parameter -> values that really exist there"
+        default_factory=dict, description="Live only: service -> parameter -> values that exist there."
     )
     call_timeout_s: float = Field(
-        default=30.0, gt=0.0, le=3600.0, description="live only: seconds allowed for one call"
+        default=30.0, gt=0.0, le=3600.0, description="Live only: time limit of one call, in seconds."
     )
 
 
 TeacherRole = Literal["writer", "user", "assistant", "environment", "inspector", "judge"]
-"""The agents that a language model may play."""
+"""The agents that a language model can play."""
 
 
 class TeacherConfig(_Section):
-    """The language models behind ``rollout.teacher: llm``. The key is no part of it: ``OPENAI_API_KEY`` holds it.
+    """The language models behind ``rollout.teacher: llm``.
 
-    A role that is not in ``roles`` is played by code: the scripted user and assistant, the simulated environment, the
-    inspector that follows the blueprint; there is no writer and no judge then. The values named in `NOT_IN_DIGEST` say
-    how the server is reached and what may be spent; they may change when a run is resumed.
+    The API key is not part of the configuration; it is read from ``OPENAI_API_KEY``. Roles that are not in ``roles``
+    are played by code: the scripted user and assistant, the simulated environment, and the inspector that follows the
+    blueprint. Without a model there is no writer and no judge. The settings in `NOT_IN_DIGEST` say how to reach the
+    server and how much to spend; they may change when a run is resumed.
     """
 
-    model: str = Field(default="", max_length=200, description="the model of every role that has none of its own")
-    models: dict[TeacherRole, str] = Field(default_factory=dict, description="role -> its own model")
+    model: str = Field(default="", max_length=200, description="The model of every role that is not in `models`.")
+    models: dict[TeacherRole, str] = Field(default_factory=dict, description="Role -> the model that plays it.")
     roles: tuple[TeacherRole, ...] = Field(
-        default=("writer", "user", "assistant"), strict=False, description="the roles that a model plays"
+        default=("writer", "user", "assistant"), strict=False, description="The roles that a model plays."
     )
     temperature: float | None = Field(
-        default=None, ge=0.0, le=2.0, description="sampling temperature; null: what the server takes by itself"
+        default=None, ge=0.0, le=2.0, description="Sampling temperature; null: the server's default."
     )
-    max_tokens: int = Field(default=2048, ge=16, le=1_000_000, description="most tokens of one reply")
+    max_tokens: int = Field(default=2048, ge=16, le=1_000_000, description="Most tokens in one reply.")
     base_url: str | None = Field(
-        default=None, max_length=2000, description="the server's address; null: OPENAI_BASE_URL, else OpenAI's own"
+        default=None, max_length=2000, description="Address of the server; null: OPENAI_BASE_URL, or OpenAI's."
     )
-    concurrency: int = Field(default=32, ge=1, le=1024, description="most calls in flight")
-    tries: int = Field(default=8, ge=1, le=100, description="how often a call that fails is made before it is given up")
-    timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0, description="seconds allowed for one reply")
-    connect_timeout_s: float = Field(default=5.0, gt=0.0, le=600.0, description="seconds allowed for connecting")
-    budget_tokens: int | None = Field(default=None, ge=0, description="stop when this many tokens were paid for")
+    concurrency: int = Field(default=32, ge=1, le=1024, description="Most calls in flight at the same time.")
+    tries: int = Field(default=8, ge=1, le=100, description="Attempts at a call before it counts as failed.")
+    timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0, description="Time limit of one reply, in seconds.")
+    connect_timeout_s: float = Field(default=5.0, gt=0.0, le=600.0, description="Time limit of connecting, in seconds.")
+    budget_tokens: int | None = Field(default=None, ge=0, description="Stop after this many tokens; null: no limit.")
     budget_money: float | None = Field(
-        default=None, ge=0.0, description="stop when this much was spent, in the currency of the price table"
+        default=None,
+        ge=0.0,
+        description="Stop after spending this much, in the currency of the price table; null: no limit.",
     )
-    prices: str | None = Field(default=None, description="path of a price table (JSON); null: the one that ships")
+    prices: str | None = Field(default=None, description="Path of a price table (JSON); null: the bundled one.")
 
     @model_validator(mode="after")
     def _reachable_without_secrets(self) -> Self:
@@ -132,56 +141,73 @@ class TeacherConfig(_Section):
         return self
 
     def model_of(self, role: TeacherRole) -> str:
-        """The model that plays a role."""
+        """Return the model that plays a role."""
         return self.models.get(role) or self.model
 
 
 def address_problem(address: str) -> str:
-    """What keeps ``address`` from being that of a server, as the end of a sentence that does not show it; or nothing.
+    """Say why an address cannot be used as a server's address.
 
-    It is told in errors and stored with the run, so it must hold no secret.
+    The address is shown in errors and stored with the run, so it must not contain a secret.
+
+    Args:
+        address: A URL, such as ``http://127.0.0.1:8000/v1``.
+
+    Returns:
+        The end of a sentence that begins with the name of the setting and does not show the address; empty if the
+        address can be used.
+
+    Example:
+        >>> address_problem("http://127.0.0.1:8000/v1")
+        ''
+        >>> address_problem("ftp://127.0.0.1")
+        'does not start with http:// or https://'
     """
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "has no host or port that can be read"
+        return "has no valid host or port"
     if parts.username or parts.password or parts.query or parts.fragment:
-        return "holds a user, a password or a query; it is shown and stored, and a key belongs into OPENAI_API_KEY"
+        return "contains a user, a password or a query; it is shown and stored, so put the key in OPENAI_API_KEY"
     if parts.scheme not in ("http", "https"):
         return "does not start with http:// or https://"
     if not host or port == 0 or any(c.isspace() or not c.isprintable() for c in address):
-        return "has no host or port that can be read"
+        return "has no valid host or port"
     return ""
 
 
 NOT_IN_DIGEST = frozenset(
     "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split()
 )
-"""The values of `TeacherConfig` that no digest tells: the same replies give the same dataset whatever they are."""
+"""Settings of `TeacherConfig` that are not part of the digest, since the same replies give the same dataset."""
 
 
 class SandboxConfig(_Section):
-    """Where programs run. Without a sandbox no code step is planned; nothing ever runs outside of one."""
+    """Where programs run. Code never runs outside a sandbox; without one, no code step is planned."""
 
     backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
-        default="none", description="jail of code steps; auto: the first that holds here; none: no code steps"
+        default="none",
+        description="Sandbox of code steps; auto: the first that works on this machine; none: no code steps.",
     )
-    wall_s: float = Field(default=30.0, gt=0.0, le=600.0, description="seconds that a program may take")
-    cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU seconds that a program may take")
-    memory_mb: int = Field(default=256, ge=32, le=65536, description="MB of memory that a program may use")
+    wall_s: float = Field(default=30.0, gt=0.0, le=600.0, description="Time limit of a program, in seconds.")
+    cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU time limit of a program, in seconds.")
+    memory_mb: int = Field(default=256, ge=32, le=65536, description="Memory limit of a program, in MB.")
 
     @property
     def on(self) -> bool:
-        """Whether code steps are planned."""
+        """Return whether code steps are planned."""
         return self.backend != "none"
 
 
 class VerifyConfig(_Section):
-    """What makes a trajectory count."""
+    """When a trajectory is rejected."""
 
     near_duplicate: float = Field(
-        default=0.9, ge=0.1, le=1.0, description="estimated Jaccard similarity at which two are the same"
+        default=0.9,
+        ge=0.1,
+        le=1.0,
+        description="Estimated Jaccard similarity from which two trajectories are near-duplicates.",
     )
 
 
@@ -190,48 +216,71 @@ class EvolutionConfig(_Section):
 
     strategy: Literal["evolved", "random", "planned", "quantity"] = Field(
         default="evolved",
-        description="the loop, or a control: random (uniform draws), planned (plans that are never mutated), quantity "
-        "(a few plans with new values)",
+        description="The steering loop (evolved) or a control: random (uniform draws), planned (plans without "
+        "mutations), quantity (a few plans with new values).",
     )
-    batch: int = Field(default=64, ge=1, le=4096, description="offspring tried in a generation")
-    domain_threshold: Share = Field(default=0.998, description="steer domains while H_dom / ceiling is lower; 0: never")
+    batch: int = Field(default=64, ge=1, le=4096, description="Offspring per generation.")
+    domain_threshold: Share = Field(
+        default=0.998, description="Steer domains while H_dom / ceiling is lower; 0: never."
+    )
     mode_threshold: Share = Field(
-        default=0.9, description="steer modes while steering H_mode / ceiling is lower; 0: never"
+        default=0.9, description="Steer modes while the steering H_mode / ceiling is lower; 0: never."
     )
     complexity_threshold: float = Field(
-        default=36.0, ge=0.0, le=1000.0, description="steer complexity while mean CAC is lower; 0: never"
+        default=36.0, ge=0.0, le=1000.0, description="Steer complexity while the mean CAC is lower; 0: never."
     )
     strength: float = Field(
-        default=1.0, ge=0.0, le=10.0, description="b in (count + a)^(-b), the draw of rarer domains"
+        default=1.0,
+        ge=0.0,
+        le=10.0,
+        description="b in (count + a)^(-b), the weight of a domain when domains are drawn.",
     )
-    smoothing: float = Field(default=1.0, ge=1e-9, le=1000.0, description="a in (count + a)^(-b)")
-    window: int = Field(default=256, ge=1, le=1_000_000, description="trajectories in the sliding window of the gauges")
-    max_mutations: int = Field(default=4, ge=0, le=20, description="most mutations of one offspring")
+    smoothing: float = Field(
+        default=1.0,
+        ge=1e-9,
+        le=1000.0,
+        description="a in (count + a)^(-b), the weight of a domain when domains are drawn.",
+    )
+    window: int = Field(
+        default=256, ge=1, le=1_000_000, description="Trajectories in the sliding window of the gauges."
+    )
+    max_mutations: int = Field(default=4, ge=0, le=20, description="Most mutations of one offspring.")
     min_gain: float | None = Field(
-        default=None, ge=-100.0, le=100.0, description="marginal gain that a verified offspring must pass; null: no bar"
+        default=None, ge=-100.0, le=100.0, description="Least marginal gain of an accepted offspring; null: no minimum."
     )
     budget: int | None = Field(
-        default=None, ge=1, le=100_000_000, description="offspring tried, kept or not, before stopping; null: no limit"
+        default=None,
+        ge=1,
+        le=100_000_000,
+        description="Stop after this many offspring, accepted or not; null: no limit.",
     )
     patience: int | None = Field(
         default=50, ge=1, le=100_000,
-        description="generations for which the gauges that steer stay flat before stopping; null: never for that",
+        description="Stop after this many generations in which every steering gauge is flat; null: never.",
     )  # fmt: skip
     flat: Share = Field(
-        default=0.002, description="a gauge is flat while it moves no more than this share of its range or threshold"
+        default=0.002, description="A gauge is flat while it moves by at most this share of its range or threshold."
     )
     dry: int = Field(
-        default=12, ge=1, le=100_000, description="generations without an accepted trajectory before stopping"
+        default=12, ge=1, le=100_000, description="Stop after this many generations without an accepted trajectory."
     )
-    quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="clusters that the quantity control repeats")
+    quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="Clusters that the quantity control repeats.")
 
 
 class RunConfig(_Section):
-    """All that a run depends on besides its pool's content. ``digest`` names it."""
+    """Every setting of a run.
 
-    target: int = Field(default=200, ge=1, le=1_000_000, description="verified trajectories to make")
-    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="seed of every random choice")
-    pool: str = Field(default="bundled", description="'bundled', or the path of a pool file or folder")
+    Values are validated when the config is made; a config is frozen. `digest` identifies it.
+
+    Example:
+        >>> config = RunConfig(target=50).with_values(evolution__batch=16)
+        >>> config.target, config.evolution.batch, config.evolution.strategy
+        (50, 16, 'evolved')
+    """
+
+    target: int = Field(default=200, ge=1, le=1_000_000, description="Number of verified trajectories to make.")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Seed of every random choice.")
+    pool: str = Field(default="bundled", description="'bundled', or the path of a pool file or folder.")
     clusters: ClusterConfig = ClusterConfig()
     blueprints: BlueprintConfig = BlueprintConfig()
     rollout: RolloutConfig = RolloutConfig()
@@ -250,17 +299,34 @@ class RunConfig(_Section):
                     " or teacher.model=rehearsal for `tdlab rehearse`"
                 )
             if self.rollout.environment == "live" and "environment" in self.teacher.roles:
-                raise ValueError("rollout.environment is live and teacher.roles has a model play the environment")
+                raise ValueError(
+                    "rollout.environment is live, so no model can play the environment: remove it from teacher.roles"
+                )
         return self
 
     @property
     def digest(self) -> str:
-        """16 hex digits that name this config, but for the pool's path and what `NOT_IN_DIGEST` names."""
+        """Return 16 hex digits that identify this config, apart from the pool's path and `NOT_IN_DIGEST`."""
         return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)}))
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], *, source: str = "the config") -> Self:
-        """Validate a nested mapping; ConfigError names each wrong key or value, and ``source``."""
+        """Validate a nested mapping.
+
+        Args:
+            values: Section -> setting -> value, as in a YAML file; missing settings take their defaults.
+            source: What errors call the mapping, such as the name of its file.
+
+        Returns:
+            The config.
+
+        Raises:
+            ConfigError: A key is unknown or a value is invalid; the error names each.
+
+        Example:
+            >>> RunConfig.from_mapping({"target": 50, "evolution": {"batch": 16}}).evolution.batch
+            16
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -272,7 +338,24 @@ class RunConfig(_Section):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
-        """Read a YAML file; ConfigError says what is wrong with it."""
+        """Read a YAML file.
+
+        Args:
+            path: The file; settings that it does not name take their defaults.
+
+        Returns:
+            The config.
+
+        Raises:
+            ConfigError: The file cannot be read, is not YAML, names a key twice, or holds an invalid key or value.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = RunConfig(target=50).to_yaml(f"{folder}/config.yaml")
+            ...     RunConfig.from_yaml(f"{folder}/config.yaml").target
+            50
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
             values = yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader that refuses repeated keys
@@ -293,7 +376,21 @@ class RunConfig(_Section):
         return cls.from_mapping(values, source=str(path))
 
     def to_yaml(self, path: str | Path | None = None) -> str:
-        """The YAML text, every value spelled out; written to ``path`` where one is given."""
+        """Return the config as YAML, with every setting spelled out.
+
+        Args:
+            path: Also write the text to this file.
+
+        Returns:
+            The YAML text.
+
+        Raises:
+            ConfigError: The file cannot be written.
+
+        Example:
+            >>> RunConfig(target=50).to_yaml().splitlines()[:2]
+            ['target: 50', 'seed: 0']
+        """
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         if path is not None:
             try:
@@ -305,7 +402,21 @@ class RunConfig(_Section):
         return text
 
     def with_values(self, **dotted: Any) -> Self:
-        """A copy with some values replaced; a double underscore goes into a section: ``evolution__batch=8``."""
+        """Return a copy with some settings replaced.
+
+        Args:
+            dotted: Setting -> new value; a double underscore separates section and setting: ``evolution__batch=8``.
+
+        Returns:
+            The changed config; this one stays as it is.
+
+        Raises:
+            ConfigError: A section or setting is unknown, or a value is invalid.
+
+        Example:
+            >>> RunConfig().with_values(seed=3, evolution__batch=8).evolution.batch
+            8
+        """
         values = self.model_dump(mode="json")
         for name, value in dotted.items():
             *sections, key = name.split("__")
@@ -319,7 +430,7 @@ class RunConfig(_Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no mapping names a key twice; plain YAML lets the last one win in silence."""
+    """Load YAML, refusing repeated keys: plain YAML silently takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()

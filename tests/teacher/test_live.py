@@ -274,5 +274,5 @@ def test_an_estimate_for_live_servers_is_of_their_tools_and_calls_none(
 
 
 def test_no_model_makes_up_what_a_live_server_answers() -> None:
-    with pytest.raises(ConfigError, match="has a model play the environment"):
+    with pytest.raises(ConfigError, match="no model can play the environment"):
         config("http://127.0.0.1:9/v1", rollout__environment="live", teacher__roles=["environment", "user"])
