@@ -1,71 +1,24 @@
-"""Configuration of a run: one frozen, validated tree of settings, read from and written to YAML.
-
-A run's dataset depends only on this tree and on the content of the pool. Nothing about the machine (worker processes,
-paths, time) is in it. The main setting is ``target``: how many verified trajectories to make.
-"""
+"""`RunConfig` and its sections, and how they are read from and written to YAML."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from tdlab.config._section import Section, Share
+from tdlab.config.clusters import ClusterConfig
+from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig
 from tdlab.errors import ConfigError
 from tdlab.records import Json, digest
 
-__all__ = [
-    "NOT_IN_DIGEST",
-    "BlueprintConfig",
-    "ClusterConfig",
-    "EvolutionConfig",
-    "RolloutConfig",
-    "RunConfig",
-    "SandboxConfig",
-    "TeacherConfig",
-    "TeacherRole",
-    "VerifyConfig",
-    "address_problem",
-]
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+__all__ = ["BlueprintConfig", "EvolutionConfig", "RolloutConfig", "RunConfig", "SandboxConfig", "VerifyConfig"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class ClusterConfig(_Section):
-    """How Business Clusters are mined."""
-
-    min_tools: int = Field(default=3, ge=1, le=50, description="Fewest tools in a cluster.")
-    max_tools: int = Field(default=12, ge=1, le=50, description="Most tools in a cluster.")
-    edge_threshold: Share = Field(default=0.35, description="Ignore dependencies that score lower than this.")
-    candidates_per_tool: int = Field(
-        default=3, ge=1, le=100, description="Candidate clusters grown from each seed tool."
-    )
-    coverage: Share = Field(default=0.98, description="Stop selecting clusters at this share of the reachable weight.")
-    max_clusters: int | None = Field(
-        default=None, ge=1, description="Stop selecting at this many clusters; null: no limit."
-    )
-    tool_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="Weight of covering a tool.")
-    edge_weight: float = Field(
-        default=0.5, ge=0.0, le=100.0, description="Weight of covering a dependency, multiplied by its score."
-    )
-
-    @model_validator(mode="after")
-    def _sizes_in_order(self) -> Self:
-        if self.min_tools > self.max_tools:
-            raise ValueError(
-                f"clusters.min_tools ({self.min_tools}) is larger than clusters.max_tools ({self.max_tools})"
-            )
-        return self
-
-
-class BlueprintConfig(_Section):
+class BlueprintConfig(Section):
     """How blueprints (plans of tasks) are drawn."""
 
     max_depth: int = Field(default=4, ge=1, le=12, description="Longest chain of calls that lead to a goal.")
@@ -76,7 +29,7 @@ class BlueprintConfig(_Section):
     )
 
 
-class RolloutConfig(_Section):
+class RolloutConfig(Section):
     """How blueprints are played out."""
 
     teacher: Literal["scripted", "llm"] = Field(
@@ -96,94 +49,7 @@ class RolloutConfig(_Section):
     )
 
 
-TeacherRole = Literal["writer", "user", "assistant", "environment", "inspector", "judge"]
-"""The agents that a language model can play."""
-
-
-class TeacherConfig(_Section):
-    """The language models behind ``rollout.teacher: llm``.
-
-    The API key is not part of the configuration; it is read from ``OPENAI_API_KEY``. Roles that are not in ``roles``
-    are played by code: the scripted user and assistant, the simulated environment, and the inspector that follows the
-    blueprint. Without a model there is no writer and no judge. The settings in `NOT_IN_DIGEST` say how to reach the
-    server and how much to spend; they may change when a run is resumed.
-    """
-
-    model: str = Field(default="", max_length=200, description="The model of every role that is not in `models`.")
-    models: dict[TeacherRole, str] = Field(default_factory=dict, description="Role -> the model that plays it.")
-    roles: tuple[TeacherRole, ...] = Field(
-        default=("writer", "user", "assistant"), strict=False, description="The roles that a model plays."
-    )
-    temperature: float | None = Field(
-        default=None, ge=0.0, le=2.0, description="Sampling temperature; null: the server's default."
-    )
-    max_tokens: int = Field(default=2048, ge=16, le=1_000_000, description="Most tokens in one reply.")
-    base_url: str | None = Field(
-        default=None, max_length=2000, description="Address of the server; null: OPENAI_BASE_URL, or OpenAI's."
-    )
-    concurrency: int = Field(default=32, ge=1, le=1024, description="Most calls in flight at the same time.")
-    tries: int = Field(default=8, ge=1, le=100, description="Attempts at a call before it counts as failed.")
-    timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0, description="Time limit of one reply, in seconds.")
-    connect_timeout_s: float = Field(default=5.0, gt=0.0, le=600.0, description="Time limit of connecting, in seconds.")
-    budget_tokens: int | None = Field(default=None, ge=0, description="Stop after this many tokens; null: no limit.")
-    budget_money: float | None = Field(
-        default=None,
-        ge=0.0,
-        description="Stop after spending this much, in the currency of the price table; null: no limit.",
-    )
-    prices: str | None = Field(default=None, description="Path of a price table (JSON); null: the bundled one.")
-
-    @model_validator(mode="after")
-    def _reachable_without_secrets(self) -> Self:
-        problem = address_problem(self.base_url) if self.base_url is not None else ""
-        if problem:
-            raise ValueError(f"teacher.base_url {problem}")
-        return self
-
-    def model_of(self, role: TeacherRole) -> str:
-        """Return the model that plays a role."""
-        return self.models.get(role) or self.model
-
-
-def address_problem(address: str) -> str:
-    """Say why an address cannot be used as a server's address.
-
-    The address is shown in errors and stored with the run, so it must not contain a secret.
-
-    Args:
-        address: A URL, such as ``http://127.0.0.1:8000/v1``.
-
-    Returns:
-        The end of a sentence that begins with the name of the setting and does not show the address; empty if the
-        address can be used.
-
-    Example:
-        >>> address_problem("http://127.0.0.1:8000/v1")
-        ''
-        >>> address_problem("ftp://127.0.0.1")
-        'does not start with http:// or https://'
-    """
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "has no valid host or port"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return "contains a user, a password or a query; it is shown and stored, so put the key in OPENAI_API_KEY"
-    if parts.scheme not in ("http", "https"):
-        return "does not start with http:// or https://"
-    if not host or port == 0 or any(c.isspace() or not c.isprintable() for c in address):
-        return "has no valid host or port"
-    return ""
-
-
-NOT_IN_DIGEST = frozenset(
-    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split()
-)
-"""Settings of `TeacherConfig` that are not part of the digest, since the same replies give the same dataset."""
-
-
-class SandboxConfig(_Section):
+class SandboxConfig(Section):
     """Where programs run. Code never runs outside a sandbox; without one, no code step is planned."""
 
     backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
@@ -200,7 +66,7 @@ class SandboxConfig(_Section):
         return self.backend != "none"
 
 
-class VerifyConfig(_Section):
+class VerifyConfig(Section):
     """When a trajectory is rejected."""
 
     near_duplicate: float = Field(
@@ -211,7 +77,7 @@ class VerifyConfig(_Section):
     )
 
 
-class EvolutionConfig(_Section):
+class EvolutionConfig(Section):
     """The steering loop."""
 
     strategy: Literal["evolved", "random", "planned", "quantity"] = Field(
@@ -267,7 +133,7 @@ class EvolutionConfig(_Section):
     quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="Clusters that the quantity control repeats.")
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """Every setting of a run.
 
     Values are validated when the config is made; a config is frozen. `digest` identifies it.

@@ -1,0 +1,23 @@
+"""Configuration of a run: one frozen, validated tree of settings, read from and written to YAML.
+
+A run's dataset depends only on this tree and on the content of the pool. Nothing about the machine (worker processes,
+paths, time) is in it. The main setting is ``target``: how many verified trajectories to make.
+"""
+
+from tdlab.config.clusters import ClusterConfig
+from tdlab.config.run import BlueprintConfig, EvolutionConfig, RolloutConfig, RunConfig, SandboxConfig, VerifyConfig
+from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig, TeacherRole, address_problem
+
+__all__ = [
+    "NOT_IN_DIGEST",
+    "BlueprintConfig",
+    "ClusterConfig",
+    "EvolutionConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "SandboxConfig",
+    "TeacherConfig",
+    "TeacherRole",
+    "VerifyConfig",
+    "address_problem",
+]
