@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
-from tdlab.evolution.what_if import CachedCandidates, cached_candidates, replay
+from tdlab.evolution import CachedCandidates, cached_candidates, what_if
 from tdlab.panels import Panel, TuningPanel, tune_evolution
 from tdlab.plots import (
     WhatIfCanvas,
@@ -51,7 +51,7 @@ def test_a_turned_control_is_what_is_computed_and_seen(panel: TuningPanel, contr
     assert getattr(panel.config.evolution, control) == value
     assert panel.result is not None
     assert getattr(panel.result.evolution, control) == value
-    expected = replay(panel._candidates, panel.config.evolution, target=CONFIG.target, seed=CONFIG.seed)
+    expected = what_if(panel._candidates, panel.config.evolution, target=CONFIG.target, seed=CONFIG.seed)
     assert panel.result.kept == expected.kept
     assert panel.png[:8] == b"\x89PNG\r\n\x1a\n"
     if control in ("mode_threshold", "budget"):
@@ -142,8 +142,8 @@ def drawn(number: int) -> Figure:
 
 
 def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedCandidates) -> None:
-    one = replay(candidates, EvolutionConfig(batch=5), target=15)
-    other = replay(candidates, EvolutionConfig(batch=5, budget=6), target=15)
+    one = what_if(candidates, EvolutionConfig(batch=5), target=15)
+    other = what_if(candidates, EvolutionConfig(batch=5, budget=6), target=15)
     canvas = WhatIfCanvas()
     first = canvas.png(one)
     assert canvas.png(other) != first
@@ -151,7 +151,7 @@ def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedC
 
 
 def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates) -> None:
-    found = replay(candidates, EvolutionConfig(batch=5), target=15)
+    found = what_if(candidates, EvolutionConfig(batch=5), target=15)
     bars, cells = compute_acceptance(found), compute_what_if_map(found)
     assert bars["candidates"].sum() == len(candidates)
     assert bars.set_index("outcome").loc["kept", "candidates"] == 15
@@ -170,7 +170,7 @@ def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates
 
 def test_domains_of_a_hostile_pool_are_drawn_as_they_are(candidates: CachedCandidates) -> None:
     named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.ones)
-    found = replay(named, EvolutionConfig(batch=5), target=15)
+    found = what_if(named, EvolutionConfig(batch=5), target=15)
     ticks = [tick.get_text() for tick in plot_what_if_map(compute_what_if_map(found)).get_yticklabels()]
     assert any(tick.startswith("\\$") for tick in ticks)
     assert WhatIfCanvas().png(found)
@@ -180,7 +180,7 @@ def test_a_replay_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> N
     none = CachedCandidates(
         candidates.domains, candidates.categories, tuple(one._replace(verified=False) for one in candidates.ones)
     )
-    found = replay(none, EvolutionConfig(batch=5, dry=2), target=5)
+    found = what_if(none, EvolutionConfig(batch=5, dry=2), target=5)
     assert found.kept == []
     assert found.stopped.startswith("dry: ")
     assert WhatIfCanvas().png(found)

@@ -23,10 +23,10 @@ from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.cost import Estimate, RoleEstimate, estimate_spending
 from tdlab.evolution.loop import Progress, evolve
 from tdlab.evolution.process_pool import ProcessPool
-from tdlab.evolution.producer import Draft, Offspring, Order, Producer
+from tdlab.evolution.producer import DraftPlan, Offspring, Order, Producer
 from tdlab.evolution.steering import Gauges
 from tdlab.evolution.thread_pool import ThreadPool
-from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, WhatIf, replay
+from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, WhatIf, cached_candidates, what_if
 
 __all__ = [
     "ARMS",
@@ -36,7 +36,7 @@ __all__ = [
     "Cell",
     "Controller",
     "Decision",
-    "Draft",
+    "DraftPlan",
     "Estimate",
     "Gauges",
     "Measured",
@@ -50,10 +50,11 @@ __all__ = [
     "WhatIf",
     "ablation_cells",
     "ablation_markdown",
+    "cached_candidates",
     "estimate_spending",
     "evolve",
     "measure_run",
     "pool_cells",
-    "replay",
     "tabulate",
+    "what_if",
 ]

@@ -23,7 +23,7 @@ from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
 from tdlab.diversity import DiversityMeter, Features, Gain
 from tdlab.evolution.predict import SetState, Trigram
-from tdlab.evolution.producer import Draft, Offspring, Order
+from tdlab.evolution.producer import DraftPlan, Offspring, Order
 from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
 from tdlab.verify import NearDuplicates
@@ -140,7 +140,7 @@ class Controller:
         if self._evolution.strategy == "quantity":
             return [self._repeat(generation, position) for position in batch]
         gauges = self.gauges()
-        set_state = self._compass(gauges)
+        set_state = self._set_state(gauges)
         weights = self._weights(gauges)
         expected = self._all.domain_counts()
         used = self._uses.copy()
@@ -186,9 +186,9 @@ class Controller:
         place = rng.choices(range(len(weights)), weights=weights)[0]
         return self._domains[place], weights[place] / sum(weights)
 
-    def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> Draft:
+    def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> DraftPlan:
         if self._evolution.strategy == "planned":
-            return Draft()
+            return DraftPlan()
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
         most = self._evolution.max_mutations
@@ -204,7 +204,7 @@ class Controller:
             if MUTATIONS[name].family == "mode":
                 del left[name]
         partner = rng.choice(self._clusters).id
-        return Draft(base, tuple(chosen), partner if partner != cluster else None)
+        return DraftPlan(base, tuple(chosen), partner if partner != cluster else None)
 
     def _weights(self, gauges: Gauges) -> dict[str, float]:
         """The weight of each operator: a floor for all, and more where the gauge of its family steers."""
@@ -225,7 +225,7 @@ class Controller:
         """Trajectories that hold the letter; ``parallel`` stands for a batch of any size."""
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
-    def _compass(self, gauges: Gauges) -> SetState | None:
+    def _set_state(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges) < 2:
             return None
         return SetState.of(

@@ -56,7 +56,7 @@ def evolve(
     config = producer.config
     stopped: TeacherError | RolloutError | None = None
     past = _rebuild(store, controller, Plateau(config.evolution))
-    with rare_collection(), threads or ProcessPool(producer, workers) as crew:
+    with rare_collection(), threads or ProcessPool(producer, workers) as worker_pool:
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why
@@ -66,7 +66,7 @@ def evolve(
             orders = controller.orders(past.generations)
             if config.evolution.budget is not None:
                 orders = orders[: config.evolution.budget - past.tried]
-            for offspring in crew.produce(orders, wanted=lambda: config.target - len(controller)):
+            for offspring in worker_pool.produce(orders, wanted=lambda: config.target - len(controller)):
                 if len(controller) >= config.target:
                     break
                 decision = controller.consider(offspring)

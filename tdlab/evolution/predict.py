@@ -19,21 +19,21 @@ from tdlab.diversity import ALPHABET, scalars, trigrams
 from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
 from tdlab.tools import nature
 
-__all__ = ["Forecast", "SetState", "Trigram", "forecast"]
+__all__ = ["Prediction", "SetState", "Trigram", "predict"]
 
 Trigram = tuple[str, str, str]
 
 _PLACE = {letter: place for place, letter in enumerate(ALPHABET)}
 
 
-class Forecast(NamedTuple):
+class Prediction(NamedTuple):
     """What playing a blueprint should give: the letters of its mode, and its CAC."""
 
     signature: tuple[str, ...]
     cac: float
 
 
-def forecast(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Forecast:
+def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
     """The mode and CAC to expect of ``blueprint``; ``tools`` holds every tool that it calls."""
     letters: list[str] = []
     terms: list[float] = []
@@ -60,7 +60,7 @@ def forecast(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Forecast:
         terms.append(float(step.failure is not None))
     if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
         letters.append("reply")
-    return Forecast(tuple(letter for letter, _ in groupby(letters)), math.fsum(terms))
+    return Prediction(tuple(letter for letter, _ in groupby(letters)), math.fsum(terms))
 
 
 def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
@@ -117,7 +117,7 @@ class SetState(NamedTuple):
             cac_scale=cac_scale,
         )
 
-    def merit(self, expected: Forecast) -> float:
+    def merit(self, expected: Prediction) -> float:
         """The marginal gain to expect, weighed: of steering and of headline H_mode, and CAC less the mean.
 
         Both entropies count (N + 1) times their change. Trigrams alone would not mind a mode that is there already.

@@ -26,22 +26,22 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from tdlab._gc import rare_collection
 from tdlab.errors import WorkerError
 
-__all__ = ["ProcessPool", "Producer"]
+__all__ = ["ProcessPool", "SupportsProduce"]
 
 _TRIES = 3  # deaths in a row, with nothing finished in between, that are borne
 _PIECES = 4  # pieces that a worker's share of a batch is cut into, to even out their times
 Order = TypeVar("Order")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 _Ordered = TypeVar("_Ordered", contravariant=True)
-_Made = TypeVar("_Made", covariant=True)
+_Result = TypeVar("_Result", covariant=True)
 _Piece = tuple[int, int]  # the number of the batch, and of the piece in it
 _GONE = (EOFError, OSError)  # what a pipe raises whose other end has died
 
 
-class Producer(Protocol[_Ordered, _Made]):
+class SupportsProduce(Protocol[_Ordered, _Result]):
     """What carries orders out: it can be pickled, and what it makes of an order depends on the order alone."""
 
-    def produce(self, order: _Ordered, /) -> _Made:
+    def produce(self, order: _Ordered, /) -> _Result:
         """Carry out an order."""
 
 
@@ -64,7 +64,7 @@ class _Worker:
         self.process.join()
 
 
-class ProcessPool(Generic[Order, Made]):
+class ProcessPool(Generic[Order, Result]):
     """A context manager that carries orders out. ``count`` 1 works in this process; more spawn processes.
 
     ``name`` is what a batch of orders is called in errors. Orders are handed out in pieces of a batch; ``singly`` hands
@@ -72,13 +72,13 @@ class ProcessPool(Generic[Order, Made]):
     """
 
     def __init__(
-        self, producer: Producer[Order, Made], count: int, *, name: str = "generation", singly: bool = False
+        self, producer: SupportsProduce[Order, Result], count: int, *, name: str = "generation", singly: bool = False
     ) -> None:
-        self._studio = producer
+        self._producer = producer
         self._count = count
         self._name = name
         self._singly = singly
-        self._crew: list[_Worker] = []
+        self._workers: list[_Worker] = []
         self._batch = 0
         self._packed = b""
 
@@ -88,32 +88,32 @@ class ProcessPool(Generic[Order, Made]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._crew:
-            self._crew.pop().end()
+        while self._workers:
+            self._workers.pop().end()
 
-    def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Made]:
+    def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Result]:
         """What is made, in the sequence of the orders. WorkerError when workers keep dying on them.
 
         ``wanted``, how many more can be used, is of no interest here: what is made for nothing costs little.
         """
         if self._count <= 1 or len(orders) < 2:
             for order in orders:
-                yield self._studio.produce(order)
+                yield self._producer.produce(order)
             return
         self._batch += 1
         size = 1 if self._singly else max(1, -(-len(orders) // (self._count * _PIECES)))
         pieces = [orders[n : n + size] for n in range(0, len(orders), size)]
         waiting = list(range(len(pieces)))
-        done: dict[int, list[Made]] = {}
+        done: dict[int, list[Result]] = {}
         deaths = told = 0
         while told < len(pieces):
-            while len(self._crew) < self._count:
-                self._crew.append(_Worker())
+            while len(self._workers) < self._count:
+                self._workers.append(_Worker())
             for worker in self._spoken(pieces, waiting):
                 try:
                     finished = self._read(worker)
                 except _GONE:
-                    self._bury(worker, waiting)
+                    self._replace(worker, waiting)
                     deaths += 1
                     if deaths >= _TRIES:
                         raise WorkerError(
@@ -133,19 +133,19 @@ class ProcessPool(Generic[Order, Made]):
 
     def _spoken(self, pieces: Sequence[Sequence[Order]], waiting: list[int]) -> list[_Worker]:
         """Give work to who is idle, then wait; the workers that have said something, or whose pipe has ended."""
-        for worker in self._crew:
+        for worker in self._workers:
             if worker.ready and worker.piece is None and waiting:
                 worker.piece = (self._batch, waiting.pop(0))
                 with suppress(*_GONE):  # it has died: reading from it will tell
                     worker.pipe.send((worker.piece, pieces[worker.piece[1]]))
-        speaking = connection.wait([worker.pipe for worker in self._crew])
-        return [worker for worker in self._crew if worker.pipe in speaking]
+        speaking = connection.wait([worker.pipe for worker in self._workers])
+        return [worker for worker in self._workers if worker.pipe in speaking]
 
-    def _read(self, worker: _Worker) -> tuple[_Piece, list[Made]] | None:
+    def _read(self, worker: _Worker) -> tuple[_Piece, list[Result]] | None:
         """What a worker has finished; None for one that says it is ready. One of `_GONE` where it has died."""
-        said: tuple[_Piece, list[Made]] | BaseException | None = worker.pipe.recv()
+        said: tuple[_Piece, list[Result]] | BaseException | None = worker.pipe.recv()
         if said is None:
-            self._packed = self._packed or pickle.dumps(self._studio)
+            self._packed = self._packed or pickle.dumps(self._producer)
             worker.pipe.send_bytes(self._packed)
             worker.ready = True
             return None
@@ -154,11 +154,11 @@ class ProcessPool(Generic[Order, Made]):
         worker.piece = None
         return said
 
-    def _bury(self, worker: _Worker, waiting: list[int]) -> None:
+    def _replace(self, worker: _Worker, waiting: list[int]) -> None:
         """LlmRollout with a dead worker; what it was at work on goes to the front of what waits."""
         if worker.piece is not None and worker.piece[0] == self._batch:
             waiting.insert(0, worker.piece[1])
-        self._crew.remove(worker)
+        self._workers.remove(worker)
         worker.end()
 
 
@@ -189,7 +189,7 @@ def _work(pipe: Connection) -> None:
         threading.Thread(target=leave_with_parent, daemon=True).start()
     with rare_collection(), suppress(*_GONE):  # the parent has closed the pipe, or is gone
         pipe.send(None)
-        producer: Producer[Any, Any] = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
+        producer: SupportsProduce[Any, Any] = pickle.loads(pipe.recv_bytes())  # noqa: S301  # made by our own parent
         while True:
             piece, orders = pipe.recv()
             try:

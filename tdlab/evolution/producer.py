@@ -16,7 +16,7 @@ from tdlab.blueprints import Offspring as Bred
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
-from tdlab.evolution.predict import SetState, forecast
+from tdlab.evolution.predict import SetState, predict
 from tdlab.records import Blueprint, BusinessCluster, Check, Domains, Json, Tool, Trajectory, Verdict
 from tdlab.rollout import (
     CodeRunner,
@@ -30,10 +30,10 @@ from tdlab.rollout import (
 )
 from tdlab.verify import NearDuplicates, verify
 
-__all__ = ["Draft", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
+__all__ = ["DraftPlan", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
 
 
-class Draft(NamedTuple):
+class DraftPlan(NamedTuple):
     """One way to carry an order out: a parent to start from (None: a new plan), operators to apply in this order.
 
     ``partner`` is the cluster that a bridge leads to.
@@ -56,7 +56,7 @@ class Order(NamedTuple):
     position: int
     seed: int
     cluster: str
-    drafts: tuple[Draft, ...] = (Draft(),)
+    drafts: tuple[DraftPlan, ...] = (DraftPlan(),)
     set_state: SetState | None = None
     fresh: bool = False
     plan_seed: int | None = None
@@ -175,10 +175,10 @@ class Producer:
             if order.set_state is None:
                 merits.append(None)
                 break
-            merits.append(order.set_state.merit(forecast(bred[place].blueprint, self.tools)))
+            merits.append(order.set_state.merit(predict(bred[place].blueprint, self.tools)))
         return bred, tuple(merits), failure
 
-    def _breed(self, order: Order, draft: Draft, mutation_context: MutationContext, *, seed: int) -> Bred:
+    def _breed(self, order: Order, draft: DraftPlan, mutation_context: MutationContext, *, seed: int) -> Bred:
         config = self.config
         if draft.base is None:
             drawn = seed if order.plan_seed is None else order.plan_seed

@@ -37,9 +37,9 @@ class ThreadPool:
     ) -> None:
         self.stopped: TeacherError | RolloutError | None = None
         self._on_wait = on_wait
-        self._studio = producer
+        self._producer = producer
         self._count = count
-        self._desk = backend
+        self._backend = backend
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="tdlab-rollout")
         self._waiting: deque[Future[Offspring]] = deque()
 
@@ -49,11 +49,11 @@ class ThreadPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._desk.close("the run ends here")
+        self._backend.close("the run ends here")
         for future in self._waiting:
             future.cancel()
         wait(self._waiting, timeout=_GRACE_S)
-        self._desk.cancel()
+        self._backend.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Offspring]:
@@ -67,7 +67,7 @@ class ThreadPool:
                 most = min(most, wanted() + wanted() // _SPARE + 1)
             if self.stopped is None:
                 for order in islice(left, max(most - len(waiting), 0)):
-                    waiting.append(self._pool.submit(self._studio.produce, order))
+                    waiting.append(self._pool.submit(self._producer.produce, order))
             if not waiting:
                 return
             while self._on_wait is not None and not wait([waiting[0]], timeout=_TICK_S).done:

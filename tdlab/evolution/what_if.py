@@ -1,7 +1,7 @@
 """WhatIf: what other thresholds would keep of candidates that are there already. Nothing is generated.
 
 `cached_candidates` reads what a run has stored: the measured features of every candidate, kept or not, and what
-verification found. `replay` steers over them with any settings, by the formulas of a real run (`steering`), in a
+verification found. `what_if` steers over them with any settings, by the formulas of a real run (`steering`), in a
 fraction of a second: an order aims at a domain by the same draw, takes as many of the candidates left there as there
 would be drafts, and tries the one with the most merit; decisions, gauges and stops are those of a run.
 
@@ -39,7 +39,7 @@ from tdlab.store import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODE_KINDS", "CachedCandidates", "WhatIf", "cached_candidates", "replay"]
+__all__ = ["MODE_KINDS", "CachedCandidates", "CodedCandidate", "WhatIf", "cached_candidates", "what_if"]
 
 MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse")
 """The kinds of reasoning that the map may have a column for; ``plain`` is a mode with none of the others."""
@@ -47,7 +47,7 @@ MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse"
 _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tried")
 
 
-class _One(NamedTuple):
+class CodedCandidate(NamedTuple):
     """A candidate, coded: domain and trigram ids with their masses, the id of its signature."""
 
     id: str
@@ -69,10 +69,10 @@ class CachedCandidates:
 
     domains: tuple[str, ...]
     categories: int
-    ones: tuple[_One, ...] = field(repr=False)
+    entries: tuple[CodedCandidate, ...] = field(repr=False)
 
     def __len__(self) -> int:
-        return len(self.ones)
+        return len(self.entries)
 
 
 class WhatIf(NamedTuple):
@@ -122,11 +122,11 @@ def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int
     names: dict[str, int] = {}
     grams: dict[tuple[str, ...], int] = {}
     modes: dict[tuple[str, ...], int] = {}
-    ones = []
+    entries = []
     for features, verified, duplicate_of in seen:
         letters = {letter.partition("-")[0] for letter in features.signature}
-        ones.append(
-            _One(
+        entries.append(
+            CodedCandidate(
                 id=features.id,
                 domains=tuple((names.setdefault(d, len(names)), mass) for d, mass in features.domains.items()),
                 trigrams=tuple((grams.setdefault(g, len(grams)), n) for g, n in Counter(features.trigrams).items()),
@@ -137,10 +137,10 @@ def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int
                 kinds=tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",),
             )
         )
-    return CachedCandidates(tuple(names), max(categories, len(names)), tuple(ones))
+    return CachedCandidates(tuple(names), max(categories, len(names)), tuple(entries))
 
 
-def replay(
+def what_if(
     candidates: CachedCandidates,
     evolution: EvolutionConfig,
     *,
@@ -173,7 +173,7 @@ def replay(
         for place in places:
             if len(kept) >= target:
                 break
-            outcomes[place] = _decide(candidates.ones[place], state, kept)
+            outcomes[place] = _decide(candidates.entries[place], state, kept)
             number += 1
         tried += number
         dry = 0 if len(kept) > began else dry + 1
@@ -194,7 +194,7 @@ def replay(
     return WhatIf(*_frames(candidates, rows, outcomes), stopped, evolution)
 
 
-def _decide(one: _One, state: _State, kept: set[str]) -> str:
+def _decide(one: CodedCandidate, state: _State, kept: set[str]) -> str:
     """The controller's decision on a candidate; one that is kept is counted."""
     if not one.verified:
         return _OUTCOMES[1]
@@ -262,9 +262,9 @@ class _State:
         self._domain, self._window_domain = _Bits(candidates.categories), _Bits(candidates.categories)
         self._grams, self._window_grams = _Bits(POSSIBLE_TRIGRAMS), _Bits(POSSIBLE_TRIGRAMS)
         self._modes = _Bits(None)
-        self._recent: deque[_One] = deque()
+        self._recent: deque[CodedCandidate] = deque()
 
-    def add(self, one: _One) -> None:
+    def add(self, one: CodedCandidate) -> None:
         self.size += 1
         self._cac += one.cac
         self._domain.change(one.domains, 1)
@@ -275,7 +275,7 @@ class _State:
         if len(self._recent) > self.evolution.window:
             self._slide(self._recent.popleft(), -1)
 
-    def _slide(self, one: _One, sign: int) -> None:
+    def _slide(self, one: CodedCandidate, sign: int) -> None:
         self._window_domain.change(one.domains, sign)
         self._window_grams.change(one.trigrams, sign)
         self._window_cac += sign * one.cac
@@ -297,7 +297,7 @@ class _State:
             cac=min(self.mean_cac, window_cac),
         )
 
-    def gain(self, one: _One) -> Gain:
+    def gain(self, one: CodedCandidate) -> Gain:
         scale = self.size + 1
         return Gain(
             domain=scale * self._domain.more(one.domains),
@@ -305,7 +305,7 @@ class _State:
             cac=one.cac - self.mean_cac,
         )
 
-    def merit(self, one: _One, gauges: Gauges) -> float:
+    def merit(self, one: CodedCandidate, gauges: Gauges) -> float:
         """What a set_state would say of it: see `tdlab.evolution.predict.SetState`."""
         if not self.size:
             mode = 0.0
@@ -323,11 +323,11 @@ class _Offers:
     """The candidates that are left, by the domain they are most about, in an order drawn once from the seed."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig, seed: int) -> None:
-        self._ones = candidates.ones
+        self._entries = candidates.entries
         self._evolution = evolution
         self._rng: random.Random = rng_for("replay", seed)
         self._left: dict[int, list[int]] = {}
-        for place, one in enumerate(self._ones):
+        for place, one in enumerate(self._entries):
             self._left.setdefault(_heaviest(one), []).append(place)
 
     def draw(self, batch: int, gauges: Gauges, state: _State) -> list[int]:
@@ -345,12 +345,12 @@ class _Offers:
             domain = rng.choices(domains, weights)[0]
             left = self._left[domain]
             among = [rng.randrange(len(left)) for _ in range(min(drafts, len(left)))]
-            best = max(among, key=lambda n: state.merit(self._ones[left[n]], gauges))
+            best = max(among, key=lambda n: state.merit(self._entries[left[n]], gauges))
             left[best], left[-1] = left[-1], left[best]
             place = left.pop()
             if not left:
                 del self._left[domain]
-            for name, mass in self._ones[place].domains:
+            for name, mass in self._entries[place].domains:
                 expected[name] = expected.get(name, 0.0) + mass
             drawn.append(place)
         return drawn
@@ -366,17 +366,17 @@ def _frames(
     whole = ["generation", "tried", "accepted", "total"]
     frame = pd.DataFrame(
         {
-            "candidate": [one.id for one in candidates.ones],
+            "candidate": [one.id for one in candidates.entries],
             "outcome": outcomes,
-            "domain": [candidates.domains[_heaviest(one)] for one in candidates.ones],
-            "kinds": [one.kinds for one in candidates.ones],
-            "cac": [one.cac for one in candidates.ones],
+            "domain": [candidates.domains[_heaviest(one)] for one in candidates.entries],
+            "kinds": [one.kinds for one in candidates.entries],
+            "cac": [one.cac for one in candidates.entries],
         }
     )
     return generations.astype(dict.fromkeys(whole, "int64")), frame
 
 
-def _heaviest(one: _One) -> int:
+def _heaviest(one: CodedCandidate) -> int:
     return max(one.domains, key=lambda part: (part[1], -part[0]))[0]
 
 

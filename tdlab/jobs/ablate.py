@@ -78,8 +78,8 @@ def ablate(
     measured: list[Measured] = []
     with Reporter(enabled=progress) as reporter:
         reporter.stage("cells", total=len(cells))
-        with ProcessPool(_Maker(folder, pool), workers, name="set of cells", singly=True) as crew:
-            for made in crew.produce(cells):
+        with ProcessPool(_Maker(folder, pool), workers, name="set of cells", singly=True) as process_pool:
+            for made in process_pool.produce(cells):
                 measured.append(made)
                 reporter.update(len(measured), note=f"{made.cell}: {made.trajectories} of {made.tried} tried")
         reporter.stage("files")

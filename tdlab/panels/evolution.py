@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdlab.config import RunConfig
-from tdlab.evolution import CachedCandidates, WhatIf, replay
+from tdlab.evolution import CachedCandidates, WhatIf, what_if
 from tdlab.panels.panel import PANEL_DPI, Panel
 from tdlab.plots import WhatIfCanvas
 
@@ -36,7 +36,7 @@ class TuningPanel(Panel[WhatIf]):
         self._button.on_click(lambda _: self.save())
         super().__init__(
             controls,
-            compute=lambda **values: replay(
+            compute=lambda **values: what_if(
                 candidates, self.configured(**values).evolution, target=config.target, seed=config.seed
             ),
             paint=WhatIfCanvas(dpi=PANEL_DPI).png,

@@ -19,11 +19,11 @@ from tdlab.rollout import (
     sha256_of,
 )
 from tdlab.tools import compile_schema, leaves, show
-from tdlab.verify.evidence import Evidence, Made
+from tdlab.verify.context import CheckContext, CheckedCall
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import check_disclosure, check_grounding
 
-__all__ = ["CHECKS", "Evidence", "verify"]
+__all__ = ["CHECKS", "CheckContext", "verify"]
 
 
 def verify(
@@ -38,17 +38,17 @@ def verify(
 
     ``code`` runs programs again; without it a trajectory that holds code is not accepted.
     """
-    evidence = Evidence(trajectory, blueprint, tools, code)
+    context = CheckContext(trajectory, blueprint, tools, code)
     checks = [Check(name="completed", passed=not stopped, reason=stopped)]
     for name, check in CHECKS.items():
-        reason = check(evidence)
+        reason = check(context)
         checks.append(Check(name=name, passed=not reason, reason=reason))
     return Verdict(trajectory=trajectory.id, checks=tuple(checks))
 
 
-def _dialogue(evidence: Evidence) -> str:
+def _dialogue(context: CheckContext) -> str:
     """Roles and calls stand where a chat API wants them."""
-    messages = evidence.trajectory.messages
+    messages = context.trajectory.messages
     if not messages or messages[0].role not in ("user", "system"):
         return "the conversation does not start with the user"
     if messages[-1].role != "assistant" or messages[-1].tool_calls or not messages[-1].content.strip():
@@ -86,22 +86,22 @@ def _dialogue(evidence: Evidence) -> str:
     return ""
 
 
-def _offer(evidence: Evidence) -> str:
+def _offer(context: CheckContext) -> str:
     """The trajectory is of this blueprint, offers its tools under their names, and calls no other."""
-    trajectory, blueprint = evidence.trajectory, evidence.blueprint
+    trajectory, blueprint = context.trajectory, context.blueprint
     if trajectory.blueprint != blueprint.id:
         return f"the trajectory is of the blueprint {trajectory.blueprint!r}, not of {blueprint.id!r}"
-    if trajectory.tools != offered_names(blueprint.offered, evidence.tools):
+    if trajectory.tools != offered_names(blueprint.offered, context.tools):
         return "the tools on offer are not those of the blueprint"
-    for made in evidence.calls:
+    for made in context.calls:
         if made.tool is None:
             return f"{made.call.name!r} was not offered"
     return ""
 
 
-def _schema(evidence: Evidence) -> str:
+def _schema(context: CheckContext) -> str:
     """The arguments of every call fit the tool's input schema."""
-    for made in evidence.calls:
+    for made in context.calls:
         if made.call.malformed is not None:
             return f"{made.name}: the arguments are not a JSON object"
         for problem in compile_schema(made.tool.input_schema).errors(made.call.arguments) if made.tool else ():
@@ -109,13 +109,13 @@ def _schema(evidence: Evidence) -> str:
     return ""
 
 
-def _executor(evidence: Evidence) -> str:
+def _executor(context: CheckContext) -> str:
     """Every result has an executor's receipt that fits it to the letter."""
-    trajectory = evidence.trajectory
+    trajectory = context.trajectory
     receipts = {e.call_id: e for e in trajectory.executions}
     if len(receipts) != len(trajectory.executions):
         return "two receipts are for the same call"
-    for made in evidence.calls:
+    for made in context.calls:
         receipt = receipts.pop(made.call.id, None)
         if made.result is None:
             return f"{made.name} has no result"
@@ -133,13 +133,13 @@ def _executor(evidence: Evidence) -> str:
     return f"a receipt is for the call {next(iter(receipts))!r}, which is not in the conversation" if receipts else ""
 
 
-def _replay(evidence: Evidence) -> str:
+def _replay(context: CheckContext) -> str:
     """In the simulated world: executing the calls again gives the same results and the same end."""
-    trajectory = evidence.trajectory
+    trajectory = context.trajectory
     if trajectory.environment != "simulated":
         return ""
-    world = SimulatedEnvironment(evidence.blueprint, evidence.tools)
-    for made in evidence.calls:
+    world = SimulatedEnvironment(context.blueprint, context.tools)
+    for made in context.calls:
         if made.tool is None:
             return f"{made.call.name!r} was not offered, so it cannot be executed again"
         if made.tool.key == CODE_TOOL:
@@ -152,19 +152,19 @@ def _replay(evidence: Evidence) -> str:
     return ""
 
 
-def _code(evidence: Evidence) -> str:
+def _code(context: CheckContext) -> str:
     """Programs print again what is on record; SandboxUnavailable where the sandbox itself fails."""
-    for made in evidence.calls:
+    for made in context.calls:
         if made.tool is None or made.tool.key != CODE_TOOL or made.result is None:
             continue
-        if evidence.code is None:
+        if context.code is None:
             return f"{made.name} was not run again: there is no sandbox"
         recorded = recorded_output(made.result.content)
         if recorded is None:
             return f"the result of {made.name} is no answer of the code tool"
         if recorded.ok == made.result.is_error:
             return f"{made.name} ended with {recorded.status}, which its message does not say"
-        compared = evidence.code.replay(made.call.arguments, recorded)
+        compared = context.code.replay(made.call.arguments, recorded)
         if not compared.same:
             where = compared.differences[0] if compared.differences else None
             told = f": {show(where.recorded)} is on record, it is {show(where.replayed)}" if where else ""
@@ -172,30 +172,30 @@ def _code(evidence: Evidence) -> str:
     return ""
 
 
-def _outputs(evidence: Evidence) -> str:
+def _outputs(context: CheckContext) -> str:
     """Results fit the output schemas that the tools declare."""
-    for made in evidence.calls:
+    for made in context.calls:
         if made.tool is None or made.tool.output_schema is None or made.failed:
             continue
-        answer = evidence.answers[made.call.id]
+        answer = context.answers[made.call.id]
         for problem in compile_schema(made.tool.output_schema).errors(answer):
             return f"the result of {made.name}: {problem}"
     return ""
 
 
-def _plan(evidence: Evidence) -> str:
+def _plan(context: CheckContext) -> str:
     """The blueprint's steps happened, all of them, in an order that its DAG allows, bound as planned."""
-    inspector, left = evidence.followed
+    inspector, left = context.followed
     if left:
         return left
     if inspector.missing():
         return "steps were not carried out: " + ", ".join(inspector.missing())
-    if {step: list(ids) for step, ids in evidence.trajectory.steps.items()} != inspector.steps:
+    if {step: list(ids) for step, ids in context.trajectory.steps.items()} != inspector.steps:
         return "the record of which calls carried out which steps is wrong"
-    by_id = {made.call.id: made for made in evidence.calls}
-    users = [n for n, message in enumerate(evidence.trajectory.messages) if message.role == "user"]
-    turns = sorted({step.turn for step in evidence.blueprint.steps})
-    for step in evidence.blueprint.steps:
+    by_id = {made.call.id: made for made in context.calls}
+    users = [n for n, message in enumerate(context.trajectory.messages) if message.role == "user"]
+    turns = sorted({step.turn for step in context.blueprint.steps})
+    for step in context.blueprint.steps:
         for index, planned in enumerate(step.calls):
             ids = inspector.made_by(step.id, index)
             failed = [call_id for call_id in ids if by_id[call_id].failed]
@@ -206,27 +206,27 @@ def _plan(evidence: Evidence) -> str:
                 if sum(place < made.position for place in users) <= turns.index(step.turn):
                     return f"step {step.id} was carried out before the user asked for it"
                 if step.kind == "code":
-                    reason = _works_as_planned(evidence, made, planned)
+                    reason = _works_as_planned(context, made, planned)
                     if reason:
                         return f"step {step.id}: {reason}"
                     continue
                 if set(made.call.arguments) != set(planned.arguments):
                     return f"step {step.id} calls {planned.tool} with other parameters than planned"
                 for parameter, binding in planned.arguments.items():
-                    found, expected = made.call.arguments[parameter], evidence.planned(binding)
+                    found, expected = made.call.arguments[parameter], context.planned(binding)
                     if found != expected or isinstance(found, bool) != isinstance(expected, bool):
                         return f"step {step.id}: {parameter} is {show(found)}, planned was {show(expected)}"
     return ""
 
 
-def _works_as_planned(evidence: Evidence, made: Made, planned: Call) -> str:
+def _works_as_planned(context: CheckContext, made: CheckedCall, planned: Call) -> str:
     """A program is the planned one, or another (a language model's) that prints all that the planned one prints."""
-    expected = {parameter: evidence.planned(binding) for parameter, binding in planned.arguments.items()}
+    expected = {parameter: context.planned(binding) for parameter, binding in planned.arguments.items()}
     if made.call.arguments == expected:
         return ""
-    if evidence.code is None or made.result is None:
+    if context.code is None or made.result is None:
         return f"{made.name} is another program than planned, and there is no sandbox to compare them"
-    wanted, given = evidence.code.run(expected), recorded_output(made.result.content)
+    wanted, given = context.code.run(expected), recorded_output(made.result.content)
     if not wanted.ok or given is None or not given.ok:
         return f"{made.name} is another program than planned and cannot be compared with it"
     shown = [leaf for _, leaf in leaves(parsed(given.stdout))]
@@ -236,34 +236,34 @@ def _works_as_planned(evidence: Evidence, made: Made, planned: Call) -> str:
     return ""
 
 
-def _recovered(evidence: Evidence) -> str:
+def _recovered(context: CheckContext) -> str:
     """No error is left standing: a call that failed succeeds in a later message."""
     failed: dict[str, tuple[int, str]] = {}
-    for made in evidence.calls:
+    for made in context.calls:
         if made.failed:
             failed[made.call.name] = made.position, made.call.id
         elif failed.get(made.call.name, (made.position, ""))[0] < made.position:
             del failed[made.call.name]
     for name, (_, call_id) in failed.items():
-        answer = evidence.answers.get(call_id)
+        answer = context.answers.get(call_id)
         message = answer.get("error", {}) if isinstance(answer, dict) else answer
         text = message.get("message", message) if isinstance(message, dict) else message
         return f"{name} failed and was not recovered: {show(text)}"
     return ""
 
 
-def _end_state(evidence: Evidence) -> str:
+def _end_state(context: CheckContext) -> str:
     """The simulated world ends as the blueprint promises."""
-    trajectory = evidence.trajectory
+    trajectory = context.trajectory
     if trajectory.environment != "simulated":
         return ""
     expected: dict[tuple[str, str], dict[str, Json] | None] = {}
-    for promise in evidence.blueprint.promises:
-        place = (promise.entity, str(evidence.planned(promise.identity)))
+    for promise in context.blueprint.promises:
+        place = (promise.entity, str(context.planned(promise.identity)))
         if promise.kind == "absent":
             expected[place] = None
         else:
-            fields = {field: evidence.planned(binding) for field, binding in promise.fields.items()}
+            fields = {field: context.planned(binding) for field, binding in promise.fields.items()}
             expected[place] = {**(expected.get(place) or {}), **fields}
     for (entity, identity), wanted in expected.items():
         if identity not in trajectory.state.get(entity, {}):
@@ -277,7 +277,7 @@ def _end_state(evidence: Evidence) -> str:
     return ""
 
 
-CHECKS: dict[str, Callable[[Evidence], str]] = {
+CHECKS: dict[str, Callable[[CheckContext], str]] = {
     "dialogue": _dialogue,
     "offer": _offer,
     "schema": _schema,

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from tdlab.records import Json, canonical_json
 from tdlab.tools import leaves, show
-from tdlab.verify.evidence import Evidence
+from tdlab.verify.context import CheckContext
 
 __all__ = ["check_faithful"]
 
@@ -30,10 +30,10 @@ _SMALL = 100.0  # numbers below it are let through
 _MOST_PAIRS = 40  # numbers of a conversation up to which pairs are looked at: of more, some pair gives anything
 
 
-def check_faithful(evidence: Evidence) -> str:
+def check_faithful(context: CheckContext) -> str:
     """Why a message of the assistant says what nobody said and no call returned; empty where none does."""
-    known = _Known(evidence)
-    for position, message in enumerate(evidence.trajectory.messages):
+    known = _Known(context)
+    for position, message in enumerate(context.trajectory.messages):
         known.hear(position)
         if message.role == "assistant" and message.content:
             for said in known.unknown(message.content):
@@ -44,20 +44,20 @@ def check_faithful(evidence: Evidence) -> str:
 class _Known:
     """What stood in the conversation up to some point."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
+    def __init__(self, context: CheckContext) -> None:
+        self._context = context
         self._texts: list[str] = []
         self._numbers: set[float] = set()
         self._sums: set[float] = set()
 
     def hear(self, position: int) -> None:
         """Take a message in: a user's words, a result, the arguments of calls."""
-        message = self._evidence.trajectory.messages[position]
+        message = self._context.trajectory.messages[position]
         if message.role in ("user", "system"):
             self._text(message.content)
         elif message.role == "tool":
             self._text(message.content)
-            self._value(self._evidence.answers.get(message.tool_call_id or ""))
+            self._value(self._context.answers.get(message.tool_call_id or ""))
         for call in message.tool_calls:
             self._value(call.arguments)
 
@@ -114,10 +114,8 @@ class _Known:
     @cached_property
     def _offered(self) -> str:
         """What the tools on offer say of themselves, which the assistant sees."""
-        keys = self._evidence.trajectory.tools.values()
-        return "\n".join(
-            canonical_json(self._evidence.tools[key]).lower() for key in keys if key in self._evidence.tools
-        )
+        keys = self._context.trajectory.tools.values()
+        return "\n".join(canonical_json(self._context.tools[key]).lower() for key in keys if key in self._context.tools)
 
 
 def _identifies(token: str) -> bool:

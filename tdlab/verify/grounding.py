@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from tdlab.records import CODE_TOOL, FromUser, Json, Message, Step, canonical_json
 from tdlab.tools import goal_phrase, label, leaves, mentions, said_as, say, says_no, says_yes, show, split_words
 from tdlab.verify.code_grounding import ungrounded_code
-from tdlab.verify.evidence import Evidence
+from tdlab.verify.context import CheckContext
 
 __all__ = ["asks_for", "asks_for_yes", "check_disclosure", "check_grounding", "declines"]
 
@@ -35,17 +35,17 @@ _SMALL = 100  # a smaller whole number stands in so many results that it has to 
 # ---------------------------------------------------------------------------------------------------------- grounding
 
 
-def check_grounding(evidence: Evidence) -> str:
+def check_grounding(context: CheckContext) -> str:
     """Every argument's value was said by the user, returned by an earlier call, or is fixed by the schema."""
     heard = _Heard()
     place = 0
-    for position, message in enumerate(evidence.trajectory.messages):
+    for position, message in enumerate(context.trajectory.messages):
         if message.role == "tool" and not message.is_error:
-            heard.result(evidence.answers.get(message.tool_call_id or ""))
+            heard.result(context.answers.get(message.tool_call_id or ""))
         elif message.role != "tool":
             heard.words(message)
-        while place < len(evidence.calls) and evidence.calls[place].position == position:
-            made = evidence.calls[place]
+        while place < len(context.calls) and context.calls[place].position == position:
+            made = context.calls[place]
             place += 1
             for parameter, value in made.call.arguments.items():
                 if made.tool is not None and made.tool.key == CODE_TOOL:
@@ -155,26 +155,26 @@ def declines(text: str) -> bool:
     return _DECLINES.search(text) is not None
 
 
-def check_disclosure(evidence: Evidence) -> str:
+def check_disclosure(context: CheckContext) -> str:
     """What the user tells only if asked is asked for first, a yes comes before what needs one, no means no call."""
-    for step in evidence.blueprint.steps:
+    for step in context.blueprint.steps:
         reason = ""
         if step.kind == "ask":
-            reason = _asked(evidence, step)
+            reason = _asked(context, step)
         elif step.kind == "confirm":
-            reason = _confirmed(evidence, step)
+            reason = _confirmed(context, step)
         elif step.kind == "refuse":
-            reason = _refused(evidence)
+            reason = _refused(context)
         if reason:
             return reason
     return ""
 
 
-def _asked(evidence: Evidence, step: Step) -> str:
-    messages = evidence.trajectory.messages
+def _asked(context: CheckContext, step: Step) -> str:
+    messages = context.trajectory.messages
     bound = {
         b.slot: (parameter, b.value)
-        for _, _, call in evidence.blueprint.calls()
+        for _, _, call in context.blueprint.calls()
         for parameter, b in call.arguments.items()
         if isinstance(b, FromUser) and b.when == "if_asked"
     }
@@ -191,7 +191,7 @@ def _asked(evidence: Evidence, step: Step) -> str:
             return f"the assistant never asks for the {ask.label}"
         parameter, value = bound.get(ask.slot, ("", None))
         earlier = "\n".join(m.content for m in messages[:asked] if m.role == "user")
-        if _telling(value) and mentions(earlier, parameter, value) and _told_more(evidence, earlier, parameter, value):
+        if _telling(value) and mentions(earlier, parameter, value) and _told_more(context, earlier, parameter, value):
             return f"the user said the {ask.label} before being asked"
     return ""
 
@@ -203,28 +203,28 @@ def _telling(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= _SMALL
 
 
-def _told_more(evidence: Evidence, earlier: str, parameter: str, value: Json) -> bool:
+def _told_more(context: CheckContext, earlier: str, parameter: str, value: Json) -> bool:
     """Whether ``earlier`` says the value more often than the goals and what may be said at once do."""
     said = [
         f"{label(b.slot)} {say(b.value)}"
-        for _, _, call in evidence.blueprint.calls()
+        for _, _, call in context.blueprint.calls()
         for b in call.sources()
         if isinstance(b, FromUser) and b.when == "at_once"
     ]
-    goals = [goal_phrase(evidence.tools[key]) for key in evidence.blueprint.tools if key in evidence.tools]
-    persona = evidence.blueprint.persona
+    goals = [goal_phrase(context.tools[key]) for key in context.blueprint.tools if key in context.tools]
+    persona = context.blueprint.persona
     allowed = "\n".join((*said, *goals, persona.name, persona.role))
     if isinstance(value, str):
         return earlier.count(value) > allowed.count(value)
     return not mentions(allowed, parameter, value)
 
 
-def _confirmed(evidence: Evidence, step: Step) -> str:
-    messages = evidence.trajectory.messages
-    inspector = evidence.followed[0]
-    about = evidence.blueprint.step(str(step.about))
+def _confirmed(context: CheckContext, step: Step) -> str:
+    messages = context.trajectory.messages
+    inspector = context.followed[0]
+    about = context.blueprint.step(str(step.about))
     ids = {call_id for index in range(len(about.calls)) for call_id in inspector.made_by(about.id, index)}
-    first = min((made.position for made in evidence.calls if made.call.id in ids), default=0)
+    first = min((made.position for made in context.calls if made.call.id in ids), default=0)
     asked = [n for n, m in enumerate(messages[:first]) if m.role == "assistant" and asks_for_yes(m.content)]
     answer = next((m.content for m in messages[asked[-1] : first] if m.role == "user"), "") if asked else ""
     refused = _OBJECTION.search(answer) or (says_no(answer) and not _YES_FIRST.match(answer))
@@ -241,10 +241,10 @@ _OBJECTION = re.compile(
 """Words that take a yes back, wherever they stand in the answer."""
 
 
-def _refused(evidence: Evidence) -> str:
+def _refused(context: CheckContext) -> str:
     """The last thing that the user asks for is declined: after it nothing is called."""
-    messages = evidence.trajectory.messages
-    called = max((made.position for made in evidence.calls), default=-1)
+    messages = context.trajectory.messages
+    called = max((made.position for made in context.calls), default=-1)
     tail = messages[called + 1 :]
     asked = next((n for n, m in enumerate(tail) if m.role == "user"), None)
     if asked is None:

@@ -21,8 +21,8 @@ from typing import Any
 import pandas as pd
 
 import tdlab
+from tdlab.evolution import cached_candidates
 from tdlab.evolution.ablation_tables import ARMS, METRICS
-from tdlab.evolution.what_if import cached_candidates
 from tdlab.panels import tune_evolution
 from tdlab.plots import figure_png, plot_what_if
 

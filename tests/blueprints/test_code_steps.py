@@ -15,7 +15,7 @@ from tdlab.blueprints import breed, fresh_values, mutate, plan, violations
 from tdlab.blueprints.code_ideas import FAMILIES, ideas
 from tdlab.blueprints.templates import could_be, follow, gaps_of, written
 from tdlab.errors import MutationRefused
-from tdlab.evolution.predict import forecast
+from tdlab.evolution.predict import predict
 from tdlab.records import CODE_TOOL, Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
 from tdlab.rollout.views import brief_of
 from tdlab.sandbox import RUN_CODE
@@ -54,7 +54,7 @@ def test_plans_with_code_are_coherent_and_repeat() -> None:
             assert step.needs(), "a program over nothing"
             for binding in arguments.values():
                 assert not isinstance(binding, FromTemplate) or set(gaps_of(binding)) == set(binding.inputs)
-        assert "code" in forecast(blueprint, tools()).signature
+        assert "code" in predict(blueprint, tools()).signature
         room = shop(seed)
         base = plan(room.cluster, room.tools, seed=seed)
         assert breed(base, ["add_code_step"], room, seed=seed) == breed(base, ["add_code_step"], room, seed=seed)

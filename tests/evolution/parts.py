@@ -1,4 +1,4 @@
-"""What the evolution tests share: a controller and a studio over a small pool, and generations without a store."""
+"""What the evolution tests share: a controller and a producer over a small pool, and generations without a store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def controller(settings: RunConfig) -> Controller:
     return Controller(settings, clusters, distractors=list(tools), categories=len(domains), mutations=OPERATORS)
 
 
-def studio(settings: RunConfig) -> Producer:
+def producer(settings: RunConfig) -> Producer:
     clusters, tools, domains = mined()
     return Producer(settings, tools, clusters, domains)
 

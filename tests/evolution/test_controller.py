@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tdlab.blueprints import MUTATIONS
 from tdlab.evolution import Controller, Gauges
 from tdlab.evolution.steering import MOST_DRAFTS, strength
-from tests.evolution.parts import config, controller, grow, mined, studio
+from tests.evolution.parts import config, controller, grow, mined, producer
 
 STRATEGIES = ("evolved", "random", "quantity")
 
@@ -33,7 +33,7 @@ def test_strength_grows_with_the_shortfall_and_is_nothing_above_the_threshold(
 def test_a_threshold_of_nothing_turns_a_gauge_off() -> None:
     off = config(evolution__domain_threshold=0.0, evolution__mode_threshold=0.0, evolution__complexity_threshold=0.0)
     steering = controller(off)
-    grow(steering, studio(off), 1)
+    grow(steering, producer(off), 1)
     assert not steering.gauges().steers
     assert all(order.aim is None and len(order.drafts) == 1 for order in steering.orders(1))
 
@@ -49,7 +49,7 @@ def test_the_controls_never_steer(strategy: str) -> None:
             assert order.aim is None
             assert order.set_state is None
             assert len(order.drafts) == 1
-            steering.consider(studio(settings_).produce(order))
+            steering.consider(producer(settings_).produce(order))
     weights = set(steering.plan_record()["operators"].values())
     assert len(weights) <= 1, "every operator is as likely as any other"
 
@@ -71,7 +71,7 @@ def test_each_gauge_turns_on_its_own_family_alone() -> None:
 def test_operators_whose_letters_are_rare_weigh_more() -> None:
     settings_ = config()
     steering = controller(settings_)
-    grow(steering, studio(settings_), 3)
+    grow(steering, producer(settings_), 3)
     weights = steering._weights(Gauges(1, 0, 99, 0.0, 1.0, 0.0))
     modes = [name for name in weights if MUTATIONS[name].family == "mode"]
     counts = {name: min(steering._count_of(letter) for letter in MUTATIONS[name].letters) for name in modes}
@@ -107,8 +107,8 @@ def test_rare_domains_are_drawn_in_proportion_to_the_formula() -> None:
 def test_orders_depend_on_the_seed_and_the_set_alone(strategy: str) -> None:
     settings_ = config(evolution__strategy=strategy)
     first, second = controller(settings_), controller(settings_)
-    grow(first, studio(settings_), 2)
-    grow(second, studio(settings_), 2)
+    grow(first, producer(settings_), 2)
+    grow(second, producer(settings_), 2)
     assert first.orders(2) == second.orders(2) == first.orders(2), "asking twice changes nothing"
     other = controller(settings_.with_values(seed=1))
     assert [o.seed for o in other.orders(0)] != [o.seed for o in first.orders(0)]
@@ -126,7 +126,7 @@ def test_orders_of_one_generation_spread_over_the_domains() -> None:
 def test_what_is_ordered_is_there() -> None:
     settings_ = config()
     steering = controller(settings_)
-    grow(steering, studio(settings_), 3)
+    grow(steering, producer(settings_), 3)
     clusters, tools, _ = mined()
     named = {cluster.id for cluster in clusters}
     for order in steering.orders(3):
@@ -143,7 +143,7 @@ def test_what_is_ordered_is_there() -> None:
 def test_quantity_repeats_the_first_plans_of_a_few_clusters() -> None:
     settings_ = config(evolution__strategy="quantity", evolution__quantity_seeds=3)
     steering = controller(settings_)
-    met = grow(steering, studio(settings_), 4)
+    met = grow(steering, producer(settings_), 4)
     plans = {(o.order.cluster, o.order.plan_seed) for o, _ in met}
     assert len(plans) == min(3, len(mined()[0]))
     sequences = {o.features.tool_sequence for o, decision in met if o.features and decision.accepted}
@@ -157,13 +157,13 @@ def test_quantity_repeats_the_first_plans_of_a_few_clusters() -> None:
 def bar(least: float | None) -> tuple[Controller, list[bool]]:
     settings_ = config(evolution__min_gain=least)
     steering = controller(settings_)
-    return steering, [decision.accepted for _, decision in grow(steering, studio(settings_), 4)]
+    return steering, [decision.accepted for _, decision in grow(steering, producer(settings_), 4)]
 
 
 def test_no_bar_lets_in_all_that_verifies_and_is_new() -> None:
     settings_ = config(evolution__min_gain=None)
     steering = controller(settings_)
-    for offspring, decision in grow(steering, studio(settings_), 4):
+    for offspring, decision in grow(steering, producer(settings_), 4):
         assert decision.bar is None
         if not decision.accepted:
             assert decision.reasons[0].partition(":")[0] != "gain"
@@ -175,7 +175,7 @@ def test_no_bar_lets_in_all_that_verifies_and_is_new() -> None:
 def test_a_bar_keeps_out_what_gains_less_and_says_by_how_much() -> None:
     settings_ = config(evolution__min_gain=0.05)
     steering = controller(settings_)
-    met = grow(steering, studio(settings_), 5)
+    met = grow(steering, producer(settings_), 5)
     kept = [d for _, d in met if d.accepted and d.bar is not None]
     left = [d for _, d in met if not d.accepted and d.gain is not None]
     assert kept
@@ -195,13 +195,13 @@ def test_the_bar_falls_where_no_gauge_steers() -> None:
         evolution__complexity_threshold=0.0,
     )  # fmt: skip
     steering = controller(met_all)
-    assert any(decision.accepted for _, decision in grow(steering, studio(met_all), 2))
+    assert any(decision.accepted for _, decision in grow(steering, producer(met_all), 2))
 
 
 def test_the_gain_recorded_is_what_the_set_gained() -> None:
     settings_ = config()
     steering = controller(settings_)
-    producing = studio(settings_)
+    producing = producer(settings_)
     grow(steering, producing, 2)
     for order in steering.orders(2):
         offspring = producing.produce(order)
@@ -215,7 +215,7 @@ def test_the_gain_recorded_is_what_the_set_gained() -> None:
 
 def test_a_duplicate_is_kept_out() -> None:
     settings_ = config()
-    steering, producing = controller(settings_), studio(settings_)
+    steering, producing = controller(settings_), producer(settings_)
     offspring = next(o for o, d in grow(steering, producing, 1) if d.accepted)
     size = len(steering)
     again = steering.consider(offspring)
@@ -227,7 +227,7 @@ def test_a_duplicate_is_kept_out() -> None:
 def test_the_window_forgets() -> None:
     settings_ = config(evolution__window=5)
     steering = controller(settings_)
-    grow(steering, studio(settings_), 3)
+    grow(steering, producer(settings_), 3)
     assert len(steering) > 5
     assert len(steering._window) == len(steering._recent) == 5
 
@@ -240,7 +240,7 @@ def test_the_window_forgets() -> None:
 def test_resuming_anywhere_gives_the_state_of_going_on(seed: int) -> None:
     """After any generation, the state rebuilt from what was accepted orders exactly what the undisturbed one orders."""
     settings_ = config(seed=seed, evolution__window=9)
-    going_on, producing = controller(settings_), studio(settings_)
+    going_on, producing = controller(settings_), producer(settings_)
     accepted = []
     for generation in range(3):
         for order in going_on.orders(generation):
@@ -274,7 +274,7 @@ def test_evolution_beats_chance_on_modes_and_complexity() -> None:
     for strategy in ("evolved", "random"):
         settings_ = config(evolution__strategy=strategy, evolution__batch=16, evolution__complexity_threshold=40.0)
         steering = controller(settings_)
-        grow(steering, studio(settings_), 8)
+        grow(steering, producer(settings_), 8)
         found[strategy] = (steering.meter.h_mode(), steering.meter.mean_cac())
     assert found["evolved"][0] > found["random"][0] + 0.3
     assert found["evolved"][1] > found["random"][1] * 1.1

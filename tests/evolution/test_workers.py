@@ -15,7 +15,7 @@ from tdlab.evolution import Offspring, Producer
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.records import Blueprint, Tool
 from tdlab.rollout import Environment, SimulatedEnvironment
-from tests.evolution.parts import config, controller, mined, studio
+from tests.evolution.parts import config, controller, mined, producer
 from tests.jobs import descendants, gone
 
 CONFIG = config()
@@ -41,10 +41,10 @@ def essence(offspring: Offspring) -> tuple[object, ...]:
 @pytest.mark.crash
 def test_a_worker_that_dies_in_the_middle_of_a_batch_changes_nothing(tmp_path: Path) -> None:
     orders = controller(CONFIG).orders(0)
-    expected = [studio(CONFIG).produce(order) for order in orders]
-    with ProcessPool(dying(tmp_path, 1), 2) as crew:
-        found = list(crew.produce(orders))
-        again = list(crew.produce(orders))
+    expected = [producer(CONFIG).produce(order) for order in orders]
+    with ProcessPool(dying(tmp_path, 1), 2) as process_pool:
+        found = list(process_pool.produce(orders))
+        again = list(process_pool.produce(orders))
     assert len(list(tmp_path.iterdir())) >= 1, "no worker died"
     assert [essence(o) for o in found] == [essence(o) for o in again] == [essence(o) for o in expected]
     assert not gone(descendants_of_workers(), within=10)
@@ -54,17 +54,19 @@ def test_a_worker_that_dies_in_the_middle_of_a_batch_changes_nothing(tmp_path: P
 def test_workers_that_keep_dying_are_an_explained_error(tmp_path: Path) -> None:
     with (
         pytest.raises(WorkerError, match="died 3 times on one generation") as caught,
-        ProcessPool(dying(tmp_path, 1000), 2) as crew,
+        ProcessPool(dying(tmp_path, 1000), 2) as process_pool,
     ):
-        list(crew.produce(controller(CONFIG).orders(0)))
+        list(process_pool.produce(controller(CONFIG).orders(0)))
     assert "--workers 1" in caught.value.do
 
 
 def test_one_worker_is_this_process() -> None:
     orders = controller(CONFIG).orders(0)[:2]
     before = descendants(os.getpid())
-    with ProcessPool(studio(CONFIG), 1) as crew:
-        assert [essence(o) for o in crew.produce(orders)] == [essence(studio(CONFIG).produce(o)) for o in orders]
+    with ProcessPool(producer(CONFIG), 1) as process_pool:
+        assert [essence(o) for o in process_pool.produce(orders)] == [
+            essence(producer(CONFIG).produce(o)) for o in orders
+        ]
         assert descendants(os.getpid()) == before
 
 

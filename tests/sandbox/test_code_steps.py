@@ -19,7 +19,7 @@ from tdlab.blueprints import MutationContext, mutate, plan
 from tdlab.config import SandboxConfig
 from tdlab.diversity import cac, signature
 from tdlab.errors import MutationRefused, SandboxUnavailable
-from tdlab.evolution.predict import forecast
+from tdlab.evolution.predict import predict
 from tdlab.jobs.recheck import check_run, recorded_programs
 from tdlab.pool.live.servers import LiveResult
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
@@ -98,7 +98,7 @@ def test_honest_trajectories_with_code_raise_no_false_alarm(clean: list[Coded]) 
 
 def test_the_mode_is_as_forecast_and_code_is_in_it(clean: list[Coded]) -> None:
     for made in clean:
-        expected = forecast(made.blueprint, made.tools)
+        expected = predict(made.blueprint, made.tools)
         assert signature(made.trajectory, made.tools) == expected.signature
         assert "code" in expected.signature
         assert abs(cac(made.trajectory, made.tools).value - expected.cac) < 0.35 * expected.cac

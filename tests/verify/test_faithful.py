@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tdlab.records import Blueprint, Message, Persona, Tool, ToolCall, Trajectory
-from tdlab.verify import CHECKS, Evidence
+from tdlab.verify import CHECKS, CheckContext
 
 TOOL = Tool(
     service="shop", name="get_order", description="Returns an order, by ISO8601 dates.", input_schema={"type": "object"}
@@ -29,7 +29,7 @@ def faithful(reply: str) -> str:
         id="b", cluster="c", seed=1, intent="", persona=Persona(name="Ada", role="r"), steps=(), offered=()
     )
     trajectory = Trajectory(id="t", messages=messages, tools={"get_order": TOOL.key}, blueprint="b")
-    return CHECKS["faithful"](Evidence(trajectory, blueprint, {TOOL.key: TOOL}))
+    return CHECKS["faithful"](CheckContext(trajectory, blueprint, {TOOL.key: TOOL}))
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_what_is_returned_later_does_not_count_yet() -> None:
         id="b", cluster="c", seed=1, intent="", persona=Persona(name="Ada", role="r"), steps=(), offered=()
     )
     trajectory = Trajectory(id="t", messages=messages, tools={"get_order": TOOL.key}, blueprint="b")
-    assert "ord_9zz9" in CHECKS["faithful"](Evidence(trajectory, blueprint, {TOOL.key: TOOL}))
+    assert "ord_9zz9" in CHECKS["faithful"](CheckContext(trajectory, blueprint, {TOOL.key: TOOL}))

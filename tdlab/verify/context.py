@@ -1,4 +1,4 @@
-"""Evidence: a trajectory beside the blueprint it claims to follow, with what every check needs worked out once."""
+"""The context of every check: a trajectory, the blueprint it claims to follow, and the look-ups they share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tdlab.blueprints import follow, written
 from tdlab.records import Binding, Blueprint, FromResult, FromTemplate, Json, Message, Tool, ToolCall, Trajectory
 from tdlab.rollout import CodeRunner, Inspector, parsed
 
-__all__ = ["Evidence", "Made"]
+__all__ = ["CheckContext", "CheckedCall"]
 
 
-class Made(NamedTuple):
+class CheckedCall(NamedTuple):
     """A call that was made: the position of its message, the call, its tool (None: not offered) and its result."""
 
     position: int
@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CheckContext:
     """What verification looks at: a trajectory, the blueprint it claims to follow, and the tools by key.
 
     ``code`` runs programs again; without it a trajectory that holds code does not count.
@@ -51,11 +51,11 @@ class Evidence:
         return self.trajectory.results()
 
     @cached_property
-    def calls(self) -> tuple[Made, ...]:
+    def calls(self) -> tuple[CheckedCall, ...]:
         """Every call in order."""
         named = self.trajectory.tools
         return tuple(
-            Made(position, call, self.tools.get(named.get(call.name, "")), self.results.get(call.id))
+            CheckedCall(position, call, self.tools.get(named.get(call.name, "")), self.results.get(call.id))
             for position, message in enumerate(self.trajectory.messages)
             for call in message.tool_calls
         )

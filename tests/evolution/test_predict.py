@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdlab.diversity import ALPHABET, DiversityMeter, trigrams
-from tdlab.evolution.predict import Forecast, SetState, forecast
-from tests.evolution.parts import config, controller, grow, mined, studio
+from tdlab.evolution.predict import Prediction, SetState, predict
+from tests.evolution.parts import config, controller, grow, mined, producer
 
 letters = st.lists(st.sampled_from(ALPHABET), max_size=12).map(tuple)
 
@@ -20,9 +20,9 @@ def test_the_forecast_of_the_mode_comes_true_with_the_scripted_teacher() -> None
     settings_ = config()
     tools = mined()[1]
     told = []
-    for offspring, decision in grow(controller(settings_), studio(settings_), 6):
+    for offspring, decision in grow(controller(settings_), producer(settings_), 6):
         if decision.accepted and offspring.blueprint is not None and offspring.features is not None:
-            told.append((forecast(offspring.blueprint, tools), offspring.features))
+            told.append((predict(offspring.blueprint, tools), offspring.features))
     assert len(told) > 30
     right = sum(expected.signature == features.signature for expected, features in told)
     assert right >= 0.95 * len(told), f"{right} of {len(told)}"
@@ -47,12 +47,12 @@ def test_the_gain_of_the_mode_is_the_meters(set_: list[tuple[str, ...]], one: tu
     headline = (len(set_) + 1) * (entropy(modes + Counter([one])) - entropy(modes))
     assert math.isclose(set_state.mode_gain(one), steering, abs_tol=1e-6)
     assert math.isclose(set_state.signature_gain(one), headline, abs_tol=1e-6)
-    assert math.isclose(set_state.merit(Forecast(one, 7.0)), steering + headline, abs_tol=1e-6)
+    assert math.isclose(set_state.merit(Prediction(one, 7.0)), steering + headline, abs_tol=1e-6)
 
 
 def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
     settings_ = config()
-    steering, producing = controller(settings_), studio(settings_)
+    steering, producing = controller(settings_), producer(settings_)
     grow(steering, producing, 2)
     meter: DiversityMeter = steering.meter
     for order in steering.orders(2):
@@ -68,12 +68,12 @@ def test_an_empty_set_has_no_gain_to_tell() -> None:
     set_state = SetState.of({}, signatures={}, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
     assert set_state.mode_gain(("read", "reply")) == 0.0
     assert set_state.signature_gain(("read", "reply")) == 0.0
-    assert set_state.merit(Forecast(("read", "reply"), 5.0)) == 0.5
+    assert set_state.merit(Prediction(("read", "reply"), 5.0)) == 0.5
 
 
 def test_the_draft_with_most_merit_is_played() -> None:
     settings_ = config()
-    steering, producing = controller(settings_), studio(settings_)
+    steering, producing = controller(settings_), producer(settings_)
     grow(steering, producing, 2)
     several = 0
     for order in steering.orders(2):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tdlab
 from tdlab.config import EvolutionConfig
 from tdlab.errors import ConfigError
-from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, cached_candidates, replay
+from tdlab.evolution import MODE_KINDS, CachedCandidates, cached_candidates, what_if
 from tests.jobs import small_pool
 
 
@@ -42,7 +42,7 @@ def drawn(runs: dict[str, tdlab.Run]) -> CachedCandidates:
 @pytest.mark.parametrize("name", ["random", "barred"])
 def test_a_runs_own_settings_give_its_own_decisions_and_gauges(runs: dict[str, tdlab.Run], name: str) -> None:
     run = runs[name]
-    again = replay(cached_candidates(run), run.config.evolution, target=run.config.target, redraw=False)
+    again = what_if(cached_candidates(run), run.config.evolution, target=run.config.target, redraw=False)
     assert again.stopped == "target"
     assert again.kept == list(run.trajectories()["trajectory"])
     recorded = run.generations()
@@ -84,8 +84,8 @@ def test_whatever_is_turned_the_promises_hold(
         batch=8, domain_threshold=domain, mode_threshold=mode, complexity_threshold=cac, strength=strength,
         budget=budget, min_gain=gain, patience=patience,
     )  # fmt: skip
-    found = replay(drawn, evolution, target=target, redraw=redraw)
-    again = replay(drawn, evolution, target=target, redraw=redraw)
+    found = what_if(drawn, evolution, target=target, redraw=redraw)
+    again = what_if(drawn, evolution, target=target, redraw=redraw)
     assert found.kept == again.kept
     assert found.stopped == again.stopped
     frame, generations = found.candidates, found.generations
@@ -97,7 +97,7 @@ def test_whatever_is_turned_the_promises_hold(
     assert budget is None or tried <= budget
     assert (found.stopped == "target") == (len(found.kept) == target)
     assert generations[["domain", "mode"]].stack().between(0.0, 1.0).all()
-    verified = {one.id: one.verified for one in drawn.ones}
+    verified = {one.id: one.verified for one in drawn.entries}
     assert all(verified[name] for name in found.kept)
     assert len(set(found.kept)) == len(found.kept)
 
@@ -107,7 +107,7 @@ def test_a_threshold_does_what_it_is_for(drawn: CachedCandidates) -> None:
     off = EvolutionConfig(batch=8, domain_threshold=0.0, mode_threshold=0.0, complexity_threshold=0.0)
 
     def reached(evolution: EvolutionConfig, gauge: str) -> float:
-        return sum(replay(drawn, evolution, target=30, seed=n).generations[gauge].iloc[-1] for n in range(5)) / 5
+        return sum(what_if(drawn, evolution, target=30, seed=n).generations[gauge].iloc[-1] for n in range(5)) / 5
 
     for name, gauge, value in (
         ("domain_threshold", "domain", 1.0),
@@ -118,7 +118,7 @@ def test_a_threshold_does_what_it_is_for(drawn: CachedCandidates) -> None:
 
 
 def test_frames_say_what_was_offered(runs: dict[str, tdlab.Run], drawn: CachedCandidates) -> None:
-    frame = replay(drawn, EvolutionConfig(), target=5).candidates
+    frame = what_if(drawn, EvolutionConfig(), target=5).candidates
     features = [f for _, _, f in runs["random"].store.features() if f]
     assert list(frame["candidate"]) == [f["id"] for f in features]
     assert list(frame["cac"]) == [f["complexity"]["value"] for f in features]
