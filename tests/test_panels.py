@@ -138,10 +138,10 @@ def drawn(number: int) -> Figure:
     return figure
 
 
-# --- the figures of a replay
+# --- the figures of a what-if
 
 
-def test_a_picture_of_the_canvas_depends_on_its_replay_alone(candidates: CachedCandidates) -> None:
+def test_a_picture_of_the_canvas_depends_on_its_what_if_alone(candidates: CachedCandidates) -> None:
     one = what_if(candidates, EvolutionConfig(batch=5), target=15)
     other = what_if(candidates, EvolutionConfig(batch=5, budget=6), target=15)
     canvas = WhatIfCanvas()
@@ -169,16 +169,16 @@ def test_the_map_and_the_bars_count_every_candidate(candidates: CachedCandidates
 
 
 def test_domains_of_a_hostile_pool_are_drawn_as_they_are(candidates: CachedCandidates) -> None:
-    named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.ones)
+    named = CachedCandidates(("$\\frac{", *candidates.domains[1:]), candidates.categories, candidates.entries)
     found = what_if(named, EvolutionConfig(batch=5), target=15)
     ticks = [tick.get_text() for tick in plot_what_if_map(compute_what_if_map(found)).get_yticklabels()]
     assert any(tick.startswith("\\$") for tick in ticks)
     assert WhatIfCanvas().png(found)
 
 
-def test_a_replay_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> None:
+def test_a_what_if_that_keeps_nothing_is_drawn(candidates: CachedCandidates) -> None:
     none = CachedCandidates(
-        candidates.domains, candidates.categories, tuple(one._replace(verified=False) for one in candidates.ones)
+        candidates.domains, candidates.categories, tuple(one._replace(verified=False) for one in candidates.entries)
     )
     found = what_if(none, EvolutionConfig(batch=5, dry=2), target=5)
     assert found.kept == []
