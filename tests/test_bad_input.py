@@ -102,7 +102,7 @@ def test_one_bad_tool_is_reported_and_the_others_are_used(
     path = pool_file(tmp_path, service(tool(), tool("list_orders", type="object", properties={}), bad))
     status, out, err = tdlab("run", "-p", path, "-o", tmp_path / "run", "-n", 2)
     assert status in (0, 1), err
-    assert re.search(rf"set aside: {code} +1 ", out), out
+    assert re.search(rf"skipped: {code} +1 ", out), out
     assert "3 tools read" in out
 
 
@@ -136,7 +136,7 @@ def test_a_remote_reference_is_never_fetched(tdlab: Tdlab, tmp_path: Path, serve
     status, out, err = tdlab("run", "-p", pool_file(tmp_path, service(tool(), remote, answers)), "-o",
                              tmp_path / "run", "-n", 3)  # fmt: skip
     assert status in (0, 1), err
-    assert "set aside: bad_input_schema" in out
+    assert "skipped: bad_input_schema" in out
     assert _Counter.hits == 0
     explains(tdlab("run", "-p", pool_file(tmp_path, service(remote)), "-o", tmp_path / "other"), server)
     assert _Counter.hits == 0

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -113,7 +114,7 @@ def test_show_says_why_a_generation_drew_and_kept_what_it_did(command: Tdlab, ma
     shown = flat(out)
     with tdlab.open_run(made) as run:
         record = run.generation(0).record
-        assert f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the set" in shown
+        assert f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset" in shown
         assert f"mean CAC {run.config.evolution.complexity_threshold:.3f} 1.000" in shown, "threshold and strength"
         for name, weight in record["operators"].items():
             assert f"{name} {weight:.2f}" in shown
@@ -123,7 +124,7 @@ def test_show_says_why_a_generation_drew_and_kept_what_it_did(command: Tdlab, ma
                 assert f"{candidate.position} {gain['domain']:+.2f}, {gain['mode']:+.2f}, {gain['cac']:+.2f}" in shown
             if candidate.trajectory is not None and candidate.accepted:
                 assert f"accepted: {candidate.trajectory.id}" in shown
-    for words, said in ((("99",), "no generation 99"), ((), "which generation?"), (("x",), "'x' is no number")):
+    for words, said in ((("99",), "no generation 99"), ((), "which generation?"), (("x",), "'x' is not a number")):
         status, _, err = command("show", "generation", *words, "-r", made)
         assert (status, said in err) == (2, True), err
 
@@ -136,7 +137,7 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
     assert status == 0, err
     assert command("show", "lineage", row["blueprint"], "-r", made)[1] == out
     shown = flat(out)
-    assert shown.count("gauges then: domain") == len(line)
+    assert shown.count("gauges: domain") == len(line)
     for candidate in line:
         assert f"generation {candidate.generation}, offspring {candidate.position}" in shown
         merits = [draft["merit"] for draft in candidate.lineage["drafts"]]
@@ -229,7 +230,7 @@ def test_names_of_files_may_hold_any_bytes_and_a_file_named_twice_counts_once(co
     assert status == 0, err
     assert [name.endswith("/odd\\xff.jsonl") for name in json.loads(out)] == [True]
     assert err.count("odd\\xff.jsonl: 1 trajectory, format openai") == 1
-    assert err.count("named more than once, read once") == 1
+    assert err.count("given more than once, read once") == 1
     assert (tmp_path / "figure.png").stat().st_size
     status, out, err = command("map", odd, odd, "--figure", tmp_path / "map")
     assert status == 0, err
@@ -259,7 +260,7 @@ def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_pa
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, tmp_path: Path, suffix: str) -> None:
     status, out, _ = command("export", tmp_path / f"set{suffix}", "-r", made)
-    assert (status, f"{TARGET} trajectories written" in out) == (0, True)
+    assert (status, f"Wrote {TARGET} trajectories" in out) == (0, True)
     assert (tmp_path / f"set{suffix}").read_bytes() == (made / f"dataset{suffix}").read_bytes()
     if suffix == ".parquet":
         assert len(pd.read_parquet(tmp_path / "set.parquet")) == TARGET
@@ -299,6 +300,25 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatc
     assert listed == documented, "the README's table of commands and `tdlab --help` differ"
 
 
+@pytest.mark.parametrize("group", [(), ("sandbox",)], ids=["tdlab", "sandbox"])
+def test_the_list_of_commands_shows_every_description_whole(
+    group: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, listed, _ = in_process(monkeypatch, capsys, *group, "--help")
+    for name, description in re.findall(
+        r"^  ([a-z-]+) {2,}(.+)$", listed.partition("Commands:")[2], flags=re.MULTILINE
+    ):
+        assert description.endswith("."), f"{name} is cut: {description}"
+        assert not description.endswith(".."), f"{name} is cut: {description}"
+        assert len(description) <= 50, f"{name}: {description}"
+        assert f"  {description}\n" in in_process(monkeypatch, capsys, *group, name, "--help")[1]
+
+
+def test_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_process(monkeypatch, capsys, "--version") == (0, f"tdlab {version('tdlab')}\n", "")
+
+
 def test_a_run_says_what_was_set_aside_in_the_pool_and_lists_each(command: Tdlab, tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
     tools = [{"name": f"get_order_{n}", "description": "Returns an order.", "inputSchema": schema} for n in range(3)]
@@ -311,5 +331,5 @@ def test_a_run_says_what_was_set_aside_in_the_pool_and_lists_each(command: Tdlab
     aside = [issue for issue in issues if issue["severity"] == "error"]
     assert [issue["tool"] for issue in aside] == ["[3]", "bad"]
     assert all(issue["found"] and issue["where"] for issue in aside)
-    assert flat(out).count("set aside: ") == len({issue["code"] for issue in aside})
+    assert flat(out).count("skipped: ") == len({issue["code"] for issue in aside})
     assert "5 tools read" in flat(out)

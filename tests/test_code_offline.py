@@ -51,7 +51,7 @@ def test_a_run_says_that_code_steps_are_left_out_and_how_to_have_them(
     status, out, _ = in_process(monkeypatch, capsys, "show", "run", plain)
     assert status == 0
     assert "code steps" in out
-    assert "left out: sandbox.backend is none (`tdlab run --code`" in " ".join(out.split())
+    assert "none: sandbox.backend is none (`tdlab run --code`" in " ".join(out.split())
     with tdlab.open_run(plain) as run:
         assert CODE_TOOL not in {tool.key for tool in run.store.tools()}
         assert not any("code" in features["signature"] for _, _, features in run.store.features())
@@ -64,7 +64,7 @@ def test_check_of_a_run_without_code_needs_no_jail(
     before = hashes(plain)
     status, out, err = in_process(monkeypatch, capsys, "check", plain)
     assert status == 0, err
-    assert "holds no code steps" in out
+    assert "has no code steps" in out
     assert check_run(plain, progress=False).checked == ()
     assert hashes(plain) == before
 
@@ -76,9 +76,9 @@ def test_doctor_says_what_to_install(
     monkeypatch.setenv("COLUMNS", "200")
     status, out, _ = in_process(monkeypatch, capsys, "sandbox", "doctor")
     assert status == 1
-    assert "bubblewrap is out: bwrap is not installed" in " ".join(out.split())
+    assert "bubblewrap does not work: bwrap is not installed" in " ".join(out.split())
     assert "apt-get install bubblewrap" in out
-    assert "No sandbox holds here" in out
+    assert "No working sandbox found. Runs will skip code steps." in out
 
 
 def test_code_without_a_jail_is_refused_before_anything_is_made(

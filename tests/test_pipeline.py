@@ -110,7 +110,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(place: Path, undisturbed: d
         assert process.wait(timeout=30) == 130
         assert not gone(below, within=10)
     assert "Traceback" not in said, said
-    again = re.search(r"the same command resumes it:\n  (.*)\n", said)
+    again = re.search(r"To resume:\n  (.*)\n", said)
     assert again is not None, said
     assert "'a folder'" in again.group(1), "the command can be pasted into a shell"
     done = subprocess.run(

@@ -1,12 +1,13 @@
-"""The command line: ``tdlab run``, ``show``, ``ablate``, ``profile``, ``map``, ``check`` and the others.
+"""The command line, ``tdlab``. The only importer of typer.
 
-``estimate`` and ``rehearse`` are about the LLM teacher.
-
-Thin: every command calls what a notebook calls. The only importer of typer. Exit status: 0 done, 1 the run ended short
-of its target or recorded code did not come out the same, 2 an error that is explained, 130 interrupted.
+Commands are thin: each calls the function that a notebook would call. Exit status: 0 success; 1 a run stopped short of
+its target, or a check failed; 2 an error with an explanation; 130 interrupted.
 """
 
 from __future__ import annotations
+
+import importlib.metadata
+from typing import Annotated
 
 import typer
 
@@ -39,16 +40,32 @@ __all__ = [
 
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Synthesise diverse, verified tool-use trajectories from MCP tools.",
 )  # fmt: skip
-for command in (run, estimate, rehearse, harvest, mine, show, profile, ablate, export, check, lab):
+for command in (run, show, export, check, profile):
     app.command()(command)
 app.command("map")(map_)
+for command in (ablate, mine, harvest, estimate, rehearse, lab):
+    app.command()(command)
 app.add_typer(sandbox, name="sandbox")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tdlab {importlib.metadata.version('tdlab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Synthesise diverse, verified tool-use trajectories from MCP tools."""
+
+
 def main() -> None:
-    """Entry point: explained errors are printed and exit with 2, as a wrong command line does."""
+    """Run the command line; print the errors of tdlab without a traceback and exit with status 2."""
     try:
         app()
     except TdlabError as error:

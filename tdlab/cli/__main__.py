@@ -1,4 +1,4 @@
-"""``python -m tdlab.cli``."""
+"""Run the command line with ``python -m tdlab.cli``."""
 
 from tdlab.cli import main
 

@@ -1,4 +1,4 @@
-"""The command that compares the evolution with its controls and with itself less each part."""
+"""The command that compares evolution with its controls."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ __all__ = ["ablate"]
 
 def ablate(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="the folder of its run directories, table and figure; resumed")
+        Path, typer.Option("--out", "-o", help="Folder of the run directories, the table and the figure.")
     ] = Path("runs/ablation"),
     config: ConfigOption = None,
     pool: PoolOption = None,
-    target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories in each cell")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="how many, counted from the config's seed")] = 5,
-    arms: Annotated[str | None, typer.Option("--arms", help="some of the arms, with commas; all by default")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="processes, each with cells of its own")] = 1,
+    target: Annotated[int | None, typer.Option("--target", "-n", help="Verified trajectories per cell.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds, counted from the config's seed.")] = 5,
+    arms: Annotated[str | None, typer.Option("--arms", help="Arms, separated by commas; default: all.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32.")] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, help="Worker processes; each makes whole cells.")
+    ] = 1,
 ) -> None:
-    """Compare evolved, random, quantity, no evolution and each gauge off, at equal N over seeds."""
+    """Compare evolution with its controls at equal N.
+
+    Arms: evolved, random, quantity, no evolution, and evolution without each gauge. Every cell (arm and seed) is a run
+    directory; re-run the same command to resume.
+    """
     from tdlab.config import RunConfig
     from tdlab.evolution import ARMS
     from tdlab.jobs import ablate as compare
@@ -34,9 +40,9 @@ def ablate(
     settings = (RunConfig.from_yaml(config) if config else RunConfig()).with_values(**changes)
     chosen = tuple(ARMS) if arms is None else tuple(arm.strip() for arm in arms.split(","))
     try:
-        found = compare(settings, out=out, arms=chosen, seeds=seeds, workers=workers)
+        ablation = compare(settings, out=out, arms=chosen, seeds=seeds, workers=workers)
     except KeyboardInterrupt:
-        say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
+        say(f"Interrupted. Finished work is saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
-    say((found.path / "ablation.md").read_text(encoding="utf-8"))
+    say((ablation.path / "ablation.md").read_text(encoding="utf-8"))
     say("\n".join(str(out / name) for name in ("ablation.csv", "ablation_cells.csv", "ablation.md", "ablation.png")))

@@ -1,4 +1,4 @@
-"""What the commands share: options, printing, reading a pool, asking servers."""
+"""Shared by the commands: options, printing, loading a pool, harvesting servers."""
 
 from __future__ import annotations
 
@@ -29,52 +29,52 @@ __all__ = [
     "this_command",
 ]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="the run directory; it is created, or resumed if it is there")]
-PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="a YAML file with the values of RunConfig")]
-RunOption = Annotated[Path, typer.Option("--run", "-r", help="the run directory")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory; created, or resumed if it exists.")]
+PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings of RunConfig.")]
+RunOption = Annotated[Path, typer.Option("--run", "-r", help="Run directory.")]
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text as it is: no markup is read in it, and no control character reaches the terminal."""
+    """Print text as it is: without interpreting markup, with control characters escaped."""
     from tdlab.tools import plain
 
     Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
 
 
 def pool_of(name: str) -> ToolPool:
-    """The bundled pool, or the one in a file or folder."""
+    """Load the bundled pool, or the pool in a file or folder."""
     from tdlab.pool import ToolPool
 
     return ToolPool.bundled() if name == "bundled" else ToolPool.load(name)
 
 
 def harvested(servers: Path, *, timeout_s: float = 30.0) -> Harvest:
-    """What the servers of an ``mcpServers`` file offer, asked with a progress bar."""
+    """Harvest the servers of an ``mcpServers`` file, with a progress bar."""
     from tdlab.jobs import Reporter
     from tdlab.pool import harvest_sync
 
     with Reporter() as reporter:
         reporter.stage("servers")
 
-        def told(done: int, total: int, server: str, reason: str | None) -> None:
+        def show_progress(done: int, total: int, server: str, reason: str | None) -> None:
             reporter.update(done, total=total, note=f"{server}: {'failed' if reason else 'done'}")
 
-        return harvest_sync(servers, timeout_s=timeout_s, on_progress=told)
+        return harvest_sync(servers, timeout_s=timeout_s, on_progress=show_progress)
 
 
 def this_command() -> str:
-    """The command that is running, ready to be pasted into a shell."""
+    """Return the running command, ready to paste into a shell."""
     name = Path(sys.argv[0]).name
-    start = [sys.executable, "-m", "tdlab.cli"] if name in ("cli.py", "__main__.py") else [sys.argv[0]]
-    return shlex.join([*start, *sys.argv[1:]])
+    program = [sys.executable, "-m", "tdlab.cli"] if name in ("cli.py", "__main__.py") else [sys.argv[0]]
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """``evolution.batch=32`` as a name and a JSON value; what is no JSON is a word."""
+    """Parse ``evolution.batch=32`` into a setting and its value: JSON, or else text."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32", do="write it with =")
+        raise ConfigError(f"--set {text!r}", expected="key=value, such as evolution.batch=32")
     key = name.strip().replace(".", "__")
     try:
         return key, json.loads(value)

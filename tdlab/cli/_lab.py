@@ -16,17 +16,17 @@ __all__ = ["lab"]
 
 
 def lab(
-    folder: Annotated[Path, typer.Option("--folder", help="the notebooks to open")] = Path("notebooks"),
-    browser: Annotated[bool, typer.Option(help="open a browser window")] = True,
+    folder: Annotated[Path, typer.Option("--folder", help="Folder of the notebooks.")] = Path("notebooks"),
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Open JupyterLab on the notebooks."""
     if not folder.is_dir():
         raise PoolError(
-            f"{folder}: there is no such folder",
+            f"{folder}: no such folder",
             expected="the project's notebooks",
-            do="run it in the checkout, or give --folder",
+            do="run it in a clone of the repository, or give --folder",
         )
     if importlib.util.find_spec("jupyterlab") is None:
         raise ConfigError("jupyterlab is not installed", expected="the packages of tdlab", do="pip install tdlab")
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder.resolve()}"]
-    raise typer.Exit(subprocess.call([*command, *([] if browser else ["--no-browser"])]))  # noqa: S603  # our own words
+    raise typer.Exit(subprocess.call([*command, *([] if browser else ["--no-browser"])]))  # noqa: S603  # a fixed command

@@ -1,4 +1,4 @@
-"""Commands that measure: the diversity of any trajectory files, and their map."""
+"""Commands that measure trajectory files: their diversity, and their map."""
 
 from __future__ import annotations
 
@@ -20,32 +20,34 @@ if TYPE_CHECKING:
 
 __all__ = ["map_", "profile"]
 
-Files = Annotated[list[Path], typer.Argument(help="trajectory files, folders of them, or run directories")]
-FormatOption = Annotated[str | None, typer.Option("--format", help="the file format; found out where it is not given")]
-FigureOption = Annotated[
-    Path | None, typer.Option("--figure", help="write the figure here, as PDF and PNG; an ending is left out")
-]
-_TOLD = 20  # problems of a file that are printed one by one
+Files = Annotated[list[Path], typer.Argument(help="Trajectory files, folders of them, or run directories.")]
+FormatOption = Annotated[str | None, typer.Option("--format", help="File format; default: detected.")]
+FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure to this path, as PDF and PNG.")]
+_MOST_PROBLEMS = 20  # printed per file
 
 
 def profile(
     files: Files,
     format_: FormatOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="of the bootstrap intervals")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap intervals.")] = 0,
     equal_n: Annotated[
         int | None,
-        typer.Option("--equal-n", min=1, help="compare at this many trajectories (default: the smallest set)"),
+        typer.Option("--equal-n", min=1, help="Compare at this many trajectories; default: the smallest dataset."),
     ] = None,
     figure: FigureOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure the diversity of any trajectory files, several at equal N."""
+    """Measure the diversity of trajectory files.
+
+    Several files are compared at equal N. Formats: OpenAI messages, ShareGPT, Hermes and Qwen tags, Toucan, TRL, ATIF,
+    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench, and the Parquet files of tdlab.
+    """
     from tdlab.cli.render import show_report
     from tdlab.diversity import compare, taxonomy_domains
 
     sets = _read(_each_once(files), format_)
-    found = compare(sets, seed=seed, categories=taxonomy_domains(), rarefy_to=equal_n)
-    reports = {name: report.model_dump(mode="json") for name, report in found.items()}
+    compared = compare(sets, seed=seed, categories=taxonomy_domains(), rarefy_to=equal_n)
+    reports = {name: report.model_dump(mode="json") for name, report in compared.items()}
     if as_json:
         typer.echo(json.dumps(reports, indent=2, sort_keys=True))
     else:
@@ -53,53 +55,55 @@ def profile(
     if figure is not None:
         from tdlab.plots import plot_datasets, save_figure
 
-        for path in save_figure(plot_datasets(found), _stem(figure)):
+        for path in save_figure(plot_datasets(compared), _stem(figure)):
             say(str(path), err=True)
 
 
 def map_(
     files: Files,
     format_: FormatOption = None,
-    by: Annotated[str, typer.Option("--by", help="text, structure or both")] = "text",
-    seed: Annotated[int, typer.Option("--seed", help="of the layout")] = 0,
-    likeness: Annotated[
-        float, typer.Option("--likeness", help="from which cosine likeness on trajectories are near-same")
-    ] = 0.95,
+    by: Annotated[str, typer.Option("--by", help="Features to map by: text, structure or both.")] = "text",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the layout.")] = 0,
+    likeness: Annotated[float, typer.Option("--likeness", help="Least cosine similarity of near-duplicates.")] = 0.95,
     figure: FigureOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print holes and collapses as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Map any trajectory files: holes and collapses named, the picture with --figure."""
+    """Map trajectories in 2-D; list collapses and holes.
+
+    Collapses are groups of near-duplicates with the same tool sequence. Holes are combinations of domain and reasoning
+    mode with fewer trajectories than expected.
+    """
     from tdlab.embedding import collapses, holes, map_trajectories
 
     files = _each_once(files)
     streams = _read([file for file in files if not _is_run(file)], format_)
     sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
-    found = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
-    clumps, missing = collapses(found, likeness=likeness), holes(found.frame)
+    mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
+    groups, gaps = collapses(mapped, likeness=likeness), holes(mapped.frame)
     if as_json:
-        frames = {"collapses": clumps.drop(columns="members"), "holes": missing}
+        frames = {"collapses": groups.drop(columns="members"), "holes": gaps}
         text = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         typer.echo(json.dumps(text, indent=2, sort_keys=True))
     else:
         _table(
-            f"Collapses: {len(clumps)} clumps of the same tools in the same order (likeness {likeness:g}, by {by})",
-            clumps,
+            f"Collapses: {len(groups)} groups of near-duplicates (cosine similarity from {likeness:g}, by {by})",
+            groups,
             ("clump", "trajectories", "share", "domain", "mode", "example", "tool_sequence"),
         )
         _table(
-            f"Holes: {len(missing)} cells of domain x mode emptier than expected",
-            missing,
+            f"Holes: {len(gaps)} combinations of domain and mode with fewer trajectories than expected",
+            gaps,
             ("dataset", "domain", "mode", "kind", "trajectories", "expected"),
         )
     if figure is not None:
         from tdlab.plots import plot_maps, save_figure
 
-        for path in save_figure(plot_maps(found, collapses=clumps), _stem(figure)):
+        for path in save_figure(plot_maps(mapped, collapses=groups), _stem(figure)):
             say(str(path), err=True)
 
 
 def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
-    """Each file as a stream by its name, what is broken in it told on stderr."""
+    """Open each file as a stream, by its name, and report its problems on stderr."""
     from tdlab.formats import scan_trajectories
     from tdlab.pool import Taxonomy
     from tdlab.tools import counted
@@ -108,25 +112,25 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
     sets: dict[str, TrajectoryStream] = {}
     for file in files:
         path = file / "dataset.jsonl" if _is_run(file) else file
-        found = scan_trajectories(path, format=format_, classify=classify)
-        sets[_name(file)] = found
-        for problem in found.problems[:_TOLD]:
+        stream = scan_trajectories(path, format=format_, classify=classify)
+        sets[_name(file)] = stream
+        for problem in stream.problems[:_MOST_PROBLEMS]:
             say(str(problem), err=True)
-        if len(found.problems) > _TOLD:
-            say(f"{_name(file)}: and {counted(len(found.problems) - _TOLD, 'more problem')}", err=True)
-        say(f"{_name(file)}: {counted(len(found.trajectories), 'trajectory')}, format {found.format}", err=True)
+        if len(stream.problems) > _MOST_PROBLEMS:
+            say(f"{_name(file)}: and {counted(len(stream.problems) - _MOST_PROBLEMS, 'more problem')}", err=True)
+        say(f"{_name(file)}: {counted(len(stream.trajectories), 'trajectory')}, format {stream.format}", err=True)
     return sets
 
 
 def _each_once(files: Sequence[Path]) -> list[Path]:
-    """The files without those that were named before, which is said."""
-    for file in {file: None for place, file in enumerate(files) if file in files[:place]}:
-        say(f"{_name(file)}: named more than once, read once", err=True)
+    """Drop files that were already named, with a message."""
+    for file in {file: None for index, file in enumerate(files) if file in files[:index]}:
+        say(f"{_name(file)}: given more than once, read once", err=True)
     return list(dict.fromkeys(files))
 
 
 def _name(file: Path) -> str:
-    """A file's name as text; bytes of it that are no UTF-8 are written as escapes."""
+    """Return a file's name as text, with bytes that are not UTF-8 as escapes."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
@@ -139,7 +143,7 @@ def _stem(figure: Path) -> Path:
 
 
 def _table(title: str, frame: pd.DataFrame, columns: Sequence[str], *, most: int = 15) -> None:
-    """The first rows of a frame, every text as it is; says how many more there are."""
+    """Print the first rows of a frame, and how many more there are."""
     from rich.table import Table
     from rich.text import Text
 

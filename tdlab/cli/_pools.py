@@ -1,4 +1,4 @@
-"""Commands on pools: harvest one from live servers, mine its Business Clusters."""
+"""Commands on pools: harvest live servers, mine Business Clusters."""
 
 from __future__ import annotations
 
@@ -15,35 +15,33 @@ __all__ = ["harvest", "mine"]
 
 
 def harvest(
-    servers: Annotated[Path, typer.Argument(help="an mcpServers file, as MCP clients use it")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="the pool file to write (JSONL)")] = Path("pool.jsonl"),
-    timeout: Annotated[float, typer.Option("--timeout", help="seconds allowed for each server")] = 30.0,
+    servers: Annotated[Path, typer.Argument(help="mcpServers file, as MCP clients use it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Pool file to write (JSONL).")] = Path("pool.jsonl"),
+    timeout: Annotated[float, typer.Option("--timeout", help="Time limit per server, in seconds.")] = 30.0,
 ) -> None:
-    """Ask live MCP servers for their tools and write them as a pool.
+    """Write a pool with the tools of live MCP servers.
 
-    A server that fails is reported, and the others are kept.
+    Servers that fail are reported; the tools of the others are written.
     """
     from tdlab.pool import write_pool
 
-    found = harvested(servers, timeout_s=timeout)
-    write_pool(found.pool, out)
-    for service in found.pool.services:
+    harvest = harvested(servers, timeout_s=timeout)
+    write_pool(harvest.pool, out)
+    for service in harvest.pool.services:
         say(f"{service.name}: {len(service.tools)} tools")
-    for name, reason in found.failures.items():
+    for name, reason in harvest.failures.items():
         say(f"{name}: FAILED, {reason}")
-    say(f"{len(found.pool)} tools of {len(found.pool.services)} servers written to {out}")
+    say(f"Wrote {len(harvest.pool)} tools of {len(harvest.pool.services)} servers to {out}.")
 
 
 def mine(
     pool: PoolOption = None,
     config: ConfigOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="write the clusters as JSONL")] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="of candidates that are drawn; the config's by default")
-    ] = None,
-    show: Annotated[int, typer.Option("--show", min=0, help="how many clusters to list")] = 15,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the clusters to this file (JSONL).")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of random choices; default: the config's.")] = None,
+    show: Annotated[int, typer.Option("--show", min=0, help="Number of clusters to list.")] = 15,
 ) -> None:
-    """Mine Business Clusters from a pool and show a summary."""
+    """Mine Business Clusters from a pool."""
     from tdlab.cli.render import show_mined
     from tdlab.clusters import mine as select
     from tdlab.clusters import write_clusters
@@ -67,4 +65,4 @@ def mine(
     if out is not None:
         written = write_clusters(mined.clusters, out)
         origin = f" --pool {shlex.quote(pool)}" if pool else ""
-        say(f"{written:,} clusters written to {out}; `tdlab show cluster ID --clusters {out}{origin}` shows one")
+        say(f"Wrote {written:,} clusters to {out}. To show one: tdlab show cluster ID --clusters {out}{origin}")

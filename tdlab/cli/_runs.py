@@ -1,4 +1,4 @@
-"""Commands on runs: make one, look at it, write its dataset."""
+"""Commands on runs: make one, show it, write its dataset."""
 
 from __future__ import annotations
 
@@ -36,32 +36,35 @@ _NOUNS: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
     "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
     "generation": "trajectory", "lineage": "trajectory",
 }  # fmt: skip
-"""What can be shown, and the kind of record that its id names."""
+"""What ``show`` can show -> the kind of record that its id identifies."""
 
 
 def run(
     out: Out = Path("runs/first"),
     config: ConfigOption = None,
     pool: PoolOption = None,
-    target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories to make")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="seed of every random choice")] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random, planned or quantity")] = None,
-    servers: Annotated[
-        Path | None, typer.Option("--servers", help="an mcpServers file: play on these live servers")
+    target: Annotated[
+        int | None, typer.Option("--target", "-n", help="Number of verified trajectories to make.")
     ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random, planned or quantity.")] = None,
+    servers: Annotated[Path | None, typer.Option("--servers", help="mcpServers file: call these live servers.")] = None,
     code: Annotated[
         bool,
-        typer.Option("--code", help="with code steps, in the first sandbox that holds here (sandbox.backend=auto)"),
+        typer.Option("--code", help="Plan code steps; use the first sandbox that works here."),
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: evolution.batch=32")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32.")] = None,
     workers: Annotated[
-        int, typer.Option("--workers", "-w", min=1, help="processes; the dataset does not depend on it")
+        int, typer.Option("--workers", "-w", min=1, help="Worker processes; the dataset is the same for any number.")
     ] = 1,
     replies: Annotated[
-        Path | None, typer.Option("--replies", help="the journal of a teacher's replies; beside OUT by default")
+        Path | None, typer.Option("--replies", help="File of the teacher's saved replies; default: beside OUT.")
     ] = None,
 ) -> None:
-    """Make a dataset: pool, clusters, blueprints, rollouts, verification, evolution. Resumes what was interrupted."""
+    """Make a dataset, or resume an interrupted run.
+
+    Exit status 1 means that the run stopped short of its target.
+    """
     from tdlab.cli.render import show_run
     from tdlab.config import RunConfig
     from tdlab.jobs import run as make
@@ -84,7 +87,7 @@ def run(
     try:
         made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
     except KeyboardInterrupt:
-        say(f"Interrupted. What was made is kept; the same command resumes it:\n  {this_command()}", err=True)
+        say(f"Interrupted. Finished work is saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
     Console().print(show_run(made))
     complete = made.store.status == "complete"
@@ -101,43 +104,42 @@ def run(
 
 
 def show(
-    noun: Annotated[str, typer.Argument(help=", ".join(_NOUNS))] = "run",
-    name: Annotated[
-        str, typer.Argument(help="its id (or the beginning), a generation's number; for run: the folder")
-    ] = "",
+    noun: Annotated[str, typer.Argument(help=", ".join(_NOUNS) + ".")] = "run",
+    name: Annotated[str, typer.Argument(help="Id or its beginning; number of a generation; folder of a run.")] = "",
     run_: RunOption = Path("runs/first"),
     clusters: Annotated[
-        Path | None, typer.Option("--clusters", help="a file that `tdlab mine --out` wrote: show a cluster of it")
+        Path | None, typer.Option("--clusters", help="File written by `tdlab mine --out`: show one of its clusters.")
     ] = None,
     pool: PoolOption = None,
 ) -> None:
-    """Show a run, or a cluster, blueprint, trajectory, generation or lineage of it; or a cluster of a file.
+    """Show a run, or one of its records.
 
-    The tools of a file's cluster come from --pool.
+    Records: cluster, blueprint, trajectory, generation, lineage. With --clusters FILE, show a cluster of that file;
+    --pool then gives the descriptions of its tools.
     """
     from tdlab.cli.render import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
     from tdlab.store import open_run
 
     if noun not in _NOUNS:
-        place = f" {noun}" if Path(noun).is_dir() else ""
-        close = [] if place else difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4)
+        folder = f" {noun}" if Path(noun).is_dir() else ""
+        close = [] if folder else difflib.get_close_matches(noun, _NOUNS, n=1, cutoff=0.4)
         raise ConfigError(
-            f"there is nothing called {noun!r} to show",
+            f"{noun!r} cannot be shown",
             expected=", ".join(_NOUNS),
-            do=f"did you mean {close[0]!r}?" if close else f"`tdlab show run{place}` shows the run",
+            do=f"did you mean {close[0]!r}?" if close else f"`tdlab show run{folder}` shows the run",
         )
     kind = _NOUNS[noun]
     console = Console()
     if clusters is not None:
         if kind != "cluster":
             raise ConfigError(
-                f"--clusters, and a {noun} to show",
+                f"--clusters does not go with {noun!r}",
                 expected="a cluster",
                 do=f"`tdlab show cluster ID --clusters {clusters}`",
             )
         from tdlab.clusters import read_clusters
 
-        chosen = _by_id(read_clusters(clusters), name, place=clusters)
+        chosen = _by_id(read_clusters(clusters), name, path=clusters)
         console.print(show_cluster(chosen, pool_of(pool).tools if pool else {}))
         return
     with open_run(Path(name) if kind is None and name else run_) as opened:
@@ -163,12 +165,12 @@ def show(
 
 
 def _generation(opened: Run, name: str) -> RenderableType:
-    """A generation by its number, ready to be printed."""
+    """Render the generation with this number."""
     from tdlab.cli.render import show_generation
 
     if not name.isascii() or not name.isdecimal():
         raise RunNotFound(
-            f"which generation? {name!r} is no number" if name else "which generation?",
+            f"which generation? {name!r} is not a number" if name else "which generation?",
             expected=f"a number below {opened.counts().generations}",
             do="`tdlab show generation 0`",
         )
@@ -178,30 +180,30 @@ def _generation(opened: Run, name: str) -> RenderableType:
 
 
 def export(
-    out: Annotated[Path, typer.Argument(help="the file to write: .jsonl (OpenAI messages) or .parquet")],
+    out: Annotated[Path, typer.Argument(help="File to write: .jsonl (OpenAI messages) or .parquet.")],
     run_: RunOption = Path("runs/first"),
 ) -> None:
-    """Write a run's dataset to a file."""
+    """Write the dataset of a run to a file."""
     from tdlab.jobs import export as write
     from tdlab.store import open_run
 
     if out.suffix not in (".jsonl", ".parquet"):
-        raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet", do="rename it")
+        raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet")
     with open_run(run_) as opened:
         number = write(opened, out)
-    say(f"{number} trajectories written to {out}")
+    say(f"Wrote {number} trajectories to {out}.")
 
 
-def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, place: Path) -> BusinessCluster:
-    """The cluster of that id, or of the only id that begins so."""
+def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, path: Path) -> BusinessCluster:
+    """Find a cluster by its id or a unique beginning of it."""
     matches = [cluster for cluster in clusters if wanted and cluster.id.startswith(wanted)]
     if len(matches) == 1:
         return matches[0]
     ids = [cluster.id for cluster in (matches or clusters)[:3]]
     raise RunNotFound(
-        f"{place}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {place}?",
+        f"{path}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {path}?",
         expected=f"one of its {len(clusters):,} ids" + (f", such as {', '.join(ids)}" if ids else ""),
-        do=f"`tdlab show cluster ID --clusters {place}`",
+        do=f"`tdlab show cluster ID --clusters {path}`",
     )
 
 
@@ -209,7 +211,7 @@ def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
     from tdlab.pool import read_mcp_config
 
     specs = read_mcp_config(servers)
-    found = harvested(servers)
-    for name, reason in found.failures.items():
-        say(f"{name}: left out, {reason}", err=True)
-    return {name: spec for name, spec in specs.items() if name not in found.failures}, found.pool
+    harvest = harvested(servers)
+    for name, reason in harvest.failures.items():
+        say(f"{name}: skipped, {reason}", err=True)
+    return {name: spec for name, spec in specs.items() if name not in harvest.failures}, harvest.pool

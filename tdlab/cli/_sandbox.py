@@ -1,4 +1,4 @@
-"""Commands on code: what a sandbox holds here, its leftovers, the code tool for other agents, recorded code again."""
+"""Commands on code: test, clean up and serve the sandbox; re-run recorded code."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["check", "doctor", "gc", "sandbox", "serve"]
 
 BackendOption = Annotated[
-    Literal["auto", "docker", "bubblewrap"] | None, typer.Option("--backend", "-b", help="auto, docker or bubblewrap")
+    Literal["auto", "docker", "bubblewrap"] | None, typer.Option("--backend", "-b", help="auto, docker or bubblewrap.")
 ]
 _MOST_LISTED = 20
 
-sandbox = typer.Typer(no_args_is_help=True, help="The jails that code runs in: try them, clean up, offer them.")
+sandbox = typer.Typer(no_args_is_help=True, help="Test, clean up or serve the code sandbox.")
 
 
 @sandbox.command()
 def doctor() -> None:
-    """Start every kind of sandbox, try to escape from each, and show who holds which guarantee on this machine."""
+    """Test every sandbox with escape probes.
+
+    Show which guarantees each sandbox gives on this machine, and how to install those that are missing. Exit status 1
+    means that none works.
+    """
     import anyio
 
     from tdlab.sandbox import probe
@@ -41,27 +45,27 @@ def doctor() -> None:
         console.print(_head(report))
         if report.enforced:
             table = Table(box=None, pad_edge=False, collapse_padding=True)
-            for column in ("guarantee", "held by", "how"):
+            for column in ("guarantee", "enforced by", "how"):
                 table.add_column(column, overflow="fold", no_wrap=column != "how")
-            for name, found in report.enforced.items():
-                table.add_row(name, found.level, Text(plain(found.how, most=300)))
+            for name, guarantee in report.enforced.items():
+                table.add_row(name, guarantee.level, Text(plain(guarantee.how, most=300)))
             console.print(table)
         console.print()
     first = next((report.name for report in reports if report.available), None)
     if first is None:
-        say("No sandbox holds here: runs leave code steps out, and nothing runs code.")
+        say("No working sandbox found. Runs will skip code steps.")
         raise typer.Exit(1)
-    say(f"auto takes {first} here.")
+    say(f"On this machine, auto chooses {first}.")
 
 
 def _head(report: BackendReport) -> Group:
     from tdlab.tools import plain
 
     if report.available:
-        told = f"holds: {report.probes} escape probes, none got out; first jail in {report.cold_ms} ms"
+        status = f"works: none of {report.probes} escape attempts succeeded; first start in {report.cold_ms} ms"
     else:
-        told = f"is out: {report.reason}"
-    lines = [Text(plain(f"{report.name} {report.version}".strip(), most=120), style="bold"), Text(plain(told))]
+        status = f"does not work: {report.reason}"
+    lines = [Text(plain(f"{report.name} {report.version}".strip(), most=120), style="bold"), Text(plain(status))]
     lines += [Text(plain(f"escaped: {escape}")) for escape in report.escapes]
     if report.install and not report.available:
         lines.append(Text(plain(f"to do: {report.install}")))
@@ -70,30 +74,40 @@ def _head(report: BackendReport) -> Group:
 
 @sandbox.command()
 def gc() -> None:
-    """Remove containers and cgroups of processes that are gone; what is in use stays."""
+    """Remove leftover containers, cgroups and folders.
+
+    Only those of processes that have ended are removed.
+    """
     import anyio
 
     from tdlab.sandbox import gc as collect
 
-    found = anyio.run(collect)
-    for what, names in (("container", found.containers), ("cgroup", found.cgroups), ("folder", found.folders)):
+    leftovers = anyio.run(collect)
+    for what, names in (
+        ("container", leftovers.containers),
+        ("cgroup", leftovers.cgroups),
+        ("folder", leftovers.folders),
+    ):
         for name in names:
             say(f"removed {what} {name}")
-    total = len(found.containers) + len(found.cgroups) + len(found.folders)
-    say(f"{total} leftovers removed." if total else "Nothing was left behind.")
+    total = len(leftovers.containers) + len(leftovers.cgroups) + len(leftovers.folders)
+    say(f"Removed {total} leftovers." if total else "No leftovers found.")
 
 
 @sandbox.command()
 def serve(
     backend: BackendOption = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="jails that work at the same time")] = 2,
-    wall_s: Annotated[float, typer.Option("--time-limit", help="seconds that a program may take")] = 10.0,
-    memory_mb: Annotated[int, typer.Option("--memory", help="MB that a program may use")] = 256,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Sandboxes that work in parallel.")] = 2,
+    wall_s: Annotated[float, typer.Option("--time-limit", help="Time limit of a program, in seconds.")] = 10.0,
+    memory_mb: Annotated[int, typer.Option("--memory", help="Memory limit of a program, in MB.")] = 256,
     database: Annotated[
-        list[str] | None, typer.Option("--database", help="NAME=FILE: an SQLite file that SQL may read")
+        list[str] | None, typer.Option("--database", help="NAME=FILE: SQLite file that SQL programs can read.")
     ] = None,
 ) -> None:
-    """Offer the run_code tool as an MCP server on stdin and stdout, every call in a jail."""
+    """Serve the code tool as an MCP server.
+
+    The server speaks on stdin and stdout and offers one tool, run_code. Every call runs in the sandbox.
+    """
     import anyio
     from pydantic import ValidationError
 
@@ -104,7 +118,7 @@ def serve(
         limits = Limits(wall_s=wall_s, cpu_s=wall_s, memory_mb=memory_mb)
     except ValidationError as error:
         raise ConfigError(
-            f"the limits do not do: {error.errors()[0]['msg']}",
+            f"the limits are invalid: {error.errors()[0]['msg']}",
             expected="a time limit of up to 3600 s and at least 32 MB",
             do="change --time-limit or --memory",
         ) from None
@@ -115,7 +129,7 @@ def serve(
 def _database(text: str) -> tuple[str, bytes]:
     name, sign, file = text.partition("=")
     if not sign or not name.strip():
-        raise ConfigError(f"--database {text!r}", expected="NAME=FILE", do="write it with =")
+        raise ConfigError(f"--database {text!r}", expected="NAME=FILE")
     try:
         return name.strip(), Path(file).read_bytes()
     except OSError as error:
@@ -123,31 +137,36 @@ def _database(text: str) -> tuple[str, bytes]:
 
 
 def check(
-    run: Annotated[Path, typer.Argument(help="the run directory")] = Path("runs/first"),
+    run: Annotated[Path, typer.Argument(help="Run directory.")] = Path("runs/first"),
     backend: BackendOption = None,
-    wall_s: Annotated[float | None, typer.Option("--time-limit", help="seconds that a program may take")] = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="jails that work at the same time")] = 2,
+    wall_s: Annotated[float | None, typer.Option("--time-limit", help="Time limit of a program, in seconds.")] = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Sandboxes that work in parallel.")] = 2,
 ) -> None:
-    """Run every recorded program of a run again; what prints something else leaves the dataset. Exit 1 if any does."""
+    """Re-run recorded code; reject what differs.
+
+    A trajectory with a program that prints something else leaves the dataset. Exit status 1 means that a program
+    differed or could not be run.
+    """
     from tdlab.jobs import check_run
 
     report = check_run(run, backend=backend, wall_s=wall_s, workers=workers)
     if not report.checked:
-        say(f"{run} holds no code steps: there is nothing to check (`tdlab run --code` makes some).")
+        say(f"{run} has no code steps, so there is nothing to check. `tdlab run --code` makes a run with code steps.")
         return
-    failed = [one for one in report.checked if not one.comparison.same]
-    for one in failed[:_MOST_LISTED]:
-        say(f"{one.program.trajectory} {one.program.call_id}: {one.comparison.verdict}, {one.comparison.reason}")
-        for difference in one.comparison.differences[:3]:
+    failed = [checked for checked in report.checked if not checked.comparison.same]
+    for checked in failed[:_MOST_LISTED]:
+        program, comparison = checked.program, checked.comparison
+        say(f"{program.trajectory} {program.call_id}: {comparison.verdict}, {comparison.reason}")
+        for difference in comparison.differences[:3]:
             where = f"{difference.part}, line {difference.line}" if difference.line else difference.part
-            say(f"  {where}\n    on record: {difference.recorded}\n    run again: {difference.replayed}")
+            say(f"  {where}\n    recorded: {difference.recorded}\n    now:      {difference.replayed}")
     if len(failed) > _MOST_LISTED:
         say(f"... and {len(failed) - _MOST_LISTED} more")
     say(
-        f"{len(report.checked)} programs run again in {report.backend}: {report.count('same')} the same, "
+        f"Re-ran {len(report.checked)} programs in {report.backend}: {report.count('same')} the same, "
         f"{report.count('different')} different, {report.count('not_replayed')} could not be run"
     )
-    for what, ids in (("left the dataset", report.rejected), ("came back to the dataset", report.restored)):
+    for what, ids in (("left the dataset", report.rejected), ("returned to the dataset", report.restored)):
         if ids:
             say(f"{len(ids)} trajectories {what}: {', '.join(ids[:_MOST_LISTED])}")
     if not report.ok:

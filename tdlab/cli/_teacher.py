@@ -1,4 +1,4 @@
-"""Commands around the LLM teacher: what a run will cost, and a server to rehearse it with."""
+"""Commands for the LLM teacher: estimate the cost of a run, serve a mock model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,25 @@ __all__ = ["estimate", "rehearse"]
 def estimate(
     config: ConfigOption = None,
     pool: PoolOption = None,
-    target: Annotated[int | None, typer.Option("--target", "-n", help="verified trajectories to make")] = None,
-    servers: Annotated[
-        Path | None, typer.Option("--servers", help="an mcpServers file: for a run on these live servers")
+    target: Annotated[
+        int | None, typer.Option("--target", "-n", help="Number of verified trajectories to make.")
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="any config value: teacher.model=NAME")] = None,
-    sample: Annotated[int, typer.Option("--sample", min=1, help="rollouts to play dry for it")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    servers: Annotated[
+        Path | None, typer.Option("--servers", help="mcpServers file: estimate a run on these live servers.")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as teacher.model=NAME.")] = None,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="Number of dry-run rollouts to extrapolate from.")
+    ] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Tell what a run with an LLM teacher will take: calls, tokens and money by role. Nothing is bought."""
+    """Estimate the cost of a run with an LLM teacher.
+
+    Estimate calls, tokens and cost per role, without calling any API.
+    """
     from tdlab.cli.render import show_estimate
     from tdlab.config import RunConfig
-    from tdlab.jobs import estimate as tell
+    from tdlab.jobs import estimate as estimate_run
 
     base = RunConfig.from_yaml(config) if config else RunConfig()
     changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
@@ -37,29 +44,42 @@ def estimate(
     if servers is not None:
         changes["rollout__environment"] = "live"
     settings = base.with_values(**changes)
-    found = tell(settings, pool=harvested(servers).pool if servers is not None else None, sample=sample)
+    estimated = estimate_run(settings, pool=harvested(servers).pool if servers is not None else None, sample=sample)
     if as_json:
-        roles = [role._asdict() for role in found.roles]
-        typer.echo(json.dumps({**found._asdict(), "roles": roles}, indent=2))
+        roles = [role._asdict() for role in estimated.roles]
+        typer.echo(json.dumps({**estimated._asdict(), "roles": roles}, indent=2))
     else:
-        Console().print(show_estimate(found))
+        Console().print(show_estimate(estimated))
 
 
 def rehearse(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="on 127.0.0.1; 0 takes a free one")] = 8377,
-    latency: Annotated[float, typer.Option("--latency", min=0.0, max=600.0, help="seconds before each reply")] = 0.0,
-    rate_429: Annotated[float, typer.Option("--429", min=0.0, max=1.0, help="share of calls told to slow down")] = 0.0,
-    rate_500: Annotated[float, typer.Option("--500", min=0.0, max=1.0, help="share of calls that fail")] = 0.0,
-    cut: Annotated[float, typer.Option("--cut", min=0.0, max=1.0, help="share of connections that are cut")] = 0.0,
-    malformed: Annotated[float, typer.Option("--malformed", min=0.0, max=1.0, help="share of broken bodies")] = 0.0,
-    corrupt: Annotated[float, typer.Option("--corrupt", min=0.0, max=1.0, help="share of rollouts spoilt")] = 0.0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free port.")] = 8377,
+    latency: Annotated[
+        float, typer.Option("--latency", min=0.0, max=600.0, help="Delay of each reply, in seconds.")
+    ] = 0.0,
+    rate_429: Annotated[
+        float, typer.Option("--429", min=0.0, max=1.0, help="Share of calls answered with 429 (rate limit).")
+    ] = 0.0,
+    rate_500: Annotated[float, typer.Option("--500", min=0.0, max=1.0, help="Share of calls answered with 500.")] = 0.0,
+    cut: Annotated[float, typer.Option("--cut", min=0.0, max=1.0, help="Share of connections closed mid-reply.")] = 0.0,
+    malformed: Annotated[
+        float, typer.Option("--malformed", min=0.0, max=1.0, help="Share of replies that are not valid JSON.")
+    ] = 0.0,
+    corrupt: Annotated[
+        float, typer.Option("--corrupt", min=0.0, max=1.0, help="Share of rollouts with wrong content.")
+    ] = 0.0,
     retry_after: Annotated[
-        float, typer.Option("--retry-after", min=0.0, max=600.0, help="seconds that a 429 asks for")
+        float, typer.Option("--retry-after", min=0.0, max=600.0, help="Wait that a 429 asks for, in seconds.")
     ] = 1.0,
-    no_schema: Annotated[bool, typer.Option("--no-schema", help="refuse JSON Schema, as some servers do")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="of what goes wrong")] = 0,
+    no_schema: Annotated[
+        bool, typer.Option("--no-schema", help="Reject JSON-schema mode, as some servers do.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the injected faults.")] = 0,
 ) -> None:
-    """Serve an OpenAI-compatible endpoint on this machine, answered by the scripted teacher. Ctrl-C ends it."""
+    """Serve a mock OpenAI-compatible endpoint.
+
+    The scripted teacher answers on this machine. Options inject faults. Stop it with Ctrl-C.
+    """
     import anyio
 
     from tdlab.rollout import Misbehaviour, serve_mock

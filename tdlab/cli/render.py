@@ -1,6 +1,7 @@
-"""Runs, clusters, blueprints and trajectories as text for a terminal. Everything untrusted is printed as plain text.
+"""Render runs, clusters, blueprints and trajectories as text for a terminal.
 
-Each function takes a record and returns a rich renderable; control characters are made visible, markup is not read.
+Each function takes a record and returns a rich renderable. Untrusted text is printed as plain text: control characters
+are escaped, markup is not interpreted.
 """
 
 from __future__ import annotations
@@ -36,7 +37,23 @@ _MESSAGE = 600  # characters of a message
 
 
 def show_run(run: Run) -> RenderableType:
-    """What was made, what was rejected and why, and how diverse it is."""
+    """Render a run: its counts, rejections with their reasons, cost and diversity.
+
+    Args:
+        run: An open run.
+
+    Returns:
+        Tables, at least 80 columns wide.
+
+    Example:
+        >>> import tempfile
+        >>> import tdlab
+        >>> from rich.console import Console
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = tdlab.run(tdlab.RunConfig(target=2), out=folder, progress=False)
+        ...     Console(width=80).print(show_run(made))  # doctest: +ELLIPSIS
+        Run...
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -59,28 +76,28 @@ def show_run(run: Run) -> RenderableType:
         ),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
-    parts: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
+    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
-    rejected.add_column("for example", overflow="fold")
+    rejected.add_column("example", overflow="fold")
     examples: dict[str, str] = {}
     for candidate in store.candidates(accepted=False):
         for reason in candidate.reasons[:1]:
             examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
     for check, number in store.rejection_reasons().items():
         rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
-    parts += [rejected if counts.rejected else Text("Nothing was rejected."), Text("")]
+    blocks += [rejected if counts.rejected else Text("No candidate was rejected."), Text("")]
     if (run.path / "metrics.json").exists():
         metrics = run.metrics()
         if "teacher" in metrics:
-            parts += [_spending_table(metrics), *_paid(store.paid), Text("")]
-        parts.append(show_report({"": metrics["diversity"]}, corrections=False))
-    return Group(*parts)
+            blocks += [_spending_table(metrics), *_paid(store.paid), Text("")]
+        blocks.append(show_report({"": metrics["diversity"]}, corrections=False))
+    return Group(*blocks)
 
 
 def show_estimate(estimate: Estimate) -> RenderableType:
-    """What a run will take, by role, and what the estimate rests on."""
+    """Render an estimate: calls, tokens and cost per role, and how they were estimated."""
     from rich.console import Group
     from rich.text import Text
 
@@ -91,49 +108,49 @@ def show_estimate(estimate: Estimate) -> RenderableType:
         for r in estimate.roles
     ]  # fmt: skip
     title = f"Estimate for {estimate.target:,} verified trajectories"
-    money = "price not known" if estimate.money is None else f"{estimate.money:,.2f} {estimate.currency}"
-    told = f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, {money}"
+    money = "unknown cost" if estimate.money is None else f"{estimate.money:,.2f} {estimate.currency}"
+    summary = f"{estimate.rollouts:,} rollouts, {estimate.calls:,} calls, {estimate.tokens:,} tokens, {money}"
     unknown = sorted({role.model for role in estimate.roles if role.money is None})
     if unknown:
-        told += (
-            f"\nFor the money write your provider's prices into a file, such as {PRICE_TABLE}, with an entry for"
-            f" {', '.join(unknown)}, and name it in teacher.prices (--set teacher.prices=prices.json)."
+        summary += (
+            f"\nTo estimate the cost, write a price table in the form of {PRICE_TABLE} with an entry for"
+            f" {', '.join(unknown)}, and add --set teacher.prices=prices.json."
         )
     if estimate.beyond:
-        told += f"\nThe budget will not do: {estimate.beyond}."
+        summary += f"\nThe budget is too small: {estimate.beyond}."
     basis = (
-        f"from {estimate.played} rollouts played dry, {estimate.accepted} accepted; tokens at 4 characters each. A"
-        " model's own words may be longer, and it is rejected more often than the script. Rollouts begun at the end and"
-        " not needed (one in eight at most) and calls made again come on top."
+        f"Extrapolated from {estimate.played} dry-run rollouts, {estimate.accepted} of them accepted, at 4 characters"
+        " per token. Models may write more than the script, and are rejected more often. Not included:"
+        " retries, and rollouts in flight when the target is reached (at most one in eight)."
     )
-    return Group(_use_table(title, rows, estimate.currency), Text(told), Text(basis, style="italic"))
+    return Group(_use_table(title, rows, estimate.currency), Text(summary), Text(basis, style="italic"))
 
 
 def _spending_table(metrics: Mapping[str, Json]) -> RenderableType:
-    """What an accepted trajectory took on average, by role, rejected rollouts included."""
+    """Render the average use per accepted trajectory, by role; rejected rollouts are included."""
     spent, accepted = metrics["teacher"], max(1, metrics["accepted"])
     sums: dict[tuple[str, str], list[float | None]] = {}
     for row in (*spent["accepted"], *spent["rejected"]):
-        now = sums.setdefault((row["role"], row["model"]), [0.0, 0.0, 0.0, 0.0])
-        for place, name in enumerate(("calls", "input_tokens", "output_tokens", "money")):
-            before, more = now[place], row[name]
-            now[place] = None if before is None or more is None else before + more / accepted
+        totals = sums.setdefault((row["role"], row["model"]), [0.0, 0.0, 0.0, 0.0])
+        for index, name in enumerate(("calls", "input_tokens", "output_tokens", "money")):
+            total, more = totals[index], row[name]
+            totals[index] = None if total is None or more is None else total + more / accepted
     rows = [(role, model, *values) for (role, model), values in sorted(sums.items())]
-    title = "Teacher, for each accepted trajectory (rejected ones included)"
+    title = "Teacher, per accepted trajectory (rejected rollouts included)"
     return _use_table(title, rows, str(spent["currency"]))
 
 
 def _paid(paid: Json) -> list[RenderableType]:
-    """What was paid for in all, which the table of what was used falls short of."""
+    """Render what was paid for in total, which is more than the table of use counts."""
     from rich.text import Text
 
     if paid is None:
         return []
-    money = "price not known" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
+    money = "unknown cost" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
     return [
         Text(
-            f"Paid for in all: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}; rollouts begun and not"
-            " needed, replies of no use and calls given up are part of it, replies from the journal are not."
+            f"Paid in total: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}, including unused rollouts,"
+            " unusable replies and calls that timed out; cached replies are free."
         )
     ]
 
@@ -155,24 +172,29 @@ def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> Re
 
 
 def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:
-    """Diversity reports (as JSON), one table a dataset: value, ceiling, 95 % interval, N, K.
+    """Render diversity reports, one table per dataset: value, ceiling, 95 % interval, N and K.
 
-    With ``corrections`` also the Miller-Madow and Chao-Shen estimates and the value rarefied to the common number of
-    trajectories. It fits 80 columns. A dataset without a name has no title of its own.
+    Args:
+        reports: Name of the dataset -> report as JSON. A dataset named "" gets no title.
+        corrections: Also show the Miller-Madow and Chao-Shen estimates, and the value rarefied to the common number of
+            trajectories.
+
+    Returns:
+        Tables that fit 80 columns.
     """
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
+    blocks: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
     if corrections:
-        common = next((n for one in reports.values() if (n := one["domain"]["rarefied_to"]) is not None), None)
+        common = next((n for report in reports.values() if (n := report["domain"]["rarefied_to"]) is not None), None)
         rare = "" if common is None else f", rare: rarefied to {counted(common, 'trajectory')}"
-        parts.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
+        blocks.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
     for dataset, report in reports.items():
         if dataset:
-            parts += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
-        parts.append(_report_table(report, corrections=corrections))
-    return Group(*parts)
+            blocks += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+        blocks.append(_report_table(report, corrections=corrections))
+    return Group(*blocks)
 
 
 def _report_table(report: Mapping[str, Json], *, corrections: bool) -> RenderableType:
@@ -188,15 +210,15 @@ def _report_table(report: Mapping[str, Json], *, corrections: bool) -> Renderabl
         ("signature", "H_mode signature"),
         ("trigrams", "H_mode trigrams"),
     ):
-        one = report[metric]
+        estimate = report[metric]
         row = [
             title,
-            *(_number(one[name]) for name in ("value", "ceiling", "low", "high")),
-            str(one["n"]),
-            str(one["k"]),
+            *(_number(estimate[name]) for name in ("value", "ceiling", "low", "high")),
+            str(estimate["n"]),
+            str(estimate["k"]),
         ]
         if corrections:
-            row += [_number(one[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
+            row += [_number(estimate[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
         table.add_row(*row)
     cac = report["cac"]
     table.add_row(
@@ -206,7 +228,7 @@ def _report_table(report: Mapping[str, Json], *, corrections: bool) -> Renderabl
 
 
 def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
-    """What mining found, in a table; then the first ``most`` clusters, in order of choice."""
+    """Render what mining found, then the first ``most`` clusters in the order of selection."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -224,8 +246,8 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
             "dependencies",
             f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
         ),
-        ("companions", f"{r['companions']:,} ties without a value"),
-        ("clusters", f"{r['clusters']:,} chosen of {r['candidates']:,} candidates"),
+        ("companions", f"{r['companions']:,} pairs joined by topic alone"),
+        ("clusters", f"{r['clusters']:,} selected from {r['candidates']:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
         (
             "tools",
@@ -250,7 +272,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
 
 
 def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:
-    """A cluster: its tools with what they are for, and each dependency with its score and evidence."""
+    """Render a cluster: its tools with their descriptions, and each dependency with its score and evidence."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -280,7 +302,7 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
 
 
 def show_blueprint(blueprint: Blueprint) -> RenderableType:
-    """A blueprint: intent, persona, steps with their bindings, promises."""
+    """Render a blueprint: its intent, persona, steps with their bindings, and promises."""
     from rich.console import Group
     from rich.text import Text
     from rich.tree import Tree
@@ -292,18 +314,18 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
     tree.add(Text(f"{origin}, lineage: {', '.join(blueprint.lineage) or 'planned'}"))
     steps = tree.add("steps")
     for step in blueprint.steps:
-        words = [f"{step.id}  turn {step.turn}  {step.kind}"]
+        labels = [f"{step.id}  turn {step.turn}  {step.kind}"]
         if step.asks:
-            words.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
+            labels.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
         if step.about:
-            words.append(f"confirms {step.about}")
+            labels.append(f"confirms {step.about}")
         if step.request:
-            words.append(plain(step.request, most=120))
+            labels.append(plain(step.request, most=120))
         if step.after:
-            words.append("after " + ", ".join(step.after))
+            labels.append("after " + ", ".join(step.after))
         if step.failure:
-            words.append(plain(f"first try fails: {step.failure.code}", most=80))
-        branch = steps.add(Text("  ".join(words)))
+            labels.append(plain(f"first try fails: {step.failure.code}", most=80))
+        branch = steps.add(Text("  ".join(labels)))
         for call in step.calls:
             node = branch.add(Text(plain(call.tool, most=80)))
             for parameter, binding in call.arguments.items():
@@ -311,7 +333,7 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
                 elif isinstance(binding, FromTemplate):
                     steps_read = {b.step for b in binding.inputs.values() if isinstance(b, FromResult)}
-                    source = f"written over {', '.join(sorted(steps_read))}: {binding.template}"
+                    source = f"program over {', '.join(sorted(steps_read))}: {binding.template}"
                 elif isinstance(binding, Constant):
                     source = f"{say(binding.value)} (fixed)"
                 else:
@@ -319,13 +341,13 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                 node.add(Text(f"{plain(parameter, most=60)} = {plain(source, most=140)}"))
     promises = tree.add("promises")
     for promise in blueprint.promises:
-        told = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
-        promises.add(Text(plain(told, most=_LINE)))
+        summary = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
+        promises.add(Text(plain(summary, most=_LINE)))
     return Group(tree)
 
 
 def show_trajectory(trajectory: Trajectory) -> RenderableType:
-    """A conversation as it went, with calls and results."""
+    """Render a conversation with its calls and results."""
     from rich.console import Group
     from rich.text import Text
 
@@ -334,8 +356,8 @@ def show_trajectory(trajectory: Trajectory) -> RenderableType:
     for message in trajectory.messages:
         name = message.role + (" (error)" if message.is_error else "")
         if message.content:
-            said = _block(message.content)
-            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), said))
+            text = _block(message.content)
+            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), text))
         for call in message.tool_calls:
             arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
             called = plain(f"{call.name}({arguments})", most=_MESSAGE)
@@ -346,33 +368,42 @@ def show_trajectory(trajectory: Trajectory) -> RenderableType:
 def show_generation(
     generation: Generation, candidates: Sequence[Candidate], evolution: EvolutionConfig
 ) -> RenderableType:
-    """A generation: its gauges against their thresholds, what was drawn with them, and what became of each offspring.
+    """Render a generation: its gauges against their thresholds, the operators, and the outcome of each offspring.
 
-    The ceiling of a gauge counts the domains that the run's clusters reach, as steering leads no further; the one in a
-    run's report counts the taxonomy's (37).
-    ``candidates`` are the generation's, in order. Gains are what the set of N would gain, times N + 1: bits of H_dom,
-    bits of steering H_mode, CAC less the mean.
+    The ceiling of a gauge counts the domains that the run's clusters reach, since steering cannot reach others; the
+    ceiling in the report of a run counts those of the taxonomy (37). A gain is the change of a dataset of N
+    trajectories, multiplied by N + 1: bits of H_dom, bits of steering H_mode, CAC minus the mean.
+
+    Args:
+        generation: The generation.
+        candidates: Its candidates, in order.
+        evolution: The thresholds of the run.
+
+    Returns:
+        A summary and a table with one row per offspring.
     """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     record = generation.record
-    told = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the set after it"
-    parts: list[RenderableType] = [
-        Text(f"Generation {generation.number} ({record['strategy']}): {told}", style="bold"),
+    summary = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset afterwards"
+    blocks: list[RenderableType] = [
+        Text(f"Generation {generation.number} ({record['strategy']}): {summary}", style="bold"),
         _gauge_table(record, evolution),
     ]
     drafts = record["drafts"]
-    parts.append(Text(f"Drafts for an order: {drafts}" + ("; the one with most merit is played" if drafts > 1 else "")))
+    blocks.append(
+        Text(f"Drafts per offspring: {drafts}" + ("; the one with the highest merit is played" if drafts > 1 else ""))
+    )
     if weights := record["operators"]:
         ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-        parts.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
+        blocks.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
     if record["rejected"]:
         reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record["rejected"].items())
-        parts.append(Text(f"Rejected: {reasons}"))
+        blocks.append(Text(f"Rejected: {reasons}"))
     table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
-    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim, what came of it"):
+    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim and outcome"):
         table.add_column(column, justify="left" if column.startswith("off") else "right", overflow="fold")
     for candidate in candidates:
         lineage = candidate.lineage
@@ -382,20 +413,25 @@ def show_generation(
             _number(_merits(lineage)[1]),
             Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
         )
-    return Group(*parts, Text(""), table)
+    return Group(*blocks, Text(""), table)
 
 
 def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation]) -> RenderableType:
-    """Where a trajectory comes from, oldest plan first: why each was ordered, what was done to it, why it was kept.
+    """Render the lineage of a trajectory, oldest plan first: why each plan was drawn, changed and kept.
 
-    ``line`` is as `Run.lineage` gives it (youngest first), ``generations`` holds the generations it goes through.
+    Args:
+        line: The candidates of the lineage, youngest first, as `Run.lineage` returns them.
+        generations: Number -> generation, for every generation of the lineage.
+
+    Returns:
+        A tree with one branch per plan.
     """
     from rich.console import Group
     from rich.text import Text
     from rich.tree import Tree
 
     youngest = line[0]
-    name = youngest.trajectory.id if youngest.trajectory else "(never played)"
+    name = youngest.trajectory.id if youngest.trajectory else "(not played)"
     tree = Tree(Text(f"Trajectory {name}: {counted(len(line), 'generation')} of plans", style="bold"))
     for candidate in reversed(line):
         lineage, blueprint = candidate.lineage, candidate.blueprint
@@ -408,7 +444,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         before = generations[candidate.generation].record["before"]
         node.add(
             Text(
-                "gauges then: "
+                "gauges: "
                 + ", ".join(
                     f"{gauge} {before[gauge.lower()]:.3f} (steered {before['steer_' + gauge.lower()]:.2f})"
                     for gauge in ("domain", "mode", "CAC")
@@ -416,16 +452,16 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
             )
         )
         ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
-        node.add(Text(f"operators ordered: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
+        node.add(Text(f"operators drawn: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
         for operator, reason in lineage["refused"].items():
-            node.add(Text(f"refused {operator}: {plain(reason, most=120)}"))
+            node.add(Text(f"{operator} not applicable: {plain(reason, most=120)}"))
         merits, best = _merits(lineage)
         if best is not None:
-            told = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
-            node.add(Text(f"draft {chosen + 1} of {len(drafts)} was played, for its merit: {told}"))
+            listed = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
+            node.add(Text(f"draft {chosen + 1} of {len(drafts)} has the highest merit and was played: {listed}"))
         if lineage["gain"] is not None:
-            bar = "no bar" if lineage["bar"] is None else f"the bar was {lineage['bar']:.3f}"
-            weighed = f"weighed {lineage['gain']['weighed']:.3f} ({bar})"
+            bar = "no minimum" if lineage["bar"] is None else f"minimum {lineage['bar']:.3f}"
+            weighed = f"weighted {lineage['gain']['weighed']:.3f} ({bar})"
             node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
         node.add(Text(_outcome(candidate)))
     return Group(tree)
@@ -451,7 +487,7 @@ def _gauge_table(record: Mapping[str, Json], evolution: EvolutionConfig) -> Rend
 def _aim(lineage: Mapping[str, Json]) -> str:
     if lineage["aim"] is None:
         return "no aim"
-    return f"{plain(lineage['aim'], most=40)} by a chance of {lineage['aim_share']:.3f}"
+    return f"{plain(lineage['aim'], most=40)}, drawn with probability {lineage['aim_share']:.3f}"
 
 
 def _operators(lineage: Mapping[str, Json]) -> str:
@@ -462,7 +498,7 @@ def _operators(lineage: Mapping[str, Json]) -> str:
 
 
 def _merits(lineage: Mapping[str, Json]) -> tuple[list[float | None], float | None]:
-    """The merit of every draft, and that of the one that was played."""
+    """Return the merit of every draft, and that of the draft that was played."""
     merits = [draft["merit"] for draft in lineage["drafts"]]
     chosen = lineage["chosen"]
     return merits, merits[chosen] if chosen < len(merits) else None
@@ -480,36 +516,36 @@ def _outcome(candidate: Candidate) -> str:
 
 
 def _block(text: str) -> str:
-    """A message, cut, its further lines set in so that none can pass for the next speaker's."""
+    """Shorten a message and indent its lines, so that none can be mistaken for another speaker's."""
     shown = plain(text)
     shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
     return shown.replace("\n", "\n" + " " * 16)
 
 
 def _code_steps(run: Run) -> str:
-    """What became of code: how many programs ran, or that there are none, and how there could be."""
+    """Say how many programs ran, or how to make a run with code steps."""
     if not run.config.sandbox.on:
-        return "left out: sandbox.backend is none (`tdlab run --code` takes the first sandbox that holds here)"
+        return "none: sandbox.backend is none (`tdlab run --code` makes a run with code steps)"
     ran = [
         sum(execution.executor == CODE_EXECUTOR for execution in kept.trajectory.executions)
         for kept in run.store.accepted()
         if kept.trajectory is not None
     ]
-    return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and run again in the sandbox"
+    return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and re-run in the sandbox"
 
 
 def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
-    """What was set aside, mended or noted in the pool, a line a kind; nothing for a pool without issues."""
+    """Render the issues of the pool, one row per kind; nothing if there are none."""
     from rich.table import Table
     from rich.text import Text
 
     if not kinds:
         return
-    table = Table(title="Pool (each one: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
-    names = [f"{'set aside' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
-    table.add_column("what", no_wrap=True)
+    table = Table(title="Pool (every issue: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
+    names = [f"{'skipped' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
+    table.add_column("issue", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
-    table.add_column("for example", overflow="fold")
+    table.add_column("example", overflow="fold")
     for name, kind in zip(names, kinds, strict=True):
         table.add_row(Text(plain(name)), str(kind["count"]), Text(plain(kind["example"], most=90)))
     yield table

@@ -345,7 +345,7 @@ def test_check_reproduces_an_honest_run_and_changes_nothing(straight: Path, tmp_
     with open_run(straight) as run:
         programs = recorded_programs(run)
     assert programs
-    assert f"{len(programs)} programs run again in bubblewrap: {len(programs)} the same, 0 different" in done.stdout
+    assert f"Re-ran {len(programs)} programs in bubblewrap: {len(programs)} the same, 0 different" in done.stdout
     assert hashes(straight) == before
 
 
@@ -364,7 +364,7 @@ def test_check_finds_what_was_altered_and_changes_the_verdict(
     done = finish("check", folder, cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "different" in done.stdout
-    assert "on record: " in done.stdout
+    assert "recorded: " in done.stdout
     assert f"1 trajectories left the dataset: {victim.trajectory}" in done.stdout
     with open_run(folder) as run:
         assert run.counts().accepted == accepted - 1
