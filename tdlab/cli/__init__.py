@@ -41,11 +41,8 @@ __all__ = [
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-for command in (run, show, export, check, profile):
-    app.command()(command)
-app.command("map")(map_)
-for command in (ablate, mine, harvest, estimate, rehearse, lab):
-    app.command()(command)
+for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, rehearse, lab):
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(sandbox, name="sandbox")
 
 
