@@ -6,16 +6,16 @@ gives its DAG. A blueprint is data: it can be stored, shown, mutated and played 
 
 from __future__ import annotations
 
-from tdlab.blueprints.mutations import MUTATIONS, Mutation, MutationContext, Offspring, breed, fresh_values, mutate
+from tdlab.blueprints.mutations import MUTATIONS, Mutated, Mutation, MutationContext, breed, fresh_values, mutate
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
 
 __all__ = [
     "MUTATIONS",
+    "Mutated",
     "Mutation",
     "MutationContext",
-    "Offspring",
     "Violation",
     "as_graph",
     "breed",

@@ -36,7 +36,7 @@ from tdlab.blueprints.code_templates import (
     rank_python,
     validate_python,
 )
-from tdlab.blueprints.drafts import Draft, shows_or_finds
+from tdlab.blueprints.drafts import BlueprintDraft, shows_or_finds
 from tdlab.records import CODE_TOOL, Binding, Call, Constant, FromResult, FromTemplate, FromUser, Json, Step, Tool
 from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, output_of, reference, split_words
 
@@ -118,7 +118,7 @@ class Table(NamedTuple):
         )
 
 
-def ideas(draft: Draft) -> dict[str, list[Idea]]:
+def ideas(draft: BlueprintDraft) -> dict[str, list[Idea]]:
     """Everything that code could do in the plan so far, by family; families without an idea are left out."""
     found = {name: list(family(draft)) for name, family in FAMILIES.items()}
     return {name: some for name, some in found.items() if some}
@@ -163,7 +163,7 @@ def _going_on(call: Call, rows: Binding, code: Step, known: set[str]) -> Call:
 # ------------------------------------------------------------------------------------------------------- the families
 
 
-def _pick(draft: Draft) -> Iterator[Idea]:
+def _pick(draft: BlueprintDraft) -> Iterator[Idea]:
     """Take the best of a list, and go on with it."""
     order = {step.id: place for place, step in enumerate(draft.steps)}
     for table in _tables(draft):
@@ -191,7 +191,7 @@ def _pick(draft: Draft) -> Iterator[Idea]:
                 yield Idea(table.step, request, request, _python_call(program), picks=True)
 
 
-def _aggregate(draft: Draft) -> Iterator[Idea]:
+def _aggregate(draft: BlueprintDraft) -> Iterator[Idea]:
     """Count, add up, average."""
     for table in _tables(draft):
         for number in table.numbers:
@@ -203,7 +203,7 @@ def _aggregate(draft: Draft) -> Iterator[Idea]:
             yield _idea(draft, table, what, _sql_call(table.rows(query, table.key, number, form="sql")))
 
 
-def _group(draft: Draft) -> Iterator[Idea]:
+def _group(draft: BlueprintDraft) -> Iterator[Idea]:
     """Count by status, category, city."""
     for table in _tables(draft):
         for group in table.groups:
@@ -218,7 +218,7 @@ def _group(draft: Draft) -> Iterator[Idea]:
             yield _idea(draft, table, what, _bash_call(group_bash(), lines))
 
 
-def _filter(draft: Draft) -> Iterator[Idea]:
+def _filter(draft: BlueprintDraft) -> Iterator[Idea]:
     """Keep what passes a limit that the user names."""
     for table in _tables(draft):
         for number in table.numbers:
@@ -235,7 +235,7 @@ def _filter(draft: Draft) -> Iterator[Idea]:
                 yield _idea(draft, table, what, _python_call(program))
 
 
-def _rank(draft: Draft) -> Iterator[Idea]:
+def _rank(draft: BlueprintDraft) -> Iterator[Idea]:
     """Put a list in order."""
     for table in _tables(draft):
         for number in table.numbers:
@@ -248,7 +248,7 @@ def _rank(draft: Draft) -> Iterator[Idea]:
             yield _idea(draft, table, what, _bash_call(rank_bash(), lines))
 
 
-def _convert(draft: Draft) -> Iterator[Idea]:
+def _convert(draft: BlueprintDraft) -> Iterator[Idea]:
     """The same in another unit."""
     for table in _tables(draft):
         for number in table.numbers:
@@ -270,7 +270,7 @@ def _convert(draft: Draft) -> Iterator[Idea]:
             yield _after(draft, step, tool, what, _python_call(program))
 
 
-def _validate(draft: Draft) -> Iterator[Idea]:
+def _validate(draft: BlueprintDraft) -> Iterator[Idea]:
     """Check a list for entries that cannot be right."""
     for table in _tables(draft):
         if not table.numbers and not table.dates:
@@ -282,7 +282,7 @@ def _validate(draft: Draft) -> Iterator[Idea]:
         yield _idea(draft, table, what, _python_call(program))
 
 
-def _compare(draft: Draft) -> Iterator[Idea]:
+def _compare(draft: BlueprintDraft) -> Iterator[Idea]:
     """Hold the results of a batch of calls against each other."""
     for step in draft.steps:
         if step.kind != "parallel" or not _known(tool := draft.tools[step.calls[0].tool]):
@@ -307,7 +307,7 @@ def _compare(draft: Draft) -> Iterator[Idea]:
             yield _after(draft, step, tool, what, _python_call(program))
 
 
-def _interval(draft: Draft) -> Iterator[Idea]:
+def _interval(draft: BlueprintDraft) -> Iterator[Idea]:
     """The days between two dates."""
     for step in draft.steps:
         if step.kind != "call" or not _known(tool := draft.tools[step.calls[0].tool]):
@@ -324,7 +324,7 @@ def _interval(draft: Draft) -> Iterator[Idea]:
             yield _after(draft, step, tool, what, _python_call(program))
 
 
-def _limits(draft: Draft) -> Iterator[Idea]:
+def _limits(draft: BlueprintDraft) -> Iterator[Idea]:
     """Hold a figure against a limit that the user names."""
     for step, tool, field, schema in _scalars(draft):
         said = _limit(draft, schema, field, "most")
@@ -338,7 +338,7 @@ def _limits(draft: Draft) -> Iterator[Idea]:
         yield _after(draft, step, tool, what, _python_call(program))
 
 
-FAMILIES: dict[str, Callable[[Draft], Iterator[Idea]]] = {
+FAMILIES: dict[str, Callable[[BlueprintDraft], Iterator[Idea]]] = {
     "pick": _pick,
     "aggregate": _aggregate,
     "group": _group,
@@ -356,11 +356,11 @@ FAMILIES: dict[str, Callable[[Draft], Iterator[Idea]]] = {
 # ------------------------------------------------------------------------------------------------------------ helpers
 
 
-def _idea(draft: Draft, table: Table, what: str, call: Call) -> Idea:
+def _idea(draft: BlueprintDraft, table: Table, what: str, call: Call) -> Idea:
     return _after(draft, table.step, table.tool, what, call)
 
 
-def _after(draft: Draft, step: Step, tool: Tool, what: str, call: Call) -> Idea:
+def _after(draft: BlueprintDraft, step: Step, tool: Tool, what: str, call: Call) -> Idea:
     return Idea(step, f"{goal_phrase(tool)} and {what}", what, call)
 
 
@@ -384,7 +384,7 @@ def _object() -> dict[str, Json]:
     return {"type": "object"}
 
 
-def _limit(draft: Draft, schema: Mapping[str, Json], field: str, side: str) -> FromUser | None:
+def _limit(draft: BlueprintDraft, schema: Mapping[str, Json], field: str, side: str) -> FromUser | None:
     """What the user sets as a limit for a field; None where its name is taken for something else already."""
     slot = f"{_LIMITS_SAID[side]}_{field}"
     if slot in draft.slots:
@@ -398,7 +398,7 @@ def _extremes(field: str, *, dated: bool) -> tuple[tuple[str, str], ...]:
     return (("earliest", "min"), ("latest", "max")) if dated else (("lowest", "min"), ("highest", "max"))
 
 
-def _tables(draft: Draft) -> Iterator[Table]:
+def _tables(draft: BlueprintDraft) -> Iterator[Table]:
     for step in draft.steps:
         if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
             for field, schema in output_of(tool).get("properties", {}).items():
@@ -426,7 +426,7 @@ def _table(step: Step, tool: Tool, field: str, schema: Json) -> Table | None:
     )  # fmt: skip
 
 
-def _scalars(draft: Draft) -> Iterator[tuple[Step, Tool, str, Mapping[str, Json]]]:
+def _scalars(draft: BlueprintDraft) -> Iterator[tuple[Step, Tool, str, Mapping[str, Json]]]:
     """Every figure that a reading call returns at the top of its answer."""
     for step in draft.steps:
         if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):

@@ -43,7 +43,7 @@ from tdlab.tools import (
     split_words,
 )
 
-__all__ = ["Draft", "Facts", "Feed", "is_paging", "shows_or_finds"]
+__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "shows_or_finds"]
 
 Facts = Mapping[str, Mapping[str, list[Json]]]
 """Values that exist in the real world: service -> parameter -> values."""
@@ -86,7 +86,7 @@ class _Memory:
             self.said[topic] = said
 
 
-class Draft:
+class BlueprintDraft:
     """The steps of a plan so far and what the user says in it; never leaves this room.
 
     `add_goal` and `tell` extend it, `freeze` (in the planner) makes a blueprint of it.

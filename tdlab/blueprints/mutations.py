@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tdlab.blueprints.code_ideas import ideas
-from tdlab.blueprints.drafts import Draft, Facts, is_paging, shows_or_finds
+from tdlab.blueprints.drafts import BlueprintDraft, Facts, is_paging, shows_or_finds
 from tdlab.blueprints.planner import freeze, make_persona, settle
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
@@ -34,7 +34,7 @@ from tdlab.records import (
 )
 from tdlab.tools import goal_phrase, label, roles
 
-__all__ = ["MUTATIONS", "Mutation", "MutationContext", "Offspring", "breed", "fresh_values", "mutate"]
+__all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fresh_values", "mutate"]
 
 Family = Literal["mode", "complexity", "domain"]
 
@@ -53,9 +53,9 @@ class MutationContext(NamedTuple):
     config: BlueprintConfig = BlueprintConfig()
     facts: Facts | None = None
 
-    def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> Draft:
+    def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> BlueprintDraft:
         """A draft that continues ``blueprint``, over its own cluster or another one."""
-        return Draft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
+        return BlueprintDraft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
 
 
 class Mutation(NamedTuple):
@@ -96,7 +96,7 @@ def _unknown(name: str) -> BlueprintError:
     return BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
 
 
-class Offspring(NamedTuple):
+class Mutated(NamedTuple):
     """A mutated blueprint, the operators that were applied, and for each that was not, why."""
 
     blueprint: Blueprint
@@ -106,7 +106,7 @@ class Offspring(NamedTuple):
 
 def breed(
     base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, settled: bool = True
-) -> Offspring:
+) -> Mutated:
     """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
 
     ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
@@ -121,7 +121,7 @@ def breed(
         return found._replace(blueprint=settle(found.blueprint, context.tools)) if found.applied else found
 
 
-def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Offspring:
+def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Mutated:
     """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
     child, applied, refused = base, [], {}
     for place, operator in enumerate(names):
@@ -137,7 +137,7 @@ def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, se
             refused[operator] = error.found
     if applied:
         child = child.model_copy(update={"id": "", "parent": base.id or base.parent})
-    return Offspring(child, tuple(applied), refused)
+    return Mutated(child, tuple(applied), refused)
 
 
 def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
@@ -146,7 +146,7 @@ def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, s
     This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
     """
     rng = rng_for("values", seed, blueprint.id)
-    draft = Draft(context.cluster, context.tools, rng, context.config, facts=context.facts)
+    draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
     slots: dict[str, FromUser] = {}
     steps = []
     for step in blueprint.steps:
@@ -222,7 +222,7 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     return _done(draft, blueprint, "parallelise")
 
 
-def _pivots(draft: Draft, step: Step) -> list[str]:
+def _pivots(draft: BlueprintDraft, step: Step) -> list[str]:
     """Parameters of which a person might name several: said at once, no switch, and no mere setting."""
     tool = draft.tools[step.calls[0].tool]
     said = [
@@ -479,7 +479,7 @@ def _retold(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
     return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
-def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
+def _consumers(draft: BlueprintDraft, *, fed: Callable[[str], bool]) -> list[str]:
     """Tools of the cluster not called yet, with a parameter that a step picked by ``fed`` can fill."""
     makers = {step.calls[0].tool: step.id for step in draft.steps if step.kind == "call"}
     found: dict[str, None] = {}
@@ -492,7 +492,7 @@ def _consumers(draft: Draft, *, fed: Callable[[str], bool]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _before_refusal(draft: Draft) -> Iterator[int]:
+def _before_refusal(draft: BlueprintDraft) -> Iterator[int]:
     """Gives the last turn that is not a refusal; a refusal stays the end of the conversation."""
     ending = [step for step in draft.steps if step.kind == "refuse"]
     draft.steps = [step for step in draft.steps if step.kind != "refuse"]
@@ -505,7 +505,7 @@ def _before_refusal(draft: Draft) -> Iterator[int]:
         )
 
 
-def _consume(draft: Draft, options: list[str], blueprint: Blueprint, name: str) -> Blueprint:
+def _consume(draft: BlueprintDraft, options: list[str], blueprint: Blueprint, name: str) -> Blueprint:
     if not options:
         raise MutationRefused(f"{name}: nothing in the cluster needs what the plan returns")
     goal = draft.rng.choice(options)
@@ -514,7 +514,7 @@ def _consume(draft: Draft, options: list[str], blueprint: Blueprint, name: str) 
     return _done(draft, blueprint, name)
 
 
-def _new_turn(draft: Draft, cluster: BusinessCluster, blueprint: Blueprint, name: str) -> Blueprint:
+def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Blueprint, name: str) -> Blueprint:
     left = [key for key in cluster.tools if key in draft.tools and draft.made_by(key) is None]
     if not left or len(draft.steps) + 2 > draft.config.max_steps:
         raise MutationRefused(f"{name}: the plan is as long as it may be, or no tool is left")
@@ -532,7 +532,7 @@ def _new_turn(draft: Draft, cluster: BusinessCluster, blueprint: Blueprint, name
 
 
 def _done(
-    draft: Draft,
+    draft: BlueprintDraft,
     blueprint: Blueprint,
     name: str,
     *,

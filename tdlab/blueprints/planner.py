@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 
 from tdlab.blueprints.code_ideas import follow_choice
-from tdlab.blueprints.drafts import Draft, Facts
+from tdlab.blueprints.drafts import BlueprintDraft, Facts
 from tdlab.blueprints.validation import violations
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, SchemaError
@@ -60,7 +60,7 @@ def plan(
     usable = [key for key in cluster.tools if key in tools]
     if not usable:
         raise BlueprintError(f"cluster {cluster.id} has no tool that can be used", expected="at least one tool")
-    draft = Draft(cluster, tools, rng, config, facts=facts)
+    draft = BlueprintDraft(cluster, tools, rng, config, facts=facts)
     try:
         chosen = _choose_goals(draft, usable, goals)
         intent = "; then ".join(goal_phrase(tools[key]) for key in chosen)
@@ -72,7 +72,7 @@ def plan(
     return settle(made, tools) if settled else made
 
 
-def _choose_goals(draft: Draft, usable: list[str], goals: int | None) -> list[str]:
+def _choose_goals(draft: BlueprintDraft, usable: list[str], goals: int | None) -> list[str]:
     """Draw the goals and add them to the draft, one request each."""
     rng = draft.rng
     wanted = goals if goals is not None else (1 if len(usable) < 3 or rng.random() < 0.6 else 2)
@@ -100,7 +100,7 @@ def named(blueprint: Blueprint, *, parent: str | None = None) -> Blueprint:
 
 
 def freeze(
-    draft: Draft,
+    draft: BlueprintDraft,
     *,
     cluster: str,
     seed: int,
@@ -182,7 +182,7 @@ def _identity_key(binding: Binding) -> str:
     return f"={binding.value!r}"
 
 
-def _appeal(draft: Draft, key: str) -> float:
+def _appeal(draft: BlueprintDraft, key: str) -> float:
     tool = draft.tools[key]
     linked = sum(1 for p in tool.required if (key, p) in draft.feeds)
     return 1.0 + 2.0 * linked + (1.5 if roles(tool).nature.effect in ("write", "delete") else 0.0)

@@ -18,7 +18,7 @@ from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
-from tdlab.cli._teacher import estimate, rehearse
+from tdlab.cli._teacher import estimate, mock_server, rehearse
 from tdlab.errors import TdlabError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "main",
     "map_",
     "mine",
+    "mock_server",
     "profile",
     "rehearse",
     "run",
@@ -41,8 +42,9 @@ __all__ = [
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, rehearse, lab):
-    app.command(command.__name__.rstrip("_"))(command)
+for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, lab):
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
+app.command("rehearse", hidden=True)(rehearse)  # the old name of mock-server, for one release
 app.add_typer(sandbox, name="sandbox")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from tdlab.cli._common import ConfigOption, PoolOption, assignment, harvested, say
 
-__all__ = ["estimate", "rehearse"]
+__all__ = ["estimate", "mock_server", "rehearse"]
 
 
 def estimate(
@@ -52,7 +53,7 @@ def estimate(
         Console().print(show_estimate(estimated))
 
 
-def rehearse(
+def mock_server(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free port.")] = 8377,
     latency: Annotated[
         float, typer.Option("--latency", min=0.0, max=600.0, help="Delay of each reply, in seconds.")
@@ -84,22 +85,29 @@ def rehearse(
 
     from tdlab.rollout import Misbehaviour, serve_mock
 
-    how = Misbehaviour(
+    faults = Misbehaviour(
         latency_s=latency, rate_429=rate_429, rate_500=rate_500, rate_cut=cut, rate_malformed=malformed,
         corrupt=corrupt, retry_after_s=retry_after, no_schema=no_schema, seed=seed,
     )  # fmt: skip
 
     def started(address: str, state: object) -> None:
-        say(f"Rehearsing at {address}. In another terminal:")
+        say(f"Mock server at {address}. In another terminal:")
         say(
-            "  tdlab run --out runs/rehearsed --set rollout.teacher=llm --set teacher.model=rehearsal"
+            "  tdlab run --out runs/mock --set rollout.teacher=llm --set teacher.model=mock"
             f" --set teacher.base_url={address}"
         )
 
     async def serve() -> None:
-        await serve_mock(how, port=port, started=started)
+        await serve_mock(faults, port=port, started=started)
 
     try:
         anyio.run(serve)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+@wraps(mock_server)
+def rehearse(**options: Any) -> None:
+    """Run `mock_server` under its old name, which is kept for one release."""
+    say("note: `tdlab rehearse` is deprecated; use `tdlab mock-server`", err=True)
+    mock_server(**options)

@@ -14,14 +14,14 @@ services where one is too small to be a cluster. Quality of the dependencies is 
 (``tests/benchmarks/dependencies.py``), scale, selection and coverage in ``tests/benchmarks/clusters.py``.
 """
 
-from tdlab.clusters.candidates import Candidate, grow
+from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
 from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
 from tdlab.clusters.files import read_clusters, write_clusters
 from tdlab.clusters.mining import MiningResult, mine
 
 __all__ = [
-    "Candidate",
+    "ClusterCandidate",
     "Coverable",
     "DependencyGraph",
     "MiningResult",

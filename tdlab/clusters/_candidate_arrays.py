@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tdlab.clusters.candidates import Candidate
+from tdlab.clusters.candidates import ClusterCandidate
 from tdlab.clusters.coverage import Packed, Selection, fixed_point, select_packed
 from tdlab.clusters.dependencies import DependencyGraph
 
@@ -27,7 +27,7 @@ class Choice(NamedTuple):
     """
 
     selection: Selection
-    members: tuple[Candidate, ...]
+    members: tuple[ClusterCandidate, ...]
     candidates: int
     reached: int
 
@@ -44,7 +44,7 @@ class CandidateArrays:
     def __init__(
         self,
         graph: DependencyGraph,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[ClusterCandidate],
         *,
         tool_weights: Sequence[float],
         edge_weights: Sequence[float],
@@ -126,7 +126,7 @@ class CandidateArrays:
             own = items[starts[i] : starts[i + 1]].tolist()
             tools = sorted(item for item in own if item < self.tools)
             edges = sorted(item - self.tools for item in own if item >= self.tools)
-            members.append(Candidate(tuple(tools), tuple(edges)))
+            members.append(ClusterCandidate(tuple(tools), tuple(edges)))
         held = np.zeros(len(self.weights), dtype=bool)
         held[items] = True
         return Choice(selection, tuple(members), int((length > 0).sum()), int(held[: self.tools].sum()))

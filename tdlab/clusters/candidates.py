@@ -21,7 +21,7 @@ from tdlab.clusters._topics import similarity
 from tdlab.clusters.dependencies import DependencyGraph
 from tdlab.records import rng_for
 
-__all__ = ["Candidate", "grow"]
+__all__ = ["ClusterCandidate", "grow"]
 
 _SHAPES = ("around", "bridge", "upstream", "downstream")
 _MOST_SERVICES = 3
@@ -38,7 +38,7 @@ _LINKS = 0.05
 """What each further edge to a member adds to a tool's priority, for at most four of them."""
 
 
-class Candidate(NamedTuple):
+class ClusterCandidate(NamedTuple):
     """A connected set of tools: ``tools`` and ``edges`` are sorted indices into the graph's tools and edges.
 
     ``order`` has the tools as they were added: every beginning of it is connected.
@@ -208,7 +208,7 @@ def grow(
     threshold: float = 0.0,
     topics: Mapping[str, Mapping[str, float]] | None = None,
     services: Mapping[str, str] | None = None,
-) -> tuple[Candidate, ...]:
+) -> tuple[ClusterCandidate, ...]:
     """All distinct candidates, in order of first seed: ``per_tool`` tries from every tool of the graph.
 
     Only edges scored at least ``threshold`` are grown along and kept. A set that cannot reach ``min_tools`` yields no
@@ -228,4 +228,4 @@ def grow(
             members = tuple(grower.one(start, attempt, min_tools, max_tools, rng))
             if len(members) >= min_tools:
                 seen.setdefault(tuple(sorted(members)), members)
-    return tuple(Candidate(tools, grower.edges_of(tools), order) for tools, order in seen.items())
+    return tuple(ClusterCandidate(tools, grower.edges_of(tools), order) for tools, order in seen.items())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tdlab.clusters._candidate_arrays import CandidateArrays, Choice
 from tdlab.clusters._topic_links import companions
 from tdlab.clusters._topics import tool_topics
-from tdlab.clusters.candidates import Candidate, grow
+from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Selection
 from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
 from tdlab.config import ClusterConfig
@@ -36,7 +36,7 @@ class _Basis(NamedTuple):
     """What was mined before anything was chosen: shared by all choices made from it."""
 
     graph: DependencyGraph
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ClusterCandidate, ...]
     weights: tuple[list[float], list[float]]
     grown: CandidateArrays
     services: Mapping[str, Service]
@@ -73,7 +73,7 @@ class MiningResult:
         self.seconds = seconds
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def candidates(self) -> tuple[ClusterCandidate, ...]:
         """Every candidate as it was grown; `random_curve` and `naive_greedy` take them with `weights`."""
         return self._basis.candidates
 
@@ -244,13 +244,13 @@ def _candidates(
     seed: int,
     topics: Mapping[str, Mapping[str, float]],
     owner: Mapping[str, Service],
-) -> tuple[list[Candidate], list[bool], int, list[str]]:
+) -> tuple[list[ClusterCandidate], list[bool], int, list[str]]:
     """Candidates, which of them may be small, the fewest tools of the others, and notes."""
     notes: list[str] = []
     if not graph.tools:
         return [], [], config.min_tools, ["the pool has no tools: no cluster was made"]
     fewest = config.min_tools
-    found: list[Candidate] = []
+    found: list[ClusterCandidate] = []
     while not found and fewest >= 1:
         found = list(
             grow(
@@ -268,7 +268,7 @@ def _candidates(
         notes.append(
             f"no {config.min_tools} tools of this pool belong together: clusters of {fewest} or more were made instead"
         )
-    small: list[Candidate] = []
+    small: list[ClusterCandidate] = []
     if len({service.name for service in owner.values()}) < _FEW_SERVICES:
         small = _left_over(graph, found)
         if small:
@@ -279,11 +279,11 @@ def _candidates(
     return [*found, *small], [False] * len(found) + [True] * len(small), fewest, notes
 
 
-def _left_over(graph: DependencyGraph, candidates: Sequence[Candidate]) -> list[Candidate]:
+def _left_over(graph: DependencyGraph, candidates: Sequence[ClusterCandidate]) -> list[ClusterCandidate]:
     """The tools in no candidate, by what joins them: sets too small to be candidates."""
     reached = {tool for candidate in candidates for tool in candidate.tools}
     place = {key: i for i, key in enumerate(graph.tools)}
-    found: list[Candidate] = []
+    found: list[ClusterCandidate] = []
     for start in range(len(graph.tools)):
         if start in reached:
             continue
@@ -298,7 +298,7 @@ def _left_over(graph: DependencyGraph, candidates: Sequence[Candidate]) -> list[
                 todo.extend(sorted(place[e.target] for e in graph.out_of(key)))
         inside = {graph.tools[tool] for tool in order}
         edges = [i for i, e in enumerate(graph.edges) if e.source in inside and e.target in inside]
-        found.append(Candidate(tuple(sorted(order)), tuple(edges), tuple(order)))
+        found.append(ClusterCandidate(tuple(sorted(order)), tuple(edges), tuple(order)))
     return found
 
 
@@ -325,7 +325,7 @@ def _weight_of(input_schema: dict[str, Any], service: Service) -> float:
     return quality if input_schema.get("properties") else min(quality, 0.4)
 
 
-def _cluster(candidate: Candidate, basis: _Basis) -> BusinessCluster:
+def _cluster(candidate: ClusterCandidate, basis: _Basis) -> BusinessCluster:
     keys = tuple(basis.graph.tools[i] for i in candidate.tools)
     edges = tuple(basis.graph.edges[e] for e in candidate.edges)
     return BusinessCluster(

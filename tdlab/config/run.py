@@ -162,7 +162,7 @@ class RunConfig(Section):
             if nameless:
                 raise ValueError(
                     f"rollout.teacher is llm and no model plays the {nameless[0]}: set teacher.model,"
-                    " or teacher.model=rehearsal for `tdlab rehearse`"
+                    " or teacher.model=mock for `tdlab mock-server`"
                 )
             if self.rollout.environment == "live" and "environment" in self.teacher.roles:
                 raise ValueError(

@@ -85,17 +85,17 @@ def estimate_spending(
     sample: int = 50,
 ) -> Estimate:
     """Play ``sample`` rollouts of the run dry (fewer for a smaller target) and scale their use up to the target."""
-    rehearsed = config.model_copy(
+    mocked = config.model_copy(
         update={"teacher": config.teacher.model_copy(update={"model": MOCK_MODEL, "models": {}})}
     )
     prices = Prices.load(config.teacher.prices)
     categories = len({domain for cluster in clusters for domain in cluster.domains})
     controller = Controller(
-        rehearsed, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=categories,
+        mocked, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=categories,
         mutations=mutations,
     )  # fmt: skip
     used, played, wanted = Spending(), 0, min(sample, config.target)
-    with closing(Producer(rehearsed, tools, clusters, domains, backend=DryRunBackend(rehearsed.teacher))) as producer:
+    with closing(Producer(mocked, tools, clusters, domains, backend=DryRunBackend(mocked.teacher))) as producer:
         for generation in range(_MOST_BATCHES):
             for order in controller.orders(generation):
                 offspring = producer.produce(order)

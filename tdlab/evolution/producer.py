@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.blueprints import MutationContext, breed, fresh_values, plan, settle
-from tdlab.blueprints import Offspring as Bred
+from tdlab.blueprints import Mutated, MutationContext, breed, fresh_values, plan, settle
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
@@ -132,7 +131,7 @@ class Producer:
         return Offspring(order, failure=failure, merits=merits)
 
     def _played(
-        self, order: Order, blueprint: Blueprint, draft: Bred, chosen: int, merits: tuple[float | None, ...]
+        self, order: Order, blueprint: Blueprint, draft: Mutated, chosen: int, merits: tuple[float | None, ...]
     ) -> Offspring:
         tools = {key: self.tools[key] for key in blueprint.offered}
         played = play_and_verify(blueprint, tools, self.config, self._environment, self.code, self.backend)
@@ -150,7 +149,7 @@ class Producer:
             spent=played.spent,
         )
 
-    def _breed_drafts(self, order: Order) -> tuple[dict[int, Bred], tuple[float | None, ...], str]:
+    def _breed_drafts(self, order: Order) -> tuple[dict[int, Mutated], tuple[float | None, ...], str]:
         """The drafts that could be bred, by place, none settled; the merit of each; why the first that failed did."""
         cluster = self.clusters[order.cluster]
         mutation_context = MutationContext(
@@ -160,7 +159,7 @@ class Producer:
             config=self.config.blueprints,
             facts=self.config.rollout.facts,
         )
-        bred: dict[int, Bred] = {}
+        bred: dict[int, Mutated] = {}
         merits: list[float | None] = []
         failure = ""
         for place, draft in enumerate(order.drafts):
@@ -178,7 +177,7 @@ class Producer:
             merits.append(order.set_state.merit(predict(bred[place].blueprint, self.tools)))
         return bred, tuple(merits), failure
 
-    def _breed(self, order: Order, draft: DraftPlan, mutation_context: MutationContext, *, seed: int) -> Bred:
+    def _breed(self, order: Order, draft: DraftPlan, mutation_context: MutationContext, *, seed: int) -> Mutated:
         config = self.config
         if draft.base is None:
             drawn = seed if order.plan_seed is None else order.plan_seed

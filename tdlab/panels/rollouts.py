@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ConversationPanel", "RolloutPanel", "make_rollouts"]
 
 SCRIPTED = "scripted (offline)"
-REHEARSED = "rehearsal (the LLM path, no key)"
+MOCKED = "mock (the LLM path, no key)"
 SERVED = "a server (OPENAI_API_KEY)"
 
 
@@ -39,13 +39,13 @@ def make_rollouts(
     """A run of ``target`` trajectories in a folder of its own below ``out`` (by config and pool), or what is there.
 
     ``backend`` is one of those of the panel. ``budget_tokens`` 0 sets no budget; ``model`` and ``base_url`` are for a
-    server. The rehearsal is served for the time of the run.
+    server. The mock server runs for as long as the run does.
     """
     config = RunConfig(target=target, seed=seed).with_values(evolution__batch=16)
     with ExitStack() as stack:
         if backend != SCRIPTED:
             address: str | None = base_url or None
-            if backend == REHEARSED:
+            if backend == MOCKED:
                 model, address = MOCK_MODEL, stack.enter_context(MockServer()).base_url
             config = config.with_values(
                 rollout__teacher="llm", teacher__model=model, teacher__base_url=address,
@@ -67,7 +67,7 @@ class RolloutPanel(Panel[Run]):
         wide = {"width": "34em", "max_width": "98%"}
         controls: dict[str, Any] = {
             "backend": widgets.Dropdown(
-                options=[SCRIPTED, REHEARSED, SERVED], description="teacher", style=style, layout=wide
+                options=[SCRIPTED, MOCKED, SERVED], description="teacher", style=style, layout=wide
             ),
             "model": widgets.Text(description="model", style=style, layout=wide),
             "base_url": widgets.Text(description="address", placeholder="OPENAI_BASE_URL", style=style, layout=wide),

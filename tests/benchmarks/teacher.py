@@ -39,7 +39,7 @@ from tdlab.rollout.llm import Misbehaviour, serve_mock
 from tdlab.rollout.llm.mock_model import completion
 how = Misbehaviour.model_validate_json(sys.argv[1])
 def answer(body):
-    return completion("m", {"role": "assistant", "content": "a reply of a few words, as short as they come"}, asked="")
+    return completion("m", {"role": "assistant", "content": "a reply of a few words, as short as they come"}, prompt="")
 def started(address, state):
     print(address, flush=True)
 async def work():
@@ -161,17 +161,17 @@ def throughput(options: argparse.Namespace) -> None:
 def faults(options: argparse.Namespace) -> None:
     """A whole run with 5 % failures and spoilt rollouts: nothing lost, nothing twice, the spoilt rejected."""
     how = {"rate_429": 0.02, "rate_500": 0.02, "rate_cut": 0.01, "retry_after_s": 0.02, "corrupt": options.corrupt}
-    with serving("rehearsal", **how) as address, tempfile.TemporaryDirectory() as place:
+    with serving("mock", **how) as address, tempfile.TemporaryDirectory() as place:
         config = RunConfig(target=options.rollouts).with_values(
-            rollout__teacher="llm", teacher__model="rehearsal", teacher__base_url=address,
+            rollout__teacher="llm", teacher__model="mock", teacher__base_url=address,
             teacher__concurrency=CONCURRENCY, evolution__max_mutations=1,
         )  # fmt: skip
         began = time.perf_counter()
         with tdlab.run(config, out=Path(place) / "run", progress=False) as run:
             seconds = time.perf_counter() - began
-            from tdlab.rollout.llm.mock_model import Responder
+            from tdlab.rollout.llm.mock_model import MockModel
 
-            judge = Responder(corrupt=options.corrupt)
+            judge = MockModel(corrupt=options.corrupt)
             clean, kept, spoilt, caught, reasons = 0, 0, 0, 0, Counter()
             places = Counter()
             for candidate in run.store.candidates():
@@ -179,7 +179,7 @@ def faults(options: argparse.Namespace) -> None:
                 assert candidate.blueprint is not None
                 assert candidate.verdict is not None
                 called = any(step.calls for step in candidate.blueprint.steps)
-                if called and judge._spoilt(candidate.blueprint):
+                if called and judge.fault_of(candidate.blueprint):
                     spoilt += 1
                     caught += not candidate.accepted
                     reasons[candidate.reasons[0].partition(":")[2].strip()[:40]] += 1
@@ -214,9 +214,9 @@ def memory(options: argparse.Namespace) -> None:
     def resident() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    with serving("rehearsal") as address, tempfile.TemporaryDirectory() as place:
+    with serving("mock") as address, tempfile.TemporaryDirectory() as place:
         config = TeacherConfig(
-            model="rehearsal", base_url=address, concurrency=CONCURRENCY, roles=("user", "assistant")
+            model="mock", base_url=address, concurrency=CONCURRENCY, roles=("user", "assistant")
         )  # fmt: skip
         with (
             ReplyJournal(Path(place) / "replies.sqlite") as journal,
@@ -284,7 +284,7 @@ def kill(options: argparse.Namespace) -> None:
     flying = 16
     with MockServer(Misbehaviour(latency_s=0.02)) as server, tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "tdlab.cli", "run", "-o", f"{place}/run", "-n", str(options.rollouts)]
-        for value in ("rollout.teacher=llm", "teacher.model=rehearsal", f"teacher.base_url={server.base_url}",
+        for value in ("rollout.teacher=llm", "teacher.model=mock", f"teacher.base_url={server.base_url}",
                       f"teacher.concurrency={flying}", "evolution.max_mutations=1"):  # fmt: skip
             command += ["--set", value]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

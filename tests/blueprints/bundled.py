@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from tdlab.blueprints import MUTATIONS, MutationContext, Offspring, breed, plan
+from tdlab.blueprints import MUTATIONS, Mutated, MutationContext, breed, plan
 from tdlab.clusters import mine
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
@@ -31,7 +31,7 @@ class Played(NamedTuple):
     tools: dict[str, Tool]
     trajectory: Trajectory
     verdict: Verdict
-    bred: Offspring
+    bred: Mutated
 
 
 @cache

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.clusters import Candidate, naive_greedy, random_curve, select
+from tdlab.clusters import ClusterCandidate, naive_greedy, random_curve, select
 from tdlab.records import rng_for
 
 WEIGHTS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.5, 3.0])
 
 
 @st.composite
-def instances(draw: st.DrawFn) -> tuple[list[Candidate], list[float], list[float]]:
+def instances(draw: st.DrawFn) -> tuple[list[ClusterCandidate], list[float], list[float]]:
     """Some candidates over at most 12 tools and 12 edges, with weights that often tie."""
     tool_weights = draw(st.lists(WEIGHTS, min_size=1, max_size=12))
     edge_weights = draw(st.lists(WEIGHTS, min_size=0, max_size=12))
     candidate = st.builds(
-        Candidate,
+        ClusterCandidate,
         st.sets(st.integers(0, len(tool_weights) - 1), max_size=6).map(lambda s: tuple(sorted(s))),
         (st.sets(st.integers(0, len(edge_weights) - 1), max_size=6) if edge_weights else st.just(set())).map(
             lambda s: tuple(sorted(s))
@@ -75,14 +75,14 @@ def test_greedy_keeps_its_guarantee_against_random_choice(instance: tuple) -> No
 
 
 def test_ties_go_to_the_lower_index() -> None:
-    twins = [Candidate((0, 1), ()), Candidate((1, 2), ()), Candidate((0, 2), ())]
+    twins = [ClusterCandidate((0, 1), ()), ClusterCandidate((1, 2), ()), ClusterCandidate((0, 2), ())]
     assert select(twins, [1.0, 1.0, 1.0], [], coverage=1.0).chosen == (0, 1)
 
 
 def test_nothing_to_cover_is_no_error() -> None:
     assert select([], [1.0], [], coverage=1.0).chosen == ()
-    assert select([Candidate((0,), ())], [0.0], [], coverage=1.0).chosen == ()
-    assert random_curve([Candidate((0,), ())], [0.0], [], seed=0) == (0.0,)
+    assert select([ClusterCandidate((0,), ())], [0.0], [], coverage=1.0).chosen == ()
+    assert random_curve([ClusterCandidate((0,), ())], [0.0], [], seed=0) == (0.0,)
 
 
 def test_anything_with_tools_and_edges_is_a_candidate() -> None:
@@ -93,7 +93,7 @@ def test_anything_with_tools_and_edges_is_a_candidate() -> None:
 def test_work_grows_with_the_incidences_not_with_their_square() -> None:
     rng = rng_for("coverage speed")
     size = 20_000
-    candidates = [Candidate(tuple(sorted({rng.randrange(size) for _ in range(12)})), ()) for _ in range(size)]
+    candidates = [ClusterCandidate(tuple(sorted({rng.randrange(size) for _ in range(12)})), ()) for _ in range(size)]
     began = time.process_time()
     chosen = select(candidates, [1.0] * size, [], coverage=0.98)
     assert len(chosen.chosen) > 1000

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tdlab.clusters import Candidate, DependencyGraph, MiningResult, grow, mine, mine_dependencies
+from tdlab.clusters import ClusterCandidate, DependencyGraph, MiningResult, grow, mine, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json, rng_for
@@ -24,7 +24,7 @@ def mined(bundled: ToolPool) -> MiningResult:
     return mine(bundled)
 
 
-def connected(candidate: Candidate, graph: DependencyGraph) -> bool:
+def connected(candidate: ClusterCandidate, graph: DependencyGraph) -> bool:
     """Whether the candidate's own edges join all its tools, direction aside."""
     place = {key: i for i, key in enumerate(graph.tools)}
     near: dict[int, set[int]] = {t: set() for t in candidate.tools}

@@ -10,7 +10,7 @@ import pytest
 import tdlab
 from tdlab.errors import TdlabError
 from tdlab.panels import BlueprintPanel, ConversationPanel, RolloutPanel, chat_html
-from tdlab.panels.rollouts import REHEARSED, make_rollouts
+from tdlab.panels.rollouts import MOCKED, make_rollouts
 from tdlab.records import Message, ToolCall, Trajectory
 from tdlab.store import open_run
 from tests.jobs import small_pool
@@ -72,7 +72,7 @@ def test_the_rollout_panel_makes_a_run_and_finds_it_again(tmp_path: Path) -> Non
     named = [panel.controls[name] for name in ("model", "base_url", "budget_tokens")]
     assert [control.disabled for control in named] == [True, True, True], "the script has no use for them"
     panel.controls["target"].value = 4
-    panel.controls["backend"].value = REHEARSED
+    panel.controls["backend"].value = MOCKED
     assert [control.disabled for control in named] == [True, True, False]
     panel.refresh()
     assert panel.result is not None
@@ -112,10 +112,10 @@ def test_runs_of_two_pools_lie_apart(tmp_path: Path) -> None:
 
 def test_a_rejected_rollout_shows_why(tmp_path: Path) -> None:
     from tdlab.rollout.llm import Misbehaviour, MockServer
-    from tests.teacher.parts import config, rehearse
+    from tests.teacher.parts import config, run_on_mock
 
     with MockServer(Misbehaviour(corrupt=0.5)) as server:
-        rehearse(config(server.base_url, target=4), tmp_path / "run").close()
+        run_on_mock(config(server.base_url, target=4), tmp_path / "run").close()
     with open_run(tmp_path / "run") as run:
         viewer = ConversationPanel(run)
         picker = viewer.controls["rollout"]

@@ -35,7 +35,7 @@ def request(text: str = "hello", **values: Any) -> ChatRequest:
 
 def echo(body: Any) -> dict[str, Any]:
     """A server's answer: what was said, in capitals."""
-    return completion("m", {"role": "assistant", "content": body["messages"][-1]["content"].upper()}, asked="asked")
+    return completion("m", {"role": "assistant", "content": body["messages"][-1]["content"].upper()}, prompt="asked")
 
 
 def in_loop(work: Callable[[], Any]) -> Any:
@@ -67,11 +67,11 @@ def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any
 
 def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
     return RunConfig(target=target).with_values(
-        rollout__teacher="llm", teacher__model="rehearsal", teacher__base_url=base_url, evolution__batch=8, **values
+        rollout__teacher="llm", teacher__model="mock", teacher__base_url=base_url, evolution__batch=8, **values
     )
 
 
-def rehearse(settings: RunConfig, out: Path, **options: Any) -> Run:
+def run_on_mock(settings: RunConfig, out: Path, **options: Any) -> Run:
     return tdlab.run(settings, out=out, pool=small_pool(), progress=False, **options)
 
 

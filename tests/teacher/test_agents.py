@@ -157,10 +157,10 @@ def test_a_tool_that_is_not_there_stops_the_rollout() -> None:
 
 
 def test_a_rollout_of_many_roles_is_accepted_and_each_sees_what_it_may() -> None:
-    """Every role is played, by the rehearsal; what went to each is looked at."""
+    """Every role is played by the mock model; what went to each is looked at."""
     accepted = 0
     for blueprint, tools in plans()[:12]:
-        config = TeacherConfig(model="rehearsal", roles=ALL)
+        config = TeacherConfig(model="mock", roles=ALL)
         met: list[ChatRequest] = []
         part = LlmRollout(Overheard(DryRunBackend(config), met), config, blueprint, tools)
         rollout = part.play(SimulatedEnvironment)

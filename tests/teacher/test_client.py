@@ -77,7 +77,7 @@ def test_an_unreachable_server_is_an_error_within_seconds_that_says_what_to_chec
         with pytest.raises(TeacherError, match="cannot be reached") as caught, LiveBackend(teacher(address)):
             pass
         assert time.monotonic() - began < 5
-    assert "tdlab rehearse" in caught.value.do
+    assert "tdlab mock-server" in caught.value.do
 
 
 def test_the_key_reaches_nothing_but_its_header(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -66,8 +66,8 @@ def test_what_no_request_can_mend_ends_the_run_and_is_no_rejection(status: int, 
 
 def test_a_model_that_the_server_does_not_take_is_an_error_and_not_a_run_of_rejections(tmp_path: Path) -> None:
     with (
-        raw_server(lambda body, key: (400, "rehearsal is not a valid model ID")) as address,
-        pytest.raises(TeacherError, match="refused 10 requests in a row, last: HTTP 400: rehearsal is not a") as caught,
+        raw_server(lambda body, key: (400, "mock is not a valid model ID")) as address,
+        pytest.raises(TeacherError, match="refused 10 requests in a row, last: HTTP 400: mock is not a") as caught,
     ):
         tdlab.run(config(address, target=20, evolution__dry=100), out=tmp_path / "run", progress=False)
     assert "check teacher.model" in caught.value.do
@@ -314,12 +314,12 @@ def test_all_of_the_live_line_is_seen_however_narrow_the_terminal(width: int) ->
 def test_the_live_line_tells_all_that_matters(tmp_path: Path) -> None:
     with (
         MockServer(Misbehaviour(rate_429=0.4, retry_after_s=0.0), answer=echo) as server,
-        LiveBackend(teacher(server.base_url, model="rehearsal", tries=50)) as backend,
+        LiveBackend(teacher(server.base_url, model="mock", tries=50)) as backend,
     ):
         ticker = SpendingLine(backend, target=10)
         assert ticker.line(0, 0) == "0 rejected, 0 tokens, 0.00 USD"
         for n in range(20):
-            backend.ask(request(f"number {n}", model="rehearsal"))
+            backend.ask(request(f"number {n}", model="mock"))
         line = ticker.line(5, 2)
     assert re.fullmatch(r"2 rejected, \d+ s left, \d+ tokens, 0\.00 USD, \d+ calls/s, errors 429: \d+", line), line
 
@@ -337,7 +337,7 @@ def test_a_server_that_is_not_there_is_told_before_the_mining(tmp_path: Path, mo
 def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
     """A model puts it into the arguments of every call, twice."""
     blueprint, tools = plans()[0]
-    config = TeacherConfig(model="rehearsal", roles=("assistant",))
+    config = TeacherConfig(model="mock", roles=("assistant",))
 
     class ModelBackend(DryRunBackend):
         def ask(self, request: Any, *, attempt: int = 0) -> ChatReply:
@@ -376,7 +376,7 @@ def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tm
     pool = small_pool_file(tmp_path)
     with MockServer(Misbehaviour(latency_s=0.1)) as server:
         words = ["run", "-p", pool, "-o", tmp_path / "run", "-n", 8, "--set", "rollout.teacher=llm"]
-        words += ["--set", "teacher.model=rehearsal", "--set", f"teacher.base_url={server.base_url}"]
+        words += ["--set", "teacher.model=mock", "--set", f"teacher.base_url={server.base_url}"]
         words += ["--set", "teacher.concurrency=4", "--set", "evolution.batch=8"]
 
         def start() -> subprocess.Popen[str]:
@@ -412,7 +412,7 @@ def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tm
 def test_runs_that_share_a_journal_at_once_make_what_each_would_make(tmp_path: Path) -> None:
     pool = small_pool_file(tmp_path)
     with MockServer(Misbehaviour(latency_s=0.02)) as server:
-        words = ["-p", pool, "-n", 6, "--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal"]
+        words = ["-p", pool, "-n", 6, "--set", "rollout.teacher=llm", "--set", "teacher.model=mock"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", "teacher.concurrency=4"]
         started = [
             subprocess.Popen(

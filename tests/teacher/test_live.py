@@ -22,7 +22,7 @@ from tdlab.jobs.run import REPLIES
 from tdlab.pool import LiveServers, ServerSpec, ToolPool, harvest_sync, read_mcp_config
 from tdlab.pool.live.servers import LiveResult
 from tdlab.rollout.llm import MockServer
-from tdlab.rollout.llm.mock_model import Responder
+from tdlab.rollout.llm.mock_model import MockModel
 from tdlab.store import Candidate, ReplyJournal, Run
 from tests.jobs import ROOT, in_process
 from tests.pool.places import make_database, make_repository
@@ -145,7 +145,7 @@ def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
             services |= executors(candidate)
             assert candidate.verdict is not None
             assert candidate.verdict.accepted
-            assert candidate.trajectory.teacher == "llm:rehearsal"
+            assert candidate.trajectory.teacher == "llm:mock"
             assert candidate.trajectory.environment == "live"
     assert len(services) >= 4, services
     assert executed <= len(made) <= executed + 16, "a call was made again: more than rollouts in flight can explain"
@@ -168,7 +168,7 @@ def test_what_a_model_says_is_held_against_what_the_server_answered(
     real: Job, tmp_path: Path, spoil: Callable[[dict[str, Any]], dict[str, Any]], check: str
 ) -> None:
     """The model puts something of its own into the assistant's turns: no such trajectory is accepted."""
-    responder = Responder()
+    responder = MockModel()
 
     def answer(body: Mapping[str, Any]) -> dict[str, Any]:
         reply = responder.respond(body)

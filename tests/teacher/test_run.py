@@ -1,4 +1,4 @@
-"""Whole runs with a rehearsed teacher over real HTTP: the same bytes, nothing paid twice, faults, kills, budgets."""
+"""Whole runs with a mock teacher over real HTTP: the same bytes, nothing paid twice, faults, kills, budgets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tdlab.jobs.run import REPLIES
 from tdlab.rollout.llm import Misbehaviour, MockServer
 from tdlab.store import ReplyJournal, open_run
 from tests.jobs import ROOT, environment, in_process, small_pool, small_pool_file
-from tests.teacher.parts import config, rehearse
+from tests.teacher.parts import config, run_on_mock
 
 SHARES = ("dataset.jsonl", "metrics.json")
 
@@ -36,11 +36,11 @@ def bytes_of(folder: Path) -> tuple[bytes, ...]:
 
 def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Path) -> None:
     with MockServer() as server:
-        rehearse(config(server.base_url, teacher__concurrency=1), tmp_path / "one" / "run").close()
+        run_on_mock(config(server.base_url, teacher__concurrency=1), tmp_path / "one" / "run").close()
         calm = server.counts["answered"]
     how = Misbehaviour(rate_429=0.02, rate_500=0.02, rate_cut=0.02, rate_malformed=0.02, retry_after_s=0.01)
     with MockServer(how) as server:
-        rehearse(config(server.base_url, teacher__concurrency=16), tmp_path / "many" / "run").close()
+        run_on_mock(config(server.base_url, teacher__concurrency=16), tmp_path / "many" / "run").close()
         assert server.counts["429"] + server.counts["500"] + server.counts["cut"] > 0
         assert server.counts["answered"] >= calm
     assert bytes_of(tmp_path / "one" / "run") == bytes_of(tmp_path / "many" / "run")
@@ -49,10 +49,10 @@ def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Pa
 def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Path) -> None:
     """The second run differs in what makes a trajectory count: it asks for nothing that was not asked before."""
     with MockServer() as server:
-        first = rehearse(config(server.base_url), tmp_path / "first")
+        first = run_on_mock(config(server.base_url), tmp_path / "first")
         calls = server.counts["calls"]
-        second = rehearse(config(server.base_url, verify__near_duplicate=0.95), tmp_path / "second")
-        third = rehearse(config(server.base_url, target=10), tmp_path / "third")
+        second = run_on_mock(config(server.base_url, verify__near_duplicate=0.95), tmp_path / "second")
+        third = run_on_mock(config(server.base_url, target=10), tmp_path / "third")
         assert (tmp_path / REPLIES).exists()
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"]
@@ -65,7 +65,7 @@ def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Pa
 
 def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accepted(tmp_path: Path) -> None:
     with MockServer(Misbehaviour(corrupt=0.4, seed=3)) as server:
-        run = rehearse(config(server.base_url, target=24), tmp_path / "run")
+        run = run_on_mock(config(server.base_url, target=24), tmp_path / "run")
         spoilt = server.corrupted
     clean, accepted, met = 0, 0, set()
     for candidate in run.store.candidates():
@@ -89,7 +89,7 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
     from tdlab.cli.render import show_run
 
     with MockServer(Misbehaviour(corrupt=0.3)) as server:
-        run = rehearse(config(server.base_url), tmp_path / "run")
+        run = run_on_mock(config(server.base_url), tmp_path / "run")
         calls = server.counts["calls"]
     spent = run.metrics()["teacher"]
     rows = [*spent["accepted"], *spent["rejected"]]
@@ -114,7 +114,7 @@ def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
         settings = config(server.base_url, target=16)
         told = tdlab.estimate(settings, pool=small_pool(), progress=False)
         assert server.counts == {}, "nothing is asked for an estimate"
-        run = rehearse(settings, tmp_path / "run")
+        run = run_on_mock(settings, tmp_path / "run")
         assert told.calls == pytest.approx(server.counts["calls"], rel=0.1)
     spent = run.metrics()["teacher"]
     assert told.tokens == pytest.approx(spent["tokens"], rel=0.1)
@@ -127,10 +127,10 @@ def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
 
 def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
     with MockServer() as server:
-        whole = rehearse(config(server.base_url), tmp_path / "whole" / "run")
+        whole = run_on_mock(config(server.base_url), tmp_path / "whole" / "run")
         calls, tokens = server.counts["calls"], whole.metrics()["teacher"]["tokens"]
         settings = config(server.base_url, teacher__concurrency=2, teacher__budget_tokens=tokens * 3 // 4)
-        part = rehearse(settings, tmp_path / "part" / "run")
+        part = run_on_mock(settings, tmp_path / "part" / "run")
         assert "stopped: the budget is spent" in part.status
         made = part.counts().accepted
         assert 0 < made < 8
@@ -140,7 +140,7 @@ def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path:
         with ReplyJournal(tmp_path / "part" / REPLIES) as journal:
             assert len(journal) == paid
         more = settings.with_values(teacher__budget_tokens=None)
-        resumed = rehearse(more, tmp_path / "part" / "run")
+        resumed = run_on_mock(more, tmp_path / "part" / "run")
         assert resumed.status == "complete"
         assert server.counts["calls"] - calls - paid <= calls + 40 - paid, "what was paid for is not asked again"
     assert (tmp_path / "part" / "run" / "dataset.jsonl").read_bytes() == (
@@ -154,19 +154,19 @@ def test_a_budget_stops_cleanly_and_more_of_it_goes_on_to_the_same_end(tmp_path:
 def test_a_server_that_goes_away_is_an_error_and_the_run_goes_on_later(tmp_path: Path) -> None:
     settings = config("http://127.0.0.1:9/v1")
     with pytest.raises(TeacherError, match="cannot be reached"):
-        rehearse(settings, tmp_path / "run")
+        run_on_mock(settings, tmp_path / "run")
     dying = Misbehaviour(rate_500=1.0)
     with MockServer(dying) as server, pytest.raises(TeacherError, match="failed 2 times"):
-        rehearse(config(server.base_url, teacher__tries=2), tmp_path / "run")
+        run_on_mock(config(server.base_url, teacher__tries=2), tmp_path / "run")
     with MockServer() as server:
-        run = rehearse(config(server.base_url), tmp_path / "run")
+        run = run_on_mock(config(server.base_url), tmp_path / "run")
         assert run.status == "complete"
         run.close()
 
 
 def test_it_works_inside_a_running_loop(tmp_path: Path) -> None:
     async def cell() -> int:
-        with MockServer() as server, rehearse(config(server.base_url, target=4), tmp_path / "run") as run:
+        with MockServer() as server, run_on_mock(config(server.base_url, target=4), tmp_path / "run") as run:
             return run.counts().accepted
 
     with asyncio.Runner() as runner:
@@ -189,7 +189,7 @@ def test_the_commands_explain_what_is_wrong(
     status, _, said = in_process(monkeypatch, capsys, *words, "--set", "teacher.base_url=http://127.0.0.1:9/v1")
     assert status == 2
     assert "cannot be reached" in said
-    assert "tdlab rehearse" in said
+    assert "tdlab mock-server" in said
     assert time.monotonic() - began < 20
     status, out, _ = in_process(
         monkeypatch, capsys, "estimate", "-p", pool, "-n", 10, "--sample", 5, "--set", "teacher.model=x"
@@ -198,7 +198,7 @@ def test_the_commands_explain_what_is_wrong(
     assert "not known" in out
     with MockServer() as server:
         port = server.base_url.rpartition(":")[2].partition("/")[0]
-        status, _, said = in_process(monkeypatch, capsys, "rehearse", "--port", port)
+        status, _, said = in_process(monkeypatch, capsys, "mock-server", "--port", port)
     assert status == 2
     assert "--port" in said
 
@@ -209,12 +209,12 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
     pool, flying = small_pool_file(tmp_path), 8
     how = Misbehaviour(latency_s=0.01)
     with MockServer(how) as server:
-        calm = rehearse(config(server.base_url), tmp_path / "calm" / "run")
+        calm = run_on_mock(config(server.base_url), tmp_path / "calm" / "run")
         needed = server.counts["calls"]
         calm.close()
 
     def started(server: MockServer, out: Path) -> subprocess.Popen[bytes]:
-        words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=rehearsal", "--set", "evolution.batch=8"]
+        words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=mock", "--set", "evolution.batch=8"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", f"teacher.concurrency={flying}"]
         command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "8", *words]
         return subprocess.Popen(
@@ -240,3 +240,14 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
     with open_run(tmp_path / "killed" / "run") as run:
         ids = list(run.trajectories()["trajectory"])
     assert len(ids) == len(set(ids)) == 8
+
+
+def test_the_old_name_of_the_mock_server_still_works_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MockServer() as server:
+        port = server.base_url.rpartition(":")[2].partition("/")[0]
+        status, _, said = in_process(monkeypatch, capsys, "rehearse", "--port", port)
+    assert status == 2
+    assert "`tdlab rehearse` is deprecated; use `tdlab mock-server`" in said
+    assert "--port" in said

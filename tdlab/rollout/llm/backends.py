@@ -22,7 +22,7 @@ from tdlab.config import TeacherConfig
 from tdlab.errors import TeacherError
 from tdlab.records import Json
 from tdlab.rollout.llm.client import ChatClient, Traffic
-from tdlab.rollout.llm.mock_model import Responder
+from tdlab.rollout.llm.mock_model import MockModel
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, reply_from_body
 from tdlab.store import ReplyJournal
 
@@ -105,7 +105,7 @@ class DryRunBackend:
 
     def __init__(self, config: TeacherConfig) -> None:
         self.config = config
-        self._responder = Responder()
+        self._responder = MockModel()
         self._guard = threading.Lock()
 
     def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
 
-MOCK_MODEL = "rehearsal"
-"""The model that `tdlab rehearse` serves: an actor who has read the script, so the script is sent to it."""
+MOCK_MODEL = "mock"
+"""The model that `tdlab mock-server` serves. It answers from the script, so each request to it carries the script."""
 
 _MOST_BYTES = 16 * 1024 * 1024  # of one reply
 _SHOWN = 300  # characters of what a server says
@@ -409,7 +409,7 @@ class ChatClient:
             f"{self.address}: cannot be reached: {self._clean(_cause(error))}",
             expected="an OpenAI-compatible server at that address",
             do="check that it runs, teacher.base_url or OPENAI_BASE_URL, and the network;"
-            " `tdlab rehearse` serves one on this machine",
+            " `tdlab mock-server` serves one on this machine",
         )
 
 

@@ -1,9 +1,9 @@
-"""The rehearsal: an OpenAI-compatible endpoint answered by the scripted teacher, to walk the whole path for nothing.
+"""The mock model: the scripted teacher as an OpenAI-compatible model, to try the LLM path without a key or any cost.
 
-`Responder` answers the body of a chat request; `MockServer` serves it over HTTP on this machine and can be told to
-misbehave. A request to it carries the script (`tdlab_script`: blueprint and tools), since its model is an actor who has
-read it; all else is read from the messages, as any server would. It holds no state of its own: the same request gets
-the same reply, also after a restart. What it corrupts it corrupts for good, by the blueprint's id.
+`MockModel` answers the body of a chat request; `MockServer` serves it over HTTP on this machine and can inject faults.
+A request to the mock model carries the script in `tdlab_script` (blueprint and tools); everything else is read from the
+messages, as a real server would. Replies depend on the request alone, so a restarted server gives the same replies.
+Which rollouts are corrupted, and how, depends on the blueprint's id and the seed.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import AssistantView, UserView, brief_of, offered_names
 
-__all__ = ["CORRUPTIONS", "Responder", "completion"]
+__all__ = ["CORRUPTIONS", "MockModel", "completion"]
 
 CORRUPTIONS = (
     "wrong tool",
     "invented value",
-    "arguments that are no JSON",
+    "arguments that are not JSON",
     "empty reply",
     "cut off",
     "refusal",
     "does nothing",
 )
-"""What the assistant of a corrupted rollout does, from its first call on."""
+"""The faults that the assistant of a corrupted rollout may have, from its first tool call on."""
 
-_KEPT = 256  # scripts held in memory; a request brings its own
+_MAX_CACHED_SCRIPTS = 256  # parsed scripts kept in memory; every request brings its own
 
 
 class _Script(NamedTuple):
@@ -43,10 +43,14 @@ class _Script(NamedTuple):
     tools: dict[str, Tool]
 
 
-class Responder:
-    """Answers chat requests as the scripted teacher would; ``corrupt`` is the share of rollouts that it spoils.
+class MockModel:
+    """Answer chat requests as the scripted teacher would.
 
-    ``corrupted`` maps the id of every blueprint that it spoilt to how; it grows with them.
+    Args:
+        corrupt: Share of rollouts whose assistant misbehaves, in [0, 1].
+        seed: Seed of the choice of the corrupted rollouts and their faults.
+
+    ``corrupted`` maps the ids of the blueprints corrupted so far to their fault, one of `CORRUPTIONS`.
     """
 
     def __init__(self, *, corrupt: float = 0.0, seed: int = 0) -> None:
@@ -58,11 +62,11 @@ class Responder:
         self._guard = threading.Lock()
 
     def respond(self, body: Mapping[str, Json]) -> dict[str, Json]:
-        """The body of the reply to a chat request; ValueError where it carries no script to play."""
-        given = body.get("tdlab_script")
-        if not isinstance(given, Mapping) or not isinstance(body.get("messages"), list):
-            raise ValueError("the rehearsal plays tdlab's rollouts: the request carries no script")
-        role, script = str(given.get("role")), self._script(given)
+        """Return the body of the reply to a chat request. ValueError if the request carries no script."""
+        payload = body.get("tdlab_script")
+        if not isinstance(payload, Mapping) or not isinstance(body.get("messages"), list):
+            raise ValueError("the mock model needs a script in the request: set teacher.model=mock")
+        role, script = str(payload.get("role")), self._script(payload)
         roles: dict[str, Callable[[_Script, list[Json]], Json]] = {
             "writer": self._writer, "user": self._user, "environment": self._environment,
             "inspector": lambda script, messages: {"follows": True, "reason": ""},
@@ -74,19 +78,19 @@ class Responder:
         elif role in roles:
             message, finish = {"role": "assistant", "content": canonical_json(roles[role](script, messages))}, "stop"
         else:
-            raise ValueError(f"the rehearsal plays no {role!r}")
-        asked = canonical_json([messages, body.get("tools"), body.get("response_format")])
-        return completion(str(body.get("model")), message, finish=finish, asked=asked)
+            raise ValueError(f"the mock model has no role {role!r}")
+        prompt = canonical_json([messages, body.get("tools"), body.get("response_format")])
+        return completion(str(body.get("model")), message, finish=finish, prompt=prompt)
 
     # -- roles
 
     def _writer(self, script: _Script, messages: list[Json]) -> Json:
-        """What was planned, as it is."""
+        """Return the plan unchanged."""
         material = json.loads(messages[1]["content"])
         return {
             "intent": script.blueprint.intent,
             "persona": script.blueprint.persona.model_dump(mode="json"),
-            "values": {slot: found["value"] for slot, found in material["slots"].items()},
+            "values": {slot: entry["value"] for slot, entry in material["slots"].items()},
         }
 
     def _user(self, script: _Script, messages: list[Json]) -> Json:
@@ -97,12 +101,12 @@ class Responder:
             Message(role="user" if line["who"] == "you" else "assistant", content=line["says"])
             for line in material["conversation"]
         )
-        made = 0
-        for place, line in enumerate(spoken):
+        requests_made = 0
+        for index, line in enumerate(spoken):
             if line.role == "user":
-                before = teacher.user(UserView(brief, made, spoken[:place]))
-                made += before is not None and before.kind == "request"
-        turn = teacher.user(UserView(brief, made, spoken))
+                before = teacher.user(UserView(brief, requests_made, spoken[:index]))
+                requests_made += before is not None and before.kind == "request"
+        turn = teacher.user(UserView(brief, requests_made, spoken))
         if turn is None or ((turn.kind == "request") != (material["now"]["do"] == "state this request")):
             return {"kind": "done", "message": ""}
         return {"kind": turn.kind, "message": turn.content}
@@ -112,16 +116,16 @@ class Responder:
         offered = {name: tools[key] for name, key in offered_names(blueprint.offered, tools).items()}
         teacher = ScriptedTeacher(blueprint, tools)
         history = tuple(_message(m) for m in messages if m["role"] != "system")
-        for place, past in enumerate(history):
+        for index, past in enumerate(history):
             if past.role == "assistant":
-                teacher.assistant(AssistantView(offered, history[:place]))
+                teacher.assistant(AssistantView(offered, history[:index]))
         turn = teacher.assistant(AssistantView(offered, history))
         calls = [(call.name, canonical_json(call.arguments)) for call in turn.tool_calls]
         message: dict[str, Json] = {"role": "assistant", "content": turn.content}
         finish = "tool_calls" if calls else "stop"
-        how = self._spoilt(blueprint) if calls else ""
-        if how:
-            calls, finish = _spoil(how, message, calls, finish)
+        fault = self.fault_of(blueprint) if calls else ""
+        if fault:
+            calls, finish = _corrupt(fault, message, calls, finish)
         if calls:
             message["tool_calls"] = [
                 {
@@ -141,48 +145,48 @@ class Responder:
         now = material["call"]
         return parsed(world.call(script.tools[now["tool"]], now["arguments"], call_id="").text)
 
-    # -- inside
-
-    def _spoilt(self, blueprint: Blueprint) -> str:
-        """How the rollout of a blueprint is spoilt; empty for most."""
-        rng = rng_for("rehearsal", self._seed, blueprint.id)
+    def fault_of(self, blueprint: Blueprint) -> str:
+        """Return how the rollout of a blueprint is corrupted; empty if it is not."""
+        rng = rng_for("rehearsal", self._seed, blueprint.id)  # the label seeds the draw, so it keeps its first name
         if rng.random() >= self._corrupt:
             return ""
         return self.corrupted.setdefault(blueprint.id, rng.choice(CORRUPTIONS))
 
-    def _script(self, given: Mapping[str, Json]) -> _Script:
-        plan = given.get("blueprint")
-        name = canonical_json(plan)
+    # -- scripts
+
+    def _script(self, payload: Mapping[str, Json]) -> _Script:
+        plan = payload.get("blueprint")
+        key = canonical_json(plan)
         with self._guard:
-            kept = self._scripts.get(name)
-            if kept is None:
+            script = self._scripts.get(key)
+            if script is None:
                 blueprint = Blueprint.model_validate(plan)
-                tools = {key: self._tool(tool) for key, tool in dict(given.get("tools") or {}).items()}
-                kept = self._scripts[name] = _Script(blueprint, tools)
-            self._scripts.move_to_end(name)
-            while len(self._scripts) > _KEPT:
+                tools = {name: self._tool(tool) for name, tool in dict(payload.get("tools") or {}).items()}
+                script = self._scripts[key] = _Script(blueprint, tools)
+            self._scripts.move_to_end(key)
+            while len(self._scripts) > _MAX_CACHED_SCRIPTS:
                 self._scripts.popitem(last=False)
-        return kept
+        return script
 
     def _tool(self, plain: Json) -> Tool:
-        name = canonical_json(plain)
-        kept = self._tools.get(name)
-        if kept is None:
-            kept = self._tools[name] = Tool.model_validate(plain)
-        self._tools.move_to_end(name)
-        while len(self._tools) > 8 * _KEPT:
+        key = canonical_json(plain)
+        tool = self._tools.get(key)
+        if tool is None:
+            tool = self._tools[key] = Tool.model_validate(plain)
+        self._tools.move_to_end(key)
+        while len(self._tools) > 8 * _MAX_CACHED_SCRIPTS:
             self._tools.popitem(last=False)
-        return kept
+        return tool
 
 
-def completion(model: str, message: dict[str, Json], *, finish: str = "stop", asked: str = "") -> dict[str, Json]:
-    """The body of a chat completion; tokens are a quarter of the characters, as everywhere where nobody counts."""
+def completion(model: str, message: dict[str, Json], *, finish: str = "stop", prompt: str = "") -> dict[str, Json]:
+    """Return the body of a chat completion; token counts are estimates of ``prompt`` and ``message``."""
     written = str(message.get("content") or "") + "".join(
         call["function"]["name"] + call["function"]["arguments"] for call in message.get("tool_calls", ())
     )
-    tokens = estimate_tokens(asked), estimate_tokens(written)
+    tokens = estimate_tokens(prompt), estimate_tokens(written)
     return {
-        "id": "chatcmpl-" + digest(message, asked),
+        "id": "chatcmpl-" + digest(message, prompt),
         "object": "chat.completion",
         "created": 0,
         "model": model,
@@ -192,39 +196,39 @@ def completion(model: str, message: dict[str, Json], *, finish: str = "stop", as
 
 
 def _message(plain: Mapping[str, Json]) -> Message:
-    """A message of the chat API as a record; a tool's result is an error where it says so."""
+    """Convert a message of the chat API; a tool result is an error if ``error`` is its only key."""
     content = plain.get("content") or ""
-    answer = parsed(content) if plain["role"] == "tool" else None
+    result = parsed(content) if plain["role"] == "tool" else None
     calls = tuple(
         ToolCall(id=c["id"], name=c["function"]["name"], arguments=json.loads(c["function"]["arguments"]))
         for c in plain.get("tool_calls") or ()
     )
     return Message(
         role=plain["role"], content=content, tool_calls=calls, tool_call_id=plain.get("tool_call_id"),
-        is_error=isinstance(answer, dict) and set(answer) == {"error"},
+        is_error=isinstance(result, dict) and set(result) == {"error"},
     )  # fmt: skip
 
 
-def _spoil(
-    how: str, message: dict[str, Json], calls: list[tuple[str, str]], finish: str
+def _corrupt(
+    fault: str, message: dict[str, Json], calls: list[tuple[str, str]], finish: str
 ) -> tuple[list[tuple[str, str]], str]:
-    """Make a turn with calls wrong in one of the `CORRUPTIONS`; one that does not apply is a wrong tool."""
+    """Apply one of the `CORRUPTIONS` to a turn with calls; a fault that does not apply becomes a wrong tool."""
     name, text = calls[0]
     arguments = json.loads(text)
-    if how == "invented value" and arguments:
+    if fault == "invented value" and arguments:
         arguments[next(iter(arguments))] = "zz-invented-0451"
         return [(name, canonical_json(arguments)), *calls[1:]], finish
-    if how == "arguments that are no JSON":
+    if fault == "arguments that are not JSON":
         return [(name, text[:-1] + ", oops"), *calls[1:]], finish
-    if how == "empty reply":
+    if fault == "empty reply":
         return [], "stop"
-    if how == "cut off":
+    if fault == "cut off":
         message["content"] = "I will now"
         return [], "length"
-    if how == "refusal":
+    if fault == "refusal":
         message["content"], message["refusal"] = None, "I cannot help with that."
         return [], "stop"
-    if how == "does nothing":
+    if fault == "does nothing":
         message["content"] = "Done, all of it."
         return [], "stop"
     return [(f"{name[:50]}_that_is_not_there", text), *calls[1:]], finish

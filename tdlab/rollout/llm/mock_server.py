@@ -1,7 +1,7 @@
-"""The rehearsal over HTTP: a small server on the loopback address, with switches for everything that goes wrong.
+"""The mock server: the mock model over HTTP on the loopback address, with switches to inject faults.
 
-It speaks as much HTTP/1.1 as a chat endpoint needs, on plain asyncio, so that it can also break the rules: cut the
-connection, answer with garbage, never stop sending. Nothing here is meant to face a network.
+It implements the part of HTTP/1.1 that a chat endpoint needs, on plain asyncio, so that it can also break the protocol:
+cut the connection, send garbage, never stop sending. It is not hardened for use on a network.
 """
 
 from __future__ import annotations
@@ -22,24 +22,42 @@ from pydantic import BaseModel, ConfigDict, Field
 from tdlab.errors import TeacherError
 from tdlab.records import Json
 from tdlab.rollout.llm.client import MOCK_MODEL
-from tdlab.rollout.llm.mock_model import Responder
+from tdlab.rollout.llm.mock_model import MockModel
 
 __all__ = ["Misbehaviour", "MockServer", "serve_mock"]
 
 Share = Field(default=0.0, ge=0.0, le=1.0)
-_MOST_BYTES = 32 * 1024 * 1024  # of one request
+_MAX_REQUEST_BYTES = 32 * 1024 * 1024
 _GARBAGE = b'{"choices": [{"message": {"content": "it breaks off he'
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
             429: "Too Many Requests", 500: "Internal Server Error"}  # fmt: skip
 
 
 class Misbehaviour(BaseModel):
-    """What the server does wrong: shares of the calls, drawn anew for each call from ``seed``.
+    """The faults that a mock server injects.
 
-    ``latency_s`` is slept before each reply, ``retry_after_s`` is what a 429 asks for. ``rate_429`` and the other rates
-    strike before the request is looked at, so a call that is made again may go well. ``corrupt`` is the share of the
-    rollouts whose assistant is spoilt for good. ``no_schema`` refuses JSON Schema as servers without it do. With
-    ``key`` set, any other key is refused.
+    The rates are shares of the calls, in [0, 1]. A fault is drawn for each call, before the request is read, so a retry
+    may succeed.
+
+    Args:
+        latency_s: Seconds to wait before each reply.
+        rate_429: Share of calls answered with HTTP 429.
+        rate_500: Share of calls answered with HTTP 500.
+        rate_cut: Share of calls whose connection is cut.
+        rate_malformed: Share of calls answered with incomplete JSON.
+        rate_endless: Share of calls whose reply never ends.
+        corrupt: Share of rollouts whose assistant misbehaves, on every retry too.
+        retry_after_s: Seconds in the ``Retry-After`` header of a 429.
+        no_schema: Whether to reject requests with a JSON Schema, as servers without structured output do.
+        key: The only API key that is accepted; empty to accept any.
+        seed: Seed of all draws.
+
+    Raises:
+        pydantic.ValidationError: For a value outside its range.
+
+    Example:
+        >>> Misbehaviour(rate_429=0.02, corrupt=0.2).retry_after_s
+        0.05
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,31 +76,31 @@ class Misbehaviour(BaseModel):
 
 
 class _Server:
-    """Connections of one server; ``answer`` turns the body of a chat request into that of the reply."""
+    """The connections of one server; ``answer`` maps the body of a chat request to the body of the reply."""
 
     def __init__(self, misbehaviour: Misbehaviour, answer: Callable[[Mapping[str, Json]], dict[str, Json]]) -> None:
         self.counts: Counter[str] = Counter()
         self.corrupted: dict[str, str] = {}
         self.in_flight = 0
         self.most_in_flight = 0
-        self._how = misbehaviour
+        self._faults = misbehaviour
         self._answer = answer
         self._rng = random.Random(misbehaviour.seed)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, kept alive until a side closes it."""
+        """Serve one connection until either side closes it."""
         try:
             while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            self.counts["broken"] += 1  # the other side left, or speaks no HTTP
+            self.counts["broken"] += 1  # the client disconnected, or sent something that is not HTTP
         except asyncio.CancelledError:
-            pass  # the server ends
+            pass  # the server is shutting down
         finally:
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its reply; whether the connection goes on."""
+        """Answer one request; return whether to keep the connection open."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as error:
@@ -93,8 +111,8 @@ class _Server:
         method, path, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         size = int(headers.get("content-length") or 0)
-        if not 0 <= size <= _MOST_BYTES:
-            raise ValueError("too long")
+        if not 0 <= size <= _MAX_REQUEST_BYTES:
+            raise ValueError("the request is too long")
         body = await reader.readexactly(size)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -106,8 +124,8 @@ class _Server:
     async def _reply(
         self, writer: asyncio.StreamWriter, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> bool:
-        how = self._how
-        if how.key and headers.get("authorization") != f"Bearer {how.key}":
+        faults = self._faults
+        if faults.key and headers.get("authorization") != f"Bearer {faults.key}":
             wrong = headers.get("authorization", "").removeprefix("Bearer ")
             return await _send(writer, 401, _error(f"Incorrect API key provided: {wrong}"))
         if path == "/v1/models":
@@ -116,15 +134,15 @@ class _Server:
         if path != "/v1/chat/completions" or method != "POST":
             return await _send(writer, 404, _error(f"there is nothing at {path}"))
         self.counts["calls"] += 1
-        if how.latency_s:
-            await asyncio.sleep(how.latency_s)
-        kind = self._drawn()
+        if faults.latency_s:
+            await asyncio.sleep(faults.latency_s)
+        kind = self._draw_outcome()
         self.counts[kind] += 1
         if kind == "cut":
             writer.transport.abort()
             return False
         if kind == "429":
-            return await _send(writer, 429, _error("slow down"), f"Retry-After: {how.retry_after_s:g}\r\n")
+            return await _send(writer, 429, _error("slow down"), f"Retry-After: {faults.retry_after_s:g}\r\n")
         if kind == "500":
             return await _send(writer, 500, _error("something broke"))
         if kind == "malformed":
@@ -135,32 +153,32 @@ class _Server:
                 writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
                 await writer.drain()
         try:
-            asked = json.loads(body)
-            if how.no_schema and "response_format" in asked:
+            request = json.loads(body)
+            if faults.no_schema and "response_format" in request:
                 return await _send(writer, 400, _error("response_format is not supported"))
-            answered = json.dumps(self._answer(asked)).encode()
+            reply = json.dumps(self._answer(request)).encode()
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             self.counts["refused"] += 1
             return await _send(writer, 400, _error(f"{type(error).__name__}: {error}"))
-        return await _send(writer, 200, answered)
+        return await _send(writer, 200, reply)
 
-    def _drawn(self) -> str:
-        """What happens to a call: ``answered``, or a failure."""
-        how, place = self._how, self._rng.random()
+    def _draw_outcome(self) -> str:
+        """Draw what happens to a call: ``answered``, or a fault."""
+        faults, draw = self._faults, self._rng.random()
         for kind, share in (
-            ("429", how.rate_429), ("500", how.rate_500), ("cut", how.rate_cut), ("malformed", how.rate_malformed),
-            ("endless", how.rate_endless),
+            ("429", faults.rate_429), ("500", faults.rate_500), ("cut", faults.rate_cut),
+            ("malformed", faults.rate_malformed), ("endless", faults.rate_endless),
         ):  # fmt: skip
-            if place < share:
+            if draw < share:
                 return kind
-            place -= share
+            draw -= share
         return "answered"
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, more: str = "") -> bool:
+async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: str = "") -> bool:
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n{more}\r\n"
+        f"Content-Length: {len(body)}\r\n{headers}\r\n"
     )
     writer.write(head.encode("latin-1") + body)
     await writer.drain()
@@ -168,7 +186,7 @@ async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, more: st
 
 
 def _error(text: str) -> bytes:
-    return json.dumps({"error": {"message": text, "type": "rehearsal", "code": None}}).encode()
+    return json.dumps({"error": {"message": text, "type": "mock", "code": None}}).encode()
 
 
 async def serve_mock(
@@ -178,19 +196,37 @@ async def serve_mock(
     answer: Callable[[Mapping[str, Json]], dict[str, Json]] | None = None,
     started: Callable[[str, _Server], None] | None = None,
 ) -> None:
-    """Serve on 127.0.0.1 until cancelled. ``started`` is told the address; port 0 takes a free one.
+    """Serve the mock model on 127.0.0.1 until cancelled.
 
-    ``answer`` stands in for the `Responder`. TeacherError where the port is taken.
+    Args:
+        misbehaviour: The faults to inject; none by default.
+        port: TCP port; 0 takes a free one.
+        answer: A function to use instead of the mock model: body of a chat request to body of the reply.
+        started: Called once, with the base URL and the server, when the server accepts connections.
+
+    Raises:
+        TeacherError: If the port is taken.
+
+    Example:
+        >>> import anyio
+        >>> async def main() -> None:
+        ...     async with anyio.create_task_group() as group:
+        ...         def started(base_url, server):
+        ...             print(base_url.rpartition("/")[2])
+        ...             group.cancel_scope.cancel()
+        ...         await serve_mock(started=started)
+        >>> anyio.run(main)
+        v1
     """
-    how = misbehaviour or Misbehaviour()
-    responder = Responder(corrupt=how.corrupt, seed=how.seed)
-    state = _Server(how, answer or responder.respond)
-    state.corrupted = responder.corrupted
+    faults = misbehaviour or Misbehaviour()
+    model = MockModel(corrupt=faults.corrupt, seed=faults.seed)
+    state = _Server(faults, answer or model.respond)
+    state.corrupted = model.corrupted
     try:
         server = await asyncio.start_server(state.connected, "127.0.0.1", port, limit=1 << 20, backlog=1024)
     except OSError as error:
         raise TeacherError(
-            f"port {port} cannot be had ({error.strerror})", expected="a free port", do="choose another with --port"
+            f"cannot listen on port {port}: {error.strerror}", expected="a free port", do="choose another with --port"
         ) from None
     async with server:
         if started is not None:
@@ -199,10 +235,22 @@ async def serve_mock(
 
 
 class MockServer:
-    """A context manager: the rehearsal in a thread of this process, inside or outside a running event loop.
+    """Run a mock server in a thread of this process; a context manager that works inside a running event loop too.
 
-    ``base_url`` is its address, ``counts`` tallies what became of the calls, ``corrupted`` maps blueprint ids to how
-    they were spoilt.
+    ``base_url`` is its address while it runs.
+
+    Args:
+        misbehaviour: The faults to inject; none by default.
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+        answer: A function to use instead of the mock model: body of a chat request to body of the reply.
+
+    Raises:
+        TeacherError: On entry, if the port is taken.
+
+    Example:
+        >>> with MockServer() as server:
+        ...     server.base_url.startswith("http://127.0.0.1:"), server.counts
+        (True, {})
     """
 
     def __init__(
@@ -213,7 +261,7 @@ class MockServer:
         answer: Callable[[Mapping[str, Json]], dict[str, Json]] | None = None,
     ) -> None:
         self.base_url = ""
-        self._how = misbehaviour
+        self._misbehaviour = misbehaviour
         self._port = port
         self._answer = answer
         self._stack = ExitStack()
@@ -227,7 +275,7 @@ class MockServer:
                 self.base_url, self._state = address, state
                 task_status.started()
 
-            await serve_mock(self._how, port=self._port, answer=self._answer, started=started)
+            await serve_mock(self._misbehaviour, port=self._port, answer=self._answer, started=started)
 
         try:
             task, _ = portal.start_task(serve)
@@ -244,15 +292,15 @@ class MockServer:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What became of the calls so far."""
+        """Number of calls so far by outcome: ``calls`` in all, ``answered``, ``429``, ``cut`` and so on."""
         return dict(self._state.counts) if self._state is not None else {}
 
     @property
     def most_in_flight(self) -> int:
-        """The most calls that were in flight at once."""
+        """The highest number of simultaneous calls so far."""
         return self._state.most_in_flight if self._state is not None else 0
 
     @property
     def corrupted(self) -> dict[str, str]:
-        """Blueprint id to how its rollout was spoilt."""
+        """The faults of the rollouts corrupted so far, by blueprint id."""
         return dict(self._state.corrupted) if self._state is not None else {}
