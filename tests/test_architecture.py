@@ -21,6 +21,7 @@ PACKAGE = ROOT / "tdlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "_gc"),
+    ("registry",),
     ("records", "_files"),
     ("config",),
     ("tools",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, Group
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "doctor", "gc", "sandbox", "serve"]
 
-BackendOption = Annotated[
-    Literal["auto", "docker", "bubblewrap"] | None, typer.Option("--backend", "-b", help="auto, docker or bubblewrap.")
-]
+BackendOption = Annotated[str | None, typer.Option("--backend", "-b", help="auto, or the name of a sandbox backend.")]
 _MOST_LISTED = 20
 
 sandbox = typer.Typer(no_args_is_help=True, help="Test, clean up or serve the code sandbox.")

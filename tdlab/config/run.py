@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from tdlab.config._section import Section, Share
+from tdlab.config._section import Name, Section, Share
 from tdlab.config.clusters import ClusterConfig
 from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig
 from tdlab.errors import ConfigError
@@ -52,9 +52,10 @@ class RolloutConfig(Section):
 class SandboxConfig(Section):
     """Where programs run. Code never runs outside a sandbox; without one, no code step is planned."""
 
-    backend: Literal["none", "auto", "docker", "bubblewrap"] = Field(
+    backend: Name = Field(
         default="none",
-        description="Sandbox of code steps; auto: the first that works on this machine; none: no code steps.",
+        description="Sandbox of code steps: docker, bubblewrap or a plug-in's; auto: the first that works on this "
+        "machine; none: no code steps.",
     )
     wall_s: float = Field(default=30.0, gt=0.0, le=600.0, description="Time limit of a program, in seconds.")
     cpu_s: float = Field(default=10.0, gt=0.0, le=600.0, description="CPU time limit of a program, in seconds.")

@@ -23,6 +23,8 @@ service comes from the file (an environment's domain, a server, an API, the fron
 empty where the file names none. Nothing here knows a taxonomy: hand in ``classify`` to map services to business
 domains, else a service is its own.
 
+Other packages add a `Format` in the entry-point group ``tdlab.trajectory_formats``; theirs are tried last.
+
 `read_trajectories` holds all conversations; `scan_trajectories` gives the same ones for files larger than memory, and
 `iter_trajectories` one by one with nothing in common worked out.
 
@@ -34,7 +36,7 @@ from __future__ import annotations
 
 from tdlab.formats._json import looks_like_error
 from tdlab.formats.atif import atif_record, write_atif_jsonl
-from tdlab.formats.base import LineProblem, Recording
+from tdlab.formats.base import ConversationBuilder, Format, Item, LineProblem, Recording, Unreadable
 from tdlab.formats.parquet import write_parquet
 from tdlab.formats.read import (
     FORMATS,
@@ -48,10 +50,14 @@ from tdlab.formats.write import openai_message, openai_record, write_openai_json
 
 __all__ = [
     "FORMATS",
+    "ConversationBuilder",
+    "Format",
+    "Item",
     "LineProblem",
     "Recording",
     "TrajectorySet",
     "TrajectoryStream",
+    "Unreadable",
     "atif_record",
     "iter_trajectories",
     "looks_like_error",

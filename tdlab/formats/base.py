@@ -24,7 +24,7 @@ __all__ = [
 
 
 class Unreadable(Exception):
-    """One conversation cannot be read; the text says why. Never leaves this room: it becomes a `LineProblem`."""
+    """One conversation cannot be read; the text says why. A `LineProblem` tells it to the user."""
 
 
 @dataclass(frozen=True)

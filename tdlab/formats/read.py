@@ -25,6 +25,7 @@ from tdlab.formats.openai import OPENAI
 from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
+from tdlab.registry import Registry
 
 __all__ = [
     "FORMATS",
@@ -35,9 +36,18 @@ __all__ = [
     "scan_trajectories",
 ]
 
-_KNOWN = (TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI)
-FORMATS = tuple(known.name for known in _KNOWN)
-"""Names of the formats that are read, in the order in which they are tried. Parquet files hold ``openai`` rows."""
+FORMATS: Registry[Format] = Registry(
+    "tdlab.trajectory_formats",
+    "trajectory format",
+    valid=lambda name, value: (
+        "" if isinstance(value, Format) and value.name == name else "expected a tdlab.formats.Format of that name"
+    ),
+    error=FormatError,
+)
+"""The formats that are read, in the order in which they are tried. Parquet files hold ``openai`` rows."""
+
+for _known in (TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI):
+    FORMATS.register(_known.name)(_known)
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_LINE = 256 << 20
@@ -240,14 +250,7 @@ def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterato
 
 
 def _chosen(format: str | None) -> tuple[Format, ...]:
-    if format is None:
-        return _KNOWN
-    chosen = tuple(known for known in _KNOWN if known.name == format)
-    if not chosen:
-        raise FormatError(
-            f"a format {format!r}", expected="one of " + ", ".join(FORMATS), do="leave it out to detect it"
-        )
-    return chosen
+    return tuple(known for _, known in FORMATS.items()) if format is None else (FORMATS[format],)
 
 
 class _Place(NamedTuple):

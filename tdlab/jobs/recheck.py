@@ -133,7 +133,7 @@ def replay_programs(
 def check_run(
     path: str | Path,
     *,
-    backend: Literal["auto", "docker", "bubblewrap"] | None = None,
+    backend: str | None = None,
     wall_s: float | None = None,
     workers: int = 2,
     progress: bool = True,

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.pool.catalogue import ToolPool
 from tdlab.pool.domains import CachedLabeller
+from tdlab.pool.files.definitions import Definitions
+from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
 from tdlab.pool.files.writers import write_pool
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.live.config import ServerSpec, read_mcp_config
@@ -38,13 +40,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GRADES",
+    "POOL_FORMATS",
     "CachedLabeller",
+    "Definitions",
     "Domain",
     "Harvest",
     "HarvestProgress",
     "LiveResult",
     "LiveServers",
     "Placement",
+    "PoolFormat",
     "PoolIssue",
     "ServerSpec",
     "Taxonomy",

@@ -61,7 +61,7 @@ class ToolPool:
     ) -> ToolPool:
         """Read files and folders of tool definitions; see `tdlab.pool.files.readers` for the formats.
 
-        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.files.readers.FORMATS`).
+        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.POOL_FORMATS`).
         Malformed parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or
         where nothing usable is found. Scraped or badly exported definitions are cleaned (`tdlab.pool.repair.services`)
         unless ``clean`` is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller`

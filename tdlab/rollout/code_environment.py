@@ -75,11 +75,11 @@ class CodeRunner:
                 raise SandboxUnavailable(
                     "a program was to run and sandbox.backend is none",
                     expected="a sandbox; nothing runs without one",
-                    do="set sandbox.backend to auto, docker or bubblewrap (or `tdlab run --code`)",
+                    do="set sandbox.backend to auto (or `tdlab run --code`)",
                 )
             # A jail is probed before it is trusted; the probes need their time however little a program is given.
             limits = Limits(wall_s=max(config.wall_s, _PROBES_S), cpu_s=config.cpu_s, memory_mb=config.memory_mb)
-            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)  # type: ignore[arg-type]  # not `none`
+            opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)
             self._sandbox = self._open.enter_context(opened)
         return self._sandbox
 

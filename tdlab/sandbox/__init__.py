@@ -24,6 +24,7 @@ seen from outside), `_seccomp`, `_cgroups`, `_bubblewrap`, `_docker` (the only i
 
 from __future__ import annotations
 
+from tdlab.sandbox._jail import Jail, JailBroken, Transport
 from tdlab.sandbox.jobs import (
     GUARANTEES,
     WORK_FOLDER,
@@ -37,10 +38,21 @@ from tdlab.sandbox.jobs import (
     LeftBehind,
     Limits,
     Output,
-    held_by,
     reports_frame,
 )
-from tdlab.sandbox.pool import BACKENDS, Sandbox, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe, probe_sync
+from tdlab.sandbox.pool import (
+    BACKENDS,
+    Backend,
+    BackendFactory,
+    Sandbox,
+    SyncSandbox,
+    gc,
+    held_by,
+    open_sandbox,
+    open_sandbox_sync,
+    probe,
+    probe_sync,
+)
 from tdlab.sandbox.replay import Comparison, Difference, Tolerance, compare_outputs, compare_texts, replay_code
 from tdlab.sandbox.server import serve
 from tdlab.sandbox.tool import RUN_CODE, CodeOutput, RunsJobs, code_job, run_code
@@ -50,6 +62,8 @@ __all__ = [
     "GUARANTEES",
     "RUN_CODE",
     "WORK_FOLDER",
+    "Backend",
+    "BackendFactory",
     "BackendReport",
     "CodeOutput",
     "CollectedFile",
@@ -58,6 +72,8 @@ __all__ = [
     "Difference",
     "Enforcement",
     "Garbage",
+    "Jail",
+    "JailBroken",
     "Job",
     "JobResult",
     "LeftBehind",
@@ -67,6 +83,7 @@ __all__ = [
     "Sandbox",
     "SyncSandbox",
     "Tolerance",
+    "Transport",
     "code_job",
     "compare_outputs",
     "compare_texts",

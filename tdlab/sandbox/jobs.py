@@ -34,7 +34,6 @@ __all__ = [
     "Output",
     "Status",
     "check_required",
-    "held_by",
     "reports_frame",
     "safe_name",
 ]
@@ -272,12 +271,6 @@ class BackendReport(Record):
     enforced: dict[str, Enforcement] = {}  # noqa: RUF012 (pydantic copies defaults)
     probes: int = 0
     escapes: tuple[str, ...] = ()
-
-
-def held_by(reports: Collection[BackendReport]) -> Literal["none", "docker", "bubblewrap"]:
-    """The first backend that holds, for ``sandbox.backend``; ``none`` where no one does."""
-    holding = {report.name for report in reports if report.available}
-    return "docker" if "docker" in holding else "bubblewrap" if "bubblewrap" in holding else "none"
 
 
 def reports_frame(reports: Collection[BackendReport]) -> pd.DataFrame:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.from_thread
 
 from tdlab.errors import ConfigError, SandboxUnavailable
+from tdlab.registry import Registry
 from tdlab.sandbox import _cgroups
 from tdlab.sandbox._inside import source
 from tdlab.sandbox._jail import Jail, JailBroken
@@ -38,17 +39,16 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKENDS",
     "Backend",
+    "BackendFactory",
     "Sandbox",
     "SyncSandbox",
     "gc",
+    "held_by",
     "open_sandbox",
     "open_sandbox_sync",
     "probe",
     "probe_sync",
 ]
-
-BACKENDS = ("docker", "bubblewrap")
-"""The tiers, in the order in which ``auto`` tries them."""
 
 _ATTEMPTS = 3
 _PROBE_LIMITS = Limits(wall_s=20, cpu_s=20, memory_mb=128)
@@ -79,16 +79,32 @@ class Backend(Protocol):
         ...
 
 
-def _make(name: str, limits: Limits, preload: tuple[str, ...], options: dict[str, Any]) -> Backend:
-    if name == "docker":
-        from tdlab.sandbox._docker import Docker
+class BackendFactory(Protocol):
+    """Make a backend, which has not started anything yet."""
 
-        return Docker(limits, preload=preload, options=options)
-    if name == "bubblewrap":
-        from tdlab.sandbox._bubblewrap import Bubblewrap
+    def __call__(self, limits: Limits, *, preload: tuple[str, ...], options: dict[str, Any]) -> Backend:
+        """Return a backend for these limits; see `open_sandbox` for ``preload`` and ``options``."""
+        ...
 
-        return Bubblewrap(limits, preload=preload, options=options)
-    raise ConfigError(f"no sandbox backend {name!r}", expected=f"auto, {', '.join(BACKENDS)}", do="choose one of them")
+
+BACKENDS: Registry[BackendFactory] = Registry(
+    "tdlab.sandboxes", "sandbox backend", setting="sandbox.backend", also=("auto", "none")
+)
+"""The sandbox backends, in the order in which ``auto`` tries them."""
+
+
+@BACKENDS.register("docker")
+def _docker(limits: Limits, *, preload: tuple[str, ...], options: dict[str, Any]) -> Backend:
+    from tdlab.sandbox._docker import Docker
+
+    return Docker(limits, preload=preload, options=options)
+
+
+@BACKENDS.register("bubblewrap")
+def _bubblewrap(limits: Limits, *, preload: tuple[str, ...], options: dict[str, Any]) -> Backend:
+    from tdlab.sandbox._bubblewrap import Bubblewrap
+
+    return Bubblewrap(limits, preload=preload, options=options)
 
 
 class Sandbox:
@@ -188,7 +204,7 @@ class Sandbox:
 
 @contextlib.asynccontextmanager
 async def open_sandbox(
-    backend: Literal["auto", "docker", "bubblewrap"] = "auto",
+    backend: str = "auto",
     *,
     limits: Limits | None = None,
     workers: int = 1,
@@ -210,11 +226,11 @@ async def open_sandbox(
     limits = limits or Limits()
     if workers < 1 or jobs_per_jail < 1:
         raise ConfigError(f"workers={workers}, jobs_per_jail={jobs_per_jail}", expected="at least 1 of each")
-    names = BACKENDS if backend == "auto" else (backend,)
+    names = tuple(BACKENDS) if backend == "auto" else (backend,)
     modules = tuple(preload)
     refusals: list[tuple[str, SandboxUnavailable]] = []
     for name in names:
-        maker = _make(name, limits, modules, options or {})
+        maker = BACKENDS[name](limits, preload=modules, options=options or {})
         sandbox = None
         try:
             await maker.open()
@@ -279,12 +295,12 @@ async def _probe_escapes(sandbox: Sandbox) -> tuple[int, tuple[str, ...]]:
 
 
 async def probe(
-    *, backends: Collection[str] = BACKENDS, options: dict[str, Any] | None = None
+    *, backends: Iterable[str] = BACKENDS, options: dict[str, Any] | None = None
 ) -> tuple[BackendReport, ...]:
     """What each tier can do on this machine, by starting it and trying to escape from it; nothing is assumed."""
     reports = []
     for name in backends:
-        maker = _make(name, _PROBE_LIMITS, (), options or {})
+        maker = BACKENDS[name](_PROBE_LIMITS, preload=(), options=options or {})
         sandbox = None
         try:
             await maker.open()
@@ -312,18 +328,35 @@ async def probe(
 
 
 def probe_sync(
-    *, backends: Collection[str] = BACKENDS, options: dict[str, Any] | None = None
+    *, backends: Iterable[str] = BACKENDS, options: dict[str, Any] | None = None
 ) -> tuple[BackendReport, ...]:
     """`probe` for code without an event loop, notebooks included."""
     with anyio.from_thread.start_blocking_portal() as portal:
         return portal.call(partial(probe, backends=backends, options=options))
 
 
+def held_by(reports: Iterable[BackendReport]) -> str:
+    """Return the backend that ``auto`` takes, going by reports.
+
+    Args:
+        reports: What `probe` said of each backend.
+
+    Returns:
+        A value for ``sandbox.backend``: the name of a backend, or ``none``.
+
+    Example:
+        >>> held_by([BackendReport(name="docker", available=False), BackendReport(name="bubblewrap", available=True)])
+        'bubblewrap'
+    """
+    holding = {report.name for report in reports if report.available}
+    return next((name for name in BACKENDS if name in holding), "none")
+
+
 async def gc(*, options: dict[str, Any] | None = None) -> Garbage:
     """Remove the containers and cgroups of harnesses that are no more. What is in use stays."""
     cgroups = await anyio.to_thread.run_sync(_cgroups.collect_garbage)
     containers: list[str] = []
-    maker = _make("docker", _PROBE_LIMITS, (), options or {})
+    maker = _docker(_PROBE_LIMITS, preload=(), options=options or {})
     try:
         await maker.open()
         containers = await maker.collect_garbage()  # type: ignore[attr-defined]  # docker has it alone
@@ -365,9 +398,7 @@ class SyncSandbox:
 
 
 @contextlib.contextmanager
-def open_sandbox_sync(
-    backend: Literal["auto", "docker", "bubblewrap"] = "auto", **options: Any
-) -> Iterator[SyncSandbox]:
+def open_sandbox_sync(backend: str = "auto", **options: Any) -> Iterator[SyncSandbox]:
     """`open_sandbox` for code without an event loop, notebooks included. Takes the same arguments."""
     with (
         anyio.from_thread.start_blocking_portal() as portal,

@@ -6,7 +6,7 @@ This module is a door to ``mcp`` on the server's side; clients go through `tdlab
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tdlab.sandbox.jobs import Limits
 from tdlab.sandbox.pool import Sandbox, open_sandbox
@@ -66,7 +66,7 @@ def mcp_server(sandbox: Sandbox, *, databases: Mapping[str, bytes] | None = None
 
 async def serve(
     *,
-    backend: Literal["auto", "docker", "bubblewrap"] = "auto",
+    backend: str = "auto",
     limits: Limits | None = None,
     workers: int = 2,
     databases: Mapping[str, bytes] | None = None,

@@ -274,7 +274,7 @@ def test_a_named_format_leaves_out_the_others(tmp_path: Path) -> None:
     found = read_trajectories(path, format="tau-bench")
     assert [t.id for t in found.trajectories] == ["retail-3-1"]
     assert [p.line for p in found.problems] == [1]
-    with pytest.raises(FormatError, match=r"a format 'tau'"):
+    with pytest.raises(FormatError, match=r"no trajectory format 'tau'"):
         read_trajectories(path, format="tau")
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tdlab.errors import PoolError
-from tdlab.pool import ToolPool
-from tdlab.pool.files.readers import FORMATS
+from tdlab.pool import POOL_FORMATS, ToolPool
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"name": "get_weather", "description": "Read the weather.", "inputSchema": SCHEMA}
@@ -100,7 +99,7 @@ def test_every_format_is_read_whatever_the_file_is_called(kind: str, packed: boo
 def test_a_format_that_is_insisted_on_is_read_as_such(kind: str, tmp_path: Path) -> None:
     content, service = SAMPLES[kind]
     format = kind.split()[0]
-    assert format in FORMATS
+    assert format in POOL_FORMATS
     assert f"{service}/get_weather" in ToolPool.load(write(tmp_path, content), format=format)
 
 

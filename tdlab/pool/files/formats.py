@@ -12,18 +12,22 @@
 ``bfcl``     BFCL: a function doc with ``parameters``, or a test entry with ``function``
 ===========  ==============================================================================================
 
+Other packages add a `PoolFormat` in the entry-point group ``tdlab.pool_formats``; theirs are tried last.
+
 A format that names no service takes the name of its file. Nothing is judged here: the tools are passed on as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tdlab.errors import PoolError
 from tdlab.pool.files.definitions import Definitions
 from tdlab.records import Json
+from tdlab.registry import Registry
 
-__all__ = ["FORMATS", "Recognised", "recognise"]
+__all__ = ["POOL_FORMATS", "PoolFormat", "Recognised", "recognise"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,37 @@ class Recognised:
 _Found = tuple[list[Definitions], list[str]] | None
 
 
+@dataclass(frozen=True)
+class PoolFormat:
+    """How files of one format are read.
+
+    Attributes:
+        read: Takes a decoded JSON document and the file's name without its ending; returns the services in it and what
+            is wrong with other parts, or None if the document has another format.
+        services: Whether a document describes services, which name themselves; else it holds tools of one service.
+    """
+
+    read: Callable[[Json, str], _Found]
+    services: bool = True
+
+
+POOL_FORMATS: Registry[PoolFormat] = Registry(
+    "tdlab.pool_formats",
+    "pool format",
+    valid=lambda name, value: "" if isinstance(value, PoolFormat) else "expected a tdlab.pool.PoolFormat",
+    error=PoolError,
+)
+"""The formats of tool pools, in the order in which they are tried."""
+
+
 def recognise(document: Json, *, stem: str, format: str | None = None) -> Recognised:
     """The services in one JSON document; ``stem`` names those that name themselves not. ``format`` insists on one."""
     if format is None and isinstance(document, list):
         return _mixed_list(document, stem)
-    for name, read in _READERS.items():
+    for name, reader in POOL_FORMATS.items():
         if format is not None and name != format:
             continue
-        found = read(document, stem)
+        found = reader.read(document, stem)
         if found is not None:
             return Recognised(name, *found)
     return Recognised(None)
@@ -59,7 +86,7 @@ def _mixed_list(documents: list[Json], stem: str) -> Recognised:
     formats: list[str] = []
     for document in documents:
         found = Recognised(None) if not isinstance(document, dict) else recognise(document, stem=stem)
-        if found.format in _SERVICE_FORMATS:
+        if found.format is not None and POOL_FORMATS[found.format].services:
             services.extend(found.services)
             problems.extend(found.problems)
             formats.append(str(found.format))
@@ -270,21 +297,18 @@ def _bfcl(document: Json, stem: str) -> _Found:
     return None
 
 
-_READERS: Mapping[str, Callable[[Json, str], _Found]] = {
-    "bundled": _bundled,
-    "pool": _pool,
-    "toucan": _toucan,
-    "mcpbench": _mcpbench,
-    "mcpm": _mcpm,
-    "openai": _openai,
-    "mcp": _mcp,
-    "docker": _docker,
-    "bfcl": _bfcl,
-}
-_SERVICE_FORMATS = {"bundled", "pool", "toucan", "mcpbench", "mcpm"}
-
-FORMATS: tuple[str, ...] = tuple(_READERS)
-"""Names of the formats, in the order in which they are tried."""
+for _name, _read, _services in (
+    ("bundled", _bundled, True),
+    ("pool", _pool, True),
+    ("toucan", _toucan, True),
+    ("mcpbench", _mcpbench, True),
+    ("mcpm", _mcpm, True),
+    ("openai", _openai, False),
+    ("mcp", _mcp, False),
+    ("docker", _docker, False),
+    ("bfcl", _bfcl, False),
+):
+    POOL_FORMATS.register(_name)(PoolFormat(_read, services=_services))
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers

@@ -20,13 +20,13 @@ from tdlab._gc import rare_collection
 from tdlab.errors import PoolError
 from tdlab.pool.domains import place_services
 from tdlab.pool.files.definitions import Definitions, read_service
-from tdlab.pool.files.formats import FORMATS, recognise
+from tdlab.pool.files.formats import POOL_FORMATS, recognise
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.repair.services import clean_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
 
-__all__ = ["FORMATS", "Reading", "read_files"]
+__all__ = ["Reading", "read_files"]
 
 _GZIP = b"\x1f\x8b"
 _LARGEST = 2 * 1024**3
@@ -34,7 +34,6 @@ _CHUNK = 1024 * 1024
 _IN_FOLDERS = (".json", ".jsonl", ".ndjson", ".gz")
 _ENDINGS = re.compile(r"\.(gz|jsonl|ndjson|json|txt)$", re.IGNORECASE)
 _REASONS = 5
-_KNOWN = "tools in one of the formats " + ", ".join(FORMATS)
 
 
 @dataclass
@@ -78,7 +77,7 @@ class Reading(NamedTuple):
         listed = "; ".join(reasons[:_REASONS]) + more
         return PoolError(
             f"{_listed(self.files)}: no usable tool ({listed or 'it is empty'})",
-            expected=_KNOWN,
+            expected=_known(None),
             do="check that this is the right file",
         )
 
@@ -93,13 +92,13 @@ def read_files(
     """Everything in these files and folders (folders in the order of their sorted file names).
 
     In a folder, files whose names end in .json, .jsonl, .ndjson or .gz are read, hidden ones left out; a file that is
-    named is read whatever its name. ``format`` insists on one of `FORMATS`. Each service is cleaned
+    named is read whatever its name. ``format`` insists on one of `POOL_FORMATS`. Each service is cleaned
     (`tdlab.pool.repair.services`) unless ``clean`` is False, and all are placed in domains (`tdlab.pool.domains`), by
     ``label`` where one is given and the file says nothing. PoolError: a path that is not there, a
     single file that is no UTF-8 JSON or JSONL or is truncated, no file to read.
     """
-    if format is not None and format not in FORMATS:
-        raise PoolError(f"format={format!r}", expected="one of " + ", ".join(FORMATS), do="correct it, or leave it out")
+    if format is not None:
+        POOL_FORMATS.check(format)
     named = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     if not named:
         raise PoolError("no path was given", expected="files or folders of tools", do="name at least one")
@@ -182,14 +181,18 @@ def _unrecognised(document: _Document, format: str | None) -> PoolIssue:
         words = "empty"
     elif isinstance(content, dict):
         keys = ", ".join(sorted(map(str, content))[:8])
-        words = f"an object with the keys {keys:.200}, expected {_KNOWN if format is None else f'the format {format}'}"
+        words = f"an object with the keys {keys:.200}, expected {_known(format)}"
     else:
-        words = f"{content!r:.80}, expected {_KNOWN if format is None else f'the format {format}'}"
+        words = f"{content!r:.80}, expected {_known(format)}"
     return _issue("unrecognised", words, document.where)
 
 
 def _issue(code: str, found: str, where: str) -> PoolIssue:
     return PoolIssue(severity="error", code=code, found=found, where=where)
+
+
+def _known(format: str | None) -> str:
+    return f"the format {format}" if format else "tools in one of the formats " + ", ".join(POOL_FORMATS)
 
 
 def _listed(paths: list[Path]) -> str:
@@ -224,7 +227,7 @@ def _documents(path: Path, shown: str) -> Iterator[_Document]:
         stem = _ENDINGS.sub("", stem)
     stem = stem or "pool"
     if not content.strip():
-        raise PoolError(f"{path}: is empty", expected=_KNOWN, do="check that this is the right file")
+        raise PoolError(f"{path}: is empty", expected=_known(None), do="check that this is the right file")
     try:
         yield _Document(shown, stem, _parse(content))
         return
