@@ -35,7 +35,6 @@ PENDING = (
     "tdlab.formats",
     "tdlab.jobs",
     "tdlab.panels",
-    "tdlab.plots",
     "tdlab.pool",
     "tdlab.records",
     "tdlab.rollout",

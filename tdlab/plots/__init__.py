@@ -1,8 +1,9 @@
 """Figures: compute/plot pairs in one colour-blind-safe style.
 
-``compute_*`` functions give tidy frames, ``plot_*`` functions draw one on an Axes (a new one where none is given) and
-return it, `save_figure` writes PDF and PNG whose bytes depend on the figure alone. The only importer of matplotlib and
-seaborn; a module for each part of the workbench, `tdlab.plots.style` for what they share.
+``compute_*`` functions return tidy frames. ``plot_*`` functions draw such a frame on an Axes (a new one by default) and
+return it; those of a whole run, pool or plan return a Figure. `figure_png` and `save_figure` render a figure to bytes
+that depend on the figure alone. There is one module for each part of the workbench; `tdlab.plots.style` holds what they
+share. This package is the only importer of matplotlib and seaborn.
 """
 
 from __future__ import annotations

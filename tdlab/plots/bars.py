@@ -1,4 +1,4 @@
-"""Horizontal bars with a name each, as most figures of the workbench need them."""
+"""Named horizontal bars and axes of whole numbers, shared by most figures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bars", "draw_nothing", "whole_numbers"]
 
-_FEWEST = 8  # bars that there is always room for, so that a single one is no wall
+_FEWEST = 8  # leave room for at least this many bars: a single bar that fills the Axes reads as a background
 
 
 def draw_bars(
     ax: Axes, names: Sequence[str], values: Sequence[float], *, most: int = 40, colour: str = PALETTE[0]
 ) -> int:
-    """Bars from the top down in the order given; where there are more than ``most`` the last are one bar together.
+    """Draw bars from the top down in the order given, and return how many were drawn.
 
-    Returns how many were drawn.
+    Of more than ``most`` values, the last ones are added up in one bar.
     """
     shown = list(zip((label(name) for name in names), values, strict=True))
     if len(shown) > most:
         rest = shown[most - 1 :]
         shown = [*shown[: most - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
-    places = range(len(shown), 0, -1)
-    ax.barh(places, [value for _, value in shown], color=colour, height=0.72)
-    ax.set_yticks(places, [name for name, _ in shown])
+    positions = range(len(shown), 0, -1)
+    ax.barh(positions, [value for _, value in shown], color=colour, height=0.72)
+    ax.set_yticks(positions, [name for name, _ in shown])
     ax.set_ylim(0.3 - max(0, _FEWEST - len(shown)), len(shown) + 0.7)
     whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
@@ -37,15 +37,15 @@ def draw_bars(
 
 
 def whole_numbers(axis: Axis) -> None:
-    """Ticks of an axis that counts: whole, with commas."""
+    """Give an axis of counts whole ticks with thousands separators."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axis.set_major_formatter("{x:,.0f}")
 
 
-def draw_nothing(ax: Axes, words: str) -> Axes:
-    """An Axes that says that there is nothing to draw."""
+def draw_nothing(ax: Axes, message: str) -> Axes:
+    """Show a message in an empty Axes, in place of a plot without data."""
     ax.set_axis_off()
-    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, color="0.35")
+    ax.text(0.5, 0.5, message, ha="center", va="center", transform=ax.transAxes, color="0.35")
     return ax

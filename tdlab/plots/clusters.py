@@ -1,4 +1,4 @@
-"""The figure of mined clusters, and its parts: coverage beside random choice, sizes, depths, domains."""
+"""The figure of mined clusters and its parts: coverage against random choice, sizes, depths, domains."""
 
 from __future__ import annotations
 
@@ -26,13 +26,27 @@ __all__ = [
     "plot_coverage",
 ]
 
-_POINTS = 200
-"""Of a longer curve so many points are drawn."""
+_MOST_POINTS = 200
+"""Most points drawn of a curve."""
 _NOTHING = "no cluster was chosen"
 
 
 def compute_coverage(mined: MiningResult) -> pd.DataFrame:
-    """The curve of the selection: ``clusters`` (chosen so far, from 0), ``share`` of the weight that can be covered."""
+    """Return the coverage curve of a selection.
+
+    Args:
+        mined: The result of `tdlab.clusters.mine`.
+
+    Returns:
+        One row per number of clusters, from 0: ``clusters`` (chosen so far) and ``share`` (covered share of the weight
+        that can be covered, in [0, 1]).
+
+    Example:
+        >>> import tdlab
+        >>> mined = tdlab.mine(tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"]))
+        >>> float(compute_coverage(mined)["share"].iloc[0])
+        0.0
+    """
     import pandas as pd
 
     curve = (0.0, *mined.selection.curve)
@@ -40,10 +54,23 @@ def compute_coverage(mined: MiningResult) -> pd.DataFrame:
 
 
 def compute_random_coverage(mined: MiningResult, *, seeds: int = 5) -> pd.DataFrame:
-    """The same for ``mined.candidates`` taken in random order: ``clusters``, and ``low``, ``share`` (mean), ``high``.
+    """Return the coverage curve of clusters that are chosen at random, the baseline of `compute_coverage`.
 
-    ``low`` and ``high`` are the least and the most of ``seeds`` orders. All candidates as they were grown take part,
-    whatever a `MiningResult.reselect` chose from them.
+    All candidates take part as they were grown, whatever `MiningResult.reselect` chose from them.
+
+    Args:
+        mined: The result of `tdlab.clusters.mine`.
+        seeds: Number of random orders.
+
+    Returns:
+        One row per number of clusters, from 0: ``clusters``; ``low``, ``share`` and ``high`` (least, mean and highest
+        covered share over the random orders).
+
+    Example:
+        >>> import tdlab
+        >>> mined = tdlab.mine(tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"]))
+        >>> list(compute_random_coverage(mined, seeds=2))
+        ['clusters', 'low', 'share', 'high']
     """
     import numpy as np
     import pandas as pd
@@ -55,30 +82,57 @@ def compute_random_coverage(mined: MiningResult, *, seeds: int = 5) -> pd.DataFr
 
 
 def compute_cluster_domains(mined: MiningResult) -> pd.DataFrame:
-    """One row a domain, heaviest first: ``domain``, ``title``, ``clusters`` (mass; sums to the number of clusters)."""
+    """Count the clusters of each domain.
+
+    Args:
+        mined: The result of `tdlab.clusters.mine`.
+
+    Returns:
+        One row per domain, the heaviest first: ``domain`` (id), ``title``, ``clusters`` (mass). A cluster's mass of 1
+        is split over its domains, so that the column sums to the number of clusters.
+
+    Example:
+        >>> import tdlab
+        >>> mined = tdlab.mine(tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"]))
+        >>> list(compute_cluster_domains(mined))
+        ['domain', 'title', 'clusters']
+    """
     import pandas as pd
 
     taxonomy = Taxonomy.bundled()
     rows = sorted(mined.report["domains"].items(), key=lambda row: (-row[1], row[0]))
-    titled = [(d, taxonomy[d].title if d in taxonomy else d, mass) for d, mass in rows]
+    titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, mass) for domain, mass in rows]
     return pd.DataFrame(titled, columns=["domain", "title", "clusters"])
 
 
 def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-    """Covered share over the number of clusters; takes `compute_coverage`, and `compute_random_coverage` beside it.
+    """Draw the covered share of the weight over the number of clusters.
 
-    The curve of random choice is drawn until three times as many clusters as were selected.
+    Args:
+        coverage: The frame of `compute_coverage`.
+        random: The frame of `compute_random_coverage`; drawn up to three times the number of selected clusters.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_coverage(pd.DataFrame({"clusters": [0, 1, 2], "share": [0.0, 0.6, 0.9]})).get_title()
+        'Coverage (90.0%)'
     """
     ax = new_axes(ax)
     count = int(coverage["clusters"].max())
     if not count:
         return draw_nothing(ax, _NOTHING)
-    line = _thinned(coverage)
-    ax.plot(line["clusters"], line["share"], color=PALETTE[0], label="selected")
+    curve = _thinned(coverage)
+    ax.plot(curve["clusters"], curve["share"], color=PALETTE[0], label="selected")
     if random is not None:
-        beside = _thinned(random[random["clusters"] <= 3 * count])
-        ax.plot(beside["clusters"], beside["share"], color=PALETTE[1], linestyle="--", label="random choice")
-        ax.fill_between(beside["clusters"], beside["low"], beside["high"], color=PALETTE[1], alpha=0.25, linewidth=0)
+        baseline = _thinned(random[random["clusters"] <= 3 * count])
+        ax.plot(baseline["clusters"], baseline["share"], color=PALETTE[1], linestyle="--", label="random choice")
+        ax.fill_between(
+            baseline["clusters"], baseline["low"], baseline["high"], color=PALETTE[1], alpha=0.25, linewidth=0
+        )
     reached = float(coverage["share"].iloc[-1])
     ax.plot([count], [reached], "o", color=PALETTE[0], markersize=3)
     whole_numbers(ax.xaxis)
@@ -89,17 +143,56 @@ def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None,
 
 
 def plot_cluster_sizes(clusters: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars: clusters by number of tools; takes `MiningResult.shapes` or `MiningResult.to_frame`."""
-    return _counted(clusters, "tools", "tools of the cluster", "Size", PALETTE[2], ax)
+    """Draw how many clusters have each number of tools.
+
+    Args:
+        clusters: One row per cluster with the column ``tools``: `MiningResult.shapes` or `MiningResult.to_frame`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_cluster_sizes(pd.DataFrame({"tools": [3, 3, 6]})).get_title()
+        'Size (mean 4.0)'
+    """
+    return _plot_counts(clusters, "tools", "tools of the cluster", "Size", PALETTE[2], ax)
 
 
 def plot_cluster_depths(clusters: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars: clusters by dependency depth; takes `MiningResult.shapes` or `MiningResult.to_frame`."""
-    return _counted(clusters, "depth", "dependency depth", "Depth", PALETTE[3], ax)
+    """Draw how many clusters have each dependency depth: the edges on the longest shortest path between two tools.
+
+    Args:
+        clusters: One row per cluster with the column ``depth``: `MiningResult.shapes` or `MiningResult.to_frame`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_cluster_depths(pd.DataFrame({"depth": [1, 2, 3]})).get_title()
+        'Depth (mean 2.0)'
+    """
+    return _plot_counts(clusters, "depth", "dependency depth", "Depth", PALETTE[3], ax)
 
 
 def plot_cluster_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars of the mass of each domain; takes `compute_cluster_domains`."""
+    """Draw a bar for the mass of each domain.
+
+    Args:
+        domains: The frame of `compute_cluster_domains`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_cluster_domains(pd.DataFrame({"title": ["Travel"], "clusters": [3.0]})).get_title()
+        'Domains (1)'
+    """
     ax = new_axes(ax)
     if not len(domains):
         return draw_nothing(ax, _NOTHING)
@@ -109,16 +202,28 @@ def plot_cluster_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Ax
 
 
 def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) -> Figure:
-    """The figure of a mining: coverage beside random choice, sizes and depths, beside the domains.
+    """Draw a mining result: coverage against random choice, sizes and depths, beside the domains.
 
-    ``random`` is `compute_random_coverage` of the same mining where it is at hand; it does not change with a choice.
+    Args:
+        mined: The result of `tdlab.clusters.mine`.
+        random: The frame of `compute_random_coverage`, if it is known already. It depends on the candidates only, so
+            that it can be kept while `MiningResult.reselect` changes the selection.
+
+    Returns:
+        A figure of four Axes.
+
+    Example:
+        >>> import tdlab
+        >>> mined = tdlab.mine(tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"]))
+        >>> len(plot_clusters(mined).axes)
+        4
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     clusters, report = mined.shapes(), mined.report
     random = compute_random_coverage(mined) if random is None else random
-    parts: Mapping[str, Callable[[Axes], Axes]] = {
+    plots: Mapping[str, Callable[[Axes], Axes]] = {
         "coverage": lambda ax: plot_coverage(compute_coverage(mined), random=random, ax=ax),
         "sizes": lambda ax: plot_cluster_sizes(clusters, ax=ax),
         "depths": lambda ax: plot_cluster_depths(clusters, ax=ax),
@@ -130,7 +235,7 @@ def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) ->
         axes = figure.subplot_mosaic(
             [["coverage", "domains"], ["sizes", "domains"], ["depths", "domains"]], height_ratios=[1.3, 1, 1]
         )
-        for name, plot in parts.items():
+        for name, plot in plots.items():
             plot(axes[name])
         title = f"{report['clusters']:,} Business Clusters of {report['candidates']:,} candidates"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
@@ -144,8 +249,10 @@ def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) ->
     return figure
 
 
-def _counted(clusters: pd.DataFrame, column: str, words: str, title: str, colour: str, ax: Axes | None) -> Axes:
-    """Bars of the clusters that have each number of something."""
+def _plot_counts(
+    clusters: pd.DataFrame, column: str, axis_label: str, title: str, colour: str, ax: Axes | None
+) -> Axes:
+    """Draw how many clusters have each value of a column."""
     ax = new_axes(ax)
     if not len(clusters):
         return draw_nothing(ax, _NOTHING)
@@ -154,12 +261,12 @@ def _counted(clusters: pd.DataFrame, column: str, words: str, title: str, colour
     ax.set_xticks(range(int(counts.index.min()), int(counts.index.max()) + 1))
     whole_numbers(ax.yaxis)
     mean = float(clusters[column].mean())
-    ax.set(xlabel=words, ylabel="clusters", title=f"{title} (mean {mean:.1f})")
+    ax.set(xlabel=axis_label, ylabel="clusters", title=f"{title} (mean {mean:.1f})")
     return ax
 
 
 def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """At most `_POINTS` rows, the first and the last among them."""
-    step = max(1, -(-len(curve) // _POINTS))
-    places = sorted({*range(0, len(curve), step), len(curve) - 1})
-    return curve.iloc[places]
+    """Return at most `_MOST_POINTS` rows, the first and the last among them."""
+    step = max(1, -(-len(curve) // _MOST_POINTS))
+    positions = sorted({*range(0, len(curve), step), len(curve) - 1})
+    return curve.iloc[positions]

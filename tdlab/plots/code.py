@@ -1,4 +1,4 @@
-"""Figures of recorded code run again: verdicts by domain, and how long programs took beside the limit."""
+"""Figures of re-run programs: verdicts by domain, and durations against the time limit."""
 
 from __future__ import annotations
 
@@ -23,42 +23,69 @@ _LANGUAGES = ("python", "sql", "bash")
 
 
 def compute_code_verdicts(checked: pd.DataFrame) -> pd.DataFrame:
-    """One row a domain, most programs first: ``domain, title, same, different, not_replayed`` (numbers of programs).
+    """Count the verdicts on re-run programs in each domain.
 
-    Takes the frame of a `tdlab.jobs.recheck.CheckReport`.
+    Args:
+        checked: The frame of a `tdlab.jobs.CheckReport`, with the columns ``domain`` and ``verdict``.
+
+    Returns:
+        One row per domain, the most programs first: ``domain`` (id), ``title``, and the numbers of programs ``same``,
+        ``different`` and ``not_replayed``.
+
+    Example:
+        >>> import pandas as pd
+        >>> checked = pd.DataFrame({"domain": ["travel", "travel"], "verdict": ["same", "different"]})
+        >>> compute_code_verdicts(checked)[["same", "different", "not_replayed"]].to_numpy().tolist()
+        [[1, 1, 0]]
     """
     import pandas as pd
 
     from tdlab.pool import Taxonomy
 
     taxonomy = Taxonomy.bundled()
-    names = [name for name, _, _ in _VERDICTS]
+    kinds = [kind for kind, _, _ in _VERDICTS]
     rows = []
     for domain in sorted({str(domain) for domain in checked["domain"]}):
-        found = checked.loc[checked["domain"] == domain, "verdict"]
-        numbers = [int((found == name).sum()) for name in names]
+        verdicts = checked.loc[checked["domain"] == domain, "verdict"]
+        numbers = [int((verdicts == kind).sum()) for kind in kinds]
         rows.append((domain, taxonomy[domain].title if domain in taxonomy else domain, numbers))
     rows.sort(key=lambda row: (-sum(row[2]), row[0]))
     return pd.DataFrame(
-        [(domain, title, *numbers) for domain, title, numbers in rows], columns=["domain", "title", *names]
+        [(domain, title, *numbers) for domain, title, numbers in rows], columns=["domain", "title", *kinds]
     )
 
 
 def plot_code_verdicts(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Stacked bars of the verdicts in each domain; takes `compute_code_verdicts`."""
+    """Draw the verdicts in each domain as stacked bars.
+
+    Args:
+        verdicts: The frame of `compute_code_verdicts`; the first 36 domains are drawn.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> verdicts = pd.DataFrame({"title": ["Travel"], "same": [2], "different": [1], "not_replayed": [0]})
+        >>> plot_code_verdicts(verdicts).get_title()
+        'Re-run programs by domain (1)'
+    """
     from matplotlib.ticker import MaxNLocator
 
     ax = new_axes(ax)
     shown = verdicts.head(_MOST_BARS)
-    places = list(range(len(shown), 0, -1))
+    heights = list(range(len(shown), 0, -1))
     left = [0] * len(shown)
-    for name, words, colour in _VERDICTS:
+    for name, caption, colour in _VERDICTS:
         numbers = [int(number) for number in shown[name]]
-        ax.barh(places, numbers, left=left, color=colour, height=0.72, label=f"{words} ({int(verdicts[name].sum())})")
+        ax.barh(
+            heights, numbers, left=left, color=colour, height=0.72, label=f"{caption} ({int(verdicts[name].sum())})"
+        )
         left = [before + number for before, number in zip(left, numbers, strict=True)]
-    ax.set_yticks(places, [label(title) for title in shown["title"]])
+    ax.set_yticks(heights, [label(title) for title in shown["title"]])
     more = f", {len(verdicts) - len(shown)} more" if len(verdicts) > len(shown) else ""
-    ax.set(xlabel="programs", title=f"Run again, by domain ({len(shown)}{more})", ylim=(0.3, len(shown) + 0.7))
+    ax.set(xlabel="programs", title=f"Re-run programs by domain ({len(shown)}{more})", ylim=(0.3, len(shown) + 0.7))
     ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(shown):
@@ -67,20 +94,34 @@ def plot_code_verdicts(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axe
 
 
 def plot_code_times(checked: pd.DataFrame, *, time_limit_s: float, ax: Axes | None = None) -> Axes:
-    """Seconds that each program took, by language, beside the limit; takes the frame of a `CheckReport`.
+    """Draw the duration of each program by language, with the time limit.
 
-    A program that is compared several times counts with all its runs together.
+    A program that was compared several times counts once, with all its runs added up.
+
+    Args:
+        checked: The frame of a `tdlab.jobs.CheckReport`, with the columns ``language``, ``verdict`` and ``seconds``.
+        time_limit_s: The time limit of a program, in seconds.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes, with a logarithmic axis of seconds.
+
+    Example:
+        >>> import pandas as pd
+        >>> checked = pd.DataFrame({"language": ["sql"], "verdict": ["same"], "seconds": [0.2]})
+        >>> [tick.get_text() for tick in plot_code_times(checked, time_limit_s=30.0).get_yticklabels()]
+        ['sql']
     """
     ax = new_axes(ax)
     languages = [name for name in _LANGUAGES if (checked["language"] == name).any()]
-    for place, language in enumerate(languages):
+    for row, language in enumerate(languages):
         group = checked[checked["language"] == language]
-        spread = [place + ((number * 7919) % 101 - 50) / 170 for number in range(len(group))]
+        jittered = [row + ((number * 7919) % 101 - 50) / 170 for number in range(len(group))]
         for name, _, colour in _VERDICTS:
-            picked = (group["verdict"] == name).to_list()
-            times = [t for t, keep in zip(group["seconds"], picked, strict=True) if keep]
-            where = [s for s, keep in zip(spread, picked, strict=True) if keep]
-            ax.scatter(times, where, s=9, color=colour, linewidths=0, alpha=0.8)
+            selected = (group["verdict"] == name).to_list()
+            times = [t for t, is_selected in zip(group["seconds"], selected, strict=True) if is_selected]
+            heights = [s for s, is_selected in zip(jittered, selected, strict=True) if is_selected]
+            ax.scatter(times, heights, s=9, color=colour, linewidths=0, alpha=0.8)
     ax.axvline(time_limit_s, color="black", linewidth=0.9, linestyle="--")
     ax.annotate(
         f"limit {time_limit_s:g} s", (time_limit_s, 1.0), xycoords=("data", "axes fraction"), xytext=(-3, -2),
@@ -94,7 +135,21 @@ def plot_code_times(checked: pd.DataFrame, *, time_limit_s: float, ax: Axes | No
 
 
 def plot_code_check(checked: pd.DataFrame, *, time_limit_s: float, backend: str) -> Figure:
-    """Both figures side by side. A run without code steps gives a figure that says so."""
+    """Draw the verdicts and the durations of re-run programs side by side.
+
+    Args:
+        checked: The frame of a `tdlab.jobs.CheckReport`; a frame without rows gives a figure that says so.
+        time_limit_s: The time limit of a program, in seconds.
+        backend: Name of the sandbox, for the title.
+
+    Returns:
+        A figure of two Axes, or of none if there are no programs.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_code_check(pd.DataFrame({"domain": [], "verdict": []}), time_limit_s=30.0, backend="bubblewrap").axes
+        []
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -102,7 +157,7 @@ def plot_code_check(checked: pd.DataFrame, *, time_limit_s: float, backend: str)
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, max(2.4, 0.9 + 0.15 * min(len(verdicts), _MOST_BARS))), layout="constrained")
         if not len(checked):
-            figure.text(0.5, 0.5, "This run has no code steps: there is nothing to run again.", ha="center", fontsize=9)
+            figure.text(0.5, 0.5, "This run has no code steps: there is nothing to re-run.", ha="center", fontsize=9)
             return figure
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
         plot_code_verdicts(verdicts, ax=left)

@@ -1,4 +1,4 @@
-"""Several datasets side by side, done fairly: the paper's Figure 3 with everything that a number needs beside it."""
+"""Compare several datasets as the paper's Figure 3 does, with the numbers that a fair reading needs beside each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _METRICS = {
     "trigrams": "H_mode (c), trigrams",
     "cac": "Complexity (CAC), mean",
 }
-_BESIDE = {  # numbers beside an Axes: column -> (its right edge in points, heading, fields of a row)
+_BESIDE = {  # columns of numbers beside an Axes: right edge in points, heading, fields of a row
     "equal_value": (30, "value", ("equal_value",)),
     "interval": (82, "95 % interval", ("equal_low", "equal_high")),
     "equal_ceiling": (111, "ceiling", ("equal_ceiling",)),
@@ -35,29 +35,42 @@ _BESIDE = {  # numbers beside an Axes: column -> (its right edge in points, head
     "miller_madow": (245, "MM", ("miller_madow",)),
     "chao_shen": (268, "CS", ("chao_shen",)),
 }
-_MOST_LETTERS = 34
+_MOST_CHARACTERS = 34
 _CAPTION = (
-    "Dot and line: the value at the common N with its 95 % interval; bar: the ceiling at that N; ring: the whole set,",
-    "which does not compare across sizes. K: categories seen. MM, CS: Miller-Madow and Chao-Shen estimates, in bits.",
+    "Dot and line: value at the common N with its 95 % interval. Bar: ceiling at that N. Ring: the whole set; do not",
+    "compare rings across sizes. K: categories seen. MM, CS: Miller-Madow and Chao-Shen estimates, in bits.",
 )
 _BESIDE_CAC = ("equal_value", "interval", "trajectories")
 
 
 def compute_comparison(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
-    """One row a dataset and metric, in the order given: what `plot_comparison` draws and prints.
+    """Tabulate the diversity of several datasets, for `plot_comparison`.
 
-    Columns: ``dataset``, ``metric``, ``trajectories`` (N), ``k`` (categories seen); ``value``, ``low``, ``high``,
-    ``ceiling``, ``miller_madow`` and ``chao_shen`` of the whole set; ``equal_n`` (the common N), ``equal_value``,
-    ``equal_low``, ``equal_high`` and ``equal_ceiling`` at that N. CAC is a mean, which does not grow with N: its
-    equal value and interval are those of the whole set, and it has no ceiling and no corrections. ``reports`` come from
-    `tdlab.diversity.compare`; without its common N the equal columns are missing values.
+    CAC is a mean, which does not grow with N. Its values at the common N are therefore those of the whole set, and it
+    has no ceiling and no corrections.
+
+    Args:
+        reports: Reports by dataset name, from `tdlab.diversity.compare`. If they were made without a common N, the
+            ``equal_*`` columns are missing values.
+
+    Returns:
+        One row per dataset and metric, in the given order. Columns: ``dataset``, ``metric``, ``trajectories`` (N),
+        ``k`` (categories seen); of the whole set ``value``, ``low``, ``high`` (95 % interval), ``ceiling``,
+        ``miller_madow``, ``chao_shen``; at the common N ``equal_n``, ``equal_value``, ``equal_low``, ``equal_high``,
+        ``equal_ceiling``. Entropies are in bits; CAC has no unit.
+
+    Example:
+        >>> from tdlab.diversity import DiversityMeter
+        >>> reports = {"mine": DiversityMeter().report(), "theirs": DiversityMeter().report()}
+        >>> compute_comparison(reports).shape
+        (10, 15)
     """
     import pandas as pd
 
     tidy = comparison_frame(reports)
     rows: list[dict[Any, Any]] = []
-    for (dataset, metric), part in tidy.groupby(["dataset", "metric"], sort=False):
-        by_basis = part.set_index("basis")
+    for (dataset, metric), group in tidy.groupby(["dataset", "metric"], sort=False):
+        by_basis = group.set_index("basis")
         whole = by_basis.loc["all"]
         row = {"dataset": dataset, "metric": metric, **whole[["trajectories", "k"]].to_dict()}
         row |= whole[["value", "low", "high", "ceiling"]].to_dict()
@@ -77,55 +90,81 @@ def compute_comparison(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
 
 
 def plot_comparison(comparison: pd.DataFrame, *, metric: str = "signature", ax: Axes | None = None) -> Axes:
-    """One metric of every dataset; takes `compute_comparison`.
+    """Draw one metric of every dataset, with its numbers to the right of the Axes.
 
-    A filled dot is the value at the common N with its 95 % interval, a bar its ceiling there; the open circle is the
-    value of the whole set, which does not compare across sizes. The numbers stand to the right: at the common N, then
-    N, the support K, value, ceiling, Miller-Madow and Chao-Shen estimates of the whole set.
+    A filled dot is the value at the common N with its 95 % interval; a bar is the ceiling at that N. An open circle is
+    the value of the whole set, which must not be compared across sizes. The numbers are those at the common N, then N,
+    the support K, value, ceiling, Miller-Madow and Chao-Shen estimate of the whole set.
+
+    Args:
+        comparison: The frame of `compute_comparison`.
+        metric: A value of its ``metric`` column: ``domain``, ``tool_sequence``, ``signature``, ``trigrams``, ``cac``.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes, with one line per dataset, the first on top.
+
+    Example:
+        >>> from tdlab.diversity import DiversityMeter
+        >>> ax = plot_comparison(compute_comparison({"mine": DiversityMeter().report()}), metric="domain")
+        >>> ax.get_title()
+        'Domain entropy H_dom'
     """
     import pandas as pd
 
     ax = new_axes(ax)
-    part = comparison[comparison["metric"] == metric].reset_index(drop=True)
+    rows = comparison[comparison["metric"] == metric].reset_index(drop=True)
     entropy = metric != "cac"
-    places = range(len(part), 0, -1)
-    for place, row in zip(places, part.to_dict("records"), strict=True):
+    heights = range(len(rows), 0, -1)
+    for height, row in zip(heights, rows.to_dict("records"), strict=True):
         if pd.notna(row["equal_value"]):
-            ends = [row["equal_low"], row["equal_high"]]
-            ax.plot(ends, [place, place], color=PALETTE[0], linewidth=2.2, zorder=2)
-            ax.plot([row["equal_value"]], [place], "o", color=PALETTE[0], markersize=5, zorder=3)
+            interval = [row["equal_low"], row["equal_high"]]
+            ax.plot(interval, [height, height], color=PALETTE[0], linewidth=2.2, zorder=2)
+            ax.plot([row["equal_value"]], [height], "o", color=PALETTE[0], markersize=5, zorder=3)
         if entropy:
-            whole: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": "none", "markeredgecolor": PALETTE[1]}
-            ax.plot([row["value"]], [place], "o", zorder=2, **whole)
+            ring: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": "none", "markeredgecolor": PALETTE[1]}
+            ax.plot([row["value"]], [height], "o", zorder=2, **ring)
             if pd.notna(row["equal_ceiling"]):
                 bar = [row["equal_ceiling"]] * 2
-                ax.plot(bar, [place - 0.3, place + 0.3], color="black", linewidth=1.0, zorder=1)
-    shown = list(_BESIDE) if entropy else list(_BESIDE_CAC)
-    for name in shown:
-        edge, heading, fields = _BESIDE[name]
-        for place, cells in zip(places, part[list(fields)].itertuples(index=False), strict=True):
-            _beside(ax, edge, place, _numbers(tuple(cells)))
-        _beside(ax, edge, len(part) + 0.75, heading, color="0.35")
-    ax.set_yticks(places, [label(name) for name in part["dataset"]])
+                ax.plot(bar, [height - 0.3, height + 0.3], color="black", linewidth=1.0, zorder=1)
+    columns = list(_BESIDE) if entropy else list(_BESIDE_CAC)
+    for column in columns:
+        edge, heading, fields = _BESIDE[column]
+        for height, cells in zip(heights, rows[list(fields)].itertuples(index=False), strict=True):
+            _write_beside(ax, edge, height, _cells(tuple(cells)))
+        _write_beside(ax, edge, len(rows) + 0.75, heading, color="0.35")
+    ax.set_yticks(heights, [label(name) for name in rows["dataset"]])
     ax.tick_params(axis="y", length=0)
-    common = part["equal_n"].dropna()
+    common = rows["equal_n"].dropna()
     if entropy:
         at = f"at N = {common.iloc[0]:,.0f}" if len(common) else "at a common N"
-        _beside(ax, 111, len(part) + 1.45, at, color="0.35")
-        _beside(ax, 268, len(part) + 1.45, "the whole set", color="0.35")
-    ax.set(ylim=(0.4, len(part) + 0.6), xlabel="bits" if entropy else "", title=_METRICS.get(metric, metric))
+        _write_beside(ax, 111, len(rows) + 1.45, at, color="0.35")
+        _write_beside(ax, 268, len(rows) + 1.45, "the whole set", color="0.35")
+    ax.set(ylim=(0.4, len(rows) + 0.6), xlabel="bits" if entropy else "", title=_METRICS.get(metric, metric))
     ax.set_xlim(0, 1.06 * max(ax.dataLim.x1, 0.1))  # room for a dot on the ceiling
     return ax
 
 
 def plot_datasets(reports: Mapping[str, DiversityReport]) -> Figure:
-    """The comparison of several datasets: the four entropies at equal N and CAC, one below the other."""
+    """Compare several datasets in one figure: the four entropies at equal N, and CAC.
+
+    Args:
+        reports: Reports by dataset name, from `tdlab.diversity.compare`.
+
+    Returns:
+        A figure with one `plot_comparison` per metric, one below the other.
+
+    Example:
+        >>> from tdlab.diversity import DiversityMeter
+        >>> len(plot_datasets({"mine": DiversityMeter().report(), "theirs": DiversityMeter().report()}).axes)
+        5
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     comparison = compute_comparison(reports)
-    rows = max(len(reports), 1)
-    inches = 0.17 * rows + 0.12  # height of one Axes, and of what lies between two
+    datasets = max(len(reports), 1)
+    inches = 0.17 * datasets + 0.12  # height of one Axes, and of what lies between two
     between, top, bottom = 0.66, 0.86, 0.3
     height = top + bottom + len(_METRICS) * inches + (len(_METRICS) - 1) * between
     with rc_context(STYLE):
@@ -137,43 +176,43 @@ def plot_datasets(reports: Mapping[str, DiversityReport]) -> Figure:
         for ax, metric in zip(axes, _METRICS, strict=True):
             plot_comparison(comparison, metric=metric, ax=ax)
         _fit_names(axes, list(reports))
-        for place, words in enumerate(_CAPTION):
-            figure.text(0.01, 1 - (0.06 + 0.14 * place) / height, words, fontsize=6.5, va="top", color="0.2")
+        for line, text in enumerate(_CAPTION):
+            figure.text(0.01, 1 - (0.06 + 0.14 * line) / height, text, fontsize=6.5, va="top", color="0.2")
     return figure
 
 
-_LEFT = 0.16  # share of the width of `plot_datasets` that the names of the datasets have
+_LEFT = 0.16  # share of the width of `plot_datasets` that is left for the names of the datasets
 
 
 def _fit_names(axes: Iterable[Axes], names: Sequence[str]) -> None:
-    """Cut names that do not fit beside the Axes at their beginning, since those of files differ at the end."""
+    """Cut names that do not fit beside the Axes at their beginning, since file names differ at the end."""
     first, *others = axes
-    shown = []
+    texts = []
     for tick, name in zip(first.get_yticklabels(), names, strict=True):
-        rest = name[-_MOST_LETTERS:]
+        rest = name[-_MOST_CHARACTERS:]
         tick.set_text(label(name) if rest == name else label("…" + rest[1:]))
         while tick.get_window_extent().width * 72 / first.figure.dpi > _LEFT * WIDTH * 72 - 8 and len(rest) > 1:
             rest = rest[1:]
             tick.set_text(label("…" + rest))
-        shown.append(tick.get_text())
+        texts.append(tick.get_text())
     for ax in (first, *others):
-        ax.set_yticks(ax.get_yticks(), shown)
+        ax.set_yticks(ax.get_yticks(), texts)
 
 
-def _beside(ax: Axes, edge: float, place: float, text: str, **style: Any) -> None:
-    """Text that ends ``edge`` points to the right of an Axes, at a place on its y axis."""
+def _write_beside(ax: Axes, edge: float, height: float, text: str, **style: Any) -> None:
+    """Write text that ends ``edge`` points to the right of an Axes, at a height in data units."""
     ax.annotate(
-        text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(edge, 0), textcoords="offset points",
+        text, (1.0, height), xycoords=("axes fraction", "data"), xytext=(edge, 0), textcoords="offset points",
         ha="right", va="center", fontsize=6, annotation_clip=False, **style,
     )  # fmt: skip
 
 
-def _numbers(cells: tuple[object, ...]) -> str:
-    shown = [_number(cell) for cell in cells]
-    return shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
+def _cells(values: tuple[object, ...]) -> str:
+    texts = [_cell(cell) for cell in values]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
-def _number(value: object) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}" if math.isfinite(value) else "–"
     return f"{value:,}" if isinstance(value, numbers.Integral) else "–"

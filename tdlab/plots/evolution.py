@@ -1,4 +1,4 @@
-"""The figure of an ablation: its arms with their intervals, beside the ceilings."""
+"""The figure of an ablation: the arms with their intervals and ceilings."""
 
 from __future__ import annotations
 
@@ -19,32 +19,59 @@ _SHOWN = ("domain", "signature", "trigrams", "cac", "verified", "kept")
 
 
 def plot_arms(table: pd.DataFrame, *, metric: str, ax: Axes | None = None) -> Axes:
-    """One metric of an ablation: a dot an arm with its 95 % interval, and the arm's ceiling at that N, dashed.
+    """Draw one metric of an ablation: a dot per arm with its 95 % interval, and a dashed bar at the arm's ceiling.
 
-    Arms whose trajectories hold more domains or trigrams each have a higher ceiling. Takes
-    `tdlab.evolution.ablation_tables.pool_cells`. The first arm is on top.
+    Arms differ in their ceiling because their trajectories hold different numbers of domains or trigrams.
+
+    Args:
+        table: The frame of `tdlab.evolution.pool_cells`.
+        metric: A key of `tdlab.evolution.METRICS`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes, with the first arm on top.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"metric": "cac", "arm": ["evolved", "random"], "mean": [9.0, 6.0], "low": [8.0, 5.0],
+        ...                       "high": [10.0, 7.0], "ceiling": float("nan")})
+        >>> [tick.get_text() for tick in plot_arms(table, metric="cac").get_yticklabels()]
+        ['evolved', 'random']
     """
     ax = new_axes(ax)
-    part = table[table["metric"] == metric]
-    places = range(len(part), 0, -1)
-    for place, row in zip(places, part.to_dict("records"), strict=True):
+    rows = table[table["metric"] == metric]
+    heights = range(len(rows), 0, -1)
+    for height, row in zip(heights, rows.to_dict("records"), strict=True):
         colour = _ARM_COLOURS.get(row["arm"], PALETTE[2])
-        ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.2, solid_capstyle="butt")
-        ax.plot([row["mean"]], [place], color=colour, marker="o", markersize=4, linestyle="none")
+        ax.plot([row["low"], row["high"]], [height, height], color=colour, linewidth=1.2, solid_capstyle="butt")
+        ax.plot([row["mean"]], [height], color=colour, marker="o", markersize=4, linestyle="none")
         if row["ceiling"] == row["ceiling"]:  # CAC has none
-            ends = [place - 0.5, place + 0.5]
-            ax.plot([row["ceiling"]] * 2, ends, color="0.4", linewidth=0.8, linestyle="--", label="ceiling")
-    ax.set_yticks(places, [label(arm.replace("_", " ").replace("cac", "CAC")) for arm in part["arm"]])
-    ax.set(ylim=(0.4, len(part) + 0.6), title=METRICS[metric])
+            ceiling_bar = [height - 0.5, height + 0.5]
+            ax.plot([row["ceiling"]] * 2, ceiling_bar, color="0.4", linewidth=0.8, linestyle="--", label="ceiling")
+    ax.set_yticks(heights, [label(arm.replace("_", " ").replace("cac", "CAC")) for arm in rows["arm"]])
+    ax.set(ylim=(0.4, len(rows) + 0.6), title=METRICS[metric])
     ax.margins(x=0.08)
     ax.tick_params(axis="y", length=0)
     return ax
 
 
 def plot_ablation(table: pd.DataFrame, *, margin: str = "") -> Figure:
-    """The figure of an ablation: every metric but the tool sequences, with N and the number of seeds.
+    """Draw an ablation: all metrics except the tool sequences, with N and the number of seeds.
 
-    ``margin`` is small print below, such as the config's digest.
+    Args:
+        table: The frame of `tdlab.evolution.pool_cells`.
+        margin: Small print below the figure, such as the digest of the config.
+
+    Returns:
+        A figure with one `plot_arms` per metric.
+
+    Example:
+        >>> import pandas as pd
+        >>> from tdlab.evolution import METRICS
+        >>> table = pd.DataFrame({"metric": list(METRICS), "arm": "random", "mean": 1.0, "low": 0.9, "high": 1.1,
+        ...                       "ceiling": 2.0, "n": 50, "seeds": 3})
+        >>> len(plot_ablation(table).axes)
+        6
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure

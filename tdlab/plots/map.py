@@ -1,4 +1,4 @@
-"""The diversity map: every trajectory a point, coloured by what one asks about."""
+"""The diversity map: one point per trajectory, coloured by a property."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["COLOURS", "Colour", "compute_map", "map_figure", "plot_map", "plot_m
 
 Colour = Literal["domain", "mode", "complexity", "generation", "dataset"]
 COLOURS: tuple[Colour, ...] = ("domain", "mode", "complexity", "generation", "dataset")
-"""What the points of a map can be coloured by."""
+"""The properties by which the points of a map can be coloured."""
 
 compute_map = map_trajectories
-"""The computing half of the pair: `plot_map` draws the ``frame`` of what it returns."""
+"""Compute a map; `plot_map` draws its ``frame``."""
 
-_SHAPES = "o^sDvPX*"
-_COLOURS = (*PALETTE[:6], PALETTE[7])  # all but the yellow, which is pale for small points
-_OTHER = "0.75"
-_NAMED = 7  # categories that have a colour of their own
-_NUMBERED = 12  # clumps
-_MANY = 4000  # points from which on they are small
+_MARKERS = "o^sDvPX*"
+_COLOURS = (*PALETTE[:6], PALETTE[7])  # all but the yellow, which is too pale for small points
+_OTHER_COLOUR = "0.75"
+_MOST_COLOURED = 7  # categories with a colour of their own
+_MOST_NUMBERED = 12  # clumps with a number
+_MANY_POINTS = 4000  # from this many on, points are drawn small
 
 
 def plot_map(
@@ -37,67 +37,105 @@ def plot_map(
     ring: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The points of a map, coloured by a column; takes the frame of a `TrajectoryMap`.
+    """Draw the points of a map, coloured by a property.
 
-    Of many categories the seven commonest have a colour and a shape of their own, the others are grey. Complexity and
-    generation are a scale; trajectories without a generation are grey. The twelve largest of ``collapses`` (of
-    `tdlab.embedding.collapses`) are numbered where they lie, ``ring`` marks a row by its place. The axes have no unit
-    and no meaning, and so no ticks.
+    The seven most common categories have a colour and a marker of their own; the others are grey. Complexity and
+    generation have a colour scale; trajectories without a generation are grey. The axes have no ticks, since they have
+    no unit and no meaning.
+
+    Args:
+        frame: The frame of a `tdlab.embedding.TrajectoryMap`.
+        colour: The column that gives the colours, one of `COLOURS`.
+        collapses: The frame of `tdlab.embedding.collapses`; its twelve largest clumps are numbered.
+        ring: Position of a row of ``frame`` to mark with a ring.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0], "domain": ["travel", "food"]})
+        >>> plot_map(frame).get_title()
+        '2 trajectories by domain'
     """
     from matplotlib.ticker import MaxNLocator
 
     ax = new_axes(ax)
-    size = 5.0 if len(frame) >= _MANY else 14.0
+    size = 5.0 if len(frame) >= _MANY_POINTS else 14.0
     title = f"{len(frame):,} trajectories by {colour}"
     if colour in ("complexity", "generation"):
         values = frame[colour].astype("float64")
         known = values.notna()
-        ax.scatter(frame["x"][~known], frame["y"][~known], s=size, color=_OTHER, linewidths=0)
+        ax.scatter(frame["x"][~known], frame["y"][~known], s=size, color=_OTHER_COLOUR, linewidths=0)
         if known.any():
-            part = frame[known].sample(frac=1.0, random_state=0)  # so that neither end lies on top
-            order = part.index
-            points = ax.scatter(part["x"], part["y"], c=values[order], s=size, cmap="viridis", linewidths=0, alpha=0.8)
-            beside = ax.inset_axes((1.02, 0.1, 0.03, 0.8))
-            bar = ax.figure.colorbar(points, cax=beside, ticks=MaxNLocator(5, integer=True))
-            bar.outline.set_linewidth(0)
+            rows = frame[known].sample(frac=1.0, random_state=0)  # shuffled, so that neither end of the scale is on top
+            order = rows.index
+            points = ax.scatter(rows["x"], rows["y"], c=values[order], s=size, cmap="viridis", linewidths=0, alpha=0.8)
+            scale_axes = ax.inset_axes((1.02, 0.1, 0.03, 0.8))
+            scale = ax.figure.colorbar(points, cax=scale_axes, ticks=MaxNLocator(5, integer=True))
+            scale.outline.set_linewidth(0)
     else:
-        for name, part, shape, paint in _groups(frame, colour):
-            shown = f"{label(name)} ({len(part):,})"
-            shown = f" {shown}" if shown.startswith("_") else shown  # matplotlib hides such labels
-            ax.scatter(part["x"], part["y"], s=size, color=paint, marker=shape, linewidths=0, alpha=0.75, label=shown)
+        for name, rows, shape, fill in _groups(frame, colour):
+            legend_label = f"{label(name)} ({len(rows):,})"
+            legend_label = (
+                f" {legend_label}" if legend_label.startswith("_") else legend_label
+            )  # matplotlib hides such labels
+            ax.scatter(
+                rows["x"], rows["y"], s=size, color=fill, marker=shape, linewidths=0, alpha=0.75, label=legend_label
+            )
         if len(frame):
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6, markerscale=1.3, handletextpad=0.2)
-    for clump in () if collapses is None else collapses.head(_NUMBERED).itertuples():
+    for clump in () if collapses is None else collapses.head(_MOST_NUMBERED).itertuples():
         ax.annotate(
             str(clump.clump), (clump.x, clump.y), fontsize=6, ha="center", va="center", zorder=5,
             bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6},
         )  # fmt: skip
     if ring is not None:
-        one = frame.iloc[ring]
-        ax.plot([one["x"]], [one["y"]], "o", markersize=11, markerfacecolor="none", markeredgecolor="black", zorder=6)
+        marked = frame.iloc[ring]
+        ax.plot(
+            [marked["x"]], [marked["y"]], "o", markersize=11, markerfacecolor="none", markeredgecolor="black", zorder=6
+        )
     ax.set(xticks=[], yticks=[], title=title)
     ax.margins(0.03)
     return ax
 
 
 def _groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame, str, str]]:
-    """Name, rows, shape and colour of each category: the grey others first, then from the commonest on."""
+    """Return name, rows, marker and colour of each category: the grey others first, then by falling frequency."""
     counts = frame[column].value_counts()
-    order = {name: place for place, name in enumerate(MODE_FAMILIES)} if column == "mode" else {}
+    order = {name: position for position, name in enumerate(MODE_FAMILIES)} if column == "mode" else {}
     names = sorted(counts.index, key=lambda name: (-counts[name], order.get(name, 0), str(name)))
-    named, rest = (names, []) if len(names) <= _NAMED else (names[:_NAMED], names[_NAMED:])
+    coloured, rest = (names, []) if len(names) <= _MOST_COLOURED else (names[:_MOST_COLOURED], names[_MOST_COLOURED:])
     groups = [
-        (str(name), frame[frame[column] == name], _SHAPES[place], _COLOURS[place]) for place, name in enumerate(named)
+        (str(name), frame[frame[column] == name], _MARKERS[position], _COLOURS[position])
+        for position, name in enumerate(coloured)
     ]
     if rest:
-        groups.insert(0, (f"{len(rest)} other{'s' * (len(rest) > 1)}", frame[frame[column].isin(rest)], "o", _OTHER))
+        groups.insert(
+            0, (f"{len(rest)} other{'s' * (len(rest) > 1)}", frame[frame[column].isin(rest)], "o", _OTHER_COLOUR)
+        )
     return groups
 
 
 def map_figure(
     frame: pd.DataFrame, *, colour: Colour = "domain", collapses: pd.DataFrame | None = None, ring: int | None = None
 ) -> Figure:
-    """`plot_map` as a figure of its own, with room for the legend: what a panel shows."""
+    """Draw `plot_map` in a figure of its own with room for the legend, as a panel shows it.
+
+    Args:
+        frame: The frame of a `tdlab.embedding.TrajectoryMap`.
+        colour: The column that gives the colours, one of `COLOURS`.
+        collapses: The frame of `tdlab.embedding.collapses`; its twelve largest clumps are numbered.
+        ring: Position of a row of ``frame`` to mark with a ring.
+
+    Returns:
+        A wide figure of one Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> figure = map_figure(pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0], "domain": ["travel", "food"]}))
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -107,22 +145,35 @@ def map_figure(
     return figure
 
 
-def plot_maps(found: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> Figure:
-    """One map in several colours: domain, mode, complexity, and generation and dataset where there are several."""
+def plot_maps(trajectory_map: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> Figure:
+    """Draw a map once per property: domain, mode, complexity; also generation and dataset if there are several.
+
+    Args:
+        trajectory_map: The result of `tdlab.embedding.map_trajectories`.
+        collapses: The frame of `tdlab.embedding.collapses`; its clumps are numbered on the first map.
+
+    Returns:
+        A figure with two maps in a row.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     figure = plot_maps(compute_map({"first": run}, by="structure", cache=False))
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    frame = found.frame
+    frame = trajectory_map.frame
     colours: list[Colour] = ["domain", "mode", "complexity"]
-    more: tuple[Colour, Colour] = ("generation", "dataset")
-    colours += [one for one in more if frame[one].nunique() > 1]
+    optional: tuple[Colour, Colour] = ("generation", "dataset")
+    colours += [column for column in optional if frame[column].nunique() > 1]
     rows = (len(colours) + 1) // 2
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.5 * rows), layout="constrained")
         axes = figure.subplots(rows, 2, squeeze=False).ravel()
-        for place, ax in enumerate(axes):
-            if place < len(colours):
-                plot_map(frame, colour=colours[place], collapses=collapses if place == 0 else None, ax=ax)
+        for position, ax in enumerate(axes):
+            if position < len(colours):
+                plot_map(frame, colour=colours[position], collapses=collapses if position == 0 else None, ax=ax)
             else:
                 ax.set_axis_off()
     return figure

@@ -1,6 +1,6 @@
-"""The figure of a pool, and its parts: domains, quality of schemas by source, trust, sizes of services.
+"""The figure of a pool and its parts: domains, quality of schemas by source, trust, sizes of services.
 
-Every ``compute_*`` takes the frame of tools (`ToolPool.to_frame`), whole or filtered: one row a tool.
+Every ``compute_*`` function takes the frame of tools of `ToolPool.to_frame`, whole or filtered: one row per tool.
 """
 
 from __future__ import annotations
@@ -32,23 +32,50 @@ __all__ = [
 _COLOURS: dict[str, str] = dict(
     zip(GRADES, ("#0072B2", "#56B4E9", "#009E73", "#F0E442", "#E69F00", "#BBBBBB"), strict=True)
 )
-_SOURCE = 24  # characters of a source: a longer one leaves no room for its bar
-_NOTHING = "no tool meets the filters"
+_SOURCE_CHARACTERS = 24  # a longer name of a source leaves no room for its bar
+_NOTHING = "no tool matches the filters"
 
 
 def compute_pool_domains(tools: pd.DataFrame) -> pd.DataFrame:
-    """One row a domain (the heaviest of each tool's service), most tools first: ``domain``, ``title``, ``tools``."""
+    """Count the tools of each domain. A tool counts in the heaviest domain of its service.
+
+    Args:
+        tools: One row per tool, as `ToolPool.to_frame` returns it.
+
+    Returns:
+        One row per domain, the most tools first: ``domain`` (id), ``title``, ``tools``.
+
+    Example:
+        >>> import pandas as pd
+        >>> compute_pool_domains(pd.DataFrame({"domain": ["food", "food"]}))["tools"].tolist()
+        [2]
+    """
     import pandas as pd
 
     taxonomy = Taxonomy.bundled()
     counts = tools["domain"].value_counts()
     rows = sorted(((str(name), int(number)) for name, number in counts.items()), key=lambda row: (-row[1], row[0]))
-    titled = [(d, taxonomy[d].title if d in taxonomy else d or "unknown", number) for d, number in rows]
+    titled = [
+        (domain, taxonomy[domain].title if domain in taxonomy else domain or "unknown", number)
+        for domain, number in rows
+    ]
     return pd.DataFrame(titled, columns=["domain", "title", "tools"])
 
 
 def compute_pool_grades(tools: pd.DataFrame) -> pd.DataFrame:
-    """One row a source, most tools first, with a column a grade of schema (`tdlab.pool.quality`): counts of tools."""
+    """Count the tools of each source by the grade of their schema.
+
+    Args:
+        tools: One row per tool, as `ToolPool.to_frame` returns it.
+
+    Returns:
+        One row per source, the most tools first, and one column per grade of `tdlab.pool.GRADES`.
+
+    Example:
+        >>> import pandas as pd
+        >>> compute_pool_grades(pd.DataFrame({"source": ["bundled"], "grade": ["typed"]}))["typed"].tolist()
+        [1]
+    """
     import pandas as pd
 
     table = pd.crosstab(tools["source"].where(tools["source"] != "", "(no source given)"), tools["grade"])
@@ -59,13 +86,38 @@ def compute_pool_grades(tools: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute_service_sizes(tools: pd.DataFrame) -> pd.DataFrame:
-    """One row a service, most tools first: ``service``, ``tools``."""
+    """Count the tools of each service.
+
+    Args:
+        tools: One row per tool, as `ToolPool.to_frame` returns it.
+
+    Returns:
+        One row per service, the most tools first: ``service``, ``tools``.
+
+    Example:
+        >>> import pandas as pd
+        >>> compute_service_sizes(pd.DataFrame({"service": ["a", "b", "b"]}))["tools"].tolist()
+        [2, 1]
+    """
     sizes = tools.groupby("service", sort=True).size().rename("tools").reset_index()
     return sizes.sort_values(["tools", "service"], ascending=[False, True], ignore_index=True)
 
 
 def plot_pool_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Bars of the number of tools in each domain; takes `compute_pool_domains`."""
+    """Draw a bar for the number of tools in each domain.
+
+    Args:
+        domains: The frame of `compute_pool_domains`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_pool_domains(pd.DataFrame({"title": ["Food"], "tools": [2]})).get_title()
+        'Domains (1)'
+    """
     ax = new_axes(ax)
     if not len(domains):
         return draw_nothing(ax, _NOTHING)
@@ -75,18 +127,32 @@ def plot_pool_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Stacked bars: tools of each source by the grade of their schema; takes `compute_pool_grades`."""
+    """Draw the tools of each source as bars stacked by the grade of their schema.
+
+    Args:
+        grades: The frame of `compute_pool_grades`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> grades = compute_pool_grades(pd.DataFrame({"source": ["bundled"], "grade": ["typed"]}))
+        >>> plot_pool_grades(grades).get_title()
+        'Schemas by source'
+    """
     ax = new_axes(ax)
     if not len(grades):
         return draw_nothing(ax, _NOTHING)
-    places = list(range(len(grades), 0, -1))
+    heights = list(range(len(grades), 0, -1))
     left = [0] * len(grades)
     for grade in grades.columns:
         values = [int(value) for value in grades[grade]]
         if any(values):
-            ax.barh(places, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
+            ax.barh(heights, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
         left = [start + value for start, value in zip(left, values, strict=True)]
-    ax.set_yticks(places, [label(str(source), most=_SOURCE) for source in grades.index])
+    ax.set_yticks(heights, [label(str(source), most=_SOURCE_CHARACTERS) for source in grades.index])
     ax.set(title="Schemas by source", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
     whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", length=0)
@@ -95,7 +161,20 @@ def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Histogram of the trust in the tools' schemas, in [0, 1]; takes the frame of tools."""
+    """Draw a histogram of the trust in the tools' schemas.
+
+    Args:
+        tools: One row per tool with the column ``trust`` in [0, 1], as `ToolPool.to_frame` returns it.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_pool_trust(pd.DataFrame({"trust": [0.5, 1.0]})).get_title()
+        'Trust (mean 0.75)'
+    """
     ax = new_axes(ax)
     if not len(tools):
         return draw_nothing(ax, _NOTHING)
@@ -106,7 +185,20 @@ def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_service_sizes(sizes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Histogram of tools a service, in bins that double; takes `compute_service_sizes`."""
+    """Draw a histogram of the number of tools per service, in bins that double in width.
+
+    Args:
+        sizes: The frame of `compute_service_sizes`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_service_sizes(pd.DataFrame({"tools": [1, 2, 5]})).get_title()
+        'Services (3)'
+    """
     ax = new_axes(ax)
     if not len(sizes):
         return draw_nothing(ax, _NOTHING)
@@ -125,7 +217,20 @@ def plot_service_sizes(sizes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_tools(tools: pd.DataFrame, *, title: str = "", margin: str = "") -> Figure:
-    """The four parts for a frame of tools, whole or filtered, with a title and a small line in the margin."""
+    """Draw a frame of tools: domains, schemas by source, trust, and sizes of services.
+
+    Args:
+        tools: One row per tool, as `ToolPool.to_frame` returns it, whole or filtered.
+        title: Title of the figure.
+        margin: Small print below the figure.
+
+    Returns:
+        A figure of four Axes.
+
+    Example:
+        >>> import tdlab
+        >>> figure = plot_tools(tdlab.ToolPool.bundled().to_frame().head(20), title="20 tools")
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -151,6 +256,18 @@ def plot_tools(tools: pd.DataFrame, *, title: str = "", margin: str = "") -> Fig
 
 
 def plot_pool(pool: ToolPool) -> Figure:
-    """The figure of a pool: domains beside schemas by source, trust and sizes, with its fingerprint in the margin."""
+    """Draw a pool: domains, schemas by source, trust, and sizes of services, with its fingerprint in the margin.
+
+    Args:
+        pool: The pool.
+
+    Returns:
+        A figure of four Axes.
+
+    Example:
+        >>> import tdlab
+        >>> len(plot_pool(tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"])).axes)
+        4
+    """
     title = f"{len(pool):,} tools of {len(pool.services):,} services"
     return plot_tools(pool.to_frame(), title=title, margin=f"pool {pool.fingerprint[:16]}")

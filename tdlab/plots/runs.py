@@ -1,4 +1,4 @@
-"""The figure of a run, and its parts: gauges while the set grew, domains, complexity, reasoning modes."""
+"""The figure of a run and its parts: gauges over generations, domains, complexity, reasoning modes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,26 @@ __all__ = [
     "plot_run",
 ]
 
-_MOST_BARS = 40  # domains drawn one by one; the others are one bar
+_MOST_BARS = 40  # of more domains, the last are added up in one bar
 
 
 def compute_gauges(run: Run) -> pd.DataFrame:
-    """One row a generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
+    """Return the gauges of a run after each generation, over the whole set.
 
-    The gauges are those of the whole set after the generation: ``domain`` and ``mode`` (shares of their ceilings, in
-    [0, 1]; that of the domains counts those that the run's clusters reach) and ``cac`` (mean CAC).
+    Args:
+        run: A run with at least one generation.
+
+    Returns:
+        One row per generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
+        The gauges are ``domain`` and ``mode`` (entropies as shares of their ceilings, in [0, 1]; the ceiling of the
+        domains counts those that the run's clusters reach) and ``cac`` (mean CAC).
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     gauges = compute_gauges(run)
+        >>> gauges["gauge"].unique().tolist()
+        ['domain', 'mode', 'cac']
     """
     import pandas as pd
 
@@ -45,23 +57,52 @@ def compute_gauges(run: Run) -> pd.DataFrame:
 
 
 def compute_domains(run: Run) -> pd.DataFrame:
-    """One row a domain, heaviest first: ``domain`` (its id), ``title``, ``trajectories`` (mass; sums to N)."""
+    """Count the trajectories of each domain.
+
+    Args:
+        run: A run.
+
+    Returns:
+        One row per domain, the heaviest first: ``domain`` (id), ``title``, ``trajectories`` (mass). A trajectory's mass
+        of 1 is split over its domains, so that the column sums to N.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     round(compute_domains(run)["trajectories"].sum())
+        12
+    """
     import pandas as pd
 
     from tdlab.pool import Taxonomy
 
     taxonomy = Taxonomy.bundled()
-    mass: dict[str, float] = {}
+    mass_of_domain: dict[str, float] = {}
     for _, _, features in run.store.features(accepted=True):
         for domain, share in features["domains"].items():
-            mass[domain] = mass.get(domain, 0.0) + share
-    rows = sorted(mass.items(), key=lambda item: (-item[1], item[0]))
-    titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, number) for domain, number in rows]
-    return pd.DataFrame(titled, columns=["domain", "title", "trajectories"])
+            mass_of_domain[domain] = mass_of_domain.get(domain, 0.0) + share
+    rows = sorted(mass_of_domain.items(), key=lambda item: (-item[1], item[0]))
+    titled_rows = [
+        (domain, taxonomy[domain].title if domain in taxonomy else domain, number) for domain, number in rows
+    ]
+    return pd.DataFrame(titled_rows, columns=["domain", "title", "trajectories"])
 
 
 def compute_complexity(run: Run) -> pd.DataFrame:
-    """One row a trajectory: ``trajectory`` (number in the dataset) and ``cac``."""
+    """Return the CAC of each trajectory.
+
+    Args:
+        run: A run.
+
+    Returns:
+        One row per trajectory: ``trajectory`` (position in the dataset, from 0) and ``cac``.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     len(compute_complexity(run))
+        12
+    """
     import pandas as pd
 
     values = [features["complexity"]["value"] for _, _, features in run.store.features(accepted=True)]
@@ -69,29 +110,56 @@ def compute_complexity(run: Run) -> pd.DataFrame:
 
 
 def compute_modes(run: Run) -> pd.DataFrame:
-    """One row a letter of the mode alphabet: ``letter``, ``share`` of the trajectories that have it, largest first."""
+    """Return how many trajectories use each letter of the mode alphabet.
+
+    Args:
+        run: A run.
+
+    Returns:
+        One row per letter that occurs, the most common first: ``letter``, ``share`` (of the trajectories that have it,
+        in [0, 1]).
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     "reply" in set(compute_modes(run)["letter"])
+        True
+    """
     import pandas as pd
 
     total = 0
-    having: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for _, _, features in run.store.features(accepted=True):
         total += 1
         for letter in set(features["signature"]):
-            having[letter] = having.get(letter, 0) + 1
-    rows = sorted(((letter, n / total) for letter, n in having.items()), key=lambda item: (-item[1], item[0]))
+            counts[letter] = counts.get(letter, 0) + 1
+    rows = sorted(((letter, count / total) for letter, count in counts.items()), key=lambda item: (-item[1], item[0]))
     return pd.DataFrame(rows, columns=["letter", "share"])
 
 
 def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Lines of the two normalised entropies over the size of the set; takes `compute_gauges`."""
+    """Draw the two normalised entropies over the size of the set.
+
+    Args:
+        gauges: The frame of `compute_gauges`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_gauges(pd.DataFrame({"trajectories": [5, 9], "gauge": "mode", "value": [0.6, 0.7]})).get_title()
+        'Entropy'
+    """
     ax = new_axes(ax)
-    for gauge, name, colour, dash in (
+    for gauge, name, colour, line_style in (
         ("domain", "domains", PALETTE[0], "-"),
         ("mode", "reasoning modes (trigrams)", PALETTE[5], "--"),
     ):
-        line = gauges[gauges["gauge"] == gauge]
-        marker = "o" if len(line) < 2 else None
-        ax.plot(line["trajectories"], line["value"], color=colour, linestyle=dash, label=name, marker=marker)
+        rows = gauges[gauges["gauge"] == gauge]
+        marker = "o" if len(rows) < 2 else None
+        ax.plot(rows["trajectories"], rows["value"], color=colour, linestyle=line_style, label=name, marker=marker)
     ax.set(xlabel="trajectories in the set", ylabel="entropy / ceiling", ylim=(0, 1.05), title="Entropy")
     ax.set_xlim(left=0)
     ax.legend(loc="lower right")
@@ -99,50 +167,102 @@ def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_domains(domains: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Horizontal bars of the mass of each domain, the smallest together where there are many; `compute_domains`."""
+    """Draw a horizontal bar for the mass of each domain; of more than 40 the smallest share one bar.
+
+    Args:
+        domains: The frame of `compute_domains`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_domains(pd.DataFrame({"title": ["Food"], "trajectories": [3.0]})).get_title()
+        'Domains (1)'
+    """
     ax = new_axes(ax)
-    shown = [(label(title), number) for title, number in zip(domains["title"], domains["trajectories"], strict=True)]
-    if len(shown) > _MOST_BARS:
-        rest = shown[_MOST_BARS - 1 :]
-        shown = [*shown[: _MOST_BARS - 1], (f"{len(rest)} others", sum(number for _, number in rest))]
-    places = range(len(shown), 0, -1)
-    ax.barh(places, [number for _, number in shown], color=PALETTE[0], height=0.72)
-    ax.set_yticks(places, [name for name, _ in shown])
-    ax.set(xlabel="trajectories", title=f"Domains ({len(domains)})", ylim=(0.3, len(shown) + 0.7))
-    ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
+    bars = [(label(title), number) for title, number in zip(domains["title"], domains["trajectories"], strict=True)]
+    if len(bars) > _MOST_BARS:
+        rest = bars[_MOST_BARS - 1 :]
+        bars = [*bars[: _MOST_BARS - 1], (f"{len(rest)} others", sum(number for _, number in rest))]
+    heights = range(len(bars), 0, -1)
+    ax.barh(heights, [number for _, number in bars], color=PALETTE[0], height=0.72)
+    ax.set_yticks(heights, [name for name, _ in bars])
+    ax.set(xlabel="trajectories", title=f"Domains ({len(domains)})", ylim=(0.3, len(bars) + 0.7))
+    ax.tick_params(axis="y", labelsize=6.5 if len(bars) > 12 else 7, length=0)
     return ax
 
 
 def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Histogram of CAC with its mean; takes `compute_complexity`."""
+    """Draw a histogram of CAC with its mean.
+
+    Args:
+        complexity: The frame of `compute_complexity`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_complexity(pd.DataFrame({"cac": [10.0, 20.0]})).texts[0].get_text()
+        'mean 15.0'
+    """
     ax = new_axes(ax)
     if len(complexity):
         ax.hist(complexity["cac"], bins=24, color=PALETTE[1], edgecolor="white", linewidth=0.4)
         mean = float(complexity["cac"].mean())
         ax.axvline(mean, color="black", linewidth=0.9, linestyle="--")
-        ax.set_ylim(top=ax.get_ylim()[1] * 1.16)  # room for the word above the bars
-        right = mean > sum(ax.get_xlim()) / 2
+        ax.set_ylim(top=ax.get_ylim()[1] * 1.16)  # leave room for the label above the bars
+        side, offset = ("right", -3) if mean > sum(ax.get_xlim()) / 2 else ("left", 3)
         ax.annotate(
-            f"mean {mean:.1f}", (mean, 0.98), xycoords=("data", "axes fraction"), xytext=(-3 if right else 3, 0),
-            textcoords="offset points", fontsize=7, va="top", ha="right" if right else "left",
+            f"mean {mean:.1f}", (mean, 0.98), xycoords=("data", "axes fraction"), xytext=(offset, 0),
+            textcoords="offset points", fontsize=7, va="top", ha=side,
         )  # fmt: skip
     ax.set(xlabel="cumulative action complexity (CAC)", ylabel="trajectories", title="Complexity")
     return ax
 
 
 def plot_modes(modes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Horizontal bars: in what share of the trajectories each mode letter occurs; takes `compute_modes`."""
+    """Draw a horizontal bar for the share of the trajectories that have each letter of the mode alphabet.
+
+    Args:
+        modes: The frame of `compute_modes`.
+        ax: Where to draw; a new figure of one Axes by default.
+
+    Returns:
+        The Axes, with the most common letter on top.
+
+    Example:
+        >>> import pandas as pd
+        >>> plot_modes(pd.DataFrame({"letter": ["read"], "share": [1.0]})).get_title()
+        'Reasoning modes'
+    """
     ax = new_axes(ax)
-    places = range(len(modes), 0, -1)
-    ax.barh(places, modes["share"], color=PALETTE[2], height=0.72)
-    ax.set_yticks(places, [label(letter) for letter in modes["letter"]])
+    heights = range(len(modes), 0, -1)
+    ax.barh(heights, modes["share"], color=PALETTE[2], height=0.72)
+    ax.set_yticks(heights, [label(letter) for letter in modes["letter"]])
     ax.set(xlabel="share of the trajectories", xlim=(0, 1), title="Reasoning modes", ylim=(0.3, len(modes) + 0.7))
     ax.tick_params(axis="y", labelsize=6.5, length=0)
     return ax
 
 
 def plot_run(run: Run) -> Figure:
-    """The figure of a run: gauges, complexity and modes beside the domains, with the run's digest in the margin."""
+    """Draw a run: gauges, complexity and modes beside the domains, with the config's digest in the margin.
+
+    Args:
+        run: A run with at least one generation.
+
+    Returns:
+        A figure of four Axes.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     len(plot_run(run).axes)
+        4
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -153,7 +273,7 @@ def plot_run(run: Run) -> Figure:
         "modes": compute_modes(run),
         "domains": domains,
     }
-    plots: Mapping[str, Callable[..., Axes]] = {
+    plot_functions: Mapping[str, Callable[..., Axes]] = {
         "gauges": plot_gauges,
         "complexity": plot_complexity,
         "modes": plot_modes,
@@ -168,14 +288,14 @@ def plot_run(run: Run) -> Figure:
             width_ratios=[1, 1],
             height_ratios=[1, 1, 1.45],
         )
-        for name, plot in plots.items():
+        for name, plot in plot_functions.items():
             plot(frames[name], ax=axes[name])
         strategy = config.evolution.strategy
-        shown = strategy if strategy == "evolved" else f"{strategy} control"
-        title = f"{run.counts().accepted:,} verified trajectories, {shown}, seed {config.seed}"
+        strategy_name = strategy if strategy == "evolved" else f"{strategy} control"
+        title = f"{run.counts().accepted:,} verified trajectories, {strategy_name}, seed {config.seed}"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         margin = f"config {config.digest} · pool {run.store.pool_fingerprint[:16]}"
         figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
-        figure.draw_without_rendering()  # places everything once; no file has to do it again
+        figure.draw_without_rendering()  # lay out once, so that no file format does it again
         figure.set_layout_engine("none")
     return figure

@@ -1,7 +1,7 @@
-"""The style of every figure, and the ways out: PNG bytes for a notebook, PDF and PNG files for a paper.
+"""The style of every figure, and its output: PNG bytes for a notebook, PDF and PNG files for a paper.
 
-A figure's bytes depend on the figure alone. Figures are made without pyplot, so nothing here needs a display, leaks a
-window or changes a user's settings.
+A figure's bytes depend on the figure alone. Figures are made without pyplot: no display is needed, no window stays
+open, and the user's settings are not changed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["NARROW", "PALETTE", "STYLE", "WIDTH", "figure_png", "label", "new_axes", "rows_of", "save_figure"]
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-"""Okabe and Ito's eight colours, which people with any common colour vision can tell apart."""
+"""The eight colours of Okabe and Ito, *Color universal design* (2008): distinct for every common colour vision."""
 
-STYLE: Any = {  # matplotlib types its keys one by one
+STYLE: Any = {  # matplotlib declares each key as a literal type
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -46,19 +46,51 @@ STYLE: Any = {  # matplotlib types its keys one by one
     "svg.hashsalt": "tdlab",
 }
 WIDTH = 7.0
-"""Inches: the text width of a paper of two columns, so that type is printed at the size it has here."""
+"""Text width of a two-column paper, in inches, so that type is printed at the size that it has here."""
 NARROW = 3.4
-"""Inches: one column."""
-_MOST_LETTERS = 34  # characters of a label
+"""Width of one column, in inches."""
+_MOST_CHARACTERS = 34  # of a label
 
 
 def figure_png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The figure as PNG bytes."""
+    """Render a figure as PNG.
+
+    Args:
+        figure: A figure of this package, or any other of matplotlib.
+        dpi: Resolution, in dots per inch.
+
+    Returns:
+        The bytes of a PNG file; equal figures give equal bytes.
+
+    Example:
+        >>> import pandas as pd
+        >>> ax = plot_modes(pd.DataFrame({"letter": ["read"], "share": [1.0]}))
+        >>> figure_png(ax.figure, dpi=50)[1:4]
+        b'PNG'
+    """
     return _rendered(figure, "png", dpi=dpi)
 
 
 def save_figure(figure: Figure, stem: str | Path, *, dpi: int = 200) -> tuple[Path, Path]:
-    """Write ``stem``.pdf and ``stem``.png, whole or not at all; returns both paths. StoreError where it cannot."""
+    """Save a figure as PDF and as PNG. Each file is written whole or not at all.
+
+    Args:
+        figure: A figure of this package, or any other of matplotlib.
+        stem: Path of both files without the suffix; ``figures/run`` gives ``run.pdf`` and ``run.png``.
+        dpi: Resolution of the PNG, in dots per inch.
+
+    Returns:
+        The path of the PDF and the path of the PNG.
+
+    Raises:
+        StoreError: A file cannot be written.
+
+    Example:
+        >>> import pandas as pd
+        >>> ax = plot_modes(pd.DataFrame({"letter": ["read"], "share": [1.0]}))
+        >>> [path.name for path in save_figure(ax.figure, "modes")]
+        ['modes.pdf', 'modes.png']
+    """
     stem = Path(stem)
     written = []
     for kind in ("pdf", "png"):
@@ -78,10 +110,10 @@ def _rendered(figure: Figure, kind: str, *, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
-def label(text: str, *, most: int = _MOST_LETTERS) -> str:
-    """A name of a tool pool as plain text: a dollar sign starts no formula, and nothing is longer than it may be.
+def label(text: str, *, most: int = _MOST_CHARACTERS) -> str:
+    """Return a name as one line of plain text, cut to ``most`` characters, with dollar signs escaped.
 
-    What the font cannot draw is a square: scraped names hold any script, and control characters.
+    A character that the font cannot draw becomes a square, since scraped names hold any script and control characters.
     """
     shown = " ".join(text.split())
     shown = shown if len(shown) <= most else shown[: most - 1] + "…"
@@ -92,14 +124,14 @@ def label(text: str, *, most: int = _MOST_LETTERS) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_drawn(character: str) -> bool:
-    """Whether the font of `STYLE` has the character."""
+    """Return whether the font of `STYLE` has the character."""
     from matplotlib.font_manager import findfont, get_font
 
     return character.isprintable() and get_font(findfont(STYLE["font.family"])).get_char_index(ord(character)) > 0
 
 
 def new_axes(ax: Axes | None) -> Axes:
-    """``ax``, or where it is None the Axes of a new figure of one column."""
+    """Return ``ax``, or the Axes of a new figure of one column if it is None."""
     if ax is not None:
         return ax
     from matplotlib import rc_context
@@ -110,5 +142,5 @@ def new_axes(ax: Axes | None) -> Axes:
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame, each by its columns' names."""
+    """Return the rows of a frame as dicts by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

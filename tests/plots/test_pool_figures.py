@@ -54,7 +54,7 @@ def test_bars_are_as_long_as_their_numbers(tools: pd.DataFrame) -> None:
 def test_a_filter_that_leaves_nothing_says_so(tools: pd.DataFrame) -> None:
     figure = plot_tools(tools[:0])
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
-    assert words == {"no tool meets the filters"}
+    assert words == {"no tool matches the filters"}
     assert figure_png(figure).startswith(b"\x89PNG")
 
 
