@@ -202,7 +202,7 @@ def test_steering_begins_where_the_gauges_are(place: Path, undisturbed: dict[str
 
 
 def test_live_servers_and_the_environment_have_to_agree(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="do not agree"):
+    with pytest.raises(ConfigError, match="live servers are given"):
         tdlab.run(tdlab.RunConfig(), out=tmp_path / "run", servers={}, progress=False)
     with pytest.raises(ConfigError, match="workers is 0"):
         tdlab.run(tdlab.RunConfig(), out=tmp_path / "run", workers=0, progress=False)

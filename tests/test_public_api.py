@@ -33,7 +33,6 @@ PENDING = (
     "tdlab.embedding",
     "tdlab.evolution",
     "tdlab.formats",
-    "tdlab.jobs",
     "tdlab.panels",
     "tdlab.pool",
     "tdlab.records",

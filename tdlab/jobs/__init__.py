@@ -1,4 +1,4 @@
-"""What a command does: run, ablate, recheck; each with progress, and resumable."""
+"""The work behind the commands: make a run, compare runs, check recorded code; with progress, and resumable."""
 
 from __future__ import annotations
 

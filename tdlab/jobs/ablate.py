@@ -1,7 +1,6 @@
-"""The ablation: the evolution, its controls and the evolution with each part taken away, at equal N, over seeds.
+"""The ablation: compare evolution, its controls, and evolution without each gauge, at equal N over several seeds.
 
-`ablate` makes a run directory for each cell, in worker processes, and resumes what was interrupted: a cell that is
-complete is not made again. Then it writes the table and the figure.
+`ablate` makes one run directory per cell (arm and seed) in worker processes, then writes the table and the figure.
 """
 
 from __future__ import annotations
@@ -37,9 +36,10 @@ __all__ = ["Ablation", "ablate"]
 
 
 class Ablation(NamedTuple):
-    """What an ablation found: ``table`` pooled over seeds, ``cells`` one by one, and where its files are.
+    """Result of an ablation.
 
-    ``table`` is as `tdlab.evolution.ablation_tables.pool_cells` gives it, ``cells`` as `tabulate` does.
+    ``table`` is pooled over seeds (the columns of `tdlab.evolution.pool_cells`), ``cells`` has one row per cell and
+    metric (the columns of `tdlab.evolution.tabulate`), and ``path`` is the folder of its files.
     """
 
     table: pd.DataFrame
@@ -57,19 +57,46 @@ def ablate(
     workers: int = 1,
     progress: bool = True,
 ) -> Ablation:
-    """Run every arm on every seed in folder ``out`` and compare them at equal N.
+    """Run every arm with every seed and compare them at equal N.
 
-    ``config`` is what all arms share: its target is each cell's N, its thresholds are those of the arms that steer.
-    ``seeds`` is how many, counted from ``config.seed``, or which. ``workers`` is the number of processes, each of which
-    makes whole cells. The same call resumes; what is complete is not made again, and nothing depends on ``workers``.
+    Re-running the same call resumes an interrupted ablation; complete cells are not recomputed. Results do not depend
+    on ``workers``.
 
-    In ``out``: a run directory a cell (``evolved-seed0``), ``ablation.csv`` and ``ablation.md`` (pooled),
-    ``ablation_cells.csv``, ``ablation.pdf`` and ``ablation.png``. Raises what `tdlab.run` raises; ConfigError for an
-    unknown arm.
+    Args:
+        config: Settings shared by all arms; ``target`` is the N of every cell.
+        out: Folder of one run directory per cell (such as ``evolved-seed0``), the tables ``ablation.csv``,
+            ``ablation.md`` and ``ablation_cells.csv``, and the figure as PDF and PNG.
+        pool: Tools to use instead of ``config.pool``.
+        arms: Names of arms, from `tdlab.evolution.ARMS`.
+        seeds: Number of seeds, counted from ``config.seed``, or the seeds themselves.
+        workers: Number of worker processes; each makes whole cells.
+        progress: Show a progress bar.
+
+    Returns:
+        The tables, and the folder.
+
+    Raises:
+        ConfigError: An arm is unknown, ``workers`` is below 1, or the environment is live.
+        PoolError: The pool cannot be read or yields no cluster.
+        StoreError: A run directory cannot be read or written, or holds another run.
+        WorkerError: Worker processes kept dying.
+
+    Example:
+        >>> import tempfile
+        >>> from tdlab.config import RunConfig
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     arms = ("evolved", "random")
+        ...     ablation = ablate(RunConfig(target=3), out=folder, arms=arms, seeds=1, progress=False)
+        >>> sorted(set(ablation.table["arm"]))
+        ['evolved', 'random']
     """
     config = config or RunConfig()
     if config.rollout.environment == "live":
-        raise ConfigError("an ablation on live servers", expected="a simulated environment", do="leave --servers out")
+        raise ConfigError(
+            "rollout.environment is live",
+            expected="simulated: an ablation does not run on live servers",
+            do="set rollout.environment to simulated",
+        )
     if workers < 1:
         raise ConfigError(f"workers is {workers}", expected="1 or more", do="leave it out for one process")
     numbers = range(config.seed, config.seed + seeds) if isinstance(seeds, int) else seeds
@@ -78,19 +105,19 @@ def ablate(
     measured: list[Measured] = []
     with Reporter(enabled=progress) as reporter:
         reporter.stage("cells", total=len(cells))
-        with ProcessPool(_Maker(folder, pool), workers, name="set of cells", singly=True) as process_pool:
-            for made in process_pool.produce(cells):
-                measured.append(made)
-                reporter.update(len(measured), note=f"{made.cell}: {made.trajectories} of {made.tried} tried")
+        with ProcessPool(_CellRunner(folder, pool), workers, name="set of cells", singly=True) as process_pool:
+            for cell in process_pool.produce(cells):
+                measured.append(cell)
+                reporter.update(len(measured), note=f"{cell.cell}: {cell.trajectories} of {cell.tried} tried")
         reporter.stage("files")
         frame = tabulate(cells, measured)
         table = pool_cells(frame)
         atomic_write(folder / "ablation.csv", table.to_csv(index=False).encode())
         atomic_write(folder / "ablation_cells.csv", frame.to_csv(index=False).encode())
         short = [
-            f"- {one.cell} has {one.trajectories} of {config.target} trajectories ({one.status})\n"
-            for one in measured
-            if one.trajectories < config.target
+            f"- {cell.cell} has {cell.trajectories} of {config.target} trajectories ({cell.status})\n"
+            for cell in measured
+            if cell.trajectories < config.target
         ]
         notes = "Short of the target:\n\n" + "".join(short) if short else ""
         atomic_write(folder / "ablation.md", (ablation_markdown(table) + notes).encode())
@@ -99,8 +126,8 @@ def ablate(
     return Ablation(table, frame, folder)
 
 
-class _Maker:
-    """Makes and measures cells; in a worker it keeps the pool and the mining of the seed at hand."""
+class _CellRunner:
+    """Make and measure cells; a worker keeps the pool and the clusters of its last seed."""
 
     def __init__(self, folder: Path, pool: ToolPool | None) -> None:
         self._folder = folder
@@ -108,22 +135,22 @@ class _Maker:
         self._mined: tuple[int, MiningResult] | None = None
 
     def produce(self, cell: Cell) -> Measured:
-        """The cell's run, made or resumed where it is not complete, and measured."""
-        place = self._folder / cell.name
+        """Make or resume the run of a cell, and measure it."""
+        path = self._folder / cell.name
         if self._pool is None:
             named = cell.config.pool
             self._pool = ToolPool.bundled() if named == "bundled" else ToolPool.load(named)
-        if not _is_complete(place, cell.config, self._pool):
+        if not _is_complete(path, cell.config, self._pool):
             if self._mined is None or self._mined[0] != cell.seed:
                 self._mined = cell.seed, mine(self._pool, cell.config.clusters, seed=cell.seed)
-            run(cell.config, out=place, pool=self._pool, mined=self._mined[1], progress=False).close()
-        with open_run(place) as made:
-            return measure_run(made.store, cell=cell.name)
+            run(cell.config, out=path, pool=self._pool, mined=self._mined[1], progress=False).close()
+        with open_run(path) as finished:
+            return measure_run(finished.store, cell=cell.name)
 
 
-def _is_complete(place: Path, config: RunConfig, pool: ToolPool) -> bool:
+def _is_complete(path: Path, config: RunConfig, pool: ToolPool) -> bool:
     try:
-        store = RunStore.open(place)
+        store = RunStore.open(path)
     except RunNotFound:
         return False
     with store:

@@ -1,7 +1,6 @@
-"""Progress of long work, as a bar in a terminal and in a notebook alike, or not at all.
+"""Progress bars for terminals and notebooks.
 
-`Reporter` is what long work talks to. Nothing is drawn where the output is no terminal and no notebook, except one line
-a stage, so that logs stay readable.
+Other outputs, such as log files, get one line per stage.
 """
 
 from __future__ import annotations
@@ -17,7 +16,17 @@ __all__ = ["Reporter"]
 
 
 class Reporter:
-    """A context manager with one bar for the stage at hand. ``enabled`` False keeps silent."""
+    """Context manager that shows one progress bar per stage.
+
+    Args:
+        enabled: False shows nothing.
+        console: Where to draw; default: stderr.
+
+    Example:
+        >>> with Reporter(enabled=False) as reporter:
+        ...     reporter.stage("trajectories", total=2)
+        ...     reporter.update(1, note="1 rejected")
+    """
 
     def __init__(self, *, enabled: bool = True, console: Console | None = None) -> None:
         self._enabled = enabled
@@ -34,7 +43,7 @@ class Reporter:
             console = self._console or Console(stderr=True)
             self._console = console
             if console.is_terminal or console.is_jupyter:
-                note = Column(overflow="fold")  # on further lines where the terminal is narrow, so that all is seen
+                note = Column(overflow="fold")  # wrap in narrow terminals
                 self._progress = Progress(
                     TextColumn("{task.description:<12}"), BarColumn(16),
                     MofNCompleteColumn(table_column=Column(no_wrap=True)),
@@ -50,12 +59,12 @@ class Reporter:
         if self._progress is not None:
             if error is None:
                 self._finish()
-            self._progress.refresh()  # in a notebook stopping draws nothing
+            self._progress.refresh()  # in a notebook, stop() does not draw
             self._progress.stop()
             self._progress = None
 
     def stage(self, name: str, *, total: int | None = None) -> None:
-        """Begin a stage; ``total`` is how many steps it has, if that is known."""
+        """Start a stage of ``total`` steps, if the number is known."""
         if self._progress is not None:
             self._finish()
             self._task = self._progress.add_task(name, total=total, note="")
@@ -63,11 +72,11 @@ class Reporter:
             self._console.print(name, highlight=False, markup=False)
 
     def update(self, completed: int, *, total: int | None = None, note: str = "") -> None:
-        """``completed`` steps of the stage are done; ``total`` sets how many there are. ``note`` is shown as it is."""
+        """Show that ``completed`` steps (of ``total``) are done, with a note as plain text."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=completed, total=total, note=note)
 
     def _finish(self) -> None:
-        """A stage whose steps were not counted is done in one."""
+        """Complete the bar of a stage whose steps were not counted."""
         if self._progress is not None and self._task is not None and self._progress.tasks[-1].total is None:
             self._progress.update(self._task, total=1, completed=1)

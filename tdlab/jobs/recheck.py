@@ -1,9 +1,8 @@
-"""Recorded code run again: which programs of a run still print what is on record, and the verdicts that follow.
+"""Check recorded code: re-run the programs of a run and update its verdicts.
 
-`recorded_programs` lists them, `replay_programs` runs them in a sandbox and changes nothing, `check_run` does both and
-writes what it found into the run: a trajectory with a program that prints something else is no longer accepted, and the
-files that are derived from the run are made anew. A program that could not be run (the sandbox failed) says nothing
-about its record and changes nothing.
+`recorded_programs` lists the programs, `replay_programs` re-runs them in a sandbox, and `check_run` does both and
+updates the run: a trajectory with a program that prints something else is rejected, and the derived files are written
+again. A program that could not be run (the sandbox failed) changes no verdict.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _CHECK = "code"
 
 
 class Program(Record):
-    """One recorded call of the code tool: where it stands, what it was given, what is on record."""
+    """One recorded call of the code tool: its trajectory, arguments and recorded output."""
 
     trajectory: str
     call_id: str
@@ -42,12 +41,12 @@ class Program(Record):
 
     @property
     def language(self) -> str:
-        """``python``, ``bash`` or ``sql``, as the call says."""
+        """Return the language of the call: ``python``, ``bash`` or ``sql``."""
         return str(self.arguments.get("language", ""))
 
 
 class Checked(Record):
-    """What came of running a program again: see `tdlab.sandbox.Comparison`; ``seconds`` is what it took."""
+    """One re-run program: how its output compares with the recorded one, and the time it took."""
 
     program: Program
     comparison: Comparison
@@ -55,9 +54,9 @@ class Checked(Record):
 
 
 class CheckReport(NamedTuple):
-    """All programs of a run with what came of each, the backend that ran them, and whose verdict changed.
+    """The re-run programs of a run and the sandbox that ran them.
 
-    ``rejected`` and ``restored`` are ids of trajectories that left the dataset or came back to it.
+    ``rejected`` and ``restored`` are the ids of trajectories that left the dataset or returned to it.
     """
 
     checked: tuple[Checked, ...]
@@ -67,37 +66,50 @@ class CheckReport(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether every program printed what is on record."""
-        return all(one.comparison.same for one in self.checked)
+        """Return whether every program printed its recorded output."""
+        return all(program.comparison.same for program in self.checked)
 
     def count(self, verdict: Literal["same", "different", "not_replayed"]) -> int:
-        """How many programs came out so."""
-        return sum(one.comparison.verdict == verdict for one in self.checked)
+        """Count the programs with this verdict."""
+        return sum(program.comparison.verdict == verdict for program in self.checked)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a program: ``trajectory, call, domain, language, verdict, seconds, reason, code, recorded``."""
+        """Return a table: ``trajectory, call, domain, language, verdict, seconds, reason, code, recorded``."""
         import pandas as pd
 
         columns = ["trajectory", "call", "domain", "language", "verdict", "seconds", "reason", "code", "recorded"]
         rows = [
             (
-                one.program.trajectory,
-                one.program.call_id,
-                one.program.domain,
-                one.program.language,
-                one.comparison.verdict,
-                one.seconds,
-                one.comparison.reason,
-                str(one.program.arguments.get("code", "")),
-                one.program.recorded,
+                checked.program.trajectory,
+                checked.program.call_id,
+                checked.program.domain,
+                checked.program.language,
+                checked.comparison.verdict,
+                checked.seconds,
+                checked.comparison.reason,
+                str(checked.program.arguments.get("code", "")),
+                checked.program.recorded,
             )
-            for one in self.checked
+            for checked in self.checked
         ]
         return pd.DataFrame(rows, columns=columns)
 
 
 def recorded_programs(run: Run) -> tuple[Program, ...]:
-    """Every recorded call of the code tool in the dataset, and in what `check_run` took out of it, in order."""
+    """List the recorded calls of the code tool, in order.
+
+    Args:
+        run: An open run.
+
+    Returns:
+        The calls in the dataset and in the trajectories that `check_run` has rejected.
+
+    Example:
+        >>> from tdlab.store import open_run
+        >>> with open_run("runs/first") as made:  # a run without code steps
+        ...     recorded_programs(made)
+        ()
+    """
     return tuple(program for candidate in _judged(run.store) for program in _programs(candidate))
 
 
@@ -108,10 +120,24 @@ def replay_programs(
     workers: int = 2,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
-    """Run programs again and compare, in jails of ``config`` (the first backend that holds, where it names none).
+    """Re-run programs in a sandbox and compare their output with the recorded one.
 
-    ``workers`` jails work at the same time. SandboxUnavailable where there is no jail; nothing is opened for no
-    programs.
+    Args:
+        programs: The programs, from `recorded_programs`.
+        config: The sandbox and its limits; default: the first sandbox that works.
+        workers: Number of sandboxes that work in parallel.
+        on_progress: Called with the number of finished programs and of all programs.
+
+    Returns:
+        A report with one entry per program, in order. Without programs no sandbox is started.
+
+    Raises:
+        ConfigError: ``workers`` is below 1.
+        SandboxUnavailable: No sandbox works.
+
+    Example:
+        >>> replay_programs([]).ok
+        True
     """
     config = config or SandboxConfig()
     if not config.on:
@@ -123,10 +149,10 @@ def replay_programs(
     checked: list[Checked] = []
     with CodeRunner(config, workers=workers) as runner, ThreadPoolExecutor(workers) as threads:
         backend = runner.sandbox.backend
-        for number, one in enumerate(threads.map(lambda program: _replayed(runner, program), programs), start=1):
-            checked.append(one)
+        for result in threads.map(lambda program: _replay(runner, program), programs):
+            checked.append(result)
             if on_progress is not None:
-                on_progress(number, len(programs))
+                on_progress(len(checked), len(programs))
     return CheckReport(tuple(checked), backend)
 
 
@@ -138,9 +164,26 @@ def check_run(
     workers: int = 2,
     progress: bool = True,
 ) -> CheckReport:
-    """Run every recorded program of the run in folder ``path`` again, and change its verdicts by what comes out.
+    """Re-run every recorded program of a run and update its verdicts.
 
-    ``backend`` and ``wall_s`` replace the run's own. Raises StoreError and its kin, SandboxUnavailable.
+    Args:
+        path: Run directory.
+        backend: Sandbox to use instead of the run's.
+        wall_s: Time limit of a program in seconds, instead of the run's.
+        workers: Number of sandboxes that work in parallel.
+        progress: Show a progress bar.
+
+    Returns:
+        A report with one entry per program, and the trajectories whose verdict changed.
+
+    Raises:
+        ConfigError: A limit or ``workers`` is invalid.
+        SandboxUnavailable: There are programs and no sandbox works.
+        StoreError: The run directory cannot be read or written.
+
+    Example:
+        >>> check_run("runs/first", progress=False).ok
+        True
     """
     with open_run(path) as run:
         programs, settings = recorded_programs(run), run.config.sandbox
@@ -160,11 +203,11 @@ def check_run(
 # ------------------------------------------------------------------------------------------------------------- inside
 
 
-def _replayed(runner: CodeRunner, program: Program) -> Checked:
+def _replay(runner: CodeRunner, program: Program) -> Checked:
     began = time.perf_counter()
     recorded = recorded_output(program.recorded)
     if recorded is None:
-        comparison = Comparison(verdict="different", reason="what is on record is no answer of the code tool")
+        comparison = Comparison(verdict="different", reason="the recorded output is not one of the code tool")
     else:
         job = code_job(program.arguments, mode="fork")
         comparison = _refused(recorded, job) if isinstance(job, CodeOutput) else runner.sandbox.replay(job, recorded)
@@ -175,14 +218,14 @@ def _refused(recorded: CodeOutput, now: CodeOutput) -> Comparison:
     if recorded == now:
         return Comparison(verdict="same")
     change = Difference(part="status", line=0, recorded=recorded.status, replayed=f"{now.status}: {now.reason}")
-    return Comparison(verdict="different", differences=(change,), reason="it is refused now")
+    return Comparison(verdict="different", differences=(change,), reason="the code tool now refuses it")
 
 
 def _judged(store: RunStore) -> Iterable[Candidate]:
-    """The dataset, and the candidates that are out of it for their code alone."""
+    """Yield the dataset and the candidates that were rejected for their code only."""
     for candidate in store.candidates():
-        alone = bool(candidate.reasons) and all(reason.startswith(f"{_CHECK}: ") for reason in candidate.reasons)
-        if candidate.trajectory is not None and (candidate.accepted or alone):
+        only_code = bool(candidate.reasons) and all(reason.startswith(f"{_CHECK}: ") for reason in candidate.reasons)
+        if candidate.trajectory is not None and (candidate.accepted or only_code):
             yield candidate
 
 
@@ -205,10 +248,10 @@ def _programs(candidate: Candidate) -> Iterable[Program]:
 
 
 def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Write new verdicts where they changed, and what is derived from them; who was rejected, who came back."""
+    """Store changed verdicts and write the derived files; return the rejected and the restored ids."""
     by_trajectory: dict[str, list[Checked]] = {}
-    for one in checked:
-        by_trajectory.setdefault(one.program.trajectory, []).append(one)
+    for result in checked:
+        by_trajectory.setdefault(result.program.trajectory, []).append(result)
     with RunStore.open(path) as store:
         config, fingerprint, versions = store.config, store.pool_fingerprint, store.versions
         status, reason = store.status, store.reason
@@ -230,16 +273,16 @@ def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], t
 
 
 def _judgement(candidate: Candidate, checked: Sequence[Checked]) -> Candidate | None:
-    """The candidate with its new verdict; None where nothing changes or nothing could be told."""
-    if candidate.verdict is None or any(one.comparison.verdict == "not_replayed" for one in checked):
+    """Return the candidate with its new verdict, or None if the verdict stays."""
+    if candidate.verdict is None or any(result.comparison.verdict == "not_replayed" for result in checked):
         return None
-    wrong = [one for one in checked if not one.comparison.same]
+    different = [result for result in checked if not result.comparison.same]
     reason = ""
-    if wrong:
-        told = wrong[0].comparison
-        first = told.differences[0] if told.differences else None
-        shown = f": {first.recorded[:80]!r} is on record, it is {first.replayed[:80]!r}" if first else ""
-        reason = f"run again, {wrong[0].program.call_id} gives something else ({told.reason}){shown}"
+    if different:
+        comparison = different[0].comparison
+        first = comparison.differences[0] if comparison.differences else None
+        detail = f": {first.recorded[:80]!r} is recorded, now it is {first.replayed[:80]!r}" if first else ""
+        reason = f"re-run, {different[0].program.call_id} differs ({comparison.reason}){detail}"
     if (not reason) == candidate.accepted:
         return None
     others = tuple(check for check in candidate.verdict.checks if check.name != _CHECK)

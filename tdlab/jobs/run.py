@@ -1,7 +1,7 @@
-"""The main job, end to end: pool, clusters, evolution with rollouts and verification, and the files derived from them.
+"""The main job: pool, clusters, evolution with rollouts and verification, and the files derived from them.
 
-`run` makes or resumes one run directory. The dataset depends on the config and the pool's content alone; workers,
-interruptions and the machine leave no trace in it.
+`run` makes or resumes one run directory. The dataset depends only on the config and the content of the pool, not on
+the number of workers, interruptions or the machine.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["REPLIES", "derive_again", "estimate", "export", "run"]
 
 REPLIES = "teacher-replies.sqlite"
-"""The journal of replies beside a run directory, where no other place is given."""
+"""Default name of the file of saved replies, beside the run directory."""
 
 _WATCHED = (
     "tdlab",
@@ -54,7 +54,7 @@ _WATCHED = (
     "openai",
 )
 _DECISIVE = ("tdlab", "jsonschema-rs", "faker", "rstr", "datasketch")
-"""Libraries whose version decides what a trajectory holds, or which are kept."""
+"""Libraries whose version changes the dataset; a run cannot be resumed with another version."""
 
 
 def run(
@@ -69,21 +69,48 @@ def run(
     replies: str | Path | None = None,
     api_key: str | None = None,
 ) -> Run:
-    """Make the run of ``config`` in the folder ``out``, or resume it, and return it open for reading.
+    """Make a run, or resume an interrupted one.
 
-    ``pool`` overrides ``config.pool``. ``servers`` are the live MCP servers of a run whose
-    ``config.rollout.environment`` is ``live``; the pool is then what they offer. ``mined`` is what
-    `mine(pool, config.clusters, seed=config.seed)` gave, where that has been done already. ``workers`` is the number
-    of processes (1 works in this one; scripts that use more need the usual ``if __name__ == "__main__"``). A complete
-    run is returned as it is. KeyboardInterrupt leaves a run that the same call resumes.
+    Re-running the same call resumes the run after an interruption (KeyboardInterrupt included) and returns a complete
+    run as it is.
 
-    Where ``config.rollout.teacher`` is ``llm``, rollouts run in threads of this process, ``teacher.concurrency`` at
-    once, and ``workers`` is not used. ``replies`` is the journal that keeps what was paid for, by default
-    ``teacher-replies.sqlite`` beside ``out``, so that the runs of one folder share it. ``api_key`` is the server's key,
-    by default ``OPENAI_API_KEY``; it is written nowhere.
+    With ``config.rollout.teacher`` set to ``llm``, rollouts run in ``config.teacher.concurrency`` threads of this
+    process, and ``workers`` is not used.
 
-    Raises PoolError, ConfigError, StoreError and its kin, TeacherError, RolloutError where a live server is gone for
-    good, WorkerError, and SandboxUnavailable where the config asks for code steps and there is no jail.
+    Args:
+        config: Settings of the run; default: ``RunConfig()``.
+        out: Run directory; created, or resumed if it exists.
+        pool: Tools to use instead of ``config.pool``.
+        servers: Name -> live MCP server. Needs ``config.rollout.environment`` set to ``live``; ``pool`` then holds the
+            tools that the servers offer.
+        mined: Result of ``mine(pool, config.clusters, seed=config.seed)``, to reuse it.
+        workers: Number of worker processes; 1 works in this process. The dataset is the same for any number. A script
+            that uses more than 1 needs ``if __name__ == "__main__":``.
+        progress: Show a progress bar.
+        replies: File of the teacher's saved replies; default: ``teacher-replies.sqlite`` beside ``out``, so that all
+            runs in one folder share it.
+        api_key: Key of the teacher's server; default: ``OPENAI_API_KEY``. It is not stored.
+
+    Returns:
+        The run, open for reading. Its ``status`` is ``complete``, or ``stopped`` short of the target.
+
+    Raises:
+        PoolError: The pool cannot be read, has no usable tool, or yields no cluster.
+        ConfigError: A setting or argument is invalid.
+        StoreError: The run directory cannot be read or written, is in use (RunLocked), or holds a run of another
+            config, pool or version (RunMismatch).
+        TeacherError: The teacher's server cannot be used, or the budget is spent (BudgetSpent).
+        RolloutError: A live server has ended and cannot be restarted.
+        WorkerError: Worker processes kept dying.
+        SandboxUnavailable: The config asks for code steps and no sandbox works.
+
+    Example:
+        >>> import tempfile
+        >>> from tdlab.config import RunConfig
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with run(RunConfig(target=3), out=folder, progress=False) as made:
+        ...         made.status, len(made.trajectories())
+        ('complete', 3)
     """
     config = config or RunConfig()
     if workers < 1:
@@ -91,41 +118,43 @@ def run(
     live = config.rollout.environment == "live"
     if live != (servers is not None):
         raise ConfigError(
-            "live servers and the environment do not agree",
-            expected="rollout.environment: live exactly where servers are given",
-            do="pass `servers`, or set rollout.environment to simulated",
+            "live servers are given and rollout.environment is simulated"
+            if servers is not None
+            else "rollout.environment is live and no live servers are given",
+            expected="both or neither",
+            do="pass `servers` and set rollout.environment to live, or leave both out",
         )
     with Reporter(enabled=progress) as reporter:
         if config.sandbox.on:
             with CodeRunner(config.sandbox) as runner:
-                _ = runner.sandbox  # so that a machine without a jail is told at once
+                _ = runner.sandbox  # fail now if there is no sandbox
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
         if live:
             pool = _live_pool(pool, config)
         if not len(pool):
-            raise PoolError("the pool has no usable tool", expected="at least one", do="see ToolPool.issues for why")
+            raise PoolError("the pool has no usable tool", expected="at least one", do="look at ToolPool.issues")
         if CODE_TOOL in pool.tools:
             raise PoolError(
-                f"the pool has a tool {CODE_TOOL}, which is tdlab's own",
-                expected="services of other names", do="rename that service",
+                f"the pool has a tool named {CODE_TOOL}, which is reserved",
+                expected="another name", do="rename the service",
             )  # fmt: skip
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
         with store:
             if store.status == "complete":
                 _derive_all(store, pool, reporter)
                 return open_run(out)
-            _same_makers(store)
+            _check_versions(store)
             if store.mining() is None:
                 if config.rollout.teacher == "llm":
                     with LiveBackend(config.teacher, api_key=api_key):
-                        pass  # so that a server that is not there is told before the mining
+                        pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
                 _mine(store, pool, config, mined, live=live)
             if config.rollout.teacher == "llm":
-                place = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
-                outcome = _evolve_with_models(store, config, servers, reporter, place, api_key)
+                saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
+                outcome = _evolve_with_models(store, config, servers, reporter, saved, api_key)
             else:
                 outcome = _evolve(store, config, servers, workers, reporter)
             _derive_all(store, pool, reporter)
@@ -137,9 +166,23 @@ def run(
 
 
 def export(run: Run, path: str | Path) -> int:
-    """Write a run's dataset to ``path``, as Parquet where it ends in ``.parquet``, else as OpenAI-style JSONL.
+    """Write the dataset of a run to a file.
 
-    Returns the number of trajectories. StoreError where it cannot be written.
+    Args:
+        run: An open run.
+        path: File to write: Parquet if it ends in ``.parquet``, otherwise JSONL with OpenAI messages.
+
+    Returns:
+        The number of trajectories written.
+
+    Raises:
+        StoreError: The file cannot be written.
+
+    Example:
+        >>> from tdlab.store import open_run
+        >>> with open_run("runs/first") as made:
+        ...     export(made, "dataset.parquet")
+        12
     """
     store = run.store
     write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
@@ -166,7 +209,7 @@ def _code_tools(config: RunConfig) -> list[Tool]:
 
 
 def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
-    """Tools for simulation: where a server declares no output, the one that the miner infers from the whole service."""
+    """Yield tools for the simulation, with the inferred output schema where the server declares none."""
     services: dict[str, Returns] = {}
     for key in keys:
         tool = pool.tools[key]
@@ -180,10 +223,10 @@ def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
         )
 
 
-def _cast(
+def _prepare(
     store: RunStore, config: RunConfig, *, live: bool
 ) -> tuple[Controller, dict[str, Tool], tuple[BusinessCluster, ...]]:
-    """The controller of a run, its tools and its clusters."""
+    """Return the controller of a run, its tools and its clusters."""
     tools = {tool.key: tool for tool in store.tools()}
     clusters = tuple(store.clusters())
     if not clusters:
@@ -199,23 +242,23 @@ def _cast(
 def _evolve(
     store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None, workers: int, reporter: Reporter
 ) -> str:
-    controller, tools, clusters = _cast(store, config, live=servers is not None)
+    controller, tools, clusters = _prepare(store, config, live=servers is not None)
     reporter.stage("trajectories", total=config.target)
     began = time.monotonic()
 
-    def tell(progress: Progress) -> None:
+    def show_progress(progress: Progress) -> None:
         seconds = max(time.monotonic() - began, 1e-9)
         note = f"{progress.rejected} rejected, {progress.accepted / seconds:.0f}/s"
         reporter.update(progress.accepted, note=note)
 
     if servers is None:
         with closing(Producer(config, tools, clusters, store.services())) as producer:
-            return evolve(store, controller, producer, workers=workers, on_progress=tell)
+            return evolve(store, controller, producer, workers=workers, on_progress=show_progress)
     with (
-        _on_stage(store, config, servers) as environment,
+        _environments(store, config, servers) as environment,
         closing(Producer(config, tools, clusters, store.services(), environment=environment)) as producer,
     ):
-        return evolve(store, controller, producer, workers=1, on_progress=tell)
+        return evolve(store, controller, producer, workers=1, on_progress=show_progress)
 
 
 def _evolve_with_models(
@@ -226,35 +269,35 @@ def _evolve_with_models(
     replies: Path,
     api_key: str | None,
 ) -> str:
-    """`_evolve` with language models at the backend: the journal of replies and the server are open meanwhile."""
-    controller, tools, clusters = _cast(store, config, live=servers is not None)
+    """Evolve with language models as the teacher, while the file of replies and the server are open."""
+    controller, tools, clusters = _prepare(store, config, live=servers is not None)
     owner = store.journal_get("teacher/owner")
     if owner is None:
-        owner = uuid.uuid4().hex  # names this run in the journal of replies, for its budget; no dataset depends on it
+        owner = uuid.uuid4().hex  # identifies this run's spending in the shared file of replies
         store.journal_put("teacher/owner", owner)
     reporter.stage("trajectories", total=config.target)
     with ExitStack() as stack:
         journal = stack.enter_context(ReplyJournal(replies))
         backend = stack.enter_context(LiveBackend(config.teacher, journal=journal, owner=owner, api_key=api_key))
-        environment = stack.enter_context(_on_stage(store, config, servers))
+        environment = stack.enter_context(_environments(store, config, servers))
         producer = stack.enter_context(
             closing(Producer(config, tools, clusters, store.services(), environment=environment, backend=backend))
         )
         if config.sandbox.on:
-            _ = producer.code.sandbox  # opened before there are threads that could do so at once
+            _ = producer.code.sandbox  # open it before threads start
         ticker = SpendingLine(backend, target=config.target)
 
         counts = store.counts()
         reached = (counts.accepted, counts.rejected)
 
-        def tell(progress: Progress | None = None) -> None:
+        def show_progress(progress: Progress | None = None) -> None:
             nonlocal reached
             reached = reached if progress is None else (progress.accepted, progress.rejected)
             reporter.update(reached[0], note=ticker.line(*reached))
 
-        threads = ThreadPool(producer, config.teacher.concurrency, backend, on_wait=tell)
+        threads = ThreadPool(producer, config.teacher.concurrency, backend, on_wait=show_progress)
         try:
-            return evolve(store, controller, producer, on_progress=tell, threads=threads)
+            return evolve(store, controller, producer, on_progress=show_progress, threads=threads)
         finally:
             spent, prices = backend.client.budget.spent, backend.client.prices
             store.put_paid(
@@ -268,10 +311,10 @@ def _evolve_with_models(
 
 
 @contextmanager
-def _on_stage(
+def _environments(
     store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None
 ) -> Iterator[Callable[[Blueprint, Mapping[str, Tool]], Environment] | None]:
-    """What makes the environments of a run; None for the simulated one."""
+    """Yield a function that makes live environments, or None for the simulated one."""
     if servers is None:
         yield None
         return
@@ -289,17 +332,37 @@ def _on_stage(
 
 
 def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 50, progress: bool = True) -> Estimate:
-    """What a run with language models will take: calls, tokens and money by role, before a token is bought.
+    """Estimate calls, tokens and cost per role, without calling any API.
 
-    ``sample`` rollouts are played dry, with the real prompts and the script's replies, and scaled up to the target.
-    For a run on live servers ``pool`` is what they offer; they are not called: the simulated world answers for them.
+    Some rollouts are played as a dry run, with the real prompts and the replies of the script, and extrapolated to the
+    target. Live servers are not called either; the simulation answers in their place.
+
+    Args:
+        config: Settings of a run with ``rollout.teacher`` set to ``llm``.
+        pool: Tools to use instead of ``config.pool``; for live servers, the tools that they offer.
+        sample: Number of dry-run rollouts.
+        progress: Show a progress bar.
+
+    Returns:
+        The estimate; ``to_frame()`` has one row per role.
+
+    Raises:
+        ConfigError: No role is played by a model, or the tools of the live servers are not given.
+        PoolError: The pool cannot be read or yields no cluster.
+
+    Example:
+        >>> from tdlab.config import RunConfig
+        >>> config = RunConfig(target=10).with_values(rollout__teacher="llm", teacher__model="some-model")
+        >>> estimated = estimate(config, sample=2, progress=False)
+        >>> estimated.target, [role.role for role in estimated.roles]
+        (10, ['assistant', 'user', 'writer'])
     """
     live = config.rollout.environment == "live"
     if live and pool is None and config.pool == "bundled":
         raise ConfigError(
-            "an estimate for live servers, without their tools",
+            "the tools of the live servers are not given",
             expected="the pool that the servers offer",
-            do="give --servers, or --pool with what `tdlab harvest` wrote",
+            do="add --servers FILE, or --pool with a file written by `tdlab harvest`",
         )
     with Reporter(enabled=progress) as reporter:
         if pool is None:
@@ -323,14 +386,14 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
 
 
 def derive_again(store: RunStore) -> None:
-    """Write the files that are derived from a run's trajectories anew, where it has got as far as to have them."""
+    """Write the derived files of a run again, if it has them."""
     metrics = store.path / "metrics.json"
     if metrics.exists():
         _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
 
 
 def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
-    """Write every derived file anew."""
+    """Write every derived file."""
     reporter.stage("files")
     issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
     atomic_write(store.path / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
@@ -344,14 +407,14 @@ def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
 
 
 def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
-    """Write what depends on the trajectories; each file appears whole or not at all. ``facts`` are the pool's."""
+    """Write the files derived from the trajectories, each atomically. ``facts`` describe the pool."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
-    with open_run(folder) as made:
-        export(made, folder / "dataset.jsonl")
-        export(made, folder / "dataset.parquet")
+    with open_run(folder) as run:
+        export(run, folder / "dataset.jsonl")
+        export(run, folder / "dataset.parquet")
         atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
-        save_figure(plot_run(made), folder / "diversity")
+        save_figure(plot_run(run), folder / "diversity")
 
 
 def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
@@ -376,7 +439,7 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _spending(store: RunStore) -> dict[str, Json]:
-    """What models used, by role, for what was accepted and for what was not; money where the price is known."""
+    """Return the use of models per role, for accepted and rejected rollouts, with the cost if prices are known."""
     prices = Prices.load(store.config.teacher.prices)
     used = {True: Spending(), False: Spending()}
     counts = store.counts()
@@ -406,7 +469,7 @@ def _spending(store: RunStore) -> dict[str, Json]:
 
 
 def _live_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
-    """The tools that a live run may call: all of them, or without ``allow_writes`` those that change nothing."""
+    """Return the tools that a live run may call: all, or without ``allow_writes`` those that only read."""
     if config.rollout.allow_writes:
         return pool
     reading = [key for key, tool in pool.tools.items() if nature(tool).effect in ("read", "search", "compute")]
@@ -414,37 +477,37 @@ def _live_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
 
 
 def _observable(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> BusinessCluster:
-    """A cluster for live use: only dependencies through outputs that their tool declares, since others are a guess."""
+    """Keep only dependencies on declared outputs: on live servers, inferred outputs are a guess."""
     kept = tuple(e for e in cluster.dependencies if tools[e.source].output_schema is not None or not e.parameter)
     named = digest("live", cluster.id, [[e.source, e.target, e.parameter] for e in kept])
     return cluster.model_copy(update={"dependencies": kept, "id": named})
 
 
 def _allowed(*, live: bool, code: bool) -> list[str]:
-    """The operators of a run: code needs a sandbox, and failures are not injected into real servers."""
-    left_out = (set() if code else {"add_code_step"}) | ({"inject_failure"} if live else set())
-    return [name for name in MUTATIONS if name not in left_out]
+    """Return the operators of a run: code needs a sandbox, and failures are not injected into live servers."""
+    excluded = (set() if code else {"add_code_step"}) | ({"inject_failure"} if live else set())
+    return [name for name in MUTATIONS if name not in excluded]
 
 
 def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
-    """A row for each kind of issue: ``severity``, ``code``, ``count`` and one ``example``; errors first."""
+    """Count issues by kind: rows of ``severity``, ``code``, ``count`` and one ``example``, errors first."""
     kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
         kinds.setdefault((issue.severity, issue.code), []).append(issue)
     order = ("error", "mended", "note")
     return [
-        {"severity": severity, "code": code, "count": len(found), "example": _worded(found[0])}
-        for (severity, code), found in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
+        {"severity": severity, "code": code, "count": len(issues), "example": _describe(issues[0])}
+        for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
     ]
 
 
-def _worded(issue: PoolIssue) -> str:
-    name = "/".join(part for part in (issue.service, issue.tool) if part is not None)
+def _describe(issue: PoolIssue) -> str:
+    name = "/".join(name for name in (issue.service, issue.tool) if name is not None)
     return f"{name}: {issue.found}" if name else issue.found
 
 
-def _same_makers(store: RunStore) -> None:
-    """RunMismatch where what is there was made by other versions: the whole would be a function of nothing."""
+def _check_versions(store: RunStore) -> None:
+    """Refuse to resume a run made with other versions: no single version would reproduce its dataset."""
     (_, first), (_, now) = store.sessions[0], store.sessions[-1]
     other = [
         f"{name} {first[name]} there and {now[name]} here"
@@ -453,17 +516,17 @@ def _same_makers(store: RunStore) -> None:
     ]
     if other and store.last_generation() is not None:
         raise RunMismatch(
-            f"{store.path}: was begun with other versions: {', '.join(other)}",
-            expected="the same versions, to resume it",
-            do="install those, or start another run with --out",
+            f"{store.path}: was started with other versions: {', '.join(other)}",
+            expected="the same versions",
+            do="install them, or start another run with --out",
         )
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _WATCHED:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
