@@ -172,8 +172,8 @@ def test_an_unknown_price_is_told_with_how_to_add_it(
     status, out, _ = in_process(monkeypatch, capsys, "estimate", "--sample", 2, *words)
     shown = " ".join(out.split())
     assert status == 0
-    assert "price not known" in shown
-    assert "with an entry for big-one, and name it in teacher.prices" in shown
+    assert "unknown cost" in shown
+    assert "with an entry for big-one, and add --set teacher.prices=prices.json" in shown
     assert "teacher.budget_money needs the price of every model" in shown
     with pytest.raises(ConfigError, match="price of 'big-one' is not known") as caught:
         ChatClient(teacher("http://127.0.0.1:9/v1", model="big-one", budget_money=1.0))
@@ -184,8 +184,8 @@ def test_an_unknown_price_is_told_with_how_to_add_it(
     status, out, _ = in_process(monkeypatch, capsys, "estimate", "--sample", 2, *words)
     shown = " ".join(out.split())
     assert status == 0
-    assert "price not known" not in shown
-    assert "The budget will not do: teacher.budget_money is 0.0001 USD" in shown
+    assert "unknown cost" not in shown
+    assert "The budget is too small: teacher.budget_money is 0.0001 USD" in shown
 
 
 # --- the key and the address

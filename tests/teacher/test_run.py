@@ -98,14 +98,14 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
     assert spent["money_per_accepted"] == pytest.approx(sum(row["money"] for row in rows) / 8)
     Console(width=100).print(show_run(run))
     shown = capsys.readouterr().out
-    assert "Teacher, for each accepted trajectory" in shown
+    assert "Teacher, per accepted trajectory" in shown
     assert "assistant" in shown
     with ReplyJournal(tmp_path / REPLIES) as journal:
         (owner,) = {run.store.journal_get("teacher/owner")}
         paid = journal.paid(owner)
     assert run.store.paid["calls"] == sum(row.calls for row in paid) == calls
     assert run.store.paid["tokens"] == sum(row.input_tokens + row.output_tokens for row in paid) >= spent["tokens"]
-    assert f"Paid for in all: {calls:,} calls, {run.store.paid['tokens']:,} tokens" in " ".join(shown.split())
+    assert f"Paid in total: {calls:,} calls, {run.store.paid['tokens']:,} tokens" in " ".join(shown.split())
     run.close()
 
 
@@ -195,7 +195,7 @@ def test_the_commands_explain_what_is_wrong(
         monkeypatch, capsys, "estimate", "-p", pool, "-n", 10, "--sample", 5, "--set", "teacher.model=x"
     )
     assert status == 0
-    assert "not known" in out
+    assert "unknown cost" in out
     with MockServer() as server:
         port = server.base_url.rpartition(":")[2].partition("/")[0]
         status, _, said = in_process(monkeypatch, capsys, "mock-server", "--port", port)
