@@ -30,7 +30,6 @@ PENDING = (
     "tdlab.clusters",
     "tdlab.config",
     "tdlab.diversity",
-    "tdlab.embedding",
     "tdlab.evolution",
     "tdlab.formats",
     "tdlab.panels",

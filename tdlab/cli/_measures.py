@@ -79,7 +79,7 @@ def map_(
     streams = _read([file for file in files if not _is_run(file)], format_)
     sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
     mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
-    groups, gaps = collapses(mapped, likeness=likeness), holes(mapped.frame)
+    groups, gaps = collapses(mapped, similarity=likeness), holes(mapped.frame)
     if as_json:
         frames = {"collapses": groups.drop(columns="members"), "holes": gaps}
         text = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}

@@ -1,16 +1,16 @@
-"""Trajectories as vectors and as points of a plane: the diversity map.
+"""Embed trajectories as vectors and as points of a 2-D map.
 
-`map_trajectories` puts several datasets on one map; `holes` names the combinations of domain and mode that are
-missing in it, `collapses` the clumps of near-same trajectories. Its parts can be used alone:
+`map_trajectories` puts several datasets on one map. `holes` lists the combinations of domain and mode that are missing
+in it, `collapses` the clumps of nearly equal trajectories. The parts can be used alone:
 
-- *vectors*: `text_features` (TF-IDF of the words, SVD; offline), an `Encoder` in its place (`endpoint_encoder` for any
-  OpenAI-compatible endpoint, `sentence_encoder` for a local model, or a function of one's own), `structure_features`
+- *vectors*: `text_features` (TF-IDF of words and SVD; offline), an `Encoder` in its place (`endpoint_encoder` for any
+  OpenAI-compatible endpoint, `sentence_encoder` for a local model, or your own function), `structure_features`
   (reasoning modes, tools, complexity);
-- *points*: `layout` (UMAP from given neighbours, so that a first map is quick; principal components for the few on
-  which UMAP fails), `nearest`, `trustworthiness`.
+- *points*: `layout` (UMAP from neighbours that are computed first, so that a first map is fast; principal components
+  for sets that are too small for UMAP), `nearest`, `trustworthiness`.
 
-Every row of vectors has length 1, so that they suit `tdlab.diversity.vendi_score` too. The only importer of umap. What
-a map does not show: distances between far groups mean nothing, and no axis means anything.
+Every row of vectors has length 1, so that `tdlab.diversity.vendi_score` takes them too. This package is the only
+importer of umap. Do not read too much into a map: distances between distant groups and the axes mean nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where what was computed is kept: a folder of files named by the hash of what they depend on."""
+"""The cache of computed arrays: a folder of files, each named by the hash of everything it depends on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ __all__ = ["folder_of"]
 
 
 def folder_of(cache: str | Path | bool, name: str) -> Path | None:
-    """The folder ``name`` of a cache, made if need be. True is the user's cache folder, False is none (None)."""
+    """Return the folder ``name`` of a cache, and create it if necessary.
+
+    ``cache`` is a folder, True for the user's cache folder, or False for no cache; then the result is None.
+    """
     if cache is False:
         return None
-    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdlab"
-    folder = (own if cache is True else Path(cache)) / name
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdlab"
+    folder = (user_cache if cache is True else Path(cache)) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot be made ({error.strerror or error})",
-            expected="a folder that can be written",
-            do="give another cache, or cache=False",
+            f"{folder}: cannot be created ({error.strerror or error})",
+            expected="a writable folder",
+            do="pass another folder as cache, or cache=False",
         ) from error
     return folder

@@ -1,4 +1,4 @@
-"""What a map shows, in words: holes (combinations that are missing) and collapses (clumps of the near-same)."""
+"""What a map shows, as tables: holes (missing combinations) and collapses (clumps of nearly equal trajectories)."""
 
 from __future__ import annotations
 
@@ -16,122 +16,157 @@ if TYPE_CHECKING:
 
 __all__ = ["collapses", "holes"]
 
-_BLOCK = 2048
-_SLACK = 1e-6  # rounding of single precision
+_BLOCK_ROWS = 2048
+_ROUNDING = 1e-6  # rounding of single precision
 
 
 def holes(
     frame: pd.DataFrame, *, domains: Iterable[str] = (), modes: Iterable[str] = (), level: float = 0.01
 ) -> pd.DataFrame:
-    """The cells of domains x modes that are emptier than the set's own domains and modes let one expect.
+    """List combinations of domain and mode with fewer trajectories than the totals of both lead one to expect.
 
-    One row a hole, the most surprising first: ``dataset``, ``domain``, ``mode``, ``kind``, ``trajectories`` (there),
-    ``expected`` (domain total x mode total / N) and ``chance`` (of so few or fewer, by Poisson). A cell is named where
-    that chance is below ``level``: "empty" or "thin". Of ``domains`` and ``modes`` (which there should be, such as
-    those of the taxonomy or `MODE_FAMILIES`), those that no trajectory has come first, as "no such domain" and "no
-    such mode". ``frame`` is that of a `TrajectoryMap`.
+    Under independence a cell holds (domain total x mode total / N) trajectories. It is reported if the Poisson
+    probability of so few or fewer is below ``level``.
+
+    Args:
+        frame: The frame of a `TrajectoryMap`, with the columns ``dataset``, ``domain`` and ``mode``.
+        domains: Domains that should occur, such as those of the taxonomy.
+        modes: Modes that should occur, such as `MODE_FAMILIES`.
+        level: Probability below which a cell is reported, in (0, 1).
+
+    Returns:
+        One row per hole: ``dataset``, ``domain``, ``mode``, ``kind``, ``trajectories`` (in the cell), ``expected``,
+        ``chance`` (the probability). For each dataset, domains and modes that should occur and do not come first ("no
+        such domain", "no such mode"), then cells ("empty" or "thin"), the least probable first.
+
+    Raises:
+        ConfigError: ``level`` is not between 0 and 1.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"dataset": "mine", "domain": ["food"] * 3, "mode": "ask"})
+        >>> holes(frame, domains=["food", "travel"])[["domain", "kind"]].to_numpy().tolist()
+        [['travel', 'no such domain']]
     """
     import pandas as pd
     from scipy.stats import poisson
 
     if not 0 < level < 1:
-        raise ConfigError(f"a level of {level!r}", expected="a number between 0 and 1")
+        raise ConfigError(f"level={level!r}", expected="a number between 0 and 1")
     columns = ["dataset", "domain", "mode", "kind", "trajectories", "expected", "chance"]
     rows: list[tuple[object, ...]] = []
-    order = {family: place for place, family in enumerate(MODE_FAMILIES)}
-    for dataset, part in frame.groupby("dataset", sort=False):
-        for kind, wanted, column in (("no such domain", domains, "domain"), ("no such mode", modes, "mode")):
-            there = set(part[column])
-            for name in dict.fromkeys(wanted):
-                if name not in there:
-                    place = (name, "") if column == "domain" else ("", name)
-                    rows.append((dataset, *place, kind, 0, float("nan"), float("nan")))
-        counts = pd.crosstab(part["domain"], part["mode"])
-        across, down = counts.sum(axis=1), counts.sum(axis=0)
+    mode_order = {family: rank for rank, family in enumerate(MODE_FAMILIES)}
+    for dataset, rows_of_dataset in frame.groupby("dataset", sort=False):
+        for kind, names, column in (("no such domain", domains, "domain"), ("no such mode", modes, "mode")):
+            present = set(rows_of_dataset[column])
+            for name in dict.fromkeys(names):
+                if name not in present:
+                    cell_names = (name, "") if column == "domain" else ("", name)
+                    rows.append((dataset, *cell_names, kind, 0, float("nan"), float("nan")))
+        counts = pd.crosstab(rows_of_dataset["domain"], rows_of_dataset["mode"])
+        domain_totals, mode_totals = counts.sum(axis=1), counts.sum(axis=0)
         cells: list[tuple[object, ...]] = []
         table = counts.to_numpy()
         for i, domain in enumerate(counts.index):
             for j, mode in enumerate(counts.columns):
-                found = int(table[i, j])
-                expected = float(across.iloc[i]) * float(down.iloc[j]) / len(part)
-                chance = float(poisson.cdf(found, expected))
-                if found < expected and chance < level:
-                    cells.append((dataset, domain, mode, "thin" if found else "empty", found, expected, chance))
-        rows += sorted(cells, key=lambda cell: (cell[6], cell[1], order.get(str(cell[2]), len(order))))
+                count = int(table[i, j])
+                expected = float(domain_totals.iloc[i]) * float(mode_totals.iloc[j]) / len(rows_of_dataset)
+                chance = float(poisson.cdf(count, expected))
+                if count < expected and chance < level:
+                    cells.append((dataset, domain, mode, "thin" if count else "empty", count, expected, chance))
+        rows += sorted(cells, key=lambda cell: (cell[6], cell[1], mode_order.get(str(cell[2]), len(mode_order))))
     return pd.DataFrame(rows, columns=columns)
 
 
 def collapses(
-    found: TrajectoryMap, *, likeness: float = 0.95, smallest: int = 5, same_tools: bool = True
+    trajectory_map: TrajectoryMap, *, similarity: float = 0.95, smallest: int = 5, same_tools: bool = True
 ) -> pd.DataFrame:
-    """Clumps of near-same trajectories: those that call the same tools in the same order and are as like as that.
+    """List clumps of nearly equal trajectories.
 
-    Each member's cosine likeness with the clump's ``example`` is at least ``likeness``, in the map's vectors: by text
-    the same words, by structure the same plan. Vectors of 64 dimensions tell the services of a large pool apart and
-    little more, which is why ``same_tools`` asks for the same sequence of tools as well; False asks for likeness alone.
+    Clumps are found greedily, starting from the trajectory with the most similar ones; a trajectory is in at most one
+    clump. Takes O(n^2 d) time if all n trajectories call the same tools.
 
-    One row a clump, largest first: ``clump`` (from 1), ``trajectories``, ``share`` of the map, ``datasets``,
-    ``domain``, ``mode`` and ``tool_sequence`` (the commonest of each), ``x`` and ``y`` (of the example), ``example``
-    (its id), ``row`` (its place in the frame) and ``members`` (the places of all). A trajectory is in one clump at
-    most; clumps are found greedily, from the most crowded trajectory on. O(n^2 d) where all call the same tools.
+    Args:
+        trajectory_map: The map; its vectors are compared. By text, similar vectors mean the same words; by structure,
+            the same plan.
+        similarity: Least cosine similarity of a member with the example of its clump, in (0, 1].
+        smallest: Least number of trajectories in a clump, at least 2.
+        same_tools: Whether members must also call the same tools in the same order. 64 dimensions separate the services
+            of a large pool and little more, so that similarity alone puts different tasks of a service together.
+
+    Returns:
+        One row per clump, the largest first: ``clump`` (from 1), ``trajectories``, ``share`` (of the map),
+        ``datasets``; ``domain``, ``mode`` and ``tool_sequence`` (the most common of each); ``x``, ``y``, ``example``
+        (id) and ``row`` of the example; ``members`` (rows of all). Rows are positions in the frame of the map.
+
+    Raises:
+        ConfigError: ``similarity`` or ``smallest`` is out of range.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     len(collapses(map_trajectories({"first": run}, by="structure", cache=False)))
+        0
     """
     import numpy as np
     import pandas as pd
 
-    if not 0 < likeness <= 1 or smallest < 2:
+    if not 0 < similarity <= 1 or smallest < 2:
         raise ConfigError(
-            f"a likeness of {likeness!r} and clumps of {smallest!r}",
-            expected="a likeness above 0, up to 1, and 2 trajectories or more",
+            f"similarity={similarity!r}, smallest={smallest!r}",
+            expected="a similarity above 0 and at most 1, and clumps of at least 2",
         )
-    frame = found.frame
+    frame = trajectory_map.frame
     columns = [
         "clump", "trajectories", "share", "datasets", "domain", "mode", "tool_sequence", "x", "y", "example", "row",
         "members",
     ]  # fmt: skip
-    every = np.arange(len(frame))
-    groups = frame.groupby("tool_sequence", sort=False).indices.values() if same_tools else [every]
+    all_rows = np.arange(len(frame))
+    groups = frame.groupby("tool_sequence", sort=False).indices.values() if same_tools else [all_rows]
     clumps = [
         (int(group[leader]), np.sort(group[members]))
         for group in map(np.asarray, groups)
         if len(group) >= smallest
-        for leader, members in _clumps(found.vectors[group], likeness, smallest)
+        for leader, members in _clumps(trajectory_map.vectors[group], similarity, smallest)
     ]
     clumps.sort(key=lambda clump: (-len(clump[1]), clump[0]))
     rows: list[dict[str, object]] = []
     for number, (leader, members) in enumerate(clumps, 1):
-        part, first = frame.iloc[members], frame.iloc[leader]
+        members_frame, example = frame.iloc[members], frame.iloc[leader]
         row: dict[str, object] = {"clump": number, "trajectories": len(members), "share": len(members) / len(frame)}
-        row |= {"datasets": ", ".join(sorted(set(part["dataset"])))}
-        row |= {column: part[column].mode().iloc[0] for column in ("domain", "mode", "tool_sequence")}
-        row |= {"x": float(first["x"]), "y": float(first["y"]), "example": first["trajectory"], "row": leader}
+        row |= {"datasets": ", ".join(sorted(set(members_frame["dataset"])))}
+        row |= {column: members_frame[column].mode().iloc[0] for column in ("domain", "mode", "tool_sequence")}
+        row |= {"x": float(example["x"]), "y": float(example["y"]), "example": example["trajectory"], "row": leader}
         rows.append(row | {"members": [int(member) for member in members]})
     return pd.DataFrame(rows, columns=columns)
 
 
-def _clumps(vectors: NDArray[np.float32], likeness: float, smallest: int) -> list[tuple[int, NDArray[np.int64]]]:
-    """The place of each clump's example, and of its members, itself included."""
+def _clumps(vectors: NDArray[np.float32], similarity: float, smallest: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """Return the row of each clump's example, and the rows of its members, the example included."""
     import numpy as np
 
-    crowd = _crowds(vectors, likeness)
-    free = np.ones(len(vectors), dtype=bool)
+    crowding = _crowding(vectors, similarity)
+    is_free = np.ones(len(vectors), dtype=bool)
     clumps: list[tuple[int, NDArray[np.int64]]] = []
-    for leader in np.argsort(-crowd, kind="stable"):
-        if crowd[leader] < smallest:
+    for example in np.argsort(-crowding, kind="stable"):
+        if crowding[example] < smallest:
             break
-        if not free[leader]:
+        if not is_free[example]:
             continue
-        members = np.flatnonzero(free & (vectors @ vectors[leader] >= likeness - _SLACK))
+        members = np.flatnonzero(is_free & (vectors @ vectors[example] >= similarity - _ROUNDING))
         if len(members) >= smallest:
-            free[members] = False
-            clumps.append((int(leader), members))
+            is_free[members] = False
+            clumps.append((int(example), members))
     return clumps
 
 
-def _crowds(vectors: NDArray[np.float32], likeness: float) -> NDArray[np.int64]:
-    """How many rows are at least that like each row, itself included."""
+def _crowding(vectors: NDArray[np.float32], similarity: float) -> NDArray[np.int64]:
+    """Count for each row the rows that are at least that similar, itself included."""
     import numpy as np
 
-    crowd = np.zeros(len(vectors), dtype=np.int64)
-    for start in range(0, len(vectors), _BLOCK):
-        crowd[start : start + _BLOCK] = (vectors[start : start + _BLOCK] @ vectors.T >= likeness - _SLACK).sum(axis=1)
-    return crowd
+    crowding = np.zeros(len(vectors), dtype=np.int64)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        crowding[start : start + _BLOCK_ROWS] = (
+            vectors[start : start + _BLOCK_ROWS] @ vectors.T >= similarity - _ROUNDING
+        ).sum(axis=1)
+    return crowding

@@ -1,4 +1,4 @@
-"""Conversations in a few words, for the tests of this folder."""
+"""Build short conversations for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Turn = str | list[tuple[Any, ...]]
 
 
 def trajectory(*turns: Turn, id: str = "t", tools: dict[str, str] | None = None) -> Trajectory:
-    """Text turns start with ``u:``, ``a:`` or ``s:``; a list is one assistant message of calls.
+    """Build a trajectory. Text turns start with ``u:``, ``a:`` or ``s:``; a list is one assistant message of calls.
 
     A call is ``(name, arguments, result)``; a result that is an Exception is an error, None leaves no result.
     """

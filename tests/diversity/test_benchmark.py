@@ -1,4 +1,4 @@
-"""The benchmark of measuring, small: its numbers are what they say, and its promises hold."""
+"""Test the benchmark of measuring at a small size: its numbers are right and its bars are met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cumulative Action Complexity: its components by hand, and the two promises: success adds, loops add nothing."""
+"""Test CAC: components worked out by hand; successful calls add, loops add nothing."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_successful_step_never_lowers_it_and_a_new_one_adds_at_least_its_call(
 @settings(max_examples=60)
 @given(turns, st.data())
 def test_looping_never_raises_it(before: list[Any], data: st.DataObject) -> None:
-    """Repeat any successful call, as it was, anywhere later, and any number of times."""
+    """Repeat any successful call unchanged, anywhere later and any number of times."""
     made = [
         (place, call)
         for place, turn in enumerate(before)

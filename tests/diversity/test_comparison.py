@@ -1,4 +1,4 @@
-"""Several sets side by side: which dependencies were used, one tidy frame, and files that are streamed."""
+"""Test comparisons of sets: used dependencies, the tidy frame, streamed files."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def some(seed: int, number: int, shop: str) -> list[Trajectory]:
 @settings(max_examples=25)
 @given(st.integers(0, 99), st.integers(1, 12), st.integers(1, 12))
 def test_merging_sets_that_share_no_domain_follows_the_chain_rule(seed: int, a: int, b: int) -> None:
-    """H of the union is the mean of the two plus the entropy of which set a trajectory is from; order is nothing."""
+    """H of the union is the mean of both plus the entropy of the set a trajectory is from, in any order."""
     domains = {"one": {"x": 0.25, "y": 0.75}, "two": {"z": 1.0}}
     first = [featurise(t, {}, domains) for t in some(seed, a, "one")]
     second = [featurise(t, {}, domains) for t in some(seed + 1, b, "two")]
@@ -196,7 +196,7 @@ def test_a_stream_measures_as_the_set_does(tmp_path: Path) -> None:
 
 
 def test_domains_of_a_files_own_raise_its_ceiling_and_no_other() -> None:
-    """A file may name domains that are not the taxonomy's: no H_dom may pass its ceiling for that."""
+    """A file may name domains outside the taxonomy; H_dom must not exceed its ceiling because of them."""
     assert len(taxonomy_domains()) == 37
 
     def one_set(domains: list[str]) -> TrajectorySet:
@@ -218,7 +218,7 @@ def test_domains_of_a_files_own_raise_its_ceiling_and_no_other() -> None:
 
 
 def test_the_ceiling_at_equal_n_counts_the_domains_of_so_many_trajectories() -> None:
-    """Each trajectory is about two of four domains: ten hold 20 pairs, five 10; four domains allow 2 bits."""
+    """Each trajectory has two of four domains: ten hold 20 pairs, five hold 10; four domains allow 2 bits."""
     split = [({"a": 0.5, "b": 0.5}, 5), ({"c": 0.5, "d": 0.5}, 5)]
     for n, known, top in ((1, 4, 1.0), (5, 4, 2.0), (1, 37, 1.0), (5, 37, math.log2(10)), (5, None, math.log2(10))):
         found = summarise(SplitCounts.of(split), categories=known, rarefy_to=n, replicates=50)

@@ -1,4 +1,4 @@
-"""How a trajectory's mass of 1 is split over business domains."""
+"""Test how a trajectory's mass of 1 is split over business domains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entropies of counts: the mathematics they must obey, values worked out by hand, and counts that are none."""
+"""Test entropies of counts: mathematical laws, values worked out by hand, invalid counts."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_only_shares_matter(counts: list[float], factor: int) -> None:
 
 @given(whole, whole)
 def test_merging_sets_without_common_categories(first: list[int], second: list[int]) -> None:
-    """The chain rule: H of the union is the mean of the two plus the entropy of which set a draw is from."""
+    """Chain rule: H of the union is the mean of both plus the entropy of the set a draw is from."""
     a, b = sum(first), sum(second)
     expected = entropy([a, b]) + (a * entropy(first) + b * entropy(second)) / (a + b)
     assert entropy(first + second) == pytest.approx(expected, abs=1e-9)
@@ -130,12 +130,12 @@ def test_chao_shen_is_its_formula() -> None:
 
 
 def split_sample(draws: np.ndarray, pairs: list[tuple[int, int]]) -> SplitCounts:
-    """Trajectories of a mass of 1, each halved between the two domains of its pair."""
+    """Return trajectories of mass 1, each split evenly between the two domains of its pair."""
     return SplitCounts.of([({str(a): 0.5, str(b): 0.5}, 1) for a, b in (pairs[place] for place in draws)])
 
 
 def test_chao_shen_of_split_masses_goes_by_the_trajectories_that_met_a_category() -> None:
-    """By hand: 4 trajectories, a in all of them, b in three, c in one; C = 1 - 0.25 / 4."""
+    """By hand: 4 trajectories; a is in all of them, b in three, c in one; C = 1 - 0.25 / 4."""
     split = SplitCounts.of([({"a": 0.5, "b": 0.5}, 3), ({"a": 0.75, "c": 0.25}, 1)])
     c = 1 - 0.25 / 4
     parts = [(2.25, 4), (1.5, 3), (0.25, 1)]
@@ -240,7 +240,7 @@ def test_a_higher_level_is_wider_and_more_data_narrower() -> None:
 
 
 def test_the_interval_covers_what_other_samples_of_the_same_size_show() -> None:
-    """The promise of the docstring: 95 % intervals hold the expected entropy at this N about that often."""
+    """As documented, 95 % intervals contain the expected entropy at this N about that often."""
     rng = np.random.default_rng(3)
     shares = np.array([0.3, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05, 0.05])
     expected = float(np.mean([entropy(rng.multinomial(200, shares)) for _ in range(2000)]))
@@ -252,7 +252,7 @@ def test_the_interval_covers_what_other_samples_of_the_same_size_show() -> None:
 
 
 def test_resampling_with_many_kinds_agrees_with_resampling_by_shares() -> None:
-    """Two ways of drawing, chosen by size, that must follow one law."""
+    """The two ways of drawing, chosen by size, must follow the same distribution."""
     few = bootstrap_interval([400, 300, 200, 100], seed=5, replicates=4000)
     as_masses = bootstrap_interval([400.0 + 1e-9, 300, 200, 100 - 1e-9], seed=5, replicates=4000)
     assert few == pytest.approx(as_masses, abs=0.01)
@@ -270,7 +270,7 @@ def test_split_counts_with_whole_masses_are_plain_counts(counts: list[int]) -> N
 
 
 def test_fractional_masses_count_trajectories() -> None:
-    """Three trajectories: two in one domain each, one half in each of two."""
+    """Three trajectories: two in one domain each, one split over two domains."""
     split = SplitCounts.of([({"a": 1.0}, 2), ({"a": 0.5, "b": 0.5}, 1)])
     found = summarise(split, categories=10)
     assert (found.n, found.units, found.k) == (3, 3, 2)
@@ -286,7 +286,7 @@ def test_one_trajectory_over_two_domains_stays_under_its_ceiling() -> None:
 
 
 def test_intervals_of_split_counts_redraw_trajectories_not_their_parts() -> None:
-    """Two hundred draws in twenty trajectories of ten equal draws are worth twenty, so the interval is wider."""
+    """200 draws in 20 trajectories of ten equal draws count as 20, so that the interval is wider."""
     clumped = SplitCounts.of(({category: 10.0}, 5) for category in range(4))
     loose = [50, 50, 50, 50]
     low, high = bootstrap_interval(clumped, seed=0)

@@ -1,4 +1,4 @@
-"""Comparison at equal coverage: exact against every subset, nearer to the truth than raw values, and within reach."""
+"""Test comparison at equal coverage: exact against all subsets, closer to the truth than raw values, within reach."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def split(counts: list[int]) -> SplitCounts:
 
 @given(small, st.data())
 def test_coverage_below_the_sample_is_the_mean_over_every_subset(counts: list[int], data: st.DataObject) -> None:
-    """C(m) estimates the chance that one more draw, of those left, is of a category among m that were drawn."""
+    """C(m) estimates the probability that one more draw is of a category among the first m draws."""
     draws = [category for category, count in enumerate(counts) for _ in range(count)]
     if len(draws) < 2:
         return
@@ -142,7 +142,7 @@ def test_extrapolation_is_near_what_more_draws_show() -> None:
 
 
 def test_sets_of_other_sizes_from_one_source_agree_at_equal_coverage() -> None:
-    """What the comparison is for: raw entropies of 100 and 2,000 draws differ, those at equal coverage do not."""
+    """Raw entropies of 100 and 2,000 draws differ; those at equal coverage do not."""
     rng = np.random.default_rng(5)
     shares = 1.0 / np.arange(1, 301)
     shares /= shares.sum()

@@ -1,4 +1,4 @@
-"""The meter: equal to a recount whatever its history, cheap whatever its size, and a gain that is what it says."""
+"""Test the meter: it equals a recount after any history, costs the same at any size, and predicts gains exactly."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def features(
 
 
 def some(number: int, seed: int = 0) -> list[Features]:
-    """Random features with many ties, thirds and sevenths among the domain shares."""
+    """Draw random features with many ties, and thirds and sevenths among the domain shares."""
     rng = random.Random(seed)
     made = []
     for n in range(number):
@@ -147,7 +147,7 @@ def test_the_gain_tends_to_surprise_less_mean_surprise_and_does_not_vanish_with_
 
 
 def test_adding_costs_the_same_in_a_large_set() -> None:
-    """Adding, asking and removing at 20,000 within three times of at 400 (best of several, since machines are busy)."""
+    """Adding, asking and removing take at most three times as long at 20,000 as at 400 (best timing)."""
     every = some(500, seed=5)
     crowd = [one.model_copy(update={"signature": (*one.signature, str(n))}) for n in range(40) for one in every]
     large = DiversityMeter(crowd)

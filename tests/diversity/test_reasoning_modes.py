@@ -1,4 +1,4 @@
-"""The letters of a trajectory: when each is written, and what is made of texts by people, models and our own script."""
+"""Test the letters of a trajectory: when each is written, and how texts of people, models and the script are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorded conversations of others, where that folder is present: all four sources read, measured and compared."""
+"""Test recorded conversations of other projects, if their folder exists: all four sources are read and compared."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_every_result_answers_a_call_and_every_id_is_unique(recorded: dict[str, 
 
 
 def test_tool_sequences_sit_near_their_ceiling_and_so_say_little(reports: dict[str, DiversityReport]) -> None:
-    """The trap of the paper's H_mode, on data of others: near log2 N whatever the set."""
+    """The paper's H_mode is near log2 N for any set, also for recorded data."""
     shares = {name: report.tool_sequence.normalised for name, report in reports.items()}
     assert shares["mcp-bench"] == 1.0
     assert shares["toolbench"] > 0.98
@@ -122,7 +122,7 @@ def test_a_taxonomy_handed_in_is_used(shared: Path) -> None:
 
 
 def test_recordings_survive_our_own_format(recorded: dict[str, TrajectorySet], tmp_path: Path) -> None:
-    """Written as OpenAI JSONL with services and read back, every recording measures the same."""
+    """Written as OpenAI JSONL with services and read again, each recording has the same diversity."""
     for name, found in recorded.items():
         write_openai_jsonl(found.trajectories, found.tools, tmp_path / name, services=found.domains)
         again = read_trajectories(tmp_path / name)

@@ -1,4 +1,4 @@
-"""The rules on text against labels made by hand: how often ask, confirm, refuse and reply are told rightly."""
+"""Test the rules on text against labels made by hand: accuracy of ask, confirm, refuse and reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_labels_are_sound() -> None:
 
 
 def test_accuracy_on_texts_labelled_by_hand(shared: Path, record_property: pytest.RecordProperty) -> None:
-    """Part ``test`` played no role in the making of the rules: its accuracy is the one to quote (0.925)."""
+    """The rules were made without looking at part ``test``: its accuracy is the one to quote (0.925)."""
     texts: dict[str, str] = {}
     for place in SOURCES.values():
         for found in iter_trajectories(shared / "data" / "trajectories" / place):

@@ -1,4 +1,4 @@
-"""The Vendi score: what it is for copies, for strangers and for groups, in its low-rank form and by the kernel."""
+"""Test the Vendi score of copies, of orthogonal items and of groups, in low-rank form and from a kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors to points: exact neighbours, few points, the same points again, and how far a map can be trusted."""
+"""Test the layout: exact neighbours, small sets, the same points on a second run, and trustworthiness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tdlab.errors import ConfigError
 
 
 def groups(sizes: tuple[int, ...], *, dimensions: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors around one direction a group, and each one's group."""
+    """Return unit vectors around one direction per group, and the group of each."""
     rng = np.random.default_rng(seed)
     belongs = np.repeat(np.arange(len(sizes)), sizes)
     rows = np.eye(dimensions)[belongs] + rng.normal(scale=0.1, size=(len(belongs), dimensions))
@@ -24,7 +24,7 @@ def groups(sizes: tuple[int, ...], *, dimensions: int = 12, seed: int = 0) -> tu
 
 @pytest.fixture(scope="module")
 def laid_out() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One fit for all that look at one: compiling UMAP takes seconds in each process."""
+    """Fit once for all tests: compiling UMAP takes seconds in each process."""
     rows, belongs = groups((60, 40, 50))
     return rows, belongs, layout(rows, seed=3)
 

@@ -1,4 +1,4 @@
-"""The map: where its points come from and lead back to, what is kept, and what is missing or repeated in it."""
+"""Test the map: sources of its points, records behind them, the cache, holes and collapses."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_repetition_is_found_and_named() -> None:
     same = [told(n, PLANS[0], "tea") for n in range(7)]
     others = [told(50 + n, PLANS[n % 4], word) for n, word in enumerate(("moon", "rock", "wine", "boat", "gold") * 2)]
     found = map_trajectories({"a": TrajectorySet((*others, *same), dict(TOOLS), dict(DOMAINS))}, cache=False)
-    clumps = collapses(found, likeness=0.99, smallest=4)
+    clumps = collapses(found, similarity=0.99, smallest=4)
     assert clumps[["clump", "trajectories", "domain", "mode", "tool_sequence"]].values.tolist() == [
         [1, 7, "ecommerce", "read", "shop/get_order"]
     ]
@@ -195,14 +195,14 @@ def test_repetition_is_found_and_named() -> None:
     assert clumps["example"][0] == found.frame["trajectory"][row]
     assert (clumps["x"][0], clumps["y"][0]) == (found.frame["x"][row], found.frame["y"][row])
     assert clumps["share"][0] == 7 / 17
-    assert collapses(found, likeness=0.99, smallest=8).empty
-    with pytest.raises(ConfigError, match="2 trajectories or more"):
+    assert collapses(found, similarity=0.99, smallest=8).empty
+    with pytest.raises(ConfigError, match="clumps of at least 2"):
         collapses(found, smallest=1)
 
 
 @pytest.mark.parametrize("same_tools", [True, False])
 def test_members_are_as_like_as_promised_and_in_one_clump(found: TrajectoryMap, same_tools: bool) -> None:
-    clumps = collapses(found, likeness=0.9, smallest=2, same_tools=same_tools)
+    clumps = collapses(found, similarity=0.9, smallest=2, same_tools=same_tools)
     members = [member for clump in clumps["members"] for member in clump]
     assert len(members) == len(set(members)) > 0
     assert clumps["trajectories"].is_monotonic_decreasing
@@ -217,7 +217,7 @@ def test_members_are_as_like_as_promised_and_in_one_clump(found: TrajectoryMap, 
 
 
 def test_only_collapses_of_shown_points_are_numbered(found: TrajectoryMap) -> None:
-    clumps = collapses(found, likeness=0.9)
+    clumps = collapses(found, similarity=0.9)
     panel = map_panel(found, collapses=clumps)
 
     def numbered() -> set[str]:
@@ -232,7 +232,7 @@ def test_only_collapses_of_shown_points_are_numbered(found: TrajectoryMap) -> No
 
 
 def test_a_point_opens_its_trajectory(found: TrajectoryMap) -> None:
-    panel = map_panel(found, collapses=collapses(found, likeness=0.9))
+    panel = map_panel(found, collapses=collapses(found, similarity=0.9))
     before = panel.png
     assert before.startswith(b"\x89PNG")
     assert panel.chat == ""

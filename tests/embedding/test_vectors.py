@@ -1,4 +1,4 @@
-"""Trajectories as vectors: words against scikit-learn's, structure without words, and endpoints over real HTTP."""
+"""Test vectors of trajectories: words against scikit-learn, structure without words, endpoints over real HTTP."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_structure_knows_the_plan_and_not_the_words() -> None:
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
-    """Embeddings of three numbers a text; what it answers is set by the test."""
+    """Serve embeddings of three numbers per text; a test sets the answer."""
 
     asked: ClassVar[list[dict[str, Any]]] = []
     spoil: ClassVar[Any] = None
@@ -153,7 +153,7 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *words: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -225,17 +225,17 @@ def test_answers_that_are_no_vectors_are_explained(endpoint: tuple[str, Any], sp
 
 
 def test_nobody_there_and_no_key_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="to do: check address"):
+    with pytest.raises(ConfigError, match="to do: check the address"):
         endpoint_encoder("m", base_url="http://127.0.0.1:9/v1", retries=0, cache=False)(["x"])
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         endpoint_encoder("m", cache=False)
-    with pytest.raises(ConfigError, match="batches of 0"):
+    with pytest.raises(ConfigError, match="batch=0"):
         endpoint_encoder("m", base_url="http://127.0.0.1:9/v1", batch=0, cache=False)
 
 
 @pytest.mark.parametrize("made", [[[1.0]], [1.0, 2.0], [[float("nan")], [1.0]]])
 def test_an_encoder_that_gives_no_row_a_text_is_explained(made: Any) -> None:
-    with pytest.raises(ConfigError, match="one row of finite numbers a text"):
+    with pytest.raises(ConfigError, match="one row of finite numbers per text"):
         encoded(["a", "b"], lambda texts: made)
 
 

@@ -1,4 +1,4 @@
-"""What the evolution tests share: a controller and a producer over a small pool, and generations without a store."""
+"""Shared by the evolution tests: a controller and a producer over a small pool, and generations without a store."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def producer(settings: RunConfig) -> Producer:
 
 
 def grow(steering: Controller, producing: Producer, generations: int) -> list[tuple[Offspring, Decision]]:
-    """That many generations, from the first."""
+    """Run this many generations, from the first."""
     met = []
     for generation in range(generations):
         for order in steering.orders(generation):

@@ -1,4 +1,4 @@
-"""The ablation: its statistics, its cells as run directories, resuming, and that workers leave no trace."""
+"""Test the ablation: statistics, cells as run directories, resuming, and independence of the number of workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ablation(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
 
 
 def test_the_interval_is_students() -> None:
-    """Two numbers: half the width is t(0.975, 1) = 12.7062 times their spread over the square root of two."""
+    """For two numbers, half the width is t(0.975, 1) = 12.7062 times their standard deviation over the root of 2."""
     mean, low, high = interval([1.0, 3.0])
     assert (mean, high - mean) == (2.0, pytest.approx(12.7062 * math.sqrt(2.0) / math.sqrt(2.0), rel=1e-5))
     assert mean - low == pytest.approx(high - mean)

@@ -1,4 +1,4 @@
-"""The benchmark of steering, small: what it says of a table is what the table says, and the panel is turned."""
+"""Test the benchmark of steering at a small size: its claims agree with the table, and the panel is operated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.benchmarks.evolution import bars, redraw
 
 
 def cells(**means: dict[str, float]) -> pd.DataFrame:
-    """Three seeds an arm, a hundredth apart, every metric 1 but for those named."""
+    """Return three seeds per arm, a hundredth apart; every metric is 1 except the named ones."""
     return pd.DataFrame(
         {"arm": arm, "seed": seed, "metric": metric, "value": given.get(metric, 1.0) * (0.99 + 0.01 * seed),
          "ceiling": 1.2, "n": 9}

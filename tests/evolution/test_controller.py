@@ -1,4 +1,4 @@
-"""The controller: what it draws, how strongly it steers, what it lets in, and that every draw is the seed's."""
+"""Test the controller: draws, strength of steering, acceptance, and dependence of every draw on the seed only."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_operators_whose_letters_are_rare_weigh_more() -> None:
 
 
 def test_rare_domains_are_drawn_in_proportion_to_the_formula() -> None:
-    """Probability proportional to (count + a)^(-b), told by the drawn share and by the shares over many draws."""
+    """The probability is proportional to (count + a)^(-b), by the reported share and by frequencies of many draws."""
     settings_ = config(evolution__strength=2.0, evolution__smoothing=0.5)
     steering = controller(settings_)
     counts = {domain: float(place) for place, domain in enumerate(steering._domains)}
@@ -115,7 +115,7 @@ def test_orders_depend_on_the_seed_and_the_set_alone(strategy: str) -> None:
 
 
 def test_orders_of_one_generation_spread_over_the_domains() -> None:
-    """Within a batch each order counts the ones before it, so that a whole batch does not aim at one rare domain."""
+    """Each order counts the orders before it, so that a batch does not aim at a single rare domain."""
     settings_ = config(evolution__batch=40)
     aims = Counter(order.aim for order in controller(settings_).orders(0))
     domains = {domain for cluster in mined()[0] for domain in cluster.domains}
@@ -189,7 +189,7 @@ def test_a_bar_keeps_out_what_gains_less_and_says_by_how_much() -> None:
 
 
 def test_the_bar_falls_where_no_gauge_steers() -> None:
-    """Thresholds that are met leave nothing to gain: then what verifies enters, else a run could never end."""
+    """When all thresholds are met, every verified offspring is accepted; otherwise a run could never end."""
     met_all = config(
         evolution__min_gain=50.0, evolution__domain_threshold=0.0, evolution__mode_threshold=0.0,
         evolution__complexity_threshold=0.0,
@@ -238,7 +238,7 @@ def test_the_window_forgets() -> None:
 @settings(max_examples=3)
 @given(st.integers(0, 2**31))
 def test_resuming_anywhere_gives_the_state_of_going_on(seed: int) -> None:
-    """After any generation, the state rebuilt from what was accepted orders exactly what the undisturbed one orders."""
+    """After any generation, a state rebuilt from the accepted offspring gives the same orders."""
     settings_ = config(seed=seed, evolution__window=9)
     going_on, producing = controller(settings_), producer(settings_)
     accepted = []
@@ -269,7 +269,7 @@ def test_resuming_anywhere_gives_the_state_of_going_on(seed: int) -> None:
 
 
 def test_evolution_beats_chance_on_modes_and_complexity() -> None:
-    """At equal N, from the same pool and seed: a small case of what the ablations show at length."""
+    """Compare at equal N with the same pool and seed: a small case of what the ablations show."""
     found = {}
     for strategy in ("evolved", "random"):
         settings_ = config(evolution__strategy=strategy, evolution__batch=16, evolution__complexity_threshold=40.0)

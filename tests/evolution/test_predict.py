@@ -1,4 +1,4 @@
-"""What a blueprint is said to add before it is played is what its trajectory then has."""
+"""Test predictions: what a blueprint should add is what its trajectory has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a run stops short of its target: budget, plateau of the gauges, nothing accepted; and that it says why."""
+"""Test stops before the target (budget, plateau of the gauges, nothing accepted) and their reasons."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_budget_counts_what_was_tried_and_resuming_does_not_add_to_it(tmp_path
 
 
 def test_flat_gauges_end_a_run_with_their_values(tmp_path: Path) -> None:
-    """A tolerance as wide as the range makes any gauge flat, so patience alone decides when."""
+    """A tolerance as wide as the range makes any gauge flat, so that patience alone decides when to stop."""
     config = job(evolution__patience=3, evolution__flat=1.0, evolution__complexity_threshold=500.0)
     with tdlab.run(config, out=tmp_path / "run", pool=small_pool(), progress=False) as run:
         assert run.counts().generations == 4
@@ -87,7 +87,7 @@ def test_flat_gauges_end_a_run_with_their_values(tmp_path: Path) -> None:
 
 
 def test_the_rarest_domain_has_a_weight_however_steep_the_draw() -> None:
-    """With the least smoothing and the most strength that a config may have: a finite one, and the largest."""
+    """Use the least smoothing and the highest strength that a config allows."""
     steepest = EvolutionConfig(smoothing=1e-9, strength=10.0)
     assert math.inf > rarity(0.0, steepest) > rarity(1.0, steepest) > rarity(1e6, steepest) > 0.0
     with pytest.raises(ValidationError, match="smoothing"):

@@ -1,4 +1,4 @@
-"""WhatIf: with a run's own settings its decisions come out again; with others its promises hold."""
+"""Test what-ifs: a run's own settings reproduce its decisions; with other settings the guarantees hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.jobs import small_pool
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tdlab.Run]:
-    """A run of the control, whose candidates are replayed, and an evolved one with a bar that keeps some out."""
+    """Make a run of the random control, which gives the candidates, and an evolved one whose bar rejects some."""
     folder = tmp_path_factory.mktemp("replay")
     jobs = {
         "random": {"evolution__strategy": "random", "target": 90},
@@ -103,7 +103,7 @@ def test_whatever_is_turned_the_promises_hold(
 
 
 def test_a_threshold_does_what_it_is_for(drawn: CachedCandidates) -> None:
-    """A third of the candidates are kept: turned up, a gauge is higher than with every gauge off, over five seeds."""
+    """With a third of the candidates kept, a gauge that steers is higher than without steering, over five seeds."""
     off = EvolutionConfig(batch=8, domain_threshold=0.0, mode_threshold=0.0, complexity_threshold=0.0)
 
     def reached(evolution: EvolutionConfig, gauge: str) -> float:

@@ -1,4 +1,4 @@
-"""Orders carried out in several processes: same offspring, same sequence, also when workers die."""
+"""Test orders in several processes: same offspring, same sequence, also when workers die."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = config()
 
 
 def deadly(marks: Path, most: int, blueprint: Blueprint, tools: Mapping[str, Tool]) -> Environment:
-    """Kills its own process while fewer than ``most`` have died; each leaves a mark."""
+    """Kill this process while fewer than ``most`` have died; each leaves a mark."""
     if len(list(marks.iterdir())) < most:
         (marks / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_one_worker_is_this_process() -> None:
 
 
 def descendants_of_workers() -> set[int]:
-    """Spawned processes but multiprocessing's own tracker, which lives as long as this one."""
+    """Return spawned processes, except multiprocessing's own tracker, which lives as long as this process."""
     found = set()
     for pid in descendants(os.getpid()):
         try:

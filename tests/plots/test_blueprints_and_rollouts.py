@@ -1,4 +1,4 @@
-"""Figures of plans and rollouts: their frames say what the records say, their artists what the frames say."""
+"""Test figures of plans and rollouts: frames agree with the records, artists with the frames."""
 
 from __future__ import annotations
 

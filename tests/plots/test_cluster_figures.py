@@ -1,4 +1,4 @@
-"""Figures of clusters: curves and counts as mined; a graph that shows each arrow's evidence and closes no circle."""
+"""Test figures of clusters: curves and counts as mined, and a graph without cycles that shows each arrow's evidence."""
 
 from __future__ import annotations
 

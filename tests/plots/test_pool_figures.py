@@ -1,4 +1,4 @@
-"""The figure of a pool draws what the frame of tools says, whole or filtered, in any hands' text."""
+"""Test the figure of a pool: it agrees with the frame of tools, whole or filtered, with hostile text too."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_filter_that_leaves_nothing_says_so(tools: pd.DataFrame) -> None:
 
 
 def test_names_of_sources_are_drawn_and_not_read(tools: pd.DataFrame) -> None:
-    """A dollar sign begins a formula in matplotlib, and a broken one is an error."""
+    """In matplotlib a dollar sign begins a formula, and a broken formula is an error."""
     odd = tools.assign(source="$\\frac{", domain="<b>$x$</b>")
     figure_png(plot_tools(odd, title="$\\undefined{"))
 

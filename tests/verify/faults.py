@@ -1,7 +1,7 @@
-"""Fault injection: known corruptions of verified trajectories, each with the checks that have to catch it.
+"""Fault injection: known corruptions of verified trajectories, each with the checks that must catch it.
 
-A fault is a function Trajectory, blueprint, tools -> corrupted Trajectory, or None where it does not apply. Where a
-forger would cover their tracks (receipts that fit the forged result), the fault does so too.
+A fault is a function (trajectory, blueprint, tools) -> corrupted trajectory, or None if it does not apply. Like a
+forger who covers their tracks, a fault adapts the receipts to a forged result.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Apply = Callable[[Trajectory, Blueprint, Mapping[str, Tool]], Trajectory | None]
 
 
 class Fault(NamedTuple):
-    """A corruption, and the checks of which at least one has to fail."""
+    """A corruption, and the checks of which at least one must fail."""
 
     name: str
     caught_by: frozenset[str]
@@ -40,7 +40,7 @@ FAULTS: list[Fault] = []
 
 
 def fault(*checks: str) -> Callable[[Apply], Apply]:
-    """Register a corruption that one of ``checks`` has to catch."""
+    """Register a corruption that one of ``checks`` must catch."""
 
     def register(apply: Apply) -> Apply:
         FAULTS.append(Fault(apply.__name__, frozenset(checks), apply))
@@ -57,7 +57,7 @@ def with_messages(trajectory: Trajectory, messages: list[Message]) -> Trajectory
 
 
 def with_call(trajectory: Trajectory, old: ToolCall, **changed: Any) -> Trajectory:
-    """One call changed, and its receipt made to fit the new arguments."""
+    """Change one call, and adapt its receipt to the new arguments."""
     new = old.model_copy(update=changed)
     messages = [
         m.model_copy(update={"tool_calls": tuple(new if c.id == old.id else c for c in m.tool_calls)})
@@ -75,7 +75,7 @@ def with_call(trajectory: Trajectory, old: ToolCall, **changed: Any) -> Trajecto
 
 
 def with_result(trajectory: Trajectory, call_id: str, content: str, *, receipt: bool) -> Trajectory:
-    """Another result for a call, with or without a receipt that was forged to fit."""
+    """Replace the result of a call, with or without a forged receipt."""
     messages = [
         m.model_copy(update={"content": content}) if m.tool_call_id == call_id else m for m in trajectory.messages
     ]
@@ -87,7 +87,7 @@ def with_result(trajectory: Trajectory, call_id: str, content: str, *, receipt: 
 
 
 def without_call(trajectory: Trajectory, call_id: str) -> Trajectory:
-    """As if one call had never been made: the call, its result and its receipt are gone."""
+    """Remove one call, its result and its receipt."""
     messages = []
     for m in trajectory.messages:
         if m.tool_call_id == call_id:
@@ -152,7 +152,7 @@ def argument_flag_turned(t: Trajectory, _: Blueprint, __: Mapping[str, Tool]) ->
 
 @fault("grounding")
 def value_that_nobody_said(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """The user never says what the call uses: the value is cut out of their words."""
+    """Cut a value that a call uses out of the user's messages."""
     for call in t.calls():
         for value in call.arguments.values():
             told = (
@@ -319,7 +319,7 @@ def receipt_of_another_executor(t: Trajectory, _: Blueprint, __: Mapping[str, To
 
 @fault("plan", "grounding", "replay")
 def steps_swapped_against_the_plan(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """A step and the one that it needs a value of change places, each with its results."""
+    """Swap a step with the step that it takes a value from, each with its results."""
     for step in b.steps:
         for needed in {v.step for c in step.calls for v in c.arguments.values() if isinstance(v, FromResult)}:
             ids = t.steps.get(needed, ()), t.steps.get(step.id, ())
@@ -347,7 +347,7 @@ def step_dropped(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajecto
 
 @fault("plan")
 def call_added(t: Trajectory, _: Blueprint, __: Mapping[str, Tool]) -> Trajectory | None:
-    """One call too many, executed and receipted like the others."""
+    """Add a call that is executed and receipted like the others."""
     call = next(iter(good_calls(t)), None)
     if call is None:
         return None
@@ -387,7 +387,7 @@ def steps_recorded_wrongly(t: Trajectory, _: Blueprint, __: Mapping[str, Tool]) 
 
 @fault("plan", "recovered", "replay")
 def failure_not_recovered(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """The call that failed is never tried again."""
+    """Remove the retry of a failed call."""
     for step in b.steps:
         ids = t.steps.get(step.id, ())
         if step.failure is not None and len(ids) == 2:
@@ -406,7 +406,7 @@ def failure_that_never_happened(t: Trajectory, b: Blueprint, _: Mapping[str, Too
 
 @fault("plan")
 def carried_out_before_it_was_asked_for(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """The user's last request comes after the calls that it led to."""
+    """Move the user's last request behind the calls that it led to."""
     users = [n for n, m in enumerate(t.messages) if m.role == "user"]
     turns = {step.turn for step in b.steps}
     if len(users) != len(turns) or len(users) < 2 or not any(m.tool_calls for m in t.messages[users[-1] :]):
@@ -502,7 +502,7 @@ def assistant_talks_to_itself(t: Trajectory, _: Blueprint, __: Mapping[str, Tool
 
 @fault("disclosure")
 def confirmation_skipped(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """Neither the question for a yes nor the answer is there."""
+    """Remove both the question for permission and its answer."""
     if not any(step.kind == "confirm" for step in b.steps):
         return None
     place = next(
@@ -513,7 +513,7 @@ def confirmation_skipped(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> 
 
 @fault("disclosure")
 def confirmation_denied(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """The user says no, and it is done all the same."""
+    """Let the user say no to an act that is done nevertheless."""
     if not any(step.kind == "confirm" for step in b.steps):
         return None
     place = next(
@@ -529,7 +529,7 @@ def confirmation_denied(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> T
 
 @fault("disclosure")
 def question_not_asked(t: Trajectory, b: Blueprint, _: Mapping[str, Tool]) -> Trajectory | None:
-    """The user tells without being asked for it."""
+    """Let the user give a value without being asked for it."""
     labels = [ask.label for step in b.steps for ask in step.asks]
     place = next(
         (n for n, m in enumerate(t.messages) if labels and m.role == "assistant" and f"the {labels[0]}" in m.content),
@@ -577,7 +577,7 @@ def impossible_request_never_made(t: Trajectory, b: Blueprint, _: Mapping[str, T
 
 
 def reworded(t: Trajectory, pattern: str, change: Callable[[re.Match[str]], str]) -> Trajectory | None:
-    """The first place of the assistant's words that fits the pattern, changed."""
+    """Change the first match of the pattern in the assistant's messages."""
     for n, message in enumerate(t.messages):
         if message.role == "assistant" and (found := re.search(pattern, message.content)):
             said = message.content[: found.start()] + change(found) + message.content[found.end() :]

@@ -1,4 +1,4 @@
-"""Near-duplicates: the hashing finds what comparing with every member finds."""
+"""Test near-duplicates: hashing finds the same pairs as comparing with every member."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def altered(words: list[str], changes: int, rng: random.Random) -> list[str]:
 
 
 def pairs(threshold: float) -> list[tuple[Trajectory, Trajectory]]:
-    """Pairs of conversations whose estimated similarity lies at the threshold or a little above it."""
+    """Return pairs of conversations whose estimated similarity is at the threshold or slightly above it."""
     rng = random.Random(f"pairs {threshold}")
     sketches = NearDuplicates(threshold=threshold)
     found: list[tuple[Trajectory, Trajectory]] = []

@@ -1,4 +1,4 @@
-"""What the assistant says: things that can be compared are, and people may still add up, convert and count."""
+"""Test what the assistant says: values must be known, but sums, conversions and counts are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strength of verification: each known corruption is caught by the check that is there for it; clean ones pass."""
+"""Test the strength of verification: the right check catches each known corruption; clean trajectories pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLEAN = 200
 
 @pytest.fixture(scope="module")
 def clean() -> list[Played]:
-    """Trajectories whose rollout ran to its end; every operator was applied in some of them."""
+    """Return trajectories of completed rollouts; together they used every mutation operator."""
     made = [played(seed) for seed in range(CLEAN)]
     made += [played(1000 + n, name) for name in OPERATORS for n in range(6)]
     return made

@@ -1,4 +1,4 @@
-"""Where the data in a program are found, in every language, and that nothing in one is evaluated."""
+"""Test how data are found in programs of every language, without evaluating any."""
 
 from __future__ import annotations
 
