@@ -53,7 +53,7 @@ _SHARED = frozenset(
     "limit size page currency country language lang locale timezone tz unit units system format email phone city date"
     " address location latitude longitude".split()
 )
-_MOST_OPTIONAL = 4
+# Fixed by definition, as the words above are: what a person says of dates.
 _LONGEST_STAY = 30  # days between two dates that a person says together
 
 
@@ -206,7 +206,7 @@ class BlueprintDraft:
             linked = any(self.made_by(feed.edge.source) for feed in self.feeds.get((tool.key, parameter), ()))
             if linked or self.rng.random() < self.config.optional_share:
                 wanted.append(parameter)
-        return wanted[:_MOST_OPTIONAL]
+        return wanted[: self.config.max_optional]
 
     def _bind(self, tool: Tool, parameter: str, turn: int, depth: int, open_goals: tuple[str, ...]) -> Binding:
         entity = roles(tool).references.get(parameter)
@@ -228,7 +228,11 @@ class BlueprintDraft:
                 f for f in feeds if not self._asks_for_ids(f.edge.source, open_goals, self.config.max_depth - depth)
             ]
             # An identifier is looked up where a look-up needs none itself. Other values people mostly know.
-            share = (1.0 if free else 0.5) if entity is not None else (0.8 if free else 0.2)
+            config = self.config
+            if entity is not None:
+                share = config.look_up_id if free else config.look_up_id_by_id
+            else:
+                share = config.look_up_value if free else config.look_up_value_by_id
             if feeds and self.rng.random() < share:
                 feed = self.rng.choices(free or feeds, weights=[f.edge.score for f in free or feeds])[0]
                 made = self.add_goal(feed.edge.source, turn=turn, depth=depth + 1, open_goals=open_goals)

@@ -210,6 +210,7 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     pivot = _pivots(draft, step)[0]
     calls = [step.calls[0]]
     values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]
+    # Fixed by definition, here and for what is withheld: mostly one, now and then two or three.
     for _ in range(rng.choice((1, 1, 2, 3))):
         told = draft.tell(tool, pivot, fresh=True)
         if told.value in values:
@@ -306,11 +307,11 @@ def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: r
 
 
 def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
-    """Offer the assistant up to three more tools that are of no use here."""
+    """Offer the assistant a few more tools that are of no use here."""
     left = [key for key in context.distractors if key not in blueprint.offered and key in context.tools]
     if not left:
         raise MutationRefused("add_distractor: there is no tool left that could distract")
-    added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, 3))))
+    added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, context.config.max_distractors))))
     draft = context.draft(blueprint, rng)
     return _done(draft, blueprint, "add_distractor", offered=(*blueprint.offered, *added))
 
@@ -418,8 +419,9 @@ def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.R
             expected=f"{CODE_TOOL}, which a sandbox executes",
             do="set sandbox.backend (or `tdlab run --code`), or leave add_code_step out of the mutations",
         )
-    if sum(step.kind == "code" for step in blueprint.steps) >= _MOST_CODE:
-        raise MutationRefused(f"add_code_step: the plan has {_MOST_CODE} programs already")
+    programs = sum(step.kind == "code" for step in blueprint.steps)
+    if programs >= context.config.max_programs:
+        raise MutationRefused(f"add_code_step: the plan has {programs} programs already")
     draft = context.draft(blueprint, rng)
     if len(draft.steps) >= draft.config.max_steps:
         raise MutationRefused("add_code_step: the plan is as long as it may be")
@@ -430,7 +432,7 @@ def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.R
     place = next(n for n, step in enumerate(draft.steps) if step.id == idea.source.id)
     about = idea.source.id if idea.picks else None
     with _before_refusal(draft) as last:
-        turn = idea.source.turn if idea.picks or rng.random() < 0.6 else last + 1
+        turn = idea.source.turn if idea.picks or rng.random() < context.config.program_at_once else last + 1
         same = turn == idea.source.turn
         request = f"{idea.request if same else idea.then}, {rng.choice(_BY_CODE)}"
         step = Step(id=draft.next_id(), kind="code", calls=(idea.call,), request=request, turn=turn, about=about)
@@ -439,7 +441,6 @@ def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.R
     return _done(draft, blueprint, "add_code_step", offered=(*blueprint.offered, CODE_TOOL))
 
 
-_MOST_CODE = 2
 _BY_CODE = (
     "worked out with a short program",
     "computed with code rather than by eye",

@@ -75,7 +75,7 @@ def plan(
 def _choose_goals(draft: BlueprintDraft, usable: list[str], goals: int | None) -> list[str]:
     """Draw the goals and add them to the draft, one request each."""
     rng = draft.rng
-    wanted = goals if goals is not None else (1 if len(usable) < 3 or rng.random() < 0.6 else 2)
+    wanted = goals if goals is not None else (1 if len(usable) < 3 or rng.random() < draft.config.one_goal else 2)
     chosen: list[str] = []
     for turn in range(wanted):
         left = [key for key in usable if draft.made_by(key) is None]
@@ -185,4 +185,5 @@ def _identity_key(binding: Binding) -> str:
 def _appeal(draft: BlueprintDraft, key: str) -> float:
     tool = draft.tools[key]
     linked = sum(1 for p in tool.required if (key, p) in draft.feeds)
-    return 1.0 + 2.0 * linked + (1.5 if roles(tool).nature.effect in ("write", "delete") else 0.0)
+    writing = draft.config.writing_goal if roles(tool).nature.effect in ("write", "delete") else 0.0
+    return 1.0 + draft.config.linked_goal * linked + writing

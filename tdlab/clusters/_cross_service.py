@@ -1,6 +1,6 @@
 """Dependencies across services: over shared real-world entities, among services that have to do with each other.
 
-Neighbours of a service are those that share its rare words (in at most 64 services each), forks of the same server left
+Neighbours of a service are those that share its rare words, forks of the same server left
 out; where too few of them return the value that is needed, the next services of the same domain that do are asked. So
 the work grows with the words and the values, not with the square of the pool.
 """
@@ -15,27 +15,17 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tdlab.clusters._topics import content_words
+from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.records import Dependency, Evidence, Service, Tool
 from tdlab.tools import ReturnedField, Returns, Slot, nature_of_name, singular, split_words, types_of, world_name
 
 __all__ = ["join_services"]
 
-_MAX_SERVICES_OF_A_WORD = 64
-_NEIGHBOURS = 10
-_ASKED = 3
-_CLOSE = 0.4
-"""Affinity from which two services count as close."""
-_TELLING = 0.65
-"""Concepts of at least this weight name one thing (a repository, a ticker); the others describe (a city, an e-mail)."""
+# Fixed by definition: words and operations, not numbers.
 _OF_ONE_PLATFORM = frozenset({"contract", "package", "repository", "transaction"})
 """Concepts that mean something on one platform only: a repository of one forge is none of another's."""
 _NO_PLATFORM = frozenset("blockchain block chain code crypto evm git manager onchain script smart token web".split())
 """Words of a trade that many platforms share."""
-_INTO_ONE_SERVICE = 4
-_SMALL = 5
-"""Services of at most so many tools look further than their neighbours for what they need."""
-_SAME_DOMAIN = 0.25
-"""Affinity of two services of the same main domain, at least."""
 _NUMBERS = (("count",), ("counts",), ("balance",), ("total",), ("exists",))
 """Last words of tools that answer with a number or a yes."""
 _SOURCE_OPERATIONS = ("list", "read", "create", "update", "act")
@@ -51,23 +41,23 @@ def join_services(
     services: Sequence[Service],
     returns: Mapping[str, Returns],
     served: Set[tuple[str, str]],
-    threshold: float,
-    cap: int,
+    config: ClusterConfig,
     report: dict[str, Any],
 ) -> list[Dependency]:
-    """Edges between tools of different services, at most ``cap`` sources for each (target, parameter).
+    """Edges between tools of different services, so many sources at most for each (target, parameter).
 
     What is ``served`` needs none. A value that only describes (a city, an e-mail) joins only services that are close or
     of one domain; one that belongs to a platform only services of which one speaks of the other by name.
     """
+    across, optional = config.across, config.matching.optional
     services = [service for service in services if service.tools]
     giving: dict[str, dict[int, list[_Source]]] = {}
     for s, service in enumerate(services):
-        for concept, sources in _given(returns[service.name]).items():
+        for concept, sources in _given(returns[service.name], across).items():
             giving.setdefault(concept, {})[s] = sources
     if len(services) < 2 or not giving:
         return []
-    near = _neighbours(services)
+    near = _neighbours(services, across)
     named, told = _platforms(services)
     domain = [max(s.domains, key=lambda d: (s.domains[d], d), default="") for s in services]
     order = sorted(range(len(services)), key=lambda s: (domain[s], services[s].name))
@@ -81,7 +71,8 @@ def join_services(
             best: dict[tuple[str, str], tuple[float, Slot, _Source, float]] = {}
             for slot in known.slots(tool):
                 concept, weight = world_name(slot.inside or slot.parameter)
-                if not concept or weight * (1.0 if slot.required else 0.7) < threshold or slot.kind == "control":
+                need = 1.0 if slot.required else optional
+                if not concept or weight * need < config.edge_threshold or slot.kind == "control":
                     continue
                 if types_of(slot.schema) & {"boolean"} or concept not in giving or (tool.key, slot.parameter) in served:
                     continue
@@ -93,33 +84,34 @@ def join_services(
                     positions[concept],
                     place[s],
                     domain,
-                    len(service.tools) <= _SMALL,
+                    len(service.tools),
+                    across,
                 ):
                     if concept in _OF_ONE_PLATFORM and not (named[s] & told[other] or named[other] & told[s]):
                         continue
-                    if weight < _TELLING and affinity < (_CLOSE / 2 if domain[other] == domain[s] else _CLOSE):
+                    nearest = across.close / 2 if domain[other] == domain[s] else across.close
+                    if weight < across.telling and affinity < nearest:
                         continue
-                    for source in giving[concept][other][:2]:
-                        need = 1.0 if slot.required else 0.7
-                        close = min(1.0, affinity / _CLOSE)
-                        trust = 0.85 + 0.15 * close if weight >= _TELLING else 0.6 + 0.4 * close
+                    least = across.trust_telling if weight >= across.telling else across.trust_other
+                    trust = least + (1.0 - least) * min(1.0, affinity / across.close)
+                    for source in giving[concept][other]:
                         score = source.strength * weight * need * trust
                         key = (slot.parameter, source.tool.key)
-                        if score >= threshold and (key not in best or score > best[key][0]):
+                        if score >= config.edge_threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
-            found.extend(_kept(tool, best, cap, report))
+            found.extend(_kept(tool, best, across.sources_per_parameter, report))
     owner = {tool.key: service.name for service in services for tool in service.tools}
-    return _thinned(found, owner, report)
+    return _thinned(found, owner, across.into_one_service, report)
 
 
-def _thinned(edges: list[Dependency], owner: Mapping[str, str], report: dict[str, Any]) -> list[Dependency]:
+def _thinned(edges: list[Dependency], owner: Mapping[str, str], most: int, report: dict[str, Any]) -> list[Dependency]:
     """At most so many edges of one source tool into one other service, the best: more of them say nothing new."""
     count: Counter[tuple[str, str]] = Counter()
     kept = []
     for edge in sorted(edges, key=lambda e: (-e.score, e.target, e.parameter, e.source)):
         way = (edge.source, owner[edge.target])
         count[way] += 1
-        if count[way] <= _INTO_ONE_SERVICE:
+        if count[way] <= most:
             kept.append(edge)
     report["capped"] += len(edges) - len(kept)
     return kept
@@ -165,8 +157,8 @@ def _kept(
     return found
 
 
-def _given(known: Returns) -> dict[str, list[_Source]]:
-    """For each real-world concept the tools of a service that find it out, strongest first, four at most.
+def _given(known: Returns, config: AcrossConfig) -> dict[str, list[_Source]]:
+    """For each real-world concept the tools of a service that find it out, strongest first.
 
     What a tool was told and repeats is not counted: whoever told it can tell the other service as well.
     """
@@ -178,12 +170,12 @@ def _given(known: Returns) -> dict[str, list[_Source]]:
         for field in known.fields(tool):
             concept = world_name(field.name)[0]
             if concept and field.name not in tool.parameters:
-                strength = field.certainty * (1.0 if operation in ("list", "read") else 0.9)
+                strength = field.certainty * (1.0 if operation in ("list", "read") else config.changed)
                 sources = found.setdefault(concept, {})
                 if tool.key not in sources or sources[tool.key].strength < strength:
                     sources[tool.key] = _Source(strength, tool, field)
     return {
-        concept: heapq.nsmallest(4, sources.values(), key=lambda x: (-x.strength, x.tool.key))
+        concept: heapq.nsmallest(config.sources, sources.values(), key=lambda x: (-x.strength, x.tool.key))
         for concept, sources in found.items()
     }
 
@@ -209,25 +201,26 @@ def _asked(
     positions: Sequence[int],
     at: int,
     domain: Sequence[str],
-    small: bool,
+    size: int,
+    config: AcrossConfig,
 ) -> list[tuple[int, float]]:
     """The services asked for a value: the nearest neighbours that give it, else the next of the same domain."""
     chosen = [
-        (other, max(affinity, _SAME_DOMAIN) if domain[other] == domain[s] != "" else affinity)
+        (other, max(affinity, config.same_domain) if domain[other] == domain[s] != "" else affinity)
         for other, affinity in near.items()
         if other in givers and affinity > 0.0
-    ][:_ASKED]
-    if chosen or not domain[s] or not small:
+    ][: config.asked]
+    if chosen or not domain[s] or size > config.small_service:
         return chosen
     start = bisect.bisect_left(positions, at)
-    for step in range(min(len(ring), 2 * _ASKED + 2)):
+    for step in range(min(len(ring), 2 * config.asked + 2)):
         other = ring[(start + step) % len(ring)]
-        if other != s and near.get(other, 0.0) >= 0.0 and domain[other] == domain[s] and len(chosen) < _ASKED:
-            chosen.append((other, _SAME_DOMAIN))
+        if other != s and near.get(other, 0.0) >= 0.0 and domain[other] == domain[s] and len(chosen) < config.asked:
+            chosen.append((other, config.same_domain))
     return chosen
 
 
-def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
+def _neighbours(services: Sequence[Service], config: AcrossConfig) -> list[dict[int, float]]:
     """For each service its nearest others with an affinity in (0, 1], nearest first; forks carry -1."""
     words: list[set[str]] = []
     for service in services:
@@ -238,9 +231,7 @@ def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
     for s, own in enumerate(words):
         for word in own:
             having.setdefault(word, []).append(s)
-    rare = {
-        w: math.log(1 + len(services) / len(h)) for w, h in having.items() if 2 <= len(h) <= _MAX_SERVICES_OF_A_WORD
-    }
+    rare = {w: math.log(1 + len(services) / len(h)) for w, h in having.items() if 2 <= len(h) <= config.word_services}
     names = [{tool.name.lower() for tool in service.tools} for service in services]
     found: list[dict[int, float]] = []
     for s, own in enumerate(words):
@@ -252,13 +243,13 @@ def _neighbours(services: Sequence[Service]) -> list[dict[int, float]]:
                 for other in having[word]:
                     if other != s:
                         sums[other] += rare[word]
-        nearest = heapq.nsmallest(3 * _NEIGHBOURS, sums.items(), key=lambda x: (-x[1], x[0]))
+        nearest = heapq.nsmallest(3 * config.neighbours, sums.items(), key=lambda x: (-x[1], x[0]))
         near: dict[int, float] = {}
         forks: dict[int, float] = {}
         for other, shared in nearest:
-            if len(names[s] & names[other]) > 0.5 * min(len(names[s]), len(names[other])):
+            if len(names[s] & names[other]) > config.fork * min(len(names[s]), len(names[other])):
                 forks[other] = -1.0
-            elif len(near) < _NEIGHBOURS:
+            elif len(near) < config.neighbours:
                 near[other] = round(min(1.0, shared / total), 4)
         found.append({**near, **forks})
     return found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tdlab.config import MentionWeights
 from tdlab.records import Tool
 from tdlab.tools import split_words
 
@@ -24,6 +25,7 @@ class Mention(NamedTuple):
     detail: str
 
 
+# Fixed: words of order in English, and the 60 characters before and 40 after a name in which they are looked for.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_\-.][A-Za-z0-9]+)*")
 _EARLIER = re.compile(
     r"\b(first|after|following|from|returned by|obtained|obtain|retrieved|via|requires?|must call|call|using|"
@@ -45,7 +47,7 @@ _OTHERWISE = re.compile(
 )
 
 
-def mentions_in(tools: Sequence[Tool]) -> dict[int, dict[int, Mention]]:
+def mentions_in(tools: Sequence[Tool], weights: MentionWeights) -> dict[int, dict[int, Mention]]:
     """For each target (an index into ``tools``) the sources that prose names for it, the plainest mention of each.
 
     A sibling counts as named when its whole name stands in the text and has at least two words, or stands in quotes.
@@ -64,7 +66,7 @@ def mentions_in(tools: Sequence[Tool]) -> dict[int, dict[int, Mention]]:
                 other = names.get(match.group().lower().rstrip(".-"))
                 if other is None or other == i or not _is_name(text, match):
                     continue
-                source, target, mention = _judge(i, other, parameter, text, match)
+                source, target, mention = _judge(i, other, parameter, text, match, weights)
                 known = found.setdefault(target, {}).get(source)
                 if mention.weight > 0 and (known is None or known.weight < mention.weight):
                     found[target][source] = mention
@@ -80,7 +82,9 @@ def _is_name(text: str, match: re.Match[str]) -> bool:
     return (before in ("`", "'", '"') and after in ("`", "'", '"')) or after == "("
 
 
-def _judge(speaker: int, named: int, parameter: str, text: str, match: re.Match[str]) -> tuple[int, int, Mention]:
+def _judge(
+    speaker: int, named: int, parameter: str, text: str, match: re.Match[str], weights: MentionWeights
+) -> tuple[int, int, Mention]:
     before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() : match.end() + 40]
     before = re.split(r"[.;!?]\s", before)[-1]
     after = re.split(r"[.;!?](?:\s|$)", after)[0]
@@ -88,9 +92,9 @@ def _judge(speaker: int, named: int, parameter: str, text: str, match: re.Match[
     if _OTHERWISE.search(before) or _OTHERWISE.search(after):
         return named, speaker, Mention(parameter, 0.0, detail)
     if parameter:
-        return named, speaker, Mention(parameter, 0.85, detail)
+        return named, speaker, Mention(parameter, weights.parameter, detail)
     if _LATER.search(before):
-        return speaker, named, Mention("", 0.7, detail)
+        return speaker, named, Mention("", weights.later, detail)
     if _EARLIER.search(before) or re.search(r"\b(first|before|beforehand|prior)\b", after, re.IGNORECASE):
-        return named, speaker, Mention("", 0.75, detail)
-    return named, speaker, Mention("", 0.3, detail)
+        return named, speaker, Mention("", weights.earlier, detail)
+    return named, speaker, Mention("", weights.named, detail)

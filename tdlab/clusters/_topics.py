@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tdlab.config import TopicWeights
 from tdlab.records import Service, Tool
 from tdlab.tools import ENTITY_NOISE, kind_of, nature_of_name, normal, singular, split_words
 
 __all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
+# Fixed by definition: words that say nothing about what a tool is for.
 _STOP = frozenset(
     "the and for with from this that your you via into are can use used using uses user users will all any its"
     " not has have more most other over when which who whom whose what where how each also may must should only"
@@ -38,7 +40,7 @@ _STOP = frozenset(
     " connect connects connecting connection let lets help helps need needs current currently single"
     " always never doc docs documentation guide".split()
 )
-_NAME, _PARAMETER, _PROSE, _VERB = 1.0, 0.8, 0.3, 0.3
+# Fixed: how much is read. First sentences say what a tool does; the rest is usage, and reading it takes time.
 _PROSE_LENGTH = 200
 
 
@@ -49,26 +51,26 @@ def content_words(text: str) -> dict[str, None]:
     )
 
 
-def tool_topics(tools: Sequence[Tool]) -> list[dict[str, float]]:
+def tool_topics(tools: Sequence[Tool], weights: TopicWeights) -> list[dict[str, float]]:
     """For each tool of one service its words and parameters (``p:`` before the name), weighted."""
-    found = [_traits(tool) for tool in tools]
+    found = [_traits(tool, weights) for tool in tools]
     having = Counter(trait for traits in found for trait in traits)
     rare = {trait: math.log(1 + len(tools) / count) for trait, count in having.items()}
     return [{trait: weight * rare[trait] for trait, weight in traits.items()} for traits in found]
 
 
-def _traits(tool: Tool) -> dict[str, float]:
+def _traits(tool: Tool, weights: TopicWeights) -> dict[str, float]:
     traits: dict[str, float] = {}
     verb = nature_of_name(tool.name).verb
     for word in split_words(tool.name):
         one = singular(word)
         if len(word) > 1 and word not in ("the", "for", "and", "with", "from", "of", "by", "to", "in"):
-            traits[one] = _VERB if one in ENTITY_NOISE or word == verb else _NAME
+            traits[one] = weights.verb if one in ENTITY_NOISE or word == verb else weights.name
     for parameter, schema in list(tool.parameters.items())[:60]:
         if kind_of(parameter, schema) not in ("control", "flag"):
-            traits[f"p:{normal(parameter)[0]}"] = _PARAMETER
+            traits[f"p:{normal(parameter)[0]}"] = weights.parameter
     for word in content_words(tool.description[:_PROSE_LENGTH]):
-        traits.setdefault(word, _PROSE)
+        traits.setdefault(word, weights.prose)
     return traits
 
 
@@ -103,7 +105,7 @@ class ServiceWords(NamedTuple):
     named: list[dict[str, float]]
 
 
-def service_words(services: Sequence[Service]) -> ServiceWords:
+def service_words(services: Sequence[Service], weights: TopicWeights) -> ServiceWords:
     """The words of each service, weighted by how few services use them; a word of one service alone is left out.
 
     The owner in a name (``@owner/name``) says nothing.
@@ -113,17 +115,21 @@ def service_words(services: Sequence[Service]) -> ServiceWords:
     named: list[dict[str, float]] = []
     for service in services:
         parts = [service.name.rsplit("/", 1)[-1], service.title.rsplit("/", 1)[-1]]
-        names = dict.fromkeys(content_words(" ".join([*parts, *(tool.name for tool in service.tools[:12])])), 1.0)
+        text = " ".join([*parts, *(tool.name for tool in service.tools[:12])])
+        names = dict.fromkeys(content_words(text), weights.service_name)
         own = dict(names)
-        for text, weight in (
-            (" ".join(tool.description[:_PROSE_LENGTH] for tool in service.tools[:8]), 0.6),
-            (" ".join(name for tool in service.tools[:8] for name in list(tool.parameters)[:12]), 0.4),
+        for passage, weight in (
+            (" ".join(tool.description[:_PROSE_LENGTH] for tool in service.tools[:8]), weights.service_tools),
+            (
+                " ".join(name for tool in service.tools[:8] for name in list(tool.parameters)[:12]),
+                weights.service_parameters,
+            ),
         ):
-            for word in content_words(text):
+            for word in content_words(passage):
                 own.setdefault(word, weight)
         named.append(names)
         plain.append(own)
-        found.append({**dict.fromkeys(content_words(service.description[:400]), 0.25), **own})
+        found.append({**dict.fromkeys(content_words(service.description[:400]), weights.service_prose), **own})
     having = Counter(word for words in found for word in words)
     rare = {word: math.log(1 + len(found) / count) for word, count in having.items() if count > 1}
 

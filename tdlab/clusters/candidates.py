@@ -19,23 +19,13 @@ from typing import NamedTuple
 
 from tdlab.clusters._topics import similarity
 from tdlab.clusters.dependencies import DependencyGraph
+from tdlab.config import ClusterConfig
 from tdlab.records import rng_for
 
 __all__ = ["ClusterCandidate", "grow"]
 
+# Fixed by definition: the shapes, and how many of the tools a bridge leaves to the other service (one in three).
 _SHAPES = ("around", "bridge", "upstream", "downstream")
-_MOST_SERVICES = 3
-"""A candidate spans at most so many services."""
-_BRIDGE = 0.5
-"""A candidate that is large enough at home crosses only over an edge scored at least this."""
-_GUESTS = 3
-"""From each service that a small one crosses into, at most so many tools."""
-_ABOUT = 0.06
-"""Likeness to the seed from which a tool is about the same affair; measured likeness leaves a gap here."""
-_STRONG = 0.7
-"""An edge of at least this score joins whatever the two tools speak of."""
-_LINKS = 0.05
-"""What each further edge to a member adds to a tool's priority, for at most four of them."""
 
 
 class ClusterCandidate(NamedTuple):
@@ -55,10 +45,12 @@ class _Grower:
     def __init__(
         self,
         graph: DependencyGraph,
+        config: ClusterConfig,
         threshold: float,
         topics: Mapping[str, Mapping[str, float]] | None,
         services: Mapping[str, str],
     ) -> None:
+        self.config = config.growth
         index = {tool: i for i, tool in enumerate(graph.tools)}
         self.service = [services.get(tool) or tool.rsplit("/", 1)[0] for tool in graph.tools]
         self.topics = [topics.get(tool, {}) for tool in graph.tools] if topics is not None else None
@@ -103,7 +95,7 @@ class _Grower:
         heap: list[tuple[float, int]] = []
         links: dict[int, int] = {}
         strongest: dict[int, float] = {}
-        service = self.service
+        service, config = self.service, self.config
 
         def reach(tool: int) -> None:
             for side in sides:
@@ -111,12 +103,13 @@ class _Grower:
                     if other not in members and service[other] in homes:
                         count = links[other] = links.get(other, -1) + 1
                         if score < strongest.get(other, 0.0):
-                            if count > 4:
+                            if count > config.links:
                                 continue
                             score = strongest[other]
                         strongest[other] = score
-                        value = score * (0.5 + 0.5 * self.likeness(other)) + _LINKS * min(count, 4)
-                        heapq.heappush(heap, (-value * (rng.uniform(0.5, 1.0) if loose else 1.0), other))
+                        value = score * (config.unlike + (1.0 - config.unlike) * self.likeness(other))
+                        value += config.link_bonus * min(count, config.links)
+                        heapq.heappush(heap, (-value * (rng.uniform(config.loosest, 1.0) if loose else 1.0), other))
 
         for tool in members:
             reach(tool)
@@ -124,7 +117,7 @@ class _Grower:
             _, tool = heapq.heappop(heap)
             if tool in members:
                 continue
-            if len(members) < least or strongest[tool] >= _STRONG or self.likeness(tool) >= _ABOUT:
+            if len(members) < least or strongest[tool] >= config.strong or self.likeness(tool) >= config.about:
                 members[tool] = None
                 reach(tool)
 
@@ -144,7 +137,7 @@ class _Grower:
         if len(members) < least:
             self._visit(members, homes, attempt, least, size, loose, rng)
         elif shape == "bridge" and len(members) < size:
-            crossing = self._crossing(members, homes, _BRIDGE)
+            crossing = self._crossing(members, homes, self.config.bridge)
             if crossing:
                 other = crossing[0]
                 homes.add(self.service[other])
@@ -165,7 +158,7 @@ class _Grower:
     ) -> None:
         """A small service calls on others, a few tools of each, until there are enough."""
         turn = attempt
-        while len(homes) < _MOST_SERVICES:
+        while len(homes) < self.config.services:
             crossing = self._crossing(members, homes, 0.0)
             if not crossing:
                 return
@@ -173,9 +166,9 @@ class _Grower:
             turn = 0
             homes.add(self.service[other])
             members[other] = None
-            room = min(size, len(members) + _GUESTS - 1)
+            room = min(size, len(members) + self.config.guests - 1)
             self.fill(members, room, {self.service[other]}, (self.before, self.after), loose, rng, least=least)
-            if len(members) >= least and len(homes) >= _MOST_SERVICES - 1:
+            if len(members) >= least and len(homes) >= self.config.services - 1:
                 return
 
     def _crossing(self, members: Mapping[int, None], homes: set[str], weakest: float) -> list[int]:
@@ -200,22 +193,22 @@ class _Grower:
 
 def grow(
     graph: DependencyGraph,
+    config: ClusterConfig | None = None,
     *,
-    min_tools: int,
-    max_tools: int,
-    per_tool: int,
     seed: int = 0,
     threshold: float = 0.0,
     topics: Mapping[str, Mapping[str, float]] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> tuple[ClusterCandidate, ...]:
-    """All distinct candidates, in order of first seed: ``per_tool`` tries from every tool of the graph.
+    """All distinct candidates, in order of first seed: ``candidates_per_tool`` tries from every tool of the graph.
 
-    Only edges scored at least ``threshold`` are grown along and kept. A set that cannot reach ``min_tools`` yields no
-    candidate. ``topics`` (each tool's weighted words by key) keep a candidate to what its seed is about. ``services``
-    give the service of a key; where they do not, it is what stands before the last ``/``.
+    Only edges scored at least ``threshold`` are grown along and kept. A set that cannot reach ``config.min_tools``
+    yields no candidate. ``topics`` (each tool's weighted words by key) keep a candidate to what its seed is about.
+    ``services`` give the service of a key; where they do not, it is what stands before the last ``/``.
     """
-    grower = _Grower(graph, threshold, topics, services or {})
+    config = config or ClusterConfig()
+    min_tools, max_tools = config.min_tools, config.max_tools
+    grower = _Grower(graph, config, threshold, topics, services or {})
     seen: dict[tuple[int, ...], tuple[int, ...]] = {}
     for start in range(len(graph.tools)):
         if not grower.before[start] and not grower.after[start]:
@@ -223,7 +216,7 @@ def grow(
                 seen.setdefault((start,), (start,))
             continue
         grower.begin(start)
-        for attempt in range(per_tool):
+        for attempt in range(config.candidates_per_tool):
             rng = rng_for("candidate", seed, graph.tools[start], attempt)
             members = tuple(grower.one(start, attempt, min_tools, max_tools, rng))
             if len(members) >= min_tools:

@@ -38,6 +38,7 @@ __all__ = [
     "select_packed",
 ]
 
+# Fixed: exactness of the arithmetic, which no choice depends on.
 _DIGITS = 12
 """Decimal places kept of a weight, fewer where the sum of all weights would not fit into 60 bits."""
 _EPSILON = 1e-12

@@ -3,8 +3,9 @@
 A score is the product of five judgements, each in [0, 1]: how surely the source returns the value (`returns`), how well
 value and parameter match (name, entity, type, format), how telling the parameter is (its kind, and how rare its name is
 among the pool's services), how much the target needs it, and how natural it is that a call of the target's kind follows
-one of the source's. Explicit mentions ("call X first") raise it. The products are judgements of this project, fixed in
-advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow.
+one of the source's. Explicit mentions ("call X first") raise it. The factors are judgements of this project, made in
+advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow. Most of them are
+settings (`tdlab.config.ClusterConfig`).
 
 Work is near-linear: values meet parameters in an inverted index by name and entity, inside one service, and across
 services only over shared real-world entities among a bounded number of neighbours (`tdlab.clusters._cross_service`).
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tdlab.clusters._mentions import mentions_in
 from tdlab.clusters._topics import similarity, tool_topics
+from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
 from tdlab.records import Dependency, Evidence, Service, Tool
 from tdlab.tools import ReturnedField, Returns, Slot, inner_properties, kind_of, normal, outcome, types_of
 
@@ -43,19 +45,7 @@ class Pool(Protocol):
         """Every tool by its key."""
 
 
-_KIND_WEIGHT = {
-    "id": 1.0,
-    "ref": 0.92,
-    "world": 0.75,
-    "label": 0.6,
-    "value": 0.55,
-    "time": 0.25,
-    "quantity": 0.15,
-    "choice": 0.12,
-    "prose": 0.08,
-    "flag": 0.0,
-    "control": 0.0,
-}
+# Fixed by definition: how natural it is that one operation follows another is part of what a dependency means.
 _FLOW: dict[str, dict[str, float]] = {
     "list": {"list": 0.6, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.85},
     "create": {"list": 0.6, "read": 0.95, "create": 0.95, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.7},
@@ -65,18 +55,8 @@ _FLOW: dict[str, dict[str, float]] = {
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
     "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
 }
-
-
-_WELL = 0.5
-"""From this score on, a parameter served by its own service is not looked for in others."""
-
-
+# Fixed, a bound on work: of so many values of one name or entity, equals give way to those more like the target.
 _RANKED = 256
-"""Of so many values of one name or entity, equals give way to those that the target has more in common with."""
-
-
-_MADE_UP = 0.3
-"""What is left of a label's weight where the call sets it."""
 
 
 class DependencyGraph:
@@ -156,25 +136,24 @@ class _Offer(NamedTuple):
     operation: str
 
 
-def mine_dependencies(
-    pool: Pool, *, threshold: float = 0.35, sources_per_parameter: int = 16, cross_sources_per_parameter: int = 4
-) -> DependencyGraph:
-    """All dependencies scored at least ``threshold``.
+def mine_dependencies(pool: Pool, config: ClusterConfig | None = None) -> DependencyGraph:
+    """All dependencies scored at least ``config.edge_threshold``.
 
-    For each (target, parameter) at most ``sources_per_parameter`` sources of its own service are kept, and at most
-    ``cross_sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what was cut.
-    A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
+    For each (target, parameter) at most ``config.sources_per_parameter`` sources of its own service are kept, and at
+    most ``config.across.sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what
+    was cut. A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
     ``report["not_compared"]`` counts the values left out of such rankings. Of equals, those go first whose tools speak
     of what the target speaks of.
     """
     from tdlab.clusters._cross_service import join_services
 
+    config = config or ClusterConfig()
     services = sorted(_services(pool), key=lambda service: service.name)
-    telling = _telling(services)
+    telling = _telling(services, config)
     report: dict[str, Any] = {
-        "threshold": threshold,
-        "sources_per_parameter": sources_per_parameter,
-        "cross_sources_per_parameter": cross_sources_per_parameter,
+        "threshold": config.edge_threshold,
+        "sources_per_parameter": config.sources_per_parameter,
+        "cross_sources_per_parameter": config.across.sources_per_parameter,
         "capped": 0,
         "not_compared": 0,
     }
@@ -184,9 +163,10 @@ def mine_dependencies(
         if not service.tools:
             continue
         known = returns[service.name] = Returns(service.tools)
-        edges.extend(_inside(known, telling, threshold, sources_per_parameter, report))
+        edges.extend(_inside(known, telling, config, report))
     report["in_service"] = len(edges)
-    joined = join_services(services, returns, _served(edges), threshold, cross_sources_per_parameter, report)
+    served = {(edge.target, edge.parameter) for edge in edges if edge.score >= config.served}
+    joined = join_services(services, returns, served, config, report)
     edges.extend(joined)
     report["cross_service"] = len(joined)
     return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)
@@ -197,24 +177,20 @@ def _services(pool: Pool) -> Iterator[Service]:
     yield from services.values() if isinstance(services, Mapping) else services
 
 
-def _served(edges: list[Dependency]) -> set[tuple[str, str]]:
-    """(target, parameter) pairs that the own service serves well: these need not ask abroad."""
-    return {(edge.target, edge.parameter) for edge in edges if edge.score >= _WELL}
+def _telling(services: list[Service], config: ClusterConfig) -> dict[str, float]:
+    """For each normalised parameter name how telling it is, up to 1: rare among the services is telling.
 
-
-def _telling(services: list[Service]) -> dict[str, float]:
-    """For each normalised parameter name how telling it is, in [0.4, 1]: rare among the services is telling.
-
-    With fewer than 30 services there is nothing to count by, and every name counts as fully telling.
+    With few services there is nothing to count by, and every name counts as fully telling.
     """
-    if len(services) < 30:
+    if len(services) < max(2, config.few_services):
         return {}
+    least, slope = config.matching.common_name, config.matching.rare_name
     seen: Counter[str] = Counter()
     for service in services:
         seen.update({normal(name)[0] for tool in service.tools for name in tool.parameters})
     top = math.log(len(services))
     return {
-        name: round(0.4 + 0.6 * min(1.0, 1.5 * math.log(len(services) / count) / top), 4)
+        name: round(least + (1.0 - least) * min(1.0, slope * math.log(len(services) / count) / top), 4)
         for name, count in seen.items()
     }
 
@@ -231,23 +207,25 @@ class _Match(NamedTuple):
 class _Likeness:
     """How much two tools of one service speak of the same things; their words are counted when first asked for."""
 
-    def __init__(self, tools: Sequence[Tool]) -> None:
+    def __init__(self, tools: Sequence[Tool], weights: TopicWeights) -> None:
         self._tools = tools
+        self._weights = weights
         self._topics: list[dict[str, float]] = []
         self._known: dict[tuple[int, int], float] = {}
 
     def __call__(self, one: int, other: int) -> float:
         pair = (one, other) if one < other else (other, one)
         if pair not in self._known:
-            self._topics = self._topics or tool_topics(self._tools)
+            self._topics = self._topics or tool_topics(self._tools, self._weights)
             self._known[pair] = similarity(self._topics[one], self._topics[other])
         return self._known[pair]
 
 
 def _inside(
-    known: Returns, telling: Mapping[str, float], threshold: float, cap: int, report: dict[str, Any]
+    known: Returns, telling: Mapping[str, float], config: ClusterConfig, report: dict[str, Any]
 ) -> list[Dependency]:
     """The edges inside one service."""
+    threshold, cap, matching = config.edge_threshold, config.sources_per_parameter, config.matching
     tools = known.tools
     keys = [tool.key for tool in tools]
     index = _index(known)
@@ -261,22 +239,23 @@ def _inside(
         if not slot.inside and slot.required
     )
     ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]] = {}
-    mentioned = mentions_in(tools)
-    alike = _Likeness(tools)
+    mentioned = mentions_in(tools, config.mentions)
+    alike = _Likeness(tools, config.topics)
     found: list[Dependency] = []
     for j, tool in enumerate(tools):
         told = mentioned.get(j, {})
         matches: dict[str, dict[int, _Match]] = {}
         for slot in known.slots(tool):
-            weight = _slot_weight(slot, telling, focuses, shared) * _given_anew(slot, natures[j], known.focus(tool))
+            weight = _slot_weight(slot, telling, focuses, shared, config)
+            weight *= matching.made_up if _is_made_up(slot, natures[j], known.focus(tool)) else 1.0
             if weight <= 0.0 or (weight < threshold and not told):
                 continue
             options = matches.setdefault(slot.parameter, {})
-            for key, quality, how in _wanted(slot):
+            for key, quality, how in _wanted(slot, matching):
                 for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, report):
                     if offer.tool == j:
                         continue
-                    score = strength * quality * weight * _compatible(offer.field.schema, slot.schema)
+                    score = strength * quality * weight * _compatible(offer.field.schema, slot.schema, matching)
                     if offer.tool not in options or score > options[offer.tool].score:
                         options[offer.tool] = _Match(score, slot, offer.field, how)
         spoken = {source: word.parameter or _best_parameter(matches, source) for source, word in told.items()}
@@ -366,46 +345,49 @@ def _opaque(slot: Slot) -> bool:
     return types == {"object"} or (types == {"array"} and isinstance(items, dict) and types_of(items) == {"object"})
 
 
-def _wanted(slot: Slot) -> Iterator[tuple[tuple[str, str], float, str]]:
+def _wanted(slot: Slot, weights: MatchWeights) -> Iterator[tuple[tuple[str, str], float, str]]:
     """The index keys that can fill a slot, each with the quality of such a match."""
     yield ("name", slot.name), 1.0, "same name"
     if slot.kind == "value" and slot.entity and _opaque(slot):
-        yield ("record", slot.entity), 0.75, "whole record"
+        yield ("record", slot.entity), weights.whole_record, "whole record"
     if slot.kind == "id" and slot.entity:
-        yield ("id", slot.entity), 0.85, "same entity"
+        yield ("id", slot.entity), weights.same_entity, "same entity"
     elif slot.kind in ("ref", "value", "label") and slot.entity:
-        yield ("id", slot.entity), 0.6, "same entity"
+        yield ("id", slot.entity), weights.named_entity, "same entity"
         if slot.kind == "value":
-            yield ("of", slot.entity), 0.6, "same entity"
+            yield ("of", slot.entity), weights.named_entity, "same entity"
     if slot.kind == "world" and slot.world and slot.world != slot.name:
-        yield ("name", slot.world), 0.8, "same kind of value"
+        yield ("name", slot.world), weights.same_concept, "same kind of value"
 
 
-def _slot_weight(slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int]) -> float:
+def _slot_weight(
+    slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int], config: ClusterConfig
+) -> float:
     """How telling and how needed a slot is, in [0, 1]; 0 for what controls a call."""
-    weight = _KIND_WEIGHT[slot.kind]
+    matching = config.matching
+    weight: float = getattr(config.kinds, slot.kind)
     if weight == 0.0:
         return 0.0
     types = types_of(slot.schema)
     if slot.kind == "value" and slot.entity in focuses and types <= {"string", "integer", "array"}:
-        weight = 0.85
-    elif slot.kind in ("value", "label", "world") and slot.required and shared.get(slot.name, 0) >= 3:
-        weight = max(weight, 0.75)
+        weight = matching.focus_value
+    elif slot.kind in ("value", "label", "world") and slot.required and shared.get(slot.name, 0) >= matching.shared_by:
+        weight = max(weight, matching.shared_value)
     if slot.kind != "id":
         weight *= telling.get(slot.name, 1.0)
     if "boolean" in types:
         return 0.0
     if "object" in types and not slot.inside and not _opaque(slot):
-        weight *= 0.5
+        weight *= matching.described_object
     if not slot.required:
-        weight *= 0.7
-    return weight * (0.85 if slot.inside else 1.0)
+        weight *= matching.optional
+    return weight * (matching.nested if slot.inside else 1.0)
 
 
-def _given_anew(slot: Slot, operation: str, focus: str) -> float:
-    """A factor for what the caller makes up: the name or title that a new thing is to have comes from no other tool."""
+def _is_made_up(slot: Slot, operation: str, focus: str) -> bool:
+    """Whether the caller makes a value up: the name or title that a new thing is to have comes from no other tool."""
     own = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
-    return _MADE_UP if own and operation in ("create", "update") else 1.0
+    return own and operation in ("create", "update")
 
 
 def _top(
@@ -440,7 +422,7 @@ def _top(
     return sure + equal[: count - len(sure)]
 
 
-def _compatible(given: dict[str, Any], wanted: dict[str, Any]) -> float:
+def _compatible(given: dict[str, Any], wanted: dict[str, Any], weights: MatchWeights) -> float:
     """How well a returned value's schema fits a parameter's, in [0, 1]; what is not known does not count against it."""
     have, need = types_of(given), types_of(wanted)
     if "array" in need and isinstance(wanted.get("items"), dict):
@@ -452,10 +434,10 @@ def _compatible(given: dict[str, Any], wanted: dict[str, Any]) -> float:
         if have <= pairs and need <= pairs:
             factor = 1.0
         elif have <= pairs | {"string"} and need <= pairs | {"string"}:
-            factor = 0.8
+            factor = weights.text_as_number
         else:
-            return 0.2
-    for word, cost in (("format", 0.6), ("pattern", 0.25)):
+            return weights.other_type
+    for word, cost in (("format", weights.other_format), ("pattern", weights.other_pattern)):
         if word in given and word in wanted and given[word] != wanted[word]:
             factor *= cost
     return factor
@@ -467,6 +449,7 @@ def _word(kind: str, detail: str, weight: float) -> Evidence:
 
 
 def _evidence(source: Tool, target: Tool, before: str, after: str, match: _Match) -> tuple[Evidence, ...]:
+    # Weights of evidence are shown to people and enter no score: they are fixed.
     field, slot = match.field, match.slot
     declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
     what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter

@@ -14,7 +14,7 @@ from tdlab.clusters._topics import tool_topics
 from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Selection
 from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
-from tdlab.config import ClusterConfig
+from tdlab.config import ClusterConfig, SchemaWeights
 from tdlab.errors import ConfigError
 from tdlab.records import BusinessCluster, Domains, Service, Tool, digest
 from tdlab.tools import entity_words
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MiningResult", "mine"]
 
-_SCHEMA_WEIGHT = {"live": 1.0, "bundled": 1.0, "published": 1.0, "scraped": 0.8, "none": 0.4}
 _UNKNOWN_DOMAIN = "other"
-_FEW_SERVICES = 30
-"""In pools of fewer services tools that nothing joins become small clusters, and every tool is covered."""
-_NEARLY_ALL = 0.95
-"""Share of the weight from which on a small pool's every tool is covered."""
 
 
 class _Basis(NamedTuple):
@@ -193,26 +188,26 @@ def mine(
 ) -> MiningResult:
     """Mine the pool's Business Clusters. ``on_progress(stage, share done)`` is called as stages end.
 
-    In a pool of fewer than 30 services, tools that nothing joins into ``min_tools`` form clusters of their own, down to
-    one tool, and the report's ``notes`` say so; and where ``config.coverage`` is 0.95 or more, selection goes on until
-    every tool of such a pool is in a cluster. Small clusters are made of any pool where no set of ``min_tools`` exists
-    in it. The result depends on the pool, the config and the seed alone.
+    In a pool of few services, tools that nothing joins into ``min_tools`` form clusters of their own, down to one tool,
+    and the report's ``notes`` say so; and where ``config.coverage`` is nearly all, selection goes on until every tool
+    of such a pool is in a cluster. Small clusters are made of any pool where no set of ``min_tools`` exists in it. The
+    result depends on the pool, the config and the seed alone.
     """
     config = config or ClusterConfig()
     tell = on_progress or (lambda stage, share: None)
     seconds: dict[str, float] = {}
     services = {service.name: service for service in sorted(_services(pool), key=lambda s: s.name)}
     began = time.perf_counter()
-    graph = mine_dependencies(pool, threshold=config.edge_threshold)
+    graph = mine_dependencies(pool, config)
     seconds["dependencies"] = time.perf_counter() - began
     tell("dependencies", 0.5)
     began = time.perf_counter()
     topics = {
         tool.key: words
         for service in services.values()
-        for tool, words in zip(service.tools, tool_topics(service.tools), strict=True)
+        for tool, words in zip(service.tools, tool_topics(service.tools, config.topics), strict=True)
     }
-    ties = companions(tuple(services.values()), graph.edges, least=config.min_tools, topics=topics)
+    ties = companions(tuple(services.values()), graph.edges, config, topics)
     graph = DependencyGraph([*graph.edges, *ties], graph.tools, {**graph.report, "companions": len(ties)})
     seconds["companions"] = time.perf_counter() - began
     tell("companions", 0.6)
@@ -224,7 +219,7 @@ def mine(
     began = time.perf_counter()
     tools = pool.tools
     weights = (
-        [config.tool_weight * _weight_of(tools[key].input_schema, owner[key]) for key in graph.tools],
+        [config.tool_weight * _weight_of(tools[key].input_schema, owner[key], config.schemas) for key in graph.tools],
         [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges],
     )
     with_schema = frozenset(i for i, key in enumerate(graph.tools) if tools[key].input_schema.get("properties"))
@@ -255,9 +250,7 @@ def _candidates(
         found = list(
             grow(
                 graph,
-                min_tools=fewest,
-                max_tools=config.max_tools,
-                per_tool=config.candidates_per_tool,
+                config.model_copy(update={"min_tools": fewest}),
                 seed=seed,
                 topics=topics,
                 services={key: service.name for key, service in owner.items()},
@@ -269,7 +262,7 @@ def _candidates(
             f"no {config.min_tools} tools of this pool belong together: clusters of {fewest} or more were made instead"
         )
     small: list[ClusterCandidate] = []
-    if len({service.name for service in owner.values()}) < _FEW_SERVICES:
+    if len({service.name for service in owner.values()}) < config.few_services:
         small = _left_over(graph, found)
         if small:
             tools = sum(len(candidate.tools) for candidate in small)
@@ -310,7 +303,7 @@ def _choose(basis: _Basis, config: ClusterConfig, seconds: dict[str, float]) -> 
         max_tools=config.max_tools,
         coverage=config.coverage,
         max_clusters=config.max_clusters,
-        every_tool=len(basis.services) < _FEW_SERVICES and config.coverage >= _NEARLY_ALL,
+        every_tool=len(basis.services) < config.few_services and config.coverage >= config.cover_all_from,
     )
     report = _report(basis, choice, config)
     return MiningResult(basis, choice, config, report, {stage: round(value, 3) for stage, value in seconds.items()})
@@ -320,9 +313,9 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _weight_of(input_schema: dict[str, Any], service: Service) -> float:
-    quality = _SCHEMA_WEIGHT[service.schema_quality]
-    return quality if input_schema.get("properties") else min(quality, 0.4)
+def _weight_of(input_schema: dict[str, Any], service: Service, weights: SchemaWeights) -> float:
+    quality: float = getattr(weights, service.schema_quality)
+    return quality if input_schema.get("properties") else min(quality, weights.none)
 
 
 def _cluster(candidate: ClusterCandidate, basis: _Basis) -> BusinessCluster:

@@ -4,20 +4,38 @@ A run's dataset depends only on this tree and on the content of the pool. Nothin
 paths, time) is in it. The main setting is ``target``: how many verified trajectories to make.
 """
 
-from tdlab.config.clusters import ClusterConfig
+from tdlab.config.clusters import (
+    AcrossConfig,
+    ClusterConfig,
+    CompanionConfig,
+    GrowthConfig,
+    KindWeights,
+    MatchWeights,
+    MentionWeights,
+    SchemaWeights,
+    TopicWeights,
+)
 from tdlab.config.run import BlueprintConfig, EvolutionConfig, RolloutConfig, RunConfig, SandboxConfig, VerifyConfig
 from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig, TeacherRole, address_problem
 
 __all__ = [
     "NOT_IN_DIGEST",
+    "AcrossConfig",
     "BlueprintConfig",
     "ClusterConfig",
+    "CompanionConfig",
     "EvolutionConfig",
+    "GrowthConfig",
+    "KindWeights",
+    "MatchWeights",
+    "MentionWeights",
     "RolloutConfig",
     "RunConfig",
     "SandboxConfig",
+    "SchemaWeights",
     "TeacherConfig",
     "TeacherRole",
+    "TopicWeights",
     "VerifyConfig",
     "address_problem",
 ]

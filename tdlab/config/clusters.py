@@ -1,14 +1,175 @@
-"""The settings of mining: how dependencies are scored, how clusters grow and which are selected."""
+"""The settings of mining: how dependencies are scored, how clusters grow and which are selected.
+
+Which operation naturally follows which (in `tdlab.clusters.dependencies`), how surely a tool returns a value (in
+`tdlab.tools.outputs`) and which names stand for real-world concepts (in `tdlab.tools.parameters`) are not settings:
+they say what a dependency is, so that dependencies of different runs can be compared. Bounds on work and lists of words
+are not settings either; each is marked as fixed where it is defined.
+"""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from tdlab.config._section import Section, Share
 
-__all__ = ["ClusterConfig"]
+__all__ = [
+    "AcrossConfig",
+    "ClusterConfig",
+    "CompanionConfig",
+    "GrowthConfig",
+    "KindWeights",
+    "MatchWeights",
+    "MentionWeights",
+    "SchemaWeights",
+    "TopicWeights",
+]
+
+Weight = Annotated[float, Field(ge=0.0, le=100.0)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+
+
+class KindWeights(Section):
+    """How telling a parameter is, by its kind."""
+
+    id: Share = Field(default=1.0, description="An identifier of an entity.")
+    ref: Share = Field(default=0.92, description="Another reference to an entity, such as a number or a key.")
+    world: Share = Field(default=0.75, description="A real-world concept, such as a ticker or a city.")
+    label: Share = Field(default=0.6, description="A name or title.")
+    value: Share = Field(default=0.55, description="Any other value that belongs to an entity.")
+    time: Share = Field(default=0.25, description="A date or time.")
+    quantity: Share = Field(default=0.15, description="An amount.")
+    choice: Share = Field(default=0.12, description="One of a fixed list of values.")
+    prose: Share = Field(default=0.08, description="Free text.")
+    flag: Share = Field(default=0.0, description="A switch.")
+    control: Share = Field(default=0.0, description="A setting of the call itself, such as a page size.")
+
+
+class MatchWeights(Section):
+    """Factors of a dependency's score: how well a returned value fits a parameter, and how much it is needed."""
+
+    same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
+    named_entity: Share = Field(default=0.6, description="An identifier or value of the entity that a parameter names.")
+    whole_record: Share = Field(default=0.75, description="A whole record, for a parameter that takes any object.")
+    same_concept: Share = Field(default=0.8, description="The same real-world concept under another name.")
+    text_as_number: Share = Field(default=0.8, description="Text where a number is needed, or the reverse.")
+    other_type: Share = Field(default=0.2, description="A value of any other wrong type.")
+    other_format: Share = Field(default=0.6, description="A different declared format.")
+    other_pattern: Share = Field(default=0.25, description="A different declared pattern.")
+    optional: Share = Field(default=0.7, description="The parameter is optional.")
+    nested: Share = Field(default=0.85, description="The parameter is a field of an object.")
+    described_object: Share = Field(default=0.5, description="The parameter is an object with declared fields.")
+    made_up: Share = Field(
+        default=0.3, description="The parameter is a name that the caller makes up for a new or changed entity."
+    )
+    focus_value: Share = Field(
+        default=0.85, description="Weight of a plain value that names an entity which the service lists or creates."
+    )
+    shared_value: Share = Field(
+        default=0.75, description="Least weight of a required value that several tools of the service ask for."
+    )
+    shared_by: Count = Field(default=3, description="Tools that have to ask for such a value.")
+    common_name: Share = Field(default=0.4, description="Factor for a parameter name that every service uses.")
+    rare_name: float = Field(
+        default=1.5, ge=0.0, le=100.0, description="How fast that factor rises to 1 as fewer services use the name."
+    )
+
+
+class MentionWeights(Section):
+    """Score of a dependency that a description states, by how plainly it does."""
+
+    parameter: Share = Field(default=0.85, description="The parameter's description names the tool.")
+    earlier: Share = Field(default=0.75, description="The tool's description says what to call first.")
+    later: Share = Field(default=0.7, description="The tool's description says what to call next.")
+    named: Share = Field(default=0.3, description="The tool's description names another tool and gives no order.")
+
+
+class AcrossConfig(Section):
+    """Dependencies between tools of different services."""
+
+    sources_per_parameter: int = Field(default=4, ge=1, le=10_000, description="Most sources kept for a parameter.")
+    into_one_service: Count = Field(default=4, description="Most dependencies from one tool into one other service.")
+    word_services: Count = Field(
+        default=64, description="A word that more services use does not make two of them neighbours."
+    )
+    neighbours: Count = Field(default=10, description="Nearest services that are considered.")
+    asked: Count = Field(default=3, description="Services that are asked for one value.")
+    sources: Count = Field(default=2, description="Tools of one service that are asked for one value.")
+    small_service: Count = Field(
+        default=5, description="Services of at most this many tools also ask services of their domain."
+    )
+    close: float = Field(default=0.4, gt=0.0, le=1.0, description="Affinity from which two services are close.")
+    same_domain: Share = Field(default=0.25, description="Least affinity of two services of the same main domain.")
+    telling: Share = Field(
+        default=0.65, description="Weight from which a concept names one thing and joins services that are not close."
+    )
+    trust_telling: Share = Field(default=0.85, description="Factor of such a concept between distant services.")
+    trust_other: Share = Field(default=0.6, description="Factor of any other concept between distant services.")
+    changed: Share = Field(default=0.9, description="Factor of a value that a writing tool returns.")
+    fork: Share = Field(default=0.5, description="Services that share more of their tool names are one server twice.")
+
+
+class CompanionConfig(Section):
+    """Ties between tools that no value joins and that speak of the same things."""
+
+    least_score: Share = Field(default=0.1, description="Score of the loosest tie.")
+    most_score: Share = Field(default=0.3, description="Score of the closest tie.")
+    ties: Count = Field(default=3, description="Most first ties of a tool inside its service.")
+    services: Count = Field(default=6, description="Most other services that a small service is tied to.")
+    same_topic: Share = Field(default=0.25, description="Affinity from which services of different domains are tied.")
+    some_topic: Share = Field(default=0.12, description="Affinity from which services of the same domain are tied.")
+    domain_bonus: float = Field(default=1.3, ge=1.0, le=10.0, description="Factor of the affinity inside a domain.")
+    alike: Share = Field(default=0.06, description="Similarity from which tools of two services are tied.")
+    widely_used: Share = Field(default=0.05, description="A word that a larger share of services uses is no topic.")
+    few_services: Count = Field(default=6, description="A word that at most this many services use can be a topic.")
+    fork: Share = Field(
+        default=0.6, description="Affinity from which services with the same tool names are one server twice."
+    )
+    same_words: Share = Field(
+        default=0.6, description="Share of common words from which tools of one name have the same description."
+    )
+
+
+class TopicWeights(Section):
+    """What words count for when tools and services are compared by what they speak of."""
+
+    name: Weight = Field(default=1.0, description="A word of a tool's name.")
+    verb: Weight = Field(default=0.3, description="The verb of a tool's name, and words such as *data*.")
+    parameter: Weight = Field(default=0.8, description="The name of a parameter.")
+    prose: Weight = Field(default=0.3, description="A word of a tool's description.")
+    service_name: Weight = Field(default=1.0, description="A word of a service's name or of its tools' names.")
+    service_tools: Weight = Field(default=0.6, description="A word of the descriptions of a service's tools.")
+    service_parameters: Weight = Field(default=0.4, description="A word of the parameter names of a service's tools.")
+    service_prose: Weight = Field(default=0.25, description="A word of a service's description.")
+
+
+class GrowthConfig(Section):
+    """How a candidate cluster grows from a seed tool."""
+
+    services: Count = Field(default=3, description="Most services in a candidate.")
+    guests: Count = Field(default=3, description="Most tools from each service that a small service grows into.")
+    bridge: Share = Field(default=0.5, description="Score from which a dependency leads a candidate into a service.")
+    about: Share = Field(default=0.06, description="Similarity to the seed from which a tool is about the same topic.")
+    strong: Share = Field(
+        default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
+    )
+    unlike: Share = Field(default=0.5, description="Share of its score that a dependency to another topic counts for.")
+    link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
+    links: Count = Field(default=4, description="Further dependencies that are counted.")
+    loosest: Share = Field(
+        default=0.5, description="Least random factor of a priority in the later, looser attempts from a seed."
+    )
+
+
+class SchemaWeights(Section):
+    """Factor of a tool's weight, by where its schema comes from."""
+
+    live: Share = Field(default=1.0, description="A live server.")
+    bundled: Share = Field(default=1.0, description="The bundled pool.")
+    published: Share = Field(default=1.0, description="A published file.")
+    scraped: Share = Field(default=0.8, description="A web page.")
+    none: Share = Field(default=0.4, description="No schema; also the most for a schema without parameters.")
 
 
 class ClusterConfig(Section):
@@ -17,22 +178,49 @@ class ClusterConfig(Section):
     min_tools: int = Field(default=3, ge=1, le=50, description="Fewest tools in a cluster.")
     max_tools: int = Field(default=12, ge=1, le=50, description="Most tools in a cluster.")
     edge_threshold: Share = Field(default=0.35, description="Ignore dependencies that score lower than this.")
+    sources_per_parameter: int = Field(
+        default=16, ge=1, le=10_000, description="Most sources in its own service that are kept for a parameter."
+    )
+    served: Share = Field(
+        default=0.5, description="Score from which a parameter served by its own service is not looked for in others."
+    )
+    few_services: int = Field(
+        default=30,
+        ge=0,
+        le=10_000,
+        description="In a pool of fewer services, words are not weighed by how rare they are, tools that nothing joins "
+        "become small clusters, and every tool is covered.",
+    )
     candidates_per_tool: int = Field(
         default=3, ge=1, le=100, description="Candidate clusters grown from each seed tool."
     )
     coverage: Share = Field(default=0.98, description="Stop selecting clusters at this share of the reachable weight.")
+    cover_all_from: Share = Field(
+        default=0.95, description="Coverage from which every tool of a pool of few services is covered."
+    )
     max_clusters: int | None = Field(
         default=None, ge=1, description="Stop selecting at this many clusters; null: no limit."
     )
-    tool_weight: float = Field(default=1.0, ge=0.0, le=100.0, description="Weight of covering a tool.")
-    edge_weight: float = Field(
-        default=0.5, ge=0.0, le=100.0, description="Weight of covering a dependency, multiplied by its score."
-    )
+    tool_weight: Weight = Field(default=1.0, description="Weight of covering a tool.")
+    edge_weight: Weight = Field(default=0.5, description="Weight of covering a dependency, multiplied by its score.")
+    schemas: SchemaWeights = SchemaWeights()
+    kinds: KindWeights = KindWeights()
+    matching: MatchWeights = MatchWeights()
+    mentions: MentionWeights = MentionWeights()
+    across: AcrossConfig = AcrossConfig()
+    companions: CompanionConfig = CompanionConfig()
+    topics: TopicWeights = TopicWeights()
+    growth: GrowthConfig = GrowthConfig()
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> Self:
         if self.min_tools > self.max_tools:
             raise ValueError(
                 f"clusters.min_tools ({self.min_tools}) is larger than clusters.max_tools ({self.max_tools})"
+            )
+        if self.companions.least_score > self.companions.most_score:
+            raise ValueError(
+                f"clusters.companions.least_score ({self.companions.least_score:g}) is larger than "
+                f"clusters.companions.most_score ({self.companions.most_score:g})"
             )
         return self

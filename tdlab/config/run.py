@@ -24,8 +24,33 @@ class BlueprintConfig(Section):
     max_depth: int = Field(default=4, ge=1, le=12, description="Longest chain of calls that lead to a goal.")
     max_steps: int = Field(default=14, ge=1, le=60, description="Most steps in a blueprint.")
     optional_share: Share = Field(default=0.3, description="Probability that an optional parameter is used.")
-    distractors: int = Field(
-        default=2, ge=0, le=20, description="Tools offered to the assistant that the plan does not need."
+    max_optional: int = Field(default=4, ge=0, le=60, description="Most optional parameters of one call.")
+    one_goal: Share = Field(default=0.6, description="Probability that the user wants one thing and not two.")
+    linked_goal: float = Field(
+        default=2.0, ge=0.0, le=100.0,
+        description="Added to a tool's weight of 1, when goals are drawn, for each parameter that another tool fills.",
+    )  # fmt: skip
+    writing_goal: float = Field(
+        default=1.5, ge=0.0, le=100.0, description="Added to that weight for a tool that changes something."
+    )
+    look_up_id: Share = Field(
+        default=1.0, description="Probability that an identifier is looked up where the look-up needs none itself."
+    )
+    look_up_id_by_id: Share = Field(
+        default=0.5, description="Probability that an identifier is looked up where the look-up needs another one."
+    )
+    look_up_value: Share = Field(
+        default=0.8, description="Probability that another value is looked up where the look-up needs no identifier."
+    )
+    look_up_value_by_id: Share = Field(
+        default=0.2, description="Probability that another value is looked up where the look-up needs an identifier."
+    )
+    max_distractors: int = Field(
+        default=3, ge=1, le=20, description="Most tools of no use that one mutation adds to those on offer."
+    )
+    max_programs: int = Field(default=2, ge=0, le=20, description="Most programs in a blueprint.")
+    program_at_once: Share = Field(
+        default=0.6, description="Probability that a program is asked for in the request whose results it works on."
     )
 
 
@@ -76,6 +101,20 @@ class VerifyConfig(Section):
         le=1.0,
         description="Estimated Jaccard similarity from which two trajectories are near-duplicates.",
     )
+    small_number: int = Field(
+        default=100,
+        ge=0,
+        le=1_000_000,
+        description="Numbers below this are too common to identify anything: as arguments they must match by name, and "
+        "in replies they are not checked.",
+    )
+    number_pairs: int = Field(
+        default=40,
+        ge=0,
+        le=1000,
+        description="A number in a reply may be the sum, difference or product of two known ones while at most this "
+        "many are known.",
+    )
 
 
 class EvolutionConfig(Section):
@@ -108,10 +147,38 @@ class EvolutionConfig(Section):
         le=1000.0,
         description="a in (count + a)^(-b), the weight of a domain when domains are drawn.",
     )
+    full_at: float = Field(
+        default=0.2, gt=0.0, le=1.0,
+        description="Shortfall, as a share of its threshold, at which the mode or the complexity gauge steers fully.",
+    )  # fmt: skip
+    domain_full_at: float = Field(
+        default=0.005, gt=0.0, le=1.0,
+        description="The same for the domain gauge: in an even pool, chance alone comes within 0.01 of the ceiling.",
+    )  # fmt: skip
     window: int = Field(
         default=256, ge=1, le=1_000_000, description="Trajectories in the sliding window of the gauges."
     )
     max_mutations: int = Field(default=4, ge=0, le=20, description="Most mutations of one offspring.")
+    extra_mutations: int = Field(
+        default=3, ge=0, le=20, description="Mutations added to the random number when modes or complexity steer fully."
+    )
+    mutation_floor: float = Field(
+        default=0.2, gt=0.0, le=100.0, description="Weight of every mutation when no gauge steers."
+    )
+    mode_weight: float = Field(
+        default=2.0, ge=0.0, le=100.0,
+        description="Added to the weight of a mutation whose letters no trajectory has, when modes steer fully.",
+    )  # fmt: skip
+    max_drafts: int = Field(
+        default=7, ge=1, le=100, description="Drafts of an offspring, of which the best is played, at full steering."
+    )
+    parent_share: Share = Field(
+        default=0.25, description="Probability that a draft starts from an accepted trajectory's blueprint."
+    )
+    max_parents: int = Field(default=64, ge=1, le=10_000, description="Most such blueprints that a cluster keeps.")
+    distractors: int = Field(
+        default=6, ge=0, le=1000, description="Tools of no use that an offspring's mutations may draw on."
+    )
     min_gain: float | None = Field(
         default=None, ge=-100.0, le=100.0, description="Least marginal gain of an accepted offspring; null: no minimum."
     )

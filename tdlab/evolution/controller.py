@@ -30,12 +30,6 @@ from tdlab.verify import NearDuplicates
 
 __all__ = ["Controller", "Decision", "Gauges"]
 
-_PARENT_SHARE = 0.25  # how often a draft starts from an accepted parent instead of a new plan
-_FLOOR = 0.2  # weight that every operator keeps, so that none is ever forgotten
-_MODE_WEIGHT = 2.0  # weight of an operator whose letters are in no trajectory, when modes steer fully
-_PARENTS_KEPT = 64  # parents kept for each cluster
-_MORE_MUTATIONS = 3  # operators added at most when modes or CAC steer fully
-
 
 class Decision(NamedTuple):
     """What became of an offspring: accepted or why not; its marginal gain, and that gain weighed by the steering.
@@ -129,7 +123,7 @@ class Controller:
         gauges = self.gauges()
         return {
             "operators": {name: round(weight, 9) for name, weight in self._weights(gauges).items()},
-            "drafts": number_of_drafts(gauges),
+            "drafts": number_of_drafts(gauges, self._evolution),
         }
 
     # ------------------------------------------------------------------------------------------------------ ordering
@@ -173,9 +167,13 @@ class Controller:
             position=position,
             seed=rng.getrandbits(62),
             cluster=cluster,
-            drafts=tuple(self._draft(rng, cluster, gauges, weights) for _ in range(number_of_drafts(gauges))),
+            drafts=tuple(
+                self._draft(rng, cluster, gauges, weights) for _ in range(number_of_drafts(gauges, self._evolution))
+            ),
             set_state=set_state,
-            distractors=tuple(rng.sample(self._distractors, k=min(len(self._distractors), 6))),
+            distractors=tuple(
+                rng.sample(self._distractors, k=min(len(self._distractors), self._evolution.distractors))
+            ),
             aim=aim,
             aim_share=share,
         )
@@ -187,13 +185,14 @@ class Controller:
         return self._domains[place], weights[place] / sum(weights)
 
     def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> DraftPlan:
-        if self._evolution.strategy == "planned":
+        config = self._evolution
+        if config.strategy == "planned":
             return DraftPlan()
         parents = self._parents.get(cluster, [])
-        base = rng.choice(parents) if parents and rng.random() < _PARENT_SHARE else None
-        most = self._evolution.max_mutations
+        base = rng.choice(parents) if parents and rng.random() < config.parent_share else None
+        most = config.max_mutations
         more = max(gauges.steer_mode, gauges.steer_cac)
-        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(_MORE_MUTATIONS))
+        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(config.extra_mutations))
         left = dict(weights)
         chosen: list[str] = []
         for _ in range(min(number, most)):
@@ -208,17 +207,17 @@ class Controller:
 
     def _weights(self, gauges: Gauges) -> dict[str, float]:
         """The weight of each operator: a floor for all, and more where the gauge of its family steers."""
-        total = max(1, len(self._all))
+        floor, total = self._evolution.mutation_floor, max(1, len(self._all))
         weights: dict[str, float] = {}
         for name in self._mutations:
             operator = MUTATIONS[name]
             if operator.family == "mode":
                 rarity = 1.0 - min((self._count_of(letter) / total for letter in operator.letters), default=1.0)
-                weights[name] = _FLOOR + _MODE_WEIGHT * gauges.steer_mode * max(0.0, rarity)
+                weights[name] = floor + self._evolution.mode_weight * gauges.steer_mode * max(0.0, rarity)
             elif operator.family == "complexity":
-                weights[name] = _FLOOR + gauges.steer_cac
+                weights[name] = floor + gauges.steer_cac
             else:
-                weights[name] = _FLOOR + gauges.steer_domain
+                weights[name] = floor + gauges.steer_domain
         return weights
 
     def _count_of(self, letter: str) -> int:
@@ -226,7 +225,7 @@ class Controller:
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
     def _set_state(self, gauges: Gauges) -> SetState | None:
-        if number_of_drafts(gauges) < 2:
+        if number_of_drafts(gauges, self._evolution) < 2:
             return None
         return SetState.of(
             self._trigrams,
@@ -286,7 +285,7 @@ class Controller:
         self._signatures[features.signature] += 1
         self._uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
-        if len(parents) < _PARENTS_KEPT and len(blueprint.steps) < self._config.blueprints.max_steps:
+        if len(parents) < self._evolution.max_parents and len(blueprint.steps) < self._config.blueprints.max_steps:
             parents.append(blueprint)
 
     def recall(self, blueprint: Blueprint, trajectory: Trajectory, features: Features) -> None:

@@ -217,12 +217,12 @@ def play_and_verify(
     if backend is None:
         stage = CodingEnvironment(environment(blueprint, tools), code)
         rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), stage)
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code)
+        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
         return VerifiedRollout(blueprint, rollout.trajectory, verdict, [])
     part = LlmRollout(backend, config.teacher, blueprint, tools)
     rollout = part.play(environment, code=code, values=config.rollout.environment != "live")
     trajectory = rollout.trajectory
-    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code)
+    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
     objection = part.judge(trajectory) if verdict.accepted else None
     if objection is not None:
         judged = Check(name="judge", passed=not objection, reason=objection)

@@ -14,7 +14,6 @@ from tdlab.config import EvolutionConfig
 from tdlab.diversity import Gain
 
 __all__ = [
-    "MOST_DRAFTS",
     "Gauges",
     "Plateau",
     "budget_spent",
@@ -25,11 +24,6 @@ __all__ = [
     "strength",
     "weigh",
 ]
-
-_FULL_AT = 0.2  # the shortfall, as a share of the threshold, at which a family of moves is fully on
-_DOMAIN_FULL_AT = 0.005  # for domains: where a pool is even, chance alone comes within a hundredth of the ceiling
-MOST_DRAFTS = 7
-"""Drafts bred for one order when steering is fully on."""
 
 
 class Gauges(NamedTuple):
@@ -59,13 +53,13 @@ def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: flo
         domain,
         mode,
         cac,
-        strength(domain, config.domain_threshold, full_at=_DOMAIN_FULL_AT),
-        strength(mode, config.mode_threshold),
-        strength(cac, config.complexity_threshold),
+        strength(domain, config.domain_threshold, full_at=config.domain_full_at),
+        strength(mode, config.mode_threshold, full_at=config.full_at),
+        strength(cac, config.complexity_threshold, full_at=config.full_at),
     )
 
 
-def strength(value: float, threshold: float, *, full_at: float = _FULL_AT) -> float:
+def strength(value: float, threshold: float, *, full_at: float) -> float:
     """How strongly a gauge steers: its shortfall as a share of the threshold, in full from ``full_at`` of it on.
 
     A threshold of 0 turns the gauge off.
@@ -74,9 +68,9 @@ def strength(value: float, threshold: float, *, full_at: float = _FULL_AT) -> fl
     return min(1.0, shortfall / full_at)
 
 
-def number_of_drafts(gauges: Gauges) -> int:
-    """How many drafts are bred for one order, from 1 (nothing to choose by) to `MOST_DRAFTS`."""
-    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (MOST_DRAFTS - 1))
+def number_of_drafts(gauges: Gauges, config: EvolutionConfig) -> int:
+    """How many drafts are bred for one order, from 1 (nothing to choose by) to ``config.max_drafts``."""
+    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (config.max_drafts - 1))
 
 
 def rarity(count: float, config: EvolutionConfig) -> float:

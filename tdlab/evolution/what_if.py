@@ -334,7 +334,7 @@ class _Offers:
         """The places of a generation's candidates; the set is as it was at the generation's start, as in a run."""
         expected: dict[int, float] = {}
         drawn: list[int] = []
-        drafts = number_of_drafts(gauges)
+        drafts = number_of_drafts(gauges, self._evolution)
         rng = self._rng
         while self._left and len(drawn) < batch:
             domains = list(self._left)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tdlab.config import VerifyConfig
 from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
 from tdlab.rollout import (
     CODE_EXECUTOR,
@@ -33,12 +34,13 @@ def verify(
     *,
     stopped: str = "",
     code: CodeRunner | None = None,
+    config: VerifyConfig | None = None,
 ) -> Verdict:
     """All checks on one trajectory. ``stopped`` is why its rollout was cut off, if it was.
 
     ``code`` runs programs again; without it a trajectory that holds code is not accepted.
     """
-    context = CheckContext(trajectory, blueprint, tools, code)
+    context = CheckContext(trajectory, blueprint, tools, code, config or VerifyConfig())
     checks = [Check(name="completed", passed=not stopped, reason=stopped)]
     for name, check in CHECKS.items():
         reason = check(context)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from tdlab.blueprints import follow, written
+from tdlab.config import VerifyConfig
 from tdlab.records import Binding, Blueprint, FromResult, FromTemplate, Json, Message, Tool, ToolCall, Trajectory
 from tdlab.rollout import CodeRunner, Inspector, parsed
 
@@ -44,6 +45,7 @@ class CheckContext:
     blueprint: Blueprint
     tools: Mapping[str, Tool]
     code: CodeRunner | None = None
+    config: VerifyConfig = field(default_factory=VerifyConfig)
 
     @cached_property
     def results(self) -> Mapping[str, Message]:

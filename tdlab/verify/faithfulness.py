@@ -19,6 +19,7 @@ from tdlab.verify.context import CheckContext
 
 __all__ = ["check_faithful"]
 
+# Fixed by definition: how quotations, identifiers and numbers are written, and in which units people restate a number.
 _QUOTED = re.compile(r'["“]([^"“”\n]{4,200})["”]')
 _TOKEN = re.compile(r"[\w@][\w@./:+%#~&?=$,-]*[\w/=]|\d")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
@@ -26,8 +27,6 @@ _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of what counts as an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # cents and money, grams and kilograms
 _LARGEST = 1e100  # numbers beyond it are known as they are written, but nothing is reckoned with them
-_SMALL = 100.0  # numbers below it are let through
-_MOST_PAIRS = 40  # numbers of a conversation up to which pairs are looked at: of more, some pair gives anything
 
 
 def check_faithful(context: CheckContext) -> str:
@@ -46,6 +45,7 @@ class _Known:
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context
+        self._config = context.config
         self._texts: list[str] = []
         self._numbers: set[float] = set()
         self._sums: set[float] = set()
@@ -97,14 +97,14 @@ class _Known:
     def _counts(self, written: str) -> bool:
         """Whether a number is known, small, or follows from known ones; it may be rounded, and cents said as money."""
         size = abs(float(written))
-        if size < _SMALL:
+        if size < self._config.small_number:
             return True
         rounding = 0.5 * 10.0 ** -len(written.partition(".")[2]) + 1e-9
         known = {abs(number) for number in self._numbers | self._sums}
         if any(abs(number * scale - size) <= rounding for number in known for scale in _SCALES):
             return True
         numbers = sorted(self._numbers)
-        return len(numbers) <= _MOST_PAIRS and any(
+        return len(numbers) <= self._config.number_pairs and any(
             math.isclose(size, abs(made), rel_tol=1e-9)
             for n, a in enumerate(numbers)
             for b in numbers[n:]

@@ -17,6 +17,7 @@ from tdlab.verify.context import CheckContext
 
 __all__ = ["asks_for", "asks_for_yes", "check_disclosure", "check_grounding", "declines"]
 
+# Fixed by definition: words that name no particular thing, ways to ask for a yes and ways to decline.
 _GENERIC = frozenset("id ids name number code value date time type kind of the a an second third fourth text".split())
 _WANTS_YES = re.compile(
     r"\b(shall i|should i|may i|can i|do you want|would you like|go ahead|proceed|confirm|are you sure|is (?:that|this)"
@@ -29,7 +30,6 @@ _DECLINES = re.compile(
     r"|beyond|outside|not something|not available|no way)\b",
     re.IGNORECASE,
 )
-_SMALL = 100  # a smaller whole number stands in so many results that it has to be named to count
 
 
 # ---------------------------------------------------------------------------------------------------------- grounding
@@ -37,7 +37,7 @@ _SMALL = 100  # a smaller whole number stands in so many results that it has to 
 
 def check_grounding(context: CheckContext) -> str:
     """Every argument's value was said by the user, returned by an earlier call, or is fixed by the schema."""
-    heard = _Heard()
+    heard = _Heard(context.config.small_number)
     place = 0
     for position, message in enumerate(context.trajectory.messages):
         if message.role == "tool" and not message.is_error:
@@ -79,7 +79,8 @@ def _ungrounded(heard: _Heard, parameter: str, value: Json, schema: Mapping[str,
 class _Heard:
     """What the conversation has said and shown up to some point."""
 
-    def __init__(self) -> None:
+    def __init__(self, small_number: int) -> None:
+        self._small_number = small_number
         self._said = ""
         self._values: dict[str, set[str]] = {}
         self._shown: list[str] = []
@@ -122,8 +123,9 @@ class _Heard:
             names = self._values.get(canonical_json(int(value)))
         if names is not None:
             common = isinstance(value, bool) or value is None or value in ("", [], {})
-            small = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _SMALL
+            small = isinstance(value, int) and not isinstance(value, bool) and abs(value) < self._small_number
             return not (common or small) or bool(names & set(split_words(name)))
+        # Fixed: fewer than four characters stand inside longer texts by chance.
         return isinstance(value, str) and len(value) >= 4 and any(said_as(text, value) for text in self._shown)
 
     def chose(self, option: str) -> bool:
@@ -191,16 +193,21 @@ def _asked(context: CheckContext, step: Step) -> str:
             return f"the assistant never asks for the {ask.label}"
         parameter, value = bound.get(ask.slot, ("", None))
         earlier = "\n".join(m.content for m in messages[:asked] if m.role == "user")
-        if _telling(value) and mentions(earlier, parameter, value) and _told_more(context, earlier, parameter, value):
+        if (
+            _telling(value, context.config.small_number)
+            and mentions(earlier, parameter, value)
+            and _told_more(context, earlier, parameter, value)
+        ):
             return f"the user said the {ask.label} before being asked"
     return ""
 
 
-def _telling(value: Json) -> bool:
+def _telling(value: Json, small_number: int) -> bool:
     """Whether a value is so particular that its standing in a text means that it was told."""
+    # Fixed: texts of four characters are words of English too often.
     if isinstance(value, str):
         return len(value) >= 5
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= _SMALL
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= small_number
 
 
 def _told_more(context: CheckContext, earlier: str, parameter: str, value: Json) -> bool:

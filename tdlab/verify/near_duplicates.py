@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NearDuplicates", "features_of"]
 
+# Fixed by definition of the estimate that `verify.near_duplicate` is a threshold of: another number of hashes has
+# another error, and would need another threshold.
 _PERMUTATIONS = 128
 _BELOW = 0.15  # similarity below the threshold at which the hashing is set to find pairs
 _WORD = re.compile(r"\w+")

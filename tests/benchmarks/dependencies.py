@@ -38,6 +38,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from tdlab.clusters import mine_dependencies
+from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.formats import read_trajectories
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Service, Tool, Trajectory, rng_for
@@ -234,9 +235,9 @@ def by_miner(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, flo
             by_service.setdefault(tool.service, []).append(tool)
     services = tuple(Service(name=name, tools=tuple(group)) for name, group in by_service.items())
     pool = SimpleNamespace(services=services, tools={tool.key: tool for s in services for tool in s.tools})
-    return mine_dependencies(
-        pool, threshold=0.0, sources_per_parameter=10_000, cross_sources_per_parameter=10_000
-    ).pair_scores()
+    across = AcrossConfig(sources_per_parameter=10_000)
+    everything = ClusterConfig(edge_threshold=0.0, sources_per_parameter=10_000, across=across)
+    return mine_dependencies(pool, everything).pair_scores()
 
 
 RANKINGS = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.clusters import DependencyGraph, mine_dependencies
+from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json
 from tdlab.tools.names import reference
@@ -49,7 +50,8 @@ def test_paging_and_query_words_join_nothing() -> None:
 
 
 def test_creation_comes_before_what_it_makes_possible() -> None:
-    score = {(e.source, e.target): e.score for e in mine_dependencies(pool(shop()), threshold=0.0).edges}
+    graph = mine_dependencies(pool(shop()), ClusterConfig(edge_threshold=0.0))
+    score = {(e.source, e.target): e.score for e in graph.edges}
     forward = score["shop/create_invoice", "shop/get_invoice"]
     assert forward > score.get(("shop/get_invoice", "shop/create_invoice"), 0.0)
 
@@ -90,7 +92,8 @@ def test_services_join_over_real_world_entities_only() -> None:
         tool("market", "get_quote", "Get a market quote.", ticker="string"),
         tool("market", "cancel_order", "Cancel an order on the market.", order_id="string"),
     ]
-    edges = mine_dependencies(pool(stocks, market, news="markets", market="markets"), threshold=0.1).edges
+    both = pool(stocks, market, news="markets", market="markets")
+    edges = mine_dependencies(both, ClusterConfig(edge_threshold=0.1)).edges
     crossing = [e for e in edges if e.source.split("/")[0] != e.target.split("/")[0]]
     assert {e.parameter for e in crossing} == {"ticker"}, "an order of one business is not an order of another"
     assert all(e.evidence[0].kind == "shared-entity" for e in crossing)
@@ -172,7 +175,7 @@ def test_a_hub_of_two_thousand_tools_stays_small() -> None:
     tools = [tool("hub", f"get_report_{i:04d}x", account_id="string") for i in range(2000)]
     tools.append(tool("hub", "list_accounts"))
     began = time.process_time()
-    graph = mine_dependencies(pool(tools), sources_per_parameter=16)
+    graph = mine_dependencies(pool(tools), ClusterConfig(sources_per_parameter=16))
     assert time.process_time() - began < 15
     assert len(graph) <= 16 * 2001
     assert graph.report["capped"] > 0, "what the cap leaves out is counted"
@@ -221,7 +224,7 @@ def test_hostile_tools_do_no_harm() -> None:
             input_schema={"properties": {"订单": {"type": "string"}}},
         ),
     ]
-    graph = mine_dependencies(pool(strange), threshold=0.0)
+    graph = mine_dependencies(pool(strange), ClusterConfig(edge_threshold=0.0))
     assert all(e.source != e.target for e in graph.edges)
     assert isinstance(graph.edges, tuple)
     assert mine_dependencies(pool()).edges == ()

@@ -55,7 +55,7 @@ def joined(tools: tuple[str, ...], edges: tuple[Dependency, ...]) -> bool:
 @pytest.mark.parametrize(("least", "most", "tries"), [(3, 12, 3), (2, 4, 6), (5, 5, 1)])
 def test_candidates_are_connected_distinct_and_in_size(bundled: ToolPool, least: int, most: int, tries: int) -> None:
     graph = mine_dependencies(bundled)
-    found = grow(graph, min_tools=least, max_tools=most, per_tool=tries)
+    found = grow(graph, ClusterConfig(min_tools=least, max_tools=most, candidates_per_tool=tries))
     assert found
     assert len({c.tools for c in found}) == len(found)
     for candidate in found:
@@ -66,7 +66,7 @@ def test_candidates_are_connected_distinct_and_in_size(bundled: ToolPool, least:
 
 def test_a_candidate_spans_few_services(bundled: ToolPool) -> None:
     graph = mine_dependencies(bundled)
-    for candidate in grow(graph, min_tools=3, max_tools=12, per_tool=4):
+    for candidate in grow(graph, ClusterConfig(candidates_per_tool=4)):
         assert len({graph.tools[t].split("/")[0] for t in candidate.tools}) <= 3
 
 
@@ -246,7 +246,7 @@ def test_growth_stays_with_the_affair_once_there_are_tools_enough() -> None:
         ["s/a", "s/b", "s/c", "s/far", "s/strong"],
     )
     words = {"s/a": {"ship": 1.0}, "s/b": {"ship": 1.0}, "s/c": {"ship": 1.0}, "s/far": {"tax": 1.0}}
-    kept = grow(graph, min_tools=3, max_tools=5, per_tool=1, topics={**words, "s/strong": {"tax": 1.0}})
+    kept = grow(graph, ClusterConfig(max_tools=5, candidates_per_tool=1), topics={**words, "s/strong": {"tax": 1.0}})
     from_a = {graph.tools[i] for i in next(c for c in kept if c.order[0] == 0).tools}
     assert from_a == {"s/a", "s/b", "s/c", "s/strong"}
 
