@@ -58,7 +58,7 @@ def test_every_option_of_run_reaches_the_config(command: Tdlab, tmp_path: Path) 
     (tmp_path / "base.yaml").write_text("target: 99\nseed: 7\nevolution: {window: 17}\n", encoding="utf-8")
     status, _, err = command(
         "run", "-o", tmp_path / "run", "-c", tmp_path / "base.yaml", "-p", pool, "-n", 3, "--strategy", "random",
-        "--set", "evolution.batch=2", "--set", "blueprints.distractors=1",
+        "--set", "evolution.batch=2", "--set", "blueprints.max_distractors=1",
     )  # fmt: skip
     assert status == 0, err
     config = tdlab.RunConfig.from_yaml(tmp_path / "run" / "config.yaml")
@@ -66,7 +66,7 @@ def test_every_option_of_run_reaches_the_config(command: Tdlab, tmp_path: Path) 
         "an option wins over the file, the rest stays"
     )
     assert (config.evolution.strategy, config.evolution.batch, config.evolution.window) == ("random", 2, 17)
-    assert config.blueprints.distractors == 1
+    assert config.blueprints.max_distractors == 1
 
 
 def test_a_run_short_of_its_target_exits_with_1(command: Tdlab, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tdlab.blueprints import MUTATIONS
 from tdlab.evolution import Controller, Gauges
-from tdlab.evolution.steering import MOST_DRAFTS, strength
+from tdlab.evolution.steering import strength
 from tests.evolution.parts import config, controller, grow, mined, producer
 
 STRATEGIES = ("evolved", "random", "quantity")
@@ -25,9 +25,9 @@ def test_strength_grows_with_the_shortfall_and_is_nothing_above_the_threshold(
     one: float, other: float, threshold: float
 ) -> None:
     low, high = sorted((one, other))
-    assert 0.0 <= strength(high, threshold) <= strength(low, threshold) <= 1.0
-    assert strength(threshold, threshold) == 0.0
-    assert strength(0.0, threshold) == 1.0
+    assert 0.0 <= strength(high, threshold, full_at=0.2) <= strength(low, threshold, full_at=0.2) <= 1.0
+    assert strength(threshold, threshold, full_at=0.2) == 0.0
+    assert strength(0.0, threshold, full_at=0.2) == 1.0
 
 
 def test_a_threshold_of_nothing_turns_a_gauge_off() -> None:
@@ -132,7 +132,7 @@ def test_what_is_ordered_is_there() -> None:
     for order in steering.orders(3):
         assert order.cluster in named
         assert set(order.distractors) <= set(tools)
-        assert 1 <= len(order.drafts) <= MOST_DRAFTS
+        assert 1 <= len(order.drafts) <= settings_.evolution.max_drafts
         for draft in order.drafts:
             assert draft.partner is None or (draft.partner in named and draft.partner != order.cluster)
             assert draft.base is None or draft.base.cluster == order.cluster
