@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from tdlab.blueprints.validation import schema_for_some
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError
 from tdlab.records import (
@@ -183,7 +184,7 @@ class BlueprintDraft:
 
     def _value(self, tool: Tool, parameter: str, entity: str | None, known: tuple[Json, ...]) -> Json:
         schema = tool.parameters[parameter]
-        compiled = _alone(tool, parameter)
+        compiled = _for_some(tool)
         problem = ""
         for _ in range(6):
             if entity is not None and not known and schema.get("type") not in ("array", "object"):
@@ -308,7 +309,7 @@ class BlueprintDraft:
 
     def _may_be(self, tool: Tool, arguments: Mapping[str, Binding], changed: Mapping[str, Json]) -> bool:
         """Whether the schema allows the changed values, alone and, where all values are known, together."""
-        if not all(_alone(tool, parameter).is_valid({parameter: value}) for parameter, value in changed.items()):
+        if not _for_some(tool).is_valid(dict(changed)):
             return False
         known = {p: b.value for p, b in arguments.items() if isinstance(b, (FromUser, Constant))}
         return len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid({**known, **changed})
@@ -413,12 +414,9 @@ def _observed(feed: Feed, step: str) -> FromResult:
     return FromResult(step=step, path=feed.edge.path, as_list=feed.as_list)
 
 
-@per_tool
-def _alone(tool: Tool, parameter: str) -> CompiledSchema:
-    """The schema of an object with one parameter of a tool and what its references need."""
-    holder: dict[str, Json] = {"type": "object", "properties": {parameter: tool.parameters[parameter]}}
-    holder |= {k: tool.input_schema[k] for k in ("$defs", "definitions", "$schema") if k in tool.input_schema}
-    return compile_schema(holder)
+def _for_some(tool: Tool) -> CompiledSchema:
+    """The input schema of a tool, for any of its arguments."""
+    return schema_for_some(tool, frozenset(tool.input_schema.get("required") or ()))
 
 
 def _removes(tool: Tool) -> bool:

@@ -17,7 +17,7 @@ from tdlab.tools import CompiledSchema, compile_schema, output_of, per_tool, sch
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Violation", "ancestors", "as_graph", "checked", "violations"]
+__all__ = ["Violation", "ancestors", "as_graph", "checked", "schema_for_some", "violations"]
 
 
 class Violation(Record):
@@ -161,7 +161,7 @@ def _check_call(
                 _check_observed(blueprint, parameter, source, tools, before, note)
     # What is bound to an observation is not known yet, so the schema is asked about the rest, without ``required``.
     observed = frozenset(call.arguments) - frozenset(known)
-    compiled = _without(tool, observed)
+    compiled = schema_for_some(tool, observed) if observed else compile_schema(tool.input_schema)
     for message in () if compiled.is_valid(known) else compiled.errors(known):
         note("schema", f"{tool.key}: {message}")
 
@@ -189,16 +189,15 @@ def _check_observed(
 
 
 @per_tool
-def _without(tool: Tool, observed: frozenset[str]) -> CompiledSchema:
-    """A tool's input schema for arguments of which those ``observed`` are not known."""
-    schema = tool.input_schema
-    if not observed:
-        return compile_schema(schema)
-    partial = {k: v for k, v in schema.items() if k not in _TOGETHER}
-    return compile_schema({**partial, "required": [p for p in schema.get("required") or () if p not in observed]})
+def schema_for_some(tool: Tool, missing: frozenset[str]) -> CompiledSchema:
+    """The input schema of a tool for arguments of which those ``missing`` are not known; its references still lead."""
+    partial = {k: v for k, v in tool.input_schema.items() if k not in _TOGETHER}
+    required = [name for name in tool.input_schema.get("required") or () if name not in missing]
+    return compile_schema({**partial, "required": required})
 
 
 _TOGETHER = (
+    "$ref",
     "minProperties",
     "anyOf",
     "oneOf",

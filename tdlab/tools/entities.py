@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import wraps
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
-from urllib.parse import unquote
 
-from tdlab.records import Json, Tool, canonical_json
+from tdlab.records import Json, Tool
 from tdlab.tools.names import ToolNature, nature, reference, singular, split_words
 from tdlab.tools.outputs import returned_schema
 
@@ -94,27 +93,8 @@ def roles(tool: Tool) -> Roles:
 
 @per_tool
 def output_of(tool: Tool) -> dict[str, Json]:
-    """What the tool returns, as a schema in which each reference is replaced by what it points to, four levels deep.
-
-    Every part of it can therefore be used alone.
-    """
-    schema = returned_schema(tool)
-    return _inlined(schema, schema, 4) if '"$ref"' in canonical_json(schema) else schema
-
-
-def _inlined(part: Json, root: Mapping[str, Json], left: int) -> Json:
-    if isinstance(part, list):
-        return [_inlined(inner, root, left) for inner in part]
-    if not isinstance(part, dict):
-        return part
-    pointer = part.get("$ref")
-    if isinstance(pointer, str):
-        place: Json = root
-        for name in pointer.removeprefix("#").strip("/").split("/") if pointer != "#" else ():
-            name = unquote(name).replace("~1", "/").replace("~0", "~")
-            place = place.get(name) if isinstance(place, dict) else None
-        return _inlined(place, root, left - 1) if isinstance(place, dict) and left > 0 else {}
-    return {name: _inlined(inner, root, left) for name, inner in part.items() if name not in ("$defs", "definitions")}
+    """Return the schema of what a tool returns, references written out; remembered."""
+    return returned_schema(tool)
 
 
 def item_list(output: Mapping[str, Json], entity: str) -> tuple[str, str, str] | None:

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
 from tdlab.tools.names import nature, reference, singular, split_words
-from tdlab.tools.schema_shapes import inlined, inner_properties, types_of
+from tdlab.tools.references import inlined
+from tdlab.tools.schema_shapes import inner_properties, types_of
 
 __all__ = [
     "ENTITY_NOISE",

@@ -19,6 +19,7 @@ from jsonschema_rs import ValidationErrorKind as Kind
 
 from tdlab.errors import SchemaError
 from tdlab.records import Json
+from tdlab.tools.references import References, objects_in
 
 __all__ = ["BACKTRACK_LIMIT", "DEPTH_LIMIT", "CompiledSchema", "compile_schema", "schema_problem"]
 
@@ -189,12 +190,8 @@ def _from_text(text: str) -> CompiledSchema:
 
 def _multiplies(schema: dict[str, Json]) -> bool:
     """Whether some spot would be checked against more than the limit of subschemas (``a: [b, b], b: [c, c], ...``)."""
-    targets: dict[str, Json] = {}
-    nodes = list(_objects(schema))
-    for node in nodes:
-        for word, prefix in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")):
-            if isinstance(node.get(word), str):
-                targets.setdefault(prefix + node[word], node)
+    references = References(schema)
+    nodes = list(objects_in(schema))
     costs: dict[int, int] = {}
     for start in nodes:
         stack = [start]
@@ -203,7 +200,7 @@ def _multiplies(schema: dict[str, Json]) -> bool:
             if id(node) in costs and costs[id(node)] > 0:
                 stack.pop()
                 continue
-            children = [c for c in _in_place(node, schema, targets) if isinstance(c, dict)]
+            children = [c for c in _in_place(node, references) if isinstance(c, dict)]
             if id(node) not in costs:
                 costs[id(node)] = 0  # open: a cycle back to here counts once
                 stack.extend(c for c in children if id(c) not in costs)
@@ -215,22 +212,11 @@ def _multiplies(schema: dict[str, Json]) -> bool:
     return False
 
 
-def _objects(schema: Json) -> Iterator[dict[str, Json]]:
-    stack = [schema]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-
-
-def _in_place(node: dict[str, Json], root: dict[str, Json], targets: dict[str, Json]) -> Iterator[Json]:
+def _in_place(node: Mapping[str, Json], references: References) -> Iterator[Json]:
     """Subschemas that are checked against the very value that ``node`` is checked against."""
     for word in ("$ref", "$dynamicRef", "$recursiveRef"):
         if isinstance(node.get(word), str):
-            yield _resolve(node[word], root, targets)
+            yield references.target(node[word])
     for word in _IN_PLACE_LISTS:
         if isinstance(node.get(word), list):
             yield from node[word]
@@ -238,21 +224,6 @@ def _in_place(node: dict[str, Json], root: dict[str, Json], targets: dict[str, J
         yield node.get(word)
     if isinstance(node.get("dependentSchemas"), dict):
         yield from node["dependentSchemas"].values()
-
-
-def _resolve(reference: str, root: dict[str, Json], targets: dict[str, Json]) -> Json:
-    if reference in targets:
-        return targets[reference]
-    place: Json = root
-    for part in reference.partition("#")[2].split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(place, dict):
-            place = place.get(part)
-        elif isinstance(place, list) and part.isdecimal() and int(part) < len(place):
-            place = place[int(part)]
-        else:
-            return None
-    return place
 
 
 # ---------------------------------------------------------------------------------------------------------- explaining

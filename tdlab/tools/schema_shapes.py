@@ -1,7 +1,4 @@
-"""JSON Schemas taken apart: what a declared output says, a property reduced to what is surely valid, no references.
-
-Nothing is ever fetched: a reference that leaves the schema becomes "any value".
-"""
+"""JSON Schemas taken apart: what a declared output says, a property reduced to what is surely valid."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from tdlab.records import Json
+from tdlab.tools.references import inlined, refers
 
 __all__ = [
     "branches",
     "clean",
     "informative",
-    "inlined",
     "inner_properties",
     "item",
     "kinds_fit",
@@ -89,7 +86,7 @@ def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
             opaque = False
         if opaque and name in ("result", "content", "text", "output", "data", "response"):
             return None
-    if _refers(schema):
+    if refers(schema):
         schema = inlined(schema)
     return {**schema, "type": "object"}
 
@@ -163,55 +160,6 @@ def item(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of one value: that of an array's items, else the schema itself."""
     items = schema.get("items")
     return items if isinstance(items, dict) and "array" in types_of(schema) else schema
-
-
-def _refers(value: object, depth: int = 0) -> bool:
-    if depth > 80:
-        return True
-    if isinstance(value, dict):
-        return "$ref" in value or "$dynamicRef" in value or any(_refers(p, depth + 1) for p in value.values())
-    return isinstance(value, list) and any(_refers(part, depth + 1) for part in value)
-
-
-def inlined(schema: dict[str, Any], *, max_nodes: int = 5000) -> dict[str, Any]:
-    """The schema with every ``#/...`` reference replaced by its target.
-
-    A reference that is remote, missing or recursive becomes ``{}`` (any value); so does what lies beyond ``max_nodes``.
-    """
-    budget = [max_nodes]
-
-    def walk(value: Any, open_refs: tuple[str, ...], depth: int = 0) -> Any:
-        budget[0] -= 1
-        if budget[0] < 0 or len(open_refs) > 20 or depth > 80:
-            return {}
-        if isinstance(value, list):
-            return [walk(part, open_refs, depth + 1) for part in value]
-        if not isinstance(value, dict):
-            return value
-        target = value.get("$ref")
-        if isinstance(target, str):
-            if target in open_refs or not target.startswith("#/"):
-                return {}
-            found = _find(schema, target)
-            return walk(found, (*open_refs, target), depth + 1) if isinstance(found, dict) else {}
-        return {
-            key: walk(part, open_refs, depth + 1)
-            for key, part in value.items()
-            if key not in ("$defs", "definitions", "$dynamicRef")
-        }
-
-    result = walk(schema, ())
-    return result if isinstance(result, dict) else {}
-
-
-def _find(schema: dict[str, Any], pointer: str) -> Any:
-    place: Any = schema
-    for part in pointer[2:].split("/"):
-        part = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(place, dict) or part not in place:
-            return None
-        place = place[part]
-    return place
 
 
 def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mapping[str, Json] | None:

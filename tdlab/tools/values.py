@@ -18,11 +18,13 @@ from tdlab.records import Json
 from tdlab.tools.lexicon import described, formatted, number_range, person, worded
 from tdlab.tools.names import singular, split_words
 from tdlab.tools.patterns import matching
+from tdlab.tools.references import References
 from tdlab.tools.schema import compile_schema
 
 __all__ = ["make_identifier", "make_person", "make_value", "ordered_pairs"]
 
-_MAX_DEPTH = 6
+_MAX_DEPTH = 8
+_MAX_PARTS = 20_000
 _MAX_ITEMS = 1000
 _MAX_LENGTH = 20_000
 _IDENTIFYING = frozenset(("id", "ids", "ref", "number", "no", "sku", "hash"))
@@ -77,42 +79,31 @@ def make_value(
     *,
     root: Mapping[str, Json] | None = None,
     known: tuple[Json, ...] = (),
-    depth: int = 0,
 ) -> Json:
-    """A value for the parameter ``name`` that means to fit ``schema``.
+    """Return a value for the parameter ``name`` that means to fit ``schema``; rare combinations of keywords are missed.
 
-    ``root`` is the schema that local ``$ref`` look into; ``known`` are values that exist in the real world and win over
-    invention. The caller validates: rare combinations of keywords may be missed. BlueprintError where nothing can be
-    made (a bottomless recursion, a pattern too large to expand).
+    Args:
+        rng: The only source of chance.
+        name: The parameter's name; its words suggest the value.
+        schema: The parameter's JSON Schema.
+        root: The schema that references look into; ``schema`` itself where it is not given.
+        known: Values that exist in the real world, which win over invention.
+
+    Returns:
+        A JSON value. The caller validates it.
+
+    Raises:
+        BlueprintError: Nothing can be made (a bottomless recursion, a reference that leads nowhere, a pattern too
+            large to expand).
+
+    Example:
+        >>> schema = {"anyOf": [{"type": "integer", "minimum": 3, "maximum": 3}]}
+        >>> make_value(random.Random(1), "count", {"$ref": "#/anyOf/0"}, root=schema)
+        3
     """
-    root = schema if root is None else root
     if known:
         return rng.choice(known)
-    if depth > _MAX_DEPTH:
-        raise BlueprintError(f"the schema of {name!r} nests deeper than {_MAX_DEPTH} levels", expected="a finite value")
-    schema = _resolve(schema, root, name)
-    if "const" in schema:
-        return schema["const"]
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
-        return rng.choice([v for v in schema["enum"] if v is not None] or [None])
-    kind = _type_of(schema)
-    examples = schema.get("examples")
-    if isinstance(examples, list) and kind not in ("object", "array"):
-        fitting = [example for example in examples if _is(example, kind)]
-        if fitting:
-            return rng.choice(fitting)
-    words = split_words(name)
-    if kind == "object":
-        return _object(rng, schema, root, depth)
-    if kind == "array":
-        return _array(rng, name, schema, root, depth)
-    if kind == "boolean":
-        return rng.random() < 0.5
-    if kind in ("integer", "number"):
-        return _number(rng, words, schema, integral=kind == "integer")
-    if kind == "null":
-        return None
-    return _string(rng, words, schema)
+    return _Maker(rng, References(schema if root is None else root)).value(name, schema, 0)
 
 
 def ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -146,104 +137,134 @@ def _type_of(schema: Mapping[str, Json]) -> str:
     return "array" if "items" in schema else "string"
 
 
-def _resolve(schema: Mapping[str, Json], root: Mapping[str, Json], name: str) -> Mapping[str, Json]:
-    """Follow local references and choose one branch of the combinators."""
-    for _ in range(16):
-        if isinstance(schema.get("$ref"), str):
-            place: Json = root
-            for part in schema["$ref"].removeprefix("#").strip("/").split("/"):
-                key = part.replace("~1", "/").replace("~0", "~")
-                place = place.get(key) if isinstance(place, dict) else None
-            if not isinstance(place, dict):
-                raise BlueprintError(f"the schema of {name!r} refers to {schema['$ref']!r}, which is not in it")
-            schema = {**place, **{k: v for k, v in schema.items() if k != "$ref"}}
-            continue
-        branches = schema.get("anyOf") or schema.get("oneOf")
-        if isinstance(branches, list) and branches:
-            usable = [b for b in branches if isinstance(b, dict) and b.get("type") != "null" and "not" not in b]
-            rest = {k: v for k, v in schema.items() if k not in ("anyOf", "oneOf")}
-            schema = {**rest, **(usable[0] if usable else {"type": "null"})}
-            continue
-        if isinstance(schema.get("allOf"), list):
-            merged: dict[str, Json] = {k: v for k, v in schema.items() if k != "allOf"}
-            for part in schema["allOf"]:
-                if isinstance(part, dict):
-                    part = _resolve(part, root, name)
-                    properties = {**merged.get("properties", {}), **part.get("properties", {})}
-                    required = [*merged.get("required", []), *part.get("required", [])]
-                    merged |= part
-                    if properties:
-                        merged["properties"], merged["required"] = properties, required
-            schema = merged
-            continue
-        return schema
-    raise BlueprintError(f"the schema of {name!r} refers to itself without an end")
+class _Maker:
+    """One value in the making: where its references look, and how many parts it may still have."""
 
+    def __init__(self, rng: random.Random, references: References) -> None:
+        self.rng = rng
+        self.references = references
+        self.left = _MAX_PARTS
 
-def _object(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int) -> dict[str, Json]:
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    required = [r for r in schema.get("required") or [] if isinstance(r, str)]
-    chosen = [name for name in properties if name in required or (depth == 0 and rng.random() < 0.3)]
-    made = {
-        name: make_value(
-            rng, name, properties[name] if isinstance(properties[name], dict) else {}, root=root, depth=depth + 1
-        )
-        for name in chosen
-    }
-    for name in required:
-        if name not in made:
-            made[name] = make_value(rng, name, {}, root=root, depth=depth + 1)
-    fewest = schema.get("minProperties", 0)
-    for name in properties:
-        if len(made) >= fewest:
-            break
-        if name not in made and isinstance(properties[name], dict):
-            made[name] = make_value(rng, name, properties[name], root=root, depth=depth + 1)
-    if not made and schema.get("maxProperties", 1) >= 1:
-        usable = [name for name in properties if isinstance(properties[name], dict)]
-        if usable and depth == 0:
-            name = rng.choice(usable)
-            made[name] = make_value(rng, name, properties[name], root=root, depth=depth + 1)
-        elif not properties and depth < 2:
-            made = _free(rng, schema, root, depth)
-    return made
+    def value(self, name: str, schema: Json, depth: int) -> Json:
+        """A value for ``name``; a schema that is no object allows anything."""
+        rng = self.rng
+        self.left -= 1
+        if depth > _MAX_DEPTH:
+            raise BlueprintError(
+                f"the schema of {name!r} nests deeper than {_MAX_DEPTH} levels", expected="a finite value"
+            )
+        if self.left < 0:
+            raise BlueprintError(
+                f"the schema of {name!r} wants more than {_MAX_PARTS} parts", expected="a smaller value"
+            )
+        schema = self.plain(schema if isinstance(schema, Mapping) else {}, name)
+        if "const" in schema:
+            return schema["const"]
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return rng.choice([v for v in schema["enum"] if v is not None] or [None])
+        kind = _type_of(schema)
+        examples = schema.get("examples")
+        if isinstance(examples, list) and kind not in ("object", "array"):
+            fitting = [example for example in examples if _is(example, kind)]
+            if fitting:
+                return rng.choice(fitting)
+        if kind == "object":
+            return self.object(schema, depth)
+        if kind == "array":
+            return self.array(name, schema, depth)
+        if kind == "boolean":
+            return rng.random() < 0.5
+        words = split_words(name)
+        if kind in ("integer", "number"):
+            return _number(rng, words, schema, integral=kind == "integer")
+        return None if kind == "null" else _string(rng, words, schema)
 
+    def plain(self, schema: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+        """The schema with its references followed and one branch of each combinator chosen."""
+        for _ in range(16):
+            if isinstance(schema.get("$ref"), str):
+                target = self.references.target(schema["$ref"])
+                if not isinstance(target, Mapping):
+                    raise BlueprintError(f"the schema of {name!r} refers to {schema['$ref']!r}, which is not in it")
+                schema = {**target, **{k: v for k, v in schema.items() if k != "$ref"}}
+                continue
+            branches = schema.get("anyOf") or schema.get("oneOf")
+            if isinstance(branches, list) and branches:
+                usable = [b for b in branches if isinstance(b, dict) and b.get("type") != "null" and "not" not in b]
+                rest = {k: v for k, v in schema.items() if k not in ("anyOf", "oneOf")}
+                schema = {**rest, **(usable[0] if usable else {"type": "null"})}
+                continue
+            if isinstance(schema.get("allOf"), list):
+                merged: dict[str, Json] = {k: v for k, v in schema.items() if k != "allOf"}
+                for part in schema["allOf"]:
+                    if isinstance(part, dict):
+                        part = self.plain(part, name)
+                        properties = {**merged.get("properties", {}), **part.get("properties", {})}
+                        required = [*merged.get("required", []), *part.get("required", [])]
+                        merged |= part
+                        if properties:
+                            merged["properties"], merged["required"] = properties, required
+                schema = merged
+                continue
+            return schema
+        raise BlueprintError(f"the schema of {name!r} refers to itself without an end")
 
-def _free(rng: random.Random, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int) -> dict[str, Json]:
-    """A small object where the schema leaves its fields open; an empty one where it says what they may be called."""
-    kind = schema.get("additionalProperties", True)
-    if kind is False or {"patternProperties", "propertyNames"} & schema.keys():
-        return {}
-    own = kind if isinstance(kind, dict) else {}
-    least, most = int(schema.get("minProperties", 0)), int(schema.get("maxProperties", 2))
-    fields = rng.sample(sorted(_FIELDS), k=max(min(most, 2), min(least, len(_FIELDS))))
-    return {name: make_value(rng, name, own or _FIELDS[name], root=root, depth=depth + 1) for name in fields}
+    def object(self, schema: Mapping[str, Json], depth: int) -> dict[str, Json]:
+        """An object with what is required, and where it is the whole value with some of the rest."""
+        rng = self.rng
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        required = [r for r in schema.get("required") or [] if isinstance(r, str)]
+        chosen = [name for name in properties if name in required or (depth == 0 and rng.random() < 0.3)]
+        made = {name: self.value(name, properties.get(name), depth + 1) for name in dict.fromkeys((*chosen, *required))}
+        fewest = schema.get("minProperties", 0)
+        for name in properties:
+            if len(made) >= fewest:
+                break
+            if name not in made and isinstance(properties[name], dict):
+                made[name] = self.value(name, properties[name], depth + 1)
+        if not made and schema.get("maxProperties", 1) >= 1:
+            usable = [name for name in properties if isinstance(properties[name], dict)]
+            if usable and depth == 0:
+                name = rng.choice(usable)
+                made[name] = self.value(name, properties[name], depth + 1)
+            elif not properties and depth < 2:
+                made = self.free(schema, depth)
+        return made
 
+    def free(self, schema: Mapping[str, Json], depth: int) -> dict[str, Json]:
+        """A small object where the schema leaves its fields open, an empty one where it rules what they are called."""
+        kind = schema.get("additionalProperties", True)
+        if kind is False or {"patternProperties", "propertyNames"} & schema.keys():
+            return {}
+        own = kind if isinstance(kind, dict) else {}
+        least, most = int(schema.get("minProperties", 0)), int(schema.get("maxProperties", 2))
+        fields = self.rng.sample(sorted(_FIELDS), k=max(min(most, 2), min(least, len(_FIELDS))))
+        return {name: self.value(name, own or _FIELDS[name], depth + 1) for name in fields}
 
-def _array(
-    rng: random.Random, name: str, schema: Mapping[str, Json], root: Mapping[str, Json], depth: int
-) -> list[Json]:
-    items = schema.get("items")
-    items = items if isinstance(items, dict) else {}
-    fewest = max(int(schema.get("minItems", 1)), 1)
-    if fewest > _MAX_ITEMS:
-        raise BlueprintError(
-            f"the schema of {name!r} wants {fewest} items", expected=f"at most {_MAX_ITEMS} for a value a user says"
-        )
-    most = min(int(schema.get("maxItems", max(2, fewest))), max(2, fewest))
-    if most < 1:
-        return []
-    wanted = rng.randint(fewest, max(fewest, most))
-    word = singular(split_words(name)[-1]) if split_words(name) else name
-    made: list[Json] = []
-    for _ in range(3 * wanted + 20):
-        if len(made) >= wanted:
-            break
-        value = make_value(rng, word, items, root=root, depth=depth + 1)
-        if value not in made or not schema.get("uniqueItems"):
-            made.append(value)
-    return made
+    def array(self, name: str, schema: Mapping[str, Json], depth: int) -> list[Json]:
+        """A list: first the items that the schema gives one by one (a tuple), then others of one kind."""
+        items = schema.get("items")
+        first = items if isinstance(items, list) else schema.get("prefixItems")
+        first = first if isinstance(first, list) else []
+        fewest = max(int(schema.get("minItems", 1)), 1, len(first))
+        if fewest > _MAX_ITEMS:
+            raise BlueprintError(
+                f"the schema of {name!r} wants {fewest} items", expected=f"at most {_MAX_ITEMS} for a value a user says"
+            )
+        most = min(int(schema.get("maxItems", max(2, fewest))), max(2, fewest))
+        if most < 1:
+            return []
+        wanted = min(fewest, most) if first else self.rng.randint(fewest, max(fewest, most))
+        word = singular(split_words(name)[-1]) if split_words(name) else name
+        made: list[Json] = [self.value(word, part, depth + 1) for part in first[:wanted]]
+        for _ in range(3 * wanted + 20):
+            if len(made) >= wanted:
+                break
+            value = self.value(word, items, depth + 1)
+            if value not in made or not schema.get("uniqueItems"):
+                made.append(value)
+        return made
 
 
 def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Json], *, integral: bool) -> int | float:

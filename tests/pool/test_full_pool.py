@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from tdlab.pool import Taxonomy, ToolPool
+from tdlab.tools.references import objects_in
+from tests.tools.test_references import usable
 
 pytestmark = pytest.mark.fullpool
 
@@ -90,3 +93,21 @@ def test_forks_are_folded_and_accounted_for(loaded: tuple[ToolPool, float]) -> N
     gone = [issue for issue in folded.issues if issue.severity == "error" and issue.tool is not None]
     assert folded.read == TOOLS == len(folded) + len(gone)
     assert 0 < len(pool) - len(folded) < 1_000
+
+
+def test_tools_that_refer_into_a_list_or_by_an_encoded_name_are_usable(loaded: tuple[ToolPool, float]) -> None:
+    """``#/properties/entries/anyOf/0``: valid schemas that could be neither planned with nor filled once."""
+    pool, _ = loaded
+    pointing = [
+        tool
+        for service in pool.services
+        for tool in service.tools
+        if any(
+            re.search(r"/\d+(/|$)|[%~]", part["$ref"])
+            for part in objects_in(tool.input_schema)
+            if isinstance(part.get("$ref"), str)
+        )
+    ]
+    assert len(pointing) == 10
+    for tool in pointing:
+        usable(tool)
