@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
 from tdlab.tools.names import nature, reference, singular, split_words
-from tdlab.tools.references import inlined
+from tdlab.tools.references import inlined, refers
 from tdlab.tools.schema_shapes import inner_properties, types_of
 
 __all__ = [
@@ -255,7 +255,7 @@ def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
 
 def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
     """The tool's parameters with local references written out."""
-    if "$defs" not in tool.input_schema and "definitions" not in tool.input_schema:
+    if not refers(tool.input_schema):
         return tool.parameters
     properties = inlined(tool.input_schema).get("properties")
     if not isinstance(properties, dict):

@@ -14,6 +14,7 @@ from tdlab.blueprints import plan
 from tdlab.errors import BlueprintError
 from tdlab.records import BusinessCluster, Tool
 from tdlab.tools import compile_schema, make_value
+from tdlab.tools.parameters import parameters_of
 from tdlab.tools.references import References, inlined, objects_in, refers
 
 WHOLE: dict[str, Any] = {
@@ -216,6 +217,7 @@ def usable(tool: Tool) -> None:
         made = {p: make_value(rng, p, schema, root=tool.input_schema) for p, schema in tool.parameters.items()}
         assert compiled.errors({p: made[p] for p in tool.required}) == ()
         assert plan(cluster, {tool.key: tool}, seed=seed).steps
+    assert not any(refers(schema) for schema in parameters_of(tool).values())
 
 
 @pytest.mark.parametrize("trait", TOOLS)
