@@ -49,6 +49,7 @@ __all__ = [
     "Verdict",
     "canonical_json",
     "digest",
+    "heaviest",
     "rng_for",
 ]
 
@@ -60,6 +61,16 @@ CODE_TOOL = "tdlab/run_code"
 
 Domains = dict[str, float]
 """A distribution over taxonomy domain ids; the values sum to 1."""
+
+
+def heaviest(domains: Mapping[str, float]) -> str:
+    """Return the domain with the most weight: of equals the first by name, of none the empty string.
+
+    Example:
+        >>> heaviest({"travel": 0.5, "finance": 0.5})
+        'finance'
+    """
+    return min(domains, key=lambda domain: (-domains[domain], domain), default="")
 
 
 def canonical_json(value: object) -> str:

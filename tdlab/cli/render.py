@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import Estimate
-from tdlab.records import Blueprint, BusinessCluster, Constant, FromResult, FromTemplate, Json, Tool, Trajectory
+from tdlab.records import (
+    Blueprint,
+    BusinessCluster,
+    Constant,
+    FromResult,
+    FromTemplate,
+    Json,
+    Tool,
+    Trajectory,
+    heaviest,
+)
 from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Candidate, Generation, Run
 from tdlab.tools import counted, plain, say
@@ -265,7 +275,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     listed.add_column("domain", no_wrap=True)
     listed.add_column("title", overflow="fold")
     for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
-        domain = max(cluster.domains, key=lambda d: (cluster.domains[d], d), default="")
+        domain = heaviest(cluster.domains)
         numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
         listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
     return Group(head, Text(""), listed) if most and mined.clusters else head

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tdlab.clusters._topics import content_words
 from tdlab.config import AcrossConfig, ClusterConfig
-from tdlab.records import Dependency, Evidence, Service, Tool
+from tdlab.records import Dependency, Evidence, Service, Tool, heaviest
 from tdlab.tools import ReturnedField, Returns, Slot, nature_of_name, singular, split_words, types_of, world_name
 
 __all__ = ["join_services"]
@@ -59,7 +59,7 @@ def join_services(
         return []
     near = _neighbours(services, across)
     named, told = _platforms(services)
-    domain = [max(s.domains, key=lambda d: (s.domains[d], d), default="") for s in services]
+    domain = [heaviest(s.domains) for s in services]
     order = sorted(range(len(services)), key=lambda s: (domain[s], services[s].name))
     place = {s: p for p, s in enumerate(order)}
     rings = {c: sorted(givers, key=lambda s: place[s]) for c, givers in giving.items()}

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tdlab.clusters._topics import common_words, service_words, similarity
 from tdlab.config import ClusterConfig, CompanionConfig
-from tdlab.records import Dependency, Evidence, Service, Tool
+from tdlab.records import Dependency, Evidence, Service, Tool, heaviest
 from tdlab.tools import split_words
 
 __all__ = ["companions"]
@@ -141,7 +141,7 @@ def _abroad(
     least, most, own = config.min_tools, config.across.word_services, config.companions
     words, plain, named = service_words(services, config.topics)
     totals = [sum(spoken.values()) or 1.0 for spoken in words]
-    domain = [max(s.domains, key=lambda d: (s.domains[d], d), default="") for s in services]
+    domain = [heaviest(s.domains) for s in services]
     telling = 0.0
     if len(services) >= config.few_services:
         telling = math.log(1 + len(services) / max(own.widely_used * len(services), own.few_services))

@@ -16,7 +16,7 @@ from tdlab.clusters.coverage import Selection
 from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
 from tdlab.config import ClusterConfig, SchemaWeights
 from tdlab.errors import ConfigError
-from tdlab.records import BusinessCluster, Domains, Service, Tool, digest
+from tdlab.records import BusinessCluster, Domains, Service, Tool, digest, heaviest
 from tdlab.tools import entity_words
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class MiningResult:
                     "services": len({self._basis.owner[key].name for key in cluster.tools}),
                     "dependencies": len(cluster.dependencies),
                     "depth": depth,
-                    "domain": max(cluster.domains, key=lambda d: (cluster.domains[d], d), default=""),
+                    "domain": heaviest(cluster.domains),
                     "domains": cluster.domains,
                 }
                 for cluster, depth in zip(self.clusters, self._depths, strict=True)

@@ -17,7 +17,7 @@ from tdlab.embedding._layout import LAYOUT_VERSION, LEAST, layout
 from tdlab.embedding._tfidf import Array, scaled_rows
 from tdlab.errors import ConfigError, RunNotFound
 from tdlab.formats import TrajectorySet, TrajectoryStream, read_trajectories
-from tdlab.records import Trajectory, canonical_json
+from tdlab.records import Trajectory, canonical_json, heaviest
 from tdlab.store import Run, atomic_write, open_run
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _row(trajectory: Trajectory, features: Features) -> dict[str, Any]:
     opening = next((m.content for m in trajectory.messages if m.role == "user" and m.content.strip()), "")
     row = {
         "trajectory": trajectory.id,
-        "domain": min(domain_shares, key=lambda name: (-domain_shares[name], name)),
+        "domain": heaviest(domain_shares),
         "mode": mode_family(features.signature),
         "signature": " ".join(features.signature),
         "tool_sequence": " → ".join(features.tool_sequence),

@@ -17,7 +17,7 @@ from tdlab.config import SandboxConfig
 from tdlab.errors import ConfigError
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.run import derive_again
-from tdlab.records import CODE_TOOL, Check, Json, Record, Trajectory, Verdict
+from tdlab.records import CODE_TOOL, Check, Json, Record, Trajectory, Verdict, heaviest
 from tdlab.rollout import CodeRunner, recorded_output
 from tdlab.sandbox import CodeOutput, Comparison, Difference, code_job
 from tdlab.store import Candidate, Run, RunStore, open_run
@@ -234,7 +234,7 @@ def _programs(candidate: Candidate) -> Iterable[Program]:
     if trajectory is None:
         return
     domains = candidate.features.get("domains")
-    domain = max(domains, key=lambda name: (domains[name], name)) if isinstance(domains, dict) and domains else "other"
+    domain = (heaviest(domains) if isinstance(domains, dict) else "") or "other"
     results = trajectory.results()
     for call in trajectory.calls():
         if trajectory.tools.get(call.name) == CODE_TOOL and call.id in results:

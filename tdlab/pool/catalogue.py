@@ -14,15 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
-from tdlab.pool.issues import Placement, PoolIssue, heaviest
+from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.quality import ToolQuality, grade_tool
-from tdlab.records import Domains, Service, Tool, canonical_json, digest
+from tdlab.records import Domains, Service, Tool, canonical_json, digest, heaviest
 from tdlab.tools import schema_problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PoolIssue", "ToolPool", "heaviest"]
+__all__ = ["PoolIssue", "ToolPool"]
 
 _HTML_ROWS = 12
 _SHOWN = 80
@@ -308,7 +308,7 @@ class ToolPool:
         for key in tools or ():
             self.tool(key)
         if domains is not None:
-            present = {heaviest(service) for service in self.services}
+            present = {heaviest(service.domains) for service in self.services}
             for domain in domains:
                 if domain not in present:
                     raise _missing("service of the domain", domain, present)
@@ -316,7 +316,7 @@ class ToolPool:
         for service in self.services:
             if services is not None and service.name not in services:
                 continue
-            if domains is not None and heaviest(service) not in domains:
+            if domains is not None and heaviest(service.domains) not in domains:
                 continue
             chosen = tuple(tool for tool in service.tools if tools is None or tool.key in tools)
             if chosen:
@@ -368,7 +368,7 @@ class ToolPool:
             "<tr>"
             + "".join(
                 f"<td>{html.escape(text)}</td>"
-                for text in (_cut(s.name), heaviest(s), str(len(s.tools)), _cut(s.description))
+                for text in (_cut(s.name), heaviest(s.domains), str(len(s.tools)), _cut(s.description))
             )
             + "</tr>"
             for s in self.services[:_HTML_ROWS]

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from tdlab.pool.quality import ToolQuality
 from tdlab.records import Domains, Record, Service, Tool
 
-__all__ = ["Placement", "PoolIssue", "PoolView", "heaviest"]
+__all__ = ["Placement", "PoolIssue", "PoolView"]
 
 
 class PoolIssue(Record):
@@ -70,8 +70,3 @@ class PoolView(Protocol):
 
     def placement(self, name: str) -> Placement:
         """The domains of a service, and what they are from."""
-
-
-def heaviest(service: Service) -> str:
-    """The domain with the most weight, the first by name of equals; empty where none is known."""
-    return min(service.domains, key=lambda domain: (-service.domains[domain], domain), default="")

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from tdlab.errors import PoolError
-from tdlab.pool.issues import PoolView, heaviest
+from tdlab.pool.issues import PoolView
 from tdlab.pool.repair.language import language
+from tdlab.records import heaviest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> p
                     "service": service.name,
                     "title": service.title,
                     "description": service.description,
-                    "domain": heaviest(service),
+                    "domain": heaviest(service.domains),
                     "domains": dict(service.domains),
                     "domain_by": placement.by,
                     "domain_confidence": placement.confidence,
@@ -61,7 +62,7 @@ def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> p
                 "service": service.name,
                 "name": tool.name,
                 "description": tool.description,
-                "domain": heaviest(service),
+                "domain": heaviest(service.domains),
                 "category": service.category,
                 "source": service.source,
                 "license": service.license,

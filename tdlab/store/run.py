@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound, StoreError
-from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory
+from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, heaviest
 from tdlab.store.run_store import Candidate, Counts, Generation, RunStore
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Run:
                     "tools": len(cluster.tools),
                     "dependencies": len(cluster.dependencies),
                     "services": len({key.partition("/")[0] for key in cluster.tools}),
-                    "domain": min(cluster.domains, key=lambda name: (-cluster.domains[name], name), default=None),
+                    "domain": heaviest(cluster.domains) or None,
                     "trajectories": made.get(cluster.id, 0),
                 }
                 for cluster in self._store.clusters()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from tdlab.cli.render import show_mined
 from tdlab.clusters import ClusterCandidate, DependencyGraph, MiningResult, grow, mine, mine_dependencies
-from tdlab.config import ClusterConfig
+from tdlab.config import ClusterConfig, RunConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json, rng_for
+from tdlab.store import RunStore, open_run
 from tests.clusters.pools import pool, shop, tool
 
 
@@ -292,3 +297,18 @@ def test_a_service_of_thousands_of_tools_with_nothing_in_common_is_tied_in_linea
     mined = mine(pool(tools, shop()), ClusterConfig(candidates_per_tool=1, coverage=0.5))
     assert time.process_time() - began < 15
     assert mined.report["tools_in_no_candidate"] == 0
+
+
+def test_mining_and_a_run_name_the_same_domain_of_two_equals(tmp_path: Path) -> None:
+    """`tdlab mine` once named the last by name, `Run.clusters` the first."""
+    service = Service(name="shop", tools=tuple(shop()), domains={"retail": 0.5, "finance": 0.5})
+    mined = mine(pool(service), config=ClusterConfig(min_tools=2))
+    assert list(mined.to_frame()["domain"]) == ["finance"] * len(mined.clusters) != []
+    with RunStore.create_or_resume(tmp_path, config=RunConfig(), pool_fingerprint="p", versions={}) as store:
+        store.put_mining(clusters=mined.clusters, tools=shop(), services={"shop": service.domains}, report=mined.report)
+    with open_run(tmp_path) as run:
+        assert list(run.clusters()["domain"]) == list(mined.to_frame()["domain"])
+    printed = StringIO()
+    Console(width=200, file=printed).print(show_mined(mined))
+    assert "finance" in printed.getvalue()
+    assert "retail" not in printed.getvalue()
