@@ -32,7 +32,6 @@ PENDING = (
     "tdlab.diversity",
     "tdlab.evolution",
     "tdlab.formats",
-    "tdlab.panels",
     "tdlab.pool",
     "tdlab.records",
     "tdlab.rollout",

@@ -153,8 +153,8 @@ def check(
         return
     failed = [checked for checked in report.checked if not checked.comparison.same]
     for checked in failed[:_MOST_LISTED]:
-        program, comparison = checked.program, checked.comparison
-        say(f"{program.trajectory} {program.call_id}: {comparison.verdict}, {comparison.reason}")
+        comparison = checked.comparison
+        say(f"{checked.program.name}: {comparison.verdict}, {comparison.reason}")
         for difference in comparison.differences[:3]:
             where = f"{difference.part}, line {difference.line}" if difference.line else difference.part
             say(f"  {where}\n    recorded: {difference.recorded}\n    now:      {difference.replayed}")

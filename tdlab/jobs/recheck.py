@@ -40,6 +40,11 @@ class Program(Record):
     recorded: str
 
     @property
+    def name(self) -> str:
+        """Return the ids of trajectory and call."""
+        return f"{self.trajectory} {self.call_id}"
+
+    @property
     def language(self) -> str:
         """Return the language of the call: ``python``, ``bash`` or ``sql``."""
         return str(self.arguments.get("language", ""))

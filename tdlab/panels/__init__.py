@@ -1,7 +1,7 @@
-"""Panels: what the notebooks turn, over functions that a script could call as well.
+"""Panels: interactive controls for notebooks over functions that scripts can call, too.
 
-The only importer of ipywidgets; nothing imports it. Every panel is a `Panel`: controls, a pure computation, a picture,
-a status line.
+Every panel is a `Panel`: controls, a pure computation, a picture and a status line. The only importer of ipywidgets; no
+other package imports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The blueprint panel: is this plan coherent? Pick a cluster, turn the plan, see its DAG and a scripted preview."""
+"""The blueprint panel: pick a cluster, change its plan, and see the DAG, its violations and a scripted preview."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["BlueprintPanel", "Preview", "preview"]
 
 
 class Preview(NamedTuple):
-    """A plan, what is wrong with it, which operators did not apply and why, and how the scripted teacher plays it."""
+    """A plan with its violations, the operators that did not apply (with the reason), and a scripted rollout."""
 
     blueprint: Blueprint
     tools: dict[str, Tool]
@@ -43,19 +43,40 @@ def preview(
     failures: int = 0,
     withheld: int = 0,
 ) -> Preview:
-    """Plan a task over ``cluster``, apply operators so many times each, and play it with the scripted teacher.
+    """Plan a task, apply mutation operators, and play it with the scripted teacher.
 
-    ``steps`` extends the chain, ``branches`` uses results twice, ``parallel`` makes batches, ``failures`` injects
-    errors, ``withheld`` holds back what the user knows. BlueprintError where nothing can be planned.
+    Args:
+        cluster: Cluster to plan over.
+        pool: Pool that holds its tools.
+        seed: Seed of the plan and of the mutations.
+        goals: Number of requests of the user.
+        steps: How often to extend the chain of calls.
+        branches: How often to use a result a second time.
+        parallel: How often to make parallel calls.
+        failures: How often to inject an error.
+        withheld: How often the user withholds a detail until asked.
+
+    Returns:
+        The plan and its scripted rollout.
+
+    Raises:
+        BlueprintError: No task can be planned.
+
+    Example:
+        >>> import tdlab
+        >>> pool = tdlab.ToolPool.bundled().subset(services=["hearthwren_rooms"])
+        >>> shown = preview(tdlab.mine(pool).clusters[0], pool, failures=1)
+        >>> shown.violations, shown.verdict.accepted
+        ((), True)
     """
-    names = [
+    operators = [
         *["extend_chain"] * steps, *["branch"] * branches, *["parallelise"] * parallel,
         *["inject_failure"] * failures, *["withhold_information"] * withheld,
     ]  # fmt: skip
     config = BlueprintConfig()
     base = plan(cluster, pool.tools, seed=seed, config=config, goals=goals)
     mutation_context = MutationContext(cluster=cluster, tools=pool.tools, distractors=(), config=config, facts={})
-    blueprint, _, refused = breed(base, names, mutation_context, seed=seed)
+    blueprint, _, refused = breed(base, operators, mutation_context, seed=seed)
     tools = {key: pool.tools[key] for key in blueprint.offered}
     rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), SimulatedEnvironment(blueprint, tools))
     verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
@@ -63,7 +84,12 @@ def preview(
 
 
 class BlueprintPanel(Panel[Preview]):
-    """`preview` behind controls; the conversation stands under the picture."""
+    """Panel over `preview`, with the conversation below the picture.
+
+    Args:
+        clusters: Clusters to choose from.
+        pool: Pool that holds their tools.
+    """
 
     def __init__(self, clusters: Sequence[BusinessCluster], pool: ToolPool) -> None:
         import ipywidgets as widgets
@@ -95,31 +121,31 @@ class BlueprintPanel(Panel[Preview]):
         }
         super().__init__(
             controls,
-            compute=lambda cluster, **turned: preview(by_id[cluster], pool, **turned),
+            compute=lambda cluster, **values: preview(by_id[cluster], pool, **values),
             paint=_paint,
             describe=_describe,
         )
         self.widget.children = (*self.widget.children, self._chat)
 
     def refresh(self) -> None:
-        """Compute, paint and show the conversation."""
+        """Compute, draw, and show the conversation."""
         super().refresh()
         if self.result is not None:
             self._chat.value = chat_html(self.result.trajectory, reasons=self.result.verdict.reasons)
 
     @property
     def chat(self) -> str:
-        """The conversation as it is shown."""
+        """Return the shown conversation as HTML."""
         return str(self._chat.value)
 
 
-def _paint(found: Preview) -> Any:
-    return plot_blueprint(found.blueprint, found.tools)
+def _paint(shown: Preview) -> Any:
+    return plot_blueprint(shown.blueprint, shown.tools)
 
 
-def _describe(found: Preview) -> str:
-    reasons = {name: why.removeprefix(f"{name}: ") for name, why in found.refused.items()}
-    refused = "".join(f"; {name} does not apply: {why}" for name, why in reasons.items())
-    accepted = "accepted" if found.verdict.accepted else "rejected"
-    wrong = f"{len(found.violations)} violations" if found.violations else "coherent"
-    return f"{wrong}, {len(found.blueprint.steps)} steps; the scripted preview is {accepted}{refused}"
+def _describe(shown: Preview) -> str:
+    reasons = {name: reason.removeprefix(f"{name}: ") for name, reason in shown.refused.items()}
+    refused = "".join(f"; {name} does not apply: {reason}" for name, reason in reasons.items())
+    verdict = "accepted" if shown.verdict.accepted else "rejected"
+    coherence = f"{len(shown.violations)} violations" if shown.violations else "coherent"
+    return f"{coherence}, {len(shown.blueprint.steps)} steps; the scripted preview is {verdict}{refused}"

@@ -1,4 +1,4 @@
-"""A conversation as a chat, in HTML in which every text is escaped: nobody's words become markup."""
+"""Conversations as HTML chats, with every text escaped."""
 
 from __future__ import annotations
 
@@ -20,34 +20,47 @@ _SIDES = {
 
 
 def chat_html(trajectory: Trajectory, *, reasons: tuple[str, ...] = ()) -> str:
-    """The messages of a trajectory one under the other, in a box that scrolls, below its id.
+    """Render a trajectory as a chat in HTML.
 
-    ``reasons`` say why it was rejected, where it was. A message of over 4,000 characters is cut, and says how much is
-    left out. Nothing in it is read as markup, and no control or direction character acts.
+    The messages are shown in a scrolling box below the id. Messages over 4,000 characters are shortened, with a note.
+    All text is escaped, control and direction characters included.
+
+    Args:
+        trajectory: The trajectory.
+        reasons: Why it was rejected; shown in red at the end.
+
+    Returns:
+        HTML for `IPython.display.HTML`.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> chat = chat_html(Trajectory(id="t", messages=(Message(role="user", content="<b>Hi</b>"),)))
+        >>> "&lt;b&gt;Hi&lt;/b&gt;" in chat
+        True
     """
-    parts = [f"<b>{_text(trajectory.id)}</b>"]
-    parts += [_bubble(message) for message in trajectory.messages] or ["<i>Nothing was said.</i>"]
+    blocks = [f"<b>{_text(trajectory.id)}</b>"]
+    blocks += [_bubble(message) for message in trajectory.messages] or ["<i>No messages.</i>"]
     if reasons:
-        told = "".join(f"<li>{_text(reason)}</li>" for reason in reasons)
-        parts.append(f'<div style="color:#b00020">rejected:<ul>{told}</ul></div>')
-    return f'<div style="max-width:60em;max-height:480px;overflow:auto;line-height:1.4">{"".join(parts)}</div>'
+        items = "".join(f"<li>{_text(reason)}</li>" for reason in reasons)
+        blocks.append(f'<div style="color:#b00020">rejected:<ul>{items}</ul></div>')
+    return f'<div style="max-width:60em;max-height:480px;overflow:auto;line-height:1.4">{"".join(blocks)}</div>'
 
 
 def _bubble(message: Message) -> str:
     colour, margin, name = _SIDES[message.role]
-    shown = [f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{_text(message.content)}</div>']
-    if not message.content:
-        shown = []
+    blocks = []
+    if message.content:
+        blocks.append(f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{_text(message.content)}</div>')
     for call in message.tool_calls:
         arguments = json.dumps(call.arguments, ensure_ascii=False) if call.malformed is None else call.malformed
-        shown.append(
+        blocks.append(
             f'<div><code style="background:none;padding:0;white-space:pre-wrap;overflow-wrap:anywhere">'
             f"{_text(call.name)}({_text(arguments)})</code></div>"
         )
     name += " (error)" if message.is_error else ""
     return (
         f'<div style="background:{colour};margin:{margin};padding:4px 10px;border-radius:8px;margin-bottom:6px">'
-        f'<span style="color:#777;font-size:11px">{name}</span>{"".join(shown)}</div>'
+        f'<span style="color:#777;font-size:11px">{name}</span>{"".join(blocks)}</div>'
     )
 
 

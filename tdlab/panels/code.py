@@ -1,4 +1,4 @@
-"""The panel of code steps: run a run's programs again under a time limit, filter by verdict, see one row in full."""
+"""The panel of code steps: re-run the programs of a run, filter them by verdict, and see one in full."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ _BOX = (
 
 
 class CodeCheckPanel(Panel[CheckReport]):
-    """A panel over the recorded programs of a run; made by `check_code`.
+    """Panel over the recorded programs of a run; made by `check_code`.
 
-    Run runs them again under the time limit and changes nothing in the run (`tdlab.check_run` does that). Below the
-    picture a filter and a list lead to one program in full: its code, what is on record, what came out and where
-    they differ.
+    The Run button re-runs them under the time limit and does not change the run (`tdlab.check_run` does). Below the
+    picture, a filter and a list select one program to show in full: its code, its recorded output and the differences.
     """
 
     def __init__(self, run: Run, *, workers: int) -> None:
@@ -55,7 +54,7 @@ class CodeCheckPanel(Panel[CheckReport]):
             paint=lambda report: plot_code_check(
                 report.to_frame(), time_limit_s=float(limit.value), backend=report.backend
             ),
-            describe=_told,
+            describe=_describe,
             slow=True,
         )
         self.verdict = widgets.Dropdown(options=_FILTERS, description="show", style={"description_width": "initial"})
@@ -70,18 +69,18 @@ class CodeCheckPanel(Panel[CheckReport]):
 
     @property
     def shown(self) -> tuple[Checked, ...]:
-        """The programs that the filter lets through."""
+        """Return the programs that match the filter."""
         wanted = self.verdict.value
         checked = self.result.checked if self.result is not None else ()
-        return tuple(one for one in checked if not wanted or one.comparison.verdict == wanted)
+        return tuple(result for result in checked if not wanted or result.comparison.verdict == wanted)
 
     @property
     def detail(self) -> str:
-        """The one row in full, as HTML in which everything from outside is escaped."""
+        """Return the shown program as HTML, with untrusted text escaped."""
         return str(self._detail.value)
 
     def refresh(self) -> None:
-        """Run the programs again and list them."""
+        """Re-run the programs and list them."""
         super().refresh()
         self._guarded(self._fill)
 
@@ -93,50 +92,62 @@ class CodeCheckPanel(Panel[CheckReport]):
             raise
 
     def _fill(self) -> None:
-        """List what the filter lets through; the first is shown."""
+        """List the programs that match the filter and show the first."""
         options = [
-            (f"{one.comparison.verdict}  {one.program.language}  {one.program.trajectory} {one.program.call_id}", place)
-            for place, one in enumerate(self.shown[:_MOST_ROWS])
+            (f"{shown.comparison.verdict}  {shown.program.language}  {shown.program.name}", index)
+            for index, shown in enumerate(self.shown[:_MOST_ROWS])
         ]
         self.row.options = options
         self.row.value = 0 if options else None
         self._show()
 
     def _show(self) -> None:
-        place = self.row.value
+        index = self.row.value
         rows = self.shown
-        self._detail.value = _in_full(rows[place]) if isinstance(place, int) and place < len(rows) else ""
+        self._detail.value = _in_full(rows[index]) if isinstance(index, int) and index < len(rows) else ""
 
 
 def check_code(run: Run, *, workers: int = 2) -> CodeCheckPanel:
-    """A panel that runs the programs of a run again: time limit, filter by verdict, one row in full, a picture.
+    """Make a panel that re-runs the recorded programs of a run.
 
-    ``workers`` is the number of jails that work at the same time.
+    Args:
+        run: An open run.
+        workers: Number of sandboxes that work in parallel.
+
+    Returns:
+        The panel; ``refresh()`` does what its Run button does.
+
+    Example:
+        >>> from tdlab.store import open_run
+        >>> panel = check_code(open_run("runs/first"))  # a run without code steps
+        >>> panel.refresh()
+        >>> panel.result.ok
+        True
     """
     return CodeCheckPanel(run, workers=workers)
 
 
-def _told(report: CheckReport) -> str:
+def _describe(report: CheckReport) -> str:
     if not report.checked:
-        return "This run has no code steps. `tdlab run --code` makes a run with some, where there is a sandbox."
+        return "This run has no code steps. `tdlab run --code` makes a run with code steps."
     return (
-        f"{len(report.checked)} programs run again in {report.backend}: {report.count('same')} the same, "
+        f"Re-ran {len(report.checked)} programs in {report.backend}: {report.count('same')} the same, "
         f"{report.count('different')} different, {report.count('not_replayed')} could not be run"
     )
 
 
-def _in_full(one: Checked) -> str:
-    program, comparison = one.program, one.comparison
+def _in_full(result: Checked) -> str:
+    program, comparison = result.program, result.comparison
     recorded = recorded_output(program.recorded)
-    head = f"{comparison.verdict}: {comparison.reason or 'what is on record came out again'} ({one.seconds:.3f} s)"
-    parts: list[tuple[str, Any]] = [("", head), ("program", program.arguments.get("code", ""))]
-    parts += [(name, value) for name, value in program.arguments.items() if name not in ("code", "language")]
-    parts.append(("on record", program.recorded if recorded is None else recorded.stdout or recorded.stderr))
-    parts += [
-        (f"difference in {d.part}, line {d.line}", f"on record: {d.recorded}\nrun again: {d.replayed}")
+    head = f"{comparison.verdict}: {comparison.reason or 'printed the recorded output'} ({result.seconds:.3f} s)"
+    blocks: list[tuple[str, Any]] = [("", head), ("program", program.arguments.get("code", ""))]
+    blocks += [(name, value) for name, value in program.arguments.items() if name not in ("code", "language")]
+    blocks.append(("recorded", program.recorded if recorded is None else recorded.stdout or recorded.stderr))
+    blocks += [
+        (f"difference in {d.part}, line {d.line}", f"recorded: {d.recorded}\nnow:      {d.replayed}")
         for d in comparison.differences
     ]
-    return "".join(_block(name, str(text)) for name, text in parts)
+    return "".join(_block(name, str(text)) for name, text in blocks)
 
 
 def _block(name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The panel that tunes steering: thresholds, strength, patience and budget over candidates that are there already."""
+"""The panel that tunes steering: thresholds, strength, patience and budget over the candidates of a run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["TuningPanel", "tune_evolution"]
 
 
 class TuningPanel(Panel[WhatIf]):
-    """A panel over a replay, with a button that saves its settings; made by `tune_evolution`.
+    """Panel over `tdlab.evolution.what_if`, with a button that saves its settings; made by `tune_evolution`.
 
-    ``config`` is the config that the controls say now; `save` writes it as YAML that ``tdlab run --config`` takes.
+    ``config`` is the config with the current values of the controls; `save` writes it as YAML for
+    ``tdlab run --config``.
     """
 
     def __init__(
@@ -40,13 +41,13 @@ class TuningPanel(Panel[WhatIf]):
                 candidates, self.configured(**values).evolution, target=config.target, seed=config.seed
             ),
             paint=WhatIfCanvas(dpi=PANEL_DPI).png,
-            describe=_told,
+            describe=_describe,
         )
         saving = widgets.HBox([self._file, self._button], layout=widgets.Layout(flex_flow="row wrap"))
         self.widget.children = (*self.widget.children, saving)
 
     def configured(self, **values: Any) -> RunConfig:
-        """The config with these values of the controls in it; a patience or budget of 0 stands for none."""
+        """Return the config with these values of controls; a patience or budget of 0 means none."""
         evolution: dict[str, Any] = {"evolution__strategy": "evolved"}
         for name, value in values.items():
             evolution[f"evolution__{name}"] = None if name in ("patience", "budget") and not value else value
@@ -54,28 +55,45 @@ class TuningPanel(Panel[WhatIf]):
 
     @property
     def config(self) -> RunConfig:
-        """The config that the controls say now."""
+        """Return the config with the current values of the controls."""
         return self.configured(**self.values)
 
     def save(self) -> Path:
-        """Write the config to the file named in the panel; an error is shown in the status line, and raised."""
+        """Write the config to the file named in the panel. An error is shown in the status line, and raised."""
         path = Path(str(self._file.value))
         try:
             self.config.to_yaml(path)
         except Exception as error:
             self._say(f"{type(error).__name__}: {error}", fault=True)
             raise
-        self._say(f"saved; now: tdlab run --config {path}")
+        self._say(f"Saved. To use it: tdlab run --config {path}")
         return path
 
 
 def tune_evolution(
     candidates: CachedCandidates, config: RunConfig, *, save_to: str | Path = "tuned.yaml"
 ) -> TuningPanel:
-    """A panel in which thresholds, steering strength, patience and budget are turned, and what would be kept is seen.
+    """Make a panel that shows which candidates other steering settings would keep.
 
-    ``config`` is where the controls begin and what else the saved config holds; its target is how many are kept. Every
-    picture is a replay over ``candidates``: nothing is generated.
+    Every change selects from the same candidates again; no trajectory is generated.
+
+    Args:
+        candidates: Candidates of a run, from `tdlab.evolution.cached_candidates`.
+        config: Initial values of the controls and the other settings of the saved config; ``target`` is the number of
+            candidates to keep.
+        save_to: File to which the panel saves the config.
+
+    Returns:
+        The panel; its ``result`` is the selection.
+
+    Example:
+        >>> import tdlab
+        >>> from tdlab.evolution import cached_candidates
+        >>> candidates = cached_candidates(tdlab.open_run("runs/first"))
+        >>> panel = tune_evolution(candidates, tdlab.RunConfig(target=5))
+        >>> panel.controls["complexity_threshold"].value = 20.0
+        >>> len(panel.result.kept), panel.config.evolution.complexity_threshold
+        (5, 20.0)
     """
     import ipywidgets as widgets
 
@@ -103,9 +121,9 @@ def tune_evolution(
     return TuningPanel(candidates, config, controls, save_to=save_to)
 
 
-def _told(found: WhatIf) -> str:
-    counts = found.candidates["outcome"].value_counts()
-    last = found.generations.iloc[-1]
+def _describe(selection: WhatIf) -> str:
+    counts = selection.candidates["outcome"].value_counts()
+    last = selection.generations.iloc[-1]
     outcome = ", ".join(f"{number} {name}" for name, number in counts.items())
     gauges = f"H_dom {last['domain']:.3f} and H_mode {last['mode']:.3f} of their ceilings, mean CAC {last['cac']:.1f}"
-    return f"{outcome}; {gauges}; stopped: {found.stopped}"
+    return f"{outcome}; {gauges}; stopped: {selection.stopped}"

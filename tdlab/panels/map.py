@@ -1,4 +1,4 @@
-"""The panel of a diversity map: choose what the points are coloured by, pick a point, read its trajectory."""
+"""The panel of a diversity map: colour the points, pick one, read its trajectory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["MapPanel", "MapView", "map_panel"]
 
 _LISTED = 200
-"""Points that the list offers at once; the status line says how many there are."""
+"""Most points in the list; the status line shows how many match."""
 _EVERY = "all datasets"
-_LETTERS = 70  # of an opening in the list
+_OPENING = 70  # characters of an opening in the list
 
 
 @dataclass(frozen=True)
 class MapView:
-    """What the panel shows: the rows of the chosen datasets, the one that is picked, and its conversation as HTML."""
+    """What the panel shows: the rows of the selected datasets, the picked row, and its conversation as HTML."""
 
     frame: pd.DataFrame
     colour: Colour
@@ -33,22 +33,20 @@ class MapView:
 
 
 class MapPanel(Panel[MapView]):
-    """A map with its controls: ``colour``, ``dataset``, ``find`` and ``point``.
+    """Panel over a map with the controls ``colour``, ``dataset``, ``find`` and ``point``; made by `map_panel`.
 
-    ``find`` looks for words in id, domain, mode, tools and opening; ``point`` lists what matches, and the one that is
-    picked is ringed on the map and shown as a conversation.
-
-    `chat` is the conversation as it is shown, escaped. Nothing is laid out anew, whatever is turned.
+    ``find`` searches id, domain, mode, tools and opening. ``point`` lists the matches; the picked point gets a ring on
+    the map, and its conversation is shown below. The layout of the map never changes.
     """
 
-    def __init__(self, found: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> None:
+    def __init__(self, mapped: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> None:
         import ipywidgets as widgets
 
-        self._found = found
+        self._mapped = mapped
         self._collapses = collapses
         self._listing = False
-        self._search = _searchable(found.frame)
-        datasets = list(dict.fromkeys(found.frame["dataset"]))
+        self._search = _searchable(mapped.frame)
+        datasets = list(dict.fromkeys(mapped.frame["dataset"]))
         self._dataset = widgets.Dropdown(options=[_EVERY, *datasets], description="dataset")
         self._find = widgets.Text(
             description="find", placeholder="word in id, domain, mode, tools", continuous_update=False
@@ -68,17 +66,17 @@ class MapPanel(Panel[MapView]):
             },
             compute=self._view,
             paint=self._figure,
-            describe=self._words,
+            describe=self._describe_view,
         )
         self.widget.children = (*self.widget.children, self._chat)
 
     @property
     def chat(self) -> str:
-        """The conversation that is shown, as HTML in which everything from outside is escaped."""
+        """Return the shown conversation as HTML, with untrusted text escaped."""
         return str(self._chat.value)
 
     def refresh(self) -> None:
-        """Paint anew and open the picked point. An error is shown in the status line, and raised."""
+        """Draw the map and open the picked point. An error is shown in the status line, and raised."""
         if self._listing:
             return
         super().refresh()
@@ -88,20 +86,20 @@ class MapPanel(Panel[MapView]):
     def _rows(self, dataset: str, find: str) -> Any:
         chosen = self._search.str.contains(find.casefold().strip(), regex=False)
         if dataset != _EVERY:
-            chosen &= self._found.frame["dataset"] == dataset
+            chosen &= self._mapped.frame["dataset"] == dataset
         return chosen.to_numpy().nonzero()[0]
 
     def _list(self) -> None:
-        """Offer what matches; the picked point stays where it still does."""
+        """List the matches; the picked point stays if it is among them."""
         rows = self._rows(self._dataset.value, self._find.value)
         self._matching = len(rows)
-        frame, before = self._found.frame, self._point.value
+        frame, before = self._mapped.frame, self._point.value
         listed = [int(row) for row in rows[:_LISTED]]
         options: list[tuple[str, int | None]] = [("none", None)]
         for row in listed:
-            one = frame.iloc[row]
-            opening = shortened(one["opening"], _LETTERS)
-            options.append((f"{row}  {one['trajectory'][:24]}  {one['domain']}  {one['mode']}  {opening}", row))
+            point = frame.iloc[row]
+            opening = shortened(point["opening"], _OPENING)
+            options.append((f"{row}  {point['trajectory'][:24]}  {point['domain']}  {point['mode']}  {opening}", row))
         self._listing = True
         try:
             self._point.options = options
@@ -110,27 +108,42 @@ class MapPanel(Panel[MapView]):
             self._listing = False
 
     def _view(self, *, colour: Colour, dataset: str, find: str, point: int | None) -> MapView:
-        frame = self._found.frame
+        frame = self._mapped.frame
         shown = frame if dataset == _EVERY else frame[frame["dataset"] == dataset]
-        chat = "" if point is None else chat_html(self._found.trajectory(point))
+        chat = "" if point is None else chat_html(self._mapped.trajectory(point))
         return MapView(shown, colour, point, chat, self._matching)
 
     def _figure(self, view: MapView) -> Any:
         ring = None if view.row is None else int((view.frame.index == view.row).argmax())
         collapses = self._collapses
-        if collapses is not None:  # those of which a point is shown
+        if collapses is not None:  # only those with a point on the map
             shown = set(view.frame.index)
             collapses = collapses.loc[[not shown.isdisjoint(members) for members in collapses["members"]]]
         return map_figure(view.frame, colour=view.colour, collapses=collapses, ring=ring)
 
-    def _words(self, view: MapView) -> str:
+    def _describe_view(self, view: MapView) -> str:
         listed = f"{min(view.matching, _LISTED):,} of {view.matching:,} matching points listed"
-        return f"{self._found.method} by {self._found.by}; {listed}"
+        return f"{self._mapped.method} by {self._mapped.by}; {listed}"
 
 
-def map_panel(found: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> MapPanel:
-    """The panel of a map. ``collapses`` (of `tdlab.embedding.collapses`) are numbered on it."""
-    return MapPanel(found, collapses=collapses)
+def map_panel(mapped: TrajectoryMap, *, collapses: pd.DataFrame | None = None) -> MapPanel:
+    """Make a panel over a diversity map.
+
+    Args:
+        mapped: Result of `tdlab.embedding.map_trajectories`.
+        collapses: Near-duplicate groups to number on the map, from `tdlab.embedding.collapses`.
+
+    Returns:
+        The panel; its ``result`` is what it shows, as a `MapView`.
+
+    Example:
+        >>> from tdlab.embedding import map_trajectories
+        >>> panel = map_panel(map_trajectories({"first": "runs/first"}, by="structure"))
+        >>> panel.controls["point"].value = 3
+        >>> panel.result.row, len(panel.chat) > 0
+        (3, True)
+    """
+    return MapPanel(mapped, collapses=collapses)
 
 
 def _searchable(frame: pd.DataFrame) -> Any:

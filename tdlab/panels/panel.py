@@ -1,9 +1,9 @@
-"""The panel: controls, a pure computation, a picture and a status line. Every panel of the workbench is one of these.
+"""The base of every panel: controls, a pure computation, a picture and a status line.
 
-The computation is a function of the controls' values; painting makes a figure of its result, shown as PNG bytes in an
-`Image`, so nothing flickers and nothing is swallowed. A failure is shown in the status line and raised. Work that takes
-longer than a moment sits behind a Run button (``slow``), and says that it is under way; otherwise the picture follows
-the controls. A picture is never blown up; where there is no room for it, it shrinks by up to a third, then scrolls.
+The computation is a function of the values of the controls. Its result is drawn as PNG bytes in an `Image`, so that the
+picture does not flicker. An error is shown in the status line and raised. Slow work starts with a Run button; otherwise
+the picture follows the controls. A picture is never enlarged; in a narrow notebook it shrinks by up to a third, then
+scrolls.
 """
 
 from __future__ import annotations
@@ -21,24 +21,49 @@ if TYPE_CHECKING:
 __all__ = ["PANEL_DPI", "Panel", "shortened"]
 
 PANEL_DPI = 120
-"""At this a figure of the usual width is as wide as a notebook's cell on a small screen."""
+"""Resolution at which a figure of the default width fits a notebook cell on a small screen."""
 
 Result = TypeVar("Result")
 
 
 def shortened(text: str, most: int) -> str:
-    """The text in one line of at most so many characters, with an ellipsis where it was longer."""
+    """Shorten text to one line.
+
+    Args:
+        text: Any text.
+        most: Most characters of the line.
+
+    Returns:
+        The line, with an ellipsis if it was longer.
+
+    Example:
+        >>> shortened("Book a room for two", 12)
+        'Book a room…'
+    """
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 class Panel(Generic[Result]):
-    """A panel over named controls.
+    """A panel over named controls; a notebook cell that ends with it shows it.
 
-    ``compute`` takes a keyword for each control and returns a result; ``paint`` makes a matplotlib figure of it, or PNG
-    bytes where it has a quicker way; ``describe`` makes one line of plain text for the status (escaped before it is
-    shown). ``result`` is the last result, None before the first. Shown in a notebook by its mere name; `widget` is the
-    ipywidgets tree.
+    ``result`` is the last result, None before the first; ``widget`` is the ipywidgets tree.
+
+    Args:
+        controls: Name -> ipywidgets control.
+        compute: Takes one keyword argument per control and returns the result.
+        paint: Draws the result as a matplotlib figure or as PNG bytes.
+        describe: Describes the result in one line of plain text for the status line; it is escaped.
+        slow: Start the computation with a Run button instead of on every change.
+        dpi: Resolution of the picture.
+
+    Example:
+        >>> import ipywidgets as widgets
+        >>> from matplotlib.figure import Figure
+        >>> panel = Panel({"n": widgets.IntSlider(2)}, compute=lambda n: n * n, paint=lambda result: Figure())
+        >>> panel.controls["n"].value = 5
+        >>> panel.result
+        25
     """
 
     def __init__(
@@ -79,21 +104,21 @@ class Panel(Generic[Result]):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The controls' values by name."""
+        """Return the values of the controls by name."""
         return {name: control.value for name, control in self.controls.items()}
 
     @property
     def png(self) -> bytes:
-        """The picture that is shown, as PNG bytes; empty before the first."""
+        """Return the shown picture as PNG bytes; empty before the first."""
         return bytes(self._image.value)
 
     @property
     def status(self) -> str:
-        """The status line as it is shown: HTML in which everything from outside is escaped."""
+        """Return the status line as HTML, with untrusted text escaped."""
         return str(self._status.value)
 
     def refresh(self) -> None:
-        """Compute and paint anew from the controls. An error is shown in the status line, and raised."""
+        """Compute and draw with the current values. An error is shown in the status line, and raised."""
         began = time.perf_counter()
         if self._run is not None:
             self._run.disabled = True
@@ -109,7 +134,9 @@ class Panel(Generic[Result]):
             if self._run is not None:
                 self._run.disabled = False
         self.result = result
-        self._image.layout.min_width = f"{int.from_bytes(picture[16:20]) * 2 // 3}px"  # a PNG's width stands there
+        self._image.layout.min_width = (
+            f"{int.from_bytes(picture[16:20]) * 2 // 3}px"  # bytes 16 to 19 of a PNG are its width
+        )
         self._image.value = picture
         milliseconds = 1000 * (time.perf_counter() - began)
         self._say(f"{self._describe(result)}  ({milliseconds:.0f} ms)".strip())

@@ -1,4 +1,4 @@
-"""The panel of a pool: what tools there are, by source, domain and quality of schema."""
+"""The panel of a pool: its tools by source, domain and quality of schema."""
 
 from __future__ import annotations
 
@@ -17,9 +17,23 @@ __all__ = ["filter_tools", "pool_panel"]
 def filter_tools(
     tools: pd.DataFrame, *, source: str = "", domain: str = "", grade: str = "", trust: float = 0.0
 ) -> pd.DataFrame:
-    """The rows of a frame of tools (`ToolPool.to_frame`) that meet every filter; an empty text filters nothing.
+    """Select the tools that match every filter.
 
-    ``domain`` is a taxonomy id, ``grade`` one of `tdlab.pool.quality.GRADES`, ``trust`` the least trust in a schema.
+    Args:
+        tools: One row per tool, from `ToolPool.to_frame`.
+        source: Where the tools come from; "" matches any.
+        domain: Id of a domain of the taxonomy; "" matches any.
+        grade: Quality of the schema, one of `tdlab.pool.GRADES`; "" matches any.
+        trust: Least trust in the schema, 0 to 1.
+
+    Returns:
+        The matching rows.
+
+    Example:
+        >>> import tdlab
+        >>> tools = tdlab.ToolPool.bundled().to_frame()
+        >>> set(filter_tools(tools, domain="healthcare")["domain"])
+        {'healthcare'}
     """
     kept = tools["trust"] >= trust
     for column, wanted in (("source", source), ("domain", domain), ("grade", grade)):
@@ -29,7 +43,21 @@ def filter_tools(
 
 
 def pool_panel(pool: ToolPool) -> Panel[pd.DataFrame]:
-    """Filters over a pool, with its figure drawn anew at each; ``result`` is the frame of the tools that are left."""
+    """Make a panel that filters the tools of a pool and draws them.
+
+    Args:
+        pool: The pool.
+
+    Returns:
+        The panel; its ``result`` is a table with one row per matching tool.
+
+    Example:
+        >>> import tdlab
+        >>> panel = pool_panel(tdlab.ToolPool.bundled())
+        >>> panel.controls["domain"].value = "healthcare"
+        >>> set(panel.result["domain"])
+        {'healthcare'}
+    """
     import ipywidgets as widgets
 
     tools = pool.to_frame()
@@ -38,17 +66,17 @@ def pool_panel(pool: ToolPool) -> Panel[pd.DataFrame]:
     titles = sorted(zip(domains["title"], domains["tools"], domains["domain"], strict=True))
     wide = {"style": {"description_width": "7em"}, "layout": widgets.Layout(width="26em")}
 
-    def figure(left: pd.DataFrame) -> object:
-        title = f"{len(left):,} of {len(tools):,} tools, {left['service'].nunique():,} services"
-        return plot_tools(left, title=title, margin=f"pool {pool.fingerprint[:16]}")
+    def figure(matching: pd.DataFrame) -> object:
+        title = f"{len(matching):,} of {len(tools):,} tools, {matching['service'].nunique():,} services"
+        return plot_tools(matching, title=title, margin=f"pool {pool.fingerprint[:16]}")
 
-    def words(left: pd.DataFrame) -> str:
-        if not len(left):
-            return f"0 tools of 0 services: no tool meets all the filters, out of {len(tools):,}"
-        described = float((left["description"].str.strip() != "").mean())
+    def describe(matching: pd.DataFrame) -> str:
+        if not len(matching):
+            return f"0 tools of 0 services: none of {len(tools):,} tools matches all filters"
+        share = float((matching["description"].str.strip() != "").mean())
         return (
-            f"{len(left):,} tools of {left['service'].nunique():,} services; {described:.0%} described,"
-            f" {left['has_output'].sum():,} declare what they return"
+            f"{len(matching):,} tools of {matching['service'].nunique():,} services; {share:.0%} with a description,"
+            f" {matching['has_output'].sum():,} declare their output"
         )
 
     return Panel(
@@ -70,5 +98,5 @@ def pool_panel(pool: ToolPool) -> Panel[pd.DataFrame]:
         },
         compute=lambda **filters: filter_tools(tools, **filters),
         paint=figure,
-        describe=words,
+        describe=describe,
     )

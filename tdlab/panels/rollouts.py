@@ -1,4 +1,4 @@
-"""The rollout panels: make some with a teacher of your choice, then look whether each followed its plan."""
+"""The rollout panels: make rollouts with a teacher, then compare each with its plan."""
 
 from __future__ import annotations
 
@@ -36,10 +36,30 @@ def make_rollouts(
     target: int = 12,
     seed: int = 0,
 ) -> Run:
-    """A run of ``target`` trajectories in a folder of its own below ``out`` (by config and pool), or what is there.
+    """Make a run with a teacher, or resume it.
 
-    ``backend`` is one of those of the panel. ``budget_tokens`` 0 sets no budget; ``model`` and ``base_url`` are for a
-    server. The mock server runs for as long as the run does.
+    Args:
+        pool: Tools to use.
+        out: Folder of the run directories; each is named by config and pool.
+        backend: The teacher: one of the options of `RolloutPanel`. A mock server is started for the run.
+        model: Model of a server.
+        base_url: Address of a server; "" takes ``OPENAI_BASE_URL``.
+        budget_tokens: Most tokens to spend; 0: no limit.
+        target: Number of verified trajectories.
+        seed: Seed of every random choice.
+
+    Returns:
+        The run, open for reading.
+
+    Raises:
+        TdlabError: See `tdlab.run`.
+
+    Example:
+        >>> import tempfile, tdlab
+        >>> pool = tdlab.ToolPool.bundled().subset(services=["hearthwren_rooms"])
+        >>> with tempfile.TemporaryDirectory() as folder, make_rollouts(pool, folder, target=2) as made:
+        ...     made.counts().accepted
+        2
     """
     config = RunConfig(target=target, seed=seed).with_values(evolution__batch=16)
     with ExitStack() as stack:
@@ -55,9 +75,13 @@ def make_rollouts(
 
 
 class RolloutPanel(Panel[Run]):
-    """`make_rollouts` behind a Run button; ``result`` is the run.
+    """Panel over `make_rollouts` with a Run button; ``result`` is the run.
 
-    What the chosen teacher has no use for is greyed out.
+    Controls that do not apply to the selected teacher are disabled.
+
+    Args:
+        pool: Tools to use.
+        out: Folder of the run directories.
     """
 
     def __init__(self, pool: ToolPool, out: str | Path) -> None:
@@ -79,38 +103,45 @@ class RolloutPanel(Panel[Run]):
         }
         super().__init__(
             controls,
-            compute=lambda **turned: make_rollouts(pool, out, **turned),
+            compute=lambda **values: make_rollouts(pool, out, **values),
             paint=plot_run,
             describe=_describe,
             slow=True,
         )
-        self.controls["backend"].observe(lambda _: self._grey(), names="value")
-        self._grey()
+        self.controls["backend"].observe(lambda _: self._disable_unused(), names="value")
+        self._disable_unused()
 
-    def _grey(self) -> None:
+    def _disable_unused(self) -> None:
         backend = self.controls["backend"].value
         self.controls["model"].disabled = self.controls["base_url"].disabled = backend != SERVED
         self.controls["budget_tokens"].disabled = backend == SCRIPTED
 
 
 class ConversationPanel(Panel[Candidate]):
-    """One rollout of a run at a time, rejected ones too: planned against actual, and the conversation as a chat."""
+    """Panel that shows one rollout of a run, accepted or rejected: planned against actual, and the conversation.
 
-    def __init__(self, made: Run) -> None:
+    Args:
+        run: An open run.
+
+    Raises:
+        RunNotFound: The run has no rollouts.
+    """
+
+    def __init__(self, run: Run) -> None:
         import ipywidgets as widgets
 
         self._chat = widgets.HTML()
         options = [
-            (_titled(c), (c.generation, c.position))
-            for c in made.store.candidates() if c.blueprint is not None and c.trajectory is not None
+            (_title(c), (c.generation, c.position))
+            for c in run.store.candidates() if c.blueprint is not None and c.trajectory is not None
         ]  # fmt: skip
         if not options:
-            raise RunNotFound(f"no rollout in {made.path}", do="make some with the panel above")
+            raise RunNotFound(f"{run.path} has no rollouts", do="make some with `RolloutPanel` or `tdlab run`")
         picker = widgets.Dropdown(options=options, description="rollout", layout={"width": "60em", "max_width": "98%"})
         super().__init__(
             {"rollout": picker},
             compute=lambda rollout: next(
-                c for c in made.store.candidates(generation=rollout[0]) if c.position == rollout[1]
+                c for c in run.store.candidates(generation=rollout[0]) if c.position == rollout[1]
             ),
             paint=_paint,
             describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(c.reasons[:2]),
@@ -118,18 +149,18 @@ class ConversationPanel(Panel[Candidate]):
         self.widget.children = (*self.widget.children, self._chat)
 
     def refresh(self) -> None:
-        """Paint and show the conversation."""
+        """Draw, and show the conversation."""
         super().refresh()
         if self.result is not None and self.result.trajectory is not None:
             self._chat.value = chat_html(self.result.trajectory, reasons=self.result.reasons)
 
     @property
     def chat(self) -> str:
-        """The conversation as it is shown."""
+        """Return the shown conversation as HTML."""
         return str(self._chat.value)
 
 
-def _titled(candidate: Candidate) -> str:
+def _title(candidate: Candidate) -> str:
     verdict = "accepted" if candidate.accepted else "rejected"
     intent = candidate.blueprint.intent if candidate.blueprint is not None else ""
     return f"{candidate.generation}.{candidate.position} {verdict}: {shortened(intent, 80)}"
@@ -137,12 +168,12 @@ def _titled(candidate: Candidate) -> str:
 
 def _paint(candidate: Candidate) -> Any:
     if candidate.blueprint is None or candidate.trajectory is None:
-        raise RunNotFound("this candidate was never played", do="choose another")
+        raise RunNotFound("this candidate was not played", do="choose another")
     return plot_rollout(candidate.blueprint, candidate.trajectory)
 
 
-def _describe(made: Run) -> str:
-    counts = made.counts()
-    spent = made.metrics().get("teacher")
-    told = f", {spent['tokens']:,} tokens" if spent else ""
-    return f"{counts.accepted} accepted, {counts.rejected} rejected{told}, in {made.path}"
+def _describe(run: Run) -> str:
+    counts = run.counts()
+    teacher = run.metrics().get("teacher")
+    tokens = f", {teacher['tokens']:,} tokens" if teacher else ""
+    return f"{counts.accepted} accepted, {counts.rejected} rejected{tokens}, in {run.path}"

@@ -179,7 +179,7 @@ def test_a_point_of_the_map_opens_its_conversation(lab: Lab, browser: Any) -> No
 def test_programs_are_run_again_within_a_limit(lab: Lab, browser: Any) -> None:
     with ran(lab, browser, "07_sandbox_check.ipynb") as page:
         panel = lab.panel(page)
-        assert " programs run again in " in panel.status, "this machine has no sandbox, see `tdlab sandbox doctor`"
+        assert "Re-ran " in panel.status, "this machine has no sandbox, see `tdlab sandbox doctor`"
         limit = panel.control("time limit (s)").locator("input")
         limit.fill("2.5")
         limit.press("Tab")

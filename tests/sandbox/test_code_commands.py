@@ -101,7 +101,7 @@ def test_what_differs_is_shown_and_escaped(run: Run, monkeypatch: pytest.MonkeyP
     assert len(panel.shown) == 1
     assert "<script>" not in panel.detail
     assert "&lt;script&gt;" in panel.detail
-    assert "run again: " in panel.detail
+    assert "now:      " in panel.detail
 
 
 def test_a_run_with_code_says_so_and_its_steps_can_be_seen(run: Run) -> None:
