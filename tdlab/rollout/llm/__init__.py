@@ -1,9 +1,16 @@
-"""The LLM teacher: user, assistant and others played by any OpenAI-compatible model, with care for people's money.
+"""The LLM teacher: user, assistant and other roles played by any OpenAI-compatible model.
 
-`LlmRollout` is one rollout; its agents (`tdlab.rollout.llm.agents`) ask a backend. `LiveBackend` asks a server through
-the one client (`ChatClient`: journal, budget, flow control); `DryRunBackend` answers from the script, for estimates.
-The same replies give the same trajectory, whatever the concurrency. `MockServer` is the scripted teacher behind a real
-endpoint on this machine, with switches for all that goes wrong.
+`LlmRollout` plays one rollout; its agents (`tdlab.rollout.llm.agents`) send requests to a backend. `LiveBackend` calls
+a server through `ChatClient`, which handles the journal of replies, the budget, retries and the rate limit.
+`DryRunBackend` answers from the script, for estimates. The same replies give the same trajectory at any concurrency.
+`MockServer` serves the scripted teacher from a real endpoint on this machine and can inject faults.
+
+Example:
+    >>> from tdlab.config import TeacherConfig
+    >>> with MockServer() as server:
+    ...     with LiveBackend(TeacherConfig(model=MOCK_MODEL, base_url=server.base_url)) as backend:
+    ...         backend.traffic.failures
+    {}
 """
 
 from __future__ import annotations

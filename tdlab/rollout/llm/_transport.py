@@ -1,7 +1,7 @@
-"""The transport under the ``openai`` client: one connection for a call in flight, and bodies that end.
+"""The HTTP transport of the ``openai`` client: one connection for each call in flight, and a limit on reply size.
 
-httpx's pool looks at every connection it has on every call, which at 64 connections is a third of the work. Here each
-connection is a pool of one, and the one that was used last is used next.
+httpx's connection pool scans all its connections on every call, which takes a third of the CPU time at 64 connections.
+Here each connection has a pool of its own, and the most recently used one is used next.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["guarded_transport"]
 
 
-def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTransport:
-    """A transport to the server at ``address``, through the proxy that the environment names for it, if any.
+def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransport:
+    """Return a transport to the server at ``address``, through the proxy named in the environment, if any.
 
-    A body longer than ``most_bytes`` is an error of the connection, as is one that is compressed, since none is asked
-    for. ConfigError, which does not show it, where the proxy is none that can be used.
+    A body that is longer than ``max_bytes`` or compressed is a connection error; the client never asks for compression.
+    ConfigError if the proxy cannot be used; the error does not show the proxy's address.
     """
     import httpx2
 
@@ -43,8 +43,8 @@ def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTrans
             size = 0
             async for chunk in self._inner:
                 size += len(chunk)
-                if size > most_bytes:
-                    raise httpx2.ReadError(f"the body is longer than {most_bytes:,} bytes")
+                if size > max_bytes:
+                    raise httpx2.ReadError(f"the body is longer than {max_bytes:,} bytes")
                 yield chunk
 
         async def aclose(self) -> None:
@@ -56,60 +56,60 @@ def guarded_transport(address: str, *, most_bytes: int) -> httpx2.AsyncBaseTrans
     class Transport(httpx2.AsyncBaseTransport):
         def __init__(self) -> None:
             try:
-                self._all = [httpx2.AsyncHTTPTransport(**settings)]
+                self._connections = [httpx2.AsyncHTTPTransport(**settings)]
             except (
                 ValueError,
                 httpx2.InvalidURL,
                 ImportError,
-            ):  # what it says holds the proxy's address, with a password
+            ):  # the message contains the proxy's address, which may include a password
                 raise ConfigError(
-                    "the proxy that the environment names for the teacher's server cannot be used",
+                    "the proxy in the environment cannot be used for the teacher's server",
                     expected="an address such as http://proxy:3128 in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY",
-                    do="export another one, or name the server's host in NO_PROXY",
+                    do="correct that variable, or add the server's host to NO_PROXY",
                 ) from None
-            self._idle = [*self._all]
+            self._idle = [*self._connections]
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             if not self._idle:
                 self._idle.append(httpx2.AsyncHTTPTransport(**settings))
-                self._all.append(self._idle[-1])
-            line = self._idle.pop()
-            given_back = False
+                self._connections.append(self._idle[-1])
+            connection = self._idle.pop()
+            returned = False
 
             def done() -> None:
-                nonlocal given_back
-                if not given_back:
-                    given_back = True
-                    self._idle.append(line)
+                nonlocal returned
+                if not returned:
+                    returned = True
+                    self._idle.append(connection)
 
             try:
-                response = await line.handle_async_request(request)
+                response = await connection.handle_async_request(request)
                 response.stream = Stream(response.stream, done)
                 if response.headers.get("content-encoding", "identity").lower() != "identity":
                     await response.aclose()
-                    raise httpx2.ReadError("the body is compressed, which was not asked for")
+                    raise httpx2.ReadError("the body is compressed although the request did not allow it")
             except BaseException:
                 done()
                 raise
             return response
 
         async def aclose(self) -> None:
-            for line in self._all:
-                await line.aclose()
+            for connection in self._connections:
+                await connection.aclose()
 
     return Transport()
 
 
 def _proxy_for(address: str) -> str | None:
-    """The proxy of the environment for an address; none for this machine."""
+    """Return the proxy that the environment names for an address; None for the loopback address."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     try:
-        near = ipaddress.ip_address(host).is_loopback
+        is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:
-        near = host == "localhost"
-    if near or proxy_bypass(host):
+        is_local = host == "localhost"
+    if is_local or proxy_bypass(host):
         return None
-    found = getproxies()
-    proxy = found.get(parts.scheme) or found.get("all")
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

@@ -1,7 +1,7 @@
-"""The agents: each is text in, a structured reply out, and sees only what its role may see.
+"""The agents of the LLM teacher: each sends a prompt and reads a reply, and sees only what its role may see.
 
-A reply that is empty, cut off or holds arguments that are not JSON is asked for again, twice at most; one that breaks
-its schema or its rules is answered with what is wrong, twice at most. What is still of no use then stops the rollout
+A reply that is empty, cut off or has arguments that are not JSON is requested again, at most twice. A reply that breaks
+its schema or its rules is answered with the problem, at most twice. A reply that is still unusable stops the rollout
 with a reason. No agent sees another's prompt; the user never sees tools or results, the assistant never the plan.
 """
 
@@ -24,13 +24,13 @@ from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, re
 
 __all__ = ["AgentSession", "ModelBackend", "chat_tools", "inspect", "judge", "speak", "write"]
 
-_AGAIN = 2  # how often a reply of no use is asked for again, and how often a wrong one may be repaired
-_LINE = 300  # characters of a reason or a name
-_INTENT = 4000  # characters of an intent
-_PER_TOKEN = 40  # characters that a token has at most, where a server does not keep to the limit
+_RETRIES = 2  # of an unusable reply, and repairs of a wrong one
+_MAX_LINE = 300  # characters of a reason or a name
+_MAX_INTENT = 4000  # characters of an intent
+_MAX_CHARS_PER_TOKEN = 40  # a longer reply shows that the server ignores max_tokens
 
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-"""What a server that does not take a model's thoughts apart puts before its words."""
+"""A model's reasoning before its answer, from servers that do not separate the two."""
 
 _OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 USER_SCHEMA: dict[str, Json] = {
@@ -51,17 +51,17 @@ JUDGE_SCHEMA: dict[str, Json] = {
 
 
 class ModelBackend(Protocol):
-    """Who answers requests, from any thread; raises RequestRefused, BudgetSpent and TeacherError."""
+    """Answers requests from any thread, as `LiveBackend` and `DryRunBackend` do."""
 
     def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
-        """The reply to a request."""
+        """Return the reply to a request; raise RequestRefused, BudgetSpent or TeacherError if there is none."""
         ...
 
 
 class AgentSession:
-    """What the agents of one rollout speak with: a backend, the config, and a tally of what they used.
+    """The backend, the settings and the spending of one rollout's agents.
 
-    ``blueprint`` and ``tools`` go along to the rehearsal server, and nowhere else.
+    ``blueprint`` and ``tools`` are sent to the mock server only.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class AgentSession:
     ) -> None:
         self.config = config
         self.spending = Spending()
-        self._desk = backend
+        self._backend = backend
         self.script(blueprint, tools)
 
     def script(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
-        """The plan that is played from now on."""
+        """Set the blueprint that is played from now on."""
         self._rollout = blueprint.id
         self._script: dict[str, Json] | None = None
         if MOCK_MODEL in (self.config.model, *self.config.models.values()):
@@ -94,27 +94,27 @@ class AgentSession:
         tools: tuple[dict[str, Json], ...] = (),
         schema: dict[str, Json] | None = None,
     ) -> ChatReply:
-        """A reply that can be used; RolloutStopped with the reason where there is none."""
-        config, why = self.config, ""
+        """Return a usable reply; raise RolloutStopped with the reason if there is none."""
+        config, problem = self.config, ""
         model = config.model_of(role)
         request = ChatRequest(
             role=role, model=model, messages=tuple(messages), tools=tools, reply_schema=schema,
             temperature=config.temperature, max_tokens=config.max_tokens, rollout=self._rollout,
             script=None if self._script is None or model != MOCK_MODEL else {"role": role, **self._script},
         )  # fmt: skip
-        for attempt in range(1 + _AGAIN):
+        for attempt in range(1 + _RETRIES):
             try:
-                reply = self._desk.ask(request, attempt=attempt)
+                reply = self._backend.ask(request, attempt=attempt)
             except RequestRefused as refused:
                 raise RolloutStopped(f"{role}: {refused}") from None
             self.spending.add(role, model, reply.input_tokens, reply.output_tokens)
             if reply.refusal or reply.finish == "content_filter":
                 raise RolloutStopped(f"{role}: the model refused: {_line(reply.refusal or reply.text) or 'filtered'}")
             reply = reply._replace(text=_THOUGHT.sub("", reply.text))
-            why = _useless(reply, config.max_tokens)
-            if not why:
+            problem = _problem(reply, config.max_tokens)
+            if not problem:
                 return reply
-        raise RolloutStopped(f"{role}: {why}, {1 + _AGAIN} times")
+        raise RolloutStopped(f"{role}: {problem}, {1 + _RETRIES} times")
 
     def structured(
         self,
@@ -122,15 +122,15 @@ class AgentSession:
         material: Json,
         schema: dict[str, Json],
         check: Callable[[dict[str, Json]], str],
-        filled: Mapping[str, str] | None = None,
+        values: Mapping[str, str] | None = None,
     ) -> dict[str, Json]:
-        """A JSON object that fits ``schema`` and passes ``check``, which says what is wrong, or nothing."""
+        """Return a JSON object that fits ``schema`` and for which ``check`` returns no problem."""
         messages: list[dict[str, Json]] = [
-            {"role": "system", "content": _filled(prompt(role), filled or {})},
+            {"role": "system", "content": _fill_in(prompt(role), values or {})},
             {"role": "user", "content": canonical_json(material)},
         ]
         problem = ""
-        for _ in range(1 + _AGAIN):
+        for _ in range(1 + _RETRIES):
             reply = self.reply(role, messages, schema=schema)
             value, problem = _object(reply.text, schema)
             problem = problem or check(value)
@@ -143,16 +143,16 @@ class AgentSession:
                     "content": f"That cannot be used: {_line(problem)}. Reply again, with this put right.",
                 },
             ]
-        raise RolloutStopped(f"{role}: {_line(problem)}, {1 + _AGAIN} times")
+        raise RolloutStopped(f"{role}: {_line(problem)}, {1 + _RETRIES} times")
 
 
 # ------------------------------------------------------------------------------------------------- the blueprint writer
 
 
 def write(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool = True) -> Blueprint:
-    """The blueprint with an intent, a persona and (where ``values``) values that the model wrote; topology stays.
+    """Let the model write a blueprint's intent, persona and, if ``values``, the user's values; return the result.
 
-    Values that name what is in the world stay too. RolloutStopped where no coherent plan came of it.
+    The topology stays, and so do values that refer to the world. RolloutStopped if no reply gives a coherent plan.
     """
     slots = _free_slots(blueprint, tools) if values else {}
     material = {
@@ -181,12 +181,12 @@ def write(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool]
         },
         "required": ["intent", "persona", "values"],
     }
-    made: list[Blueprint] = []
+    blueprints: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
         for name, text, most in (
-            ("intent", value["intent"], _INTENT),
-            *((name, value["persona"][name], _LINE) for name in ("name", "role")),
+            ("intent", value["intent"], _MAX_INTENT),
+            *((name, value["persona"][name], _MAX_LINE) for name in ("name", "role")),
         ):
             if not text.strip() or len(text) > most or not text.isprintable():
                 return f"{name} is empty, longer than {most} characters or of several lines"
@@ -195,20 +195,20 @@ def write(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool]
                 if isinstance(leaf, str) and leaf != before and not (leaf.isprintable() and leaf.strip() == leaf):
                     return f"the value of {slot} has line breaks, or spaces around it"
         written = _rewritten(blueprint, value)
-        found = violations(written, tools)
-        if found:
-            return "; ".join(f"{v.step}: {v.message}" for v in found[:3])
-        made.append(written if written == blueprint else named(written))
+        problems = violations(written, tools)
+        if problems:
+            return "; ".join(f"{v.step}: {v.message}" for v in problems[:3])
+        blueprints.append(written if written == blueprint else named(written))
         return ""
 
     session.structured("writer", material, schema, check)
-    return made[-1]
+    return blueprints[-1]
 
 
 def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tuple[dict[str, Json], Json]]:
-    """Slots whose value is the user's own to choose: it names nothing that has to exist. Slot -> (schema, value)."""
-    taken = {canonical_json(seed.id) for seed in blueprint.world}
-    taken |= {canonical_json(v) for seed in blueprint.world for v in seed.fields.values()}
+    """Return the slots whose value does not refer to anything that must exist, as slot -> (schema, value)."""
+    existing = {canonical_json(seed.id) for seed in blueprint.world}
+    existing |= {canonical_json(v) for seed in blueprint.world for v in seed.fields.values()}
     free: dict[str, tuple[dict[str, Json], Json]] = {}
     fixed: set[str] = set()
     for _, _, call in blueprint.calls():
@@ -217,11 +217,11 @@ def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tu
                 continue
             schema = tools[call.tool].parameters.get(parameter, {})
             inner = [canonical_json(leaf) for _, leaf in leaves(binding.value)]
-            if reference(parameter) is not None or taken & {canonical_json(binding.value), *inner}:
+            if reference(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
                 fixed.add(binding.slot)
             elif isinstance(binding.value, (str, int, float)) and not isinstance(binding.value, bool):
                 free.setdefault(binding.slot, (schema, binding.value))
-    return {slot: found for slot, found in free.items() if slot not in fixed}
+    return {slot: entry for slot, entry in free.items() if slot not in fixed}
 
 
 def _rewritten(blueprint: Blueprint, value: Mapping[str, Json]) -> Blueprint:
@@ -252,9 +252,9 @@ def _rewritten(blueprint: Blueprint, value: Mapping[str, Json]) -> Blueprint:
 def speak(
     session: AgentSession, view: UserView, intent: str, request: Request | None, *, note: str = ""
 ) -> dict[str, Json]:
-    """The user's next words: ``kind`` and ``message``. ``request`` is the one to state now, None to answer.
+    """Return the user's next message and its ``kind``. ``request`` is the request to state; None to answer.
 
-    ``note`` is what an inspector found wrong with the words before.
+    ``note`` is the inspector's objection to the previous message.
     """
     brief = view.brief
     now: dict[str, Json] = {"do": "answer the assistant"}
@@ -300,45 +300,46 @@ def speak(
 
 
 def inspect(session: AgentSession, view: UserView, message: str, request: Request | None) -> str:
-    """What the inspector holds against the user's message; empty where it follows the plan."""
+    """Return the inspector's objection to the user's message; empty if the message follows the plan."""
     material = {
         "request": None if request is None else {"goals": list(request.goals), "details": dict(request.details)},
         "only_if_asked": dict(view.brief.withheld),
         "conversation": [{"who": m.role, "says": m.content} for m in view.messages],
         "message": message,
     }
-    found = session.structured("inspector", material, INSPECTOR_SCHEMA, lambda value: "")
-    return "" if found["follows"] else _line(found["reason"]) or "the message leaves the plan"
+    verdict = session.structured("inspector", material, INSPECTOR_SCHEMA, lambda value: "")
+    return "" if verdict["follows"] else _line(verdict["reason"]) or "the message leaves the plan"
 
 
 def judge(session: AgentSession, trajectory: Trajectory, intent: str) -> str:
-    """What the judge holds against a trajectory; empty where it agrees."""
+    """Return the judge's objection to a trajectory; empty if the judge accepts it."""
     material = {"wanted": intent, "messages": [openai_message(message) for message in trajectory.messages]}
-    found = session.structured("judge", material, JUDGE_SCHEMA, lambda value: "")
-    return "" if found["accept"] else _line(found["reason"]) or "no reason given"
+    verdict = session.structured("judge", material, JUDGE_SCHEMA, lambda value: "")
+    return "" if verdict["accept"] else _line(verdict["reason"]) or "no reason given"
 
 
 # -------------------------------------------------------------------------------------------------------- the assistant
 
 
 def chat_tools(tools: Mapping[str, Tool]) -> tuple[dict[str, Json], ...]:
-    """The tools on offer, by the name they are offered under, in the form of the chat API."""
+    """Convert the offered tools, keyed by the name they are offered under, to the form of the chat API."""
     return tuple(
         {"type": "function", "function": {"name": n, "description": t.description, "parameters": t.input_schema}}
         for n, t in tools.items()
     )
 
 
-# --------------------------------------------------------------------------------------------------------------- inside
+# --------------------------------------------------------------------------------------------------------------- shared
 
 
-def _useless(reply: ChatReply, most: int) -> str:
+def _problem(reply: ChatReply, max_tokens: int) -> str:
+    """Say why a reply cannot be used; empty if it can."""
     if reply.finish == "length":
-        return f"the reply was cut off at {most} tokens"
+        return f"the reply was cut off at {max_tokens} tokens"
     if not reply.text.strip() and not reply.calls:
         return "the reply is empty"
-    if len(reply.text) + sum(len(call.arguments) for call in reply.calls) > _PER_TOKEN * most:
-        return f"the reply is longer than {most} tokens can be"
+    if len(reply.text) + sum(len(call.arguments) for call in reply.calls) > _MAX_CHARS_PER_TOKEN * max_tokens:
+        return f"the reply is longer than {max_tokens} tokens can be"
     for call in reply.calls:
         try:
             arguments = strict_json(call.arguments)
@@ -350,7 +351,7 @@ def _useless(reply: ChatReply, most: int) -> str:
 
 
 def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
-    """The JSON object in a text, which may stand in a fence or among words; and what is wrong with it."""
+    """Return the JSON object in a text, which may be in a code fence or amid prose, and its first problem, if any."""
     candidates = [text, *re.findall(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)]
     start, end = text.find("{"), text.rfind("}")
     if 0 <= start < end:
@@ -369,12 +370,12 @@ def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     return {}, problem
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    """The prompt with its marks filled in one pass, so that a value cannot bring a mark of its own."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: _line(values[mark.group(1)], most=_INTENT), text)
+def _fill_in(text: str, values: Mapping[str, str]) -> str:
+    """Fill in a prompt's ``{{name}}`` placeholders in one pass, so that a value cannot add a placeholder."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: _line(values[mark.group(1)], max_chars=_MAX_INTENT), text)
 
 
-def _line(text: str, *, most: int = _LINE) -> str:
-    """Text from outside as one printable line of limited length."""
-    shown = " ".join(text.split())[:most]
+def _line(text: str, *, max_chars: int = _MAX_LINE) -> str:
+    """Return untrusted text as one printable line of limited length."""
+    shown = " ".join(text.split())[:max_chars]
     return "".join(c if c.isprintable() else "\ufffd" for c in shown)

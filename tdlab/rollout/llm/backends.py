@@ -1,7 +1,7 @@
-"""Model backends answer the agents' requests: `LiveBackend` asks a server, `DryRunBackend` the mock in this process.
+"""Model backends answer the agents' requests: `LiveBackend` calls a server, `DryRunBackend` the mock model in process.
 
-Agents are plain synchronous code in threads; the client lives in an event loop of its own thread, so a backend works in
-a script, in a notebook's running loop and from any thread.
+Agents are synchronous code in threads, and the client runs in an event loop in a thread of its own. So a backend works
+in a script, in a notebook's running loop and from any thread.
 """
 
 from __future__ import annotations
@@ -30,9 +30,26 @@ __all__ = ["DryRunBackend", "LiveBackend", "SpendingLine"]
 
 
 class LiveBackend:
-    """A context manager over a `ChatClient`; entering it sees whether the server is there.
+    """Call a server through a `ChatClient`; a context manager, usable from any thread.
 
-    Leaving it by an exception cancels the calls in flight.
+    Leaving it with an exception cancels the calls in flight.
+
+    Args:
+        config: The server's address, the models, the limits on concurrency, retries, time and spending.
+        journal: Where replies are saved and looked up; None to save nothing.
+        owner: The run's name in the journal; what that run has already paid counts against the budget.
+        api_key: The API key; ``OPENAI_API_KEY`` by default.
+        check: Whether to check on entry that the server can be reached and accepts the key.
+
+    Raises:
+        ConfigError: If the address, the key, the price table or the budget is invalid.
+        TeacherError: On entry, if ``check`` fails.
+
+    Example:
+        >>> from tdlab.config import TeacherConfig
+        >>> LiveBackend(TeacherConfig(model="m", base_url="http://127.0.0.1:9/v1")).__enter__()
+        Traceback (most recent call last):
+        tdlab.errors.TeacherError: http://127.0.0.1:9/v1: cannot be reached: ...
     """
 
     def __init__(
@@ -48,7 +65,7 @@ class LiveBackend:
         self._check = check
         self._stack = ExitStack()
         self._portal: anyio.from_thread.BlockingPortal | None = None
-        self._asked: set[Future[ChatReply]] = set()
+        self._pending: set[Future[ChatReply]] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -69,47 +86,54 @@ class LiveBackend:
         self._stack.__exit__(kind, error, trace)
 
     def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
-        """The reply to a request, from any thread; see `ChatClient.ask`."""
+        """Return the reply to a request; see `ChatClient.ask`."""
         portal = self._portal
         if portal is None:
-            raise TeacherError(
-                "the backend is not open", expected="a call inside `with LiveBackend(...)`", do="use with"
-            )
-        asked = portal.start_task_soon(partial(self.client.ask, request, attempt=attempt))
-        self._asked.add(asked)
+            raise TeacherError("the backend is not open", do="call it inside `with LiveBackend(...) as backend:`")
+        pending = portal.start_task_soon(partial(self.client.ask, request, attempt=attempt))
+        self._pending.add(pending)
         try:
-            return asked.result()
+            return pending.result()
         except CancelledError:
             raise TeacherError("the call was cancelled") from None
         finally:
-            self._asked.discard(asked)
+            self._pending.discard(pending)
 
     def close(self, why: str) -> None:
-        """No further calls; those in flight come home. Every further `ask` is TeacherError with ``why``."""
+        """Finish the calls in flight; every later `ask` raises TeacherError with the message ``why``."""
         if self._portal is not None:
             self._portal.call(self.client.close, why)
 
     def cancel(self) -> None:
-        """Give up the calls in flight."""
-        for asked in list(self._asked):
-            asked.cancel()
+        """Cancel the calls in flight."""
+        for pending in list(self._pending):
+            pending.cancel()
 
     @property
     def traffic(self) -> Traffic:
-        """What went over the wire so far."""
+        """The number of calls, replayed replies and failures so far."""
         return self.client.traffic
 
 
 class DryRunBackend:
-    """Answers from the rehearsal without a server, and keeps count: for estimates and previews."""
+    """Answer from the mock model in this process: no server, no cost. For estimates and previews.
+
+    Args:
+        config: The teacher's settings; every role needs the model ``mock``, so that its requests carry the script.
+
+    Example:
+        >>> from tdlab.config import TeacherConfig
+        >>> DryRunBackend(TeacherConfig(model=MOCK_MODEL)).config.model
+        'mock'
+    """
 
     def __init__(self, config: TeacherConfig) -> None:
         self.config = config
-        self._responder = MockModel()
+        self._model = MockModel()
         self._guard = threading.Lock()
 
     def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
-        """The rehearsal's reply."""
+        """Return the mock model's reply."""
         body: dict[str, Json] = {
             "model": request.model,
             "messages": list(request.messages),
@@ -117,23 +141,28 @@ class DryRunBackend:
             "tdlab_script": request.script,
         }
         with self._guard:
-            content = json.dumps(self._responder.respond(body)).encode()
+            content = json.dumps(self._model.respond(body)).encode()
         return reply_from_body(content, request)._replace(input_tokens=request.size)
 
 
 class SpendingLine:
-    """The live line of a run: what is accepted and rejected, what it costs, how fast it goes, what fails."""
+    """The status line of a run with an LLM teacher: rejections, time left, tokens, cost, speed and failures.
+
+    Args:
+        backend: The open backend of the run.
+        target: How many accepted trajectories the run makes.
+    """
 
     def __init__(self, backend: LiveBackend, *, target: int) -> None:
-        self._desk = backend
+        self._backend = backend
         self._target = target
-        self._seen: deque[tuple[float, int, int]] = deque(maxlen=64)
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=64)
 
     def line(self, accepted: int, rejected: int) -> str:
-        """The line now; call it whenever an offspring has been decided on."""
-        budget, traffic, now = self._desk.client.budget, self._desk.traffic, time.monotonic()
-        self._seen.append((now, traffic.answered, accepted))
-        first, calls, before = self._seen[0]
+        """Return the line; call it after each decision on an offspring, since speeds are averages over the last 64."""
+        budget, traffic, now = self._backend.client.budget, self._backend.traffic, time.monotonic()
+        self._samples.append((now, traffic.answered, accepted))
+        first, calls, before = self._samples[0]
         seconds = max(now - first, 1e-9)
         money = budget.spent.money(budget.prices)
         parts = [f"{rejected} rejected"]

@@ -1,9 +1,9 @@
-"""Spending: what tokens cost, what was spent by role, and the budget that stops a run.
+"""Costs: the prices of tokens, the spending of each role, and the budget that stops a run.
 
 A price table is a JSON file that the user edits, such as
 ``{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0, "output": 4.0}}}``.
-The one that ships prices the rehearsal only: what a provider asks changes, and a guess would be worse than nothing, so
-a budget in money needs a table that names the models.
+The bundled one has a price for the mock model only: providers change their prices, and a wrong price is worse than
+none. So a budget in money needs a price table with the models of the run.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tdlab.records import Json
 __all__ = ["PRICE_TABLE", "Budget", "Price", "Prices", "Spending", "Used"]
 
 PRICE_TABLE = '{"currency": "USD", "per": 1000000, "models": {"NAME": {"input": 1.0, "output": 4.0}}}'
-"""What a price table looks like."""
+"""An example of a price table."""
 
-_SHIPPED = Path(__file__).with_name("prices.json")
+_BUNDLED = Path(__file__).with_name("prices.json")
 
 
 class Price(BaseModel):
-    """What a model's tokens cost, per ``Prices.per`` of them."""
+    """The prices of a model: of ``Prices.per`` input tokens, and of as many output tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,13 @@ class Price(BaseModel):
 
 
 class Prices(BaseModel):
-    """A price table."""
+    """A price table: prices by model, for ``per`` tokens, in ``currency``.
+
+    Example:
+        >>> prices = Prices(models={"small": Price(input=1.0, output=4.0)})
+        >>> prices.cost("small", 1_000_000, 500_000)
+        3.0
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -47,88 +53,127 @@ class Prices(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
-        """The table in a file, or the one that ships; ConfigError says what is wrong with it."""
-        file = Path(path) if path is not None else _SHIPPED
+        """Read a price table.
+
+        Args:
+            path: A JSON file; None for the bundled table, which has a price for the mock model only.
+
+        Returns:
+            The price table.
+
+        Raises:
+            ConfigError: If the file cannot be read or is not a price table.
+
+        Example:
+            >>> Prices.load().currency
+            'USD'
+        """
+        file = Path(path) if path is not None else _BUNDLED
         try:
             return cls.model_validate(json.loads(file.read_text(encoding="utf-8")))
         except OSError as error:
-            found = f"{file}: the price table cannot be read ({error.strerror})"
+            message = f"{file}: the price table cannot be read ({error.strerror})"
         except ValidationError as error:
             first = error.errors()[0]
-            found = f"{file}: {'.'.join(map(str, first['loc'])) or 'the price table'}: {first['msg']}"
+            message = f"{file}: {'.'.join(map(str, first['loc'])) or 'the price table'}: {first['msg']}"
         except (ValueError, RecursionError) as error:
-            found = f"{file}: the price table is not JSON ({error})"
+            message = f"{file}: the price table is not JSON ({error})"
         raise ConfigError(
-            found,
+            message,
             expected=PRICE_TABLE,
-            do="correct the file, or leave teacher.prices out and set a budget in tokens",
+            do="correct the file; or unset teacher.prices and limit spending with teacher.budget_tokens",
         )
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """What the tokens cost; None for a model that the table does not name."""
+        """Return the cost of the tokens in ``currency``; None for a model without a price."""
         price = self.models.get(model)
         return None if price is None else (price.input * input_tokens + price.output * output_tokens) / self.per
 
 
 class Used(NamedTuple):
-    """Calls and tokens of one role with one model."""
+    """Calls and tokens of one role and model."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
     def plus(self, calls: int, input_tokens: int, output_tokens: int) -> Used:
-        """The sum."""
+        """Return a copy with more calls and tokens."""
         return Used(self.calls + calls, self.input_tokens + input_tokens, self.output_tokens + output_tokens)
 
 
 class Spending:
-    """A tally of calls and tokens by role and model."""
+    """Calls and tokens by role and model.
+
+    Example:
+        >>> spending = Spending()
+        >>> spending.add("user", "small", 1_000, 200)
+        >>> spending.calls, spending.tokens
+        (1, 1200)
+    """
 
     def __init__(self) -> None:
         self.used: dict[tuple[str, str], Used] = {}
 
     def add(self, role: str, model: str, input_tokens: int, output_tokens: int, *, calls: int = 1) -> None:
-        """Count calls."""
-        place = role, model
-        self.used[place] = self.used.get(place, Used()).plus(calls, input_tokens, output_tokens)
+        """Add calls and their tokens."""
+        key = role, model
+        self.used[key] = self.used.get(key, Used()).plus(calls, input_tokens, output_tokens)
 
     @property
     def tokens(self) -> int:
-        """Input and output tokens together."""
+        """The sum of input and output tokens."""
         return sum(used.input_tokens + used.output_tokens for used in self.used.values())
 
     @property
     def calls(self) -> int:
-        """How many calls."""
+        """The number of calls."""
         return sum(used.calls for used in self.used.values())
 
     def money(self, prices: Prices) -> float | None:
-        """What it costs; None where a model's price is not known."""
+        """Return the cost in the currency of ``prices``; None if a model has no price."""
         costs = [prices.cost(model, used.input_tokens, used.output_tokens) for (_, model), used in self.used.items()]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def to_json(self) -> list[dict[str, Json]]:
-        """One object for each role and model, in the order of their names."""
+        """Return one JSON object for each role and model, sorted."""
         return [{"role": role, "model": model, **used._asdict()} for (role, model), used in sorted(self.used.items())]
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Spending:
-        """The sum of what `to_json` wrote."""
-        made = cls()
+        """Add up rows that `to_json` returned."""
+        spending = cls()
         for row in rows:
-            made.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
-        return made
+            spending.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
+        return spending
 
 
 class Budget:
-    """What may be spent, and what is: `check` before a call, `charge` when its price is known.
+    """The spending limit of a run: `check` it before each call, `charge` it after each reply.
 
-    A call in flight is not counted before its reply is there, so a budget is exceeded by at most the calls in flight.
+    A call counts when its reply arrives, so the budget may be exceeded by the calls that are in flight.
+
+    Args:
+        config: Holds the limits, ``budget_tokens`` and ``budget_money``; None means no limit.
+        prices: The price table for a limit in money.
+        models: The models of the run.
+
+    Raises:
+        ConfigError: If there is a limit in money and one of ``models`` has no price.
+
+    Example:
+        >>> from tdlab.config import TeacherConfig
+        >>> budget = Budget(TeacherConfig(budget_tokens=500), Prices.load(), models=["small"])
+        >>> budget.check()
+        >>> budget.charge("user", "small", 400, 100)
+        >>> budget.check()
+        Traceback (most recent call last):
+        tdlab.errors.BudgetSpent: the budget is spent: 500 tokens were paid for
+          expected: at most 500 tokens
+          to do: raise teacher.budget_tokens and re-run the same command to resume; finished work is kept
     """
 
     def __init__(self, config: TeacherConfig, prices: Prices, *, models: Iterable[str]) -> None:
-        """ConfigError where the budget is in money and the price of one of ``models`` is not known."""
         self.prices = prices
         self.spent = Spending()
         self._tokens = config.budget_tokens
@@ -137,29 +182,29 @@ class Budget:
             unknown = sorted({model for model in models if model not in prices.models})
             if unknown:
                 raise ConfigError(
-                    f"the budget is in money and the price of {', '.join(map(repr, unknown))} is not known",
-                    expected=f"a JSON file that names every model of the run, such as {PRICE_TABLE}",
-                    do="write one with your provider's prices (a local server's are 0) and name it in teacher.prices,"
-                    " as in --set teacher.prices=prices.json; or use teacher.budget_tokens",
+                    f"teacher.budget_money is set and the price of {', '.join(map(repr, unknown))} is not known",
+                    expected=f"a JSON file with every model of the run, such as {PRICE_TABLE}",
+                    do="write a price table with your provider's prices (0 for a local server) and pass it with"
+                    " --set teacher.prices=prices.json; or use teacher.budget_tokens",
                 )
 
     def check(self) -> None:
-        """BudgetSpent where nothing is left."""
+        """Raise BudgetSpent if nothing is left."""
         tokens = self.spent.tokens
         if self._tokens is not None and tokens >= self._tokens:
             raise _spent(f"{tokens:,} tokens were paid for", f"{self._tokens:,} tokens", "budget_tokens")
         if self._money is not None and (money := self.spent.money(self.prices) or 0.0) >= self._money:
             currency = self.prices.currency
-            raise _spent(f"{money:.4f} {currency} were spent", f"{self._money:g} {currency}", "budget_money")
+            raise _spent(f"{money:.4f} {currency} were paid", f"{self._money:g} {currency}", "budget_money")
 
     def charge(self, role: str, model: str, input_tokens: int, output_tokens: int) -> None:
-        """A reply was paid for."""
+        """Add the tokens of a reply that was paid for."""
         self.spent.add(role, model, input_tokens, output_tokens)
 
 
-def _spent(found: str, budget: str, name: str) -> BudgetSpent:
+def _spent(spent: str, budget: str, name: str) -> BudgetSpent:
     return BudgetSpent(
-        f"the budget is spent: {found}",
+        f"the budget is spent: {spent}",
         expected=f"at most {budget}",
-        do=f"what was made is kept; raise teacher.{name} and give the same command again: it goes on",
+        do=f"raise teacher.{name} and re-run the same command to resume; finished work is kept",
     )

@@ -1,10 +1,10 @@
-"""The client: the one door to ``openai``. It asks a server, journals what was paid for, and survives what goes wrong.
+"""The chat client, the only importer of ``openai``: calls a server, retries, and saves every reply that was paid for.
 
-A call that fails for a moment (429, 5xx, a cut connection, a time-out, a body that is no reply) is made again with
-back-off; one that can never succeed is `RequestRefused`; a server that cannot be used at all is TeacherError, within
-seconds. A reply is on the disk before it is used. The key is read from the environment, goes into one header, and is
-taken out of every text that comes back (a key of fewer than 8 characters is a placeholder: it is taken out of errors
-only, since replies hold such words by chance).
+A call that fails temporarily (429, 5xx, a cut connection, a timeout, a malformed body) is retried with backoff. A
+request that can never succeed raises `RequestRefused`. A server that cannot be used at all raises TeacherError within
+seconds. Replies are saved to disk before use. The API key is read from the environment, sent in one header, and removed
+from every text that the server returns. A key of fewer than 8 characters counts as a placeholder and is removed from
+errors only, since replies contain such words by chance.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ __all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
 MOCK_MODEL = "mock"
 """The model that `tdlab mock-server` serves. It answers from the script, so each request to it carries the script."""
 
-_MOST_BYTES = 16 * 1024 * 1024  # of one reply
-_SHOWN = 300  # characters of what a server says
+_MAX_REPLY_BYTES = 16 * 1024 * 1024
+_MAX_SHOWN = 300  # characters of a server's message that are quoted in an error
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.\-]{6,}")
-_UNSENT = (
+_OMITTED_HEADERS = (
     "Lang",
     "Package-Version",
     "OS",
@@ -53,21 +53,21 @@ _UNSENT = (
     "Retry-Count",
     "Read-Timeout",
 )
-"""What the library would tell of this machine in every call, at a tenth of a call's price."""
-_NO_KEY = "none"  # what is sent to a server that wants no key
-_SHORTEST_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may hold by chance
-_LOOK_S = 0.25  # between looks whether a wait is still worth while
-_MOST_REFUSED = 10  # requests refused in a row, none answered in between: then it is not the requests
+"""Headers (``X-Stainless-...``) in which the library describes this machine; they take a tenth of a call's CPU time."""
+_NO_KEY = "none"  # sent to a server that needs no key
+_MIN_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may contain by chance
+_POLL_S = 0.25  # how often a waiting retry checks whether the client was closed
+_MAX_REFUSED = 10  # refusals in a row with no reply in between: the fault is in the settings, not in the requests
 _UNSUPPORTED = r"un(?:supported|known|recogni[sz]ed|expected)|not (?:supported|permitted|allowed)|extra[ _]"
-_NEAR = 80  # characters between a parameter and the words that it is not known
+_NEAR = 80  # characters between a parameter's name and the words that it is unsupported
 
 
 class RequestRefused(Exception):
-    """The server will never answer this request, or has failed on it too often; the text says why. It is data."""
+    """The server rejects this request, or failed on it too often; only the rollout of the request is rejected."""
 
 
 class Traffic(NamedTuple):
-    """What went over the wire in this session: calls answered, replies taken from the journal, failures by kind."""
+    """The calls of this session: answered, replayed from the journal, failures by kind, in flight, current limit."""
 
     answered: int
     replayed: int
@@ -77,19 +77,38 @@ class Traffic(NamedTuple):
 
 
 class _Failure(Exception):
-    """A try that failed and may be repeated: its kind, what happened, how long the server wants to be left alone."""
+    """An attempt that failed and may be retried: its kind, a message, and the server's ``Retry-After`` in seconds."""
 
-    def __init__(self, kind: str, found: str, wait_s: float | None = None) -> None:
-        super().__init__(found)
+    def __init__(self, kind: str, message: str, wait_s: float | None = None) -> None:
+        super().__init__(message)
         self.kind = kind
         self.wait_s = wait_s
 
 
 class ChatClient:
-    """An async context manager over one OpenAI-compatible server; `ask` may be called from many tasks of one loop.
+    """A client of one OpenAI-compatible server; an async context manager.
 
-    ``journal`` keeps the replies (None: nothing is kept); ``owner`` names the run in it, and what that run has paid
-    for already counts against the budget. ``api_key`` is taken from ``OPENAI_API_KEY`` where it is None.
+    `ask` may be called from many tasks of one event loop.
+
+    Args:
+        config: The server's address, the models, the limits on concurrency, retries, time and spending.
+        journal: Where replies are saved and looked up; None to save nothing.
+        owner: The run's name in the journal; what that run has already paid counts against the budget.
+        api_key: The API key; ``OPENAI_API_KEY`` by default.
+
+    Raises:
+        ConfigError: If the address, the key, the price table or the budget is invalid.
+
+    Example:
+        >>> import anyio
+        >>> from tdlab.config import TeacherConfig
+        >>> async def main(base_url: str) -> None:
+        ...     async with ChatClient(TeacherConfig(model=MOCK_MODEL, base_url=base_url)) as client:
+        ...         await client.check()
+        ...         print(client.traffic.answered, client.traffic.limit)
+        >>> with MockServer() as server:
+        ...     anyio.run(main, server.base_url)
+        0 32
     """
 
     def __init__(
@@ -107,20 +126,20 @@ class ChatClient:
         self._journal = journal
         self._owner = owner
         self._key = _key(api_key)
-        self._gate = AdaptiveLimiter(config.concurrency)
-        self._flying: dict[str, asyncio.Future[ChatReply]] = {}
+        self._limiter = AdaptiveLimiter(config.concurrency)
+        self._pending: dict[str, asyncio.Future[ChatReply]] = {}
         self._failures: Counter[str] = Counter()
         self._answered = 0
         self._replayed = 0
-        self._closing = ""
-        self._broken: TeacherError | None = None
+        self._closed_because = ""
+        self._fatal: TeacherError | None = None
         self._refused = 0
         self._no_schema: set[str] = set()
         self._limits_refused: set[str] = set()
         self._limit_name = "max_completion_tokens" if "api.openai.com" in self.address else "max_tokens"
         self._openai: AsyncOpenAI | None = None
         self._response: Any = None
-        self._unconnected: tuple[type[Exception], ...] = ()
+        self._never_sent: tuple[type[Exception], ...] = ()
 
     async def __aenter__(self) -> Self:
         import httpx2
@@ -128,19 +147,19 @@ class ChatClient:
 
         config = self.config
         http = httpx2.AsyncClient(
-            transport=guarded_transport(self.address, most_bytes=_MOST_BYTES),
+            transport=guarded_transport(self.address, max_bytes=_MAX_REPLY_BYTES),
             timeout=httpx2.Timeout(config.timeout_s, connect=config.connect_timeout_s, pool=None),
             headers={"Accept-Encoding": "identity"},
             follow_redirects=False,
         )
         headers: dict[str, Any] = {"Accept-Encoding": "identity"}
-        headers |= {f"X-Stainless-{name}": Omit() for name in _UNSENT}
+        headers |= {f"X-Stainless-{name}": Omit() for name in _OMITTED_HEADERS}
         self._openai = AsyncOpenAI(
             api_key=self._key or _NO_KEY, base_url=self.address, max_retries=0, http_client=http,
             default_headers=headers,
         )  # fmt: skip
         self._response = httpx2.Response
-        self._unconnected = (httpx2.ConnectTimeout, httpx2.PoolTimeout)
+        self._never_sent = (httpx2.ConnectTimeout, httpx2.PoolTimeout)
         if self._journal is not None and self._owner:
             for paid in self._journal.paid(self._owner):
                 self.budget.spent.add(
@@ -157,22 +176,22 @@ class ChatClient:
 
     @property
     def traffic(self) -> Traffic:
-        """What went over the wire so far."""
-        gate = self._gate
-        return Traffic(self._answered, self._replayed, dict(self._failures), gate.active, int(gate.limit))
+        """The number of calls, replayed replies and failures so far."""
+        limiter = self._limiter
+        return Traffic(self._answered, self._replayed, dict(self._failures), limiter.active, int(limiter.limit))
 
     def close(self, why: str) -> None:
-        """Let the calls in flight come home, and answer every further `ask` with TeacherError saying ``why``.
+        """Finish the calls in flight; every later `ask` raises TeacherError with the message ``why``.
 
-        To be called in the loop; calls that wait for their turn or for another try end now.
+        Call it in the client's event loop. Calls that wait for their turn or for a retry end at once.
         """
-        self._closing = why
-        self._gate.open()
+        self._closed_because = why
+        self._limiter.open()
 
     async def check(self) -> None:
-        """See whether the server is there and takes the key; TeacherError, within seconds, where not.
+        """Check that the server can be reached and accepts the key; raise TeacherError within seconds if not.
 
-        A server that has no list of models is as good as one that has.
+        A server without a list of models passes too.
         """
         client, limit = self._client(), self.config.connect_timeout_s
         from openai import APIConnectionError, APIStatusError, OpenAIError
@@ -188,66 +207,75 @@ class ChatClient:
         except APIConnectionError as error:
             raise self._unreachable(error) from None
         except OpenAIError as error:
-            raise TeacherError(self._clean(str(error)), do="see the documentation of the server") from None
+            raise TeacherError(self._clean(str(error)), do="check teacher.base_url") from None
 
     async def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
-        """The reply to a request: from the journal, from a call for the same that is in flight, or paid for now.
+        """Return the reply to a request: from the journal, from an identical call in flight, or from the server.
 
-        ``attempt`` asks anew where an earlier reply to the same request was of no use. Raises RequestRefused,
-        BudgetSpent, TeacherError.
+        Args:
+            request: The request.
+            attempt: A number other than 0 asks for another reply, after an earlier one could not be used.
+
+        Returns:
+            The reply, as it is saved in the journal.
+
+        Raises:
+            RequestRefused: If the server rejects this request.
+            BudgetSpent: If the run's budget is spent.
+            TeacherError: If the server cannot be used, or the client was closed.
         """
         key = f"{request.key}/{attempt}"
-        flying = self._flying.get(key)
-        if flying is not None:
+        pending = self._pending.get(key)
+        if pending is not None:
             self._replayed += 1
-            return await asyncio.shield(flying)
-        kept = self._journal.get(key) if self._journal is not None else None
-        if kept is not None:
+            return await asyncio.shield(pending)
+        saved = self._journal.get(key) if self._journal is not None else None
+        if saved is not None:
             self._replayed += 1
-            return reply_from_text(kept)
+            return reply_from_text(saved)
         async with self._sharing(key) as promise:
-            reply = await self._pay(request)
-            reply = await self._keep(key, request, reply)
+            reply = await self._call_with_retries(request)
+            reply = await self._save(key, request, reply)
             promise.set_result(reply)
         return reply
 
-    # -- inside
+    # -- one call
 
     @contextlib.asynccontextmanager
     async def _sharing(self, key: str) -> AsyncIterator[asyncio.Future[ChatReply]]:
-        """Who asks for the same meanwhile waits for this call, and fails with it."""
+        """Let identical requests wait for this call, and fail if it fails."""
         promise: asyncio.Future[ChatReply] = asyncio.get_running_loop().create_future()
-        self._flying[key] = promise
+        self._pending[key] = promise
         try:
             yield promise
         except BaseException as error:
             if isinstance(error, Exception):
                 promise.set_exception(error)
-                promise.exception()  # it is raised here; nobody else may be waiting
+                promise.exception()  # mark it as retrieved: it is raised here, and there may be no other waiter
             else:
                 promise.cancel()
             raise
         finally:
-            del self._flying[key]
+            del self._pending[key]
 
-    async def _keep(self, key: str, request: ChatRequest, reply: ChatReply) -> ChatReply:
-        """The reply that stands in the journal, on the disk; this one, unless another process was first."""
+    async def _save(self, key: str, request: ChatRequest, reply: ChatReply) -> ChatReply:
+        """Save a reply in the journal; return the saved one, which is another process's if that was first."""
         self.budget.charge(request.role, request.model, reply.input_tokens, reply.output_tokens)
-        if len(self._key) >= _SHORTEST_SECRET:
+        if len(self._key) >= _MIN_SECRET:
             reply = without(self._key, reply)
         if self._journal is None:
             return reply
         text = reply.to_text()
-        standing = await self._noted(
+        saved = await self._written(
             self._journal.put(
                 key, text, owner=self._owner, role=request.role, model=request.model,
                 input_tokens=reply.input_tokens, output_tokens=reply.output_tokens,
             )
         )  # fmt: skip
-        return reply if standing == text else reply_from_text(standing)
+        return reply if saved == text else reply_from_text(saved)
 
-    async def _noted(self, done: Future[str]) -> str:
-        """Wait for the disk, also when cancelled: what was paid for is not lost."""
+    async def _written(self, done: Future[str]) -> str:
+        """Wait until the journal is written, even if cancelled, so that no reply that was paid for is lost."""
         waiting = asyncio.wrap_future(done)
         try:
             return await asyncio.shield(waiting)
@@ -255,14 +283,14 @@ class ChatClient:
             done.result(timeout=60.0)
             raise
 
-    async def _pay(self, request: ChatRequest) -> ChatReply:
-        answered, tries, first = self._answered, 0, time.monotonic()
+    async def _call_with_retries(self, request: ChatRequest) -> ChatReply:
+        answered, tries, started = self._answered, 0, time.monotonic()
         while True:
             try:
-                async with self._gate:
-                    self._may_go_on()
-                    reply = await self._try(request)
-                    self._gate.succeeded()
+                async with self._limiter:
+                    self._raise_if_over()
+                    reply = await self._attempt(request)
+                    self._limiter.succeeded()
                     self._answered += 1
                     self._refused = 0
                     return reply
@@ -271,40 +299,40 @@ class ChatClient:
                 self._failures[failure.kind] += 1
                 wait = backoff(tries)
                 if failure.kind == "429":
-                    self._gate.throttled(failure.wait_s if failure.wait_s is not None else wait)
+                    self._limiter.throttled(failure.wait_s if failure.wait_s is not None else wait)
                     wait = max(wait, failure.wait_s or 0.0)
                 elif failure.wait_s is not None:
                     wait = max(wait, failure.wait_s)
                 if failure.kind == "connection" and not self._answered and tries >= 3:
-                    self._broken = self._unreachable(failure)
-                if self._broken is None and tries >= self.config.tries:
+                    self._fatal = self._unreachable(failure)
+                if self._fatal is None and tries >= self.config.tries:
                     if self._answered > answered:
                         raise RequestRefused(f"the server failed {tries} times, last: {failure}") from None
-                    took = time.monotonic() - first
-                    self._broken = TeacherError(
-                        f"{self.address}: the server failed {tries} times in {took:.0f} s, last: {failure}",
-                        expected="replies",
-                        do="what was made is kept; see to the server and give the same command again: it goes on",
+                    seconds = time.monotonic() - started
+                    self._fatal = TeacherError(
+                        f"{self.address}: the server failed {tries} times in {seconds:.0f} s, last: {failure}",
+                        expected="a server that replies",
+                        do="check the server, then re-run the same command to resume; finished work is kept",
                     )
-                if self._broken is not None:
-                    raise self._broken from None
-            await self._rest(wait)
+                if self._fatal is not None:
+                    raise self._fatal from None
+            await self._wait_to_retry(wait)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait for the next try, or until there will be none."""
+    async def _wait_to_retry(self, seconds: float) -> None:
+        """Wait for the next attempt, or until there will be none."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._closing and self._broken is None:
-            await asyncio.sleep(min(left, _LOOK_S))
+        while (left := end - time.monotonic()) > 0 and not self._closed_because and self._fatal is None:
+            await asyncio.sleep(min(left, _POLL_S))
 
-    def _may_go_on(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-        if self._closing:
-            raise TeacherError(self._closing)
+    def _raise_if_over(self) -> None:
+        if self._fatal is not None:
+            raise self._fatal
+        if self._closed_because:
+            raise TeacherError(self._closed_because)
         self.budget.check()
 
-    async def _try(self, request: ChatRequest) -> ChatReply:
-        """One call; `_Failure` for what may be repeated."""
+    async def _attempt(self, request: ChatRequest) -> ChatReply:
+        """Make one call; raise `_Failure` if it may be retried."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         structured = request.reply_schema is not None and request.model not in self._no_schema
@@ -314,10 +342,10 @@ class ChatClient:
             with anyio.fail_after(self.config.timeout_s):
                 response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
         except UnicodeEncodeError:
-            raise RequestRefused("the request holds text that is no Unicode") from None
+            raise RequestRefused("the request contains text that is not valid Unicode") from None
         except (APITimeoutError, TimeoutError) as error:
-            if not isinstance(error.__cause__, self._unconnected):
-                await self._lost(request, request.max_tokens)
+            if not isinstance(error.__cause__, self._never_sent):
+                await self._charge_lost(request, request.max_tokens)
             raise _Failure("timeout", f"no reply within {self.config.timeout_s:g} s") from None
         except APIStatusError as error:
             raise self._status(error, request, structured=structured, limit_name=limit_name) from None
@@ -326,14 +354,14 @@ class ChatClient:
         try:
             return reply_from_body(response.content, request)
         except Unusable as error:
-            await self._lost(request, min(len(response.content) // 4, request.max_tokens))
+            await self._charge_lost(request, min(len(response.content) // 4, request.max_tokens))
             raise _Failure("garbage", str(error)) from None
 
-    async def _lost(self, request: ChatRequest, output_tokens: int) -> None:
-        """Count what a server may bill for a call that brought no reply: a budget is kept, whatever the server does."""
+    async def _charge_lost(self, request: ChatRequest, output_tokens: int) -> None:
+        """Charge what a server may bill for a call without a usable reply, so that the budget holds in any case."""
         self.budget.charge(request.role, request.model, request.size, output_tokens)
         if self._journal is not None:
-            await self._noted(
+            await self._written(
                 self._journal.charge(
                     owner=self._owner, role=request.role, model=request.model, input_tokens=request.size,
                     output_tokens=output_tokens,
@@ -341,80 +369,82 @@ class ChatClient:
             )  # fmt: skip
 
     def _status(self, error: Any, request: ChatRequest, *, structured: bool, limit_name: str) -> Exception:
-        """What an error status means."""
+        """Return the exception for an error status."""
         code = int(error.status_code)
-        said = _body_of(error)
+        body = _body_of(error)
         wait = retry_after({k.lower(): v for k, v in error.response.headers.items()}, now=time.time())
-        if code == 402 or (code == 429 and "insufficient_quota" in said):
-            self._broken = TeacherError(
-                f"{self.address}: the account has no quota left: HTTP {code}: {self._clean(said)}",
-                do="what was made is kept; see to the account and give the same command again: it goes on",
+        if code == 402 or (code == 429 and "insufficient_quota" in body):
+            self._fatal = TeacherError(
+                f"{self.address}: the account has no quota left: HTTP {code}: {self._clean(body)}",
+                do="top up the account, then re-run the same command to resume; finished work is kept",
             )
-            return self._broken
+            return self._fatal
         if code in (408, 409, 425, 429) or code >= 500:
-            return _Failure(str(code), f"HTTP {code}: {self._clean(said)}", wait)
+            return _Failure(str(code), f"HTTP {code}: {self._clean(body)}", wait)
         if code in (401, 403):
-            self._broken = self._denied(code, said)
-            return self._broken
+            self._fatal = self._denied(code, body)
+            return self._fatal
         if code in (404, 405) or 300 <= code < 400:
-            self._broken = TeacherError(
-                f"{self.address}: HTTP {code} for model {request.model!r}: {self._clean(said)}",
-                expected="an address that ends where /chat/completions begins (often in /v1), and a model that it has",
+            self._fatal = TeacherError(
+                f"{self.address}: HTTP {code} for model {request.model!r}: {self._clean(body)}",
+                expected="the address before /chat/completions (often it ends in /v1), and a model of that server",
                 do="check teacher.base_url and teacher.model",
             )
-            return self._broken
-        if structured and ("response_format" in said or "json_schema" in said or "schema" in said):
+            return self._fatal
+        # some servers reject structured output: from then on the model's schema goes into its prompts
+        if structured and ("response_format" in body or "json_schema" in body or "schema" in body):
             self._no_schema.add(request.model)
-            return _Failure("no schema", "the server takes no JSON Schema: the schema goes into the prompt")
-        if _unknown(limit_name, said):
+            return _Failure("no schema", "the server rejects JSON Schema; the schema goes into the prompt instead")
+        # OpenAI's newer models know only max_completion_tokens, most other servers only max_tokens
+        if _unknown(limit_name, body):
             self._limits_refused.add(limit_name)
             other = "max_tokens" if limit_name == "max_completion_tokens" else "max_completion_tokens"
             if other not in self._limits_refused:
                 self._limit_name = other
-                return _Failure("no limit", f"the server does not know {limit_name}: {self._clean(said)}")
+                return _Failure("no limit", f"the server does not know {limit_name}: {self._clean(body)}")
         self._refused += 1
-        if self._refused >= _MOST_REFUSED:
-            self._broken = self._broken or TeacherError(
-                f"{self.address}: refused {self._refused} requests in a row, last: HTTP {code}: {self._clean(said)}",
-                expected="requests that the server takes",
-                do="check teacher.model, teacher.temperature and teacher.max_tokens against what the server says",
+        if self._refused >= _MAX_REFUSED:
+            self._fatal = self._fatal or TeacherError(
+                f"{self.address}: refused {self._refused} requests in a row, last: HTTP {code}: {self._clean(body)}",
+                expected="requests that the server accepts",
+                do="check teacher.model, teacher.temperature and teacher.max_tokens against the server's message",
             )
-            return self._broken
-        return RequestRefused(f"HTTP {code}: {self._clean(said)}")
+            return self._fatal
+        return RequestRefused(f"HTTP {code}: {self._clean(body)}")
 
     def _client(self) -> AsyncOpenAI:
         if self._openai is None:
-            raise TeacherError("the client is not open", expected="use inside `async with ChatClient(...)`")
+            raise TeacherError("the client is not open", do="call it inside `async with ChatClient(...)`")
         return self._openai
 
     def _clean(self, text: str) -> str:
-        """A server's words on one short line, without the key."""
-        if len(self._key) >= _SHORTEST_SECRET:
+        """Return a server's message as one short line without the API key."""
+        if len(self._key) >= _MIN_SECRET:
             text = text.replace(self._key, "[key]")
         elif self._key:
             text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
         text = " ".join(_SECRET.sub("[key]", text).split())
-        shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
-        return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "no words"
+        shown = text[:_MAX_SHOWN] + ("…" if len(text) > _MAX_SHOWN else "")
+        return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "(no message)"
 
-    def _denied(self, code: int, said: str) -> TeacherError:
+    def _denied(self, code: int, body: str) -> TeacherError:
         return TeacherError(
-            f"{self.address}: HTTP {code}: {self._clean(said)}",
-            expected="a key that the server takes" if self._key else "a key in OPENAI_API_KEY, which is not set",
-            do="export OPENAI_API_KEY, and check that it belongs to this server",
+            f"{self.address}: HTTP {code}: {self._clean(body)}",
+            expected="a key that the server accepts" if self._key else "a key in OPENAI_API_KEY, which is not set",
+            do="export OPENAI_API_KEY=KEY with a key of this server",
         )
 
     def _unreachable(self, error: BaseException) -> TeacherError:
         return TeacherError(
             f"{self.address}: cannot be reached: {self._clean(_cause(error))}",
             expected="an OpenAI-compatible server at that address",
-            do="check that it runs, teacher.base_url or OPENAI_BASE_URL, and the network;"
-            " `tdlab mock-server` serves one on this machine",
+            do="start the server, or correct teacher.base_url or OPENAI_BASE_URL;"
+            " `tdlab mock-server` serves a mock model on this machine",
         )
 
 
 def _address(config: TeacherConfig) -> str:
-    """The server's address; ConfigError, which does not show it, where it is none or holds a secret."""
+    """Return the server's address. ConfigError, which does not show it, if it is invalid or contains a secret."""
     if config.base_url is not None:
         return config.base_url
     address = os.environ.get("OPENAI_BASE_URL", "").strip()
@@ -423,30 +453,33 @@ def _address(config: TeacherConfig) -> str:
         raise ConfigError(
             f"OPENAI_BASE_URL {problem}",
             expected="an address such as http://127.0.0.1:8000/v1",
-            do="export another one, or set teacher.base_url",
+            do="correct OPENAI_BASE_URL, or set teacher.base_url",
         )
     return address or "https://api.openai.com/v1"
 
 
-def _key(given: str | None) -> str:
-    """The key, without space around it; ConfigError, which does not show it, where no header can hold it."""
-    key = (given if given is not None else os.environ.get("OPENAI_API_KEY", "")).strip()
+def _key(api_key: str | None) -> str:
+    """Return the API key, stripped. ConfigError, which does not show it, if it cannot be sent in a header."""
+    key = (api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")).strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError(
-            "the key for the teacher's server holds a space, a line break or a character that no key has",
+            "the key for the teacher's server contains a space, a line break or another invalid character",
             expected="the key alone, without quotation marks or a second line",
-            do="export OPENAI_API_KEY anew, or give another `api_key`",
+            do="correct OPENAI_API_KEY or the argument `api_key`",
         )
     return key
 
 
-def _unknown(parameter: str, said: str) -> bool:
-    """Whether a server says that it does not know a parameter; that it names it is not enough."""
+def _unknown(parameter: str, body: str) -> bool:
+    """Whether an error says that a parameter is unsupported.
+
+    A server that only names it, as in "max_tokens is too large", knows it.
+    """
     name = rf"\b{parameter}\b"
     return bool(
         re.search(
             rf"(?:{_UNSUPPORTED}).{{0,{_NEAR}}}{name}|{name}.{{0,{_NEAR}}}(?:{_UNSUPPORTED})",
-            said,
+            body,
             re.IGNORECASE | re.DOTALL,
         )
     )
@@ -482,7 +515,7 @@ def _body_of(error: Any) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost cause of an error, in words."""
+    """Return the message of the innermost cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__

@@ -1,7 +1,8 @@
-"""What goes over the wire: a chat request, its name in the journal, and a reply read out of an untrusted body.
+"""The protocol: a chat request, its key in the journal, and a reply parsed from an untrusted body.
 
-A request is named by its content: model, messages, tools, schema and sampling. What is not part of it (the server's
-address, a key, a time-out, how structured output is asked for) does not change the name, so a reply serves again.
+The key of a request is a digest of its content: model, messages, tools, schema and sampling. Other settings (the
+server's address, the API key, timeouts, the way to ask for structured output) do not change the key, so that saved
+replies can be reused.
 """
 
 from __future__ import annotations
@@ -29,21 +30,33 @@ __all__ = [
     "without",
 ]
 
-_PER_TOKEN = 4  # characters that a token stands for, where nobody counts them
-_MARK = "[key]"
-_MOST_NAME = 256  # characters of a tool's name
+_CHARS_PER_TOKEN = 4  # for estimates
+_KEY_MARK = "[key]"
+_MAX_NAME = 256  # characters of a tool's name
 
 
 class Unusable(Exception):
-    """A body that holds no reply; the text says why."""
+    """A body that is not a reply; the message says why."""
 
 
 class ChatRequest(BaseModel):
     """One request of one agent.
 
-    ``reply_schema`` is the JSON Schema that the reply's text must fit, None for free text. ``script`` is sent to the
-    rehearsal server only; its reply depends on it, so there ``rollout``, the id of the script's blueprint, is part of
-    the request's name.
+    Args:
+        role: The role that asks.
+        model: The model to call.
+        messages: Chat messages, in the form of the chat API.
+        tools: Tools in the form of the chat API.
+        reply_schema: The JSON Schema of the reply's text; None for free text.
+        temperature: Sampling temperature; None for the server's default.
+        max_tokens: Most tokens in the reply.
+        rollout: Id of the blueprint; part of the key if there is a ``script``, which the reply then depends on.
+        script: The blueprint and its tools, for the mock model only.
+
+    Example:
+        >>> request = ChatRequest(role="user", model="small", messages=({"role": "user", "content": "Hello"},))
+        >>> request.size, len(request.key)
+        (9, 40)
     """
 
     model_config = ConfigDict(frozen=True, ignored_types=(cached_property,))
@@ -60,7 +73,7 @@ class ChatRequest(BaseModel):
 
     @cached_property
     def key(self) -> str:
-        """40 hex digits that name the request's content."""
+        """A digest of the request's content: 40 hex digits."""
         return digest(
             "chat-1", self.model, self.messages, self.tools, self.reply_schema, self.temperature, self.max_tokens,
             self.rollout if self.script is not None else "", length=40,
@@ -68,20 +81,23 @@ class ChatRequest(BaseModel):
 
     @cached_property
     def size(self) -> int:
-        """Estimated input tokens."""
+        """The estimated number of input tokens."""
         parts: list[object] = [self.messages, self.tools, self.reply_schema]
         return sum(estimate_tokens(canonical_json(part)) for part in parts if part)
 
 
 class RequestedCall(NamedTuple):
-    """A tool call as the model wrote it: ``arguments`` is text that should be a JSON object."""
+    """A tool call as the model wrote it; ``arguments`` is unparsed text that should be a JSON object."""
 
     name: str
     arguments: str
 
 
 class ChatReply(NamedTuple):
-    """A reply: its text, its calls, why it ended, its tokens (``counted`` False where they are estimated)."""
+    """A reply: text, tool calls, finish reason, refusal and tokens.
+
+    ``counted`` is False if the tokens are estimated, because the server did not count them.
+    """
 
     text: str
     calls: tuple[RequestedCall, ...] = ()
@@ -92,21 +108,21 @@ class ChatReply(NamedTuple):
     counted: bool = True
 
     def to_text(self) -> str:
-        """The JSON text for the journal: plain ASCII, so that nothing in a reply can fail to be stored."""
+        """Return the reply as JSON for the journal; in ASCII, so that any reply can be stored."""
         return json.dumps(self, separators=(",", ":"))
 
 
 def reply_from_text(text: str) -> ChatReply:
-    """The reply that `ChatReply.to_text` wrote."""
-    said, calls, *rest = json.loads(text)
-    return ChatReply(said, tuple(RequestedCall(*call) for call in calls), *rest)
+    """Parse the text that `ChatReply.to_text` returned."""
+    content, calls, *rest = json.loads(text)
+    return ChatReply(content, tuple(RequestedCall(*call) for call in calls), *rest)
 
 
 def without(secret: str, reply: ChatReply) -> ChatReply:
-    """The reply with ``[key]`` where ``secret`` stood, also where JSON in it spells it with escapes."""
+    """Return the reply with ``[key]`` in place of ``secret``, which JSON in the reply may spell with escapes."""
 
     def clean(text: str) -> str:
-        text = text.replace(secret, _MARK)
+        text = text.replace(secret, _KEY_MARK)
         if "\\" not in text:
             return text
         try:
@@ -124,24 +140,34 @@ def without(secret: str, reply: ChatReply) -> ChatReply:
 
 def _replaced(value: Json, secret: str) -> Json:
     if isinstance(value, str):
-        return value.replace(secret, _MARK)
+        return value.replace(secret, _KEY_MARK)
     if isinstance(value, list):
         return [_replaced(inner, secret) for inner in value]
     if isinstance(value, dict):
-        return {name.replace(secret, _MARK): _replaced(inner, secret) for name, inner in value.items()}
+        return {name.replace(secret, _KEY_MARK): _replaced(inner, secret) for name, inner in value.items()}
     return value
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a text is: a quarter of its characters, rounded up. Real counts come from the server."""
-    return math.ceil(len(text) / _PER_TOKEN)
+    """Estimate the number of tokens in a text: one for every four characters.
+
+    Used for estimates, and where a server does not count the tokens.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The number of tokens, rounded up.
+
+    Example:
+        >>> estimate_tokens("How many tokens?")
+        4
+    """
+    return math.ceil(len(text) / _CHARS_PER_TOKEN)
 
 
 def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
-    """The reply in a response's body; Unusable with the reason where there is none.
-
-    Nothing is taken on trust: every part is looked at before it is used.
-    """
+    """Parse the body of a response, checking the type of every part; raise Unusable if it is not a reply."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -150,45 +176,48 @@ def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise Unusable("the body is no chat completion")
+        raise Unusable("the body is not a chat completion")
     text = _text(message.get("content"))
     calls = []
-    listed = message.get("tool_calls")
-    for call in listed if isinstance(listed, list) else ():
+    tool_calls = message.get("tool_calls")
+    for call in tool_calls if isinstance(tool_calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            given = function.get("arguments")
-            written = given if isinstance(given, str) else json.dumps(given if given is not None else {})
-            calls.append(RequestedCall(_whole(str(function.get("name") or "")[:_MOST_NAME]), _whole(written) or "{}"))
-    spent = content.get("usage")
-    spent = spent if isinstance(spent, dict) else {}
-    written_out = text + "".join(call.name + call.arguments for call in calls)
-    # no request is empty: a server that counts nothing where there is something does not count
-    counts = [_count(spent.get("prompt_tokens")) or None, _count(spent.get("completion_tokens"))]
-    counts[1] = counts[1] or (None if written_out else counts[1])
+            arguments = function.get("arguments")
+            # some servers send the arguments as an object instead of its text
+            written = (
+                arguments if isinstance(arguments, str) else json.dumps(arguments if arguments is not None else {})
+            )
+            calls.append(RequestedCall(_valid(str(function.get("name") or "")[:_MAX_NAME]), _valid(written) or "{}"))
+    usage = content.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    output = text + "".join(call.name + call.arguments for call in calls)
+    # a server that counts 0 tokens for text that is not empty does not count: estimate instead
+    counts = [_count(usage.get("prompt_tokens")) or None, _count(usage.get("completion_tokens"))]
+    counts[1] = counts[1] or (None if output else counts[1])
     return ChatReply(
         text=text,
         calls=tuple(calls),
-        finish=_whole(str(choice.get("finish_reason") or "stop")[:_MOST_NAME]),
+        finish=_valid(str(choice.get("finish_reason") or "stop")[:_MAX_NAME]),
         refusal=_text(message.get("refusal")),
         input_tokens=request.size if counts[0] is None else counts[0],
-        output_tokens=estimate_tokens(written_out) if counts[1] is None else counts[1],
+        output_tokens=estimate_tokens(output) if counts[1] is None else counts[1],
         counted=None not in counts,
     )
 
 
 def _text(content: Json) -> str:
-    """Text content: a string, or the texts of a list of parts; anything else is no text."""
+    """Return text content: a string, or the joined texts of a list of parts; empty for anything else."""
     if isinstance(content, str):
-        return _whole(content)
+        return _valid(content)
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, Mapping))
-        return _whole("".join(part for part in parts if isinstance(part, str)))
+        return _valid("".join(part for part in parts if isinstance(part, str)))
     return ""
 
 
-def _whole(text: str) -> str:
-    """Text that can be sent on: half of a surrogate pair becomes U+FFFD."""
+def _valid(text: str) -> str:
+    """Return text in valid Unicode: half a surrogate pair becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

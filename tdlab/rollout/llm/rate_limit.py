@@ -1,7 +1,7 @@
-"""Flow control: how many calls may be in flight, learnt from what the server says.
+"""The rate limit: how many calls may be in flight, adapted to the server's answers.
 
-The limit is cut when the server asks for less (429) and grows by one a round trip while it does not; a ``Retry-After``
-holds back every call, not only the one that was told. Back-off is exponential with full jitter.
+A 429 lowers the limit; without one it grows by one per round trip. A ``Retry-After`` delays every call, not only the
+one that received it. Backoff is exponential with jitter.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Self
 
 __all__ = ["AdaptiveLimiter", "backoff", "retry_after"]
 
-_CUT = 0.7
-_CUT_EVERY_S = 0.5  # calls that were in flight together are told together: one cut for all of them
-_FIRST_S = 0.25
-_LONGEST_S = 20.0
-_LONGEST_WAIT_S = 120.0  # of what a server may ask for
+_DECREASE = 0.7
+_DECREASE_EVERY_S = 0.5  # calls in flight together get their 429 together: lower the limit once for all of them
+_FIRST_BACKOFF_S = 0.25
+_MAX_BACKOFF_S = 20.0
+_MAX_RETRY_AFTER_S = 120.0
 
 
 def backoff(tries: int) -> float:
-    """Seconds to wait after ``tries`` failures: uniform up to a bound that doubles each time."""
-    return random.uniform(0.2, 1.0) * min(_LONGEST_S, _FIRST_S * 2.0 ** min(tries, 16))
+    """Draw the seconds to wait after ``tries`` failures: uniform below a bound that doubles each time."""
+    return random.uniform(0.2, 1.0) * min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(tries, 16))
 
 
 def retry_after(headers: dict[str, str], *, now: float) -> float | None:
-    """Seconds that the server asks to wait, at most two minutes; None where it does not say. ``now`` is Unix time."""
+    """Return the seconds that a ``Retry-After`` asks to wait, at most 120; None without one. ``now`` is Unix time."""
     milliseconds = headers.get("retry-after-ms")
     text = headers.get("retry-after")
     try:
@@ -38,13 +38,13 @@ def retry_after(headers: dict[str, str], *, now: float) -> float | None:
             seconds = parsedate_to_datetime(text or "").timestamp() - now
         except (TypeError, ValueError):
             return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if seconds == seconds else None
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S) if seconds == seconds else None
 
 
 class AdaptiveLimiter:
-    """An async context manager that admits at most ``limit`` calls at once, in the order in which they came.
+    """Admit at most ``limit`` calls at once, first come, first served; an async context manager around each call.
 
-    For one event loop. ``limit`` begins at ``most`` and stays between 1 and it.
+    For one event loop. ``limit`` starts at ``most`` and stays between 1 and ``most``.
     """
 
     def __init__(self, most: int) -> None:
@@ -53,9 +53,9 @@ class AdaptiveLimiter:
         self.active = 0
         self.peak = 0
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._held = True
+        self._delays = True
         self._open_at = 0.0
-        self._cut_at = float("-inf")
+        self._decreased_at = float("-inf")
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -81,24 +81,24 @@ class AdaptiveLimiter:
         self._leave()
 
     def succeeded(self) -> None:
-        """A call went well: a little more may be in flight."""
+        """Raise the limit a little, after a call that succeeded."""
         if self.limit < self.most:
             self.limit = min(float(self.most), self.limit + 1.0 / self.limit)
 
     def throttled(self, wait_s: float) -> None:
-        """The server asked for less: cut the limit and hold back all calls for ``wait_s``."""
+        """Lower the limit and delay all calls by ``wait_s`` seconds, after a 429."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now - self._cut_at >= _CUT_EVERY_S:
-            self._cut_at = now
-            self.limit = max(1.0, self.limit * _CUT)
-        if self._held and now + wait_s > self._open_at:
+        if now - self._decreased_at >= _DECREASE_EVERY_S:
+            self._decreased_at = now
+            self.limit = max(1.0, self.limit * _DECREASE)
+        if self._delays and now + wait_s > self._open_at:
             self._open_at = now + wait_s
             loop.call_at(self._open_at, self._admit)
 
     def open(self) -> None:
-        """Hold nobody back for a server's sake from now on."""
-        self._held = False
+        """End all delays that the server asked for, and allow no further ones."""
+        self._delays = False
         self._open_at = 0.0
         self._admit()
 

@@ -1,7 +1,7 @@
-"""The LLM teacher and environment, played by agents; and `LlmRollout`, one whole rollout.
+"""The LLM teacher and environment, played by agents, and `LlmRollout`, one whole rollout.
 
-Which request or answer the user makes is decided here from the conversation, so that a plan's turns stay in order; the
-words are the model's. Call ids are counted anew, for a server's are random.
+The code decides from the conversation which request or answer comes next, so that the turns of a plan stay in order;
+the model writes the words. Call ids are numbered here, because a server's ids are random.
 """
 
 from __future__ import annotations
@@ -25,53 +25,53 @@ from tdlab.tools import compile_schema, nature, reference
 
 __all__ = ["LlmEnvironment", "LlmRollout", "LlmTeacher"]
 
-_MOST_CALLS = 16  # in one message
+_MAX_CALLS = 16  # in one message
 
 
 class LlmTeacher:
-    """Plays the user and the assistant of one blueprint with models; a role that no model plays is scripted."""
+    """Play the user and the assistant of one blueprint with models; a role without a model is scripted."""
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
         self.name = f"llm:{session.config.model_of('assistant' if session.plays('assistant') else 'user')}"
         self._intent = blueprint.intent
-        self._voice = session
+        self._session = session
         self._scripted = ScriptedTeacher(blueprint, tools)
         self._calls = 0
 
     def user(self, view: UserView) -> UserTurn | None:
-        """The user's next message: an answer while the assistant asks, else the next request, else nothing."""
-        if not self._voice.plays("user"):
+        """Return the user's next message: an answer if the assistant asked, else the next request, else None."""
+        if not self._session.plays("user"):
             return self._scripted.user(view)
-        left = view.brief.requests[view.requests_made :]
+        open_requests = view.brief.requests[view.requests_made :]
         asked = bool(view.messages) and "?" in view.messages[-1].content
         if asked:
-            said = self._said(view, answering=True)
-            if said is not None:
-                return UserTurn(said, "answer")
-        if not left:
+            answer = self._message(view, answering=True)
+            if answer is not None:
+                return UserTurn(answer, "answer")
+        if not open_requests:
             return None
-        return UserTurn(self._said(view, answering=False) or "", "request")
+        return UserTurn(self._message(view, answering=False) or "", "request")
 
-    def _said(self, view: UserView, *, answering: bool) -> str | None:
-        """The words, as the inspector lets them pass; None where an answer is not wanted after all."""
+    def _message(self, view: UserView, *, answering: bool) -> str | None:
+        """Return a message that passes the inspector; None if the model finds that no answer is needed."""
         request = None if answering else view.brief.requests[view.requests_made]
         note = ""
         for _ in range(2):
-            said = speak(self._voice, view, self._intent, request, note=note)
+            said = speak(self._session, view, self._intent, request, note=note)
             if answering and said["kind"] != "answer":
                 return None
-            note = inspect(self._voice, view, said["message"], request) if self._voice.plays("inspector") else ""
+            note = inspect(self._session, view, said["message"], request) if self._session.plays("inspector") else ""
             if not note:
                 return str(said["message"])
         raise RolloutStopped(f"inspector: {note}")
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
-        """The assistant's next turn: calls or words."""
-        if not self._voice.plays("assistant"):
+        """Return the assistant's next turn: tool calls or a message."""
+        if not self._session.plays("assistant"):
             return self._scripted.assistant(view)
         messages = [{"role": "system", "content": prompt("assistant")}, *map(openai_message, view.messages)]
-        reply = self._voice.reply("assistant", messages, tools=chat_tools(view.tools))
-        if len(reply.calls) > _MOST_CALLS:
+        reply = self._session.reply("assistant", messages, tools=chat_tools(view.tools))
+        if len(reply.calls) > _MAX_CALLS:
             raise RolloutStopped(f"assistant: {len(reply.calls)} calls in one message")
         calls = []
         for call in reply.calls:
@@ -81,15 +81,15 @@ class LlmTeacher:
 
 
 class LlmEnvironment:
-    """Results that a model makes up, held to the output schema and to what it has shown before.
+    """Execute calls with results that a model invents, checked against the output schema and earlier results.
 
-    Planned failures strike as planned. What the calls changed is known to the model alone, so `changes` is empty.
+    Planned failures happen as planned. `changes` is empty, since only the model knows the state of its world.
     """
 
     name = "llm"
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
-        self._voice = session
+        self._session = session
         self._facts = [seed.model_dump(mode="json") for seed in blueprint.world]
         self._failures = failures_of(blueprint)
         self._count: dict[str, int] = {}
@@ -97,7 +97,7 @@ class LlmEnvironment:
         self._known: dict[tuple[str, str], dict[str, Json]] = {}
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
-        """Execute one call; RolloutStopped where the model gives no result that can be used."""
+        """Execute one call; raise RolloutStopped if the model gives no usable result."""
         count = self._count.get(tool.key, 0)
         self._count[tool.key] = count + 1
         failure = self._failures.get((tool.key, count))
@@ -118,7 +118,7 @@ class LlmEnvironment:
         return ToolResult(ok, text, receipt(call_id, tool, self.name, arguments, text, ok=ok))
 
     def changes(self) -> dict[str, dict[str, Json]]:
-        """Nothing that is known for certain."""
+        """Return nothing: what the calls changed is not known."""
         return {}
 
     def _result(self, tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
@@ -140,9 +140,10 @@ class LlmEnvironment:
                 return error.found
             return problems[0] if problems else "" if changes else self._contradiction(result)
 
-        return self._voice.structured("environment", material, {"type": "object"}, check)
+        return self._session.structured("environment", material, {"type": "object"}, check)
 
     def _contradiction(self, result: Json) -> str:
+        """Say which field of an entity differs from an earlier result; empty if none does."""
         for (name, identity), shown in _entities(result):
             for field, value in self._known.get((name, identity), {}).items():
                 if field in shown and shown[field] != value:
@@ -152,28 +153,48 @@ class LlmEnvironment:
 
     def _learn(self, tool: Tool, arguments: Mapping[str, Json], result: Json) -> None:
         if nature(tool).effect in ("write", "delete"):
-            self._known.clear()  # anything may have changed; what this call shows is known again
-        for place, shown in _entities(result):
-            self._known.setdefault(place, {}).update(shown)
+            self._known.clear()  # the call may have changed anything; only its own result is known now
+        for entity, shown in _entities(result):
+            self._known.setdefault(entity, {}).update(shown)
 
 
 def _entities(value: Json) -> list[tuple[tuple[str, str], dict[str, Json]]]:
-    """Objects that bear one identifier: (field, identifier) and their other scalars."""
-    found = []
+    """Return the objects with exactly one identifier, as (field, identifier) and their other scalar fields."""
+    entities = []
     if isinstance(value, dict):
         own = [field for field, v in value.items() if isinstance(v, (str, int)) and reference(field) is not None]
         if len(own) == 1:
             rest = {f: v for f, v in value.items() if f != own[0] and isinstance(v, (str, int, float, bool))}
-            found.append(((own[0], str(value[own[0]])), rest))
+            entities.append(((own[0], str(value[own[0]])), rest))
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        found += _entities(inner)
-    return found
+        entities += _entities(inner)
+    return entities
 
 
 class LlmRollout:
-    """One rollout of one blueprint with models in it: `play` it, then `judge` it; ``spending`` tells what it used.
+    """One rollout of one blueprint with models in it: `play` it, then `judge` it.
 
-    ``blueprint`` is what was played: what the writer made of the one that was given.
+    ``blueprint`` is the blueprint that was played, as the writer changed it; ``spending`` counts calls and tokens.
+
+    Args:
+        backend: Answers the agents' requests.
+        config: The teacher's settings: which roles are played by which models.
+        blueprint: The plan.
+        tools: Every tool that the blueprint offers, by key.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> from tdlab.blueprints import plan
+        >>> from tdlab.clusters import mine
+        >>> from tdlab.config import TeacherConfig
+        >>> from tdlab.rollout import SimulatedEnvironment
+        >>> pool, config = ToolPool.bundled(), TeacherConfig(model=MOCK_MODEL)
+        >>> blueprint = plan(mine(pool).clusters[0], pool.tools, seed=1)
+        >>> rollout = LlmRollout(DryRunBackend(config), config, blueprint, pool.tools)
+        >>> rollout.play(SimulatedEnvironment).stopped
+        ''
+        >>> rollout.spending.calls > 2
+        True
     """
 
     def __init__(
@@ -181,12 +202,12 @@ class LlmRollout:
     ) -> None:
         self.blueprint = blueprint
         self._tools = tools
-        self._voice = AgentSession(backend, config, blueprint, tools)
+        self._session = AgentSession(backend, config, blueprint, tools)
 
     @property
     def spending(self) -> Spending:
-        """Calls and tokens by role and model, those of replies taken from the journal included."""
-        return self._voice.spending
+        """Calls and tokens by role and model, including replies from the journal."""
+        return self._session.spending
 
     def play(
         self,
@@ -195,36 +216,42 @@ class LlmRollout:
         code: CodeRunner | None = None,
         values: bool = True,
     ) -> Rollout:
-        """Write and play. What goes wrong with a model is a rollout that was stopped, with the reason.
+        """Let the writer complete the blueprint, then play it.
 
-        ``code`` runs the programs of a plan that has some: no model makes up what they print.
-        ``values`` lets the writer choose what the user says; not where it has to exist on a real server.
+        Args:
+            environment: Makes the environment of a blueprint; not used if a model plays the environment.
+            code: Runs the programs of a blueprint that has code steps; a model never invents their output.
+            values: Whether the writer may choose the values that the user says. Pass False for a live server, where
+                they must exist.
+
+        Returns:
+            The rollout; if a model's reply was unusable, a stopped one with the reason.
         """
-        session = self._voice
+        session = self._session
         try:
             if session.plays("writer"):
                 self.blueprint = write(session, self.blueprint, self._tools, values=values)
                 session.script(self.blueprint, self._tools)
         except RolloutStopped as stopped:
-            nothing = Trajectory(
+            empty = Trajectory(
                 id="", messages=(), tools=offered_names(self.blueprint.offered, self._tools),
                 blueprint=self.blueprint.id, teacher=f"llm:{session.config.model_of('writer')}",
             )  # fmt: skip
-            return Rollout(nothing.model_copy(update={"id": digest(nothing)}), str(stopped))
-        stage: Environment = (
+            return Rollout(empty.model_copy(update={"id": digest(empty)}), str(stopped))
+        world: Environment = (
             LlmEnvironment(self.blueprint, self._tools, session)
             if session.plays("environment")
             else environment(self.blueprint, self._tools)
         )
         if code is not None:
-            stage = CodingEnvironment(stage, code)
-        return play(self.blueprint, self._tools, LlmTeacher(self.blueprint, self._tools, session), stage)
+            world = CodingEnvironment(world, code)
+        return play(self.blueprint, self._tools, LlmTeacher(self.blueprint, self._tools, session), world)
 
     def judge(self, trajectory: Trajectory) -> str | None:
-        """What the judge holds against the trajectory, empty where it agrees; None where there is no judge."""
-        if not self._voice.plays("judge"):
+        """Return the judge's objection to a trajectory; empty if the judge accepts it, None without a judge."""
+        if not self._session.plays("judge"):
             return None
         try:
-            return judge(self._voice, trajectory, self.blueprint.intent)
+            return judge(self._session, trajectory, self.blueprint.intent)
         except RolloutStopped as stopped:
             return str(stopped)

@@ -1,6 +1,6 @@
-"""The agents' prompts: files with a version in their name, so that a changed prompt is another file.
+"""The agents' prompts: files with a version in their name, so that a changed prompt is a new file.
 
-A prompt is part of each request's content, so replies to an older version are never taken for those to a newer one.
+A prompt is part of each request's key, so replies to an older version are never reused for a newer one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,21 @@ VERSIONS: dict[TeacherRole, str] = {
     "inspector": "inspector.v1",
     "judge": "judge.v1",
 }
-"""The prompt that each role has now."""
+"""The current prompt of each role."""
 
 
 @cache
 def prompt(role: TeacherRole) -> str:
-    """The text of a role's prompt; ``{{name}}`` marks what is filled in."""
+    """Read the prompt of a role.
+
+    Args:
+        role: A role that a model can play, such as ``"user"``.
+
+    Returns:
+        The text of the system message, with placeholders such as ``{{intent}}``.
+
+    Example:
+        >>> prompt("judge").splitlines()[0][:28]
+        'You judge whether a recorded'
+    """
     return Path(__file__).with_name(f"{VERSIONS[role]}.md").read_text(encoding="utf-8")
