@@ -34,7 +34,6 @@ PENDING = (
     "tdlab.formats",
     "tdlab.pool",
     "tdlab.records",
-    "tdlab.rollout",
     "tdlab.sandbox",
     "tdlab.store",
     "tdlab.tools",

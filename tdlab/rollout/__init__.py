@@ -1,9 +1,24 @@
-"""Rollouts: playing blueprints out (paper: innovation 2, the execution).
+"""Rollouts: playing blueprints (paper: innovation 2, the execution).
 
-Four agents with narrow views: the *user* knows its brief, the *assistant* the tools and the conversation, the
-*environment* the state of the world, and the *inspector* the blueprint. `play` brings them together; a `Teacher` writes
-the words of the first two. `ScriptedTeacher` is offline and seeded; `SimulatedEnvironment` is driven by any schema,
-`LiveEnvironment` calls a real MCP server, and `CodingEnvironment` adds the code tool to either.
+Four agents have narrow views. The *user* knows its brief, the *assistant* the tools and the conversation, the
+*environment* the state of the world, and the *inspector* the blueprint. `play` runs them together; a `Teacher` writes
+what user and assistant say. `ScriptedTeacher` is offline and seeded. `SimulatedEnvironment` works with any schema,
+`LiveEnvironment` calls a real MCP server, and `CodingEnvironment` adds the code tool to another environment.
+
+Example:
+    >>> from tdlab import ToolPool
+    >>> from tdlab.blueprints import plan
+    >>> from tdlab.clusters import mine
+    >>> pool = ToolPool.bundled()
+    >>> blueprint = plan(mine(pool).clusters[0], pool.tools, seed=1)
+    >>> rollout = play(
+    ...     blueprint,
+    ...     pool.tools,
+    ...     ScriptedTeacher(blueprint, pool.tools),
+    ...     SimulatedEnvironment(blueprint, pool.tools),
+    ... )
+    >>> rollout.stopped, rollout.trajectory.messages[0].role
+    ('', 'user')
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Programs in rollouts: the one who runs them in a jail, and the environment that sends the code tool's calls there.
+"""Programs in rollouts: a runner for the code tool, and an environment that sends its calls to the runner.
 
-`CodeRunner` opens its sandbox when the first program comes, in whichever process that is; jails die with their process.
-What a program prints is recorded as `tdlab.sandbox.CodeOutput`, which holds nothing of the machine, so a dataset with
-code is the same on all machines whose interpreters agree. A failure of the sandbox itself is no result: it is raised.
+`CodeRunner` opens its sandbox for the first program, in the process that runs it; the sandbox ends with that process.
+The output of a program is recorded as `tdlab.sandbox.CodeOutput`, which does not depend on the machine. So a dataset
+with code is the same on all machines with the same interpreter. A failure of the sandbox itself is raised, since it is
+no result of the program.
 """
 
 from __future__ import annotations
@@ -27,18 +28,31 @@ if TYPE_CHECKING:
 __all__ = ["CODE_EXECUTOR", "CodeRunner", "CodingEnvironment", "recorded_output"]
 
 CODE_EXECUTOR = "sandbox"
-"""The executor that receipts of the code tool name."""
+"""The executor in the receipts of the code tool."""
 
-_TRIES = 3  # runs of a program that is cut off by the clock: a loaded machine is not the program's fault
-_PROBES_S = 20.0  # at least so long may the probes of a new jail take
+_ATTEMPTS = 3  # a program that reaches the time limit is re-run: the machine may have been busy
+_PROBES_S = 20.0  # minimum time limit of the escape probes of a new sandbox
 _PRELOAD = ("json", "re", "math", "datetime", "collections", "statistics")
 
 
 class CodeRunner:
-    """Runs programs in a sandbox of ``config``; opened by the first one, closed by `close` or at the end of a ``with``.
+    """Run the programs of rollouts in a sandbox; a context manager.
 
-    SandboxUnavailable from every method where there is no jail, or the jails fail. It can be sent to another process,
-    where it opens a sandbox of its own. ``workers`` is the number of jails, for threads that run programs at once.
+    The first program opens the sandbox; `close`, or the end of the ``with`` block, closes it. A runner can be pickled;
+    in another process it opens a sandbox of its own. Every method raises SandboxUnavailable if there is no working
+    sandbox.
+
+    Args:
+        config: The sandbox settings: backend and limits.
+        workers: How many programs may run at once, from several threads.
+
+    Example:
+        >>> from tdlab.config import SandboxConfig
+        >>> with CodeRunner(SandboxConfig(backend="none")) as runner:
+        ...     runner.run({"language": "python", "code": "print(6 * 7)"})
+        Traceback (most recent call last):
+        tdlab.errors.SandboxUnavailable: a program is to run and sandbox.backend is none
+        ...
     """
 
     def __init__(self, config: SandboxConfig, *, workers: int = 1) -> None:
@@ -59,49 +73,49 @@ class CodeRunner:
         return {"config": self.config, "workers": self._workers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["config"], workers=state["workers"])  # type: ignore[misc]  # made anew in another process
+        self.__init__(state["config"], workers=state["workers"])  # type: ignore[misc]  # the state of a new object
 
     def close(self) -> None:
-        """End the jails."""
+        """Close the sandbox."""
         self._sandbox = None
         self._open.close()
 
     @property
     def sandbox(self) -> SyncSandbox:
-        """The sandbox, opened if it was not."""
+        """The sandbox; opened on first use."""
         if self._sandbox is None:
             config = self.config
             if not config.on:
                 raise SandboxUnavailable(
-                    "a program was to run and sandbox.backend is none",
-                    expected="a sandbox; nothing runs without one",
-                    do="set sandbox.backend to auto (or `tdlab run --code`)",
+                    "a program is to run and sandbox.backend is none",
+                    expected="a sandbox backend; code never runs outside a sandbox",
+                    do="add `--set sandbox.backend=auto`, or use `tdlab run --code`",
                 )
-            # A jail is probed before it is trusted; the probes need their time however little a program is given.
+            # a new sandbox is probed before use, and the probes need their time even if a program gets less
             limits = Limits(wall_s=max(config.wall_s, _PROBES_S), cpu_s=config.cpu_s, memory_mb=config.memory_mb)
             opened = open_sandbox_sync(config.backend, limits=limits, preload=_PRELOAD, workers=self._workers)
             self._sandbox = self._open.enter_context(opened)
         return self._sandbox
 
     def run(self, arguments: Mapping[str, Json]) -> CodeOutput:
-        """The answer to one call of the code tool."""
+        """Run the program of one call of the code tool and return its output."""
         job = self._job(arguments)
         if isinstance(job, CodeOutput):
             return job
         output = self._once(job)
-        for _ in range(_TRIES - 1):
+        for _ in range(_ATTEMPTS - 1):
             if output.status != "timeout":
                 break
             output = self._once(job)
         return output
 
     def replay(self, arguments: Mapping[str, Json], recorded: CodeOutput) -> Comparison:
-        """Run a recorded call again and compare its answer with the one on record."""
+        """Re-run the program of a recorded call and compare its output with the recorded one."""
         job = self._job(arguments)
         if isinstance(job, CodeOutput):
             return Comparison(
                 verdict="same" if job == recorded else "different",
-                reason="" if job == recorded else f"it is refused now: {job.reason}",
+                reason="" if job == recorded else f"the call is refused now: {job.reason}",
             )
         compared = self.sandbox.replay(job, recorded)
         if compared.verdict == "not_replayed":
@@ -120,7 +134,12 @@ class CodeRunner:
 
 
 class CodingEnvironment:
-    """Another environment with a code tool: calls of `CODE_TOOL` run in the sandbox, all others go to ``inner``."""
+    """An environment with the code tool.
+
+    Args:
+        inner: Executes the calls of all other tools.
+        runner: Runs the programs.
+    """
 
     def __init__(self, inner: Environment, runner: CodeRunner) -> None:
         self.name = inner.name
@@ -128,7 +147,7 @@ class CodingEnvironment:
         self._runner = runner
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
-        """Execute one call. A program that fails is a result with ``ok`` false; a sandbox that fails is raised."""
+        """Execute one call. A program that fails gives a result with ``ok`` false; a sandbox failure is raised."""
         if tool.key != CODE_TOOL:
             return self._inner.call(tool, arguments, call_id=call_id)
         output = self._runner.run(arguments)
@@ -136,12 +155,25 @@ class CodingEnvironment:
         return ToolResult(output.ok, text, receipt(call_id, tool, CODE_EXECUTOR, arguments, text, ok=output.ok))
 
     def changes(self) -> dict[str, dict[str, Json]]:
-        """What the other calls changed: a program changes nothing outside its jail."""
+        """Return what the other calls changed; a program changes nothing outside its sandbox."""
         return self._inner.changes()
 
 
 def recorded_output(text: str) -> CodeOutput | None:
-    """The answer that a tool message of the code tool holds; None where it holds none."""
+    """Parse the content of a tool message of the code tool.
+
+    Args:
+        text: The content of the tool message.
+
+    Returns:
+        The recorded output; None if the text is not one.
+
+    Example:
+        >>> recorded_output('{"status": "ok", "stdout": "42"}').stdout
+        '42'
+        >>> recorded_output("no output") is None
+        True
+    """
     try:
         return CodeOutput.model_validate(json.loads(text))
     except (ValueError, ValidationError, RecursionError):
@@ -150,7 +182,7 @@ def recorded_output(text: str) -> CodeOutput | None:
 
 def _failed(reason: str) -> SandboxUnavailable:
     return SandboxUnavailable(
-        f"the sandbox failed by itself, so there is no result: {reason}",
-        expected="jails that run to the end of a program",
-        do="see `tdlab sandbox doctor`; the same command goes on with the run",
+        f"the sandbox failed, so the program has no result: {reason}",
+        expected="a working sandbox",
+        do="run `tdlab sandbox doctor`, then re-run the same command to resume",
     )

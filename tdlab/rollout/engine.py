@@ -1,7 +1,7 @@
-"""The stage: plays one blueprint between a teacher and an environment, under the inspector's eyes.
+"""The engine: plays one blueprint with a teacher and an environment, watched by the inspector.
 
-The inspector holds the blueprint. It recognises each call as a step of the plan whose predecessors are done, and stops
-what leaves the plan. A stopped rollout is data: the trajectory so far, with the reason.
+The inspector holds the blueprint. It matches each call with a planned step whose predecessors are done, and stops a
+rollout that leaves the plan. A stopped rollout is a result too: the trajectory so far, with the reason.
 """
 
 from __future__ import annotations
@@ -29,66 +29,76 @@ from tdlab.rollout.views import AssistantView, RolloutStopped, Teacher, UserView
 
 __all__ = ["Inspector", "Rollout", "play"]
 
-_SLACK = 8  # assistant turns allowed beyond what the plan needs
+_EXTRA_TURNS = 8  # assistant turns allowed beyond those that the plan needs
 
 
 class Rollout(NamedTuple):
-    """What playing gave: the trajectory, and why it was stopped early (empty when it ran to its end)."""
+    """The result of `play`: the trajectory, and why it was stopped early; empty if it was not."""
 
     trajectory: Trajectory
     stopped: str
 
 
 class Inspector:
-    """Follows a rollout along its blueprint: which planned call each call is, and whether its turn has come.
+    """Match the calls of a rollout with the calls of its blueprint.
 
-    ``steps`` maps a step to the ids of the calls that carried it out, in the order in which they were made.
+    ``steps`` maps each step to the ids of its calls, in the order of the calls.
+
+    Args:
+        blueprint: The plan to follow.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
-        self._left = [_Planned(step, index, call, step.needs()) for step, index, call in blueprint.calls()]
+        self._open = [_Planned(step, index, call, step.needs()) for step, index, call in blueprint.calls()]
         self._done: set[str] = {step.id for step in blueprint.steps if not step.calls}
-        self._made: dict[tuple[str, int], list[str]] = {}
+        self._call_ids: dict[tuple[str, int], list[str]] = {}
         self._awaits_retry: dict[str, tuple[str, int]] = {}
         self.steps: dict[str, list[str]] = {}
 
     def admit(self, tool: str, call_id: str, arguments: Mapping[str, Json] | None = None) -> str:
-        """Take note of a call of the tool with the key ``tool``; returns why it leaves the plan, or an empty string.
+        """Match a call with a planned call.
 
-        Where several planned calls could be meant, ``arguments`` tell which: the first whose known values they have.
+        Args:
+            tool: Key of the called tool.
+            call_id: Id of the call.
+            arguments: Arguments of the call. They decide between several planned calls of the tool: the first whose
+                known values they contain.
+
+        Returns:
+            Why the call leaves the plan; empty if it does not.
         """
         if tool in self._awaits_retry:
-            self._take(*self._awaits_retry.pop(tool), call_id)
+            self._record(*self._awaits_retry.pop(tool), call_id)
             return ""
         ready = [
-            place
-            for place, planned in enumerate(self._left)
+            index
+            for index, planned in enumerate(self._open)
             if planned.call.tool == tool and all(needed in self._done for needed in planned.needs)
         ]
         if not ready:
-            planned = any(left.call.tool == tool for left in self._left)
-            why = "was called before what it needs was done" if planned else "is not in the plan at this point"
+            is_planned = any(planned.call.tool == tool for planned in self._open)
+            why = "was called before what it needs was done" if is_planned else "is not in the plan at this point"
             return f"{tool} {why}"
-        fitting = [place for place in ready if _agrees(self._left[place].call, arguments)] if len(ready) > 1 else ready
-        step, number, _, _ = self._left.pop((fitting or ready)[0])
-        self._take(step.id, number, call_id)
+        fitting = [index for index in ready if _agrees(self._open[index].call, arguments)] if len(ready) > 1 else ready
+        step, number, _, _ = self._open.pop((fitting or ready)[0])
+        self._record(step.id, number, call_id)
         if step.failure is not None:
             self._awaits_retry[tool] = (step.id, number)
-        if not any(left.step.id == step.id for left in self._left):
+        if not any(planned.step.id == step.id for planned in self._open):
             self._done.add(step.id)
         return ""
 
-    def made_by(self, step: str, index: int) -> list[str]:
-        """Ids of the calls that carried out one planned call of a step: one, or two where the first was to fail."""
-        return self._made.get((step, index), [])
+    def calls_of(self, step: str, index: int) -> list[str]:
+        """Return the ids of the calls matched with one planned call: one id, or two if the first call was to fail."""
+        return self._call_ids.get((step, index), [])
 
     def missing(self) -> tuple[str, ...]:
-        """Steps with calls that have not been made."""
-        return tuple(dict.fromkeys(planned.step.id for planned in self._left))
+        """Return the ids of the steps with calls that are still missing."""
+        return tuple(dict.fromkeys(planned.step.id for planned in self._open))
 
-    def _take(self, step: str, index: int, call_id: str) -> None:
+    def _record(self, step: str, index: int, call_id: str) -> None:
         self.steps.setdefault(step, []).append(call_id)
-        self._made.setdefault((step, index), []).append(call_id)
+        self._call_ids.setdefault((step, index), []).append(call_id)
 
 
 class _Planned(NamedTuple):
@@ -99,7 +109,7 @@ class _Planned(NamedTuple):
 
 
 def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
-    """Whether the arguments have every value that the plan knows beforehand."""
+    """Whether the arguments contain every value that the plan already knows."""
     if arguments is None:
         return True
     for parameter, binding in call.arguments.items():
@@ -113,10 +123,36 @@ def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
 
 
 def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, environment: Environment) -> Rollout:
-    """Play a blueprint to its end or until it is stopped.
+    """Play a blueprint until the user has nothing more to say, or until the rollout is stopped.
 
-    ``tools`` maps tool keys to tools and holds all that are offered. The same teacher and environment state give the
-    same trajectory.
+    The same teacher and environment give the same trajectory.
+
+    Args:
+        blueprint: The plan.
+        tools: Every tool that the blueprint offers, by key.
+        teacher: Writes what user and assistant say.
+        environment: Executes the calls; a new one for each rollout.
+
+    Returns:
+        The trajectory, and the reason if the rollout was stopped.
+
+    Raises:
+        RolloutError: If a live server cannot be restarted.
+        SandboxUnavailable: If a program is to run and no sandbox can run it.
+        TeacherError: If the language model behind the teacher cannot be used.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> from tdlab.blueprints import plan
+        >>> from tdlab.clusters import mine
+        >>> pool = ToolPool.bundled()
+        >>> blueprint = plan(mine(pool).clusters[0], pool.tools, seed=1)
+        >>> teacher = ScriptedTeacher(blueprint, pool.tools)
+        >>> rollout = play(blueprint, pool.tools, teacher, SimulatedEnvironment(blueprint, pool.tools))
+        >>> rollout.stopped
+        ''
+        >>> set(rollout.trajectory.steps) == {step.id for step in blueprint.steps if step.calls}
+        True
     """
     names = offered_names(blueprint.offered, tools)
     offered = {name: tools[key] for name, key in names.items()}
@@ -126,15 +162,15 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
     executions: list[Execution] = []
     requests = 0
     stopped = ""
-    budget = sum(2 + len(step.calls) for step in blueprint.steps) + 2 * len(brief.requests) + _SLACK
+    budget = sum(2 + len(step.calls) for step in blueprint.steps) + 2 * len(brief.requests) + _EXTRA_TURNS
     try:
         while not stopped:
             spoken = tuple(m for m in messages if m.role in ("user", "assistant") and not m.tool_calls)
-            said = teacher.user(UserView(brief, requests, spoken))
-            if said is None:
+            user_turn = teacher.user(UserView(brief, requests, spoken))
+            if user_turn is None:
                 break
-            requests += said.kind == "request"
-            messages.append(Message(role="user", content=said.content))
+            requests += user_turn.kind == "request"
+            messages.append(Message(role="user", content=user_turn.content))
             while not stopped:
                 if budget <= 0:
                     stopped = "the rollout is longer than its plan allows"
@@ -145,16 +181,16 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
                 if not turn.tool_calls:
                     break
                 for call in turn.tool_calls:
-                    result, stopped = _execute(call, offered, environment, inspector)
-                    messages.append(result[0])
-                    if result[1] is not None:
-                        executions.append(result[1])
+                    message, execution, stopped = _execute(call, offered, environment, inspector)
+                    messages.append(message)
+                    if execution is not None:
+                        executions.append(execution)
                     if stopped:
                         break
     except RolloutStopped as reason:
         stopped = str(reason)
     if not stopped and inspector.missing():
-        stopped = "steps were not carried out: " + ", ".join(inspector.missing())
+        stopped = "planned steps are missing: " + ", ".join(inspector.missing())
     trajectory = Trajectory(
         id="", messages=tuple(messages), tools=names, blueprint=blueprint.id, teacher=teacher.name,
         environment=environment.name, executions=tuple(executions),
@@ -165,14 +201,12 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
 
 def _execute(
     call: ToolCall, offered: Mapping[str, Tool], environment: Environment, inspector: Inspector
-) -> tuple[tuple[Message, Execution | None], str]:
+) -> tuple[Message, Execution | None, str]:
+    """Execute one call: the tool message, the receipt, and why the rollout stops; empty if it goes on."""
     tool = offered.get(call.name)
-    if tool is None:
-        text = f"there is no tool {call.name!r}"
-        return (Message(role="tool", content=text, tool_call_id=call.id, is_error=True), None), text
-    left = inspector.admit(tool.key, call.id, call.arguments)
-    if left:
-        return (Message(role="tool", content=left, tool_call_id=call.id, is_error=True), None), left
+    stopped = f"there is no tool {call.name!r}" if tool is None else inspector.admit(tool.key, call.id, call.arguments)
+    if tool is None or stopped:
+        return Message(role="tool", content=stopped, tool_call_id=call.id, is_error=True), None, stopped
     result = environment.call(tool, call.arguments, call_id=call.id)
     message = Message(role="tool", content=result.text, tool_call_id=call.id, is_error=not result.ok)
-    return (message, result.execution), ""
+    return message, result.execution, ""

@@ -1,4 +1,4 @@
-"""What executes a call: the interface of every environment, its results and its receipts."""
+"""The interface of every environment, the results of calls, and their receipts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Environment", "ToolResult", "failures_of", "receipt", "sha256_of"]
 
 
 class ToolResult(NamedTuple):
-    """What a call gave: whether it went well, the text for the conversation, and the executor's receipt."""
+    """The result of a call: whether it succeeded, the text of the tool message, and the executor's receipt."""
 
     ok: bool
     text: str
@@ -20,23 +20,23 @@ class ToolResult(NamedTuple):
 
 
 class Environment(Protocol):
-    """Executes calls and holds state. One environment serves one rollout."""
+    """Executes the calls of one rollout and holds its state. ``name`` goes into the trajectory."""
 
     name: str
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
-        """Execute one call. A tool's own failure is a result with ``ok`` false, never an exception."""
+        """Execute one call. A failure of the tool is a result with ``ok`` false, never an exception."""
         ...
 
     def changes(self) -> dict[str, dict[str, Json]]:
-        """What the calls changed: entity, identifier (as text), fields; null for an entity that is gone."""
+        """Return what the calls changed: entity -> identifier (as text) -> fields; None for a deleted entity."""
         ...
 
 
 def receipt(
     call_id: str, tool: Tool, executor: str, arguments: Mapping[str, Json], text: str, *, ok: bool
 ) -> Execution:
-    """The receipt that an executor leaves for one call."""
+    """Return the receipt of one call: digests of its arguments and result, and the executor's name."""
     return Execution(
         call_id=call_id,
         tool=tool.key,
@@ -48,18 +48,29 @@ def receipt(
 
 
 def failures_of(blueprint: Blueprint) -> dict[tuple[str, int], Failure]:
-    """Where failures are injected: (tool key, how many calls of that tool came before) -> failure."""
-    seen: dict[str, int] = {}
-    planned: dict[tuple[str, int], Failure] = {}
+    """Return the planned failures: (tool key, number of earlier calls of that tool) -> failure."""
+    counts: dict[str, int] = {}
+    failures: dict[tuple[str, int], Failure] = {}
     for step, _, call in blueprint.calls():
-        count = seen.get(call.tool, 0)
+        count = counts.get(call.tool, 0)
         if step.failure is not None:
-            planned[call.tool, count] = step.failure
+            failures[call.tool, count] = step.failure
             count += 1  # the retry
-        seen[call.tool] = count + 1
-    return planned
+        counts[call.tool] = count + 1
+    return failures
 
 
 def sha256_of(text: str) -> str:
-    """The hex SHA-256 of a text, lone surrogates included."""
+    """Return the SHA-256 of a text, which may contain lone surrogates.
+
+    Args:
+        text: Any text; its digest is that of its UTF-8.
+
+    Returns:
+        64 hex digits.
+
+    Example:
+        >>> sha256_of("")[:16]
+        'e3b0c44298fc1c14'
+    """
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

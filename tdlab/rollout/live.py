@@ -1,8 +1,8 @@
-"""The live environment: calls go to real MCP servers, and what they answer is what the trajectory records.
+"""The live environment: calls go to real MCP servers, and the trajectory records their results.
 
-Answers are journalled before they are used, so that a resumed run repeats no call whose answer it has. Nothing is
-planned, invented or corrected here. A server that ends in a call ends the rollout, so that no model is paid to go on
-with it; one that cannot be started again ends the run.
+Results are saved before use, so that a resumed run repeats no call whose result it has. Nothing is planned, invented or
+corrected here. A server that exits during a call ends the rollout, so that no model is paid to continue it; a server
+that cannot be restarted ends the run.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ __all__ = ["LiveEnvironment"]
 
 
 class LiveEnvironment:
-    """Executes calls on ``servers``, waiting up to ``timeout_s`` seconds for each answer.
+    """Execute calls on live MCP servers.
 
-    ``scope`` names the rollout in the journal; ``journal_get`` and ``journal_put`` are the store's, or both None to
-    keep nothing.
+    Args:
+        servers: The servers, from `tdlab.pool`.
+        scope: The rollout's name in the journal.
+        timeout_s: Seconds to wait for each result.
+        journal_get: Looks up a saved result by key; None to look up nothing.
+        journal_put: Saves a result under a key; None to save nothing.
     """
 
     name = "live"
@@ -48,15 +52,17 @@ class LiveEnvironment:
         self._put = journal_put
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
-        """Call the server, or take its journalled answer to the very same call of the very same rollout.
+        """Call the server, or return the saved result of the same call in the same rollout.
 
-        RolloutStopped where the server ended before it answered, RolloutError where it cannot be started again.
+        Raises:
+            RolloutStopped: If the server exited before it answered.
+            RolloutError: If the server cannot be restarted.
         """
         key = "live/" + digest(self._scope, call_id, tool.key, dict(arguments), length=40)
-        kept = self._get(key) if self._get else None
-        if kept is not None:
-            answer = json.loads(kept)
-            ok, text, ended = bool(answer["ok"]), str(answer["text"]), bool(answer.get("ended"))
+        saved_text = self._get(key) if self._get else None
+        if saved_text is not None:
+            saved = json.loads(saved_text)
+            ok, text, ended = bool(saved["ok"]), str(saved["text"]), bool(saved.get("ended"))
         else:
             repeatable = nature(tool).effect in ("read", "search", "compute")
             result = self._servers.call(
@@ -65,17 +71,17 @@ class LiveEnvironment:
             if result.lost:
                 raise RolloutError(
                     f"the live server {tool.service} is gone: {result.text}",
-                    expected="a server that can be started again",
-                    do="what was made is kept; see to the server and give the same command again: it goes on",
+                    expected="a server that can be restarted",
+                    do="repair the server, then re-run the same command to resume; finished work is kept",
                 )
             ok, ended = result.ok, result.ended
             text = canonical_json(result.structured) if result.ok and result.structured is not None else result.text
-            if self._put and not (ended and repeatable):  # a call that may have had its effect is never made again
+            if self._put and not (ended and repeatable):  # a call that may have had an effect is never repeated
                 self._put(key, canonical_json({"ok": ok, "text": text, **({"ended": True} if ended else {})}))
         if ended:
             raise RolloutStopped(f"{tool.service}: {text}")
         return ToolResult(ok, text, receipt(call_id, tool, f"live:{tool.service}", arguments, text, ok=ok))
 
     def changes(self) -> dict[str, dict[str, Json]]:
-        """Nothing: what changed on a real server is not known from here."""
+        """Return nothing: what changed on a real server is not known."""
         return {}

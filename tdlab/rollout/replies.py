@@ -125,7 +125,18 @@ def value_at(text: str, path: tuple[str | int, ...]) -> Json:
 
 
 def parsed(text: str) -> Json:
-    """The JSON value of a text, or the text itself where it is none."""
+    """Parse a text that may be JSON.
+
+    Args:
+        text: Content of a tool message.
+
+    Returns:
+        The JSON value; the text itself if it is not JSON.
+
+    Example:
+        >>> parsed('{"total": 3}'), parsed("three")
+        ({'total': 3}, 'three')
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -93,7 +93,12 @@ _STUCK = "I can't go on: {what} is neither in what you told me nor in what the t
 
 
 class ScriptedTeacher:
-    """Plays one blueprint. ``tools`` maps tool keys to tools; the blueprint's seed chooses the wordings."""
+    """Write what user and assistant say from fixed phrases, offline.
+
+    Args:
+        blueprint: The plan; its seed chooses the phrases.
+        tools: Every tool that the blueprint offers, by key.
+    """
 
     name = "scripted"
 

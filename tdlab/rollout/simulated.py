@@ -51,7 +51,14 @@ _STATE_WORDS = frozenset(("status", "state"))
 
 
 class SimulatedEnvironment:
-    """A world that a blueprint seeds: ``world`` entities exist, ``failures`` strike, the rest follows from ``seed``."""
+    """A simulated world for one rollout: the blueprint's ``world`` exists in it, its planned failures happen.
+
+    Everything else is drawn from the blueprint's seed when it is first needed.
+
+    Args:
+        blueprint: The plan; its seed is the seed of the world.
+        tools: Every tool that the blueprint offers, by key.
+    """
 
     name = "simulated"
 
@@ -79,12 +86,12 @@ class SimulatedEnvironment:
             self._know(seed.entity, seed.id, dict(seed.fields))
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
-        """Execute one call against the world; invalid arguments and unknown identifiers are error results."""
+        """Execute one call; invalid arguments and unknown identifiers give error results."""
         if tool.key == CODE_TOOL:
             raise SandboxUnavailable(
-                "a program was to run in the simulated world",
-                expected="a sandbox: what code prints is never invented",
-                do="play in a tdlab.rollout.CodingEnvironment",
+                "a program is to run in a simulated environment",
+                expected="a sandbox; the output of code is never invented",
+                do="wrap the environment in tdlab.rollout.CodingEnvironment",
             )
         count = self._count.get(tool.key, 0)
         self._count[tool.key] = count + 1
@@ -107,7 +114,7 @@ class SimulatedEnvironment:
         return ToolResult(True, text, receipt(call_id, tool, self.name, arguments, text, ok=True))
 
     def changes(self) -> dict[str, dict[str, Json]]:
-        """What the calls created, changed or removed; entities only read are left out."""
+        """Return what the calls created, changed or deleted: entity -> identifier -> fields; None if deleted."""
         return {
             entity: {i: self._copy(entity, i) for i in touched} for entity, touched in sorted(self._touched.items())
         }

@@ -1,7 +1,7 @@
-"""What each agent is allowed to see, and what it may answer: the interface that every teacher implements.
+"""What each agent may see and answer: the interface that every teacher implements.
 
-The user sees its own brief and what the assistant wrote. The assistant sees the offered tools and the conversation,
-never the blueprint. Neither sees the environment. A teacher that keeps to `Teacher` cannot reach past these views.
+The user sees its brief and what the assistant wrote. The assistant sees the offered tools and the conversation, never
+the blueprint. Neither sees the environment. A teacher that implements `Teacher` cannot see more than these views.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = [
 
 
 class RolloutStopped(Exception):
-    """A teacher or environment cannot go on with this rollout; the text says why. It is data, no fault of the run."""
+    """This rollout cannot continue; the message says why. It becomes a rejection, and the run continues."""
 
 
 class Request(NamedTuple):
-    """One thing the user wants: its goals as ends of "I need to ...", what they say about it, and how to choose.
+    """One thing that the user wants.
 
-    ``details`` are (label, value) pairs, said at once. ``remarks`` are whole sentences, such as which of several
-    results to take.
+    ``goals`` complete the sentence "I need to ...". ``details`` are (label, value) pairs that the user says at once.
+    ``remarks`` are whole sentences, such as which of several results to take.
     """
 
     goals: tuple[str, ...]
@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 class UserBrief(NamedTuple):
-    """All a user knows: who they are, what they want in which order, what they tell only if asked for it by label."""
+    """All that the user knows: a persona, the requests in order, and by label the values to give only if asked."""
 
     persona: Persona
     requests: tuple[Request, ...]
@@ -54,7 +54,7 @@ class UserBrief(NamedTuple):
 
 
 class UserView(NamedTuple):
-    """The user's side of the conversation so far: their brief, how many requests they made, all spoken messages."""
+    """What the user sees: the brief, the number of requests made so far, and the messages without tool calls."""
 
     brief: UserBrief
     requests_made: int
@@ -62,42 +62,42 @@ class UserView(NamedTuple):
 
 
 class AssistantView(NamedTuple):
-    """The assistant's side: the tools by the name they are offered under, and the conversation with tool results."""
+    """What the assistant sees: the offered tools by function name, and the conversation with tool results."""
 
     tools: Mapping[str, Tool]
     messages: tuple[Message, ...]
 
 
 class UserTurn(NamedTuple):
-    """What the user writes, and whether it is the next request of the brief or an answer to the assistant."""
+    """A user message, which is the next request of the brief or an answer to the assistant."""
 
     content: str
     kind: Literal["request", "answer"]
 
 
 class AssistantTurn(NamedTuple):
-    """What the assistant does next: calls, or words for the user, never nothing."""
+    """An assistant turn: tool calls, a message for the user, or both; never neither."""
 
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Teacher(Protocol):
-    """Who writes the words of one rollout."""
+    """Writes what user and assistant say in one rollout. ``name`` goes into the trajectory."""
 
     name: str
 
     def user(self, view: UserView) -> UserTurn | None:
-        """The user's next message, or None when they have nothing more to say."""
+        """Return the user's next message, or None if there is nothing more to say."""
         ...
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
-        """The assistant's next turn."""
+        """Return the assistant's next turn."""
         ...
 
 
 def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tuple[Step, ...]:
-    """The steps of a turn that the user wants for their own sake: they change something, or nothing else needs them."""
+    """Return the steps of a turn that are goals: they change something, or no other step needs them."""
     steps = [step for step in blueprint.steps if step.turn == turn]
     used = {needed for step in steps for needed in step.needs()}
     return tuple(
@@ -109,9 +109,26 @@ def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tu
 
 
 def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
-    """The user's part of a blueprint: requests in order, details said at once, details told only if asked."""
+    """Return the user's part of a blueprint.
+
+    Args:
+        blueprint: The plan.
+        tools: Every tool that the blueprint calls, by key.
+
+    Returns:
+        The persona, the requests in order, and the values to give only if asked.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> from tdlab.blueprints import plan
+        >>> from tdlab.clusters import mine
+        >>> pool = ToolPool.bundled()
+        >>> brief = brief_of(plan(mine(pool).clusters[0], pool.tools, seed=1, goals=2), pool.tools)
+        >>> len(brief.requests), brief.withheld
+        (2, {})
+    """
     withheld: dict[str, Json] = {}
-    said_before: set[str] = set()
+    known_slots: set[str] = set()
     requests = []
     for turn in sorted({step.turn for step in blueprint.steps}):
         details: dict[str, tuple[str, Json]] = {}
@@ -129,13 +146,13 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
                 for binding in call.sources():
                     if isinstance(binding, FromResult):
                         remarks |= dict.fromkeys(_choice(blueprint, tools, binding))
-                    if not isinstance(binding, FromUser) or binding.slot in said_before:
+                    if not isinstance(binding, FromUser) or binding.slot in known_slots:
                         continue
                     if binding.when == "at_once":
                         details.setdefault(binding.slot, (label(binding.slot), binding.value))
                     else:
                         withheld.setdefault(label(binding.slot), binding.value)
-        said_before |= set(details)
+        known_slots |= set(details)
         requests.append(Request(tuple(dict.fromkeys(goals)), tuple(details.values()), tuple(remarks)))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
 
@@ -148,7 +165,7 @@ def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str
 
 
 def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult) -> tuple[str, ...]:
-    """How the user wants one of several results to be chosen, where the plan takes the first."""
+    """Return how the user wants one of several results to be chosen; only where the plan takes the first."""
     source = blueprint.step(binding.step).calls[binding.call]
     listed = roles(tools[source.tool]).listed
     if 0 not in binding.path or listed is None or binding.path[0] != listed[0]:
@@ -157,9 +174,25 @@ def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult
 
 
 def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str, str]:
-    """Function name -> tool key: the tool's own name where it is free, else with its service in front.
+    """Return the function names under which tools are offered to an assistant.
 
-    Names keep to what chat APIs allow: ``[A-Za-z0-9_-]``, at most 64 characters.
+    A tool keeps its own name; names that clash get the service's name as a prefix, and a number if they still clash.
+    Characters that chat APIs do not allow become ``_``, and names end after 64 characters.
+
+    Args:
+        keys: Keys of the offered tools, ``service/tool``.
+        tools: Every offered tool, by key.
+
+    Returns:
+        Function name to tool key, in the order of ``keys``.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> tools = {f"{name}/add": Tool(service=name, name="add", input_schema={}) for name in "ab"}
+        >>> offered_names(("a/add",), tools)
+        {'add': 'a/add'}
+        >>> offered_names(("a/add", "b/add"), tools)
+        {'a__add': 'a/add', 'b__add': 'b/add'}
     """
     names: dict[str, str] = {}
     plain = [_function_name(tools[key].name) for key in keys]
@@ -176,7 +209,7 @@ def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str,
 
 
 def describe(details: tuple[tuple[str, Json], ...]) -> str:
-    """Details in running text: ``the city is Lyon, green only: yes, at most 5 results``."""
+    """Write details as running text: ``the city is Lyon, green only: yes, at most 5 results``."""
     parts = [detail(name, value) for name, value in details]
     return ", ".join(parts)
 

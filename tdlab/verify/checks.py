@@ -199,7 +199,7 @@ def _plan(context: CheckContext) -> str:
     turns = sorted({step.turn for step in context.blueprint.steps})
     for step in context.blueprint.steps:
         for index, planned in enumerate(step.calls):
-            ids = inspector.made_by(step.id, index)
+            ids = inspector.calls_of(step.id, index)
             failed = [call_id for call_id in ids if by_id[call_id].failed]
             if step.failure is not None and (len(ids) != 2 or failed != ids[:1]):
                 return f"step {step.id} was to fail once and to be tried again"

@@ -89,7 +89,7 @@ class CheckContext:
             return written(binding, {name: self.planned(source) for name, source in binding.inputs.items()})
         if not isinstance(binding, FromResult):
             return binding.value
-        ids = self.followed[0].made_by(binding.step, binding.call)
+        ids = self.followed[0].calls_of(binding.step, binding.call)
         if not ids:
             return None
         place = follow(self.answers.get(ids[-1]), binding.path)

@@ -230,7 +230,7 @@ def _confirmed(context: CheckContext, step: Step) -> str:
     messages = context.trajectory.messages
     inspector = context.followed[0]
     about = context.blueprint.step(str(step.about))
-    ids = {call_id for index in range(len(about.calls)) for call_id in inspector.made_by(about.id, index)}
+    ids = {call_id for index in range(len(about.calls)) for call_id in inspector.calls_of(about.id, index)}
     first = min((made.position for made in context.calls if made.call.id in ids), default=0)
     asked = [n for n, m in enumerate(messages[:first]) if m.role == "assistant" and asks_for_yes(m.content)]
     answer = next((m.content for m in messages[asked[-1] : first] if m.role == "user"), "") if asked else ""

@@ -166,7 +166,7 @@ def test_the_inspector_tells_calls_of_one_tool_apart_by_their_values() -> None:
             assert inspector.admit(call.tool, "earlier") == ""
     for number in reversed(range(len(step.calls))):
         assert inspector.admit(step.calls[number].tool, f"c{number}", values[number]) == ""
-    assert [inspector.made_by(step.id, n) for n in range(len(step.calls))] == [
+    assert [inspector.calls_of(step.id, n) for n in range(len(step.calls))] == [
         [f"c{n}"] for n in range(len(step.calls))
     ]
     assert "not in the plan" in inspector.admit("nobody/nothing", "x")

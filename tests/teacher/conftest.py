@@ -1,4 +1,4 @@
-"""No test of the teacher may depend on the key or the address that a machine happens to have."""
+"""Keep the machine's own API key and server address out of the teacher's tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the LLM teacher share: a small run on the mock, plain requests, a backend with fixed replies."""
+"""Shared by the tests of the LLM teacher: a small run on the mock server, requests, a backend with fixed replies."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def request(text: str = "hello", **values: Any) -> ChatRequest:
 
 
 def echo(body: Any) -> dict[str, Any]:
-    """A server's answer: what was said, in capitals."""
+    """Return a server's reply: the last message in capitals."""
     return completion("m", {"role": "assistant", "content": body["messages"][-1]["content"].upper()}, prompt="asked")
 
 
 def in_loop(work: Callable[[], Any]) -> Any:
-    """Run an async function in a loop of another thread, as the backend does."""
+    """Run an async function in an event loop of another thread, as the backend does."""
     with anyio.from_thread.start_blocking_portal() as portal:
         return portal.call(work)
 
 
 def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any) -> tuple[list[Any], ChatClient]:
-    """The replies, or the exceptions, to requests that are all made at once."""
+    """Return the replies, or the exceptions, to requests that are all sent at once."""
     wanted = list(requests)
     found: list[Any] = [None] * len(wanted)
     client = ChatClient(config, **options)
@@ -54,7 +54,7 @@ def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any
         async def one(place: int) -> None:
             try:
                 found[place] = await client.ask(wanted[place])
-            except Exception as error:  # noqa: BLE001 - it is what the test looks at
+            except Exception as error:  # noqa: BLE001 - the tests look at it
                 found[place] = error
 
         async with client, anyio.create_task_group() as group:
@@ -77,7 +77,7 @@ def run_on_mock(settings: RunConfig, out: Path, **options: Any) -> Run:
 
 @contextmanager
 def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Iterator[str]:
-    """The address of a server that says whatever ``reply`` gives for a chat request and its key: status and body.
+    """Serve ``reply``, which maps a chat request and its key to a status and a body; yield the server's address.
 
     A body that is no text is sent as JSON. Other requests find nothing.
     """
@@ -100,7 +100,7 @@ def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Itera
             self.wfile.write(sent)
 
         def log_message(self, *words: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -115,7 +115,7 @@ def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Itera
 
 
 class ModelBackend:
-    """Answers with given texts in turn, and keeps what it was asked."""
+    """Answer with the given texts in turn, and record the requests."""
 
     def __init__(self, *replies: str | ChatReply) -> None:
         self.replies = [

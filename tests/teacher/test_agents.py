@@ -1,4 +1,4 @@
-"""The agents one by one: what they are asked, what is repaired, what stops a rollout, what they never see."""
+"""The agents: their prompts, repairs of bad replies, reasons that stop a rollout, and what each may not see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL = ("writer", "user", "assistant", "environment", "inspector", "judge")
 
 
 class Overheard:
-    """A backend that keeps what it is asked."""
+    """A backend that records its requests."""
 
     def __init__(self, backend: DryRunBackend, met: list[ChatRequest]) -> None:
         self._desk, self._met = backend, met
@@ -36,7 +36,7 @@ class Overheard:
 
 @cache
 def plans() -> tuple[tuple[Blueprint, dict[str, Tool]], ...]:
-    """Plans over the bundled pool, each with its tools."""
+    """Return plans over the bundled pool, each with its tools."""
     pool = ToolPool.bundled()
     made = []
     for n, cluster in enumerate(mine(pool, seed=0).clusters[:40]):
@@ -50,7 +50,7 @@ def session(backend: ModelBackend, number: int = 0, **values: object) -> AgentSe
 
 
 def with_values() -> tuple[int, str, str]:
-    """A plan whose user says some plain text of their own choosing: its number, the slot and the value."""
+    """Return a plan whose user says free text: its number, the slot and the value."""
     for number, (blueprint, tools) in enumerate(plans()):
         backend = ModelBackend("{}", "{}", "{}")
         with pytest.raises(RolloutStopped):
@@ -128,7 +128,7 @@ def test_a_reply_of_no_use_is_asked_for_again_and_then_stops_the_rollout(reply: 
 
 
 def test_thoughts_that_a_server_leaves_in_the_words_are_no_words() -> None:
-    """They are paid for and kept in the journal; nobody hears them, and thoughts alone are an empty reply."""
+    """They are paid for and saved in the journal, but not passed on; a reply with nothing else is empty."""
     number, slot, _ = with_values()
     blueprint, tools = plans()[number]
     thought = "\n<think>\nShould it be {loud}? No.\n</think>\n\n"
@@ -157,7 +157,7 @@ def test_a_tool_that_is_not_there_stops_the_rollout() -> None:
 
 
 def test_a_rollout_of_many_roles_is_accepted_and_each_sees_what_it_may() -> None:
-    """Every role is played by the mock model; what went to each is looked at."""
+    """The mock model plays every role; the test reads the prompts that each role got."""
     accepted = 0
     for blueprint, tools in plans()[:12]:
         config = TeacherConfig(model="mock", roles=ALL)

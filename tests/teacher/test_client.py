@@ -1,4 +1,4 @@
-"""The client over real HTTP: what fails for a moment, what fails for good, what is paid for once."""
+"""The client over real HTTP: temporary failures, permanent failures, and replies that are paid for only once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
 
 def test_an_unreachable_server_is_an_error_within_seconds_that_says_what_to_check() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: connecting is refused
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: the connection is refused
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         began = time.monotonic()
         with pytest.raises(TeacherError, match="cannot be reached") as caught, LiveBackend(teacher(address)):
@@ -81,7 +81,7 @@ def test_an_unreachable_server_is_an_error_within_seconds_that_says_what_to_chec
 
 
 def test_the_key_reaches_nothing_but_its_header(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The server takes another key only, and says the wrong one aloud; a reply may hold it as well."""
+    """The server accepts another key only and quotes the wrong one; a reply may contain it as well."""
     caplog.set_level(logging.DEBUG)
 
     def tell(body: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_the_key_reaches_nothing_but_its_header(tmp_path: Path, caplog: pytest.L
     with MockServer(Misbehaviour(key="another"), answer=echo) as server:
         with pytest.raises(TeacherError) as caught, LiveBackend(teacher(server.base_url), api_key=KEY):
             pass
-        assert "Incorrect API key" in str(caught.value), "the server's words are told"
+        assert "Incorrect API key" in str(caught.value), "the error does not quote the server"
     file = tmp_path / "replies.sqlite"
     with (
         ReplyJournal(file) as journal,
@@ -188,7 +188,7 @@ def test_no_more_calls_are_in_flight_than_allowed() -> None:
 
 
 def test_a_budget_is_exceeded_by_no_more_than_the_calls_in_flight(tmp_path: Path) -> None:
-    """Each call costs 2 tokens in and 1 or 2 out; the budget allows some, and a later session none."""
+    """Each call costs 2 tokens in and 1 or 2 out; the budget allows some calls, and none in a later session."""
     requests = [request(f"{n:02d}") for n in range(60)]
     with MockServer(Misbehaviour(latency_s=0.01), answer=echo) as server:
         settings = teacher(server.base_url, concurrency=4, budget_tokens=45)
@@ -266,19 +266,19 @@ def test_backoff_is_bounded(tries: int) -> None:
     assert 0.0 < backoff(tries) <= 20.0
 
 
-def test_the_gate_learns_from_429_and_recovers() -> None:
+def test_the_limiter_learns_from_429_and_recovers() -> None:
     async def work() -> tuple[float, float, float]:
-        gate = AdaptiveLimiter(16)
-        gate.throttled(0.0)
-        gate.throttled(0.0)  # told at the same time: no second cut
-        cut = gate.limit
+        limiter = AdaptiveLimiter(16)
+        limiter.throttled(0.0)
+        limiter.throttled(0.0)  # a second 429 at the same time: the limit stays
+        cut = limiter.limit
         for _ in range(1000):
-            async with gate:
-                gate.succeeded()
-        grown = gate.limit
+            async with limiter:
+                limiter.succeeded()
+        grown = limiter.limit
         for _ in range(100):
-            gate._cut_at = float("-inf")
-            gate.throttled(0.0)
-        return cut, grown, gate.limit
+            limiter._decreased_at = float("-inf")
+            limiter.throttled(0.0)
+        return cut, grown, limiter.limit
 
     assert in_loop(work) == (pytest.approx(11.2), 16.0, 1.0)

@@ -1,4 +1,4 @@
-"""Servers and surroundings that mean no good, over real HTTP: the budget, the key and the run survive them."""
+"""Hostile servers and environments, over real HTTP: the budget, the key and the run stay safe."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(text: Any, **more: Any) -> dict[str, Any]:
     return {"choices": [{"message": {"role": "assistant", "content": text, **more}, "finish_reason": "stop"}]}
 
 
-# --- what is refused
+# --- refusals
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,9 @@ def said(text: Any, **more: Any) -> dict[str, Any]:
         (307, "", "HTTP 307"),
     ],
 )
-def test_what_no_request_can_mend_ends_the_run_and_is_no_rejection(status: int, words: Any, told: str) -> None:
+def test_an_error_of_the_account_or_address_ends_the_run_and_is_no_rejection(
+    status: int, words: Any, told: str
+) -> None:
     with raw_server(lambda body, key: (status, words)) as address:
         replies, client = asked(teacher(address), [request(f"{n}") for n in range(3)])
     assert {type(reply) for reply in replies} == {TeacherError}
@@ -85,7 +87,7 @@ def test_requests_that_are_refused_among_others_are_data() -> None:
 
 
 def test_a_request_that_is_too_long_is_told_in_the_servers_words_and_the_limit_stays() -> None:
-    """The words of a server that names the parameter, though it knows it."""
+    """The server names the parameter although it supports it."""
     words = "'max_tokens' or 'max_completion_tokens' is too large: 2048. The maximum context length is 4096 tokens"
     met: list[dict[str, Any]] = []
 
@@ -114,7 +116,7 @@ def test_a_server_that_knows_the_limit_by_its_other_name_gets_that() -> None:
 
 
 def test_a_server_that_shows_a_request_it_refuses_does_not_change_the_limit() -> None:
-    """It names every parameter, and one of them as unknown: another."""
+    """It names every parameter, but calls only another one unsupported."""
     words = {"detail": "Extra inputs are not permitted: seed_of_the_day", "pad": "x" * 200}
     with raw_server(lambda body, key: (422, {**words, "input": body})) as address:
         (reply,), client = asked(teacher(address), [request()])
@@ -122,7 +124,7 @@ def test_a_server_that_shows_a_request_it_refuses_does_not_change_the_limit() ->
     assert client.traffic.failures == {}
 
 
-# --- what it costs
+# --- costs
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_a_budget_of_nothing_buys_nothing(tmp_path: Path, budget: dict[str, Any]
 def test_an_unknown_price_is_told_with_how_to_add_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the estimate as by the run; the table that is shown is one that works."""
+    """Both the estimate and the run say how; the table that they show works."""
     pool = small_pool_file(tmp_path)
     words = ("-p", pool, "-n", 3, "--set", "teacher.model=big-one", "--set", "teacher.budget_money=0.0001")
     status, out, _ = in_process(monkeypatch, capsys, "estimate", "--sample", 2, *words)
@@ -243,7 +245,7 @@ def test_a_placeholder_for_a_key_changes_no_reply(tmp_path: Path, key: str) -> N
 def test_an_address_that_is_none_or_holds_a_secret_is_an_error_that_does_not_show_it(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the config as from the environment; a run directory is not begun with it either."""
+    """Neither from the config nor from the environment; no run directory is created with it either."""
     with pytest.raises(ConfigError, match=r"teacher\.base_url") as caught:
         RunConfig().with_values(teacher__base_url=address)
     told = [str(caught.value)]
@@ -272,7 +274,7 @@ def test_a_proxy_that_is_none_is_an_error_that_does_not_show_it(proxy: str, monk
 
 
 def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server stands in for the proxy: the whole address comes to it."""
+    """The server acts as the proxy and so receives the whole address."""
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -335,7 +337,7 @@ def test_a_server_that_is_not_there_is_told_before_the_mining(tmp_path: Path, mo
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "-1e308", "1e308", "5e-324"])
 def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
-    """A model puts it into the arguments of every call, twice."""
+    """The model puts it into the arguments of every call, twice."""
     blueprint, tools = plans()[0]
     config = TeacherConfig(model="mock", roles=("assistant",))
 
@@ -352,8 +354,8 @@ def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
     assert not verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped).accepted
 
 
-def test_closing_waits_for_nobody_who_waits_for_a_server() -> None:
-    """The server wants a minute's rest: those who wait for a try or for their turn end at once."""
+def test_closing_does_not_wait_for_delayed_calls() -> None:
+    """The server asks for a minute: calls that wait for a retry or for their turn end at once."""
     with (
         MockServer(Misbehaviour(rate_429=1.0, retry_after_s=60.0), answer=echo) as server,
         LiveBackend(teacher(server.base_url, concurrency=2)) as backend,

@@ -36,14 +36,14 @@ REAL = ("git", "time", "sqlite", "everything", "memory")
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take half of a small run's time and have tests of their own."""
+    """Skip the figures: they take half of a small run's time and have their own tests."""
     monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
     monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The services of all calls that really went to servers, as they are made."""
+    """Record the service of each call that reaches a server."""
     calls: list[str] = []
     call = LiveServers.call
 
@@ -115,7 +115,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Job:
 def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
     real: Job, made: list[str], tmp_path: Path
 ) -> None:
-    """The first session stops at its budget; the second goes on to the end."""
+    """The first session stops at its budget; the second one finishes the run."""
     out = tmp_path / "run"
     with MockServer() as server:
         part = real.run(server.base_url, out, target=10, teacher__budget_tokens=30_000)
@@ -167,7 +167,7 @@ def run_candidates(out: Path) -> list[Candidate]:
 def test_what_a_model_says_is_held_against_what_the_server_answered(
     real: Job, tmp_path: Path, spoil: Callable[[dict[str, Any]], dict[str, Any]], check: str
 ) -> None:
-    """The model puts something of its own into the assistant's turns: no such trajectory is accepted."""
+    """The model invents something in the assistant's turns: no such trajectory is accepted."""
     responder = MockModel()
 
     def answer(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _argument(reply: dict[str, Any], name: str, value: str) -> dict[str, Any]:
 # --- servers that fail, played by stubs
 
 
-def test_a_server_that_ends_in_a_call_ends_the_rollout_and_nobody_is_paid_to_go_on(tmp_path: Path) -> None:
+def test_a_server_that_exits_during_a_call_ends_the_rollout_without_further_costs(tmp_path: Path) -> None:
     job = Job(tmp_path, {"stub": stub("dies-on-call")})
     with MockServer() as server:
         run = job.run(server.base_url, tmp_path / "run", rollout__allow_writes=True, evolution__budget=4)
@@ -242,11 +242,11 @@ def test_a_server_that_is_gone_ends_the_run_with_an_error_and_it_goes_on_when_it
     job = Job(tmp_path, {"stub": stub("gone-on-call", str(grave))})
     values: dict[str, Any] = {"target": 20, "rollout__allow_writes": True, "evolution__budget": 8}
     with MockServer() as server:
-        grave.write_text("5")  # calls that it answers before it is gone
+        grave.write_text("5")  # calls that it answers before it exits
         with pytest.raises(RolloutError, match="the live server stub is gone: the server cannot be reached") as caught:
             job.run(server.base_url, tmp_path / "run", **values)
         assert "its last words: buried" in caught.value.found
-        assert "it goes on" in caught.value.do
+        assert "to resume" in caught.value.do
         paid = server.counts["calls"]
         grave.write_text("1000")
         job.run(server.base_url, tmp_path / "run", **values).close()

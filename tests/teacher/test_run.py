@@ -25,7 +25,7 @@ SHARES = ("dataset.jsonl", "metrics.json")
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take half of a small run's time and have tests of their own."""
+    """Skip the figures: they take half of a small run's time and have their own tests."""
     monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
     monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
 
@@ -47,7 +47,7 @@ def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Pa
 
 
 def test_what_was_paid_for_serves_again_also_with_another_parameter(tmp_path: Path) -> None:
-    """The second run differs in what makes a trajectory count: it asks for nothing that was not asked before."""
+    """The second run differs in verification only, so it sends no request that was not sent before."""
     with MockServer() as server:
         first = run_on_mock(config(server.base_url), tmp_path / "first")
         calls = server.counts["calls"]
@@ -205,7 +205,7 @@ def test_the_commands_explain_what_is_wrong(
 
 @pytest.mark.crash
 def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_path: Path) -> None:
-    """One kill, then to the end: the bytes are those of a run that nobody disturbed."""
+    """Kill once, then finish: the bytes are those of a run that was not interrupted."""
     pool, flying = small_pool_file(tmp_path), 8
     how = Misbehaviour(latency_s=0.01)
     with MockServer(how) as server:
