@@ -79,7 +79,7 @@ def test_the_panel_runs_everything_and_shows_one_row_in_full(run: Run) -> None:
     code = str(first.program.arguments["code"]).splitlines()[0]
     assert code.replace('"', "&quot;").replace("'", "&#x27;") in panel.detail
     panel.row.value = len(panel.shown) - 1
-    assert "on record" in panel.detail
+    assert "<b>recorded</b>" in panel.detail
     panel.verdict.value = "different"
     assert panel.shown == ()
     assert panel.detail == ""
@@ -118,6 +118,6 @@ def test_a_run_with_code_says_so_and_its_steps_can_be_seen(run: Run) -> None:
     console.print(show_blueprint(made[0]))
     text = console.export_text()
     console.file.close()
-    assert "run and run again in the sandbox" in text
-    assert "written over" in text
+    assert "run and re-run in the sandbox" in text
+    assert "program over" in text
     assert "code" in run.calls()["tool"].str.cat()

@@ -292,7 +292,7 @@ def straight(job: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) 
     done = finish(*job, "-o", folder / "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     shown = " ".join(done.stdout.split())
-    assert "run and run again in the sandbox" in shown
+    assert "run and re-run in the sandbox" in shown
     return folder / "run"
 
 

@@ -41,7 +41,7 @@ def test_a_run_takes_it_in_worker_processes_and_makes_the_same_dataset(
     assert "run_code" in (tmp_path / "own" / "dataset.jsonl").read_text()
     assert hashes(tmp_path / "own")["dataset.jsonl"] == hashes(tmp_path / "plugin")["dataset.jsonl"]
     done = finish("check", "plugin", cwd=tmp_path, PYTHONPATH=installed)
-    assert "run again in plain_jails" in done.stdout
+    assert " programs in plain_jails: " in done.stdout
 
 
 def test_the_doctor_examines_it(bubblewrap: SandboxConfig, installed: str, tmp_path: Path) -> None:
