@@ -29,7 +29,6 @@ PENDING = (
     "tdlab.blueprints",
     "tdlab.clusters",
     "tdlab.config",
-    "tdlab.diversity",
     "tdlab.evolution",
     "tdlab.formats",
     "tdlab.pool",

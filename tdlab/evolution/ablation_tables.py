@@ -16,7 +16,7 @@ from tdlab.diversity import (
     POSSIBLE_TRIGRAMS,
     DiversityMeter,
     Features,
-    Prepared,
+    PreparedCounts,
     ceiling,
     rarefied_entropy,
     taxonomy_domains,
@@ -92,7 +92,7 @@ class Measured(NamedTuple):
     played: int
     verified: int
     categories: int
-    counts: dict[str, Prepared]
+    counts: dict[str, PreparedCounts]
     cac: tuple[float, ...]
 
 
