@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 from collections.abc import Iterator
@@ -50,6 +51,16 @@ def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="module")
+def no_figures() -> Iterator[None]:
+    """Runs draw no figure: that is most of a small run's time, and figures have tests of their own."""
+    jobs = importlib.import_module("tdlab.jobs.run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "plot_run", lambda run: None)
+        patch.setattr(jobs, "save_figure", lambda figure, stem: None)
+        yield
 
 
 @pytest.fixture(scope="session")

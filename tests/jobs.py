@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.pool import ToolPool, write_pool
+from tests.clock import slower
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("dataset.jsonl", "dataset.parquet", "metrics.json", "diversity.pdf", "diversity.png")
@@ -50,7 +51,7 @@ def finish(*words: object, cwd: Path, timeout: float = 120, **changes: str) -> s
         env=environment(**changes),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * slower(),
         check=False,
     )
 
@@ -111,8 +112,8 @@ def alive(pid: int) -> bool:
 
 
 def gone(pids: set[int], *, within: float) -> set[int]:
-    """Those of ``pids`` that are still there after ``within`` seconds."""
-    end = time.monotonic() + within
+    """Those of ``pids`` that are still there after ``within`` seconds of a quiet machine."""
+    end = time.monotonic() + within * slower()
     while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < end:
         time.sleep(0.02)
     return left

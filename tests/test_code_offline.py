@@ -29,6 +29,8 @@ CHECKED = pd.DataFrame(
     columns=["trajectory", "call", "domain", "language", "verdict", "seconds", "reason", "code", "recorded"],
 )
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_it_runs_and_names_every_stage() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.main_job", "--target", "20", "--warm", "5"],

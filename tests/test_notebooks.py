@@ -11,6 +11,9 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CASES = [
+    pytest.param(path, id=path.stem, marks=[] if path is NOTEBOOKS[0] else [pytest.mark.slow]) for path in NOTEBOOKS
+]
 
 
 def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
@@ -28,14 +31,14 @@ def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CASES)
 def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel runs elsewhere, and shall import this checkout
     place = tmp_path / "notebooks"
     place.mkdir()
     copy = Path(shutil.copy(path, place))
     notebook = nbformat.read(copy, as_version=4)
-    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(place)}})
+    client = NotebookClient(notebook, timeout=800, kernel_name="python3", resources={"metadata": {"path": str(place)}})
     client.execute()
     assert not hidden_errors(notebook), f"{path.name} hides errors:\n" + "\n".join(hidden_errors(notebook))
     last = next(cell for cell in reversed(notebook.cells) if cell.cell_type == "code")

@@ -22,6 +22,8 @@ from tdlab.plots import (
 )
 from tests.jobs import small_pool
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CONFIG = tdlab.RunConfig(target=15, seed=2).with_values(evolution__batch=5)
 
 

@@ -20,6 +20,7 @@ from tdlab.errors import ConfigError, PoolError
 from tdlab.formats import read_trajectories
 from tdlab.pool import ToolPool
 from tdlab.store import open_run
+from tests.clock import slower
 from tests.jobs import (
     FILES,
     MANY_GENERATIONS,
@@ -107,7 +108,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(place: Path, undisturbed: d
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None
         said = process.stderr.read()
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=30 * slower()) == 130
         assert not gone(below, within=10)
     assert "Traceback" not in said, said
     again = re.search(r"To resume:\n  (.*)\n", said)
@@ -128,7 +129,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(place: Path, undisturbed: d
 # --- same bytes always
 
 
-@pytest.mark.parametrize(("workers", "seed"), [("2", "1"), ("4", "31337")])
+@pytest.mark.parametrize(("workers", "seed"), [("2", "1"), pytest.param("4", "31337", marks=pytest.mark.slow)])
 def test_workers_and_hash_seed_leave_no_trace(
     place: Path, undisturbed: dict[str, str], workers: str, seed: str
 ) -> None:

@@ -103,8 +103,8 @@ def test_the_readme_has_the_two_commands() -> None:
 def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
     options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
     described = {line.split(":")[0] for line in options["markers"]}
-    assert described == {"servers", "sandbox", "browser", "fullpool", "crash"}
-    assert options["addopts"][-1] == "not servers and not browser and not fullpool and not sandbox"
+    assert described == {"servers", "sandbox", "browser", "fullpool", "slow", "crash"}
+    assert options["addopts"][-1] == "not servers and not browser and not fullpool and not sandbox and not slow"
 
 
 def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path) -> None:

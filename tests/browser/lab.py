@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.clock import slower
+
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -73,13 +75,13 @@ class Lab:
         """Open a notebook in a workspace of its own and wait until its kernel answers."""
         workspace = f"w{secrets.token_hex(4)}"
         page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{notebook}?token={self.token}")
-        page.wait_for_function(_OPEN, timeout=90_000)
+        page.wait_for_function(_OPEN, timeout=90_000 * slower())
         page.evaluate(_READY)
 
     def run_all(self, page: Any, *, timeout_s: float = 180.0) -> list[dict[str, Any]]:
         """Run every cell and wait for the last; returns the code cells with their outputs."""
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * slower()
         while time.monotonic() < deadline:
             cells = self.cells(page)
             if errors(cells) or all(cell["count"] for cell in cells):
@@ -164,7 +166,7 @@ class PanelOnPage:
 
 def wait_until(holds: Callable[[], bool], otherwise: str, *, timeout_s: float = 20.0) -> None:
     """Ask every twentieth of a second until it holds; AssertionError with ``otherwise`` where it never does."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s * slower()
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
@@ -205,7 +207,7 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
     server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 90 * slower()
         while True:
             try:
                 with urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=2):

@@ -32,6 +32,8 @@ from tests.jobs import small_pool
 PLANS = (("get_order",), ("find_orders", "create_order"), ("refund_payment",), ("convert_currency", "run_code"))
 HOSTILE = "<img src=x onerror=alert(1)>"
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def told(number: int, plan: tuple[str, ...], word: str) -> Trajectory:
     calls = [[(name, {"order_id": f"{word}{number}"}, "ok")] for name in plan]

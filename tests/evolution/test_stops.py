@@ -17,6 +17,8 @@ from tdlab.errors import RunNotFound
 from tdlab.evolution.steering import Plateau, rarity
 from tests.jobs import hashes, small_pool
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 shares = st.floats(0.0, 1.0)
 gauges = st.fixed_dictionaries({"domain": shares, "mode": shares, "cac": st.floats(0.0, 60.0)})
 

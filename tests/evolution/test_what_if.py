@@ -14,6 +14,8 @@ from tdlab.errors import ConfigError
 from tdlab.evolution import MODE_KINDS, CachedCandidates, cached_candidates, what_if
 from tests.jobs import small_pool
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tdlab.Run]:

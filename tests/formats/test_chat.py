@@ -327,10 +327,10 @@ def test_bfcl_with_its_questions_and_bfcl_results(tmp_path: Path) -> None:
     ids=lambda text: text[:16],
 )  # fmt: skip
 def test_calls_are_parsed_and_never_evaluated(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"\w"):
         calls_of(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -509,6 +509,6 @@ def test_hostile_tags_take_no_time(tmp_path: Path, piece: str) -> None:
     text = piece * 60_000
     turns = [{"role": role, "content": "<tool_call>" + text} for role in ("system", "user", "assistant", "tool")]
     lines = [{"messages": turns}, {"text": "<|im_start|>user\n" + text}]
-    start = time.perf_counter()
+    start = time.process_time()
     list(iter_trajectories(put(tmp_path, "\n".join(map(json.dumps, lines)).encode())))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -17,6 +17,8 @@ from tests.jobs import small_pool
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m"
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 class Tags(HTMLParser):
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ import pytest
 from tdlab.errors import HarvestError, PoolError
 from tdlab.pool import LiveServers, ServerSpec, harvest, harvest_sync
 from tdlab.pool.live.servers import Harvest
+from tests.clock import slower
 
 STUB = Path(__file__).with_name("mcp_stub.py")
 WORD = {"word": "hello"}
@@ -55,7 +56,8 @@ def children() -> set[int]:
 def _no_process_is_left() -> Iterator[None]:
     before = children()
     yield
-    for _ in range(50):
+    deadline = time.monotonic() + 5 * slower()
+    while time.monotonic() < deadline:
         if children() <= before:
             return
         time.sleep(0.1)
@@ -104,22 +106,23 @@ def test_servers_that_fail_are_told_and_the_others_are_kept(capfd: pytest.Captur
         "refused": ServerSpec(name="refused", transport="http", url="http://127.0.0.1:9/mcp"),
     }
     seen: list[tuple[int, int, str, bool]] = []
+    limit = round(3 * slower())
     started = time.monotonic()
     done = run(
         specs,
-        timeout_s=3,
+        timeout_s=limit,
         concurrency=8,
         on_progress=lambda n, total, server, reason: seen.append((n, total, server, reason is None)),
     )
-    assert time.monotonic() - started < 3 + 9, "a hanging server must be ended soon after its time limit"
+    assert time.monotonic() - started < limit + 9 * slower(), "a hanging server must be ended soon after its time limit"
     assert next(iter(done.pool.tools)) == "good/echo"
     assert len(done.pool.services) == 1
     assert list(done.failures) == ["dies", "hangs", "noise", "deaf", "missing", "refused"]
     assert "its last words: cannot find the" in done.failures["dies"]
     assert "\x1b" not in done.failures["dies"]
-    assert done.failures["hangs"] == "no answer within 3 s; its last words: waiting for a tape"
+    assert done.failures["hangs"] == f"no answer within {limit} s; its last words: waiting for a tape"
     assert "50 of its lines were no MCP messages" in done.failures["noise"]
-    assert done.failures["deaf"].startswith("no answer within 3 s")
+    assert done.failures["deaf"].startswith(f"no answer within {limit} s")
     assert done.failures["missing"] == "'tdlab-no-such-command' is not there"
     assert "ConnectError" in done.failures["refused"]
     assert sorted(n for n, *_ in seen) == list(range(1, 9))
@@ -320,14 +323,15 @@ def test_a_call_that_takes_too_long_is_cut_off() -> None:
     with LiveServers(stubs("hangs-on-call")) as servers:
         result = servers.call("hangs-on-call", "echo", WORD, timeout_s=0.5)
     assert (result.ok, result.text) == (False, "no answer within 0.5 s")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 8 * slower()
 
 
 def test_a_server_that_cannot_be_reached_is_not_tried_for_ever() -> None:
-    with LiveServers(stubs("hangs", "dies"), connect_timeout_s=2) as servers:
+    limit = round(2 * slower())
+    with LiveServers(stubs("hangs", "dies"), connect_timeout_s=limit) as servers:
         texts = [servers.call("hangs", "echo", WORD).text for _ in range(2)]
-        assert texts[0].startswith("the server cannot be reached: no answer within 2 s")
+        assert texts[0].startswith(f"the server cannot be reached: no answer within {limit} s")
         started = time.monotonic()
         assert servers.call("hangs", "echo", WORD).text == texts[1]
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 0.75 * limit
         assert "its last words: cannot find the" in servers.call("dies", "echo", WORD).text

@@ -190,17 +190,17 @@ def test_references_inside_the_schema_are_fine() -> None:
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_a_pattern_that_backtracks_for_ever_elsewhere_is_linear_here(pattern: str) -> None:
     compiled = compile_schema(with_property({"pattern": pattern}))
-    started = time.monotonic()
+    started = time.process_time()
     assert not compiled.is_valid({"a": "a" * 20_000 + "!"})
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("pattern", ["^(a|aa|(?!c)a)+$", "^((?=a)a+)+$"])
 def test_a_pattern_that_must_backtrack_gives_up_after_a_fixed_number_of_steps(pattern: str) -> None:
     compiled = compile_schema(with_property({"pattern": pattern}))
-    started = time.monotonic()
+    started = time.process_time()
     answers = {compiled.errors({"a": "a" * 40 + "!"}) for _ in range(3)}
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert len(answers) == 1
     assert f"gave up after {BACKTRACK_LIMIT:,} steps" in answers.pop()[0]
     assert not compiled.is_valid({"a": "a" * 40 + "!"})
@@ -214,11 +214,11 @@ def test_ten_thousand_properties() -> None:
         "properties": {n: {"type": "string", "pattern": "^a"} for n in names},
         "required": names,
     }
-    started = time.monotonic()
+    started = time.process_time()
     assert schema_problem(schema) is None
     assert compile_schema(schema).is_valid(dict.fromkeys(names, "ab"))
     assert len(compile_schema(schema).errors({})) == 51
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_deep_schemas_and_deep_values_never_crash() -> None:

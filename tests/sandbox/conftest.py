@@ -79,7 +79,7 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     script, folder = ROOT / ".ci" / "dockerd", tmp_path_factory.mktemp("dockerd") / "engine"
     # A file, not a pipe: the engine inherits the script's output and would hold a pipe open.
     with open(folder.parent / "said", "w+") as said:
-        started = subprocess.run([script, "start", folder], stdout=said, stderr=said, check=False, timeout=60)
+        started = subprocess.run([script, "start", folder], stdout=said, stderr=said, check=False, timeout=300)
         said.seek(0)
         text = said.read().strip()
     if started.returncode != 0:
@@ -87,7 +87,7 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield text.splitlines()[-1]
     finally:
-        subprocess.run([script, "stop", folder], check=True, timeout=60)
+        subprocess.run([script, "stop", folder], check=True, timeout=300)
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

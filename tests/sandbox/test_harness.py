@@ -19,6 +19,7 @@ import pytest
 
 from tdlab.errors import ConfigError, SandboxUnavailable
 from tdlab.sandbox import Garbage, Job, Limits, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe
+from tests.clock import slower
 
 CHILD = Path(__file__).with_name("harness_child.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ def cgroups(pid: int) -> list[str]:
 
 
 def until(condition: Any, seconds: float) -> bool:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while time.monotonic() < end:
         if condition():
             return True
@@ -73,7 +74,7 @@ def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) ->
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "busy\n"
-        assert len(running(mark)) == 3
+        assert until(lambda: len(running(mark)) == 3, SOON)
         inside = {namespace(pid) for pid in running(mark)}
         ids = containers_of(options["base_url"], child.pid) if name == "docker" else {}
         assert len(ids) == (2 if name == "docker" else 0)

@@ -18,6 +18,7 @@ import pytest
 
 from tdlab.errors import RunLocked, StoreError
 from tdlab.store import Candidate, RunStore, atomic_write
+from tests.clock import slower
 from tests.store import rundir_child as parts
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,8 @@ def test_kill_9_at_random_moments_loses_and_halves_nothing(tmp_path: Path, child
     while len(reached) < 10 or (reached[-1] <= 10 and len(reached) < 40):  # more on a machine that is slow today
         process = child("write", folder, 100_000, 2_000)
         said(process, "ready")
-        time.sleep(rng.uniform(0.0, 0.12))  # creation and mining take about 0.03 s, a generation 0.001 to 0.01 s
+        # creation and mining take about 0.03 s, a generation 0.001 to 0.01 s
+        time.sleep(rng.uniform(0.0, 0.12) * slower())
         process.kill()
         assert process.stdout is not None
         acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
