@@ -13,6 +13,7 @@ import typer
 
 from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
+from tdlab.cli._config import config
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile
 from tdlab.cli._pools import harvest, mine
@@ -24,6 +25,7 @@ from tdlab.errors import TdlabError
 __all__ = [
     "ablate",
     "check",
+    "config",
     "estimate",
     "export",
     "harvest",
@@ -42,7 +44,7 @@ __all__ = [
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, lab):
+for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, config, lab):
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.command("rehearse", hidden=True)(rehearse)  # the old name of mock-server, for one release
 app.add_typer(sandbox, name="sandbox")

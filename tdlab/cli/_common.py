@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,7 @@ from rich.text import Text
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tdlab.config import RunConfig
     from tdlab.pool import Harvest, ToolPool
 
 __all__ = [
@@ -22,9 +25,10 @@ __all__ = [
     "Out",
     "PoolOption",
     "RunOption",
-    "assignment",
+    "SetOption",
     "harvested",
     "pool_of",
+    "run_config",
     "say",
     "this_command",
 ]
@@ -32,6 +36,9 @@ __all__ = [
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory; created, or resumed if it exists.")]
 PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings of RunConfig.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32; repeatable.")
+]
 RunOption = Annotated[Path, typer.Option("--run", "-r", help="Run directory.")]
 
 
@@ -70,7 +77,24 @@ def this_command() -> str:
     return shlex.join([*program, *sys.argv[1:]])
 
 
-def assignment(text: str) -> tuple[str, Any]:
+def run_config(file: Path | None, assignments: Sequence[str] | None, **options: Any) -> RunConfig:
+    """Assemble a config from --config, --set and a command's own options, the later ones first in rank.
+
+    ``options`` are named as `RunConfig.with_values` takes them; those that are None were not given.
+    """
+    from tdlab.config import RunConfig
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        base = RunConfig.from_yaml(file) if file is not None else RunConfig()
+    for warning in caught:
+        say(f"tdlab: {warning.message}", err=True)
+    changes = dict(_assignment(text) for text in assignments or ())
+    changes |= {name: value for name, value in options.items() if value is not None}
+    return base.with_values(**changes)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
     """Parse ``evolution.batch=32`` into a setting and its value: JSON, or else text."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():

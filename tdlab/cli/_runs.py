@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,9 +15,10 @@ from tdlab.cli._common import (
     Out,
     PoolOption,
     RunOption,
-    assignment,
+    SetOption,
     harvested,
     pool_of,
+    run_config,
     say,
     this_command,
 )
@@ -53,7 +54,7 @@ def run(
         bool,
         typer.Option("--code", help="Plan code steps; use the first sandbox that works here."),
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32.")] = None,
+    set_: SetOption = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="Worker processes; the dataset is the same for any number.")
     ] = 1,
@@ -66,24 +67,16 @@ def run(
     Exit status 1 means that the run stopped short of its target.
     """
     from tdlab.cli.render import show_run
-    from tdlab.config import RunConfig
     from tdlab.jobs import run as make
 
-    base = RunConfig.from_yaml(config) if config else RunConfig()
-    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
-    changes |= {
-        k: v
-        for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
-        if v is not None
-    }
-    if code and base.with_values(**changes).sandbox.backend == "none":
-        changes["sandbox__backend"] = "auto"
-    live = None
-    tools = None
-    if servers is not None:
-        changes["rollout__environment"] = "live"
-        live, tools = _live(servers)
-    settings = base.with_values(**changes)
+    environment = None if servers is None else "live"
+    settings = run_config(
+        config, set_, target=target, seed=seed, pool=pool, evolution__strategy=strategy,
+        rollout__environment=environment,
+    )  # fmt: skip
+    if code and not settings.sandbox.on:
+        settings = settings.with_values(sandbox__backend="auto")
+    live, tools = (None, None) if servers is None else _live(servers)
     try:
         made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
     except KeyboardInterrupt:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import copy
+import warnings
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from tdlab.config._section import Name, Section, Share
+from tdlab.config._section import Name, Section, Share, flattened, unknown_key
 from tdlab.config.clusters import ClusterConfig
 from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig
 from tdlab.errors import ConfigError
 from tdlab.records import Json, digest
 
-__all__ = ["BlueprintConfig", "EvolutionConfig", "RolloutConfig", "RunConfig", "SandboxConfig", "VerifyConfig"]
+__all__ = [
+    "BlueprintConfig",
+    "EvolutionConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "SandboxConfig",
+    "VerifyConfig",
+    "without_retired",
+]
 
 
 class BlueprintConfig(Section):
@@ -265,9 +276,9 @@ class RunConfig(Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(
-                f"{source}: " + "; ".join(_explain(e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors()),
+                f"{source}: " + "; ".join(_explain(e) for e in error.errors()),
                 expected="the keys and ranges of tdlab.RunConfig",
-                do="correct the entries named above; `tdlab run --help` and the README list them all",
+                do="correct the entries named above; `tdlab config` lists all keys with their ranges",
             ) from None
 
     @classmethod
@@ -282,6 +293,9 @@ class RunConfig(Section):
 
         Raises:
             ConfigError: The file cannot be read, is not YAML, names a key twice, or holds an invalid key or value.
+
+        Warns:
+            UserWarning: The file names a setting that an earlier version of tdlab had; it is ignored.
 
         Example:
             >>> import tempfile
@@ -306,6 +320,12 @@ class RunConfig(Section):
         if not isinstance(values, dict):
             raise ConfigError(
                 f"{path}: holds a {type(values).__name__}", expected="a YAML mapping", do="write `key: value` lines"
+            )
+        values, retired = without_retired(values)
+        for note in retired:
+            warnings.warn(
+                f"{path}: {note}; `tdlab config --config {path} --write NEW.yaml` writes a file without it",
+                stacklevel=2,
             )
         return cls.from_mapping(values, source=str(path))
 
@@ -354,11 +374,14 @@ class RunConfig(Section):
         values = self.model_dump(mode="json")
         for name, value in dotted.items():
             *sections, key = name.split("__")
-            place = values
+            place: Any = values
             for section in sections:
-                place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]  # told below
+                place = place.setdefault(section, {})
                 if not isinstance(place, dict):
-                    raise ConfigError(f"no config section {section!r}", do="use the sections of tdlab.RunConfig")
+                    raise ConfigError(
+                        f"{name.replace('__', '.')}: {section} is a setting and has none in it",
+                        do="`tdlab config` lists all keys with their ranges",
+                    )
             place[key] = value
         return type(self).from_mapping(values)
 
@@ -377,10 +400,38 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _explain(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
-    key = ".".join(str(part) for part in location) or "config"
-    if kind == "extra_forbidden":
-        return f"unknown key {key!r}"
-    if kind == "value_error":  # of a section as a whole: the message says it, and the values may hold a secret
+_RETIRED = {"blueprints.distractors": "had no effect and is ignored (see blueprints.max_distractors)"}
+"""Settings that earlier versions had, and what has become of them."""
+
+
+def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Take the settings that earlier versions of tdlab had out of a nested mapping.
+
+    Args:
+        values: Section -> setting -> value, as in a YAML file or a run directory.
+
+    Returns:
+        The mapping without them, and a sentence for each that was there.
+
+    Example:
+        >>> without_retired({"seed": 1, "blueprints": {"distractors": 2}})[0]
+        {'seed': 1, 'blueprints': {}}
+    """
+    kept, notes = copy.deepcopy(dict(values)), []
+    for name, fate in _RETIRED.items():
+        section, _, key = name.partition(".")
+        if isinstance(kept.get(section), dict) and key in kept[section]:
+            del kept[section][key]
+            notes.append(f"{name} {fate}")
+    return kept, notes
+
+
+def _explain(error: ErrorDetails) -> str:
+    place = tuple(str(part) for part in error["loc"])
+    message = error["msg"]
+    if error["type"] == "unknown_key":
+        names = flattened(error["input"], error["ctx"]["unknown"], place)
+        return "; ".join(unknown_key(name, RunConfig) for name in names)
+    if error["type"] == "value_error":  # of a section as a whole: the message names it; its values may hold a secret
         return message.removeprefix("Value error, ")
-    return f"{key} is {found!r}: {message[0].lower()}{message[1:]}"
+    return f"{'.'.join(place) or 'config'} is {error['input']!r}: {message[0].lower()}{message[1:]}"

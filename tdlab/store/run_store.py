@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tdlab._files import remove_leftovers, unwritable
-from tdlab.config import RunConfig
+from tdlab.config import RunConfig, without_retired
 from tdlab.errors import ConfigError, RunMismatch, RunNotFound, RunVersionError, StoreError
 from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory
 from tdlab.store._codec import as_key, decode, decode_record, encode
@@ -155,7 +155,11 @@ class RunStore:
     @property
     def config(self) -> RunConfig:
         """The config that the run was made with."""
-        values = decode(self._meta("config") or "{}")
+        return self._read_config(self._meta("config") or "{}")
+
+    def _read_config(self, text: str) -> RunConfig:
+        """Read the stored config; what earlier versions did not have takes its default, which was in the code then."""
+        values, _ = without_retired(decode(text))
         try:
             return RunConfig.from_mapping(values, source=str(self._file))
         except ConfigError as error:
@@ -508,22 +512,21 @@ class RunStore:
         with self._transaction() as db:
             found = dict(db.execute("SELECT key, value FROM meta").fetchall())
             if "config" not in found:
-                begun = {"config": encode(wanted, "the config"), "config_digest": config.digest}
-                set_meta(db, {**begun, "pool_fingerprint": pool_fingerprint, "status": "running", "reason": '""'})
+                begun = {"config": encode(wanted, "the config"), "pool_fingerprint": pool_fingerprint}
+                set_meta(db, {**begun, "status": "running", "reason": '""'})
             else:
-                differences = config_differences(decode(found["config"]), wanted)
+                known = self._read_config(found["config"]).model_dump(mode="json")
+                differences = config_differences(known, wanted)
                 if found.get("pool_fingerprint") != pool_fingerprint:
                     differences.append(
                         f"the pool's content is {found.get('pool_fingerprint')} there and {pool_fingerprint} here"
                     )
-                if differences or found.get("config_digest") != config.digest:
+                if differences:
                     raise RunMismatch(
-                        f"{self._folder}: holds another run: "
-                        + ("; ".join(differences) or "its config digest differs"),
+                        f"{self._folder}: holds another run: " + "; ".join(differences),
                         expected="the same config and pool, to resume it",
                         do="use the values that are there, or choose another folder with --out",
                     )
-                known = decode(found["config"])
                 if known != wanted:  # only in what no digest tells: how the teacher is reached, what it may cost
                     set_meta(db, {"config": encode({**wanted, "pool": known["pool"]}, "the config")})
                 if found.get("status") == "stopped":
