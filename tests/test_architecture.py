@@ -68,7 +68,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
 """The one module or room that may import each library; two where one is the client and one the server, or the jail, and
 where one speaks with models and one asks for embeddings."""
 
-FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "rich", "scipy"}
+FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "pydantic_core", "rich", "scipy"}
 """Libraries that any room may import: the language that the rooms speak with each other."""
 
 HEAVY = (
@@ -77,7 +77,13 @@ HEAVY = (
 ).split()
 """What ``import tdlab`` must not load."""
 
-DISTRIBUTION = {"IPython": "ipywidgets", "mcp_types": "mcp", "umap": "umap-learn", "yaml": "pyyaml"}
+DISTRIBUTION = {
+    "IPython": "ipywidgets",
+    "mcp_types": "mcp",
+    "pydantic_core": "pydantic",
+    "umap": "umap-learn",
+    "yaml": "pyyaml",
+}
 """The declared dependency that brings an import name, where the two differ."""
 
 MOST_LINES = 600

@@ -190,8 +190,8 @@ def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("targt: 5\n", ("unknown key 'targt'",)),
-        ("evolution: {bach: 5}\n", ("unknown key 'evolution.bach'",)),
+        ("targt: 5\n", ("unknown key 'targt'", "did you mean 'target'?")),
+        ("evolution: {bach: 5}\n", ("unknown key 'evolution.bach'", "did you mean 'evolution.batch'?")),
         ("target: 0\n", ("target is 0", "greater than or equal to 1")),
         ("verify: {near_duplicate: 1.5}\n", ("verify.near_duplicate is 1.5",)),
         ("clusters: {min_tools: 9, max_tools: 3}\n", ("larger than",)),
@@ -212,8 +212,8 @@ def test_a_config_that_is_wrong(tdlab: Tdlab, tmp_path: Path, text: str, words: 
     [
         (("--set", "nonsense"), ("--set 'nonsense'", "key=value")),
         (("--set", "=5"), ("key=value",)),
-        (("--set", "no.such=1"), ("no config section 'no'",)),
-        (("--set", "evolution.no=1"), ("unknown key 'evolution.no'",)),
+        (("--set", "no.such=1"), ("unknown key 'no.such'",)),
+        (("--set", "evolution.no=1"), ("unknown key 'evolution.no'", "tdlab config")),
         (("--set", "evolution.batch=lots"), ("evolution.batch is 'lots'",)),
         (("--set", "verify.near_duplicate=NaN"), ("verify.near_duplicate",)),
         (("--strategy", "best"), ("evolution.strategy is 'best'",)),
