@@ -42,6 +42,7 @@ from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, output_of
 
 __all__ = ["FAMILIES", "Idea", "Table", "follow_choice", "ideas"]
 
+# Fixed by definition: names that a program can use, and what a name says of its values.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TAKEN = frozenset(
     "json row rows value values best name count total counts problems seen first last result records statistics date"
@@ -62,7 +63,7 @@ _NO_MEASURE = frozenset("number year version rank place door tier grade latitude
 _GROUPING = frozenset("status state kind type category currency city phase priority severity role stage level".split())
 _NAMING = ("name", "title", "subject", "headline", "label", "ticker")
 _DATED = re.compile(r"(?:^|_)(?:date|at|on|time)$")
-_MOST_COLUMNS = 6
+_MOST_COLUMNS = 6  # fixed: people do not copy a wider table into a program by hand
 _LIMITS_SAID = {"least": "minimum", "most": "maximum"}
 
 

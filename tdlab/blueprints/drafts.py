@@ -49,6 +49,7 @@ __all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "shows_or_finds"]
 Facts = Mapping[str, Mapping[str, list[Json]]]
 """Values that exist in the real world: service -> parameter -> values."""
 
+# Fixed by definition: parameters that page through results, and words whose values are the same for every tool.
 _PAGING = frozenset("cursor page offset page_token pagetoken next_token after before starting_after".split())
 _SHARED = frozenset(
     "limit size page currency country language lang locale timezone tz unit units system format email phone city date"

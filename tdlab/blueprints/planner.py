@@ -32,6 +32,7 @@ from tdlab.tools import goal_phrase, make_person, roles
 
 __all__ = ["freeze", "make_persona", "named", "plan", "promises_of", "settle"]
 
+# Fixed by definition: words.
 _ROLES = (
     "office manager", "operations lead", "analyst", "founder of a small company", "assistant to the director",
     "project coordinator", "researcher", "freelancer", "team lead", "account manager", "engineer on call", "student",

@@ -37,6 +37,9 @@ __all__ = ["CacWeights", "Complexity", "cac", "cac_of", "scalars", "traced"]
 class CacWeights(Record):
     """Weights of the components of CAC; all are 1 in the definition."""
 
+    # Fixed by definition for a run: CAC of two datasets can be compared only if both count the same. The least lengths
+    # of traced values below are fixed for the same reason.
+
     call: float = Field(1.0, ge=0.0)
     leaves: float = Field(1.0, ge=0.0)
     bound: float = Field(1.0, ge=0.0)

@@ -44,6 +44,9 @@ class _Planned(NamedTuple):
     entity: str
 
 
+# Fixed by definition, these tables and the numbers in the methods below: how surely a tool of some operation returns a
+# value is a reading of what people mean by its name. It decides the output schema of a tool, which is a fact about the
+# tool and not about a run. `tests/benchmarks/dependencies.py` measures it against recorded dataflow.
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
