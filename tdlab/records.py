@@ -64,7 +64,13 @@ Domains = dict[str, float]
 
 
 def heaviest(domains: Mapping[str, float]) -> str:
-    """Return the domain with the most weight: of equals the first by name, of none the empty string.
+    """Return the domain with the most weight.
+
+    Args:
+        domains: Weight by taxonomy domain id.
+
+    Returns:
+        Its id: of equals the first by name, of none the empty string.
 
     Example:
         >>> heaviest({"travel": 0.5, "finance": 0.5})

@@ -15,7 +15,7 @@ import pytest
 import tdlab
 from tdlab.cli import main
 from tdlab.records import BusinessCluster
-from tdlab.tools.text import counted
+from tdlab.tools import counted
 from tests.jobs import in_process, small_pool_file
 
 Tdlab = Callable[..., tuple[int, str, str]]

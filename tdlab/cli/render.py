@@ -25,7 +25,7 @@ from tdlab.records import (
 )
 from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Candidate, Generation, Run
-from tdlab.tools import counted, plain, say
+from tdlab.tools import counted, plain, say, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -527,9 +527,7 @@ def _outcome(candidate: Candidate) -> str:
 
 def _block(text: str) -> str:
     """Shorten a message and indent its lines, so that none can be mistaken for another speaker's."""
-    shown = plain(text)
-    shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
-    return shown.replace("\n", "\n" + " " * 16)
+    return shorten(plain(text), _MESSAGE).replace("\n", "\n" + " " * 16)
 
 
 def _code_steps(run: Run) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tdlab.formats._json import strict_loads
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["array_elements"]
 
@@ -45,7 +45,7 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
             yield ValueError("breaks off inside an element, or one is larger than 256 MiB")
             return
         try:
-            yield strict_loads(raw.decode())
+            yield read_json(raw.decode())
         except UnicodeDecodeError as error:
             yield ValueError(f"is not UTF-8 text (byte {error.start} of the element)")
         except ValueError as error:

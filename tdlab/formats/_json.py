@@ -1,47 +1,15 @@
-"""JSON of strangers: strict decoding with usable reasons, plain text of any content, what an error looks like."""
+"""JSON in recordings: plain text of any content, arguments of calls, and what an error looks like."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from tdlab.records import Json
+from tdlab.tools import read_json
 
-__all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "strict_loads", "text_of"]
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def strict_loads(text: str) -> Json:
-    """The value of a JSON text. ValueError says why not: NaN, infinities, numbers out of range and endless nesting too.
-
-    Half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD.
-    """
-    try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-        if _MAY_HOLD_SURROGATE.search(text):
-            value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
-    except json.JSONDecodeError as error:
-        at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise ValueError(f"is not JSON ({what} at {at})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, which is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"holds {digits[:40]}, a number out of range")
-    return value
+__all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "text_of"]
 
 
 def json_text(value: Json) -> str:
@@ -99,7 +67,7 @@ def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
     if not raw.strip():
         return {}, None
     try:
-        value = strict_loads(raw)
+        value = read_json(raw)
     except ValueError:
         return {}, raw
     return (value, None) if isinstance(value, dict) and is_shallow(value) else ({}, raw)

@@ -11,8 +11,9 @@ import json
 import math
 from typing import Any
 
-from tdlab.formats._json import is_shallow, strict_loads
+from tdlab.formats._json import is_shallow
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["calls_of", "literal", "loads_leniently"]
 
@@ -28,7 +29,7 @@ def literal(text: str) -> Json:
 def loads_leniently(text: str) -> Json:
     """The value of a JSON text or, where it is none, of a Python literal; ValueError (JSON's) where it is neither."""
     try:
-        return strict_loads(text)
+        return read_json(text)
     except ValueError as error:
         try:
             return literal(text)

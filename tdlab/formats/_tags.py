@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tdlab.formats._json import json_text, strict_loads, text_of
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats._literal import loads_leniently
 from tdlab.formats.base import ConversationBuilder
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["CALL", "RESPONSE", "call_parts", "has_tags", "say_tagged", "tagged_tools"]
 
@@ -45,7 +46,7 @@ def tagged_tools(text: str) -> Iterator[Json]:
         except ValueError:
             for line in block.splitlines():
                 try:
-                    value = strict_loads(line)
+                    value = read_json(line)
                 except ValueError:
                     continue
                 yield from value if isinstance(value, list) else [value]
@@ -113,7 +114,7 @@ def call_parts(value: Json) -> list[Call]:
 def _typed(text: str) -> Json:
     """A parameter between tags has no quotes: what is a JSON number, object or the like is that, the rest is text."""
     try:
-        return strict_loads(text)
+        return read_json(text)
     except ValueError:
         return text
 

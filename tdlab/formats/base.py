@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from tdlab.formats._json import arguments_of, is_shallow, looks_like_error, strict_loads
+from tdlab.formats._json import arguments_of, is_shallow, looks_like_error
 from tdlab.records import Domains, Json, Message, Tool, ToolCall, Trajectory
+from tdlab.tools import read_json
 
 __all__ = [
     "ConversationBuilder",
@@ -153,7 +154,7 @@ def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | 
     schema = function.get("parameters", function.get("inputSchema", function.get("input_schema")))
     if isinstance(schema, str):
         try:
-            schema = strict_loads(schema)
+            schema = read_json(schema)
         except ValueError:
             schema = None
     description = function.get("description")

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tdlab.formats._json import strict_loads, text_of
+from tdlab.formats._json import text_of
 from tdlab.formats._literal import loads_leniently
 from tdlab.formats._tags import call_parts, has_tags, say_tagged, tagged_tools
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, tool_definition
 from tdlab.formats.messages import is_chat, is_message_list, read_messages
 from tdlab.formats.openai import listed_tools
 from tdlab.records import Json, Tool, Trajectory
+from tdlab.tools import read_json
 
 __all__ = ["HERMES", "SHAREGPT", "TOUCAN", "TRL"]
 
@@ -81,7 +82,7 @@ def _decoded(value: Json) -> Json:
     if not isinstance(value, str):
         return value
     try:
-        return strict_loads(value)
+        return read_json(value)
     except ValueError:
         return None
 

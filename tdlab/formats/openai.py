@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tdlab.formats._json import strict_loads
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
+from tdlab.tools import read_json
 
 __all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
@@ -116,7 +116,7 @@ def _decoded(value: Json) -> Json:
     if not isinstance(value, str):
         return value
     try:
-        return strict_loads(value)
+        return read_json(value)
     except ValueError:
         return None
 

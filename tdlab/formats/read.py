@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from tdlab.errors import FormatError
 from tdlab.formats._array import array_elements
-from tdlab.formats._json import strict_loads
 from tdlab.formats.atif import ATIF
 from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
 from tdlab.formats.bfcl import BFCL
@@ -26,6 +25,7 @@ from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
 from tdlab.registry import Registry
+from tdlab.tools import read_json
 
 __all__ = [
     "FORMATS",
@@ -319,7 +319,7 @@ class _Opened:
 def _is_object(line: bytes) -> bool:
     """Whether a line is a JSON object of its own: then a broken line before it does not make the file one document."""
     try:
-        return isinstance(strict_loads(line.decode()), dict)
+        return isinstance(read_json(line.decode()), dict)
     except ValueError:
         return False
 
@@ -331,7 +331,7 @@ def _is_long_array(handle: BinaryIO) -> bool:
     if not first.lstrip().startswith(b"["):
         return False
     try:
-        strict_loads(first.decode())
+        read_json(first.decode())
         return False
     except ValueError:
         pass
@@ -366,7 +366,7 @@ def _document(path: Path, stream: BinaryIO) -> tuple[Json, bool]:
     if not first:
         return None, False
     try:
-        strict_loads(first.decode())
+        read_json(first.decode())
         return None, False
     except ValueError:
         pass
@@ -385,7 +385,7 @@ def _document(path: Path, stream: BinaryIO) -> tuple[Json, bool]:
             )
         return None, False
     try:
-        return strict_loads((first + rest).decode()), True
+        return read_json((first + rest).decode()), True
     except ValueError as error:
         if not sure:
             return None, False
@@ -418,7 +418,7 @@ def _lines(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -
         if not raw.strip():
             continue
         try:
-            value = strict_loads(raw.decode())
+            value = read_json(raw.decode())
         except UnicodeDecodeError as error:
             yield _problem(place, f"is not UTF-8 text (byte {error.start})")
             continue

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tdlab.formats._json import json_text, strict_loads, text_of
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of, tool_definition
 from tdlab.records import Json, Tool, Trajectory
+from tdlab.tools import read_json
 
 __all__ = ["TOOLBENCH"]
 
@@ -147,7 +148,7 @@ def _final(answer: dict[str, Any], call: dict[str, Any]) -> str:
     for raw in (answer.get("final_answer"), call.get("arguments")):
         if isinstance(raw, str) and raw.strip():
             try:
-                value = strict_loads(raw)
+                value = read_json(raw)
             except ValueError:
                 return raw
             if isinstance(value, dict) and isinstance(value.get("final_answer"), str):

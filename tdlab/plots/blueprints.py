@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.blueprints import as_graph, violations
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes, rows_of
 from tdlab.records import Blueprint, Step, Tool
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,8 +237,7 @@ def _in_order(blueprint: Blueprint) -> list[Step]:
 
 def _label_lines(text: str) -> list[str]:
     """Break a step's label into short lines at underscores and blanks."""
-    shortened = " ".join(text.split())
-    shortened = shortened if len(shortened) <= _MOST_CHARACTERS else f"{shortened[: _MOST_CHARACTERS - 1]}…"
+    shortened = shorten(" ".join(text.split()), _MOST_CHARACTERS)
     lines = [""]
     for word in re.split(r"(?<=[_ ])", shortened):
         for piece in (word[at : at + _LINE_CHARACTERS] for at in range(0, len(word), _LINE_CHARACTERS)):

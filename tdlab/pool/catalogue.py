@@ -17,7 +17,7 @@ from tdlab.errors import PoolError
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.quality import ToolQuality, grade_tool
 from tdlab.records import Domains, Service, Tool, canonical_json, digest, heaviest
-from tdlab.tools import schema_problem
+from tdlab.tools import schema_problem, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["PoolIssue", "ToolPool"]
 
 _HTML_ROWS = 12
-_SHOWN = 80
 
 
 class ToolPool:
@@ -138,7 +137,8 @@ class ToolPool:
                 known.append(
                     PoolIssue(
                         service=name, severity="mended", code="service_name_taken", where=where,
-                        found=f"another service is called {_cut(service.name)!r}; this one is kept as {_cut(name)!r}",
+                        found=f"another service is called {shorten(service.name)!r}; "
+                        f"this one is kept as {shorten(name)!r}",
                     )
                 )  # fmt: skip
             given[name] = service
@@ -368,7 +368,7 @@ class ToolPool:
             "<tr>"
             + "".join(
                 f"<td>{html.escape(text)}</td>"
-                for text in (_cut(s.name), heaviest(s.domains), str(len(s.tools)), _cut(s.description))
+                for text in (shorten(s.name), heaviest(s.domains), str(len(s.tools)), shorten(s.description))
             )
             + "</tr>"
             for s in self.services[:_HTML_ROWS]
@@ -400,10 +400,10 @@ def _usable(
             set_aside(tool, place, "no_name", "the tool has no name")
             continue
         if tool.name in tools:
-            set_aside(tool, place, "name_taken", f"another tool of the service is called {_cut(tool.name)!r}")
+            set_aside(tool, place, "name_taken", f"another tool of the service is called {shorten(tool.name)!r}")
             continue
         if f"{name}/{tool.name}" in taken:
-            set_aside(tool, place, "key_taken", f"another tool has the key {_cut(name + '/' + tool.name)!r}")
+            set_aside(tool, place, "key_taken", f"another tool has the key {shorten(name + '/' + tool.name)!r}")
             continue
         problem = None if checked else schema_problem(tool.input_schema)
         if problem is not None:
@@ -436,11 +436,7 @@ def _missing(kind: str, name: object, known: Iterable[str]) -> PoolError:
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5) if len(str(name)) <= 200 else []
     if close:
-        do = "did you mean " + " or ".join(repr(_cut(match)) for match in close) + "?"
+        do = "did you mean " + " or ".join(repr(shorten(match)) for match in close) + "?"
     else:
         do = "list them with ToolPool.to_frame()"
-    return PoolError(f"the pool has no {kind} {_cut(str(name))!r}", expected=f"one of its {len(names):,}", do=do)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return PoolError(f"the pool has no {kind} {shorten(str(name))!r}", expected=f"one of its {len(names):,}", do=do)

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from tdlab.errors import PoolError
 from tdlab.records import Domains, Record, Service
+from tdlab.tools import keyword_form
 
 __all__ = ["LEAST_EVIDENCE", "Domain", "Taxonomy", "name_words", "plain_words", "text_words"]
 
@@ -34,7 +35,6 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
 _NOISE = re.compile(r"model[\W_]*context[\W_]*protocol|mcp|(?<![a-z])servers?(?![a-z])", re.IGNORECASE)
 """Words that speak of MCP itself, not of the business: dropped from everything but tool names."""
 
-_NO_PLURALS = frozenset("news series species kubernetes redis https jenkins aws ios".split())
 
 _NAME_WEIGHT = 3.0
 _TITLE_WEIGHT = 3.0
@@ -264,18 +264,4 @@ def name_words(name: str) -> list[str]:
 
 def text_words(text: str) -> list[str]:
     """Lower-case singular words; ``getUserIDs_v2`` is get, user, id, v, 2."""
-    return [_singular(word) for word in _WORD.findall(text)]
-
-
-@lru_cache(maxsize=65536)
-def _singular(word: str) -> str:
-    word = word.lower()
-    if word in _NO_PLURALS:
-        return word
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+    return [keyword_form(word) for word in _WORD.findall(text)]

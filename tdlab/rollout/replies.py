@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdlab.blueprints import follow
 from tdlab.records import CODE_TOOL, Json, Tool
-from tdlab.tools import goal_phrase, label, leaves, past, reference, roles, say, singular
+from tdlab.tools import goal_phrase, label, leaves, past, reference, roles, say, shorten, singular
 
 __all__ = ["Report", "parsed", "report", "value_at"]
 
@@ -76,7 +76,7 @@ def _printed(stdout: Json) -> str:
     else:
         lines = str(stdout or "").replace("\t", " ").splitlines()
         facts = [" ".join(line.split()) for line in lines[:_MOST_FACTS]]
-    shown = [fact if len(fact) <= 2 * _LONGEST else fact[: 2 * _LONGEST - 1] + "…" for fact in facts if fact]
+    shown = [shorten(fact, 2 * _LONGEST) for fact in facts if fact]
     return f"The program gives {'; '.join(shown)}." if shown else "The program printed nothing."
 
 

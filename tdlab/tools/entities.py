@@ -11,7 +11,8 @@ from functools import wraps
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from tdlab.records import Json, Tool
-from tdlab.tools.names import ToolNature, nature, reference, singular, split_words
+from tdlab.tools.names import ToolNature, nature, reference, split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.outputs import returned_schema
 
 __all__ = ["Roles", "issued_ids", "item_list", "output_of", "per_tool", "roles"]

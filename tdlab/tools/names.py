@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tdlab.records import Tool
+from tdlab.tools.nouns import singular
 
 __all__ = [
     "NAMING_VERSION",
@@ -22,7 +23,6 @@ __all__ = [
     "nature_of_name",
     "outcome",
     "reference",
-    "singular",
     "split_words",
 ]
 
@@ -115,54 +115,12 @@ _REFERENCE_SUFFIX = frozenset(
     "id ids key keys uuid guid ref slug number no code hash handle address token urn ticket sha arn cursor uid".split()
 )
 _STRONG_SUFFIX = frozenset("id ids uuid guid uid urn arn".split())
-_IRREGULAR = {
-    "people": "person",
-    "children": "child",
-    "indices": "index",
-    "matrices": "matrix",
-    "vertices": "vertex",
-    "analyses": "analysis",
-    "statuses": "status",
-    "data": "data",
-    "news": "news",
-    "series": "series",
-    "media": "media",
-    "movies": "movie",
-    "cookies": "cookie",
-    "aliases": "alias",
-    "buses": "bus",
-    "leaves": "leave",
-    "axes": "axis",
-    "criteria": "criterion",
-    "lens": "lens",
-    "kubernetes": "kubernetes",
-    "sms": "sms",
-    "dns": "dns",
-    "https": "https",
-    "aws": "aws",
-}
 
 
 @lru_cache(maxsize=65536)
 def split_words(name: str) -> tuple[str, ...]:
     """The lower-case words of an identifier: ``getOrderByID``, ``get-order_by id`` -> ``(get, order, by, id)``."""
     return tuple(word.lower() for word in _WORD.findall(name))
-
-
-@lru_cache(maxsize=65536)
-def singular(word: str) -> str:
-    """The singular of an English noun in lower case, by rule; words that are no plural come back unchanged."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) <= 3 or word.endswith(("ss", "us", "is", "os")):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "sses", "xes", "zzes")):
-        return word[:-2]
-    if word.endswith("s"):
-        return word[:-1]
-    return word
 
 
 @lru_cache(maxsize=65536)

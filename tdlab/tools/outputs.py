@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import ToolNature, nature, reference, singular, split_words
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, plural, slots_of, world_name
+from tdlab.tools.names import ToolNature, nature, reference, split_words
+from tdlab.tools.nouns import plural, singular
+from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, slots_of, world_name
 from tdlab.tools.schema_shapes import clean, informative, inner_properties, item, types_of
 
 __all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools.names import nature, reference, split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.references import inlined, refers
 from tdlab.tools.schema_shapes import inner_properties, types_of
 
@@ -22,7 +23,6 @@ __all__ = [
     "kind_of",
     "normal",
     "parameters_of",
-    "plural",
     "slots_of",
     "types_of",
     "world_name",
@@ -263,12 +263,3 @@ def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
     if not isinstance(properties, dict):
         return {}
     return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
-
-
-def plural(noun: str) -> str:
-    """The plural of an English noun by rule; ``items`` for no noun."""
-    if not noun:
-        return "items"
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from tdlab.records import Json, Tool
 from tdlab.tools.entities import per_tool
-from tdlab.tools.names import nature_of_name, singular, split_words
+from tdlab.tools.names import nature_of_name, split_words
+from tdlab.tools.nouns import is_plural, singular
 
 __all__ = ["detail", "goal_phrase", "label", "leaves", "mentions", "past", "said_as", "say", "says_no", "says_yes"]
 
@@ -86,12 +87,12 @@ def detail(name: str, value: Json) -> str:
         return f"{name}: {say(value)}"
     if name.replace(" ", "_") in _LIMITS and isinstance(value, int):
         return f"at most {say(value)} result{'s' if value != 1 else ''}"
-    plural = name.endswith("s") and not name.endswith(("ss", "us", "is")) and value != 1
+    several = is_plural(name) and value != 1
     if isinstance(value, list) and len(value) > 1:
-        return f"the {name} {'are' if plural else 'values are'} {_and([say(v) for v in value])}"
+        return f"the {name} {'are' if several else 'values are'} {_and([say(v) for v in value])}"
     if isinstance(value, dict) and value:
         return f"as for the {name}: {_and([f'{label(k)} {say(v)}' for k, v in value.items()])}"
-    return f"the {name} {'are' if plural else 'is'} {say(value)}"
+    return f"the {name} {'are' if several else 'is'} {say(value)}"
 
 
 def _and(things: list[str]) -> str:

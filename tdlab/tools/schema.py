@@ -20,6 +20,7 @@ from jsonschema_rs import ValidationErrorKind as Kind
 from tdlab.errors import SchemaError
 from tdlab.records import Json
 from tdlab.tools.references import References, objects_in
+from tdlab.tools.text import shorten, show
 
 __all__ = ["BACKTRACK_LIMIT", "DEPTH_LIMIT", "CompiledSchema", "compile_schema", "schema_problem"]
 
@@ -34,7 +35,6 @@ _REFERENCE_LIMIT = 10_000
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 _CACHE_SIZE = 4096
-_SHOWN_VALUE = 80
 _SHOWN_TEXT = 300
 _SHOWN_ERRORS = 50
 _MASK = "the value"
@@ -68,7 +68,7 @@ class CompiledSchema:
         return (_from_text, (self._text,))
 
     def __repr__(self) -> str:
-        return f"CompiledSchema({_shorten(self._text, _SHOWN_VALUE)})"
+        return f"CompiledSchema({shorten(self._text)})"
 
     def is_valid(self, value: Json) -> bool:
         """Whether ``value`` fits. What is no JSON value, or is nested deeper than `DEPTH_LIMIT`, does not."""
@@ -91,7 +91,7 @@ class CompiledSchema:
                 return ()
             found = list(self._validator.iter_errors(value))
         except ValueError as error:
-            return (f"$: found what is no JSON value ({_shorten(str(error))}), expected JSON",)
+            return (f"$: found what is no JSON value ({shorten(str(error), _SHOWN_TEXT)}), expected JSON",)
         lines = sorted({_explain(error) for error in found})
         if len(lines) > _SHOWN_ERRORS:
             lines = [*lines[:_SHOWN_ERRORS], f"$: and {len(lines) - _SHOWN_ERRORS} more errors"]
@@ -121,12 +121,12 @@ def schema_problem(schema: Json) -> str | None:
     compiled, and allow an object at its root (no ``type`` there counts as allowing one).
     """
     if not isinstance(schema, dict):
-        return f"found {_show(schema)}, expected a JSON object"
+        return f"found {show(schema)}, expected a JSON object"
     kind = schema.get("type", "object")
     if isinstance(kind, str) and kind in {"array", "boolean", "integer", "null", "number", "string"}:
         return f"the type of its root is {kind!r}, expected 'object'"
     if isinstance(kind, list) and "object" not in kind:
-        return f"the type of its root is {_show(kind)}, expected 'object'"
+        return f"the type of its root is {show(kind)}, expected 'object'"
     compiled = _cached(schema)
     return compiled if isinstance(compiled, str) else None
 
@@ -155,7 +155,7 @@ def _by_content(schema: dict[str, Json]) -> CompiledSchema | str:
     except RecursionError:
         return "it is nested too deeply"
     except (TypeError, ValueError) as error:
-        return f"it is no JSON value ({_shorten(str(error))})"
+        return f"it is no JSON value ({shorten(str(error), _SHOWN_TEXT)})"
     return _compile(text)
 
 
@@ -180,7 +180,7 @@ def _compile(text: str) -> CompiledSchema | str:
     except ValueError as error:
         if "recursion limit" in str(error).lower():
             return "it is nested too deeply"
-        return f"it is no JSON value ({_shorten(str(error))})"
+        return f"it is no JSON value ({shorten(str(error), _SHOWN_TEXT)})"
     return CompiledSchema(text, validator)
 
 
@@ -252,14 +252,14 @@ def _explain_schema(error: jsonschema_rs.ValidationError) -> str:
     if isinstance(kind, Kind.Referencing):
         message = str(error.message)
         if message.startswith("Unknown meta-schema"):
-            return f"its $schema names a draft that is not known ({_shorten(message)})"
+            return f"its $schema names a draft that is not known ({shorten(message, _SHOWN_TEXT)})"
         if "not present in a registry" in message:
             address = message.partition("'")[2].partition("'")[0]
-            return f"its $ref {_shorten(address, _SHOWN_VALUE)!r} leads to another document, which is never fetched"
-        return f"its $ref cannot be resolved ({_shorten(message)})"
+            return f"its $ref {shorten(address)!r} leads to another document, which is never fetched"
+        return f"its $ref cannot be resolved ({shorten(message, _SHOWN_TEXT)})"
     path = _path(error.instance_path)
     if isinstance(kind, Kind.Format) and kind.format == "regex":
-        return f"{path}: found the pattern {_show(error.instance)}, expected one that can be compiled"
+        return f"{path}: found the pattern {show(error.instance)}, expected one that can be compiled"
     return f"invalid JSON Schema at {_explain(error)}"
 
 
@@ -269,23 +269,23 @@ def _explain(error: jsonschema_rs.ValidationError) -> str:
 
 def _problem(error: jsonschema_rs.ValidationError) -> str:
     kind = error.kind
-    value = _show(error.instance)
+    value = show(error.instance)
     match kind:
         case Kind.Required():
             return f"found no property {kind.property!r}, expected the property {kind.property!r}"
         case Kind.AdditionalProperties() | Kind.UnevaluatedProperties():
-            names = _shorten(", ".join(repr(str(name)) for name in sorted(map(str, kind.unexpected))))
+            names = shorten(", ".join(repr(str(name)) for name in sorted(map(str, kind.unexpected))), _SHOWN_TEXT)
             return f"found the properties {names}, expected none but those that are declared"
         case Kind.Type():
             return f"found {value}, expected {' or '.join(kind.types)}"
         case Kind.Enum():
-            return f"found {value}, expected one of {_shorten(', '.join(_show(o) for o in kind.options))}"
+            return f"found {value}, expected one of {shorten(', '.join(show(o) for o in kind.options), _SHOWN_TEXT)}"
         case Kind.Constant():
-            return f"found {value}, expected {_show(kind.expected_value)}"
+            return f"found {value}, expected {show(kind.expected_value)}"
         case Kind.Pattern():
-            return f"found {value}, expected a match of {_shorten(kind.pattern)!r}"
+            return f"found {value}, expected a match of {shorten(kind.pattern, _SHOWN_TEXT)!r}"
         case Kind.Format():
-            return f"found {value}, expected the format {_shorten(kind.format)!r}"
+            return f"found {value}, expected the format {shorten(kind.format, _SHOWN_TEXT)!r}"
         case Kind.BacktrackLimitExceeded() | Kind.RegexEngineFailure():
             return (
                 f"found {value}, expected a match of a pattern, but the pattern gave up after "
@@ -294,13 +294,13 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
         case Kind.AnyOf() | Kind.OneOfNotValid():
             branches = [_problem(branch[0]).partition("expected ")[2] for branch in kind.context if branch]
             known = list(dict.fromkeys(text for text in branches if text))
-            return f"found {value}, expected {_shorten('; or '.join(known) or 'one of the alternatives')}"
+            return f"found {value}, expected {shorten('; or '.join(known) or 'one of the alternatives', _SHOWN_TEXT)}"
         case Kind.FalseSchema() if error.schema_path[-1:] == ["additionalProperties"]:
             return f"found a property of the value {value}, expected none but those that are declared"
         case Kind.FalseSchema():
             return f"found {value}, expected nothing here"
         case Kind.Not():
-            return f"found {value}, expected what does not fit {_show(kind.schema)}"
+            return f"found {value}, expected what does not fit {show(kind.schema)}"
         case Kind.UniqueItems():
             return f"found {value}, expected no item twice"
         case Kind.MultipleOf():
@@ -308,7 +308,7 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
     for limited, words in _LIMITS.items():
         if isinstance(kind, limited):
             return f"found {value}, expected {words.format(getattr(kind, 'limit', '?'))}"
-    return f"found {value}, expected otherwise ({_shorten(str(error.message))})"
+    return f"found {value}, expected otherwise ({shorten(str(error.message), _SHOWN_TEXT)})"
 
 
 def _path(parts: list[str | int]) -> str:
@@ -320,21 +320,5 @@ def _path(parts: list[str | int]) -> str:
         elif part.isidentifier():
             text += f".{part}"
         else:
-            text += f"[{_show(part)}]"
+            text += f"[{show(part)}]"
     return text
-
-
-def _show(value: Json) -> str:
-    """A value as JSON, cut to 80 characters without ever writing out a large one."""
-    if isinstance(value, str):
-        return json.dumps(value if len(value) <= _SHOWN_VALUE else value[: _SHOWN_VALUE - 1] + "…", ensure_ascii=False)
-    if isinstance(value, (dict, list)) and len(value) > _SHOWN_VALUE:
-        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
-    try:
-        return _shorten(json.dumps(value, ensure_ascii=False), _SHOWN_VALUE)
-    except (TypeError, ValueError, RecursionError):
-        return f"a {type(value).__name__}"
-
-
-def _shorten(text: str, limit: int = _SHOWN_TEXT) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,4 +1,4 @@
-"""Text that people read: untrusted text made visible, values as one short line, numbers with their nouns."""
+"""Text that people read: untrusted text made visible, values as one short line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ import unicodedata
 
 from tdlab.records import Json
 
-__all__ = ["counted", "plain", "show"]
+__all__ = ["plain", "shorten", "show"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that a terminal acts on, hides or cannot take: control, format, surrogate, private, breaks."""
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """Return ``text`` cut to at most ``limit`` characters, the last one an ellipsis where something was cut.
+
+    Args:
+        text: Any text; its lines and blanks are kept.
+        limit: Most characters of the result, 1 or more.
+
+    Returns:
+        The text itself where it is short enough.
+
+    Example:
+        >>> shorten("a long story", 7)
+        'a long…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def plain(text: str, *, most: int = 0) -> str:
@@ -20,13 +37,7 @@ def plain(text: str, *, most: int = 0) -> str:
     """
     kept = "" if most else "\n\t"
     shown = text if text.isascii() and text.isprintable() else "".join(_visible(c, kept) for c in text)
-    return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun in the plural, but for one: 1 generation, 2,000 trajectories."""
-    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else many}"
+    return shorten(shown, most) if most else shown
 
 
 def _visible(character: str, kept: str) -> str:
@@ -36,6 +47,23 @@ def _visible(character: str, kept: str) -> str:
 
 
 def show(value: Json) -> str:
-    """A value as JSON in at most 80 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
+    """Return a value as JSON in about 80 characters, without ever writing out a large one.
+
+    Args:
+        value: Any value; one that is no JSON value is named by its type.
+
+    Returns:
+        JSON text with an ellipsis where it was cut, or ``an object of 500``.
+
+    Example:
+        >>> show({"city": "Graz"}), show("x" * 200)[-3:]
+        ('{"city": "Graz"}', 'x…"')
+    """
+    if isinstance(value, str):
+        return json.dumps(shorten(value), ensure_ascii=False)
+    if isinstance(value, (dict, list)) and len(value) > 80:
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
+    try:
+        return shorten(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__}"

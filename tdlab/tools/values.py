@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from tdlab.errors import BlueprintError
 from tdlab.records import Json
 from tdlab.tools.lexicon import described, formatted, number_range, person, worded
-from tdlab.tools.names import singular, split_words
+from tdlab.tools.names import split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.patterns import matching
 from tdlab.tools.references import References
 from tdlab.tools.schema import compile_schema
@@ -97,6 +98,7 @@ def make_value(
             large to expand).
 
     Example:
+        >>> import random
         >>> schema = {"anyOf": [{"type": "integer", "minimum": 3, "maximum": 3}]}
         >>> make_value(random.Random(1), "count", {"$ref": "#/anyOf/0"}, root=schema)
         3

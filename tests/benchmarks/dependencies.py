@@ -42,7 +42,7 @@ from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.formats import read_trajectories
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Service, Tool, Trajectory, rng_for
-from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools import nature, reference, singular, split_words
 from tdlab.tools.outputs import Returns
 from tdlab.tools.parameters import kind_of, world_name
 

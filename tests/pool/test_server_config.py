@@ -123,7 +123,7 @@ def test_all_bad_entries_are_named_at_once(tmp_path: Path) -> None:
         ('{"mcpServers": []}', "lists no MCP servers"),
         ('{"mcpServers": {}}', "no MCP server that is enabled"),
         ('{"mcpServers": {"a": {"disabled": true}}}', "no MCP server that is enabled"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_configuration(content: str, says: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tdlab.pool.issues import PoolIssue
 from tdlab.pool.repair.schemas import clean_text, mend_schema
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Annotations, Domains, Json, Service, Tool, ToolError
-from tdlab.tools import schema_problem
+from tdlab.tools import schema_problem, shorten
 
 __all__ = ["Definitions", "read_service", "read_tool"]
 
@@ -102,7 +102,7 @@ def read_tool(raw: Json, *, service: str, place: int, where: str) -> tuple[Tool 
         issues.append(
             PoolIssue(
                 service=service, tool=label, severity=severity, code=code, where=where,
-                found=words if len(words) <= 600 else words[:599] + "…",
+                found=shorten(words, 600),
             )
         )  # fmt: skip
 
@@ -235,5 +235,4 @@ def _text(value: Json) -> str:
 
 
 def _shown(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return shorten(repr(value), _SHOWN)

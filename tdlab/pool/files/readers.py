@@ -7,7 +7,6 @@ a tool without a name, a file of a folder that is no JSON. A single file that ca
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zlib
@@ -25,6 +24,7 @@ from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.repair.services import clean_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
+from tdlab.tools import JsonError, read_json
 
 __all__ = ["Reading", "read_files"]
 
@@ -328,10 +328,6 @@ def _parse(content: bytes) -> Json:
             raise _NotJsonError("it is UTF-16 text, expected UTF-8", 1) from None
         raise _NotJsonError(f"it is not UTF-8 (byte 0x{content[error.start]:02x} cannot be there)", line) from None
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _NotJsonError(f"it is not JSON ({error.msg} at column {error.colno})", error.lineno) from None
-    except RecursionError:
-        raise _NotJsonError("it is nested too deeply", None) from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise _NotJsonError(f"it is not JSON that can be read ({error!s:.80})", None) from None
+        return read_json(text, strict=False)
+    except JsonError as error:
+        raise _NotJsonError(f"it {error.reason}", error.line) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from tdlab.errors import PoolError
 from tdlab.records import Json, Record
+from tdlab.tools import JsonError, read_json
 
 __all__ = ["ServerSpec", "read_mcp_config"]
 
@@ -53,17 +53,10 @@ def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = Non
     except UnicodeDecodeError:
         raise PoolError(f"{path}: is not UTF-8 text", expected=_EXPECTED, do="save it as UTF-8") from None
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise PoolError(
-            f"{path}: line {error.lineno}: it is not JSON ({error.msg})",
-            expected=_EXPECTED,
-            do="correct the file there",
-        ) from None
-    except (RecursionError, ValueError) as error:
-        raise PoolError(
-            f"{path}: is not JSON that can be read ({error})", expected=_EXPECTED, do="correct it"
-        ) from None
+        content = read_json(text, strict=False)
+    except JsonError as error:
+        at = "" if error.line is None else f"line {error.line}: "
+        raise PoolError(f"{path}: {at}it {error.reason}", expected=_EXPECTED, do="correct the file there") from None
     listed = next((content[name] for name in _SECTIONS if name in content), None) if isinstance(content, dict) else None
     if not isinstance(listed, dict):
         raise PoolError(f"{path}: lists no MCP servers", expected=_EXPECTED, do="name the file of your MCP client")

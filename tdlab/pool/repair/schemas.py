@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from tdlab.records import Json
+from tdlab.tools import shorten
 
 __all__ = ["clean_text", "mend_schema", "parameter_list", "read_type"]
 
@@ -308,5 +309,4 @@ def _number(value: Json) -> int | float | None:
 
 
 def _short(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return shorten(repr(value), 40)

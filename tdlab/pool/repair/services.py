@@ -44,7 +44,7 @@ from tdlab.pool.repair.descriptions import clean_prose, page_header
 from tdlab.pool.repair.language import LANGUAGES, language
 from tdlab.pool.repair.scraped import described_parameters, is_page_schema, page_parameters
 from tdlab.records import Json, Service, Tool
-from tdlab.tools import nature_of_name, split_words
+from tdlab.tools import nature_of_name, shorten, split_words
 
 __all__ = ["clean_service"]
 
@@ -89,7 +89,7 @@ class _Issues:
         self.found.append(
             PoolIssue(
                 service=self.service, tool=tool, severity=severity, code=code, where=self.where,
-                found=words if len(words) <= 300 else words[:299] + "…",
+                found=shorten(words, 300),
             )
         )  # fmt: skip
 

@@ -18,9 +18,9 @@ from tdlab.records import Blueprint, FromUser, Json, Persona, Tool, Trajectory, 
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, strict_json
+from tdlab.rollout.llm.protocol import ChatReply, ChatRequest
 from tdlab.rollout.views import Request, RolloutStopped, UserView
-from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, reference, said_as
+from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, read_json, reference, said_as
 
 __all__ = ["AgentSession", "ModelBackend", "chat_tools", "inspect", "judge", "speak", "write"]
 
@@ -342,7 +342,7 @@ def _problem(reply: ChatReply, max_tokens: int) -> str:
         return f"the reply is longer than {max_tokens} tokens can be"
     for call in reply.calls:
         try:
-            arguments = strict_json(call.arguments)
+            arguments = read_json(call.arguments)
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
@@ -359,7 +359,7 @@ def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     problem = "it is not a JSON object"
     for candidate in candidates:
         try:
-            value: Any = strict_json(candidate)
+            value: Any = read_json(candidate)
         except ValueError:
             continue
         if isinstance(value, dict):

@@ -30,6 +30,7 @@ from tdlab.rollout.llm.budget import Budget, Prices
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
 from tdlab.rollout.llm.rate_limit import AdaptiveLimiter, backoff, retry_after
 from tdlab.store import ReplyJournal
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -423,8 +424,7 @@ class ChatClient:
             text = text.replace(self._key, "[key]")
         elif self._key:
             text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
-        text = " ".join(_SECRET.sub("[key]", text).split())
-        shown = text[:_MAX_SHOWN] + ("…" if len(text) > _MAX_SHOWN else "")
+        shown = shorten(" ".join(_SECRET.sub("[key]", text).split()), _MAX_SHOWN)
         return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "(no message)"
 
     def _denied(self, code: int, body: str) -> TeacherError:
