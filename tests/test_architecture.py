@@ -1,4 +1,4 @@
-"""The house: layers point downward, each outside library has one door, names are exact, importing is light."""
+"""The structure: imports point downward, each library has one importer, names are exact, importing tdlab is light."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -40,11 +40,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jobs",),
     ("panels", "cli"),
 )
-"""Low to high, as in the design. A room imports from lower layers and from itself."""
+"""Low to high, as in the design. A package imports from lower layers and from itself."""
 
-RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 
-DOORS: dict[str, str | tuple[str, ...]] = {
+IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
     "docker": "tdlab.sandbox",
     "faker": "tdlab.tools",
@@ -65,11 +65,11 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "umap": "tdlab.embedding",
     "yaml": "tdlab.config",
 }
-"""The one module or room that may import each library; two where one is the client and one the server, or the jail, and
-where one speaks with models and one asks for embeddings."""
+"""The one module or package that may import each library. Some have two: one for the client and one for the server or
+the sandbox, or one for chat and one for embeddings."""
 
 FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "pydantic_core", "rich", "scipy"}
-"""Libraries that any room may import: the language that the rooms speak with each other."""
+"""Libraries that any package may import: packages pass their types to each other."""
 
 HEAVY = (
     "IPython datasketch docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai pandas pyarrow "
@@ -85,6 +85,9 @@ DISTRIBUTION = {
     "yaml": "pyyaml",
 }
 """The declared dependency that brings an import name, where the two differ."""
+
+RUN_AS_PROGRAMS = {"jupyterlab"}
+"""Dependencies that tdlab starts and does not import."""
 
 MOST_LINES = 600
 
@@ -103,7 +106,7 @@ class Module:
     tree: ast.Module
 
     @property
-    def room(self) -> str:
+    def package(self) -> str:
         return self.name.split(".")[1] if "." in self.name else ""
 
     @property
@@ -137,8 +140,8 @@ def modules() -> tuple[Module, ...]:
     return tuple(found)
 
 
-def rooms_of(found: Import) -> list[str]:
-    """The rooms of tdlab that an import reaches; an empty string stands for the package's own front."""
+def packages_of(found: Import) -> list[str]:
+    """The packages of tdlab that an import reaches; an empty string stands for the face of tdlab itself."""
     if found.module == "tdlab":
         return [name if name in RANK else "" for name in found.names] or [""]
     return [found.module.split(".")[1]] if found.module.startswith("tdlab.") else []
@@ -149,24 +152,30 @@ def fail(title: str, faults: list[str]) -> None:
         pytest.fail(f"{title}:\n  " + "\n  ".join(faults), pytrace=False)
 
 
-def test_every_room_has_a_layer() -> None:
+def test_every_package_has_a_layer() -> None:
     fail(
-        "modules of a room that LAYERS does not name (put it where it belongs)",
-        [f"{m.at(1)} is in {m.room!r}" for m in modules() if m.room and m.room != "__main__" and m.room not in RANK],
+        "modules of a package that LAYERS does not name (put it where it belongs)",
+        [
+            f"{m.at(1)} is in {m.package!r}"
+            for m in modules()
+            if m.package and m.package != "__main__" and m.package not in RANK
+        ],
     )
 
 
 def test_imports_go_downward_only() -> None:
     faults = []
     for module in modules():
-        if module.room not in RANK:
+        if module.package not in RANK:
             continue
         for found in module.imports():
-            for room in rooms_of(found):
-                if room == "":
-                    faults.append(f"{module.at(found.line)} imports the package's front: name the module instead")
-                elif room != module.room and room in RANK and RANK[room] >= RANK[module.room]:
-                    faults.append(f"{module.at(found.line)} is in {module.room} and imports {room}, which is not lower")
+            for package in packages_of(found):
+                if package == "":
+                    faults.append(f"{module.at(found.line)} imports the face of tdlab: name the package instead")
+                elif package != module.package and package in RANK and RANK[package] >= RANK[module.package]:
+                    faults.append(
+                        f"{module.at(found.line)} is in {module.package} and imports {package}, which is not lower"
+                    )
     fail("imports that do not go downward", faults)
 
 
@@ -190,65 +199,85 @@ def test_other_packages_are_imported_by_their_face() -> None:
     """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``: modules may move."""
     packages = {module.name for module in modules() if module.file.name == "__init__.py" and module.name != "tdlab"}
     faults = [
-        f"{module.at(found.line)} imports {found.module}: import it from tdlab.{rooms_of(found)[0]}"
+        f"{module.at(found.line)} imports {found.module}: import it from tdlab.{packages_of(found)[0]}"
         for module in modules()
         for found in module.imports()
         if found.module.count(".") > 1
         and found.module.startswith("tdlab.")
-        and f"tdlab.{rooms_of(found)[0]}" in packages
-        and rooms_of(found) != [module.room]
+        and f"tdlab.{packages_of(found)[0]}" in packages
+        and packages_of(found) != [module.package]
     ]
     fail("imports that go around the face of a package", faults)
 
 
-def test_private_modules_stay_in_their_room() -> None:
+def test_private_modules_stay_in_their_package() -> None:
     faults = []
     for module in modules():
         for found in module.imports():
             inner = found.module.split(".")[2:] if found.module.startswith("tdlab.") else []
             names = list(found.names) if found.module.startswith("tdlab.") else []
             private = [part for part in [*inner, *names] if part.startswith("_") and not part.startswith("__")]
-            if private and rooms_of(found) != [module.room]:
+            if private and packages_of(found) != [module.package]:
                 faults.append(f"{module.at(found.line)} imports {private[0]} of {found.module}")
-    fail("private names used by another room", faults)
+    fail("private names used by another package", faults)
 
 
-def test_each_library_has_one_door() -> None:
+def test_each_library_has_one_importer() -> None:
     faults = []
     for module in modules():
         for found in module.imports():
             library = found.module.split(".")[0]
-            if library in DOORS:
-                doors = DOORS[library] if isinstance(DOORS[library], tuple) else (DOORS[library],)
-                if not any(module.name == door or module.name.startswith(f"{door}.") for door in doors):
-                    faults.append(f"{module.at(found.line)} imports {library}; its door is {' or '.join(doors)}")
+            if library in IMPORTERS:
+                importers = IMPORTERS[library] if isinstance(IMPORTERS[library], tuple) else (IMPORTERS[library],)
+                if not any(module.name == importer or module.name.startswith(f"{importer}.") for importer in importers):
+                    faults.append(
+                        f"{module.at(found.line)} imports {library}; its importer is {' or '.join(importers)}"
+                    )
             elif library not in FREE and library != "tdlab" and library not in sys.stdlib_module_names:
-                faults.append(f"{module.at(found.line)} imports {library}: give it a door in DOORS, or name it in FREE")
-    fail("libraries imported elsewhere than at their door", faults)
+                faults.append(
+                    f"{module.at(found.line)} imports {library}: give it an importer in IMPORTERS, or name it in FREE"
+                )
+    fail("libraries imported elsewhere than by their importer", faults)
+
+
+def declared(*, extras: Sequence[str] = ()) -> set[str]:
+    """The distributions that pyproject.toml names, in the spelling of the package index."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def distribution(found: Import) -> str:
+    """The distribution that brings an imported library; empty for tdlab and the standard library."""
+    library = found.module.split(".")[0]
+    if library == "tdlab" or library in sys.stdlib_module_names:
+        return ""
+    return DISTRIBUTION.get(library, library).lower().replace("_", "-")
 
 
 def test_every_imported_library_is_a_declared_dependency() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["embedding"]]
-    declared = {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
-    faults = []
-    for module in modules():
-        for found in module.imports():
-            library = found.module.split(".")[0]
-            if library == "tdlab" or library in sys.stdlib_module_names:
-                continue
-            if DISTRIBUTION.get(library, library).lower().replace("_", "-") not in declared:
-                faults.append(f"{module.at(found.line)} imports {library}, which pyproject.toml does not name")
+    names = declared(extras=["embedding"])
+    faults = [
+        f"{module.at(found.line)} imports {found.module}, which pyproject.toml does not name"
+        for module in modules()
+        for found in module.imports()
+        if distribution(found) not in {"", *names}
+    ]
     fail("imports without a dependency", faults)
+
+
+def test_every_declared_dependency_is_used() -> None:
+    imported = {distribution(found) for module in modules() for found in module.imports()}
+    fail("dependencies that nothing imports", sorted(declared() - imported - RUN_AS_PROGRAMS))
 
 
 def test_nothing_imports_the_panels() -> None:
     faults = [
         f"{module.at(found.line)} imports panels"
         for module in modules()
-        if module.room not in ("panels", "")
+        if module.package not in ("panels", "")
         for found in module.imports()
-        if "panels" in rooms_of(found)
+        if "panels" in packages_of(found)
     ]
     fail("panels are for notebooks", faults)
 
@@ -263,7 +292,7 @@ def test_no_library_call_starts_an_event_loop() -> None:
             owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
             called = f"{owner}.{node.func.attr}"
             never = called == "asyncio.run" or node.func.attr in ("run_until_complete", "run_forever")
-            if never or (called == "anyio.run" and module.room != "cli"):
+            if never or (called == "anyio.run" and module.package != "cli"):
                 faults.append(f"{module.at(node.lineno)} calls {called}")
     fail("event loops started in library code", faults)
 

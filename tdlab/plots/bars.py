@@ -1,4 +1,4 @@
-"""Named horizontal bars and axes of whole numbers, shared by most figures."""
+"""Named horizontal bars, histograms and axes of whole numbers, shared by most figures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from tdlab.plots.style import PALETTE, label
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-__all__ = ["draw_bars", "draw_nothing", "whole_numbers"]
+__all__ = ["draw_bars", "draw_histogram", "draw_nothing", "whole_numbers"]
 
 _FEWEST = 8  # leave room for at least this many bars: a single bar that fills the Axes reads as a background
 
@@ -34,6 +35,13 @@ def draw_bars(
     whole_numbers(ax.xaxis)
     ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
     return len(shown)
+
+
+def draw_histogram(ax: Axes, values: pd.Series[float], *, bins: int | list[float], colour: str) -> None:
+    """Draw how many of the values lie in each bin, given as a number of bins or as their edges."""
+    import seaborn
+
+    seaborn.histplot(x=values, bins=bins, color=colour, alpha=1, edgecolor="white", linewidth=0.4, ax=ax)
 
 
 def whole_numbers(axis: Axis) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
+from tdlab.plots.bars import draw_bars, draw_histogram, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.pool import GRADES, Taxonomy, ToolPool
 
@@ -178,7 +178,7 @@ def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     if not len(tools):
         return draw_nothing(ax, _NOTHING)
-    ax.hist(tools["trust"], bins=[i / 20 for i in range(21)], color=PALETTE[2], edgecolor="white", linewidth=0.4)
+    draw_histogram(ax, tools["trust"], bins=[i / 20 for i in range(21)], colour=PALETTE[2])
     whole_numbers(ax.yaxis)
     ax.set(xlabel="trust in the schema", ylabel="tools", title=f"Trust (mean {tools['trust'].mean():.2f})", xlim=(0, 1))
     return ax

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tdlab.plots.bars import draw_histogram
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.store import Run
 
@@ -211,7 +212,7 @@ def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes
     """
     ax = new_axes(ax)
     if len(complexity):
-        ax.hist(complexity["cac"], bins=24, color=PALETTE[1], edgecolor="white", linewidth=0.4)
+        draw_histogram(ax, complexity["cac"], bins=24, colour=PALETTE[1])
         mean = float(complexity["cac"].mean())
         ax.axvline(mean, color="black", linewidth=0.9, linestyle="--")
         ax.set_ylim(top=ax.get_ylim()[1] * 1.16)  # leave room for the label above the bars
