@@ -1,16 +1,16 @@
-"""tdlab: synthesise diverse, verified tool-use trajectories from MCP tools.
+"""Synthesise diverse, verified tool-use trajectories from MCP tools.
 
 The first open implementation of TDScaling (*Beyond Quantity: Trajectory Diversity Scaling for Code Agents*,
-arXiv 2602.03219). The whole job is one call::
+arXiv 2602.03219). One call makes a dataset::
 
     import tdlab
 
     run = tdlab.run(tdlab.RunConfig(target=200, seed=0), out="runs/first")
     run.trajectories()          # a DataFrame
 
-The rooms, in the order data flows through them: `tdlab.pool`, `tdlab.clusters`, `tdlab.blueprints`, `tdlab.rollout`,
-`tdlab.verify`, `tdlab.diversity`, `tdlab.evolution`; `tdlab.store` keeps what they make. Names below are loaded when
-first used, so that importing tdlab costs next to nothing.
+Data flows through the packages in this order: `tdlab.pool`, `tdlab.clusters`, `tdlab.blueprints`, `tdlab.rollout`,
+`tdlab.verify`, `tdlab.diversity`, `tdlab.evolution`; `tdlab.store` keeps the results of a run. The names of this module
+are imported on first use, so that ``import tdlab`` is fast.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_the_panels_of_clusters_choose_anew_and_show_one(lab: Lab, browser: Any)
         with chosen.changes():
             chosen.slide("tools", *["ArrowRight"] * 2)
         one = lab.panel(page, 1)
-        for control, key in (("number", "ArrowRight"), ("arrows a tool", "End"), ("edges from", "End")):
+        for control, key in (("number", "ArrowRight"), ("edges per tool", "End"), ("edges from", "End")):
             with one.changes():
                 one.slide(control, key)
         assert one.status.startswith("2 of ")
