@@ -16,6 +16,7 @@ are imported on first use, so that ``import tdlab`` is fast.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ _HOMES = {
     "plot_run": "tdlab.plots",
     "run": "tdlab.jobs",
 }
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # as a library, print nothing unless asked to
 
 
 def __getattr__(name: str) -> Any:

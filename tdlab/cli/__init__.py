@@ -7,7 +7,8 @@ its target, or a check failed; 2 an error with an explanation; 130 interrupted.
 from __future__ import annotations
 
 import importlib.metadata
-from typing import Annotated
+import logging
+from typing import Annotated, Literal
 
 import typer
 
@@ -41,6 +42,8 @@ __all__ = [
     "show",
 ]
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
@@ -61,8 +64,19 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Log what is done; -vv also each call."),
+    ] = 0,
+    log_level: Annotated[
+        LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Log this level and above.")
+    ] = None,
 ) -> None:
     """Synthesise diverse, verified tool-use trajectories from MCP tools."""
+    if log_level:
+        _common.start_logging(logging.getLevelNamesMapping()[log_level.upper()])
+    elif verbose:
+        _common.start_logging(logging.INFO if verbose == 1 else logging.DEBUG)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import warnings
@@ -30,6 +31,7 @@ __all__ = [
     "pool_of",
     "run_config",
     "say",
+    "start_logging",
     "this_command",
 ]
 
@@ -47,6 +49,26 @@ def say(text: str, *, err: bool = False) -> None:
     from tdlab.tools import plain
 
     Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
+
+
+class _ToStderr(logging.Handler):
+    """Print each log record on stderr, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tdlab.tools import plain
+
+        sys.stderr.write(plain(self.format(record)) + "\n")
+
+
+def start_logging(level: int) -> None:
+    """Print what tdlab logs at this level or above, instead of what an earlier call asked for."""
+    logger = logging.getLogger("tdlab")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _ToStderr)]:
+        logger.removeHandler(handler)
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(level)
 
 
 def pool_of(name: str) -> ToolPool:

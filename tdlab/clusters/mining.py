@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MiningResult", "mine"]
 
+_log = logging.getLogger(__name__)
 _UNKNOWN_DOMAIN = "other"
 
 
@@ -194,9 +196,16 @@ def mine(
     result depends on the pool, the config and the seed alone.
     """
     config = config or ClusterConfig()
-    tell = on_progress or (lambda stage, share: None)
     seconds: dict[str, float] = {}
+    started = time.perf_counter()
+
+    def tell(stage: str, share: float) -> None:
+        _log.info("mining: %s after %.1f s", stage, time.perf_counter() - started)
+        if on_progress is not None:
+            on_progress(stage, share)
+
     services = {service.name: service for service in sorted(_services(pool), key=lambda s: s.name)}
+    _log.info("mining %d tools of %d services", len(pool.tools), len(services))
     began = time.perf_counter()
     graph = mine_dependencies(pool, config)
     seconds["dependencies"] = time.perf_counter() - began

@@ -6,6 +6,7 @@ on the seed, the generation and the position alone, it ends as if nothing had ha
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
@@ -24,6 +25,7 @@ from tdlab.records import Json
 from tdlab.store import Candidate, Generation, RunStore
 
 __all__ = ["Progress", "evolve"]
+_log = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
@@ -91,6 +93,7 @@ def evolve(
             if stopped is not None and not candidates:
                 break
             store.commit_generation(Generation(number=past.generations, record=record), candidates)
+            _log.info("generation %d: %d of %d accepted", past.generations, accepted, len(candidates))
             past = past.after(record)
             if on_progress is not None:
                 on_progress(Progress(past.generations, len(controller), past.tried - len(controller), config.target))

@@ -10,6 +10,7 @@ there.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -28,6 +29,7 @@ from tdlab.errors import WorkerError
 
 __all__ = ["ProcessPool", "SupportsProduce"]
 
+_log = logging.getLogger(__name__)
 _TRIES = 3  # deaths in a row, with nothing finished in between, that are borne
 _PIECES = 4  # pieces that a worker's share of a batch is cut into, to even out their times
 Order = TypeVar("Order")
@@ -56,6 +58,7 @@ class _Worker:
         with theirs, _interrupts_held_back():
             self.process = SpawnProcess(target=_work, args=(theirs,), daemon=True)
             self.process.start()
+        _log.info("worker process %s started", self.process.pid)
 
     def end(self) -> None:
         """Stop it now; what it was at work on is not missed, since orders can be carried out again."""
@@ -160,6 +163,7 @@ class ProcessPool(Generic[Order, Result]):
             waiting.insert(0, worker.piece[1])
         self._workers.remove(worker)
         worker.end()
+        _log.warning("worker process %s died with exit code %s", worker.process.pid, worker.process.exitcode)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -50,6 +51,7 @@ __all__ = [
     "probe_sync",
 ]
 
+_log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _PROBE_LIMITS = Limits(wall_s=20, cpu_s=20, memory_mb=128)
 
@@ -151,9 +153,12 @@ class Sandbox:
                 jail: Jail | None = None
                 try:
                     jail = self._idle.pop() if self._idle else await self._maker.start()
+                    _log.debug("%s: running a %s job", self.backend, job.language)
                     result = await jail.run(job)
+                    _log.debug("%s: the job ended: %s after %.2f s", self.backend, result.status, result.wall_s)
                 except JailBroken as broken:
                     reason, output = broken.reason, broken.partial
+                    _log.warning("%s: attempt %d of %d: %s", self.backend, attempt, _ATTEMPTS, reason)
                     if broken.oom:
                         result = JobResult(
                             status="memory",
@@ -240,12 +245,14 @@ async def open_sandbox(
             )
             await _first_jail(sandbox, verify=verify or backend == "auto")
         except SandboxUnavailable as error:
+            _log.info("%s cannot be used: %s", name, error.found)
             refusals.append((name, error))
             await (sandbox.aclose() if sandbox is not None else maker.aclose())
             continue
         except BaseException:
             await (sandbox.aclose() if sandbox is not None else maker.aclose())
             raise
+        _log.info("code runs in %s, %d workers", name, workers)
         try:
             yield sandbox
         finally:

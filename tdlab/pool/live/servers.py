@@ -50,6 +50,7 @@ __all__ = [
     "read_mcp_config",
 ]
 
+_log = logging.getLogger(__name__)
 _MOST_PAGES = 1000
 _SHOWN = 400
 _CONNECT_TRIES = 2
@@ -141,7 +142,8 @@ class _Tap:
 class _Connection:
     """An open session with one server; the task that opened it must close it, any task of its loop may call."""
 
-    def __init__(self, client: Client, tap: _Tap) -> None:
+    def __init__(self, name: str, client: Client, tap: _Tap) -> None:
+        self._name = name
         self._client = client
         self._tap = tap
         self.stop = anyio.Event()
@@ -182,6 +184,7 @@ class _Connection:
             else:
                 problems.append(f"a page's tools are a {type(listed).__name__}, expected a list")
             cursor = raw.get("nextCursor")
+            _log.debug("%s: %d tools listed, %s", self._name, len(found), "more to come" if cursor else "the last page")
             if not isinstance(cursor, str) or not cursor:
                 return found, problems
             if cursor in seen:
@@ -256,7 +259,7 @@ async def _connect(spec: ServerSpec, tap: _Tap, tail: StderrTail, timeout_s: flo
 
     about = Implementation(name="tdlab", version=_CLIENT_VERSION)
     async with Client(transport(), cache=None, client_info=about) as client:
-        yield _Connection(client, tap)
+        yield _Connection(spec.name, client, tap)
 
 
 _QUIET = logging.NullHandler()  # without a handler, Python prints the SDK's log of a server's garbage to the terminal
@@ -288,11 +291,14 @@ async def harvest(
     async def one(name: str, spec: ServerSpec) -> None:
         nonlocal done
         async with limiter:
+            _log.info("%s: connecting over %s, at most %g s", name, spec.transport, timeout_s)
             outcome = await _list(spec, timeout_s)
         if isinstance(outcome, str):
+            _log.warning("%s: failed: %s", name, outcome)
             failures[name] = outcome
         else:
             definitions, problems = outcome
+            _log.info("%s: %d tools", name, len(definitions.tools))
             service, issues = read_service(definitions, taxonomy=taxonomy, where="")
             odd = [PoolIssue(service=name, severity="error", code="malformed_part", found=words) for words in problems]
             found[name] = (service, [*odd, *issues])
@@ -447,7 +453,10 @@ class LiveServers:
             if isinstance(connection, str):
                 lost = self._failed[service][0] >= _CONNECT_TRIES
                 return LiveResult(ok=False, text=connection, ended=True, lost=lost)
+            _log.debug("%s: calling %s, at most %g s", service, tool_name, timeout_s)
             result = portal.call(connection.call, tool_name, dict(arguments), timeout_s)
+            if not result.ok:
+                _log.info("%s: %s failed: %s", service, tool_name, result.text)
             if not result.ended:
                 break
         return result
@@ -464,6 +473,7 @@ class LiveServers:
             tries, reason = self._failed.get(service, (0, ""))
             if tries >= _CONNECT_TRIES:
                 return reason
+            _log.info("%s: starting, at most %g s", service, self._connect_timeout_s)
             tail = StderrTail()
             connection: _Connection
             try:
@@ -474,6 +484,7 @@ class LiveServers:
                     f"; its last words: {last}" if last else ""
                 )
                 self._failed[service] = (tries + 1, reason)
+                _log.warning("%s: %s", service, reason)
                 return reason
             self._failed.pop(service, None)
             self._open[service] = (connection, task)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import time
@@ -40,6 +41,7 @@ __all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
 MOCK_MODEL = "mock"
 """The model that `tdlab mock-server` serves. It answers from the script, so each request to it carries the script."""
 
+_log = logging.getLogger(__name__)
 _MAX_REPLY_BYTES = 16 * 1024 * 1024
 _MAX_SHOWN = 300  # characters of a server's message that are quoted in an error
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.\-]{6,}")
@@ -298,6 +300,7 @@ class ChatClient:
             except _Failure as failure:
                 tries += 1
                 self._failures[failure.kind] += 1
+                _log.warning("attempt %d of %d failed: %s", tries, self.config.tries, failure)
                 wait = backoff(tries)
                 if failure.kind == "429":
                     self._limiter.throttled(failure.wait_s if failure.wait_s is not None else wait)
@@ -317,6 +320,7 @@ class ChatClient:
                     )
                 if self._fatal is not None:
                     raise self._fatal from None
+            _log.info("next attempt in %.1f s", wait)
             await self._wait_to_retry(wait)
 
     async def _wait_to_retry(self, seconds: float) -> None:
@@ -339,6 +343,7 @@ class ChatClient:
         structured = request.reply_schema is not None and request.model not in self._no_schema
         limit_name = self._limit_name
         body = _body(request, structured=structured, limit_name=limit_name)
+        _log.debug("asking %s for the %s, %d calls in flight", request.model, request.role, self._limiter.active)
         try:
             with anyio.fail_after(self.config.timeout_s):
                 response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
