@@ -120,6 +120,7 @@ def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path)
     sources = {f"tdlab/{f.relative_to(ROOT / 'tdlab').as_posix()}" for f in (ROOT / "tdlab").rglob("*") if is_source(f)}
     data = {f"tdlab/data/{f.relative_to(ROOT / 'data').as_posix()}" for f in (ROOT / "data").rglob("*") if is_source(f)}
     assert len(data) > 60
+    assert "tdlab/py.typed" in held, "type checkers ignore the annotations of an installed package without it"
     assert held == sources | data
     assert entry_points["console_scripts"]["tdlab"] == "tdlab.cli:main"
 
