@@ -8,14 +8,67 @@ from pathlib import Path
 import pytest
 
 import tests.plugins as plugins
-from tests.jobs import finish
+from tdlab.store import Run, open_run
+from tests.jobs import finish, hashes, in_process, small_pool_file
 
 SOURCE = '''
 """What a small package of extensions may hold."""
 
+import os
+
+from tdlab.blueprints import Mutation
+from tdlab.errors import MutationRefused
 from tdlab.formats import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.pool import Definitions, PoolFormat
 from tdlab.records import Trajectory
+from tdlab.rollout import ScriptedTeacher, SimulatedEnvironment, ToolResult, receipt
+
+
+# --------------------------------------------------------------------- an environment, a teacher, a check, a mutation
+
+
+class Audited:
+    """Passes calls on to a simulated world, and signs the receipts itself. Says in which processes it worked."""
+
+    name = "audited"
+    replayable = True
+    external = False
+
+    def __init__(self, blueprint, tools):
+        self._world = SimulatedEnvironment(blueprint, tools)
+        open(f"audited-{os.getpid()}", "w").close()
+
+    def call(self, tool, arguments, *, call_id):
+        ok, text, _ = self._world.call(tool, arguments, call_id=call_id)
+        return ToolResult(ok, text, receipt(call_id, tool, self.name, arguments, text, ok=ok))
+
+    def changes(self):
+        return self._world.changes()
+
+
+class Loud(ScriptedTeacher):
+    """The scripted teacher, shouting at the user."""
+
+    name = "loud"
+
+    def assistant(self, view):
+        turn = super().assistant(view)
+        return turn if turn.tool_calls else turn._replace(content=turn.content + "!")
+
+
+def not_too_long(context):
+    number = len(context.trajectory.messages)
+    return f"there are {number} messages" if number > 24 else ""
+
+
+def _offer_everything(blueprint, context, rng):
+    more = [key for key in context.distractors if key in context.tools and key not in blueprint.offered]
+    if not more:
+        raise MutationRefused("offer_everything: there is no other tool")
+    return blueprint.model_copy(update={"offered": (*blueprint.offered, *rng.sample(more, k=len(more)))})
+
+
+offer_everything = Mutation("offer_everything", "complexity", (), _offer_everything)
 
 
 # ------------------------------------------------------------------------------------------------- a trajectory format
@@ -49,6 +102,10 @@ def _services(document, stem):
 catalogue = PoolFormat(_services)
 '''
 ENTRIES = {
+    "tdlab.environments": {"audited": "small_extras:Audited"},
+    "tdlab.teachers": {"loud": "small_extras:Loud"},
+    "tdlab.checks": {"not_too_long": "small_extras:not_too_long"},
+    "tdlab.mutations": {"offer_everything": "small_extras:offer_everything"},
     "tdlab.trajectory_formats": {"chatlog": "small_extras:chatlog"},
     "tdlab.pool_formats": {"catalogue": "small_extras:catalogue"},
 }
@@ -59,6 +116,86 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The import path with the package on it."""
     folder = plugins.install(tmp_path_factory.mktemp("site") / "packages", "small_extras", ENTRIES, source=SOURCE)
     return plugins.import_path(folder)
+
+
+def made(out: Path, installed: str, *settings: str, workers: int = 1) -> Run:
+    """The run that the command makes of a small pool with these settings."""
+    words = [word for setting in settings for word in ("--set", setting)]
+    job = ("run", "--pool", small_pool_file(out.parent), "-n", "12", "--set", "evolution.batch=6", "-w", workers)
+    done = finish(*job, *words, "--out", out.name, cwd=out.parent, PYTHONPATH=installed)
+    assert done.returncode == 0, done.stderr
+    return open_run(out)
+
+
+def test_an_environment(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "rollout.environment=audited") as run:
+        environments = {kept.trajectory.environment for kept in run.store.accepted()}
+        verdicts = [{check.name: check for check in kept.verdict.checks} for kept in run.store.accepted()]
+        assert environments == {"audited"}
+        assert all(verdict["replay"].passed and verdict["end_state"].passed for verdict in verdicts)
+        assert run.store.versions["small_extras"] == "1.0"
+    for mark in tmp_path.glob("audited-*"):
+        mark.unlink()
+    made(tmp_path / "two", installed, "rollout.environment=audited", workers=2).close()
+    assert len(list(tmp_path.glob("audited-*"))) == 2, "the worker processes did not use it"
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_a_teacher(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "rollout.teacher=loud", workers=2) as run:
+        for kept in run.store.accepted():
+            assert kept.trajectory.teacher == "loud"
+            assert kept.trajectory.messages[-1].content.endswith("!")
+
+
+def test_a_check(installed: str, tmp_path: Path) -> None:
+    name = "not_too_long"
+    with made(tmp_path / "one", installed, f'verify.checks=["{name}"]') as run:
+        assert all(len(kept.trajectory.messages) <= 24 for kept in run.store.accepted())
+        assert run.store.rejection_reasons()[name] > 0
+        assert all(kept.verdict.checks[-1].name == name for kept in run.store.accepted())
+    made(tmp_path / "two", installed, f'verify.checks=["{name}"]', workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_a_mutation(installed: str, tmp_path: Path) -> None:
+    name = "offer_everything"
+    with made(tmp_path / "one", installed, f'blueprints.mutations=["{name}"]') as run:
+        assert any(name in kept.blueprint.lineage for kept in run.store.accepted())
+        assert name in run.generation(0).record["operators"]
+    made(tmp_path / "two", installed, f'blueprints.mutations=["{name}"]', workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("setting", "found", "close"),
+    [
+        ("rollout.environment=simulatd", "there is no environment 'simulatd'", "simulated"),
+        ("rollout.teacher=scriptd", "there is no teacher 'scriptd'", "scripted"),
+        ('verify.checks=["groundin"]', "there is no check 'groundin'", "grounding"),
+        ('blueprints.mutations=["brunch"]', "there is no mutation 'brunch'", "branch"),
+    ],
+)
+def test_a_name_that_no_package_has(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    setting: str,
+    found: str,
+    close: str,
+) -> None:
+    status, _, err = in_process(monkeypatch, capsys, "run", "--out", tmp_path / "run", "--set", setting)
+    assert status == 2
+    said = " ".join(err.split())
+    assert f"{setting.partition('=')[0]}: {found}" in said
+    assert f"did you mean '{close}'?" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_installed_plugin_changes_no_run_that_does_not_name_it(installed: str, tmp_path: Path) -> None:
+    made(tmp_path / "with", installed).close()
+    made(tmp_path / "without", plugins.import_path(tmp_path)).close()
+    assert hashes(tmp_path / "with") == hashes(tmp_path / "without")
 
 
 def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:

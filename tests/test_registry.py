@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 import tests.plugins as plugins
-from tdlab.errors import ConfigError, FormatError, TdlabError
+from tdlab.blueprints import MUTATIONS
+from tdlab.errors import ConfigError, TdlabError
 from tdlab.formats import FORMATS
 from tdlab.pool import POOL_FORMATS
 from tdlab.registry import Registry, reference
+from tdlab.rollout import ENVIRONMENTS, TEACHERS
 from tdlab.sandbox import BACKENDS
+from tdlab.verify import CHECKS
 from tests.jobs import ROOT
 
 GROUP = "tdlab.example_greetings"
-REGISTRIES = (BACKENDS, FORMATS, POOL_FORMATS)
+REGISTRIES = (BACKENDS, CHECKS, ENVIRONMENTS, FORMATS, MUTATIONS, POOL_FORMATS, TEACHERS)
 
 
 @pytest.fixture
@@ -86,7 +89,11 @@ def test_a_name_that_is_not_there_is_answered_with_the_closest_and_all(greetings
         ("raise OSError('no disk')", "broken_hail:hail", "OSError: no disk"),
         ("def hail(:", "broken_hail:hail", "SyntaxError"),
         ("", "broken_hail:hail", "AttributeError"),
-        ("hail = 3", "broken_hail:hail", "it cannot be called"),
+        (
+            "hail = 3",
+            "broken_hail:hail",
+            "is 3\n  expected: in the entry-point group tdlab.example_gr",
+        ),
     ],
 )
 def test_a_plugin_that_cannot_be_imported_names_its_package_and_group(
@@ -127,7 +134,7 @@ def test_every_extension_point_refuses_what_is_not_of_its_kind(registry: Registr
     with pytest.raises(ConfigError) as refused:
         _ = registry["odd"]
     explained(refused.value, "odd_plugin 1.0", registry.group)
-    with pytest.raises((ConfigError, FormatError, TdlabError), match="did you mean 'odd'"):
+    with pytest.raises(TdlabError, match="did you mean 'odd'"):
         _ = registry["oddd"]
 
 

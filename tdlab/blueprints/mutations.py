@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tdlab.blueprints.code_ideas import ideas
 from tdlab.blueprints.drafts import BlueprintDraft, Facts, is_paging, shows_or_finds
@@ -32,11 +32,10 @@ from tdlab.records import (
     Tool,
     rng_for,
 )
+from tdlab.registry import Registry
 from tdlab.tools import goal_phrase, label, roles
 
 __all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fresh_values", "mutate"]
-
-Family = Literal["mode", "complexity", "domain"]
 
 
 class MutationContext(NamedTuple):
@@ -59,18 +58,35 @@ class MutationContext(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """An operator: its name, the family of diversity it serves, the mode letters it brings, and the function."""
+    """An operator.
+
+    Attributes:
+        name: Its name, also in a blueprint's ``lineage``.
+        family: The kind of diversity that it serves: ``domain``, ``mode``, ``complexity`` or that of a plug-in's gauge.
+        letters: The mode letters that it brings into a trajectory.
+        apply: Takes a blueprint, what there is to draw on, and the source of randomness; returns a new blueprint, or
+            raises MutationRefused with the reason why it does not apply.
+    """
 
     name: str
-    family: Family
+    family: str
     letters: tuple[str, ...]
     apply: Callable[[Blueprint, MutationContext, random.Random], Blueprint]
 
 
+MUTATIONS: Registry[Mutation] = Registry(
+    "tdlab.mutations",
+    "mutation",
+    setting="blueprints.mutations",
+    valid=lambda name, value: (
+        "" if isinstance(value, Mutation) and value.name == name else f"a Mutation whose name is {name!r}"
+    ),
+)
+"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
+
+
 def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: int) -> Blueprint:
     """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
-    if name not in MUTATIONS:
-        raise _unknown(name)
     child = _applied(blueprint, name, context, rng_for("mutate", name, seed, blueprint.id))
     return _settled(child.model_copy(update={"parent": blueprint.id}), name, context)
 
@@ -78,7 +94,8 @@ def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: i
 def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
     """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
     try:
-        return MUTATIONS[name].apply(blueprint, context, rng)
+        child = MUTATIONS[name].apply(blueprint, context, rng)
+        return child.model_copy(update={"lineage": (*blueprint.lineage, name)})
     except (MutationRefused, SandboxUnavailable):
         raise
     except (BlueprintError, SchemaError) as error:
@@ -90,10 +107,6 @@ def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint
         return settle(child, context.tools)
     except BlueprintError as error:
         raise MutationRefused(f"{name}: {error.found}") from None
-
-
-def _unknown(name: str) -> BlueprintError:
-    return BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
 
 
 class Mutated(NamedTuple):
@@ -125,8 +138,6 @@ def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, se
     """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
     child, applied, refused = base, [], {}
     for place, operator in enumerate(names):
-        if operator not in MUTATIONS:
-            raise _unknown(operator)
         try:
             made = _applied(child, operator, context, rng_for("breed", seed, base.id, place, operator))
             if each:
@@ -220,7 +231,7 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
         draft.steps[place] = step.model_copy(update={"kind": "parallel", "calls": tuple(calls)})
     if len(calls) < 2:
         raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
-    return _done(draft, blueprint, "parallelise")
+    return _done(draft, blueprint)
 
 
 def _pivots(draft: BlueprintDraft, step: Step) -> list[str]:
@@ -255,7 +266,7 @@ def _inject_failure(blueprint: Blueprint, context: MutationContext, rng: random.
     place = rng.choice(options)
     failure = rng.choice(_TRANSIENT)
     draft.steps[place] = draft.steps[place].model_copy(update={"failure": failure})
-    return _done(draft, blueprint, "inject_failure")
+    return _done(draft, blueprint)
 
 
 def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -303,7 +314,7 @@ def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: r
     if confirm is not None:  # what is to be confirmed has to be known
         draft.steps[confirm] = draft.steps[confirm].model_copy(update={"after": (*draft.steps[confirm].after, ask.id)})
     draft.steps.insert(place if confirm is None else confirm, ask)
-    return _done(draft, blueprint, "withhold_information")
+    return _done(draft, blueprint)
 
 
 def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -313,7 +324,7 @@ def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.
         raise MutationRefused("add_distractor: there is no tool left that could distract")
     added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, context.config.max_distractors))))
     draft = context.draft(blueprint, rng)
-    return _done(draft, blueprint, "add_distractor", offered=(*blueprint.offered, *added))
+    return _done(draft, blueprint, offered=(*blueprint.offered, *added))
 
 
 def _follow_up(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -347,7 +358,7 @@ def _add_confirmation(blueprint: Blueprint, context: MutationContext, rng: rando
     confirm = Step(id=draft.next_id(), kind="confirm", about=step.id, turn=step.turn, after=step.needs())
     draft.steps[place] = step.model_copy(update={"after": (*step.after, confirm.id)})
     draft.steps.insert(place, confirm)
-    return _done(draft, blueprint, "add_confirmation")
+    return _done(draft, blueprint)
 
 
 def _add_refusal(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -361,7 +372,7 @@ def _add_refusal(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     turn = max(step.turn for step in draft.steps) + 1
     wish = rng.choice(wishes)
     draft.steps.append(Step(id=draft.next_id(), kind="refuse", request=wish, turn=turn))
-    return _done(draft, blueprint, "add_refusal")
+    return _done(draft, blueprint)
 
 
 def _wishes(blueprint: Blueprint, context: MutationContext) -> list[str]:
@@ -405,7 +416,7 @@ def _tighten_constraint(blueprint: Blueprint, context: MutationContext, rng: ran
         raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
     call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
     draft.steps[place] = step.model_copy(update={"calls": (call,), "after": (*step.after, *asked)})
-    return _done(draft, blueprint, "tighten_constraint", constraints=(*blueprint.constraints, label(parameter)))
+    return _done(draft, blueprint, constraints=(*blueprint.constraints, label(parameter)))
 
 
 def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -438,7 +449,7 @@ def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.R
         step = Step(id=draft.next_id(), kind="code", calls=(idea.call,), request=request, turn=turn, about=about)
         ends = [n for n, earlier in enumerate(draft.steps) if earlier.turn <= turn]
         draft.steps.insert(place + 1 if idea.picks else ends[-1] + 1, step)
-    return _done(draft, blueprint, "add_code_step", offered=(*blueprint.offered, CODE_TOOL))
+    return _done(draft, blueprint, offered=(*blueprint.offered, CODE_TOOL))
 
 
 _BY_CODE = (
@@ -449,24 +460,21 @@ _BY_CODE = (
 )
 
 
-MUTATIONS: dict[str, Mutation] = {
-    m.name: m
-    for m in (
-        Mutation("extend_chain", "complexity", (), _extend_chain),
-        Mutation("branch", "complexity", (), _branch),
-        Mutation("parallelise", "mode", ("parallel",), _parallelise),
-        Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure),
-        Mutation("withhold_information", "mode", ("ask",), _withhold_information),
-        Mutation("add_distractor", "complexity", (), _add_distractor),
-        Mutation("follow_up", "complexity", ("reply",), _follow_up),
-        Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters),
-        Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation),
-        Mutation("add_refusal", "mode", ("refuse",), _add_refusal),
-        Mutation("tighten_constraint", "complexity", (), _tighten_constraint),
-        Mutation("add_code_step", "mode", ("code",), _add_code_step),
-    )
-}
-"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
+for _mutation in (
+    Mutation("extend_chain", "complexity", (), _extend_chain),
+    Mutation("branch", "complexity", (), _branch),
+    Mutation("parallelise", "mode", ("parallel",), _parallelise),
+    Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure),
+    Mutation("withhold_information", "mode", ("ask",), _withhold_information),
+    Mutation("add_distractor", "complexity", (), _add_distractor),
+    Mutation("follow_up", "complexity", ("reply",), _follow_up),
+    Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters),
+    Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation),
+    Mutation("add_refusal", "mode", ("refuse",), _add_refusal),
+    Mutation("tighten_constraint", "complexity", (), _tighten_constraint),
+    Mutation("add_code_step", "mode", ("code",), _add_code_step),
+):
+    MUTATIONS.register(_mutation.name)(_mutation)
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
@@ -512,7 +520,7 @@ def _consume(draft: BlueprintDraft, options: list[str], blueprint: Blueprint, na
     goal = draft.rng.choice(options)
     with _before_refusal(draft) as turn:
         draft.add_goal(goal, turn=turn)
-    return _done(draft, blueprint, name)
+    return _done(draft, blueprint)
 
 
 def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Blueprint, name: str) -> Blueprint:
@@ -526,7 +534,6 @@ def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Bluepr
     return _done(
         draft,
         blueprint,
-        name,
         intent=intent,
         offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)),
     )
@@ -535,7 +542,6 @@ def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Bluepr
 def _done(
     draft: BlueprintDraft,
     blueprint: Blueprint,
-    name: str,
     *,
     intent: str | None = None,
     offered: tuple[str, ...] | None = None,
@@ -544,6 +550,6 @@ def _done(
     return freeze(
         draft, cluster=blueprint.cluster, seed=blueprint.seed, intent=intent or blueprint.intent,
         persona=blueprint.persona, offered=offered or blueprint.offered, parent=blueprint.id,
-        lineage=(*blueprint.lineage, name),
+        lineage=blueprint.lineage,
         constraints=blueprint.constraints if constraints is None else constraints,
     )  # fmt: skip

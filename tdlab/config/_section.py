@@ -116,11 +116,11 @@ def _values(field: FieldInfo) -> str:
         words = _range(field)
     elif get_origin(kind) is tuple:
         inner = get_args(kind)[0]
-        words = "a list" + (f" of {', '.join(get_args(inner))}" if get_origin(inner) is Literal else "")
+        words = "a list" + (f" of {', '.join(get_args(inner))}" if get_origin(inner) is Literal else " of names")
     elif get_origin(kind) is dict:
         words = "a mapping"
     else:
-        words = "text"
+        words = "a name" if any(getattr(item, "min_length", 0) for item in field.metadata) else "text"
     return f"{words}, or null" if optional else words
 
 

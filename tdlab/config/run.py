@@ -63,16 +63,21 @@ class BlueprintConfig(Section):
     program_at_once: Share = Field(
         default=0.6, description="Probability that a program is asked for in the request whose results it works on."
     )
+    mutations: tuple[Name, ...] = Field(
+        default=(), strict=False, description="Mutation operators of plug-ins that are drawn too, by name."
+    )
 
 
 class RolloutConfig(Section):
     """How blueprints are played out."""
 
-    teacher: Literal["scripted", "llm"] = Field(
-        default="scripted", description="Who plays the user and the assistant: a script or language models."
+    teacher: Name = Field(
+        default="scripted",
+        description="Who plays the user and the assistant: a script (scripted), language models (llm) or a plug-in.",
     )
-    environment: Literal["simulated", "live"] = Field(
-        default="simulated", description="What executes tool calls: a simulation or live MCP servers."
+    environment: Name = Field(
+        default="simulated",
+        description="What executes tool calls: a simulation (simulated), MCP servers (live) or a plug-in.",
     )
     allow_writes: bool = Field(
         default=False, description="Live only: also plan tools that may change data on the server."
@@ -125,6 +130,9 @@ class VerifyConfig(Section):
         le=1000,
         description="A number in a reply may be the sum, difference or product of two known ones while at most this "
         "many are known.",
+    )
+    checks: tuple[Name, ...] = Field(
+        default=(), strict=False, description="Checks of plug-ins that trajectories must pass too, by name."
     )
 
 

@@ -16,7 +16,7 @@ from tdlab.errors import ConfigError
 from tdlab.evolution.controller import Controller
 from tdlab.evolution.producer import Producer
 from tdlab.records import CODE_TOOL, BusinessCluster, Domains, Tool
-from tdlab.rollout import MOCK_MODEL, DryRunBackend, Prices, Spending
+from tdlab.rollout import ENVIRONMENTS, MOCK_MODEL, DryRunBackend, Prices, SimulatedEnvironment, Spending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,9 @@ def estimate_spending(
         mutations=mutations,
     )  # fmt: skip
     used, played, wanted = Spending(), 0, min(sample, config.target)
-    with closing(Producer(mocked, tools, clusters, domains, backend=DryRunBackend(mocked.teacher))) as producer:
+    stand_in = _StandIn if ENVIRONMENTS[config.rollout.environment].external else None
+    backend = DryRunBackend(mocked.teacher)
+    with closing(Producer(mocked, tools, clusters, domains, environment=stand_in, backend=backend)) as producer:
         for generation in range(_MOST_BATCHES):
             for order in controller.orders(generation):
                 offspring = producer.produce(order)
@@ -123,6 +125,12 @@ def estimate_spending(
         roles.append(RoleEstimate(role, model, calls, reading, writing, prices.cost(model, reading, writing)))
     told = Estimate(config.target, round(played * scale), played, accepted, tuple(roles), prices.currency)
     return told._replace(beyond=_beyond(told, config.teacher))
+
+
+class _StandIn(SimulatedEnvironment):
+    """Answers for an external environment, for which no values are invented."""
+
+    external = True
 
 
 def _beyond(found: Estimate, teacher: TeacherConfig) -> str:

@@ -8,7 +8,7 @@ duplicates, marginal gain) is decided by the controller; what an order has to kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tdlab.blueprints import Mutated, MutationContext, breed, fresh_values, plan, settle
@@ -18,16 +18,17 @@ from tdlab.errors import BlueprintError
 from tdlab.evolution.predict import SetState, predict
 from tdlab.records import Blueprint, BusinessCluster, Check, Domains, Json, Tool, Trajectory, Verdict
 from tdlab.rollout import (
+    ENVIRONMENTS,
+    TEACHERS,
     CodeRunner,
     CodingEnvironment,
-    Environment,
+    EnvironmentFactory,
     LlmRollout,
     ModelBackend,
-    ScriptedTeacher,
-    SimulatedEnvironment,
+    TeacherFactory,
     play,
 )
-from tdlab.verify import NearDuplicates, verify
+from tdlab.verify import CheckFunction, NearDuplicates, verify
 
 __all__ = ["DraftPlan", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
 
@@ -90,9 +91,10 @@ class Offspring(NamedTuple):
 class Producer:
     """All that producing needs: the config, the tools and clusters by key, the services' domains.
 
-    ``environment`` makes the environment of a rollout; the simulated one where it is None. ``backend`` answers for the
-    language models of a run whose teacher is one. Programs run in the sandbox of ``config.sandbox``, opened by the
-    first one; `close` ends it.
+    Environment, teacher and checks are those that the config names in their registries. ``environment``, ``teacher``
+    and ``checks`` (by the names that ``config.verify.checks`` has for them) are objects to use instead, or connected
+    ones. ``backend`` answers for the language models of a run whose teacher is one. Programs run in the sandbox of
+    ``config.sandbox``, opened by the first one; `close` ends it.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class Producer:
         clusters: tuple[BusinessCluster, ...],
         domains: Mapping[str, Domains],
         *,
-        environment: Callable[[Blueprint, Mapping[str, Tool]], Environment] | None = None,
+        environment: EnvironmentFactory | None = None,
+        teacher: TeacherFactory | None = None,
+        checks: Mapping[str, CheckFunction] = {},
         backend: ModelBackend | None = None,
     ) -> None:
         self.config = config
@@ -110,7 +114,9 @@ class Producer:
         self.tools = tools
         self.clusters = {cluster.id: cluster for cluster in clusters}
         self.domains = domains
-        self._environment = environment or SimulatedEnvironment
+        self._environment = environment
+        self._teacher = teacher
+        self._checks = checks
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self.code = CodeRunner(config.sandbox)
 
@@ -134,7 +140,11 @@ class Producer:
         self, order: Order, blueprint: Blueprint, draft: Mutated, chosen: int, merits: tuple[float | None, ...]
     ) -> Offspring:
         tools = {key: self.tools[key] for key in blueprint.offered}
-        played = play_and_verify(blueprint, tools, self.config, self._environment, self.code, self.backend)
+        environment = self._environment or ENVIRONMENTS[self.config.rollout.environment]
+        played = play_and_verify(
+            blueprint, tools, self.config, environment, self.code,
+            teacher=self._teacher, checks=self._checks, backend=self.backend,
+        )  # fmt: skip
         return Offspring(
             order,
             played.blueprint,
@@ -209,20 +219,30 @@ def play_and_verify(
     blueprint: Blueprint,
     tools: Mapping[str, Tool],
     config: RunConfig,
-    environment: Callable[[Blueprint, Mapping[str, Tool]], Environment],
+    environment: EnvironmentFactory,
     code: CodeRunner,
+    *,
+    teacher: TeacherFactory | None = None,
+    checks: Mapping[str, CheckFunction] = {},
     backend: ModelBackend | None = None,
 ) -> VerifiedRollout:
     """Play and verify; ``code`` runs programs, ``backend`` answers for the models of a run whose teacher is one."""
     if backend is None:
+        teacher = teacher or TEACHERS[config.rollout.teacher]
         stage = CodingEnvironment(environment(blueprint, tools), code)
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), stage)
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
+        rollout = play(blueprint, tools, teacher(blueprint, tools), stage)
+        verdict = verify(
+            rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify,
+            environment=environment, checks=checks,
+        )  # fmt: skip
         return VerifiedRollout(blueprint, rollout.trajectory, verdict, [])
     part = LlmRollout(backend, config.teacher, blueprint, tools)
-    rollout = part.play(environment, code=code, values=config.rollout.environment != "live")
+    rollout = part.play(environment, code=code, values=not environment.external)
     trajectory = rollout.trajectory
-    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
+    verdict = verify(
+        trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify,
+        environment=environment, checks=checks,
+    )  # fmt: skip
     objection = part.judge(trajectory) if verdict.accepted else None
     if objection is not None:
         judged = Check(name="judge", passed=not objection, reason=objection)

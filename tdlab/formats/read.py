@@ -40,7 +40,7 @@ FORMATS: Registry[Format] = Registry(
     "tdlab.trajectory_formats",
     "trajectory format",
     valid=lambda name, value: (
-        "" if isinstance(value, Format) and value.name == name else "expected a tdlab.formats.Format of that name"
+        "" if isinstance(value, Format) and value.name == name else f"a tdlab.formats.Format whose name is {name!r}"
     ),
     error=FormatError,
 )

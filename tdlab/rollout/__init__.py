@@ -25,7 +25,15 @@ from __future__ import annotations
 
 from tdlab.rollout.code_environment import CODE_EXECUTOR, CodeRunner, CodingEnvironment, recorded_output
 from tdlab.rollout.engine import Inspector, Rollout, play
-from tdlab.rollout.environments import Environment, ToolResult, sha256_of
+from tdlab.rollout.environments import (
+    ENVIRONMENTS,
+    Environment,
+    EnvironmentFactory,
+    ToolResult,
+    failures_of,
+    receipt,
+    sha256_of,
+)
 from tdlab.rollout.live import LiveEnvironment
 from tdlab.rollout.llm import (
     MOCK_MODEL,
@@ -45,10 +53,12 @@ from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import (
+    TEACHERS,
     AssistantTurn,
     AssistantView,
     Request,
     Teacher,
+    TeacherFactory,
     UserBrief,
     UserTurn,
     UserView,
@@ -58,14 +68,17 @@ from tdlab.rollout.views import (
 
 __all__ = [
     "CODE_EXECUTOR",
+    "ENVIRONMENTS",
     "MOCK_MODEL",
     "PRICE_TABLE",
+    "TEACHERS",
     "AssistantTurn",
     "AssistantView",
     "CodeRunner",
     "CodingEnvironment",
     "DryRunBackend",
     "Environment",
+    "EnvironmentFactory",
     "Inspector",
     "LiveBackend",
     "LiveEnvironment",
@@ -81,14 +94,17 @@ __all__ = [
     "Spending",
     "SpendingLine",
     "Teacher",
+    "TeacherFactory",
     "ToolResult",
     "UserBrief",
     "UserTurn",
     "UserView",
     "brief_of",
+    "failures_of",
     "offered_names",
     "parsed",
     "play",
+    "receipt",
     "recorded_output",
     "serve_mock",
     "sha256_of",

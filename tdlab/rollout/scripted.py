@@ -25,6 +25,7 @@ from tdlab.records import (
 )
 from tdlab.rollout.replies import report, value_at
 from tdlab.rollout.views import (
+    TEACHERS,
     AssistantTurn,
     AssistantView,
     Request,
@@ -92,6 +93,7 @@ _SHORT = 90  # characters up to which two goals share a sentence
 _STUCK = "I can't go on: {what} is neither in what you told me nor in what the tools returned."
 
 
+@TEACHERS.register("scripted")
 class ScriptedTeacher:
     """Write what user and assistant say from fixed phrases, offline.
 

@@ -24,7 +24,7 @@ from tdlab.rollout._simulated_search import (
     words_of_query,
 )
 from tdlab.rollout._simulated_values import DRAWS, fits, is_scalar
-from tdlab.rollout.environments import ToolResult, failures_of, receipt
+from tdlab.rollout.environments import ENVIRONMENTS, ToolResult, failures_of, receipt
 from tdlab.tools import (
     Roles,
     compile_schema,
@@ -50,6 +50,7 @@ _EVERYWHERE = frozenset("currency currency_code timezone time_zone unit_system".
 _STATE_WORDS = frozenset(("status", "state"))
 
 
+@ENVIRONMENTS.register("simulated")
 class SimulatedEnvironment:
     """A simulated world for one rollout: the blueprint's ``world`` exists in it, its planned failures happen.
 
@@ -61,6 +62,8 @@ class SimulatedEnvironment:
     """
 
     name = "simulated"
+    replayable = True
+    external = False
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
         self._seed = blueprint.seed

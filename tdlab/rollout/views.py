@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from tdlab.records import Blueprint, FromResult, FromUser, Json, Message, Persona, Step, Tool, ToolCall
+from tdlab.registry import Registry
 from tdlab.tools import detail, goal_phrase, label, roles
 
 __all__ = [
+    "TEACHERS",
     "AssistantTurn",
     "AssistantView",
     "Request",
     "RolloutStopped",
     "Teacher",
+    "TeacherFactory",
     "UserBrief",
     "UserTurn",
     "UserView",
@@ -94,6 +97,18 @@ class Teacher(Protocol):
     def assistant(self, view: AssistantView) -> AssistantTurn:
         """Return the assistant's next turn."""
         ...
+
+
+class TeacherFactory(Protocol):
+    """Make the teacher of one rollout: usually the class of the teacher itself."""
+
+    def __call__(self, blueprint: Blueprint, tools: Mapping[str, Tool], /) -> Teacher:
+        """Return a teacher for a blueprint; ``tools`` holds every tool that it offers, by key."""
+        ...
+
+
+TEACHERS: Registry[TeacherFactory] = Registry("tdlab.teachers", "teacher", setting="rollout.teacher", also=("llm",))
+"""The teachers that need no language model; ``llm`` is one for each rollout with the models of `TeacherConfig`."""
 
 
 def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tuple[Step, ...]:

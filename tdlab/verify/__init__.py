@@ -6,8 +6,8 @@ judges it against the set it would join.
 
 from __future__ import annotations
 
-from tdlab.verify.checks import CHECKS, verify
+from tdlab.verify.checks import CHECKS, CheckFunction, verify
 from tdlab.verify.context import CheckContext
 from tdlab.verify.near_duplicates import NearDuplicates, features_of
 
-__all__ = ["CHECKS", "CheckContext", "NearDuplicates", "features_of", "verify"]
+__all__ = ["CHECKS", "CheckContext", "CheckFunction", "NearDuplicates", "features_of", "verify"]

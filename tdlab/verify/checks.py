@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 from tdlab.config import VerifyConfig
 from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
+from tdlab.registry import Registry
 from tdlab.rollout import (
     CODE_EXECUTOR,
     CodeRunner,
-    SimulatedEnvironment,
+    EnvironmentFactory,
     offered_names,
     parsed,
     recorded_output,
@@ -24,7 +25,13 @@ from tdlab.verify.context import CheckContext, CheckedCall
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import check_disclosure, check_grounding
 
-__all__ = ["CHECKS", "CheckContext", "verify"]
+__all__ = ["CHECKS", "CheckContext", "CheckFunction", "verify"]
+
+CheckFunction = Callable[[CheckContext], str]
+"""A check: why the trajectory fails it, or an empty string."""
+
+CHECKS: Registry[CheckFunction] = Registry("tdlab.checks", "check", setting="verify.checks")
+"""The checks by name: tdlab's own in the order in which they are run, then those of plug-ins."""
 
 
 def verify(
@@ -35,17 +42,32 @@ def verify(
     stopped: str = "",
     code: CodeRunner | None = None,
     config: VerifyConfig | None = None,
+    environment: EnvironmentFactory | None = None,
+    checks: Mapping[str, CheckFunction] = {},
 ) -> Verdict:
-    """All checks on one trajectory. ``stopped`` is why its rollout was cut off, if it was.
+    """Check one trajectory.
 
-    ``code`` runs programs again; without it a trajectory that holds code is not accepted.
+    Args:
+        trajectory: The trajectory.
+        blueprint: The plan that it claims to follow.
+        tools: Every tool that the blueprint offers, by key.
+        stopped: Why its rollout was cut off; empty if it was not.
+        code: What runs programs again; without it a trajectory that holds code is not accepted.
+        config: Thresholds, and the names of checks besides tdlab's own; default: ``VerifyConfig()``.
+        environment: What made the environment of the rollout; by default the registered one that the trajectory names.
+        checks: Functions to use for names of ``config.checks`` instead of registered checks.
+
+    Returns:
+        The verdict, with each check and its reason.
     """
-    context = CheckContext(trajectory, blueprint, tools, code, config or VerifyConfig())
-    checks = [Check(name="completed", passed=not stopped, reason=stopped)]
-    for name, check in CHECKS.items():
+    config = config or VerifyConfig()
+    context = CheckContext(trajectory, blueprint, tools, code, config, environment)
+    made = [Check(name="completed", passed=not stopped, reason=stopped)]
+    for name in dict.fromkeys((*CHECKS.own, *config.checks)):
+        check = checks.get(name) or CHECKS[name]
         reason = check(context)
-        checks.append(Check(name=name, passed=not reason, reason=reason))
-    return Verdict(trajectory=trajectory.id, checks=tuple(checks))
+        made.append(Check(name=name, passed=not reason, reason=reason))
+    return Verdict(trajectory=trajectory.id, checks=tuple(made))
 
 
 def _dialogue(context: CheckContext) -> str:
@@ -136,11 +158,10 @@ def _executor(context: CheckContext) -> str:
 
 
 def _replay(context: CheckContext) -> str:
-    """In the simulated world: executing the calls again gives the same results and the same end."""
-    trajectory = context.trajectory
-    if trajectory.environment != "simulated":
+    """Executing the calls again gives the same results and the same end, where the environment allows it."""
+    if context.replayable is None:
         return ""
-    world = SimulatedEnvironment(context.blueprint, context.tools)
+    world = context.replayable(context.blueprint, context.tools)
     for made in context.calls:
         if made.tool is None:
             return f"{made.call.name!r} was not offered, so it cannot be executed again"
@@ -149,7 +170,7 @@ def _replay(context: CheckContext) -> str:
         again = world.call(made.tool, made.call.arguments, call_id=made.call.id)
         if made.result is None or again.text != made.result.content or again.ok == made.result.is_error:
             return f"executed again, {made.name} returns something else"
-    if world.changes() != trajectory.state:
+    if world.changes() != context.trajectory.state:
         return "executed again, the calls leave another end state"
     return ""
 
@@ -255,9 +276,9 @@ def _recovered(context: CheckContext) -> str:
 
 
 def _end_state(context: CheckContext) -> str:
-    """The simulated world ends as the blueprint promises."""
+    """The world ends as the blueprint promises, where the environment is one that can be replayed."""
     trajectory = context.trajectory
-    if trajectory.environment != "simulated":
+    if context.replayable is None:
         return ""
     expected: dict[tuple[str, str], dict[str, Json] | None] = {}
     for promise in context.blueprint.promises:
@@ -279,7 +300,7 @@ def _end_state(context: CheckContext) -> str:
     return ""
 
 
-CHECKS: dict[str, Callable[[CheckContext], str]] = {
+for _name, _check in {
     "dialogue": _dialogue,
     "offer": _offer,
     "schema": _schema,
@@ -293,5 +314,5 @@ CHECKS: dict[str, Callable[[CheckContext], str]] = {
     "faithful": check_faithful,
     "recovered": _recovered,
     "end_state": _end_state,
-}
-"""The checks by name, in the order in which they are run; each returns why it fails, or an empty string."""
+}.items():
+    CHECKS.register(_name)(_check)

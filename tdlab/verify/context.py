@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tdlab.blueprints import follow, written
 from tdlab.config import VerifyConfig
 from tdlab.records import Binding, Blueprint, FromResult, FromTemplate, Json, Message, Tool, ToolCall, Trajectory
-from tdlab.rollout import CodeRunner, Inspector, parsed
+from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, parsed
 
 __all__ = ["CheckContext", "CheckedCall"]
 
@@ -38,7 +38,8 @@ class CheckedCall(NamedTuple):
 class CheckContext:
     """What verification looks at: a trajectory, the blueprint it claims to follow, and the tools by key.
 
-    ``code`` runs programs again; without it a trajectory that holds code does not count.
+    ``code`` runs programs again; without it a trajectory that holds code does not count. ``environment`` made the
+    environment of the rollout; by default it is the registered one that the trajectory names.
     """
 
     trajectory: Trajectory
@@ -46,6 +47,14 @@ class CheckContext:
     tools: Mapping[str, Tool]
     code: CodeRunner | None = None
     config: VerifyConfig = field(default_factory=VerifyConfig)
+    environment: EnvironmentFactory | None = None
+
+    @cached_property
+    def replayable(self) -> EnvironmentFactory | None:
+        """What makes an environment in which the calls can be executed again; None where that would say nothing."""
+        name = self.trajectory.environment
+        factory = self.environment or ENVIRONMENTS.get(name)
+        return factory if factory is not None and factory.replayable and factory.name == name else None
 
     @cached_property
     def results(self) -> Mapping[str, Message]:

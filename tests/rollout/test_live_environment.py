@@ -12,7 +12,7 @@ import pytest
 from tdlab.blueprints import plan
 from tdlab.pool import LiveServers, harvest_sync, read_mcp_config
 from tdlab.pool.live.servers import LiveResult
-from tdlab.records import BusinessCluster, Tool
+from tdlab.records import Blueprint, BusinessCluster, Tool
 from tdlab.rollout import LiveEnvironment, ScriptedTeacher, play
 from tdlab.rollout.environments import sha256_of
 from tdlab.verify import verify
@@ -36,8 +36,9 @@ class Servers:
 
 def environment(servers: Servers, journal: dict[str, str] | None, *, scope: str = "rollout") -> LiveEnvironment:
     return LiveEnvironment(
-        servers,  # type: ignore[arg-type]
-        scope=scope,
+        Blueprint.model_construct(id=scope),
+        {TOOL.key: TOOL},
+        servers=servers,  # type: ignore[arg-type]
         timeout_s=2.5,
         journal_get=None if journal is None else journal.get,
         journal_put=None if journal is None else journal.__setitem__,
@@ -100,7 +101,12 @@ def test_a_real_server_answers(tmp_path: Path) -> None:
     with LiveServers(read_mcp_config(config)) as servers:
         journal: dict[str, str] = {}
         live = LiveEnvironment(
-            servers, scope="s", timeout_s=60, journal_get=journal.get, journal_put=journal.__setitem__
+            Blueprint.model_construct(id="s"),
+            {tool.key: tool},
+            servers=servers,
+            timeout_s=60,
+            journal_get=journal.get,
+            journal_put=journal.__setitem__,
         )
         result = live.call(tool, {"timezone": "Asia/Tokyo"}, call_id="c1")
         assert result.ok, result.text
@@ -125,7 +131,10 @@ def test_a_blueprint_over_a_real_server_plays_and_verifies(tmp_path: Path) -> No
     blueprint = plan(cluster, tools, seed=4, goals=1, facts=facts)
     with LiveServers(read_mcp_config(config)) as servers:
         rollout = play(
-            blueprint, tools, ScriptedTeacher(blueprint, tools), LiveEnvironment(servers, scope="s", timeout_s=60)
+            blueprint,
+            tools,
+            ScriptedTeacher(blueprint, tools),
+            LiveEnvironment(blueprint, tools, servers=servers, timeout_s=60),
         )
     verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
     assert verdict.accepted, verdict.reasons

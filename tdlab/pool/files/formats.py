@@ -59,7 +59,7 @@ class PoolFormat:
 POOL_FORMATS: Registry[PoolFormat] = Registry(
     "tdlab.pool_formats",
     "pool format",
-    valid=lambda name, value: "" if isinstance(value, PoolFormat) else "expected a tdlab.pool.PoolFormat",
+    valid=lambda name, value: "" if isinstance(value, PoolFormat) else "a tdlab.pool.PoolFormat",
     error=PoolError,
 )
 """The formats of tool pools, in the order in which they are tried."""
