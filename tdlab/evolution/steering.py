@@ -1,7 +1,7 @@
-"""What steers, as pure functions of numbers: strengths, draws, weighed gains, and when the gauges have gone flat.
+"""Steering as pure functions of numbers: strengths, draws, weighed gains, and the plateau of the gauges.
 
-The controller uses these on a run that grows, `tdlab.evolution.what_if` on candidates that are there already, so that a
-setting means the same in both. The formulas are this project's own; the paper names the gauges only.
+The controller uses them on a growing run and `tdlab.evolution.what_if` on existing candidates, so that a setting means
+the same in both. The paper names the gauges only; the formulas are ours.
 """
 
 from __future__ import annotations
@@ -27,9 +27,17 @@ __all__ = [
 
 
 class Gauges(NamedTuple):
-    """The three gauges and how strongly each steers, all in [0, 1] but ``cac``, which is a mean CAC.
+    """The three gauges and the strength at which each steers.
 
-    Each gauge is the lower of its value over the sliding window and over the whole set.
+    Each gauge is the lower of its value over the sliding window and its value over the whole set.
+
+    Attributes:
+        domain: Domain entropy / ceiling, in [0, 1].
+        mode: Steering mode entropy / ceiling, in [0, 1].
+        cac: Mean CAC.
+        steer_domain: Strength at which the domain gauge steers, in [0, 1].
+        steer_mode: Strength at which the mode gauge steers.
+        steer_cac: Strength at which CAC steers.
     """
 
     domain: float
@@ -41,12 +49,12 @@ class Gauges(NamedTuple):
 
     @property
     def steers(self) -> bool:
-        """Whether any gauge is below its threshold."""
+        """True if a gauge is below its threshold."""
         return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0
 
 
 def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: float) -> Gauges:
-    """The gauges at these values, with the strength at which each steers; the controls steer by none."""
+    """Return the gauges at these values with their strengths; the controls do not steer."""
     if config.strategy != "evolved":
         return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
     return Gauges(
@@ -60,7 +68,7 @@ def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: flo
 
 
 def strength(value: float, threshold: float, *, full_at: float) -> float:
-    """How strongly a gauge steers: its shortfall as a share of the threshold, in full from ``full_at`` of it on.
+    """Return the strength of a gauge in [0, 1]: its relative shortfall / ``full_at``, at most 1.
 
     A threshold of 0 turns the gauge off.
     """
@@ -69,38 +77,38 @@ def strength(value: float, threshold: float, *, full_at: float) -> float:
 
 
 def number_of_drafts(gauges: Gauges, config: EvolutionConfig) -> int:
-    """How many drafts are bred for one order, from 1 (nothing to choose by) to ``config.max_drafts``."""
+    """Return how many drafts are bred for one order: 1 without steering, up to ``config.max_drafts``."""
     return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (config.max_drafts - 1))
 
 
 def rarity(count: float, config: EvolutionConfig) -> float:
-    """What a domain that ``count`` trajectories are about weighs in the draw: (count + a)^(-b)."""
+    """Return the weight of a domain with ``count`` trajectories in the draw: (count + a)^(-b)."""
     weight: float = (count + config.smoothing) ** -config.strength
     return weight
 
 
 def weigh(gain: Gain, gauges: Gauges, config: EvolutionConfig) -> float:
-    """The marginal gain of each gauge, weighed by how strongly that gauge steers; CAC as a share of its threshold."""
+    """Return the sum of the marginal gains, each times the strength of its gauge; CAC as a share of its threshold."""
     cac = gain.cac / (config.complexity_threshold or 1.0)
     return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
 
 
 def budget_spent(tried: int, kept: int) -> str:
-    """Why a run stops whose budget of offspring is spent, in a sentence."""
+    """Say that a run stops because its budget of offspring is spent."""
     return f"budget: {tried} offspring {'was' if tried == 1 else 'were'} tried and {kept} of them kept"
 
 
 def ran_dry(generations: int) -> str:
-    """Why a run stops that accepted nothing in so many generations, in a sentence."""
+    """Say that a run stops because it accepted nothing in so many generations."""
     return f"dry: no trajectory was accepted in {generations} generation{'s in a row' if generations > 1 else ''}"
 
 
 class Plateau:
-    """Watches the gauges of the whole set, generation by generation, and says when they have gone flat.
+    """Watch the gauges of the whole set over generations, and report when they are flat.
 
-    They are flat when a gauge is below its threshold, so that steering is at work, and each that is has kept within
-    ``config.flat`` of its range (CAC: as a share of its threshold) for ``config.patience`` generations: what more is
-    made adds size and no diversity. The controls have no gauge to wait for and never come to it.
+    The gauges are flat if at least one is below its threshold and none of those below has moved by more than
+    ``config.flat`` of its range (CAC: of its threshold) for ``config.patience`` generations. More offspring would then
+    add size and no diversity. The controls do not steer and never reach a plateau.
     """
 
     def __init__(self, config: EvolutionConfig) -> None:
@@ -108,16 +116,16 @@ class Plateau:
         self._past: deque[tuple[float, float, float]] = deque(maxlen=(config.patience or 0) + 1)
 
     def note(self, whole: Mapping[str, float]) -> None:
-        """The gauges after one more generation: ``domain``, ``mode`` and ``cac`` of the whole set."""
+        """Note the gauges ``domain``, ``mode`` and ``cac`` of the whole set after a generation."""
         self._past.append((whole["domain"], whole["mode"], whole["cac"]))
 
     def reached(self) -> str:
-        """Why the run should stop, in a sentence; empty while it should go on."""
+        """Return why the run should stop, or an empty string while it should go on."""
         config = self._config
         thresholds = (config.domain_threshold, config.mode_threshold, config.complexity_threshold)
         if config.patience is None or config.strategy != "evolved" or len(self._past) <= config.patience:
             return ""
-        told = []
+        flat_gauges = []
         for name, threshold, values in zip(
             ("domain", "mode", "CAC"), thresholds, zip(*self._past, strict=True), strict=True
         ):
@@ -126,11 +134,11 @@ class Plateau:
             scale = threshold if name == "CAC" else 1.0
             if (max(values) - min(values)) / scale > config.flat:
                 return ""
-            told.append(f"{name} {values[-1]:.4g} of {threshold:.4g}")
-        if not told:
+            flat_gauges.append(f"{name} {values[-1]:.4g} of {threshold:.4g}")
+        if not flat_gauges:
             return ""
         generations = f"{config.patience} generation{'s' * (config.patience != 1)}"
         return (
             f"plateau: in {generations} no gauge below its threshold moved by more than "
-            f"{config.flat:g} ({', '.join(told)}); more would add size, not diversity"
+            f"{config.flat:g} ({', '.join(flat_gauges)}); more would add size, not diversity"
         )
