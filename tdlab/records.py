@@ -1,7 +1,7 @@
-"""The nouns of tdlab: frozen records that every room passes on, with one canonical JSON form.
+"""The nouns of tdlab: frozen records that all packages share, with one canonical JSON form.
 
-A record never changes; what looks like a change is a new record (``model_copy(update=...)``). Identity is by content:
-`canonical_json` gives the same bytes for the same record on any machine, and `digest` hashes them.
+A record never changes; a change makes a new record (``model_copy(update=...)``). Identity is by content:
+`canonical_json` returns the same text for the same record on any machine, and `digest` hashes that text.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CODE_TOOL = "tdlab/run_code"
 """The key of the code tool, which `tdlab.sandbox.RUN_CODE` defines and nothing but a sandbox executes."""
 
 Domains = dict[str, float]
-"""A distribution over taxonomy domain ids; the values sum to 1."""
+"""A distribution over the ids of the taxonomy's domains; the values sum to 1."""
 
 
 def heaviest(domains: Mapping[str, float]) -> str:
@@ -80,7 +80,22 @@ def heaviest(domains: Mapping[str, float]) -> str:
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN. Records are dumped first."""
+    """Return the one JSON text of a value: sorted keys, no spaces, non-ASCII text as it is.
+
+    Args:
+        value: A record or any JSON value.
+
+    Returns:
+        The same text for equal values, on any machine.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity.
+        TypeError: The value holds something that JSON has no form for.
+
+    Example:
+        >>> canonical_json({"b": 1, "a": [True, None]})
+        '{"a":[true,null],"b":1}'
+    """
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return _ENCODER.encode(value)
@@ -90,18 +105,49 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",",
 
 
 def digest(*parts: object, length: int = 16) -> str:
-    """Hex SHA-256 of the canonical JSON of ``parts``, cut to ``length`` characters (4 bits each)."""
+    """Return the hex SHA-256 of the canonical JSON of ``parts``.
+
+    Args:
+        *parts: Records or JSON values; their order counts.
+        length: How many hex digits to return, at most 64; each holds 4 bits.
+
+    Returns:
+        The first ``length`` digits.
+
+    Raises:
+        ValueError: A part holds NaN or an infinity.
+        TypeError: A part holds something that JSON has no form for.
+
+    Example:
+        >>> digest("blueprint", {"seed": 7})
+        '3d0c3a6b89bf4ae3'
+    """
     text = canonical_json([p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def rng_for(*parts: object) -> random.Random:
-    """A random generator that depends on ``parts`` alone: the way every seed in tdlab is derived."""
+    """Return a random generator that depends on ``parts`` alone; tdlab derives all its seeds this way.
+
+    Args:
+        *parts: Records or JSON values that name the purpose, such as a seed, a word and an index.
+
+    Returns:
+        A generator in its initial state.
+
+    Raises:
+        ValueError: A part holds NaN or an infinity.
+        TypeError: A part holds something that JSON has no form for.
+
+    Example:
+        >>> rng_for(7, "persona").random() == rng_for(7, "persona").random()
+        True
+    """
     return random.Random(int(digest(*parts, length=32), 16))
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, strict about unknown fields."""
+    """Base class of all records: frozen, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
@@ -110,7 +156,7 @@ class Record(BaseModel):
 
 
 class Annotations(Record):
-    """MCP tool annotations; ``None`` where the server said nothing. Hints, never guarantees."""
+    """MCP tool annotations; ``None`` where the server gave none. Hints, never guarantees."""
 
     title: str | None = None
     read_only: bool | None = None
@@ -120,7 +166,7 @@ class Annotations(Record):
 
 
 class ToolError(Record):
-    """One documented way in which a tool fails. ``message`` may hold ``{parameter}`` placeholders."""
+    """One documented way in which a tool can fail. ``message`` may contain ``{parameter}`` placeholders."""
 
     code: str
     message: str
@@ -129,7 +175,20 @@ class ToolError(Record):
 class Tool(Record):
     """A tool: name, description, JSON Schema of its input and, where known, of its output (MCP ``tools/list``).
 
-    ``output_inferred`` marks an ``output_schema`` that the server does not declare: a guess made for simulation.
+    ``output_inferred`` marks an ``output_schema`` that the server does not declare: a guess made for the simulation.
+
+    Example:
+        >>> tool = Tool(
+        ...     service="shop",
+        ...     name="get_order",
+        ...     input_schema={
+        ...         "type": "object",
+        ...         "properties": {"order_id": {"type": "string"}},
+        ...         "required": ["order_id"],
+        ...     },
+        ... )
+        >>> tool.key, tool.required
+        ('shop/get_order', ('order_id',))
     """
 
     service: str
@@ -148,7 +207,7 @@ class Tool(Record):
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, Json]]:
-        """Parameter name to its schema; a schema that is ``true`` or no object counts as ``{}``."""
+        """Each parameter's schema by name; a schema that is not an object (such as ``true``) counts as ``{}``."""
         properties = self.input_schema.get("properties")
         if not isinstance(properties, dict):
             return {}
@@ -156,7 +215,7 @@ class Tool(Record):
 
     @cached_property
     def required(self) -> tuple[str, ...]:
-        """Names of the required parameters that are declared, in declared order."""
+        """The names of the required parameters that are declared, in the order of declaration."""
         required = self.input_schema.get("required")
         wanted = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
         return tuple(name for name in self.parameters if name in wanted)
@@ -180,7 +239,10 @@ class Service(Record):
 
 
 class Evidence(Record):
-    """Why a dependency is believed: ``kind`` is a stable word, ``detail`` is for people, ``weight`` is in [0, 1]."""
+    """A reason to believe in a dependency.
+
+    ``kind`` is a stable word, ``detail`` a sentence, ``weight`` a number in [0, 1].
+    """
 
     kind: str
     detail: str
@@ -188,11 +250,11 @@ class Evidence(Record):
 
 
 class Dependency(Record):
-    """A directed edge: a value that ``source`` returns at ``path`` is one that ``target`` needs as ``parameter``.
+    """A directed edge: ``target`` needs, as ``parameter``, a value that ``source`` returns at ``path``.
 
-    ``path`` goes through the (declared or inferred) output of the source; an integer stands for a list position.
-    Both ``path`` and ``parameter`` are empty for a pure ordering edge (``create`` before ``update``), which binds
-    nothing. ``score`` is in [0, 1].
+    ``path`` leads through the (declared or inferred) output of the source; an integer is a list position. ``path`` and
+    ``parameter`` are both empty for a pure ordering edge (``create`` before ``update``), which binds no value.
+    ``score`` is in [0, 1].
     """
 
     source: str
@@ -204,7 +266,7 @@ class Dependency(Record):
 
 
 class BusinessCluster(Record):
-    """A set of tools joined by dependencies that one real task could use (paper: Business Cluster)."""
+    """A set of tools joined by dependencies that one real task could use (the paper's Business Cluster)."""
 
     id: str
     tools: tuple[str, ...]
@@ -217,14 +279,14 @@ class BusinessCluster(Record):
 
 
 class Constant(Record):
-    """The argument is this value, known to the plan alone (a default, a constant)."""
+    """The argument is this value, which only the plan knows (a default, for example)."""
 
     kind: Literal["literal"] = "literal"
     value: Json
 
 
 class FromUser(Record):
-    """The argument is what the user says: at once in the turn's request, or only if asked."""
+    """The argument is what the user says: right away in the turn's request, or only when asked."""
 
     kind: Literal["said"] = "said"
     slot: str
@@ -233,7 +295,10 @@ class FromUser(Record):
 
 
 class FromResult(Record):
-    """The argument is found at ``path`` in what ``call`` (an index) of an earlier ``step`` returned."""
+    """The argument is the value at ``path`` in the result of an earlier ``step``.
+
+    ``call`` is the index of the call in that step; with ``as_list``, the value is wrapped in a list.
+    """
 
     kind: Literal["observed"] = "observed"
     step: str
@@ -243,11 +308,12 @@ class FromResult(Record):
 
 
 class FromTemplate(Record):
-    """The argument is a text that the assistant writes: a program, or the input of one.
+    """The argument is a text that the assistant writes: a program, or input for one.
 
-    ``template`` has gaps, ``«name»`` each, for the values of ``inputs``, which are written as ``form`` says: as Python
-    or SQL literals, or as lines of columns parted by tabs. Of an input that is a list of objects only the ``fields`` of
-    that name are written. ``returns`` is the JSON Schema of the object that the program prints; empty for other text.
+    ``template`` has one placeholder, ``«name»``, for the value of each of the ``inputs``. ``form`` says how values are
+    written: as Python or SQL literals, or as lines of tab-separated columns. Of an input that is a list of objects,
+    only the ``fields`` listed under its name are written. ``returns`` is the JSON Schema of the object that the program
+    prints; it is empty for other texts.
     """
 
     kind: Literal["written"] = "written"
@@ -259,17 +325,17 @@ class FromTemplate(Record):
 
 
 Binding = Annotated[Constant | FromUser | FromResult | FromTemplate, Field(discriminator="kind")]
-"""Where an argument's value comes from."""
+"""The source of an argument's value."""
 
 
 class Call(Record):
-    """One tool call of a plan: a tool key and a binding for each argument."""
+    """One planned tool call: a tool key and a binding for each argument."""
 
     tool: str
     arguments: dict[str, Binding] = {}
 
     def sources(self) -> Iterator[Constant | FromUser | FromResult]:
-        """Where the values come from: every binding, and of a text that the assistant writes every input."""
+        """Yield the source of every value: each binding and, for a text from a template, each of its inputs."""
         for binding in self.arguments.values():
             if isinstance(binding, FromTemplate):
                 yield from binding.inputs.values()
@@ -278,7 +344,7 @@ class Call(Record):
 
 
 class Failure(Record):
-    """An injected failure: the first call of the step gets this error; the recovery is to ``retry``."""
+    """An injected failure: the first call of the step returns this error, and the recovery is to ``retry``."""
 
     code: str
     message: str
@@ -286,7 +352,7 @@ class Failure(Record):
 
 
 class Ask(Record):
-    """What the assistant has to ask for: a slot and how a person would name it."""
+    """A question that the assistant has to ask: a slot, and the words that a person would use for it."""
 
     slot: str
     label: str
@@ -298,11 +364,13 @@ StepKind = Literal["call", "parallel", "code", "ask", "confirm", "refuse"]
 class Step(Record):
     """One node of a blueprint's DAG.
 
-    ``call`` has one call and ``parallel`` at least two, independent of each other. ``ask`` lists slots that the user
-    tells only if asked. ``confirm`` names in ``about`` the step that needs a yes. ``refuse`` holds in ``request`` what
-    the user wants and no offered tool can do. ``code`` has one call, of the code tool; ``request`` says what the
-    program is for, and where ``about`` names a step, it picks one of what that step returned. ``after`` lists steps
-    that must come first besides those whose output is bound. ``turn`` counts the user's requests.
+    A ``call`` step has one call; a ``parallel`` step has two or more that are independent of each other. An ``ask``
+    step lists the slots that the user reveals only when asked. A ``confirm`` step names in ``about`` the step that
+    needs the user's consent. A ``refuse`` step holds in ``request`` a wish that no offered tool can serve. A ``code``
+    step has one call of the code tool; its ``request`` says what the program is for, and where ``about`` names a step,
+    the program picks one of the items which that step returned. ``after`` lists further steps that must come first,
+    besides those whose results are bound. ``turn`` is the number, from 0, of the user's request that the step belongs
+    to.
     """
 
     id: str
@@ -316,13 +384,13 @@ class Step(Record):
     turn: int = 0
 
     def needs(self) -> tuple[str, ...]:
-        """Ids of the steps that must come before this one: data first, then ``after``; no repeats."""
+        """Return the ids of the steps that must come first: sources of values, then ``after``; no repeats."""
         bound = [b.step for call in self.calls for b in call.sources() if isinstance(b, FromResult)]
         return tuple(dict.fromkeys([*bound, *self.after]))
 
 
 class Persona(Record):
-    """Who the user is, and how they write."""
+    """The user's name and role, and the style in which they write."""
 
     name: str
     role: str
@@ -338,9 +406,9 @@ class SeedEntity(Record):
 
 
 class Promise(Record):
-    """One fact about the end state: an entity is there (with these fields), or is gone.
+    """One fact about the end state: an entity exists (with these fields), or is gone.
 
-    ``identity`` and the values of ``fields`` are bindings, so a promise can speak of an id that a step will return.
+    ``identity`` and the values of ``fields`` are bindings, so a promise can refer to an id that a step will return.
     """
 
     kind: Literal["exists", "absent"]
@@ -350,10 +418,11 @@ class Promise(Record):
 
 
 class Blueprint(Record):
-    """The plan of one task: intent, persona, what the user knows, a DAG of steps, the end state (paper: blueprint).
+    """The plan of one task: intent, persona, a DAG of steps, the end state (the paper's blueprint).
 
-    ``seed`` fixes the simulated world and every wording. ``offered`` are the tools that the assistant sees, a superset
-    of those the steps use. ``lineage`` lists the mutation operators applied since the plan was made, oldest first.
+    ``seed`` determines the simulated world and all wording. ``offered`` lists the tools that the assistant sees: those
+    that the steps use, and distractors. ``lineage`` lists the mutation operators applied since the plan was made,
+    oldest first.
     """
 
     id: str
@@ -370,21 +439,25 @@ class Blueprint(Record):
     constraints: tuple[str, ...] = ()
 
     def step(self, step_id: str) -> Step:
-        """The step of that id; KeyError where there is none."""
+        """Return the step with that id.
+
+        Raises:
+            KeyError: No step has that id.
+        """
         for step in self.steps:
             if step.id == step_id:
                 return step
         raise KeyError(step_id)
 
     def calls(self) -> Iterator[tuple[Step, int, Call]]:
-        """Every planned call with its step and its index in the step, in the order of ``steps``."""
+        """Yield every planned call with its step and its index in the step, in the order of ``steps``."""
         for step in self.steps:
             for index, call in enumerate(step.calls):
                 yield step, index, call
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """Keys of the tools that the steps call, each once, in order of first use."""
+        """The keys of the tools that the steps call, each once, in order of first use."""
         return tuple(dict.fromkeys(call.tool for _, _, call in self.calls()))
 
 
@@ -394,8 +467,7 @@ class Blueprint(Record):
 class ToolCall(Record):
     """A call in a message: ``name`` as offered to the model, ``arguments`` decoded.
 
-    Where a recording holds arguments that are not a JSON object, ``arguments`` is empty and ``malformed`` keeps the
-    text.
+    Where a recording's arguments are not a JSON object, ``arguments`` is empty and ``malformed`` keeps their text.
     """
 
     id: str
@@ -405,7 +477,7 @@ class ToolCall(Record):
 
 
 class Message(Record):
-    """One chat message, in the roles of the OpenAI API. A ``tool`` message answers ``tool_call_id``."""
+    """One chat message with a role of the OpenAI API. A ``tool`` message answers the call ``tool_call_id``."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
@@ -415,10 +487,10 @@ class Message(Record):
 
 
 class Execution(Record):
-    """An executor's own receipt for one call, kept apart from the conversation.
+    """The executor's own receipt for one call, kept apart from the conversation.
 
-    ``executor`` is ``simulated``, ``live:SERVER`` or ``sandbox``. ``result_sha256`` is the hex hash of the tool
-    message's text as the executor gave it.
+    ``executor`` is ``simulated``, ``live:SERVER`` or ``sandbox``. ``result_sha256`` is the hex SHA-256 of the tool
+    message's text as the executor returned it.
     """
 
     call_id: str
@@ -433,8 +505,8 @@ class Trajectory(Record):
     """The recorded messages of one rollout, or one conversation read from a file.
 
     ``tools`` maps each name that the model saw to a tool key. ``steps`` maps a blueprint step to the ids of the calls
-    that carried it out. ``state`` holds what changed in the simulated world: entity, then identifier, then its fields,
-    or null for an entity that is gone. The last six fields are empty for conversations that come from elsewhere.
+    made for it. ``state`` holds the changes to the simulated world: entity, then identifier, then the fields, or null
+    for an entity that is gone. The last six fields are empty for conversations from other sources.
     """
 
     id: str
@@ -448,17 +520,17 @@ class Trajectory(Record):
     state: dict[str, dict[str, Json]] = {}
 
     def calls(self) -> Iterator[ToolCall]:
-        """Every tool call in order."""
+        """Yield every tool call in order."""
         for message in self.messages:
             yield from message.tool_calls
 
     def results(self) -> Mapping[str, Message]:
-        """Tool messages by the id of the call they answer."""
+        """Return the tool messages by the id of the call that they answer."""
         return {m.tool_call_id: m for m in self.messages if m.role == "tool" and m.tool_call_id is not None}
 
 
 class Check(Record):
-    """One verification check: its name, whether it passed, and if not, why."""
+    """One verification check: its name, whether it passed and, if not, the reason."""
 
     name: str
     passed: bool
@@ -466,7 +538,7 @@ class Check(Record):
 
 
 class Verdict(Record):
-    """What verification found: accepted when every check passed."""
+    """The result of verification: a trajectory is accepted when every check passed."""
 
     trajectory: str
     checks: tuple[Check, ...]
@@ -478,5 +550,5 @@ class Verdict(Record):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """``name: reason`` of every check that failed."""
+        """``name: reason`` for every check that failed."""
         return tuple(f"{check.name}: {check.reason}" for check in self.checks if not check.passed)

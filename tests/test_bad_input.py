@@ -253,7 +253,7 @@ def test_an_unwritable_run_directory(tdlab: Tdlab, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     pool = small_pool_file(tmp_path)
     explains(tdlab("run", "-p", pool, "-o", tmp_path / "file"), "is a file")
-    explains(tdlab("run", "-p", pool, "-o", tmp_path / "file" / "run"), "a file is where a folder should be")
+    explains(tdlab("run", "-p", pool, "-o", tmp_path / "file" / "run"), "a file is in the way")
     explains(tdlab("run", "-p", pool, "-o", "/proc/tdlab-run"), "/proc/tdlab-run")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -288,8 +288,8 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def test_a_file_system_that_is_read_only(tdlab: Tdlab, tmp_path: Path, mount: Callable[[str], Path]) -> None:
     folder = mount("size=1m,ro")
     pool = small_pool_file(tmp_path)
-    explains(tdlab("run", "-p", pool, "-o", folder / "run"), "may not be written")
-    explains(tdlab("mine", "-p", pool, "-o", folder / "clusters.jsonl"), "may not be written")
+    explains(tdlab("run", "-p", pool, "-o", folder / "run"), "is not writable")
+    explains(tdlab("mine", "-p", pool, "-o", folder / "clusters.jsonl"), "is not writable")
 
 
 @pytest.mark.crash

@@ -107,7 +107,7 @@ def test_inferred_outputs_are_not_passed_off_as_a_servers_word(tmp_path: Path) -
 
 def test_a_file_that_cannot_be_written_is_an_explained_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="a file is where a folder should be"):
+    with pytest.raises(StoreError, match="a file is in the way"):
         write_pool(ToolPool.bundled(), tmp_path / "file" / "pool.jsonl")
 
 

@@ -410,7 +410,7 @@ def test_an_unwritable_folder_is_refused_and_a_run_in_it_can_still_be_read(made:
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in lines] == ["refused", "refused", "read", "refused"], done.stdout
     for line in (lines[0], lines[1], lines[3]):
-        assert "may not be written" in line
+        assert "is not writable" in line
     assert lines[2] == "read: 2 False"
 
 
