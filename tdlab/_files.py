@@ -85,11 +85,10 @@ def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
         StoreError: The disk is full, or the folder cannot be written.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with atomic_open(f"{folder}/notes.txt") as file:
-        ...         _ = file.write(b"all or nothing")
-        ...     Path(folder, "notes.txt").read_bytes()
+        >>> with atomic_open("notes.txt") as file:
+        ...     file.write(b"all or nothing")
+        14
+        >>> open("notes.txt", "rb").read()
         b'all or nothing'
     """
     target = Path(path)
@@ -123,10 +122,8 @@ def atomic_write(path: str | Path, content: bytes) -> None:
         StoreError: The disk is full, or the folder cannot be written.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     atomic_write(f"{folder}/notes.txt", b"done")
-        ...     Path(folder, "notes.txt").read_bytes()
+        >>> atomic_write("notes.txt", b"done")
+        >>> open("notes.txt", "rb").read()
         b'done'
     """
     with atomic_open(path) as file:

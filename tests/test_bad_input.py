@@ -155,7 +155,7 @@ def test_two_services_of_one_name_are_both_kept(tdlab: Tdlab, tmp_path: Path) ->
     path = pool_file(tmp_path, service(tool()), service(tool("get_invoice")))
     status, out, err = tdlab("run", "-p", path, "-o", tmp_path / "run", "-n", 3)
     assert status in (0, 1), err
-    assert "mended: service_name_taken" in out
+    assert "fixed: service_name_taken" in out
     assert "2 tools read" in out
 
 

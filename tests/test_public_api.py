@@ -30,8 +30,6 @@ PENDING = (
     "tdlab.clusters",
     "tdlab.evolution",
     "tdlab.formats",
-    "tdlab.pool",
-    "tdlab.records",
     "tdlab.sandbox",
     "tdlab.store",
     "tdlab.tools",

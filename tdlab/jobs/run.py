@@ -530,7 +530,7 @@ def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
     kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
         kinds.setdefault((issue.severity, issue.code), []).append(issue)
-    order = ("error", "mended", "note")
+    order = ("error", "fixed", "note")
     return [
         {"severity": severity, "code": code, "count": len(issues), "example": _describe(issues[0])}
         for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))

@@ -1,4 +1,4 @@
-"""The bundled services: their number, schemas and logic. One test a rule; all files that break it are named."""
+"""The bundled services: their number, schemas and logic. Each test names every file that breaks its rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READS = ("get", "list", "search", "find", "estimate", "quote")
 
 
 def tools() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """``(service/tool, tool, service)`` of every tool."""
+    """Return ``(service/tool, tool, service)`` for every tool."""
     for service in FILES.values():
         for tool in service["tools"]:
             yield f"{service['server']}/{tool['name']}", tool, service
@@ -34,7 +34,7 @@ def properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def returned(tool: dict[str, Any]) -> set[str]:
-    """Names of the fields that a tool returns, in lists too."""
+    """Return the names of the fields that a tool returns, in lists too."""
     found: set[str] = set()
     stack = [tool["outputSchema"]]
     while stack:
@@ -47,7 +47,7 @@ def returned(tool: dict[str, Any]) -> set[str]:
 
 
 def inner(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every property at any depth, by name."""
+    """Yield every property at any depth, by name."""
     for name, value in properties(schema).items():
         yield name, value
         yield from inner(value)
@@ -178,7 +178,7 @@ def test_an_identifier_looks_the_same_wherever_it_is_in_its_service() -> None:
 
 
 def test_every_identifier_that_is_asked_for_can_be_had() -> None:
-    """Some other tool of the service returns a value for each ``..._id``; ``other_task_id`` is a ``task_id``."""
+    """Another tool of the service returns a value for each ``..._id``; ``other_task_id`` is a ``task_id``."""
     faults = []
     for service in FILES.values():
         for tool in service["tools"]:
@@ -250,6 +250,6 @@ def test_files_are_written_to_be_read() -> None:
     fail(faults)
 
 
-def test_missing_data_is_told() -> None:
+def test_missing_data_is_an_error() -> None:
     with pytest.raises(PoolError, match="is missing"):
         data_file("no", "such", "file")

@@ -1,4 +1,4 @@
-"""The pool itself: every definition accounted for, whatever is done with it afterwards."""
+"""The pool itself: every definition stays accounted for, whatever is done with the pool."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_records_that_cannot_be_used_are_set_aside() -> None:
         ("good", "error", "name_taken"),
         ("[2]", "error", "no_name"),
         ("bad", "error", "bad_input_schema"),
-        ("moved", "mended", "output_schema_dropped"),
+        ("moved", "fixed", "output_schema_dropped"),
     ]
     assert pool.read == 5
 

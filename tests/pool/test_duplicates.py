@@ -1,4 +1,4 @@
-"""Duplicates: the same tool under other names is found, tools of two businesses that look alike are not."""
+"""Duplicates: the same tool under another name is found; similar tools of two businesses are not."""
 
 from __future__ import annotations
 
@@ -156,5 +156,5 @@ def test_folding_accounts_for_every_tool_whatever_the_order(rows: list[Any], ran
         assert folded.read == len(folded) + sum(i.severity == "error" and i.tool is not None for i in folded.issues)
         assert folded == ToolPool.from_services(services).deduplicated(level=level)  # type: ignore[arg-type]
         for issue in folded.issues:
-            assert issue.found.removeprefix("folded into ").partition(":")[0] in folded
+            assert issue.found.removeprefix("merged into ").partition(":")[0] in folded
     assert pickle.loads(pickle.dumps(pool)).quality(next(iter(pool.tools), "")) if pool.tools else True

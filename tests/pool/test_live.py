@@ -1,4 +1,4 @@
-"""Harvest and calls against servers of our own: good ones, and every way in which one can misbehave."""
+"""Harvesting from and calling servers of our own: good ones, and every way in which one can misbehave."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(specs: dict[str, ServerSpec], **options: Any) -> Harvest:
 
 
 def children() -> set[int]:
-    """Processes that this one has started and that still run."""
+    """Return the processes that this one has started and that still run."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -91,7 +91,7 @@ def test_one_malformed_tool_does_not_cost_the_others() -> None:
 def test_pages_that_go_round_in_circles_end() -> None:
     pool = run(stubs("endless"), timeout_s=20).pool
     assert list(pool.tools) == ["endless/echo"]
-    assert any("leads back" in issue.found for issue in pool.issues)
+    assert any("refers back" in issue.found for issue in pool.issues)
 
 
 def test_noise_between_messages_is_no_hindrance(capfd: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,7 @@ def test_noise_between_messages_is_no_hindrance(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr() == ("", ""), "what a server prints must not reach the terminal"
 
 
-def test_servers_that_fail_are_told_and_the_others_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
+def test_servers_that_fail_are_reported_and_the_others_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
     specs = {
         **stubs("dies", "hangs", "noise", "deaf", "none", "good"),
         "missing": ServerSpec(name="missing", transport="stdio", command="tdlab-no-such-command"),
@@ -118,10 +118,10 @@ def test_servers_that_fail_are_told_and_the_others_are_kept(capfd: pytest.Captur
     assert next(iter(done.pool.tools)) == "good/echo"
     assert len(done.pool.services) == 1
     assert list(done.failures) == ["dies", "hangs", "noise", "deaf", "missing", "refused"]
-    assert "its last words: cannot find the" in done.failures["dies"]
+    assert "its last lines on stderr: cannot find the" in done.failures["dies"]
     assert "\x1b" not in done.failures["dies"]
-    assert done.failures["hangs"] == f"no answer within {limit} s; its last words: waiting for a tape"
-    assert "50 of its lines were no MCP messages" in done.failures["noise"]
+    assert done.failures["hangs"] == f"no answer within {limit} s; its last lines on stderr: waiting for a tape"
+    assert "50 of its lines were not MCP messages" in done.failures["noise"]
     assert done.failures["deaf"].startswith(f"no answer within {limit} s")
     assert done.failures["missing"] == "'tdlab-no-such-command' is not there"
     assert "ConnectError" in done.failures["refused"]
@@ -135,7 +135,7 @@ def test_when_no_server_answers_the_harvest_is_an_error() -> None:
     with pytest.raises(HarvestError) as caught:
         run(stubs("dies", "none"), timeout_s=10)
     assert "dies: " in caught.value.found
-    assert "none: it answered, without a usable tool" in caught.value.found
+    assert "none: it answered without a usable tool" in caught.value.found
     with pytest.raises(HarvestError, match="no server was given"):
         run({})
 
@@ -170,7 +170,7 @@ def test_a_harvest_is_the_same_pool_each_time() -> None:
 
 @contextmanager
 def http_server(*, token: str | None = None) -> Iterator[str]:
-    """A streamable-HTTP server made with the SDK, in a thread of this process; yields its address."""
+    """Run a streamable-HTTP server made with the SDK in a thread of this process; yield its address."""
     import uvicorn
     from mcp.server.mcpserver import MCPServer
     from starlette.responses import PlainTextResponse
@@ -219,7 +219,7 @@ def test_streamable_http_is_harvested_and_called() -> None:
             assert "amount_cents" in wrong.text
 
 
-def test_a_refusal_over_http_is_told() -> None:
+def test_a_refusal_over_http_is_reported() -> None:
     with http_server(token="Bearer x") as url, pytest.raises(HarvestError, match="web: "):
         run({"web": ServerSpec(name="web", transport="http", url=url)}, timeout_s=10)
 
@@ -260,7 +260,7 @@ def test_errors_are_results(good: LiveServers) -> None:
     assert (unknown.ok, unknown.text) == (False, "not known")
     nonsense = good.call("good", "nonsense", WORD)
     assert not nonsense.ok
-    assert "no valid MCP result" in nonsense.text
+    assert "not a valid MCP result" in nonsense.text
     assert good.call("good", "echo", WORD).ok, "an error must not cost the connection"
 
 
@@ -334,4 +334,4 @@ def test_a_server_that_cannot_be_reached_is_not_tried_for_ever() -> None:
         started = time.monotonic()
         assert servers.call("hangs", "echo", WORD).text == texts[1]
         assert time.monotonic() - started < 0.75 * limit
-        assert "its last words: cannot find the" in servers.call("dies", "echo", WORD).text
+        assert "its last lines on stderr: cannot find the" in servers.call("dies", "echo", WORD).text

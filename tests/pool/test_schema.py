@@ -1,4 +1,4 @@
-"""Schemas from strangers: right answers, clear reasons, nothing fetched, nothing that hangs."""
+"""Untrusted schemas: correct answers, clear reasons, nothing is fetched and nothing hangs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def with_property(schema: Any) -> dict[str, Any]:
 
 
 def expanding(levels: int) -> dict[str, Any]:
-    """Each definition refers twice to the next: 2**levels checks of one value."""
+    """Return a schema in which each definition refers twice to the next: 2**levels checks of one value."""
     defs: dict[str, Any] = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(levels)}
     return {"type": "object", "$ref": "#/$defs/d0", "$defs": {**defs, f"d{levels}": {"type": "object"}}}
 
@@ -261,7 +261,7 @@ def test_a_changed_copy_is_another_schema() -> None:
 
 
 def test_short_lived_schemas_are_not_taken_for_each_other() -> None:
-    """A new dictionary may get the address of one that is gone; the cache must not fall for it."""
+    """A new dictionary may get the address of a deleted one; the cache must notice."""
     for n in range(20_000):
         assert compile_schema({"const": n % 7}).is_valid(n % 7)
 

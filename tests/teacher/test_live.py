@@ -243,7 +243,7 @@ def test_a_server_that_is_gone_ends_the_run_with_an_error_and_it_goes_on_when_it
         grave.write_text("5")  # calls that it answers before it exits
         with pytest.raises(RolloutError, match="the live server stub is gone: the server cannot be reached") as caught:
             job.run(server.base_url, tmp_path / "run", **values)
-        assert "its last words: buried" in caught.value.found
+        assert "its last lines on stderr: buried" in caught.value.found
         assert "to resume" in caught.value.do
         paid = server.counts["calls"]
         grave.write_text("1000")

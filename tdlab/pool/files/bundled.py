@@ -1,4 +1,4 @@
-"""The services that come with tdlab: one JSON file each under ``data/services``, in a folder named by its domain."""
+"""The services that ship with tdlab: one JSON file each below ``data/services``, in a folder named after its domain."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["bundled_services", "data_file"]
 
 
 def bundled_services() -> tuple[list[tuple[Service, str]], list[PoolIssue]]:
-    """Every bundled service with the file it comes from, and what was found about them."""
+    """Return every bundled service with the file it comes from, and the issues found in them."""
     taxonomy = Taxonomy.bundled()
     services = []
     issues = []
     for where, text in sorted(_json_files(data_file("services")), key=lambda item: item[0]):
-        for found in recognise(json.loads(text), stem=where, format="bundled").services:
-            service, doubts = read_service(found, taxonomy=taxonomy, where=where)
+        for definitions in recognise(json.loads(text), stem=where, format="bundled").services:
+            service, service_issues = read_service(definitions, taxonomy=taxonomy, where=where)
             services.append((service.model_copy(update={"schema_quality": "bundled"}), where))
-            issues.extend(doubts)
+            issues.extend(service_issues)
     return services, issues
 
 
 def _json_files(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:
-    """``(path below the folder, text)`` of every JSON file."""
-    found = []
+    """Return (path below the folder, text) for every JSON file."""
+    files = []
     for entry in folder.iterdir():
-        place = f"{prefix}{entry.name}"
+        path = f"{prefix}{entry.name}"
         if entry.is_dir():
-            found.extend(_json_files(entry, f"{place}/"))
+            files.extend(_json_files(entry, f"{path}/"))
         elif entry.name.endswith(".json"):
-            found.append((place, entry.read_text(encoding="utf-8")))
-    return found
+            files.append((path, entry.read_text(encoding="utf-8")))
+    return files
