@@ -123,7 +123,7 @@ def test_servers_that_fail_are_reported_and_the_others_are_kept(capfd: pytest.Ca
     assert done.failures["hangs"] == f"no answer within {limit} s; its last lines on stderr: waiting for a tape"
     assert "50 of its lines were not MCP messages" in done.failures["noise"]
     assert done.failures["deaf"].startswith(f"no answer within {limit} s")
-    assert done.failures["missing"] == "'tdlab-no-such-command' is not there"
+    assert done.failures["missing"] == "'tdlab-no-such-command' does not exist"
     assert "ConnectError" in done.failures["refused"]
     assert sorted(n for n, *_ in seen) == list(range(1, 9))
     assert {server: ok for _, _, server, ok in seen} == {name: name in ("good", "none") for name in specs}

@@ -1,7 +1,7 @@
 """Live MCP servers: the client's configuration file, harvesting tools, calling them.
 
 The face is `tdlab.pool`. Modules, low to high: `config` (the ``mcpServers`` file), `stderr` (a server's last error
-lines) and `servers` (connections; it imports ``mcp``).
+lines), `connection` (one session; it imports ``mcp``) and `servers` (harvest and calls).
 """
 
 from __future__ import annotations
