@@ -64,17 +64,17 @@ Domains = dict[str, float]
 
 
 def heaviest(domains: Mapping[str, float]) -> str:
-    """Return the domain with the most weight.
+    """Return the domain with the most weight; of equal ones, the first by name.
 
     Args:
-        domains: Weight by taxonomy domain id.
+        domains: Weights by domain id, such as those of a service or cluster.
 
     Returns:
-        Its id: of equals the first by name, of none the empty string.
+        The domain's id, or an empty string where there is none.
 
     Example:
-        >>> heaviest({"travel": 0.5, "finance": 0.5})
-        'finance'
+        >>> heaviest({"travel": 0.4, "food": 0.4, "sports": 0.2})
+        'food'
     """
     return min(domains, key=lambda domain: (-domains[domain], domain), default="")
 
