@@ -60,7 +60,7 @@ def read_json(text: str, *, strict: bool = True) -> Json:
     except RecursionError:
         raise JsonError("is nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise JsonError(f"is not JSON that can be read ({error!s:.80})") from None
+        raise JsonError(f"is not readable JSON ({error!s:.80})") from None
     return value
 
 

@@ -66,7 +66,7 @@ def test_a_value_is_shown_in_about_80_characters() -> None:
         ("[-Infinity]", "holds -Infinity, which is not JSON", None),
         ("[1e999]", "holds 1e999, a number out of range", None),
         ("[" * 100_000, "is nested too deeply", None),
-        ("9" * 10_000, "is not JSON that can be read (Exceeds the limit", None),
+        ("9" * 10_000, "is not readable JSON (Exceeds the limit", None),
     ],
 )
 def test_what_is_no_json_is_refused_with_the_reason(text: str, reason: str, line: int | None) -> None:
