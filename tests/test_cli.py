@@ -144,7 +144,15 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
         if len(merits) > 1:
             assert ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits) in shown.replace("│ ", "")
     status, _, err = command("show", "lineage", "-r", made)
-    assert (status, "`tdlab show lineage ID`" in err) == (2, True)
+    assert (status, f"`tdlab show lineage latest --run {made}`" in flat(err)) == (2, True)
+
+
+def test_show_takes_the_latest_record(command: Tdlab, made: Path) -> None:
+    with tdlab.open_run(made) as run:
+        row = run.trajectories().iloc[-1]
+    for noun in ("cluster", "blueprint", "trajectory", "generation", "lineage"):
+        name = row["trajectory" if noun == "lineage" else noun]
+        assert command("show", noun, "latest", "-r", made) == command("show", noun, name, "-r", made)
 
 
 def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -> None:
@@ -250,7 +258,7 @@ def test_one_is_no_plural(command: Tdlab, made: Path) -> None:
 
 
 def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_path: Path) -> None:
-    status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--likeness", 0.9)
+    status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--similarity", 0.9)
     assert status == 0, err
     assert f"dataset.jsonl: {TARGET} trajectories, format openai" in err
     assert (tmp_path / "map.png").stat().st_size

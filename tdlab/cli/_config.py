@@ -42,24 +42,27 @@ def config(
     settings = run_config(file, set_)
     if write is not None:
         _create(write, commented_yaml(settings))
-        say(f"written to {write}; to use it: tdlab run --config {write}")
+        say(f"Wrote {write}. To use it: tdlab run --config {write}")
         return
     if markdown is not None:
         _update(markdown)
-        say(f"updated the reference of settings in {markdown}")
+        say(f"Updated the reference of settings in {markdown}.")
         return
     values = dict(settings.values())
-    found = find_settings(name)
+    by_section = find_settings(name)
     if name in values:
-        say(_explained(found[name.rpartition(".")[0]][0], values[name]))
+        say(_explained(by_section[name.rpartition(".")[0]][0], values[name]))
         return
     described = {section: (kind.__doc__ or "").partition("\n\n")[0] for section, kind in RunConfig.sections()}
-    for section, entries in found.items():
+    for section, entries in by_section.items():
         if section:
             say(_wrapped(f"{section}: {' '.join(described[section].split())}") + "\n")
         say("\n".join(_line(setting, values) for setting in entries) + "\n")
     changed = [
-        setting.name for entries in found.values() for setting in entries if values[setting.name] != setting.default
+        setting.name
+        for entries in by_section.values()
+        for setting in entries
+        if values[setting.name] != setting.default
     ]
     if file is not None or set_:
         say(_wrapped(f"Not at their defaults (marked *): {', '.join(changed) or 'none'}."))
@@ -73,9 +76,9 @@ def _line(setting: Setting, values: Mapping[str, Any]) -> str:
     value = values[setting.name]
     mark = "*" if value != setting.default else " "
     head = f"{mark} {setting.name} = {shown_value(value)}"
-    told = setting.values if value == setting.default else f"{setting.values}; default {shown_value(setting.default)}"
-    gap = _WIDTH - len(head) - len(told)
-    first = head + " " * gap + told if gap > 1 else f"{head}\n{_wrapped(told, 6)}"
+    note = setting.values if value == setting.default else f"{setting.values}; default {shown_value(setting.default)}"
+    gap = _WIDTH - len(head) - len(note)
+    first = head + " " * gap + note if gap > 1 else f"{head}\n{_wrapped(note, 6)}"
     return f"{first}\n{_wrapped(setting.description, 6)}"
 
 
@@ -110,7 +113,7 @@ def _create(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError(f"{path}: exists already", do="choose the name of a new file with --write") from None
+        raise ConfigError(f"{path}: already exists", do="choose the name of a new file with --write") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})", do="choose another folder") from None
 

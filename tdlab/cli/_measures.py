@@ -64,9 +64,12 @@ def map_(
     format_: FormatOption = None,
     by: Annotated[str, typer.Option("--by", help="Features to map by: text, structure or both.")] = "text",
     seed: Annotated[int, typer.Option("--seed", help="Seed of the layout.")] = 0,
-    likeness: Annotated[float, typer.Option("--likeness", help="Least cosine similarity of near-duplicates.")] = 0.95,
+    similarity: Annotated[
+        float, typer.Option("--similarity", help="Least cosine similarity of near-duplicates.")
+    ] = 0.95,
     figure: FigureOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    likeness: Annotated[float | None, typer.Option("--likeness", hidden=True)] = None,  # the old name, for one release
 ) -> None:
     """Map trajectories in 2-D; list collapses and holes.
 
@@ -75,18 +78,19 @@ def map_(
     """
     from tdlab.embedding import collapses, holes, map_trajectories
 
+    similarity = similarity if likeness is None else likeness
     files = _each_once(files)
     streams = _read([file for file in files if not _is_run(file)], format_)
     sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
     mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
-    groups, gaps = collapses(mapped, similarity=likeness), holes(mapped.frame)
+    groups, gaps = collapses(mapped, similarity=similarity), holes(mapped.frame)
     if as_json:
         frames = {"collapses": groups.drop(columns="members"), "holes": gaps}
         text = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         typer.echo(json.dumps(text, indent=2, sort_keys=True))
     else:
         _table(
-            f"Collapses: {len(groups)} groups of near-duplicates (cosine similarity from {likeness:g}, by {by})",
+            f"Collapses: {len(groups)} groups of near-duplicates (cosine similarity from {similarity:g}, by {by})",
             groups,
             ("clump", "trajectories", "share", "domain", "mode", "example", "tool_sequence"),
         )

@@ -98,7 +98,9 @@ def run(
 
 def show(
     noun: Annotated[str, typer.Argument(help=", ".join(_NOUNS) + ".")] = "run",
-    name: Annotated[str, typer.Argument(help="Id or its beginning; number of a generation; folder of a run.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Id or its beginning, number of a generation, or latest; for a run, its folder.")
+    ] = "",
     run_: RunOption = Path("runs/first"),
     clusters: Annotated[
         Path | None, typer.Option("--clusters", help="File written by `tdlab mine --out`: show one of its clusters.")
@@ -107,7 +109,8 @@ def show(
 ) -> None:
     """Show a run, or one of its records.
 
-    Records: cluster, blueprint, trajectory, generation, lineage. With --clusters FILE, show a cluster of that file;
+    Records: cluster, blueprint, trajectory, generation, lineage. `latest` is the last trajectory of the dataset, and
+    the records that it comes from. With --clusters FILE, show a cluster of that file;
     --pool then gives the descriptions of its tools.
     """
     from tdlab.cli.render import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
@@ -138,12 +141,16 @@ def show(
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:
             console.print(show_run(opened))
-        elif noun == "generation":
+            return
+        if name == "latest":
+            name = _latest(opened, "generation" if noun == "generation" else kind)
+        if noun == "generation":
             console.print(_generation(opened, name))
         elif not name:
-            ids = opened.store.ids(kind)
             raise RunNotFound(
-                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {noun} ID`"
+                f"which {kind}?",
+                expected="an id, such as " + ", ".join(opened.store.ids(kind)[:3]),
+                do=f"`tdlab show {noun} latest --run {run_}`",
             )
         elif kind == "cluster":
             console.print(show_cluster(opened.cluster(name), {tool.key: tool for tool in opened.store.tools()}))
@@ -157,6 +164,17 @@ def show(
             console.print(show_trajectory(opened.trajectory(name)))
 
 
+def _latest(opened: Run, column: str) -> str:
+    """Return the id in this column of the last trajectory of the dataset."""
+    trajectories = opened.trajectories()
+    if trajectories.empty:
+        raise RunNotFound(
+            f"{opened.path} has no verified trajectory",
+            do=f"resume it: `tdlab run --out {opened.path}` with its options",
+        )
+    return str(trajectories.iloc[-1][column])
+
+
 def _generation(opened: Run, name: str) -> RenderableType:
     """Render the generation with this number."""
     from tdlab.cli.render import show_generation
@@ -165,7 +183,7 @@ def _generation(opened: Run, name: str) -> RenderableType:
         raise RunNotFound(
             f"which generation? {name!r} is not a number" if name else "which generation?",
             expected=f"a number below {opened.counts().generations}",
-            do="`tdlab show generation 0`",
+            do=f"`tdlab show generation 0 --run {opened.path}`",
         )
     generation = opened.generation(int(name))
     candidates = list(opened.store.candidates(generation=generation.number))
@@ -196,7 +214,7 @@ def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, path: Path) -> B
     raise RunNotFound(
         f"{path}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {path}?",
         expected=f"one of its {len(clusters):,} ids" + (f", such as {', '.join(ids)}" if ids else ""),
-        do=f"`tdlab show cluster ID --clusters {path}`",
+        do=f"`tdlab show cluster {ids[0]} --clusters {path}`" if ids else "",
     )
 
 

@@ -240,7 +240,7 @@ def test_the_command_writes_a_file_and_converts_an_earlier_one(
     assert RunConfig.from_yaml(new) == RunConfig()
     status, _, err = in_process(monkeypatch, capsys, "config", "--write", new)
     assert status == 2
-    assert "exists already" in err
+    assert "already exists" in err
     status, _, err = in_process(monkeypatch, capsys, "config", "--write", tmp_path / "no" / "such.yaml")
     assert status == 2
     assert "cannot be written" in err
