@@ -21,6 +21,7 @@ successful; the meaning of words is not looked at.
 from __future__ import annotations
 
 from tdlab.diversity._profile import compare, measure, profile
+from tdlab.diversity._tally import ONE, Tally, counted_masses, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, cac, scalars
 from tdlab.diversity.counts import Counts, PreparedCounts, SplitCounts, prepare_counts
 from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass, taxonomy_domains
@@ -60,6 +61,7 @@ from tdlab.diversity.vendi import rarefied_vendi, vendi_score, vendi_score_of_ke
 __all__ = [
     "ALPHABET",
     "MODE_VERSION",
+    "ONE",
     "POSSIBLE_TRIGRAMS",
     "UNKNOWN_DOMAIN",
     "CacSummary",
@@ -77,6 +79,7 @@ __all__ = [
     "ModeVariant",
     "PreparedCounts",
     "SplitCounts",
+    "Tally",
     "at_coverage",
     "bootstrap_interval",
     "cac",
@@ -85,6 +88,7 @@ __all__ = [
     "common_coverage",
     "compare",
     "comparison_frame",
+    "counted_masses",
     "coverage",
     "domain_mass",
     "entropy",
@@ -107,4 +111,5 @@ __all__ = [
     "utterance",
     "vendi_score",
     "vendi_score_of_kernel",
+    "whole_masses",
 ]

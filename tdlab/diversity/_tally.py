@@ -1,17 +1,22 @@
-"""Counts whose entropy is known at any moment: adding costs the size of what is added, and nothing drifts.
+"""Counts whose entropy is known at any moment: the only entropy of tdlab that is kept up to date.
 
-Masses are whole numbers of 2**-32, and the running sum of m log2 m is a whole number of 2**-60, so that adding and
-removing are exact and the order of both is without influence: the state after any history equals the recount's, bit
-for bit. For whole counts the entropy equals `tdlab.diversity.entropy.entropy` of the same counts, bit for bit; for
-fractions it is within 1e-9 bits.
+Adding costs the size of what is added, and nothing drifts. Masses are whole numbers of 2**-32, and the running sum of
+m log2 m is a whole number of 2**-60, so that adding and removing are exact and their order has no influence: the state
+after any history equals the recount's, bit for bit. For whole counts the entropy equals
+`tdlab.diversity.entropy.entropy` of the same counts, bit for bit; for fractions it is within 1e-9 bits.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Self
 
-__all__ = ["ONE", "Tally", "whole_masses"]
+from tdlab.diversity.entropy import ceiling
+
+__all__ = ["ONE", "Tally", "counted_masses", "whole_masses"]
 
 ONE = 1 << 32
 """A mass of 1."""
@@ -30,6 +35,12 @@ def whole_masses(shares: Mapping[str, float]) -> tuple[tuple[str, int], ...]:
     return tuple((name, mass) for name, mass in parts if mass > 0)
 
 
+def counted_masses(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
+    """Counts of categories as masses of `ONE` each."""
+    return [(category, count * ONE) for category, count in counts.items()]
+
+
+@lru_cache(maxsize=1 << 16)
 def _worth(mass: int) -> int:
     """The product m log2 m in units of 2**-60, from the float nearest to it."""
     if mass <= 0:
@@ -38,14 +49,28 @@ def _worth(mass: int) -> int:
     return int(math.ldexp(value * math.log2(value), _FINE))
 
 
+@dataclass
 class Tally:
-    """Mass per category, and what its entropy and its ceiling need."""
+    """Mass per category, and what its entropy and its ceiling need; ``Tally()`` is an empty one.
 
-    def __init__(self) -> None:
-        self.masses: dict[Hashable, int] = {}
-        self.total = 0
-        self.pairs = 0
-        self._worth = 0
+    ``total`` is the sum of ``masses``, ``pairs`` the number of (trajectory, category) pairs that gave them.
+    """
+
+    masses: dict[Hashable, int] = field(default_factory=dict)
+    total: int = 0
+    pairs: int = 0
+    _worth: int = 0
+
+    @classmethod
+    def of(cls, counts: Mapping[Any, int]) -> Self:
+        """A tally that holds each category as often as its count says, each count from one trajectory."""
+        made = cls()
+        made.add(counted_masses(counts))
+        return made
+
+    def copy(self) -> Self:
+        """Another tally of the same masses."""
+        return replace(self, masses=self.masses.copy())
 
     def add(self, parts: Parts) -> None:
         """Add one trajectory's masses (each category once)."""
@@ -73,10 +98,15 @@ class Tally:
         """Entropy in bits."""
         return _entropy(self.total, self._worth, len(self.masses))
 
-    @property
-    def draws(self) -> float:
-        """What the ceiling's log2 takes: the mass or the (trajectory, category) pairs, whichever is more."""
-        return max(self.total / ONE, float(self.pairs))
+    def share(self, categories: int | None) -> float:
+        """Entropy over its ceiling, in [0, 1]; 0 while the ceiling is 0. ``categories``: how many there can be."""
+        # the mass or the (trajectory, category) pairs, whichever is more
+        top = ceiling(max(self.total / ONE, float(self.pairs)), categories)
+        return min(self.entropy / top, 1.0) if top > 0 else 0.0
+
+    def gain(self, parts: Parts) -> float:
+        """The change of entropy in bits if ``parts`` were added; nothing is changed."""
+        return self.entropy_with(parts) - self.entropy
 
     def entropy_with(self, parts: Parts) -> float:
         """Entropy in bits if ``parts`` were added; nothing is changed."""

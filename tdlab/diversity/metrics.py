@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from tdlab.diversity._calls import played
-from tdlab.diversity._tally import ONE, Tally, whole_masses
+from tdlab.diversity._tally import ONE, Tally, counted_masses, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, traced
 from tdlab.diversity.counts import PreparedCounts
 from tdlab.diversity.domains import domain_mass_of, number_of_domains
-from tdlab.diversity.entropy import ceiling
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS, Trigram, signature_of, tool_sequence, trigrams
 from tdlab.diversity.report import Coverage, DiversityReport, build_report, metric_counts
 from tdlab.errors import ConfigError
@@ -217,13 +216,11 @@ class DiversityMeter:
 
     def normalised_domain(self) -> float:
         """Return H_dom / ceiling, in [0, 1]; 0 for a ceiling of 0."""
-        return _ratio(self._domain.entropy, ceiling(self._domain.draws, self.domain_categories))
+        return self._domain.share(self.domain_categories)
 
     def normalised_mode(self, variant: ModeVariant = "trigrams") -> float:
         """Return H_mode / ceiling of a variant, in [0, 1]; 0 for a ceiling of 0."""
-        tally = self._mode(variant)
-        categories = POSSIBLE_TRIGRAMS if variant == "trigrams" else None
-        return _ratio(tally.entropy, ceiling(tally.draws, categories))
+        return self._mode(variant).share(POSSIBLE_TRIGRAMS if variant == "trigrams" else None)
 
     def mean_cac(self) -> float:
         """Return the mean CAC of the trajectories; 0 for none."""
@@ -248,12 +245,15 @@ class DiversityMeter:
             The gain.
         """
         scale = self._size + 1
-        mode = self._mode(variant)
         return Gain(
-            domain=scale * (self._domain.entropy_with(whole_masses(features.domains)) - self._domain.entropy),
-            mode=scale * (mode.entropy_with(_masses(features, variant)) - mode.entropy),
+            domain=scale * self._domain.gain(whole_masses(features.domains)),
+            mode=scale * self._mode(variant).gain(_masses(features, variant)),
             cac=features.cac - self.mean_cac(),
         )
+
+    def tally(self, variant: ModeVariant) -> Tally:
+        """Return a copy of the counts of a variant of H_mode, whose entropy stays as it is now."""
+        return self._mode(variant).copy()
 
     def counts(self) -> dict[str, PreparedCounts]:
         """Return the counts of ``domain``, ``tool_sequence``, ``signature`` and ``trigrams``."""
@@ -335,16 +335,12 @@ def _fixed_point(value: float) -> int:
     return round(value * _FIXED)
 
 
-def _ratio(value: float, maximum: float) -> float:
-    return min(value / maximum, 1.0) if maximum > 0 else 0.0
-
-
 def _masses(features: Features, variant: str) -> list[tuple[tuple[str, ...], int]]:
     if variant == "tool_sequence":
         return [(features.tool_sequence, ONE)]
     if variant == "signature":
         return [(features.signature, ONE)]
-    return [(gram, times * ONE) for gram, times in Counter(features.trigrams).items()]
+    return counted_masses(Counter(features.trigrams))
 
 
 def _decrease(counter: Counter[_T], items: Iterable[_T]) -> None:

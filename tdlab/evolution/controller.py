@@ -22,7 +22,7 @@ from typing import NamedTuple
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
 from tdlab.diversity import DiversityMeter, Features, Gain
-from tdlab.evolution.predict import SetState, Trigram
+from tdlab.evolution.predict import SetState
 from tdlab.evolution.producer import DraftPlan, Offspring, Order
 from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
@@ -74,8 +74,6 @@ class Controller:
         self._recent: deque[Features] = deque()
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
-        self._trigrams: Counter[Trigram] = Counter()
-        self._signatures: Counter[tuple[str, ...]] = Counter()
         self._uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
         self._by_domain: dict[str, list[tuple[str, float]]] = {}
@@ -227,9 +225,9 @@ class Controller:
     def _set_state(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges, self._evolution) < 2:
             return None
-        return SetState.of(
-            self._trigrams,
-            signatures=self._signatures,
+        return SetState(
+            trigrams=self._all.tally("trigrams"),
+            signatures=self._all.tally("signature"),
             mean_cac=self._all.mean_cac(),
             steer_mode=gauges.steer_mode,
             steer_cac=gauges.steer_cac,
@@ -281,8 +279,6 @@ class Controller:
         if len(self._recent) > self._evolution.window:
             self._window.remove(self._recent.popleft())
         self._letters.update(set(features.signature))
-        self._trigrams.update(features.trigrams)
-        self._signatures[features.signature] += 1
         self._uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < self._evolution.max_parents and len(blueprint.steps) < self._config.blueprints.max_steps:

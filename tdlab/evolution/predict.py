@@ -13,15 +13,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from tdlab.diversity import ALPHABET, scalars, trigrams
+from tdlab.diversity import ALPHABET, ONE, Tally, counted_masses, scalars, trigrams
 from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
 from tdlab.tools import nature
 
-__all__ = ["Prediction", "SetState", "Trigram", "predict"]
-
-Trigram = tuple[str, str, str]
+__all__ = ["Prediction", "SetState", "predict"]
 
 _PLACE = {letter: place for place, letter in enumerate(ALPHABET)}
 
@@ -73,49 +71,18 @@ def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
 
 
 class SetState(NamedTuple):
-    """Where the set stands, as far as merit needs it; made by `of`.
+    """Where the set stands, as far as merit needs it.
 
-    ``trigrams`` counts the whole set, ``total`` is their sum and ``worth`` the sum of c log2 c over the counts.
-    ``signatures`` counts the whole modes of the set's ``size`` trajectories; ``mode_worth`` is their sum of c log2 c.
-    ``steer_mode`` and ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is
-    the CAC that weighs as much as one bit.
+    ``trigrams`` and ``signatures`` count those of the whole set; nothing is added to them any more. ``steer_mode`` and
+    ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is the CAC that weighs as much as one bit.
     """
 
-    trigrams: Mapping[Trigram, int]
-    total: int
-    worth: float
-    signatures: Mapping[tuple[str, ...], int]
-    mode_worth: float
-    size: int
+    trigrams: Tally
+    signatures: Tally
     mean_cac: float
     steer_mode: float
     steer_cac: float
     cac_scale: float
-
-    @classmethod
-    def of(
-        cls,
-        counts: Mapping[Trigram, int],
-        *,
-        signatures: Mapping[tuple[str, ...], int],
-        mean_cac: float,
-        steer_mode: float,
-        steer_cac: float,
-        cac_scale: float,
-    ) -> Self:
-        """The set_state of a set that holds each trigram and each signature as often as the counts say."""
-        return cls(
-            trigrams=dict(counts),
-            total=sum(counts.values()),
-            worth=math.fsum(_worth(count) for count in counts.values()),
-            signatures=dict(signatures),
-            mode_worth=math.fsum(_worth(count) for count in signatures.values()),
-            size=sum(signatures.values()),
-            mean_cac=mean_cac,
-            steer_mode=steer_mode,
-            steer_cac=steer_cac,
-            cac_scale=cac_scale,
-        )
 
     def merit(self, expected: Prediction) -> float:
         """The marginal gain to expect, weighed: of steering and of headline H_mode, and CAC less the mean.
@@ -128,26 +95,11 @@ class SetState(NamedTuple):
 
     def mode_gain(self, signature: tuple[str, ...]) -> float:
         """(N + 1) times the change of the trigram entropy in bits, as `tdlab.diversity.Gain` has it; 0 for no set."""
-        if not self.total:
-            return 0.0
-        added = Counter(trigrams(signature))
-        grown = self.worth + math.fsum(
-            _worth(self.trigrams.get(gram, 0) + times) - _worth(self.trigrams.get(gram, 0))
-            for gram, times in added.items()
-        )
-        more = self.total + sum(added.values())
-        before = math.log2(self.total) - self.worth / self.total
-        return (self.size + 1) * (math.log2(more) - grown / more - before)
+        return self._gain(self.trigrams, Counter(trigrams(signature)))
 
     def signature_gain(self, signature: tuple[str, ...]) -> float:
         """(N + 1) times the change of the entropy of whole modes in bits; 0 for no set."""
-        if not self.size:
-            return 0.0
-        count = self.signatures.get(signature, 0)
-        grown = self.mode_worth + _worth(count + 1) - _worth(count)
-        before = math.log2(self.size) - self.mode_worth / self.size
-        return (self.size + 1) * (math.log2(self.size + 1) - grown / (self.size + 1) - before)
+        return self._gain(self.signatures, {signature: 1})
 
-
-def _worth(count: int) -> float:
-    return count * math.log2(count) if count else 0.0
+    def _gain(self, tally: Tally, counts: Mapping[tuple[str, ...], int]) -> float:
+        return (self.signatures.total / ONE + 1) * tally.gain(counted_masses(counts)) if tally.total else 0.0

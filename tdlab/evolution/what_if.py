@@ -13,15 +13,14 @@ steering has to choose from: runs of the ``random`` control, or several together
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tdlab.config import EvolutionConfig
-from tdlab.diversity import POSSIBLE_TRIGRAMS, Features, Gain, ceiling
+from tdlab.diversity import ONE, POSSIBLE_TRIGRAMS, Features, Gain, Tally, counted_masses, whole_masses
 from tdlab.errors import ConfigError
 from tdlab.evolution.steering import (
     Gauges,
@@ -33,7 +32,7 @@ from tdlab.evolution.steering import (
     read_gauges,
     weigh,
 )
-from tdlab.records import rng_for
+from tdlab.records import heaviest, rng_for
 from tdlab.store import Run
 
 if TYPE_CHECKING:
@@ -48,10 +47,11 @@ _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tri
 
 
 class CodedCandidate(NamedTuple):
-    """A candidate, coded: domain and trigram ids with their masses, the id of its signature."""
+    """A candidate: its domains and trigrams with their masses, its heaviest domain, the id of its signature."""
 
     id: str
-    domains: tuple[tuple[int, float], ...]
+    heaviest: str
+    domains: tuple[tuple[str, int], ...]
     trigrams: tuple[tuple[int, int], ...]
     signature: int
     cac: float
@@ -64,10 +64,9 @@ class CodedCandidate(NamedTuple):
 class CachedCandidates:
     """Candidates to replay on, in the order in which they were tried; made by `cached_candidates`.
 
-    ``domains`` names the domains by their ids, ``categories`` is the number of those that could be reached.
+    ``categories`` is the number of domains that could be reached.
     """
 
-    domains: tuple[str, ...]
     categories: int
     entries: tuple[CodedCandidate, ...] = field(repr=False)
 
@@ -119,17 +118,21 @@ def cached_candidates(*runs: Run) -> CachedCandidates:
 
 
 def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
-    names: dict[str, int] = {}
+    names: set[str] = set()
     grams: dict[tuple[str, ...], int] = {}
     modes: dict[tuple[str, ...], int] = {}
     entries = []
     for features, verified, duplicate_of in seen:
+        names |= features.domains.keys()
         letters = {letter.partition("-")[0] for letter in features.signature}
         entries.append(
             CodedCandidate(
                 id=features.id,
-                domains=tuple((names.setdefault(d, len(names)), mass) for d, mass in features.domains.items()),
-                trigrams=tuple((grams.setdefault(g, len(grams)), n) for g, n in Counter(features.trigrams).items()),
+                heaviest=heaviest(features.domains),
+                domains=whole_masses(features.domains),
+                trigrams=tuple(
+                    (grams.setdefault(g, len(grams)), n) for g, n in counted_masses(Counter(features.trigrams))
+                ),
                 signature=modes.setdefault(features.signature, len(modes)),
                 cac=features.cac,
                 verified=verified,
@@ -137,7 +140,7 @@ def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int
                 kinds=tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",),
             )
         )
-    return CachedCandidates(tuple(names), max(categories, len(names)), tuple(entries))
+    return CachedCandidates(max(categories, len(names)), tuple(entries))
 
 
 def what_if(
@@ -210,48 +213,6 @@ def _decide(one: CodedCandidate, state: _State, kept: set[str]) -> str:
     return _OUTCOMES[0]
 
 
-class _Bits:
-    """Masses of coded categories and their entropy in bits, kept up to date."""
-
-    def __init__(self, known: int | None) -> None:
-        self.known = known
-        self.masses: dict[int, float] = {}
-        self.total = 0.0
-        self.pairs = 0
-        self.worth = 0.0
-
-    def change(self, parts: Iterable[tuple[int, float]], sign: int) -> None:
-        for category, mass in parts:
-            old = self.masses.get(category, 0.0)
-            new = old + sign * mass
-            if new < 1e-9:
-                self.masses.pop(category, None)
-                new = 0.0
-            else:
-                self.masses[category] = new
-            self.worth += _worth(new) - _worth(old)
-            self.total += sign * mass
-            self.pairs += sign
-
-    @property
-    def entropy(self) -> float:
-        return max(0.0, math.log2(self.total) - self.worth / self.total) if len(self.masses) > 1 else 0.0
-
-    @property
-    def share(self) -> float:
-        top = ceiling(max(self.total, self.pairs), self.known)
-        return min(1.0, self.entropy / top) if top > 0 else 0.0
-
-    def more(self, parts: Sequence[tuple[int, float]]) -> float:
-        """The change of entropy if ``parts`` were added."""
-        total, worth = self.total, self.worth
-        for category, mass in parts:
-            old = self.masses.get(category, 0.0)
-            worth += _worth(old + mass) - _worth(old)
-            total += mass
-        return math.log2(total) - worth / total - self.entropy
-
-
 class _State:
     """The set and its sliding window, as far as gauges and gains need them."""
 
@@ -259,30 +220,31 @@ class _State:
         self.evolution = evolution
         self.size = 0
         self._cac = self._window_cac = 0.0
-        self._domain, self._window_domain = _Bits(candidates.categories), _Bits(candidates.categories)
-        self._grams, self._window_grams = _Bits(POSSIBLE_TRIGRAMS), _Bits(POSSIBLE_TRIGRAMS)
-        self._modes = _Bits(None)
+        self._categories = candidates.categories
+        self._domain, self._window_domain = Tally(), Tally()
+        self._grams, self._window_grams = Tally(), Tally()
+        self._modes = Tally()
         self._recent: deque[CodedCandidate] = deque()
 
     def add(self, one: CodedCandidate) -> None:
         self.size += 1
         self._cac += one.cac
-        self._domain.change(one.domains, 1)
-        self._grams.change(one.trigrams, 1)
-        self._modes.change(((one.signature, 1.0),), 1)
+        self._domain.add(one.domains)
+        self._grams.add(one.trigrams)
+        self._modes.add(((one.signature, ONE),))
         self._recent.append(one)
         self._slide(one, 1)
         if len(self._recent) > self.evolution.window:
             self._slide(self._recent.popleft(), -1)
 
     def _slide(self, one: CodedCandidate, sign: int) -> None:
-        self._window_domain.change(one.domains, sign)
-        self._window_grams.change(one.trigrams, sign)
+        for tally, masses in ((self._window_domain, one.domains), (self._window_grams, one.trigrams)):
+            tally.add(masses) if sign > 0 else tally.remove(masses)
         self._window_cac += sign * one.cac
 
     def whole(self) -> tuple[float, float, float]:
         """The gauges of the whole set: domain, mode, mean CAC."""
-        return self._domain.share, self._grams.share, self.mean_cac
+        return self._domain.share(self._categories), self._grams.share(POSSIBLE_TRIGRAMS), self.mean_cac
 
     @property
     def mean_cac(self) -> float:
@@ -292,16 +254,16 @@ class _State:
         window_cac = self._window_cac / len(self._recent) if self._recent else 0.0
         return read_gauges(
             self.evolution,
-            domain=min(self._domain.share, self._window_domain.share),
-            mode=min(self._grams.share, self._window_grams.share),
+            domain=min(tally.share(self._categories) for tally in (self._domain, self._window_domain)),
+            mode=min(tally.share(POSSIBLE_TRIGRAMS) for tally in (self._grams, self._window_grams)),
             cac=min(self.mean_cac, window_cac),
         )
 
     def gain(self, one: CodedCandidate) -> Gain:
         scale = self.size + 1
         return Gain(
-            domain=scale * self._domain.more(one.domains),
-            mode=scale * self._grams.more(one.trigrams),
+            domain=scale * self._domain.gain(one.domains),
+            mode=scale * self._grams.gain(one.trigrams),
             cac=one.cac - self.mean_cac,
         )
 
@@ -310,13 +272,13 @@ class _State:
         if not self.size:
             mode = 0.0
         else:
-            both = self._grams.more(one.trigrams) + self._modes.more(((one.signature, 1.0),))
+            both = self._grams.gain(one.trigrams) + self._modes.gain(((one.signature, ONE),))
             mode = (self.size + 1) * both
         complexity = (one.cac - self.mean_cac) / (self.evolution.complexity_threshold or 1.0)
         return gauges.steer_mode * mode + gauges.steer_cac * complexity
 
-    def count(self, domain: int) -> float:
-        return self._domain.masses.get(domain, 0.0)
+    def count(self, domain: str) -> float:
+        return self._domain.masses.get(domain, 0) / ONE
 
 
 class _Offers:
@@ -326,13 +288,13 @@ class _Offers:
         self._entries = candidates.entries
         self._evolution = evolution
         self._rng: random.Random = rng_for("replay", seed)
-        self._left: dict[int, list[int]] = {}
+        self._left: dict[str, list[int]] = {}
         for place, one in enumerate(self._entries):
-            self._left.setdefault(_heaviest(one), []).append(place)
+            self._left.setdefault(one.heaviest, []).append(place)
 
     def draw(self, batch: int, gauges: Gauges, state: _State) -> list[int]:
         """The places of a generation's candidates; the set is as it was at the generation's start, as in a run."""
-        expected: dict[int, float] = {}
+        expected: dict[str, float] = {}
         drawn: list[int] = []
         drafts = number_of_drafts(gauges, self._evolution)
         rng = self._rng
@@ -351,7 +313,7 @@ class _Offers:
             if not left:
                 del self._left[domain]
             for name, mass in self._entries[place].domains:
-                expected[name] = expected.get(name, 0.0) + mass
+                expected[name] = expected.get(name, 0.0) + mass / ONE
             drawn.append(place)
         return drawn
 
@@ -368,25 +330,9 @@ def _frames(
         {
             "candidate": [one.id for one in candidates.entries],
             "outcome": outcomes,
-            "domain": [candidates.domains[_heaviest(one)] for one in candidates.entries],
+            "domain": [one.heaviest for one in candidates.entries],
             "kinds": [one.kinds for one in candidates.entries],
             "cac": [one.cac for one in candidates.entries],
         }
     )
     return generations.astype(dict.fromkeys(whole, "int64")), frame
-
-
-def _heaviest(one: CodedCandidate) -> int:
-    return max(one.domains, key=lambda part: (part[1], -part[0]))[0]
-
-
-_WORTHS = [0.0, *(n * math.log2(n) for n in range(1, 4096))]
-
-
-def _worth(mass: float) -> float:
-    if mass <= 0.0:
-        return 0.0
-    whole = int(mass)
-    if whole == mass and whole < 4096:
-        return _WORTHS[whole]
-    return mass * math.log2(mass)

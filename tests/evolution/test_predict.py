@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.diversity import ALPHABET, DiversityMeter, trigrams
+from tdlab.diversity import ALPHABET, DiversityMeter, Tally, trigrams
 from tdlab.evolution.predict import Prediction, SetState, predict
 from tests.evolution.parts import config, controller, grow, mined, producer
 
@@ -37,7 +37,7 @@ def test_the_gain_of_the_mode_is_the_meters(set_: list[tuple[str, ...]], one: tu
     for signature in set_:
         counts.update(trigrams(signature))
     modes = Counter(set_)
-    set_state = SetState.of(counts, signatures=modes, mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
+    set_state = SetState(Tally.of(counts), Tally.of(modes), mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0)
 
     def entropy(masses: Counter[Any]) -> float:
         total = sum(masses.values())
@@ -65,7 +65,7 @@ def test_the_compass_agrees_with_the_meter_on_real_trajectories() -> None:
 
 
 def test_an_empty_set_has_no_gain_to_tell() -> None:
-    set_state = SetState.of({}, signatures={}, mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
+    set_state = SetState(Tally(), Tally(), mean_cac=0.0, steer_mode=1.0, steer_cac=1.0, cac_scale=10.0)
     assert set_state.mode_gain(("read", "reply")) == 0.0
     assert set_state.signature_gain(("read", "reply")) == 0.0
     assert set_state.merit(Prediction(("read", "reply"), 5.0)) == 0.5
