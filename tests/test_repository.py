@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,11 +101,30 @@ def test_the_readme_has_the_two_commands() -> None:
         assert lines.count(command) == 1, f"README.md must hold this line once: {command}"
 
 
+def tool_options() -> dict[str, Any]:
+    options: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    return options
+
+
+def markers() -> set[str]:
+    return {line.split(":")[0] for line in tool_options()["pytest"]["ini_options"]["markers"]}
+
+
 def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
-    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
-    described = {line.split(":")[0] for line in options["markers"]}
-    assert described == {"servers", "sandbox", "browser", "fullpool", "slow", "crash"}
-    assert options["addopts"][-1] == "not servers and not browser and not fullpool and not sandbox and not slow"
+    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "crash"}
+    default = "not servers and not browser and not fullpool and not sandbox and not slow"
+    assert tool_options()["pytest"]["ini_options"]["addopts"][-1] == default
+
+
+def test_the_guide_for_contributors_names_every_marker_task_and_extension_point() -> None:
+    guide = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    registry = (ROOT / "tdlab" / "registry.py").read_text(encoding="utf-8")
+    groups = re.findall(r"^``(tdlab\.\w+)`` ", registry, re.MULTILINE)
+    tasks = {f"poe {name}" for name in tool_options()["poe"]["tasks"] if name != "test-alone"}
+    assert groups
+    assert {"poe check", "poe test", "poe test-all", "poe bench"} <= tasks
+    for word in (*markers(), *tasks, *groups):
+        assert f"{word}`" in guide, f".github/CONTRIBUTING.md does not name {word}"
 
 
 def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path) -> None:

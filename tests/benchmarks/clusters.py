@@ -32,7 +32,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tdlab.clusters import Candidate, MiningResult, mine, naive_greedy, select
+from tdlab.clusters import ClusterCandidate, MiningResult, mine, naive_greedy, select
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import BusinessCluster, Service, Tool, rng_for
 from tdlab.tools.names import split_words
@@ -146,7 +146,7 @@ def scale(pool_file: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------------ selection
 
 
-def plain_lazy_greedy(candidates: Sequence[Candidate]) -> list[int]:
+def plain_lazy_greedy(candidates: Sequence[ClusterCandidate]) -> list[int]:
     """The lazy greedy as one writes it: sets of tools, a heap of stale gains, no weights, until nothing is left."""
     sets = [set(candidate.tools) for candidate in candidates]
     heap = [(-len(own), index) for index, own in enumerate(sets)]
@@ -222,7 +222,7 @@ print(json.dumps({"seconds": time.perf_counter() - began, "objective": float(sum
 """
 
 
-def against_apricot(candidates: Sequence[Candidate], python: str, size: int, limit_s: float) -> dict[str, Any]:
+def against_apricot(candidates: Sequence[ClusterCandidate], python: str, size: int, limit_s: float) -> dict[str, Any]:
     """Maximum coverage with all weights 1 on the first ``size`` candidates, as many choices as cover everything."""
     import numpy as np
 
@@ -261,7 +261,7 @@ def against_apricot(candidates: Sequence[Candidate], python: str, size: int, lim
 # ------------------------------------------------------------------------------------------------------------- coverage
 
 
-def needed(order: Iterable[Candidate], wanted: set[int], shares: Sequence[float]) -> list[int | None]:
+def needed(order: Iterable[ClusterCandidate], wanted: set[int], shares: Sequence[float]) -> list[int | None]:
     """How many clusters of an order cover each share of the wanted tools; None where all of them do not."""
     found: list[int | None] = [None] * len(shares)
     covered: set[int] = set()

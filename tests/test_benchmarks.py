@@ -1,7 +1,8 @@
-"""The benchmark of the main job runs and adds up."""
+"""The benchmark of the main job runs and adds up; the others can be imported."""
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +23,9 @@ def test_it_runs_and_names_every_stage() -> None:
     for stage in ("pool", "clusters", "produce", "  of it: play", "  of it: verify", "store", "files"):
         (line,) = (text for text in done.stdout.splitlines() if text.startswith(f"{stage} "))
         assert float(line.split()[-1]) > 0, f"no time was measured in {stage!r}: is its function elsewhere now?"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")))
+def test_every_benchmark_can_be_started(name: str) -> None:
+    """Benchmarks are run by hand: a name that has changed elsewhere shows here first."""
+    importlib.import_module(f"tests.benchmarks.{name}")
