@@ -18,6 +18,7 @@ import os
 
 from tdlab.blueprints import Mutation
 from tdlab.errors import MutationRefused
+from tdlab.evolution import Strategy
 from tdlab.formats import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.pool import Definitions, PoolFormat
 from tdlab.records import Trajectory
@@ -71,6 +72,16 @@ def _offer_everything(blueprint, context, rng):
 offer_everything = Mutation("offer_everything", "complexity", (), _offer_everything)
 
 
+# ---------------------------------------------------------------------------------------------------------- a strategy
+
+
+def _in_one_cluster(controller, generation):
+    return [order._replace(cluster=controller.clusters[0].id) for order in controller.draw(generation)]
+
+
+in_one_cluster = Strategy(orders=_in_one_cluster)
+
+
 # ------------------------------------------------------------------------------------------------- a trajectory format
 
 
@@ -106,6 +117,7 @@ ENTRIES = {
     "tdlab.teachers": {"loud": "small_extras:Loud"},
     "tdlab.checks": {"not_too_long": "small_extras:not_too_long"},
     "tdlab.mutations": {"offer_everything": "small_extras:offer_everything"},
+    "tdlab.strategies": {"in_one_cluster": "small_extras:in_one_cluster"},
     "tdlab.trajectory_formats": {"chatlog": "small_extras:chatlog"},
     "tdlab.pool_formats": {"catalogue": "small_extras:catalogue"},
 }
@@ -167,11 +179,20 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
 
+def test_a_strategy(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
+        assert {kept.lineage["cluster"] for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
+        assert run.generation(0).record["strategy"] == "in_one_cluster"
+    made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
 @pytest.mark.parametrize(
     ("setting", "found", "close"),
     [
         ("rollout.environment=simulatd", "there is no environment 'simulatd'", "simulated"),
         ("rollout.teacher=scriptd", "there is no teacher 'scriptd'", "scripted"),
+        ("evolution.strategy=evolve", "there is no strategy 'evolve'", "evolved"),
         ('verify.checks=["groundin"]', "there is no check 'groundin'", "grounding"),
         ('blueprints.mutations=["brunch"]', "there is no mutation 'brunch'", "branch"),
     ],

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -139,10 +139,10 @@ class VerifyConfig(Section):
 class EvolutionConfig(Section):
     """The steering loop."""
 
-    strategy: Literal["evolved", "random", "planned", "quantity"] = Field(
+    strategy: Name = Field(
         default="evolved",
-        description="The steering loop (evolved) or a control: random (uniform draws), planned (plans without "
-        "mutations), quantity (a few plans with new values).",
+        description="The steering loop (evolved), a control: random (uniform draws), planned (plans without "
+        "mutations), quantity (a few plans with new values), or a plug-in.",
     )
     batch: int = Field(default=64, ge=1, le=4096, description="Offspring per generation.")
     domain_threshold: Share = Field(

@@ -2,8 +2,8 @@
 
 `Controller` reads the gauges, orders offspring and decides; `Producer` produces one offspring from an order; `evolve`
 runs generations until the target is met, the budget is spent or the gauges have gone flat, every one committed to the
-run directory. ``strategy`` chooses between ``evolved`` and the controls: ``random`` draws uniformly, ``planned`` draws
-plans and never mutates one, ``quantity`` repeats a few plans with new values.
+run directory. ``strategy`` names one of `STRATEGIES`: ``evolved``, a plug-in or a control. ``random`` draws uniformly,
+``planned`` draws plans and never mutates one, ``quantity`` repeats a few plans with new values.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tdlab.evolution.loop import Progress, evolve
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.evolution.producer import DraftPlan, Offspring, Order, Producer
 from tdlab.evolution.steering import Gauges
+from tdlab.evolution.strategies import STRATEGIES, Strategy
 from tdlab.evolution.thread_pool import ThreadPool
 from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, WhatIf, cached_candidates, what_if
 
@@ -32,6 +33,7 @@ __all__ = [
     "ARMS",
     "METRICS",
     "MODE_KINDS",
+    "STRATEGIES",
     "CachedCandidates",
     "Cell",
     "Controller",
@@ -46,6 +48,7 @@ __all__ = [
     "Producer",
     "Progress",
     "RoleEstimate",
+    "Strategy",
     "ThreadPool",
     "WhatIf",
     "ablation_cells",

@@ -25,6 +25,7 @@ from tdlab.diversity import DiversityMeter, Features, Gain
 from tdlab.evolution.predict import SetState
 from tdlab.evolution.producer import DraftPlan, Offspring, Order
 from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
+from tdlab.evolution.strategies import STRATEGIES
 from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
 from tdlab.verify import NearDuplicates
 
@@ -64,6 +65,7 @@ class Controller:
         mutations: Sequence[str],
     ) -> None:
         self._config = config
+        self._strategy = STRATEGIES[config.evolution.strategy]
         self._evolution: EvolutionConfig = config.evolution
         self._clusters = list(clusters)
         self._named = {cluster.id: cluster for cluster in clusters}
@@ -86,6 +88,16 @@ class Controller:
     def meter(self) -> DiversityMeter:
         """The measures of the whole set so far."""
         return self._all
+
+    @property
+    def config(self) -> RunConfig:
+        """The config of the run."""
+        return self._config
+
+    @property
+    def clusters(self) -> tuple[BusinessCluster, ...]:
+        """The clusters that orders draw on."""
+        return tuple(self._clusters)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -116,7 +128,7 @@ class Controller:
 
     def plan_record(self) -> dict[str, Json]:
         """What the next orders will be drawn with, as JSON: the weight of each operator, and the number of drafts."""
-        if self._evolution.strategy in ("quantity", "planned"):
+        if not self._strategy.mutates:
             return {"operators": {}, "drafts": 1}
         gauges = self.gauges()
         return {
@@ -127,16 +139,20 @@ class Controller:
     # ------------------------------------------------------------------------------------------------------ ordering
 
     def orders(self, generation: int) -> list[Order]:
-        """The orders of a generation, from the state of the set alone."""
-        batch = range(self._evolution.batch)
-        if self._evolution.strategy == "quantity":
-            return [self._repeat(generation, position) for position in batch]
+        """The orders of a generation, as the strategy draws them."""
+        return self._strategy.orders(self, generation)
+
+    def draw(self, generation: int) -> list[Order]:
+        """The orders of a generation, drawn from the state of the set by what steers."""
         gauges = self.gauges()
         set_state = self._set_state(gauges)
         weights = self._weights(gauges)
         expected = self._all.domain_counts()
         used = self._uses.copy()
-        return [self._order(generation, position, gauges, set_state, weights, expected, used) for position in batch]
+        return [
+            self._order(generation, position, gauges, set_state, weights, expected, used)
+            for position in range(self._evolution.batch)
+        ]
 
     def _order(
         self,
@@ -184,7 +200,7 @@ class Controller:
 
     def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> DraftPlan:
         config = self._evolution
-        if config.strategy == "planned":
+        if not self._strategy.mutates:
             return DraftPlan()
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < config.parent_share else None
@@ -232,20 +248,6 @@ class Controller:
             steer_mode=gauges.steer_mode,
             steer_cac=gauges.steer_cac,
             cac_scale=self._evolution.complexity_threshold or 1.0,
-        )
-
-    def _repeat(self, generation: int, position: int) -> Order:
-        """The quantity control: the first blueprints of a few clusters, new values each time."""
-        seeds = self._clusters[: self._evolution.quantity_seeds]
-        number = generation * self._evolution.batch + position
-        cluster = seeds[number % len(seeds)]
-        return Order(
-            generation=generation,
-            position=position,
-            seed=rng_for(self._config.seed, "repeat", number).getrandbits(62),
-            cluster=cluster.id,
-            plan_seed=rng_for(self._config.seed, "first", cluster.id).getrandbits(62),
-            fresh=number >= len(seeds),
         )
 
     # ------------------------------------------------------------------------------------------------------ deciding

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tdlab.config import EvolutionConfig
 from tdlab.diversity import Gain
+from tdlab.evolution.strategies import STRATEGIES
 
 __all__ = [
     "Gauges",
@@ -55,7 +56,7 @@ class Gauges(NamedTuple):
 
 def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: float) -> Gauges:
     """Return the gauges at these values with their strengths; the controls do not steer."""
-    if config.strategy != "evolved":
+    if not STRATEGIES[config.strategy].steers:
         return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
     return Gauges(
         domain,
@@ -123,7 +124,7 @@ class Plateau:
         """Return why the run should stop, or an empty string while it should go on."""
         config = self._config
         thresholds = (config.domain_threshold, config.mode_threshold, config.complexity_threshold)
-        if config.patience is None or config.strategy != "evolved" or len(self._past) <= config.patience:
+        if config.patience is None or not STRATEGIES[config.strategy].steers or len(self._past) <= config.patience:
             return ""
         flat_gauges = []
         for name, threshold, values in zip(

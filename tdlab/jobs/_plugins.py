@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError
+from tdlab.evolution import STRATEGIES
 from tdlab.registry import Registry, reference
 from tdlab.rollout import ENVIRONMENTS, TEACHERS, EnvironmentFactory, TeacherFactory
 from tdlab.sandbox import BACKENDS
@@ -75,6 +76,7 @@ def plugin_versions(config: RunConfig, objects: Objects) -> dict[str, str]:
         (TEACHERS, [] if objects.teacher else [config.rollout.teacher]),
         (CHECKS, [name for name in config.verify.checks if name not in objects.checks]),
         (MUTATIONS, config.blueprints.mutations),
+        (STRATEGIES, [config.evolution.strategy]),
         (BACKENDS, [config.sandbox.backend]),
     ]
     versions: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tdlab.evolution import STRATEGIES
 from tdlab.plots.bars import draw_histogram
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.store import Run
@@ -292,7 +293,8 @@ def plot_run(run: Run) -> Figure:
         for name, plot in plot_functions.items():
             plot(frames[name], ax=axes[name])
         strategy = config.evolution.strategy
-        strategy_name = strategy if strategy == "evolved" else f"{strategy} control"
+        known = STRATEGIES.get(strategy)
+        strategy_name = strategy if known is None or known.steers else f"{strategy} control"
         title = f"{run.counts().accepted:,} verified trajectories, {strategy_name}, seed {config.seed}"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         margin = f"config {config.digest} · pool {run.store.pool_fingerprint[:16]}"
