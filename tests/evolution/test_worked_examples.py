@@ -7,6 +7,7 @@ one example, and no other part of tdlab does.
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from typing import Any
 
@@ -218,12 +219,14 @@ def test_records_have_nine_decimals() -> None:
     steering = controller()
     admit(steering, features(0, cac=1.0), features(1, cac=0.0), features(2, cac=0.0), cluster="a")
     assert steering.record()["whole"]["cac"] == steering.record()["cac"] == 0.333333333
-    admit(steering, features(3, "ask", "read", cac=0.0, north=0.7, south=0.3))
+    admit(steering, features(3, "ask", "read", cac=0.0, north=0.65, south=0.35))
     record = steering.record()
     for values in (record, record["whole"], record["window"]):
         assert all(value == round(value, 9) for value in values.values() if isinstance(value, float))
-    assert record["whole"]["domain"] != round(record["whole"]["domain"], 8)
-    assert record["whole"]["mode"] != round(record["whole"]["mode"], 8)
+    exact = {"domain": steering.meter.normalised_domain(), "mode": steering.meter.normalised_mode()}
+    for name, value in exact.items():
+        assert record["whole"][name] == round(value, 9)
+        assert round(value, 8) != round(value, 9) != round(value, 10), "the example tells nine decimals from others"
     weights = controller(mutation_floor=1 / 3).plan_record()["operators"]
     assert weights["branch"] == round(1 / 3 + 1, 9)
     assert record["steer_domain"] == min(1.0, record["steer_domain"])
@@ -304,21 +307,28 @@ def test_orders_offer_six_distractors_and_as_many_drafts_as_steering_asks_for() 
     assert controller(max_drafts=2).orders(0)[0].set_state is not None
 
 
-def test_a_cluster_is_drawn_by_its_mass_over_one_plus_its_uses() -> None:
-    """Of the domain north, a has 1 and b half; a was used three times: 1/4 against 1/2."""
-    steering = controller(batch=1, domain_threshold=1.0)
-    for _ in range(3):
-        admit(steering, features(0, south=1.0), cluster="a")
-    gauges = Gauges(0, 0, 0, 1.0, 0, 0)
-    drawn: Counter[str] = Counter()
-    expected = {"north": 0.0, "south": 1e9}
-    for n in range(600):
-        order = steering._order(n, 0, gauges, None, {}, dict(expected), Counter({"a": 3}))
-        assert order.aim == "north"
-        assert order.aim_share == pytest.approx(1.0, abs=1e-6)
-        drawn[order.cluster] += 1
-    assert set(drawn) == {"a", "b"}
-    assert near(drawn["a"] / 600, 1 / 3, 600)
+class Recorder(random.Random):
+    """A random number generator that keeps the weights of its choices."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__(1)
+        self.weights: list[list[float]] = []
+
+    def choices(self, population: Any, weights: Any = None, **more: Any) -> list[Any]:
+        self.weights.append(list(weights))
+        return super().choices(population, weights, **more)
+
+
+def test_a_cluster_is_drawn_by_its_mass_over_one_plus_its_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the domain north, a has 1 and was used three times, and b has half."""
+    rng = Recorder()
+    monkeypatch.setattr("tdlab.evolution.controller.rng_for", lambda *_: rng)
+    expected = {"north": 3.0, "south": 1e9}
+    order = controller()._order(0, 0, Gauges(0, 0, 0, 1.0, 0, 0), None, {}, expected, Counter({"a": 3}))
+    assert order.aim == "north"
+    assert order.aim_share == pytest.approx(1.0, abs=1e-6)
+    assert order.cluster in ("a", "b")
+    assert rng.weights[:2] == [[1 / 4, 1 / (1e9 + 1)], [1 / 4, 0.5]]
 
 
 def test_an_order_counts_for_the_next_ones_of_its_generation() -> None:
