@@ -358,20 +358,27 @@ def test_the_quantity_control_repeats_its_clusters_with_new_values() -> None:
     assert len({order.seed for order in orders}) == 6
 
 
+def test_seeds_have_62_bits() -> None:
+    random_, quantity = (controller(strategy=name, batch=40).orders(0) for name in ("random", "quantity"))
+    plans = [controller(strategy="quantity", batch=3).orders(0)] + [
+        Controller(
+            RunConfig(seed=seed).with_values(evolution__strategy="quantity", evolution__batch=3), CLUSTERS,
+            distractors=[], categories=2, mutations=(),
+        ).orders(0)
+        for seed in range(20)
+    ]  # fmt: skip
+    of_plans = [order.plan_seed or 0 for orders in plans for order in orders]
+    for seeds in ([order.seed for order in random_], [order.seed for order in quantity], of_plans):
+        assert 2**61 <= max(seeds) < 2**62
+
+
 def test_a_set_state_holds_what_merit_needs() -> None:
     steering = controller(complexity_threshold=50.0)
     admit(steering, features(0, "read", "reply", cac=20.0), features(1, "read", "reply", cac=30.0), features(2, "ask"))
     state = steering._set_state(Gauges(0, 0, 0, 0, 0.5, 0.75))
     assert state is not None
-    assert (state.size, state.mean_cac, state.steer_mode, state.steer_cac, state.cac_scale) == (
-        3,
-        20.0,
-        0.5,
-        0.75,
-        50.0,
-    )
-    assert state.signatures == {("read", "reply"): 2, ("ask",): 1}
-    assert state.mode_worth == pytest.approx(2.0)
+    assert (state.mean_cac, state.steer_mode, state.steer_cac, state.cac_scale) == (20.0, 0.5, 0.75, 50.0)
+    assert state.signature_gain(("read", "reply")) == pytest.approx(4 * (entropy(3, 1) - entropy(2, 1)))
     off = controller(complexity_threshold=0.0)._set_state(Gauges(0, 0, 0, 0, 0.5, 0))
     assert off is not None
     assert off.cac_scale == 1.0
@@ -509,29 +516,32 @@ def test_what_a_blueprint_does_without_tools_has_letters_too() -> None:
     assert predict(blueprint().model_copy(update={"steps": ()}), TOOLS) == Prediction(("reply",), 0.0)
 
 
+def entropy(*counts: int) -> float:
+    total = sum(counts)
+    return -sum(n / total * math.log2(n / total) for n in counts)
+
+
+def set_state(*signatures: tuple[str, ...], **values: float) -> SetState:
+    steering = controller()
+    admit(steering, *(features(n, *letters) for n, letters in enumerate(signatures)))
+    state = steering._set_state(Gauges(0, 0, 0, 0, 1.0, 1.0))
+    assert state is not None
+    return state._replace(**values)
+
+
 def test_merit_weighs_modes_and_complexity_by_their_strengths() -> None:
-    """A set of two equal modes: one more of another kind gains 3 log2 3 - 2 bits of whole modes."""
-    counts = Counter({("^", "read", "reply"): 2, ("read", "reply", "$"): 2})
-    values = {"signatures": Counter({("read", "reply"): 2}), "mean_cac": 20.0, "cac_scale": 40.0}
-    state = SetState.of(counts, steer_mode=0.5, steer_cac=0.25, **values)
-    assert (state.total, state.worth, state.mode_worth, state.size) == (4, pytest.approx(4.0), pytest.approx(2.0), 2)
-    whole = 3 * math.log2(3) - 2
-    assert state.signature_gain(("ask", "reply")) == pytest.approx(whole)
-    assert state.signature_gain(("read", "reply")) == pytest.approx(0.0)
-    only_cac = SetState.of(counts, steer_mode=0.0, steer_cac=0.25, **values)
-    assert only_cac.merit(Prediction(("ask", "reply"), 30.0)) == pytest.approx(0.25 * (30 - 20) / 40)
-    gain = state.mode_gain(("ask", "reply")) + whole
-    assert state.merit(Prediction(("ask", "reply"), 30.0)) == pytest.approx(0.5 * gain + 0.25 * 0.25)
+    """A set of two equal modes: one of another kind gains 3 times H(2, 1), since H(2) is nothing."""
+    read, ask = ("read", "reply"), ("ask", "reply")
+    state = set_state(read, read, steer_mode=0.5, steer_cac=0.25, mean_cac=20.0, cac_scale=40.0)
+    assert state.signature_gain(ask) == pytest.approx(3 * entropy(2, 1))
+    assert state.signature_gain(read) == pytest.approx(0.0)
+    assert state._replace(steer_mode=0.0).merit(Prediction(ask, 30.0)) == pytest.approx(0.25 * (30 - 20) / 40)
+    gain = state.mode_gain(ask) + 3 * entropy(2, 1)
+    assert state.merit(Prediction(ask, 30.0)) == pytest.approx(0.5 * gain + 0.25 * 0.25)
 
 
 def test_a_trigram_gain_by_hand() -> None:
-    """Four trigrams of two kinds, 1 bit; two more, of two new kinds: 6 of kinds 2, 2, 1, 1."""
-    from tdlab.diversity import trigrams
-
-    counts = Counter(trigrams(("read", "reply")) * 2)
-    assert sorted(counts.values()) == [2, 2]
-    state = SetState.of(
-        counts, signatures={("read", "reply"): 2}, mean_cac=0.0, steer_mode=1.0, steer_cac=0.0, cac_scale=1.0
-    )
-    after = 2 * (2 / 6) * math.log2(6 / 2) + 2 * (1 / 6) * math.log2(6)
-    assert state.mode_gain(("ask", "write")) == pytest.approx(3 * (after - 1.0))
+    """Two trigrams, of each two; two more of other kinds: 2, 2, 1, 1."""
+    state = set_state(("read", "reply"), ("read", "reply"))
+    assert state.mode_gain(("ask", "write")) == pytest.approx(3 * (entropy(2, 2, 1, 1) - entropy(2, 2)))
+    assert set_state().mode_gain(("ask", "write")) == set_state().signature_gain(("ask", "write")) == 0.0

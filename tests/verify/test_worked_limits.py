@@ -10,8 +10,8 @@ import pytest
 from tdlab.config import VerifyConfig
 from tdlab.records import Blueprint, Message, Persona, Tool, ToolCall, Trajectory
 from tdlab.verify import CheckContext, NearDuplicates
-from tdlab.verify.faithfulness import _identifies, check_faithful
-from tdlab.verify.grounding import _Heard, _telling, asks_for
+from tdlab.verify.faithfulness import check_faithful
+from tdlab.verify.grounding import _is_distinctive, asks_for, check_grounding
 from tdlab.verify.near_duplicates import features_of
 
 TOOL = Tool(service="shop", name="get_order", input_schema={"type": "object"})
@@ -20,19 +20,27 @@ TOOL = Tool(service="shop", name="get_order", input_schema={"type": "object"})
 # --- replies
 
 
-def unfaithful(reply: str, result: Any, **values: Any) -> bool:
-    """Whether the reply says something that the one result does not hold."""
-    messages = (
-        Message(role="user", content="Please look."),
-        Message(role="assistant", tool_calls=(ToolCall(id="c1", name="get_order", arguments={}),)),
-        Message(role="tool", content=json.dumps(result), tool_call_id="c1"),
-        Message(role="assistant", content=reply),
-    )
+def context(*messages: Message, **values: Any) -> CheckContext:
     persona = Persona(name="Ada", role="r")
     blueprint = Blueprint(id="b", cluster="c", seed=1, intent="", persona=persona, steps=(), offered=())
     trajectory = Trajectory(id="t", messages=messages, tools={"get_order": TOOL.key}, blueprint="b")
-    context = CheckContext(trajectory, blueprint, {TOOL.key: TOOL}, config=VerifyConfig(**values))
-    return bool(check_faithful(context))
+    return CheckContext(trajectory, blueprint, {TOOL.key: TOOL}, config=VerifyConfig(**values))
+
+
+def call(number: int, **arguments: Any) -> Message:
+    made = ToolCall(id=f"c{number}", name="get_order", arguments=arguments)
+    return Message(role="assistant", tool_calls=(made,))
+
+
+def after(result: Any) -> tuple[Message, ...]:
+    """A user who says no value, and one result."""
+    answer = Message(role="tool", content=json.dumps(result), tool_call_id="c1")
+    return Message(role="user", content="Please look."), call(1), answer
+
+
+def unfaithful(reply: str, result: Any, **values: Any) -> bool:
+    """Whether the reply says something that the one result does not hold."""
+    return bool(check_faithful(context(*after(result), Message(role="assistant", content=reply), **values)))
 
 
 def test_numbers_below_a_hundred_are_not_checked() -> None:
@@ -75,12 +83,12 @@ def test_a_list_may_be_added_up() -> None:
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        ("ab12", True), ("12345", False), ("123456", True), ("2026-1", True), ("word", False), ("a@b", True),
-        ("http://x", True),
+        ("ab12x", True), ("12:45", False), ("12:456", True), ("2026-1", True), ("words", False), ("a@bcd", True),
+        ("x://y", True),
     ],
 )  # fmt: skip
-def test_what_looks_like_an_identifier(token: str, expected: bool) -> None:
-    assert _identifies(token) == expected
+def test_what_looks_like_an_identifier_is_looked_for(token: str, expected: bool) -> None:
+    assert unfaithful(f"See {token} here.", {}) == expected
 
 
 def test_identifiers_of_five_characters_and_quotations_of_four_are_checked() -> None:
@@ -95,10 +103,9 @@ def test_identifiers_of_five_characters_and_quotations_of_four_are_checked() -> 
 # --- arguments
 
 
-def returned(name: str, value: Any, result: Any, small_number: int = 100) -> bool:
-    heard = _Heard(small_number)
-    heard.result(result)
-    return heard.returned(name, value)
+def returned(name: str, value: Any, result: Any, **values: Any) -> bool:
+    """Whether an argument of a second call is found in the result of the first."""
+    return not check_grounding(context(*after(result), call(2, **{name: value}), **values))
 
 
 def test_an_argument_below_a_hundred_has_to_match_by_name() -> None:
@@ -134,7 +141,7 @@ def test_a_text_of_four_characters_may_stand_in_a_longer_one() -> None:
     ],
 )
 def test_how_particular_a_value_is(value: Any, expected: bool) -> None:
-    assert _telling(value, 100) == expected
+    assert _is_distinctive(value, 100) == expected
 
 
 def test_a_question_names_the_first_five_letters_of_each_telling_word() -> None:
