@@ -89,10 +89,10 @@ def test_code_without_a_jail_is_refused_before_anything_is_made(
     bare(monkeypatch, tmp_path)
     status, _, err = in_process(monkeypatch, capsys, "run", "--code", "-n", 5, "-o", tmp_path / "run")
     assert status == 2
-    assert "no sandbox on this machine" in err
+    assert "no working sandbox on this machine" in err
     assert "apt-get install bubblewrap" in err
     assert not (tmp_path / "run").exists()
-    with pytest.raises(SandboxUnavailable, match="no sandbox on this machine"):
+    with pytest.raises(SandboxUnavailable, match="no working sandbox on this machine"):
         tdlab.run(RunConfig(target=5).with_values(sandbox__backend="auto"), out=tmp_path / "run", progress=False)
 
 

@@ -30,7 +30,6 @@ PENDING = (
     "tdlab.clusters",
     "tdlab.evolution",
     "tdlab.formats",
-    "tdlab.sandbox",
     "tdlab.store",
     "tdlab.tools",
     "tdlab.verify",

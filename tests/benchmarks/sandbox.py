@@ -72,7 +72,7 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
     async with open_sandbox(backend, verify=False) as sandbox:
         for _ in range(9):
             began = time.perf_counter()
-            jail = await sandbox._maker.start()
+            jail = await sandbox._backend.start()
             cold.append((time.perf_counter() - began) * 1000)
             await jail.aclose()
     out["cold_ms"] = round(statistics.median(cold), 1)

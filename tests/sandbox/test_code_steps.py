@@ -424,6 +424,6 @@ def test_where_there_is_no_jail_a_run_with_code_is_refused_and_makes_nothing(
     words[words.index("--set")] = "--code"
     done = finish(*words, "-o", tmp_path / "run", cwd=tmp_path, **bare)
     assert done.returncode == 2
-    assert "no sandbox on this machine" in done.stderr
+    assert "no working sandbox on this machine" in done.stderr
     assert "apt-get install bubblewrap" in done.stderr
     assert not (tmp_path / "run").exists()

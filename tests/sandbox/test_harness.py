@@ -213,7 +213,7 @@ def test_jobs_run_side_by_side_and_apart(backend: tuple[str, dict[str, Any]]) ->
 
 def test_a_jail_is_replaced_after_its_share_of_jobs(backend: tuple[str, dict[str, Any]]) -> None:
     name, options = backend
-    with open_sandbox_sync(name, limits=SMALL, options=options, jobs_per_jail=2, verify=False) as sandbox:
+    with open_sandbox_sync(name, limits=SMALL, options=options, jobs_per_process=2, verify=False) as sandbox:
         assert [sandbox.run(Job(code="print(1)")).status for _ in range(5)] == ["ok"] * 5
 
 
@@ -313,7 +313,7 @@ def orphan_cgroup() -> str:
         for parent in (base, top):
             folder = parent / "tdlab-999999999-1-abcd"
             try:
-                (folder / "jail-1").mkdir(parents=True)
+                (folder / "process-1").mkdir(parents=True)
             except OSError:
                 continue
             return str(folder)
@@ -328,7 +328,7 @@ def orphan_container(base_url: str) -> str:
     client = docker.DockerClient(base_url=base_url)
     try:
         image = next(tag for i in client.images.list() for tag in i.tags if tag.startswith("tdlab-sandbox"))
-        labels = {"tdlab.sandbox": "tdlab-999999999-1-abcd", "tdlab.place": _owner.place()}
+        labels = {"tdlab.sandbox": "tdlab-999999999-1-abcd", "tdlab.place": _owner.pid_scope()}
         return str(client.api.create_container(image, ["/bin/true"], labels=labels)["Id"])
     finally:
         client.close()
