@@ -196,6 +196,7 @@ class Bubblewrap:
         """Return the command line of bwrap."""
         disk = str(self.limits.disk_mb << 20)
         out = [self.program, "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+        # the hostname stays: programs can print it, and their output is recorded
         out += ["--hostname", "jail", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
         out += ["--clearenv"]
         for name, value in environment().items():

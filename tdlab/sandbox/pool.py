@@ -170,7 +170,7 @@ class Sandbox:
                 except ProcessFailed as failure:
                     reason, output = failure.reason, failure.partial
                     _log.warning("%s: attempt %d of %d: %s", self.backend, attempt, _ATTEMPTS, reason)
-                    if failure.oom:
+                    if failure.oom:  # the wording of the reason stays, since datasets record it
                         result = JobResult(
                             status="memory",
                             reason=f"the kernel's limit of {self.limits.memory_mb} MB ended the jail",

@@ -1,4 +1,4 @@
-"""The commands and the panel with real jails: doctor, serve for the official client, a row in full."""
+"""The commands and the panel with real sandboxes: doctor, serve with the official client, a row in full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL jobs: answers on a copy, read-only unless said otherwise, within time, rows and bytes, and no way out."""
+"""SQL jobs: queries on a copy, read-only by default, within limits of time, rows and bytes, without escape."""
 
 from __future__ import annotations
 
