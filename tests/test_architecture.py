@@ -329,7 +329,7 @@ def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
             bound |= names
             if "__all__" in names:
                 try:
-                    exported = list(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+                    exported = list(ast.literal_eval(node.value))
                 except ValueError:
                     exported = None
     return exported, bound, {name for name in defined if not name.startswith("_")}

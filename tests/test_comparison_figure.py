@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    command: Callable[..., tuple[int, str, str]] = lambda *words: in_process(monkeypatch, capsys, *words)  # noqa: E731
+    command = partial(in_process, monkeypatch, capsys)
     for name, number in (("a", 6), ("b", 5)):
         one = some_set(name, number)
         write_openai_jsonl(one.trajectories, one.tools, tmp_path / f"{name}.jsonl", services=one.domains)

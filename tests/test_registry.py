@@ -66,7 +66,7 @@ def test_a_plugin_is_imported_when_it_is_used_and_not_before(greetings: Registry
     assert greetings._path is None  # not even looked for
     assert "lazy" in greetings
     assert "lazy_hail" not in sys.modules
-    assert greetings["lazy"]("Ada") == "Ada"  # type: ignore[operator]
+    assert greetings["lazy"]("Ada") == "Ada"
     assert greetings["lazy"] is greetings["lazy"]
 
 

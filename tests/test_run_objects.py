@@ -74,7 +74,7 @@ def test_objects_that_cannot_be_used(tmp_path: Path) -> None:
         ({"checks": [3]}, "the check is 3"),
     ):
         with pytest.raises(ConfigError, match=words) as refused:
-            tdlab.run(RunConfig(target=2), out=tmp_path / "run", progress=False, **settings)  # type: ignore[arg-type]
+            tdlab.run(RunConfig(target=2), out=tmp_path / "run", progress=False, **settings)
         assert refused.value.expected
         assert refused.value.do
     assert not (tmp_path / "run").exists()

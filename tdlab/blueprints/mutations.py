@@ -220,7 +220,7 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     tool = draft.tools[step.calls[0].tool]
     pivot = _pivots(draft, step)[0]
     calls = [step.calls[0]]
-    values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]
+    values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]  # a pivot is a FromUser
     # Fixed by definition, here and for what is withheld: mostly one, now and then two or three.
     for _ in range(rng.choice((1, 1, 2, 3))):
         told = draft.tell(tool, pivot, fresh=True)

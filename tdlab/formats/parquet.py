@@ -34,8 +34,8 @@ def write_parquet(
     Same trajectories, same pyarrow: same bytes. Half surrogate pairs, which Arrow cannot hold, become U+FFFD. The file
     appears when it is complete. StoreError where it cannot be written.
     """
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     call = pa.struct(
         [

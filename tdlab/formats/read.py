@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -305,7 +305,7 @@ class _Opened:
         handle.seek(0)
         packed = handle.read(2) == b"\x1f\x8b"
         handle.seek(0)
-        self._stream: BinaryIO = gzip.GzipFile(fileobj=handle, mode="rb") if packed else handle  # type: ignore[assignment]
+        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=handle, mode="rb")) if packed else handle
         self._packed = packed
 
     def __enter__(self) -> BinaryIO:

@@ -39,6 +39,7 @@ __all__ = ["Candidate", "Counts", "Generation", "RunState", "RunStore"]
 
 _PAGE = 256
 RunState = Literal["running", "complete", "stopped"]
+_ENDED: dict[str | None, RunState] = {"complete": "complete", "stopped": "stopped"}
 """``running`` also while no process is at work: a killed run is one that can be resumed (`RunStore.is_live`)."""
 
 
@@ -196,8 +197,7 @@ class RunStore:
     @property
     def status(self) -> RunState:
         """How far the run is."""
-        found = self._meta("status")
-        return found if found in ("complete", "stopped") else "running"  # type: ignore[return-value]
+        return _ENDED.get(self._meta("status"), "running")
 
     @property
     def reason(self) -> str:
@@ -260,7 +260,7 @@ class RunStore:
                     do="resume the run as it is, or start another in a new folder",
                 )
             for table in ("tools", "services", "clusters"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608
+                db.execute(f"DELETE FROM {table}")  # noqa: S608  # one of three names above
             db.executemany("INSERT INTO tools VALUES (?, ?, ?)", tool_rows)
             db.executemany("INSERT INTO services VALUES (?, ?)", service_rows)
             db.executemany("INSERT INTO clusters VALUES (?, ?, ?)", cluster_rows)
@@ -329,7 +329,7 @@ class RunStore:
                 )
             db.execute("INSERT INTO generations VALUES (?, ?)", (generation.number, record))
             try:
-                db.executemany(f"INSERT INTO candidates VALUES ({', '.join('?' * 12)})", rows)  # noqa: S608
+                db.executemany(f"INSERT INTO candidates VALUES ({', '.join('?' * 12)})", rows)  # noqa: S608  # only question marks
             except sqlite3.IntegrityError as error:
                 raise StoreError(
                     f"generation {generation.number}: {error}",
@@ -341,7 +341,7 @@ class RunStore:
         """Forget the generation committed last with its candidates; for one that was cut short and is made anew."""
         with self._transaction() as db:
             for table, column in (("candidates", "generation"), ("generations", "number")):
-                db.execute(f"DELETE FROM {table} WHERE {column} = (SELECT max(number) FROM generations)")  # noqa: S608
+                db.execute(f"DELETE FROM {table} WHERE {column} = (SELECT max(number) FROM generations)")  # noqa: S608  # names above
 
     def rejudge(self, candidates: Iterable[Candidate]) -> None:
         """Replace what was decided about candidates that are there (accepted, reasons, verdict): all or none of them.
@@ -429,7 +429,7 @@ class RunStore:
         """Ids of all stored records of a kind, each once, in the order they were stored."""
         if noun == "cluster":
             return [row[0] for row in self._all("SELECT id FROM clusters ORDER BY position")]
-        sql = f"SELECT {noun}_id, min(rowid) AS first FROM candidates WHERE {noun}_id IS NOT NULL "  # noqa: S608
+        sql = f"SELECT {noun}_id, min(rowid) AS first FROM candidates WHERE {noun}_id IS NOT NULL "  # noqa: S608  # a Literal
         return [row[0] for row in self._all(sql + f"GROUP BY {noun}_id ORDER BY first")]
 
     def trajectory(self, trajectory_id: str) -> Trajectory:
@@ -442,7 +442,7 @@ class RunStore:
 
     def _text(self, noun: Literal["trajectory", "blueprint"], key: str) -> str:
         row = self._one(
-            f"SELECT {noun} FROM candidates WHERE {noun}_id = ? ORDER BY accepted DESC, generation, position",  # noqa: S608
+            f"SELECT {noun} FROM candidates WHERE {noun}_id = ? ORDER BY accepted DESC, generation, position",  # noqa: S608  # a Literal
             as_key(key),
         )
         if row is None:
@@ -589,7 +589,7 @@ class RunStore:
         if generation is not None:
             where += f" AND generation = {int(generation)}"
         sql = (
-            f"SELECT {columns} FROM candidates WHERE (generation, position) > (?, ?){where} "  # noqa: S608
+            f"SELECT {columns} FROM candidates WHERE (generation, position) > (?, ?){where} "  # noqa: S608  # made above
             "ORDER BY generation, position LIMIT ?"
         )
         last: tuple[int, int] = (-1, -1)

@@ -23,8 +23,8 @@ import anyio
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tdlab.records import rng_for  # noqa: E402
-from tdlab.sandbox import CodeOutput, Job, Limits, open_sandbox, probe, replay_code  # noqa: E402
+from tdlab.records import rng_for  # noqa: E402  # the line above makes it found
+from tdlab.sandbox import CodeOutput, Job, Limits, open_sandbox, probe, replay_code  # noqa: E402  # likewise
 
 _spec = importlib.util.spec_from_file_location("programs", ROOT / "tests" / "sandbox" / "programs.py")
 assert _spec is not None

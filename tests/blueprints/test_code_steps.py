@@ -68,7 +68,7 @@ def test_what_a_program_picks_is_what_the_plan_goes_on_with() -> None:
             if step.about is None:
                 continue
             picking += 1
-            (rows,) = step.calls[0].arguments["code"].inputs.values()  # type: ignore[union-attr]
+            (rows,) = step.calls[0].arguments["code"].inputs.values()
             later = [s for s in blueprint.steps[blueprint.steps.index(step) + 1 :] if s.kind != "code"]
             bound = [b for s in later for call in s.calls for b in call.arguments.values() if isinstance(b, FromResult)]
             assert any((b.step, b.path[0]) == (step.id, "stdout") for b in bound), "nothing goes on with the choice"

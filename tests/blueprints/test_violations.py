@@ -27,7 +27,7 @@ def call(tool: str, /, **arguments: Binding) -> Call:
 
 
 def step(number: int, *calls: Call, kind: str = "call", **fields: Any) -> Step:
-    return Step(id=f"s{number}", kind=kind, calls=calls, **fields)  # type: ignore[arg-type]
+    return Step(id=f"s{number}", kind=kind, calls=calls, **fields)
 
 
 def blueprint(*steps: Step, offered: tuple[str, ...] = tuple(TOOLS)) -> Blueprint:

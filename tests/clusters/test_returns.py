@@ -38,7 +38,7 @@ def bundled() -> ToolPool:
 def at(schema: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any] | None:
     """The schema at a path, or None."""
     for part in path:
-        schema = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)  # type: ignore[assignment]
+        schema = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             return None
     return schema

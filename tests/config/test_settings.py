@@ -95,9 +95,9 @@ def test_an_unknown_key_in_a_mapping(values: dict, message: str) -> None:
 
 def test_an_unknown_key_in_a_call() -> None:
     with pytest.raises(ValidationError, match="unknown key 'widow': did you mean 'window'"):
-        EvolutionConfig(widow=3)  # type: ignore[call-arg]
+        EvolutionConfig(widow=3)
     with pytest.raises(ValidationError, match=r"unknown key 'window': did you mean 'evolution\.window'"):
-        RunConfig(window=3)  # type: ignore[call-arg]
+        RunConfig(window=3)
     with pytest.raises(ConfigError, match=r"unknown key 'evolution\.widow': did you mean 'evolution\.window'"):
         RunConfig().with_values(evolution__widow=3)
     with pytest.raises(ConfigError, match=r"target\.x: target is a setting and has none in it"):

@@ -301,7 +301,7 @@ def test_intervals_of_split_counts_redraw_trajectories_not_their_parts() -> None
 @pytest.mark.parametrize("counts", [[1, -1], [float("nan")], [float("inf"), 1], [10**400], ["x"], {"a": None}], ids=str)
 def test_what_is_no_count_is_refused(counts: object) -> None:
     with pytest.raises(ConfigError, match="a count of"):
-        entropy(counts)  # type: ignore[arg-type]
+        entropy(counts)
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -324,7 +324,7 @@ def test_settings_out_of_range_are_refused() -> None:
 
 @pytest.mark.parametrize("counts", [[], {}, [0], SplitCounts.of([])], ids=["list", "mapping", "zeros", "split"])
 def test_nothing_has_no_entropy_and_no_warnings(counts: object) -> None:
-    found = summarise(counts, categories=5, rarefy_to=3)  # type: ignore[arg-type]
+    found = summarise(counts, categories=5, rarefy_to=3)
     assert (found.value, found.n, found.k, found.low, found.high, found.ceiling) == (0, 0, 0, 0, 0, 0)
     assert found.rarefied is None
 

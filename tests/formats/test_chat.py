@@ -278,7 +278,7 @@ def test_toucan_for_training_holds_reprs_with_json_inside(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("content", ["nonsense", "{'arguments': '{}'}", "__import__('os').getcwd()", "{'name': 3}", ""])
 def test_toucan_calls_that_are_none_are_reported(tmp_path: Path, content: str) -> None:
-    messages = [TOUCAN_TRAINING["messages"][0], {"role": "tool_call", "content": content}]  # type: ignore[index]
+    messages = [TOUCAN_TRAINING["messages"][0], {"role": "tool_call", "content": content}]
     path = put(tmp_path, "\n".join(map(json.dumps, [TOUCAN_TRAINING, {"messages": messages}])).encode())
     found = read_trajectories(path)
     assert (len(found.trajectories), [p.line for p in found.problems]) == (1, [2])

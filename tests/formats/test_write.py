@@ -54,7 +54,7 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(st.sampled_from(["system", "user", "assistant", "calls"]))
         if kind != "calls":
-            messages.append(Message(role=kind, content=draw(texts)))  # type: ignore[arg-type]
+            messages.append(Message(role=kind, content=draw(texts)))
             continue
         calls = []
         for _ in range(draw(st.integers(1, 3))):

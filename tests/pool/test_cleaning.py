@@ -29,7 +29,7 @@ def page(*names: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
 def scraped(*tools: tuple[str, str, dict[str, Any]], quality: str = "scraped", **facts: Any) -> Service:
     name = facts.pop("name", "@acme/tasks-mcp")
     made = tuple(Tool(service=name, name=n, description=d, input_schema=s) for n, d, s in tools)
-    return Service(name=name, schema_quality=quality, tools=made, **facts)  # type: ignore[arg-type]
+    return Service(name=name, schema_quality=quality, tools=made, **facts)
 
 
 def codes(issues: list[PoolIssue], severity: str = "fixed") -> set[str]:

@@ -34,7 +34,7 @@ TOUCAN = {
 }
 TOUCAN_SCRAPED = {
     **TOUCAN,
-    "metadata": {**TOUCAN["metadata"], "remote_server_response": {"is_success": False, "tools": []}},  # type: ignore[dict-item]
+    "metadata": {**TOUCAN["metadata"], "remote_server_response": {"is_success": False, "tools": []}},
 }
 MCPBENCH = {
     "summary": {},

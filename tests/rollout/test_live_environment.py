@@ -38,7 +38,7 @@ def environment(servers: Servers, journal: dict[str, str] | None, *, scope: str 
     return LiveEnvironment(
         Blueprint.model_construct(id=scope),
         {TOOL.key: TOOL},
-        servers=servers,  # type: ignore[arg-type]
+        servers=servers,
         timeout_s=2.5,
         journal_get=None if journal is None else journal.get,
         journal_put=None if journal is None else journal.__setitem__,

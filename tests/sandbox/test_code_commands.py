@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sqlite3
@@ -113,11 +114,10 @@ def test_a_run_with_code_says_so_and_its_steps_can_be_seen(run: Run) -> None:
         c.blueprint for c in run.store.accepted() if c.blueprint and any(s.kind == "code" for s in c.blueprint.steps)
     ]
     assert isinstance(made[0], Blueprint)
-    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(show_run(run))
     console.print(show_blueprint(made[0]))
     text = console.export_text()
-    console.file.close()
     assert "run and re-run in the sandbox" in text
     assert "program over" in text
     assert "code" in run.calls()["tool"].str.cat()

@@ -173,7 +173,7 @@ def test_programs_work_on_what_a_live_server_returns(runner: CodeRunner) -> None
     executors: set[str] = set()
     for seed in range(6):
         blueprint = mutate(base, "add_code_step", MutationContext(cluster, offered), seed=seed)
-        live = LiveEnvironment(blueprint, offered, servers=ModelBackend())  # type: ignore[arg-type]
+        live = LiveEnvironment(blueprint, offered, servers=ModelBackend())
         teacher = ScriptedTeacher(blueprint, offered)
         rollout = play(blueprint, offered, teacher, CodingEnvironment(live, runner))
         verdict = verify(rollout.trajectory, blueprint, offered, stopped=rollout.stopped, code=runner)

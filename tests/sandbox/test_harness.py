@@ -265,7 +265,7 @@ def test_an_escape_is_a_refusal(backend: tuple[str, dict[str, Any]], monkeypatch
 
 
 def test_an_unknown_backend_is_a_config_error() -> None:
-    with pytest.raises(ConfigError), open_sandbox_sync("chroot"):  # type: ignore[arg-type]
+    with pytest.raises(ConfigError), open_sandbox_sync("chroot"):
         pass
 
 

@@ -439,7 +439,7 @@ def test_atomic_write_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "dataset.jsonl"
     atomic_write(target, b"old")
-    with pytest.raises(ZeroDivisionError), atomic_open(target) as file:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), atomic_open(target) as file:  # noqa: PT012  # it fails after the first statement
         file.write(b"half")
         raise ZeroDivisionError
     assert target.read_bytes() == b"old"

@@ -218,7 +218,7 @@ def test_a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_room(smal
     with RunStore.create_or_resume(folder, **parts.OPENING) as store:
         parts.put_mining(store)
         done = 0
-        with pytest.raises(StoreError, match="disk") as caught:  # noqa: PT012
+        with pytest.raises(StoreError, match="disk") as caught:  # noqa: PT012  # one of the two in the loop fails
             while True:
                 store.journal_put(f"call {done}", {"paid": done})
                 parts.commit(store, done, padding=3_000)
@@ -243,7 +243,7 @@ def test_a_run_cannot_be_made_on_a_full_disk_and_nothing_is_left(small_disk: Pat
             try:
                 file.write(b"x" * 4096)
             except OSError as error:
-                assert error.errno == errno.ENOSPC  # noqa: PT017
+                assert error.errno == errno.ENOSPC  # noqa: PT017  # the loop goes on until this
                 break
     with pytest.raises(StoreError, match="disk"):
         RunStore.create_or_resume(small_disk / "run", **parts.OPENING)
