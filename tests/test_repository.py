@@ -120,7 +120,7 @@ def test_the_guide_for_contributors_names_every_marker_task_and_extension_point(
     guide = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
     registry = (ROOT / "tdlab" / "registry.py").read_text(encoding="utf-8")
     groups = re.findall(r"^``(tdlab\.\w+)`` ", registry, re.MULTILINE)
-    tasks = {f"poe {name}" for name in tool_options()["poe"]["tasks"] if name != "test-alone"}
+    tasks = {f"poe {name}" for name in tool_options()["poe"]["tasks"] if name not in ("test-alone", "test-slow")}
     assert groups
     assert {"poe check", "poe test", "poe test-all", "poe bench"} <= tasks
     for word in (*markers(), *tasks, *groups):
