@@ -32,7 +32,6 @@ PENDING = (
     "tdlab.formats",
     "tdlab.store",
     "tdlab.tools",
-    "tdlab.verify",
 )
 """Packages whose docstrings are not complete yet; a writer removes a package that is."""
 

@@ -1,7 +1,7 @@
 """The loop: generations of orders, offspring and decisions, each committed to the store before the next begins.
 
-A run that was killed is rebuilt from what was committed and goes on with the next generation; since every draw depends
-on the seed, the generation and the position alone, it ends as if nothing had happened.
+A run that was interrupted is rebuilt from the committed generations and continues with the next one. Every draw depends
+only on the seed, the generation and the position, so that the result is the same as without the interruption.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
-    """Where a run stands: told after every generation."""
+    """The progress of a run: number of the generation, accepted and rejected offspring, and the target."""
 
     generation: int
     accepted: int
@@ -46,14 +46,36 @@ def evolve(
     on_progress: Callable[[Progress], None] | None = None,
     threads: ThreadPool | None = None,
 ) -> str:
-    """Run generations until the target is met or there is a reason to stop short of it; returns why it stopped.
+    """Run generations until the target or another stop is reached.
 
-    ``"target"`` when as many trajectories as wanted are in the store, else a sentence: the budget of offspring is
-    spent, the gauges that steer have been flat for ``patience`` generations (`Plateau`), or nothing was accepted in
-    ``dry`` generations in a row. State is read from the store first, so calling it again continues. ``threads`` carry
-    the orders out in place of ``workers``, and progress is then told after every offspring. Where they were stopped,
-    what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
-    paid for again. TeacherError where the server failed, RolloutError where a live server is gone.
+    The state is read from the store first, so that a second call continues the run. If threads are stopped in the
+    middle of a generation, their offspring are kept as a partial generation; a resumed run makes that generation again,
+    with the cached replies of the models.
+
+    Args:
+        store: The store of the run.
+        controller: Orders offspring and decides on them; empty, it is filled from the store.
+        producer: Executes orders.
+        workers: Number of worker processes.
+        on_progress: Called after every generation; with ``threads``, also after every offspring.
+        threads: Executes the orders in place of worker processes, for language models.
+
+    Returns:
+        ``"target"``, or a sentence that says why the run stopped before: the budget of offspring is spent, the gauges
+        that steer were flat for ``patience`` generations, or nothing was accepted for ``dry`` generations.
+
+    Raises:
+        TeacherError: The server of the language models failed.
+        RolloutError: A live server is gone.
+        StoreError: The database was changed by hand.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:  # a finished run has nothing left to do
+        ...     clusters, tools = tuple(run.store.clusters()), {tool.key: tool for tool in run.store.tools()}
+        ...     controller = Controller(run.config, clusters, distractors=[], categories=37, mutations=[])
+        ...     evolve(run.store, controller, Producer(run.config, tools, clusters, {}))
+        'target'
     """
     config = producer.config
     stopped: TeacherError | RolloutError | None = None
@@ -107,7 +129,7 @@ def evolve(
 
 
 class _Past(NamedTuple):
-    """What a run has behind it, as far as its stops need it: ``dry`` generations at the end accepted nothing."""
+    """The past of a run, as far as its stops need it; the last ``dry`` generations accepted nothing."""
 
     plateau: Plateau
     generations: int = 0
@@ -115,13 +137,13 @@ class _Past(NamedTuple):
     dry: int = 0
 
     def after(self, record: Mapping[str, Json]) -> _Past:
-        """With one more generation, by its record."""
+        """Return the past with one more generation, from its record."""
         self.plateau.note(record["after"]["whole"])
         dry = 0 if record["accepted"] else self.dry + 1
         return self._replace(generations=self.generations + 1, tried=self.tried + record["tried"], dry=dry)
 
     def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
-        """Why the run should stop short of its target; empty while it should go on."""
+        """Return why the run should stop before its target, or an empty string while it should go on."""
         if config.budget is not None and self.tried >= config.budget:
             return budget_spent(self.tried, accepted)
         if self.dry >= config.dry:
@@ -130,7 +152,7 @@ class _Past(NamedTuple):
 
 
 def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past:
-    """The controller's state from the store, and what lies behind the run."""
+    """Fill the controller from the store, and return the past of the run."""
     last = store.last_generation()
     if last is not None and last.record.get("partial"):
         store.discard_last_generation()

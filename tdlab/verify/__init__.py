@@ -1,7 +1,7 @@
-"""Verification: what makes a trajectory count.
+"""Decide whether a trajectory is accepted.
 
-`verify` runs every check on one trajectory and gives a `Verdict` with a reason for each failure; `NearDuplicates`
-judges it against the set it would join.
+`verify` runs every check on one trajectory and returns a `Verdict` with a reason for each failure. `NearDuplicates`
+compares a trajectory with the set that it would join.
 """
 
 from __future__ import annotations
