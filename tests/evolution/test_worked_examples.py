@@ -331,6 +331,14 @@ def test_a_cluster_is_drawn_by_its_mass_over_one_plus_its_uses(monkeypatch: pyte
     assert rng.weights[:2] == [[1 / 4, 1 / (1e9 + 1)], [1 / 4, 0.5]]
 
 
+def test_a_domain_is_aimed_at_by_its_rarity() -> None:
+    """North has 1 and south nothing: weights of 1/2 and 1, shares of 1/3 and 2/3."""
+    rng = Recorder()
+    shares = {controller()._aim(rng, {"north": 1.0}) for _ in range(50)}
+    assert rng.weights[0] == [0.5, 1.0]
+    assert {name: round(share, 9) for name, share in shares} == {"north": 0.333333333, "south": 0.666666667}
+
+
 def test_an_order_counts_for_the_next_ones_of_its_generation() -> None:
     steering = controller()
     expected, used = {"north": 2.0}, Counter({"a": 1})
