@@ -209,6 +209,12 @@ def test_live_servers_and_the_environment_have_to_agree(tmp_path: Path) -> None:
         tdlab.run(tdlab.RunConfig(), out=tmp_path / "run", workers=0, progress=False)
 
 
+def test_a_mining_with_other_settings_is_refused(tmp_path: Path) -> None:
+    mined = tdlab.mine(ToolPool.from_services([]))
+    with pytest.raises(ConfigError, match="mined with other settings"):
+        tdlab.run(tdlab.RunConfig().with_values(clusters__min_tools=2), out=tmp_path / "run", mined=mined)
+
+
 def test_an_empty_pool_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="no usable tool"):
         tdlab.run(tdlab.RunConfig(), out=tmp_path / "run", pool=ToolPool.from_services([]), progress=False)

@@ -142,6 +142,12 @@ def run(
     config, objects = with_objects(
         config or RunConfig(), environment=environment, teacher=teacher, checks=checks, workers=workers
     )
+    if mined is not None and mined.config != config.clusters:
+        raise ConfigError(
+            "`mined` was mined with other settings than config.clusters",
+            expected="the result of mine(pool, config.clusters, seed=config.seed)",
+            do="leave it out, or pass a config with clusters=mined.config",
+        )
     versions = {**_versions(), **plugin_versions(config, objects)}
     live = config.rollout.environment == "live"
     external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
