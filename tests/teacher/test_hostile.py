@@ -178,7 +178,7 @@ def test_an_unknown_price_is_told_with_how_to_add_it(
     assert status == 0
     assert "unknown cost" in shown
     assert "with an entry for big-one, and add --set teacher.prices=prices.json" in shown
-    assert "teacher.budget_money needs the price of every model" in shown
+    assert "teacher.budget_money is set, but a model has no price" in shown
     with pytest.raises(ConfigError, match="price of 'big-one' is not known") as caught:
         ChatClient(teacher("http://127.0.0.1:9/v1", model="big-one", budget_money=1.0))
     assert "--set teacher.prices=prices.json" in caught.value.do
