@@ -28,7 +28,6 @@ from tdlab.errors import TdlabError
 PENDING = (
     "tdlab.blueprints",
     "tdlab.clusters",
-    "tdlab.evolution",
     "tdlab.formats",
     "tdlab.store",
     "tdlab.tools",

@@ -1,10 +1,10 @@
-"""What a blueprint will add to the set, told before it is played: its mode, its complexity and the gain of both.
+"""Predict what a blueprint will add to the set before it is played: its mode, its complexity and the gain of both.
 
-A blueprint fixes the topology of its trajectory, so the letters of its reasoning mode and most of its CAC are known as
-soon as it is planned. That is what makes steering cheap: the controller sends a `SetState` along with an order, several
-drafts are bred, and only the one with the most merit is played and verified. With the scripted teacher and the
-simulated environment the forecast of the mode is what is then measured; a real model may do otherwise, and what counts
-towards the gauges is always what was measured. The formulas are ours.
+A blueprint fixes the topology of its trajectory, so that the letters of its reasoning mode and most of its CAC are
+known once it is planned. This makes steering cheap: the controller sends a `SetState` with an order, several drafts are
+bred, and only the one with the most merit is played and verified. With the scripted teacher and the simulated
+environment the predicted mode is exact; a language model may deviate. The gauges always use measured values. The
+formulas are ours.
 """
 
 from __future__ import annotations
@@ -25,14 +25,30 @@ _PLACE = {letter: place for place, letter in enumerate(ALPHABET)}
 
 
 class Prediction(NamedTuple):
-    """What playing a blueprint should give: the letters of its mode, and its CAC."""
+    """The expected signature (letters of the mode) and CAC of a blueprint's trajectory."""
 
     signature: tuple[str, ...]
     cac: float
 
 
 def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
-    """The mode and CAC to expect of ``blueprint``; ``tools`` holds every tool that it calls."""
+    """Predict mode and CAC of the trajectory of a blueprint.
+
+    Args:
+        blueprint: The plan.
+        tools: Definitions of all tools that it calls, by key.
+
+    Returns:
+        The expected signature and CAC.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     candidate = next(run.store.accepted())
+        ...     tools = {tool.key: tool for tool in run.store.tools()}
+        >>> list(predict(candidate.blueprint, tools).signature) == candidate.features["signature"]
+        True
+    """
     letters: list[str] = []
     terms: list[float] = []
     called: set[str] = set()
@@ -52,7 +68,7 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
             terms += [1.0, math.log2(1 + leaves), float(observed)]
             terms.append(float(tool.key not in called))
             called.add(tool.key)
-            if step.kind != "code":  # the code tool is no business's
+            if step.kind != "code":  # the code tool belongs to no service
                 terms.append(float(service not in ("", tool.service)))
                 service = tool.service
         terms.append(float(step.failure is not None))
@@ -62,6 +78,7 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
 
 
 def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
+    """Return the letters that a step adds to the signature."""
     if step.kind in ("ask", "confirm", "refuse", "code"):
         return [step.kind]
     effects = sorted({nature(tools[call.tool]).effect for call in step.calls}, key=_PLACE.__getitem__)
@@ -71,10 +88,15 @@ def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
 
 
 class SetState(NamedTuple):
-    """Where the set stands, as far as merit needs it.
+    """The state of the set, as far as the merit of a draft needs it.
 
-    ``trigrams`` and ``signatures`` count those of the whole set; nothing is added to them any more. ``steer_mode`` and
-    ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is the CAC that weighs as much as one bit.
+    Attributes:
+        trigrams: Trigrams of the whole set; not changed any more.
+        signatures: Signatures of the whole set; not changed any more.
+        mean_cac: Mean CAC of the set.
+        steer_mode: Strength at which modes steer, in [0, 1].
+        steer_cac: Strength at which CAC steers, in [0, 1].
+        cac_scale: The CAC that weighs as much as one bit.
     """
 
     trigrams: Tally
@@ -85,20 +107,20 @@ class SetState(NamedTuple):
     cac_scale: float
 
     def merit(self, expected: Prediction) -> float:
-        """The marginal gain to expect, weighed: of steering and of headline H_mode, and CAC less the mean.
+        """Return the expected marginal gain, weighed by the strengths: of both entropies, and CAC minus the mean.
 
-        Both entropies count (N + 1) times their change. Trigrams alone would not mind a mode that is there already.
+        Whole signatures count beside trigrams, since trigrams alone would favour a mode that the set already has.
         """
         complexity = (expected.cac - self.mean_cac) / self.cac_scale
         mode = self.mode_gain(expected.signature) + self.signature_gain(expected.signature)
         return self.steer_mode * mode + self.steer_cac * complexity
 
     def mode_gain(self, signature: tuple[str, ...]) -> float:
-        """(N + 1) times the change of the trigram entropy in bits, as `tdlab.diversity.Gain` has it; 0 for no set."""
+        """Return (N + 1) times the change of the trigram entropy in bits (see `Gain`); 0 for an empty set."""
         return self._gain(self.trigrams, Counter(trigrams(signature)))
 
     def signature_gain(self, signature: tuple[str, ...]) -> float:
-        """(N + 1) times the change of the entropy of whole modes in bits; 0 for no set."""
+        """Return (N + 1) times the change of the entropy of whole signatures in bits; 0 for an empty set."""
         return self._gain(self.signatures, {signature: 1})
 
     def _gain(self, tally: Tally, counts: Mapping[tuple[str, ...], int]) -> float:

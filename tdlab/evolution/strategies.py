@@ -1,4 +1,4 @@
-"""Strategies: how the orders of a generation are drawn. Steering is one of them; the controls are the others."""
+"""Strategies: how the orders of a generation are drawn. One of them steers; the others are controls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["STRATEGIES", "Strategy"]
 
 
 class _Controller(Protocol):
-    """What a strategy may use of `tdlab.evolution.Controller`."""
+    """The part of `tdlab.evolution.Controller` that a strategy may use."""
 
     @property
     def config(self) -> RunConfig: ...
@@ -35,10 +35,10 @@ class Strategy:
     """A way to draw orders.
 
     Attributes:
-        steers: Whether gauges below their thresholds steer what is drawn, and can end the run.
+        steers: Whether gauges below their thresholds steer the draws and can end the run.
         mutates: Whether drafts are mutated.
-        orders: Takes the controller and the number of a generation; returns its orders. They must depend on nothing but
-            the config and the state of the set. By default `Controller.draw` draws them.
+        orders: Returns the orders of a generation from the controller and the generation's number. They must depend
+            only on the config and the state of the set. By default `Controller.draw` draws them.
     """
 
     steers: bool = False
@@ -47,7 +47,7 @@ class Strategy:
 
 
 def _repeat(controller: _Controller, generation: int) -> list[Order]:
-    """Repeat the first blueprints of a few clusters, with new values each time."""
+    """Repeat the first blueprints of a few clusters with new values."""
     config, made = controller.config, []
     seeds = controller.clusters[: config.evolution.quantity_seeds]
     for position in range(config.evolution.batch):

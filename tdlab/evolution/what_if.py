@@ -1,14 +1,14 @@
-"""WhatIf: what other thresholds would keep of candidates that are there already. Nothing is generated.
+"""Show what other settings of evolution would keep of existing candidates. Nothing is generated.
 
-`cached_candidates` reads what a run has stored: the measured features of every candidate, kept or not, and what
-verification found. `what_if` steers over them with any settings, by the formulas of a real run (`steering`), in a
-fraction of a second: an order aims at a domain by the same draw, takes as many of the candidates left there as there
-would be drafts, and tries the one with the most merit; decisions, gauges and stops are those of a run.
+`cached_candidates` reads the candidates of a run, kept or not, with their measured features and verdicts. `what_if`
+steers over them with any settings, by the formulas of a real run (`tdlab.evolution.steering`), in a fraction of a
+second. An order aims at a domain by the same draw, takes as many of the remaining candidates there as there would be
+drafts, and tries the one with the most merit. Decisions, gauges and stops are those of a run.
 
-What it does not show: operators are not applied anew, so a replay chooses among what was made and cannot make what was
-not; merits are of measured features where a run has forecasts; a recorded near-duplicate is one as long as the
-trajectory that it was told to repeat is in the set. The more candidates there are for each that is kept, the more
-steering has to choose from: runs of the ``random`` control, or several together, serve best.
+There are three limits. Operators are not applied, so that only existing candidates can be chosen. Merits come from
+measured features, where a run has predictions. A recorded near-duplicate counts as one while the trajectory that it
+repeats is in the set. Steering has more choice if there are many candidates for each that is kept: use runs of the
+``random`` control, or several runs together.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["MODE_KINDS", "CachedCandidates", "CodedCandidate", "WhatIf", "cached_candidates", "what_if"]
 
 MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse")
-"""The kinds of reasoning that the map may have a column for; ``plain`` is a mode with none of the others."""
+"""The kinds of reasoning mode, the columns of the map; ``plain`` is a mode with none of the others."""
 
 _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tried")
 
 
 class CodedCandidate(NamedTuple):
-    """A candidate: its domains and trigrams with their masses, its heaviest domain, the id of its signature."""
+    """A candidate with its domains and trigrams coded as masses, and its signature as a number."""
 
     id: str
     heaviest: str
@@ -62,9 +62,11 @@ class CodedCandidate(NamedTuple):
 
 @dataclass(frozen=True)
 class CachedCandidates:
-    """Candidates to replay on, in the order in which they were tried; made by `cached_candidates`.
+    """Candidates in the order in which they were tried; made by `cached_candidates`.
 
-    ``categories`` is the number of domains that could be reached.
+    Attributes:
+        categories: Number of domains that could be reached.
+        entries: The candidates.
     """
 
     categories: int
@@ -75,13 +77,16 @@ class CachedCandidates:
 
 
 class WhatIf(NamedTuple):
-    """What a replay came to.
+    """The result of a what-if; made by `what_if`.
 
-    ``generations`` has a row a generation: ``generation``, ``tried``, ``accepted``, ``total`` (in the set after it),
-    ``domain``, ``mode``, ``cac`` (gauges of the whole set after it), ``steer_domain``, ``steer_mode``, ``steer_cac``
-    (strengths it was ordered with). ``candidates`` has a row a candidate, in the order recorded: ``candidate``,
-    ``outcome`` (kept, not verified, near-duplicate, below the bar, not tried), ``domain`` (the heaviest), ``kinds`` (of
-    `MODE_KINDS`), ``cac``. ``stopped`` says why it ended: ``target`` or a sentence.
+    Attributes:
+        generations: One row per generation: ``generation``, ``tried``, ``accepted``, ``total`` (size of the set after
+            it); ``domain``, ``mode``, ``cac`` (gauges of the whole set after it); ``steer_domain``, ``steer_mode``,
+            ``steer_cac`` (strengths with which it was ordered).
+        candidates: One row per candidate, in the recorded order: ``candidate`` (id), ``outcome`` (kept, not verified,
+            near-duplicate, below the bar, not tried), ``domain`` (the heaviest), ``kinds`` (of `MODE_KINDS`), ``cac``.
+        stopped: Why it ended: ``target`` or a sentence.
+        evolution: The settings.
     """
 
     generations: pd.DataFrame
@@ -91,39 +96,55 @@ class WhatIf(NamedTuple):
 
     @property
     def kept(self) -> list[str]:
-        """Ids of the candidates that the set would hold, in the order recorded."""
+        """Ids of the candidates that would be kept, in the recorded order."""
         frame = self.candidates
         return [str(name) for name in frame[frame["outcome"] == "kept"]["candidate"]]
 
 
 def cached_candidates(*runs: Run) -> CachedCandidates:
-    """The candidates of one run, or of several over the same pool, ready to be replayed.
+    """Read the candidates of one run, or of several runs over the same pool, for `what_if`.
 
-    Candidates for which no blueprint could be made have nothing to replay and are left out. ConfigError where there
-    are none.
+    Candidates without a blueprint were never played and are left out.
+
+    Args:
+        *runs: The runs.
+
+    Returns:
+        The candidates, in the recorded order.
+
+    Raises:
+        ConfigError: The runs have no candidate.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     len(cached_candidates(run)) >= 12
+        True
     """
-    seen: list[tuple[Features, bool, str | None]] = []
+    played: list[tuple[Features, bool, str | None]] = []
     reachable: set[str] = set()
     for run in runs:
         reachable |= {domain for cluster in run.store.clusters() for domain in cluster.domains}
         for candidate in run.store.candidates(bodies=False):
             if candidate.features and candidate.verdict is not None:
                 features = Features.model_validate(candidate.features)
-                seen.append((features, candidate.verdict.accepted, candidate.lineage.get("duplicate_of")))
-    if not seen:
+                played.append((features, candidate.verdict.accepted, candidate.lineage.get("duplicate_of")))
+    if not played:
         raise ConfigError(
-            "there is no candidate to replay", expected="a run that has tried some", do="make one with `tdlab run`"
+            "the runs have no candidates",
+            expected="at least one played candidate",
+            do="make some with `tdlab run --strategy random -n 100 --out runs/candidates`",
         )
-    return _coded(seen, categories=len(reachable))
+    return _coded(played, categories=len(reachable))
 
 
-def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
-    names: set[str] = set()
-    grams: dict[tuple[str, ...], int] = {}
-    modes: dict[tuple[str, ...], int] = {}
+def _coded(played: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
+    domains: set[str] = set()
+    trigram_ids: dict[tuple[str, ...], int] = {}
+    signature_ids: dict[tuple[str, ...], int] = {}
     entries = []
-    for features, verified, duplicate_of in seen:
-        names |= features.domains.keys()
+    for features, verified, duplicate_of in played:
+        domains |= features.domains.keys()
         letters = {letter.partition("-")[0] for letter in features.signature}
         entries.append(
             CodedCandidate(
@@ -131,16 +152,17 @@ def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int
                 heaviest=heaviest(features.domains),
                 domains=whole_masses(features.domains),
                 trigrams=tuple(
-                    (grams.setdefault(g, len(grams)), n) for g, n in counted_masses(Counter(features.trigrams))
+                    (trigram_ids.setdefault(trigram, len(trigram_ids)), mass)
+                    for trigram, mass in counted_masses(Counter(features.trigrams))
                 ),
-                signature=modes.setdefault(features.signature, len(modes)),
+                signature=signature_ids.setdefault(features.signature, len(signature_ids)),
                 cac=features.cac,
                 verified=verified,
                 duplicate_of=duplicate_of,
                 kinds=tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",),
             )
         )
-    return CachedCandidates(max(categories, len(names)), tuple(entries))
+    return CachedCandidates(max(categories, len(domains)), tuple(entries))
 
 
 def what_if(
@@ -151,14 +173,29 @@ def what_if(
     seed: int = 0,
     redraw: bool = True,
 ) -> WhatIf:
-    """Steer over ``candidates`` with the settings of ``evolution`` until ``target`` are kept or there is a stop.
+    """Show which of the existing candidates other settings of evolution would keep. Nothing is generated.
 
-    With ``redraw`` False the candidates are offered in the order recorded and steering only decides: with the settings
-    of the run they come from, the decisions are then the run's own. Pure: the same arguments give the same result.
+    Args:
+        candidates: The candidates, from `cached_candidates`.
+        evolution: The settings.
+        target: Stop when this many candidates are kept.
+        seed: Seed of the draws.
+        redraw: Whether steering also chooses the next candidates. Otherwise they come in the recorded order and
+            steering only decides; the settings of their own run then reproduce its decisions.
+
+    Returns:
+        The result; it depends on the arguments only.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     result = what_if(cached_candidates(run), run.config.evolution, target=5)
+        >>> result.stopped, len(result.kept)
+        ('target', 5)
     """
     state = _State(candidates, evolution)
     plateau = Plateau(evolution)
-    offers = _Offers(candidates, evolution, seed) if redraw else None
+    offers = _Remaining(candidates, evolution, seed) if redraw else None
     outcomes = [_OUTCOMES[4]] * len(candidates)
     kept: set[str] = set()
     rows: list[tuple[float, ...]] = []
@@ -167,23 +204,23 @@ def what_if(
     while not stopped:
         before = state.gauges()
         batch = evolution.batch if evolution.budget is None else min(evolution.batch, evolution.budget - tried)
-        began = len(kept)
+        kept_before = len(kept)
         if offers is not None:
-            places = offers.draw(batch, before, state)
+            indices = offers.draw(batch, before, state)
         else:
-            places = list(range(tried, min(tried + batch, len(candidates))))
-        number = 0
-        for place in places:
+            indices = list(range(tried, min(tried + batch, len(candidates))))
+        tried_now = 0
+        for index in indices:
             if len(kept) >= target:
                 break
-            outcomes[place] = _decide(candidates.entries[place], state, kept)
-            number += 1
-        tried += number
-        dry = 0 if len(kept) > began else dry + 1
+            outcomes[index] = _decide(candidates.entries[index], state, kept)
+            tried_now += 1
+        tried += tried_now
+        dry = 0 if len(kept) > kept_before else dry + 1
         after = state.whole()
         plateau.note({"domain": after[0], "mode": after[1], "cac": after[2]})
         steers = (before.steer_domain, before.steer_mode, before.steer_cac)
-        rows.append((len(rows), number, len(kept) - began, len(kept), *after, *steers))
+        rows.append((len(rows), tried_now, len(kept) - kept_before, len(kept), *after, *steers))
         if len(kept) >= target:
             stopped = "target"
         elif evolution.budget is not None and tried >= evolution.budget:
@@ -197,24 +234,24 @@ def what_if(
     return WhatIf(*_frames(candidates, rows, outcomes), stopped, evolution)
 
 
-def _decide(one: CodedCandidate, state: _State, kept: set[str]) -> str:
-    """The controller's decision on a candidate; one that is kept is counted."""
-    if not one.verified:
+def _decide(candidate: CodedCandidate, state: _State, kept: set[str]) -> str:
+    """Decide on a candidate as the controller does, and count it if it is kept."""
+    if not candidate.verified:
         return _OUTCOMES[1]
-    if one.id in kept or (one.duplicate_of is not None and one.duplicate_of in kept):
+    if candidate.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
         return _OUTCOMES[2]
     bar = state.evolution.min_gain
     if bar is not None and state.size:
         gauges = state.gauges()
-        if gauges.steers and weigh(state.gain(one), gauges, state.evolution) < bar:
+        if gauges.steers and weigh(state.gain(candidate), gauges, state.evolution) < bar:
             return _OUTCOMES[3]
-    state.add(one)
-    kept.add(one.id)
+    state.add(candidate)
+    kept.add(candidate.id)
     return _OUTCOMES[0]
 
 
 class _State:
-    """The set and its sliding window, as far as gauges and gains need them."""
+    """The kept set and its sliding window, as far as gauges and gains need them."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig) -> None:
         self.evolution = evolution
@@ -222,29 +259,29 @@ class _State:
         self._cac = self._window_cac = 0.0
         self._categories = candidates.categories
         self._domain, self._window_domain = Tally(), Tally()
-        self._grams, self._window_grams = Tally(), Tally()
-        self._modes = Tally()
+        self._trigrams, self._window_trigrams = Tally(), Tally()
+        self._signatures = Tally()
         self._recent: deque[CodedCandidate] = deque()
 
-    def add(self, one: CodedCandidate) -> None:
+    def add(self, candidate: CodedCandidate) -> None:
         self.size += 1
-        self._cac += one.cac
-        self._domain.add(one.domains)
-        self._grams.add(one.trigrams)
-        self._modes.add(((one.signature, ONE),))
-        self._recent.append(one)
-        self._slide(one, 1)
+        self._cac += candidate.cac
+        self._domain.add(candidate.domains)
+        self._trigrams.add(candidate.trigrams)
+        self._signatures.add(((candidate.signature, ONE),))
+        self._recent.append(candidate)
+        self._slide(candidate, 1)
         if len(self._recent) > self.evolution.window:
             self._slide(self._recent.popleft(), -1)
 
-    def _slide(self, one: CodedCandidate, sign: int) -> None:
-        for tally, masses in ((self._window_domain, one.domains), (self._window_grams, one.trigrams)):
+    def _slide(self, candidate: CodedCandidate, sign: int) -> None:
+        for tally, masses in ((self._window_domain, candidate.domains), (self._window_trigrams, candidate.trigrams)):
             tally.add(masses) if sign > 0 else tally.remove(masses)
-        self._window_cac += sign * one.cac
+        self._window_cac += sign * candidate.cac
 
     def whole(self) -> tuple[float, float, float]:
-        """The gauges of the whole set: domain, mode, mean CAC."""
-        return self._domain.share(self._categories), self._grams.share(POSSIBLE_TRIGRAMS), self.mean_cac
+        """Return the gauges of the whole set: domain, mode, mean CAC."""
+        return self._domain.share(self._categories), self._trigrams.share(POSSIBLE_TRIGRAMS), self.mean_cac
 
     @property
     def mean_cac(self) -> float:
@@ -255,67 +292,72 @@ class _State:
         return read_gauges(
             self.evolution,
             domain=min(tally.share(self._categories) for tally in (self._domain, self._window_domain)),
-            mode=min(tally.share(POSSIBLE_TRIGRAMS) for tally in (self._grams, self._window_grams)),
+            mode=min(tally.share(POSSIBLE_TRIGRAMS) for tally in (self._trigrams, self._window_trigrams)),
             cac=min(self.mean_cac, window_cac),
         )
 
-    def gain(self, one: CodedCandidate) -> Gain:
+    def gain(self, candidate: CodedCandidate) -> Gain:
         scale = self.size + 1
         return Gain(
-            domain=scale * self._domain.gain(one.domains),
-            mode=scale * self._grams.gain(one.trigrams),
-            cac=one.cac - self.mean_cac,
+            domain=scale * self._domain.gain(candidate.domains),
+            mode=scale * self._trigrams.gain(candidate.trigrams),
+            cac=candidate.cac - self.mean_cac,
         )
 
-    def merit(self, one: CodedCandidate, gauges: Gauges) -> float:
-        """What a set_state would say of it: see `tdlab.evolution.predict.SetState`."""
+    def merit(self, candidate: CodedCandidate, gauges: Gauges) -> float:
+        """Return the merit of a candidate, as `tdlab.evolution.predict.SetState` computes it for a draft."""
         if not self.size:
             mode = 0.0
         else:
-            both = self._grams.gain(one.trigrams) + self._modes.gain(((one.signature, ONE),))
-            mode = (self.size + 1) * both
-        complexity = (one.cac - self.mean_cac) / (self.evolution.complexity_threshold or 1.0)
+            entropy_gain = self._trigrams.gain(candidate.trigrams) + self._signatures.gain(
+                ((candidate.signature, ONE),)
+            )
+            mode = (self.size + 1) * entropy_gain
+        complexity = (candidate.cac - self.mean_cac) / (self.evolution.complexity_threshold or 1.0)
         return gauges.steer_mode * mode + gauges.steer_cac * complexity
 
     def count(self, domain: str) -> float:
         return self._domain.masses.get(domain, 0) / ONE
 
 
-class _Offers:
-    """The candidates that are left, by the domain they are most about, in an order drawn once from the seed."""
+class _Remaining:
+    """The candidates that were not tried yet, by their heaviest domain."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig, seed: int) -> None:
         self._entries = candidates.entries
         self._evolution = evolution
-        self._rng: random.Random = rng_for("replay", seed)
-        self._left: dict[str, list[int]] = {}
-        for place, one in enumerate(self._entries):
-            self._left.setdefault(one.heaviest, []).append(place)
+        self._rng: random.Random = rng_for("replay", seed)  # the name of the stream; another name draws otherwise
+        self._by_domain: dict[str, list[int]] = {}
+        for index, candidate in enumerate(self._entries):
+            self._by_domain.setdefault(candidate.heaviest, []).append(index)
 
     def draw(self, batch: int, gauges: Gauges, state: _State) -> list[int]:
-        """The places of a generation's candidates; the set is as it was at the generation's start, as in a run."""
+        """Draw the candidates of a generation from the state of the set at its start, as a run does."""
         expected: dict[str, float] = {}
-        drawn: list[int] = []
+        indices: list[int] = []
         drafts = number_of_drafts(gauges, self._evolution)
         rng = self._rng
-        while self._left and len(drawn) < batch:
-            domains = list(self._left)
+        while self._by_domain and len(indices) < batch:
+            domains = list(self._by_domain)
             if rng.random() < gauges.steer_domain:
-                weights = [rarity(state.count(d) + expected.get(d, 0.0), self._evolution) for d in domains]
+                weights = [
+                    rarity(state.count(domain_name) + expected.get(domain_name, 0.0), self._evolution)
+                    for domain_name in domains
+                ]
             else:
-                weights = [float(len(self._left[d])) for d in domains]
+                weights = [float(len(self._by_domain[domain_name])) for domain_name in domains]
             domain = rng.choices(domains, weights)[0]
-            left = self._left[domain]
-            among = [rng.randrange(len(left)) for _ in range(min(drafts, len(left)))]
-            best = max(among, key=lambda n: state.merit(self._entries[left[n]], gauges))
-            left[best], left[-1] = left[-1], left[best]
-            place = left.pop()
-            if not left:
-                del self._left[domain]
-            for name, mass in self._entries[place].domains:
+            remaining = self._by_domain[domain]
+            positions = [rng.randrange(len(remaining)) for _ in range(min(drafts, len(remaining)))]
+            best = max(positions, key=lambda position: state.merit(self._entries[remaining[position]], gauges))
+            remaining[best], remaining[-1] = remaining[-1], remaining[best]
+            index = remaining.pop()
+            if not remaining:
+                del self._by_domain[domain]
+            for name, mass in self._entries[index].domains:
                 expected[name] = expected.get(name, 0.0) + mass / ONE
-            drawn.append(place)
-        return drawn
+            indices.append(index)
+        return indices
 
 
 def _frames(
@@ -325,14 +367,14 @@ def _frames(
 
     columns = ["generation", "tried", "accepted", "total", "domain", "mode", "cac"]
     generations = pd.DataFrame(rows, columns=[*columns, "steer_domain", "steer_mode", "steer_cac"])
-    whole = ["generation", "tried", "accepted", "total"]
+    count_columns = ["generation", "tried", "accepted", "total"]
     frame = pd.DataFrame(
         {
-            "candidate": [one.id for one in candidates.entries],
+            "candidate": [candidate.id for candidate in candidates.entries],
             "outcome": outcomes,
-            "domain": [one.heaviest for one in candidates.entries],
-            "kinds": [one.kinds for one in candidates.entries],
-            "cac": [one.cac for one in candidates.entries],
+            "domain": [candidate.heaviest for candidate in candidates.entries],
+            "kinds": [candidate.kinds for candidate in candidates.entries],
+            "cac": [candidate.cac for candidate in candidates.entries],
         }
     )
-    return generations.astype(dict.fromkeys(whole, "int64")), frame
+    return generations.astype(dict.fromkeys(count_columns, "int64")), frame

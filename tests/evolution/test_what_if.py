@@ -129,11 +129,11 @@ def test_frames_say_what_was_offered(runs: dict[str, tdlab.Run], drawn: CachedCa
         assert set(kinds) == ((set(MODE_KINDS) & letters) or {"plain"})
 
 
-def test_nothing_to_replay_is_explained(tmp_path: Path) -> None:
+def test_runs_without_candidates_are_explained(tmp_path: Path) -> None:
     config = tdlab.RunConfig(target=1).with_values(evolution__batch=1, blueprints__max_steps=1)
     with tdlab.run(config, out=tmp_path / "run", pool=small_pool(), progress=False) as run:
         rest = [c for c in run.store.candidates() if c.features]
         if rest:
             assert len(cached_candidates(run)) == len(rest)
-    with pytest.raises(ConfigError, match="no candidate to replay"):
+    with pytest.raises(ConfigError, match="the runs have no candidates"):
         cached_candidates()
