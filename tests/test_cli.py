@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 import tdlab
-from tdlab.cli import main
 from tdlab.records import BusinessCluster
 from tdlab.tools import counted
 from tests.jobs import in_process, small_pool_file
@@ -295,17 +294,6 @@ def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path
         status, out, err = command("show", noun, name, "-r", tmp_path / "run")
         assert (status, "\x1b" in out + err) == (0, False), f"show {noun}"
         assert noun not in ("cluster", "blueprint") or "[bold]" in out, f"show {noun} swallows markup"
-
-
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["tdlab", "--help"])
-    with pytest.raises(SystemExit) as leave:
-        main()
-    assert leave.value.code == 0
-    listed = set(re.findall(r"^ {1,3}(?:│ )?([a-z][a-z-]*) {2,}", capsys.readouterr().out, flags=re.MULTILINE))
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `tdlab ([a-z][a-z-]*)", readme, flags=re.MULTILINE))
-    assert listed == documented, "the README's table of commands and `tdlab --help` differ"
 
 
 @pytest.mark.parametrize("group", [(), ("sandbox",)], ids=["tdlab", "sandbox"])

@@ -40,7 +40,7 @@ def profile(
     """Measure the diversity of trajectory files.
 
     Several files are compared at equal N. Formats: OpenAI messages, ShareGPT, Hermes and Qwen tags, Toucan, TRL, ATIF,
-    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench, and the Parquet files of tdlab.
+    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench.
     """
     from tdlab.cli.render import show_report
     from tdlab.diversity import compare, taxonomy_domains
@@ -95,7 +95,7 @@ def map_(
             ("clump", "trajectories", "share", "domain", "mode", "example", "tool_sequence"),
         )
         _table(
-            f"Holes: {len(gaps)} combinations of domain and mode with fewer trajectories than expected",
+            f"Holes: {len(gaps)} missing or rare combinations of domain and mode",
             gaps,
             ("dataset", "domain", "mode", "kind", "trajectories", "expected"),
         )

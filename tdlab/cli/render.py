@@ -359,20 +359,22 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
 def show_trajectory(trajectory: Trajectory) -> RenderableType:
     """Render a conversation with its calls and results."""
     from rich.console import Group
+    from rich.table import Table
     from rich.text import Text
 
     colours = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
-    lines: list[RenderableType] = [Text(f"Trajectory {trajectory.id}", style="bold")]
+    table = Table.grid(padding=(0, 2))  # a column of its own for text, so that no line of it can pass for a speaker
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
     for message in trajectory.messages:
         name = message.role + (" (error)" if message.is_error else "")
         if message.content:
-            text = _block(message.content)
-            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), text))
+            table.add_row(Text(name, colours[message.role]), Text(shorten(plain(message.content), _MESSAGE)))
         for call in message.tool_calls:
             arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
             called = plain(f"{call.name}({arguments})", most=_MESSAGE)
-            lines.append(Text.assemble((f"{'calls':>14}  ", colours["assistant"]), called))
-    return Group(*lines)
+            table.add_row(Text("calls", colours["assistant"]), Text(called))
+    return Group(Text(f"Trajectory {trajectory.id}", style="bold"), table)
 
 
 def show_generation(
@@ -464,7 +466,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
         node.add(Text(f"operators drawn: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
         for operator, reason in lineage["refused"].items():
-            node.add(Text(f"{operator} not applicable: {plain(reason, most=120)}"))
+            node.add(Text(f"{operator} not applicable: {plain(reason.removeprefix(f'{operator}: '), most=120)}"))
         merits, best = _merits(lineage)
         if best is not None:
             listed = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
@@ -523,11 +525,6 @@ def _outcome(candidate: Candidate) -> str:
     if candidate.accepted:
         return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
     return plain(candidate.reasons[0] if candidate.reasons else "rejected", most=120)
-
-
-def _block(text: str) -> str:
-    """Shorten a message and indent its lines, so that none can be mistaken for another speaker's."""
-    return shorten(plain(text), _MESSAGE).replace("\n", "\n" + " " * 16)
 
 
 def _code_steps(run: Run) -> str:
