@@ -327,8 +327,8 @@ def test_a_run_of_another_layout_version(tdlab: Tdlab, tmp_path: Path) -> None:
 def test_a_folder_with_a_run_of_another_config_or_pool(tdlab: Tdlab, tmp_path: Path, made: Path) -> None:
     before = hashes(made)
     pool = small_pool_file(tmp_path)
-    explains(tdlab("run", "-p", pool, "-o", made, "-n", 5), "target is 4 there and 5 here")
-    explains(tdlab("run", "-p", pool, "-o", made, "-n", 4, "--seed", 3), "seed is 0 there and 3 here")
+    explains(tdlab("run", "-p", pool, "-o", made, "-n", 5), "target is 4 in the run directory and 5 now")
+    explains(tdlab("run", "-p", pool, "-o", made, "-n", 4, "--seed", 3), "seed is 0 in the run directory and 3 now")
     other = pool_file(tmp_path, service(tool()))
     explains(tdlab("run", "-p", other, "-o", made, "-n", 4), "the pool's content")
     assert hashes(made) == before

@@ -102,7 +102,7 @@ def test_code_without_a_sandbox_is_refused_before_anything_is_made(
         (("sandbox", "serve", "--memory", 1), "at least 32 MB"),
         (("sandbox", "serve", "--database", "shop"), "NAME=FILE"),
         (("sandbox", "serve", "--database", "shop=/nowhere/shop.db"), "cannot be read"),
-        (("check", "nowhere"), "there is no such folder"),
+        (("check", "nowhere"), "the folder does not exist"),
         (("run", "--set", "sandbox.backend=chroot"), "sandbox.backend"),
         (("run", "--set", "sandbox.memory_mb=1"), "sandbox.memory_mb"),
     ],

@@ -29,7 +29,6 @@ PENDING = (
     "tdlab.blueprints",
     "tdlab.clusters",
     "tdlab.formats",
-    "tdlab.store",
     "tdlab.tools",
 )
 """Packages whose docstrings are not complete yet; a writer removes a package that is."""

@@ -201,7 +201,7 @@ def check_run(
         report = replay_programs(
             programs, config=settings, workers=workers, on_progress=lambda done, _: reporter.update(done)
         )
-    rejected, restored = _rejudge(Path(path), report.checked)
+    rejected, restored = _replace_verdicts(Path(path), report.checked)
     return report._replace(rejected=rejected, restored=restored)
 
 
@@ -252,7 +252,7 @@ def _programs(candidate: Candidate) -> Iterable[Program]:
             )
 
 
-def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _replace_verdicts(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Store changed verdicts and write the derived files; return the rejected and the restored ids."""
     by_trajectory: dict[str, list[Checked]] = {}
     for result in checked:
@@ -269,7 +269,7 @@ def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], t
     if not changed:
         return (), ()
     with RunStore.create_or_resume(path, config=config, pool_fingerprint=fingerprint, versions=versions) as store:
-        store.rejudge(changed)
+        store.replace_verdicts(changed)
         if status == "stopped":
             store.mark_stopped(reason)
         derive_again(store)

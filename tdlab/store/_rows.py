@@ -1,4 +1,4 @@
-"""What the store hands out and takes in, and the table rows it becomes."""
+"""The records that the store accepts and returns, and the table rows that they become."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CANDIDATE_COLUMNS = "generation, position, accepted, reasons, lineage, features,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
-    """One turn of the evolution loop: its number from 0, and the controller's numbers and decisions as JSON."""
+    """One turn of the evolution loop: its number from 0, and the controller's measurements and decisions as JSON."""
 
     number: int
     record: Mapping[str, Json] = field(default_factory=dict)
@@ -23,11 +23,11 @@ class Generation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """One offspring and what became of it.
+    """One offspring and the decision about it.
 
     ``position`` counts from 0 within its ``generation``. ``reasons`` are the verdict's ``name: reason`` lines, or the
     bar that it missed; empty when accepted. A candidate that could not be planned has no ``blueprint``; one that could
-    not be played, or need not be kept, has no ``trajectory``. ``lineage`` and ``features`` are JSON mappings.
+    not be played, or is not worth keeping, has no ``trajectory``. ``lineage`` and ``features`` are JSON mappings.
     """
 
     generation: int
@@ -43,7 +43,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """How many of each there are in a run."""
+    """The numbers of records of each kind in a run."""
 
     tools: int
     services: int

@@ -1,4 +1,4 @@
-"""What the store tests write: small records that are a function of their number, and a process that can be killed.
+"""The records that the store tests write, each a function of its number, and a process that can be killed.
 
 ``python rundir_child.py write DIR GENERATIONS`` resumes the run in DIR, says each thing on stdout once the store has
 acknowledged it, and writes derived files in between; ``write-limited DIR GENERATIONS PADDING BYTES`` does so under a
@@ -79,7 +79,7 @@ def trajectory(number: int, *, padding: int = 0) -> Trajectory:
 
 
 def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[Candidate]:
-    """Every third one is rejected; one in six has no trajectory, one in six could not even be planned."""
+    """Return a candidate: every third is rejected, one in six has no trajectory, one in six no blueprint."""
     made = []
     for position in range(size):
         number = generation * size + position

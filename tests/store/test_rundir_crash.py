@@ -1,4 +1,4 @@
-"""Real processes, real signals, a really full disk: what was acknowledged is there, what was not is not half there."""
+"""Real processes, real signals, a really full disk: acknowledged records survive whole, others leave no trace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Child = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def child() -> Iterator[Child]:
-    """Starts a process of rundir_child.py; none is left when the test ends."""
+    """Start a process of rundir_child.py; none is left when the test ends."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def child() -> Iterator[Child]:
 
 
 def said(process: subprocess.Popen[str], word: str) -> str:
-    """The next line that starts with ``word``; fails when the process ends first."""
+    """Return the next line that starts with ``word``; fail if the process ends first."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith(word):
@@ -77,7 +77,7 @@ def content(folder: Path) -> list[object]:
 
 
 def check_whole(folder: Path, acknowledged: list[str]) -> int:
-    """Every acknowledged thing is there and every generation is whole; returns how many generations there are."""
+    """Check that every acknowledged record is there and every generation is whole; return their number."""
     if not (folder / "run.sqlite").exists():
         assert not acknowledged, f"acknowledged and gone: {acknowledged}"
         return 0
@@ -200,7 +200,7 @@ def test_a_reader_beside_a_writer_sees_whole_generations(tmp_path: Path, child: 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 1 MiB."""
+    """Mount a real file system of 1 MiB."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = shutil.which("mount")
@@ -225,7 +225,7 @@ def test_a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_room(smal
                 done += 1
         assert done > 3
         assert "everything committed so far is kept" in caught.value.expected
-        assert "resumes" in caught.value.do
+        assert "to resume" in caught.value.do
         with pytest.raises(StoreError, match="disk"):
             parts.commit(store, done, padding=1_000_000)
         assert store.counts().generations == done, "the store answers after the failure"

@@ -1,4 +1,4 @@
-"""A run as DataFrames: one row for each thing that the name says, and records found by a short id."""
+"""A run as DataFrames: one row for each record that the method names, and records by a short id."""
 
 from __future__ import annotations
 

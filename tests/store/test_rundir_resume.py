@@ -1,4 +1,4 @@
-"""Whatever is done to a run, and wherever it is cut off, the store equals a plain list of what was acknowledged."""
+"""Whatever is done to a run, and wherever it is interrupted, the store equals a plain list of acknowledged records."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ResumedRun(RuleBasedStateMachine):
     @precondition(lambda self: self.copies < 4)
     @rule()
     def cut_off_and_resume(self) -> None:
-        """What a killed process leaves is what lies in the folder at that moment."""
+        """Copy the folder: a killed process leaves exactly what it contains at that moment."""
         self.copies += 1
         cut = self.base / f"run{self.copies}"
         shutil.copytree(self.folder, cut)
