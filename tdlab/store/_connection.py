@@ -16,9 +16,10 @@ from tdlab.records import Json
 from tdlab.store._database import DATABASE, translated
 from tdlab.store._lock import DirectoryLock
 
-__all__ = ["StoreConnection"]
+__all__ = ["PAGE", "StoreConnection"]
 
-_PAGE = 256
+PAGE = 256
+"""Rows read at once: memory does not grow with the run."""
 
 
 class StoreConnection:
@@ -121,6 +122,6 @@ class StoreConnection:
     def _pages(self, sql: str) -> Iterator[tuple[Json, ...]]:
         """Yield the rows of a query whose first column is the key to continue after; that column is left out."""
         last = -1
-        while rows := self._all(sql, last, _PAGE):
+        while rows := self._all(sql, last, PAGE):
             yield from (row[1:] for row in rows)
             last = rows[-1][0]

@@ -19,7 +19,7 @@ from tdlab.config import RunConfig, without_retired
 from tdlab.errors import ConfigError, RunMismatch, RunNotFound, RunVersionError, StoreError
 from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory
 from tdlab.store._codec import as_key, decode, decode_record, encode
-from tdlab.store._connection import StoreConnection
+from tdlab.store._connection import PAGE, StoreConnection
 from tdlab.store._database import DATABASE, connect_reader, connect_writer, create_database, set_meta
 from tdlab.store._lock import DirectoryLock, is_locked
 from tdlab.store._rows import (
@@ -34,7 +34,6 @@ from tdlab.store._run_directory import config_differences, make_folder, refuse_f
 
 __all__ = ["Candidate", "Counts", "Generation", "RunState", "RunStore"]
 
-_PAGE = 256
 RunState = Literal["running", "complete", "stopped"]
 """The state of a run. ``running`` includes runs whose process was killed and can be resumed (`RunStore.is_live`)."""
 _ENDED: dict[str | None, RunState] = {"complete": "complete", "stopped": "stopped"}
@@ -541,6 +540,6 @@ class RunStore(StoreConnection):
             "ORDER BY generation, position LIMIT ?"
         )
         last: tuple[int, int] = (-1, -1)
-        while rows := self._all(sql, *last, _PAGE):
+        while rows := self._all(sql, *last, PAGE):
             yield from rows
             last = (rows[-1][0], rows[-1][1])
