@@ -195,9 +195,9 @@ def _mass(value: Any) -> float:
 
 def plug_in_entropy(masses: Iterable[float]) -> float:
     """Return log2 M - (sum m log2 m) / M within [0, log2 K]; the sum is rounded once, so that order never matters."""
-    kept = [m for m in masses if m > 0]
-    if len(kept) < 2:
+    positive = [m for m in masses if m > 0]
+    if len(positive) < 2:
         return 0.0
-    total = math.fsum(kept)
-    value = math.log2(total) - math.fsum(m * math.log2(m) for m in kept) / total
-    return min(max(value, 0.0), math.log2(len(kept)))
+    total = math.fsum(positive)
+    value = math.log2(total) - math.fsum(m * math.log2(m) for m in positive) / total
+    return min(max(value, 0.0), math.log2(len(positive)))

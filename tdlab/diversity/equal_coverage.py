@@ -291,8 +291,8 @@ def _tail(n: int, a: float) -> float:
     import numpy as np
 
     v = np.exp(np.linspace(math.log(min(n * a, 1.0)) - 18.0, math.log(60.0), 6000))
-    worth = v * np.exp(-v) / -np.expm1(math.log1p(-a) - v / n)
-    return float((1.0 - a) / n * np.trapezoid(worth, np.log(v)))
+    integrand = v * np.exp(-v) / -np.expm1(math.log1p(-a) - v / n)
+    return float((1.0 - a) / n * np.trapezoid(integrand, np.log(v)))
 
 
 def _between(size: float, exact: Callable[[int], float]) -> float:

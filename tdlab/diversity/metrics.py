@@ -152,8 +152,8 @@ class DiversityMeter:
         self._tools: Counter[str] = Counter()
         self._parameters: Counter[str] = Counter()
         self._dependencies: Counter[tuple[str, str, str]] = Counter()
-        for one in features:
-            self.add(one)
+        for member in features:
+            self.add(member)
 
     def __len__(self) -> int:
         return self._size

@@ -350,7 +350,7 @@ def ablation_markdown(table: pd.DataFrame, *, titles: Mapping[str, str] = METRIC
 
 
 def _span(low: Any, high: Any) -> str:
-    return " to ".join(shown for shown in (_number(low), _number(high)) if shown)
+    return " to ".join(text for text in (_number(low), _number(high)) if text)
 
 
 def _number(value: Any) -> str:

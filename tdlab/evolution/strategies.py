@@ -48,12 +48,12 @@ class Strategy:
 
 def _repeat(controller: _Controller, generation: int) -> list[Order]:
     """Repeat the first blueprints of a few clusters with new values."""
-    config, made = controller.config, []
+    config, orders = controller.config, []
     seeds = controller.clusters[: config.evolution.quantity_seeds]
     for position in range(config.evolution.batch):
         number = generation * config.evolution.batch + position
         cluster = seeds[number % len(seeds)].id
-        made.append(
+        orders.append(
             Order(
                 generation=generation,
                 position=position,
@@ -63,7 +63,7 @@ def _repeat(controller: _Controller, generation: int) -> list[Order]:
                 fresh=number >= len(seeds),
             )
         )
-    return made
+    return orders
 
 
 STRATEGIES: Registry[Strategy] = Registry(

@@ -24,17 +24,17 @@ def draw_bars(
 
     Of more than ``most`` values, the last ones are added up in one bar.
     """
-    shown = list(zip((label(name) for name in names), values, strict=True))
-    if len(shown) > most:
-        rest = shown[most - 1 :]
-        shown = [*shown[: most - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
-    positions = range(len(shown), 0, -1)
-    ax.barh(positions, [value for _, value in shown], color=colour, height=0.72)
-    ax.set_yticks(positions, [name for name, _ in shown])
-    ax.set_ylim(0.3 - max(0, _FEWEST - len(shown)), len(shown) + 0.7)
+    bars = list(zip((label(name) for name in names), values, strict=True))
+    if len(bars) > most:
+        rest = bars[most - 1 :]
+        bars = [*bars[: most - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
+    positions = range(len(bars), 0, -1)
+    ax.barh(positions, [value for _, value in bars], color=colour, height=0.72)
+    ax.set_yticks(positions, [name for name, _ in bars])
+    ax.set_ylim(0.3 - max(0, _FEWEST - len(bars)), len(bars) + 0.7)
     whole_numbers(ax.xaxis)
-    ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
-    return len(shown)
+    ax.tick_params(axis="y", labelsize=6.5 if len(bars) > 12 else 7, length=0)
+    return len(bars)
 
 
 def draw_histogram(ax: Axes, values: pd.Series[float], *, bins: int | list[float], colour: str) -> None:

@@ -146,12 +146,12 @@ def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if not len(grades):
         return draw_nothing(ax, _NOTHING)
     heights = list(range(len(grades), 0, -1))
-    left = [0] * len(grades)
+    starts = [0] * len(grades)
     for grade in grades.columns:
         values = [int(value) for value in grades[grade]]
         if any(values):
-            ax.barh(heights, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
-        left = [start + value for start, value in zip(left, values, strict=True)]
+            ax.barh(heights, values, left=starts, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
+        starts = [start + value for start, value in zip(starts, values, strict=True)]
     ax.set_yticks(heights, [label(str(source), most=_SOURCE_CHARACTERS) for source in grades.index])
     ax.set(title="Schemas by source", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
     whole_numbers(ax.xaxis)

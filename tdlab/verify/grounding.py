@@ -212,7 +212,7 @@ def _check_ask(context: CheckContext, step: Step) -> str:
 
 
 def _is_distinctive(value: Json, small_number: int) -> bool:
-    """Return whether a value is so specific that its occurrence in a text means that it was told."""
+    """Return whether a value is so specific that its occurrence in a text shows that the user gave it."""
     # Fixed: texts of four characters are too often English words.
     if isinstance(value, str):
         return len(value) >= 5
