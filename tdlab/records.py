@@ -11,7 +11,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +37,7 @@ __all__ = [
     "Message",
     "Persona",
     "Promise",
+    "Reason",
     "Record",
     "SeedEntity",
     "Service",
@@ -537,6 +538,23 @@ class Check(Record):
     reason: str = ""
 
 
+class Reason(NamedTuple):
+    """Why something was rejected: the name of the check that failed, and what it found; ``str`` is ``check: text``."""
+
+    check: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        """One line, which `parse` reads."""
+        return f"{self.check}: {self.text}" if self.text else self.check
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Return the reason of a line that ``str`` wrote."""
+        check, _, text = line.partition(": ")
+        return cls(check, text)
+
+
 class Verdict(Record):
     """The result of verification: a trajectory is accepted when every check passed."""
 
@@ -549,6 +567,6 @@ class Verdict(Record):
         return all(check.passed for check in self.checks)
 
     @property
-    def reasons(self) -> tuple[str, ...]:
-        """``name: reason`` for every check that failed."""
-        return tuple(f"{check.name}: {check.reason}" for check in self.checks if not check.passed)
+    def reasons(self) -> tuple[Reason, ...]:
+        """One reason for each check that failed."""
+        return tuple(Reason(check.name, check.reason) for check in self.checks if not check.passed)

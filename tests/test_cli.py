@@ -113,12 +113,12 @@ def test_show_says_why_a_generation_drew_and_kept_what_it_did(command: Tdlab, ma
     shown = flat(out)
     with tdlab.open_run(made) as run:
         record = run.generation(0).record
-        assert f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset" in shown
+        assert f"{record.tried} tried, {record.accepted} accepted, {record.total} in the dataset" in shown
         assert f"mean CAC {run.config.evolution.complexity_threshold:.3f} 1.000" in shown, "threshold and strength"
-        for name, weight in record["operators"].items():
+        for name, weight in record.operators.items():
             assert f"{name} {weight:.2f}" in shown
         for candidate in run.store.candidates(generation=0):
-            gain = candidate.lineage["gain"]
+            gain = candidate.lineage.gain
             if gain is not None:
                 assert f"{candidate.position} {gain['domain']:+.2f}, {gain['mode']:+.2f}, {gain['cac']:+.2f}" in shown
             if candidate.trajectory is not None and candidate.accepted:
@@ -139,7 +139,7 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
     assert shown.count("gauges: domain") == len(line)
     for candidate in line:
         assert f"generation {candidate.generation}, offspring {candidate.position}" in shown
-        merits = [draft["merit"] for draft in candidate.lineage["drafts"]]
+        merits = [draft.merit for draft in candidate.lineage.drafts]
         if len(merits) > 1:
             assert ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits) in shown.replace("│ ", "")
     status, _, err = command("show", "lineage", "-r", made)

@@ -177,21 +177,23 @@ def test_every_decision_is_recorded_with_its_numbers(place: Path, undisturbed: d
     with open_run(place / "undisturbed") as run:
         for generation in run.store.generations():
             record = generation.record
-            assert {"before", "after", "operators", "drafts", "tried", "accepted", "rejected", "total"} <= set(record)
-            assert {"steer_domain", "steer_mode", "steer_cac", "whole", "window"} <= set(record["before"])
-            assert record["tried"] == record["accepted"] + sum(record["rejected"].values())
+            assert record.operators
+            assert set(record.before.strengths) == set(record.before.values) == {"domain", "mode", "cac"}
+            assert set(record.before.whole) == set(record.after.window) == {"domain", "mode", "cac"}
+            assert record.tried == record.accepted + sum(record.rejected.values())
         for candidate in run.store.candidates():
             lineage = candidate.lineage
-            merits = [draft["merit"] for draft in lineage["drafts"]]
-            if lineage["drafts"][1:]:
-                assert merits[lineage["chosen"]] == max(merit for merit in merits if merit is not None)
+            if lineage.drafts[1:]:
+                assert lineage.draft.merit == max(draft.merit for draft in lineage.drafts if draft.merit is not None)
             assert candidate.accepted == (not candidate.reasons)
             if candidate.accepted:
-                assert {"domain", "mode", "cac", "weighed"} == set(lineage["gain"])
-                gain, steer = lineage["gain"], lineage["steer"]
+                gain, steer = lineage.gain, lineage.steer
+                assert gain is not None
+                assert steer is not None
+                assert set(gain) == set(steer) == {"domain", "mode", "cac"}
                 weighed = steer["domain"] * gain["domain"] + steer["mode"] * gain["mode"]
                 weighed += steer["cac"] * gain["cac"] / run.config.evolution.complexity_threshold
-                assert gain["weighed"] == pytest.approx(weighed), "what it was weighed by is recorded beside it"
+                assert lineage.weighed == pytest.approx(weighed), "what it was weighed by is recorded beside it"
 
 
 def test_steering_begins_where_the_gauges_are(place: Path, undisturbed: dict[str, str]) -> None:
@@ -199,7 +201,7 @@ def test_steering_begins_where_the_gauges_are(place: Path, undisturbed: dict[str
     with open_run(place / "undisturbed") as run:
         records = [generation.record for generation in run.store.generations()]
     for before, after in itertools.pairwise(records):
-        assert before["after"] == after["before"]
+        assert before.after == after.before
 
 
 def test_live_servers_and_the_environment_have_to_agree(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
     name = "offer_everything"
     with made(tmp_path / "one", installed, f'blueprints.mutations=["{name}"]') as run:
         assert any(name in kept.blueprint.lineage for kept in run.store.accepted())
-        assert name in run.generation(0).record["operators"]
+        assert name in run.generation(0).record.operators
     made(tmp_path / "two", installed, f'blueprints.mutations=["{name}"]', workers=2).close()
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 

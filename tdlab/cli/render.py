@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import Estimate
+from tdlab.jobs import IssueCount, MiningRecord
 from tdlab.records import (
     Blueprint,
     BusinessCluster,
@@ -24,7 +25,7 @@ from tdlab.records import (
     heaviest,
 )
 from tdlab.rollout import CODE_EXECUTOR
-from tdlab.store import Candidate, Generation, Run
+from tdlab.store import Candidate, Generation, GenerationRecord, Lineage, Run
 from tdlab.tools import counted, plain, say, shorten
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def show_run(run: Run) -> RenderableType:
     from rich.text import Text
 
     counts, config, store = run.counts(), run.config, run.store
-    mining = store.mining() or {}
+    stored = store.mining()
+    mining = None if stored is None else MiningRecord.model_validate(stored)
     head = Table(title="Run", title_justify="left", show_header=False, box=None, pad_edge=False)
     head.add_column(style="bold")
     head.add_column()
@@ -77,7 +79,7 @@ def show_run(run: Run) -> RenderableType:
         ("folder", str(run.path)),
         ("status", run.status),
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
-        ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
+        ("pool", f"{'?' if mining is None else mining.read} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
         ("code steps", _code_steps(run)),
         (
@@ -86,7 +88,7 @@ def show_run(run: Run) -> RenderableType:
         ),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
-    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
+    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
@@ -94,7 +96,7 @@ def show_run(run: Run) -> RenderableType:
     examples: dict[str, str] = {}
     for candidate in store.candidates(accepted=False):
         for reason in candidate.reasons[:1]:
-            examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
+            examples.setdefault(reason.check, reason.text)
     for check, number in store.rejection_reasons().items():
         rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
     blocks += [rejected if counts.rejected else Text("No candidate was rejected."), Text("")]
@@ -251,21 +253,21 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     sizes = f"{shapes['tools'].min()} to {shapes['tools'].max()} tools, mean {shapes['tools'].mean():.1f}; "
     depths = f"depth to {shapes['depth'].max()}, mean {shapes['depth'].mean():.1f}" if len(shapes) else ""
     for name, value in (
-        ("pool", f"{r['services']:,} services, {r['tools']:,} tools, {r['tools_with_schema']:,} with an input schema"),
+        ("pool", f"{r.services:,} services, {r.tools:,} tools, {r.tools_with_schema:,} with an input schema"),
         (
             "dependencies",
-            f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
+            f"{r.in_service:,} in services, {r.cross_service:,} across, scored from {r.edge_threshold}",
         ),
-        ("companions", f"{r['companions']:,} pairs joined by topic alone"),
-        ("clusters", f"{r['clusters']:,} selected from {r['candidates']:,} candidates"),
+        ("companions", f"{r.companions:,} pairs joined by topic alone"),
+        ("clusters", f"{r.clusters:,} selected from {r.candidates:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
         (
             "tools",
-            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
+            f"{r.tools_covered:,} covered ({r.tool_coverage:.1%}); {r.schema_tool_coverage:.1%} with a schema",
         ),
-        ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
+        ("edges", f"{r.dependencies_covered:,} covered ({r.edge_coverage:.1%})"),
         ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
-        *(("note", note) for note in r["notes"]),
+        *(("note", note) for note in r.notes),
     ):
         head.add_row(name, Text(plain(value, most=_LINE)))
     listed = Table(box=None, pad_edge=False)
@@ -399,20 +401,18 @@ def show_generation(
     from rich.text import Text
 
     record = generation.record
-    summary = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset afterwards"
+    summary = f"{record.tried} tried, {record.accepted} accepted, {record.total} in the dataset afterwards"
     blocks: list[RenderableType] = [
-        Text(f"Generation {generation.number} ({record['strategy']}): {summary}", style="bold"),
+        Text(f"Generation {generation.number} ({record.strategy}): {summary}", style="bold"),
         _gauge_table(record, evolution),
     ]
-    drafts = record["drafts"]
-    blocks.append(
-        Text(f"Drafts per offspring: {drafts}" + ("; the one with the highest merit is played" if drafts > 1 else ""))
-    )
-    if weights := record["operators"]:
-        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    choice = "; the one with the highest merit is played" if record.drafts > 1 else ""
+    blocks.append(Text(f"Drafts per offspring: {record.drafts}{choice}"))
+    if record.operators:
+        ranked = sorted(record.operators.items(), key=lambda item: (-item[1], item[0]))
         blocks.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
-    if record["rejected"]:
-        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record["rejected"].items())
+    if record.rejected:
+        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record.rejected.items())
         blocks.append(Text(f"Rejected: {reasons}"))
     table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
     for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim and outcome"):
@@ -422,7 +422,7 @@ def show_generation(
         table.add_row(
             str(candidate.position),
             Text(_gain(lineage)),
-            _number(_merits(lineage)[1]),
+            _number(lineage.draft.merit),
             Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
         )
     return Group(*blocks, Text(""), table)
@@ -449,82 +449,72 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         lineage, blueprint = candidate.lineage, candidate.blueprint
         plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"
         node = tree.add(Text(f"generation {candidate.generation}, offspring {candidate.position}: {plan}"))
-        drafts, chosen = lineage["drafts"], lineage["chosen"]
-        base = drafts[chosen]["base"] if drafts else None
-        origin = f"mutated from {base}" if base else "a new plan"
-        node.add(Text(f"{origin} in cluster {lineage['cluster']}; aim: {_aim(lineage)}"))
-        before = generations[candidate.generation].record["before"]
+        draft = lineage.draft
+        origin = f"mutated from {draft.base}" if draft.base else "a new plan"
+        node.add(Text(f"{origin} in cluster {lineage.cluster}; aim: {_aim(lineage)}"))
+        before = generations[candidate.generation].record.before
         node.add(
             Text(
                 "gauges: "
                 + ", ".join(
-                    f"{gauge} {before[gauge.lower()]:.3f} (steered {before['steer_' + gauge.lower()]:.2f})"
-                    for gauge in ("domain", "mode", "CAC")
+                    f"{title} {before.values[gauge]:.3f} (steered {before.strengths[gauge]:.2f})"
+                    for title, gauge in (("domain", "domain"), ("mode", "mode"), ("CAC", "cac"))
                 )
             )
         )
-        ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
-        node.add(Text(f"operators drawn: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
-        for operator, reason in lineage["refused"].items():
+        drawn, applied = (", ".join(names) or "none" for names in (draft.ordered, lineage.applied))
+        node.add(Text(f"operators drawn: {drawn}; applied: {applied}"))
+        for operator, reason in lineage.refused.items():
             node.add(Text(f"{operator} not applicable: {plain(reason.removeprefix(f'{operator}: '), most=120)}"))
-        merits, best = _merits(lineage)
-        if best is not None:
-            listed = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
-            node.add(Text(f"draft {chosen + 1} of {len(drafts)} has the highest merit and was played: {listed}"))
-        if lineage["gain"] is not None:
-            bar = "no minimum" if lineage["bar"] is None else f"minimum {lineage['bar']:.3f}"
-            weighed = f"weighted {lineage['gain']['weighed']:.3f} ({bar})"
+        if draft.merit is not None:
+            listed = ", ".join("-" if one.merit is None else f"{one.merit:.3f}" for one in lineage.drafts)
+            number = f"draft {lineage.chosen + 1} of {len(lineage.drafts)}"
+            node.add(Text(f"{number} has the highest merit and was played: {listed}"))
+        if lineage.gain is not None:
+            bar = "no minimum" if lineage.bar is None else f"minimum {lineage.bar:.3f}"
+            weighed = f"weighted {lineage.weighed:.3f} ({bar})"
             node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
         node.add(Text(_outcome(candidate)))
     return Group(tree)
 
 
-def _gauge_table(record: Mapping[str, Json], evolution: EvolutionConfig) -> RenderableType:
+def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
         table.add_column(column, justify="left" if column == "gauge" else "right", no_wrap=True)
-    before, after = record["before"], record["after"]
+    before, after = record.before, record.after
     for title, gauge, threshold in (
         ("H_dom / ceiling", "domain", evolution.domain_threshold),
         ("H_mode / ceiling", "mode", evolution.mode_threshold),
         ("mean CAC", "cac", evolution.complexity_threshold),
     ):
-        values = [one[scope][gauge] for scope in ("whole", "window") for one in (before, after)]
-        table.add_row(title, *(_number(value) for value in (threshold, before[f"steer_{gauge}"], *values)))
+        values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
+        table.add_row(title, *(_number(value) for value in (threshold, before.strengths[gauge], *values)))
     return table
 
 
-def _aim(lineage: Mapping[str, Json]) -> str:
-    if lineage["aim"] is None:
+def _aim(lineage: Lineage) -> str:
+    if lineage.aim is None:
         return "no aim"
-    return f"{plain(lineage['aim'], most=40)}, drawn with probability {lineage['aim_share']:.3f}"
+    return f"{plain(lineage.aim, most=40)}, drawn with probability {lineage.aim_share:.3f}"
 
 
-def _operators(lineage: Mapping[str, Json]) -> str:
-    drafts, chosen = lineage["drafts"], lineage["chosen"]
-    base = "mutant" if drafts and drafts[chosen]["base"] else "plan"
-    fresh = " with new values" if lineage["fresh"] else ""
-    return " + ".join([base + fresh, *lineage["applied"]])
+def _operators(lineage: Lineage) -> str:
+    base = "mutant" if lineage.draft.base else "plan"
+    return " + ".join([base + (" with new values" if lineage.fresh else ""), *lineage.applied])
 
 
-def _merits(lineage: Mapping[str, Json]) -> tuple[list[float | None], float | None]:
-    """Return the merit of every draft, and that of the draft that was played."""
-    merits = [draft["merit"] for draft in lineage["drafts"]]
-    chosen = lineage["chosen"]
-    return merits, merits[chosen] if chosen < len(merits) else None
-
-
-def _gain(lineage: Mapping[str, Json]) -> str:
-    gain = lineage["gain"]
+def _gain(lineage: Lineage) -> str:
+    gain = lineage.gain
     return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in ("domain", "mode", "cac"))
 
 
 def _outcome(candidate: Candidate) -> str:
     if candidate.accepted:
         return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
-    return plain(candidate.reasons[0] if candidate.reasons else "rejected", most=120)
+    return plain(str(candidate.reasons[0]) if candidate.reasons else "rejected", most=120)
 
 
 def _code_steps(run: Run) -> str:
@@ -539,7 +529,7 @@ def _code_steps(run: Run) -> str:
     return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and re-run in the sandbox"
 
 
-def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
+def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
     """Render the issues of the pool, one row per kind; nothing if there are none."""
     from rich.table import Table
     from rich.text import Text
@@ -547,12 +537,12 @@ def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
     if not kinds:
         return
     table = Table(title="Pool (every issue: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
-    names = [f"{'skipped' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
+    names = [f"{'skipped' if kind.severity == 'error' else kind.severity}: {kind.code}" for kind in kinds]
     table.add_column("issue", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("example", overflow="fold")
     for name, kind in zip(names, kinds, strict=True):
-        table.add_row(Text(plain(name)), str(kind["count"]), Text(plain(kind["example"], most=90)))
+        table.add_row(Text(plain(name)), str(kind.count), Text(plain(kind.example, most=90)))
     yield table
     yield Text("")
 

@@ -16,14 +16,16 @@ services where one is too small to be a cluster. Quality of the dependencies is 
 
 from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
-from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
+from tdlab.clusters.dependencies import DependencyGraph, DependencyReport, Pool, mine_dependencies
 from tdlab.clusters.files import read_clusters, write_clusters
-from tdlab.clusters.mining import MiningResult, mine
+from tdlab.clusters.mining import MiningReport, MiningResult, mine
 
 __all__ = [
     "ClusterCandidate",
     "Coverable",
     "DependencyGraph",
+    "DependencyReport",
+    "MiningReport",
     "MiningResult",
     "Pool",
     "Selection",

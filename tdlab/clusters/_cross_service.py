@@ -12,7 +12,7 @@ import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tdlab.clusters._topics import content_words
 from tdlab.config import AcrossConfig, ClusterConfig
@@ -42,7 +42,7 @@ def join_services(
     returns: Mapping[str, Returns],
     served: Set[tuple[str, str]],
     config: ClusterConfig,
-    report: dict[str, Any],
+    left_out: Counter[str],
 ) -> list[Dependency]:
     """Edges between tools of different services, so many sources at most for each (target, parameter).
 
@@ -99,12 +99,12 @@ def join_services(
                         key = (slot.parameter, source.tool.key)
                         if score >= config.edge_threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
-            found.extend(_kept(tool, best, across.sources_per_parameter, report))
+            found.extend(_kept(tool, best, across.sources_per_parameter, left_out))
     owner = {tool.key: service.name for service in services for tool in service.tools}
-    return _thinned(found, owner, across.into_one_service, report)
+    return _thinned(found, owner, across.into_one_service, left_out)
 
 
-def _thinned(edges: list[Dependency], owner: Mapping[str, str], most: int, report: dict[str, Any]) -> list[Dependency]:
+def _thinned(edges: list[Dependency], owner: Mapping[str, str], most: int, left_out: Counter[str]) -> list[Dependency]:
     """At most so many edges of one source tool into one other service, the best: more of them say nothing new."""
     count: Counter[tuple[str, str]] = Counter()
     kept = []
@@ -113,12 +113,12 @@ def _thinned(edges: list[Dependency], owner: Mapping[str, str], most: int, repor
         count[way] += 1
         if count[way] <= most:
             kept.append(edge)
-    report["capped"] += len(edges) - len(kept)
+    left_out["capped"] += len(edges) - len(kept)
     return kept
 
 
 def _kept(
-    tool: Tool, best: Mapping[tuple[str, str], tuple[float, Slot, _Source, float]], cap: int, report: dict[str, Any]
+    tool: Tool, best: Mapping[tuple[str, str], tuple[float, Slot, _Source, float]], cap: int, left_out: Counter[str]
 ) -> list[Dependency]:
     by_parameter: dict[str, list[tuple[float, Slot, _Source, float]]] = {}
     for (parameter, _), option in best.items():
@@ -126,7 +126,7 @@ def _kept(
     found = []
     for parameter, options in by_parameter.items():
         kept = heapq.nsmallest(cap, options, key=lambda o: (-o[0], o[2].tool.key))
-        report["capped"] += len(options) - len(kept)
+        left_out["capped"] += len(options) - len(kept)
         for score, slot, source, affinity in kept:
             concept = world_name(slot.inside or slot.parameter)
             evidence = (

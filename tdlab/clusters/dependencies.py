@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tdlab.clusters._mentions import mentions_in
 from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
-from tdlab.records import Dependency, Evidence, Service, Tool
+from tdlab.records import Dependency, Evidence, Record, Service, Tool
 from tdlab.tools import ReturnedField, Returns, Slot, inner_properties, kind_of, normal, outcome, types_of
 
 if TYPE_CHECKING:
     import networkx
     import pandas
 
-__all__ = ["DependencyGraph", "Pool", "mine_dependencies"]
+__all__ = ["DependencyGraph", "DependencyReport", "Pool", "mine_dependencies"]
 
 
 class Pool(Protocol):
@@ -59,18 +59,42 @@ _FLOW: dict[str, dict[str, float]] = {
 _RANKED = 256
 
 
+class DependencyReport(Record):
+    """What mining dependencies counted.
+
+    Attributes:
+        threshold: The least score of a dependency.
+        sources_per_parameter: Most sources of a parameter within its service.
+        cross_sources_per_parameter: Most sources of a parameter in other services.
+        capped: Dependencies that these two left out.
+        not_compared: Values that were left out of the ranking for a parameter.
+        in_service: Dependencies within a service.
+        cross_service: Dependencies across services.
+        companions: Pairs joined by topic alone.
+    """
+
+    threshold: float = 0.0
+    sources_per_parameter: int = 0
+    cross_sources_per_parameter: int = 0
+    capped: int = 0
+    not_compared: int = 0
+    in_service: int = 0
+    cross_service: int = 0
+    companions: int = 0
+
+
 class DependencyGraph:
     """All dependencies of a pool: sorted by source, target and parameter; best edge of each such triple only.
 
-    ``report`` says what was counted and what the caps left out; it is JSON-able.
+    ``report`` says what was counted and what the caps left out.
     """
 
     def __init__(
-        self, edges: Iterable[Dependency], tools: Iterable[str], report: Mapping[str, Any] | None = None
+        self, edges: Iterable[Dependency], tools: Iterable[str], report: DependencyReport | None = None
     ) -> None:
         self.edges: tuple[Dependency, ...] = tuple(sorted(edges, key=lambda e: (e.source, e.target, e.parameter)))
         self.tools: tuple[str, ...] = tuple(tools)
-        self.report: dict[str, Any] = dict(report or {})
+        self.report = report or DependencyReport()
         self._into: dict[str, list[Dependency]] = {}
         self._out: dict[str, list[Dependency]] = {}
         for edge in self.edges:
@@ -140,35 +164,37 @@ def mine_dependencies(pool: Pool, config: ClusterConfig | None = None) -> Depend
     """All dependencies scored at least ``config.edge_threshold``.
 
     For each (target, parameter) at most ``config.sources_per_parameter`` sources of its own service are kept, and at
-    most ``config.across.sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what
-    was cut. A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
-    ``report["not_compared"]`` counts the values left out of such rankings. Of equals, those go first whose tools speak
-    of what the target speaks of.
+    most ``config.across.sources_per_parameter`` of other services, the best-scored; ``capped`` in the report
+    counts the others. A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or
+    entity; ``not_compared`` counts the values left out of such rankings. Of equals, those go first whose tools speak of
+    what the target speaks of.
     """
     from tdlab.clusters._cross_service import join_services
 
     config = config or ClusterConfig()
     services = sorted(_services(pool), key=lambda service: service.name)
     telling = _telling(services, config)
-    report: dict[str, Any] = {
-        "threshold": config.edge_threshold,
-        "sources_per_parameter": config.sources_per_parameter,
-        "cross_sources_per_parameter": config.across.sources_per_parameter,
-        "capped": 0,
-        "not_compared": 0,
-    }
+    left_out: Counter[str] = Counter()
     edges: list[Dependency] = []
     returns: dict[str, Returns] = {}
     for service in services:
         if not service.tools:
             continue
         known = returns[service.name] = Returns(service.tools)
-        edges.extend(_inside(known, telling, config, report))
-    report["in_service"] = len(edges)
+        edges.extend(_inside(known, telling, config, left_out))
+    in_service = len(edges)
     served = {(edge.target, edge.parameter) for edge in edges if edge.score >= config.served}
-    joined = join_services(services, returns, served, config, report)
+    joined = join_services(services, returns, served, config, left_out)
     edges.extend(joined)
-    report["cross_service"] = len(joined)
+    report = DependencyReport(
+        threshold=config.edge_threshold,
+        sources_per_parameter=config.sources_per_parameter,
+        cross_sources_per_parameter=config.across.sources_per_parameter,
+        capped=left_out["capped"],
+        not_compared=left_out["not_compared"],
+        in_service=in_service,
+        cross_service=len(joined),
+    )
     return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)
 
 
@@ -222,7 +248,7 @@ class _Likeness:
 
 
 def _inside(
-    known: Returns, telling: Mapping[str, float], config: ClusterConfig, report: dict[str, Any]
+    known: Returns, telling: Mapping[str, float], config: ClusterConfig, left_out: Counter[str]
 ) -> list[Dependency]:
     """The edges inside one service."""
     threshold, cap, matching = config.edge_threshold, config.sources_per_parameter, config.matching
@@ -252,7 +278,7 @@ def _inside(
                 continue
             options = matches.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot, matching):
-                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, report):
+                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, left_out):
                     if offer.tool == j:
                         continue
                     score = strength * quality * weight * _compatible(offer.field.schema, slot.schema, matching)
@@ -270,7 +296,7 @@ def _inside(
             kept = scored
             if len(scored) > cap:
                 kept = sorted(scored, key=lambda s: (s[0], -alike(s[1], j), keys[s[1]]))[:cap]
-                report["capped"] += len(scored) - cap
+                left_out["capped"] += len(scored) - cap
             for negative, source in kept:
                 match = options[source]
                 evidence = _evidence(tools[source], tool, natures[source], natures[j], match)
@@ -398,7 +424,7 @@ def _top(
     count: int,
     target: int,
     alike: _Likeness,
-    report: dict[str, Any],
+    left_out: Counter[str],
 ) -> list[tuple[float, _Offer]]:
     """The ``count`` strongest offers under a key for a target of that operation; of equals those most like the target.
 
@@ -411,7 +437,7 @@ def _top(
         offers = index[key]
         scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
         ranked[place] = heapq.nsmallest(max(count, _RANKED), scored, key=lambda s: (-s[0], s[1].tool))
-        report["not_compared"] += max(0, len(offers) - count)
+        left_out["not_compared"] += max(0, len(offers) - count)
     best = ranked[place]
     if len(best) <= count or best[count][0] < best[count - 1][0]:
         return best[:count]

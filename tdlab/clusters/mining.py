@@ -14,16 +14,16 @@ from tdlab.clusters._topic_links import companions
 from tdlab.clusters._topics import tool_topics
 from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Selection
-from tdlab.clusters.dependencies import DependencyGraph, Pool, _services, mine_dependencies
+from tdlab.clusters.dependencies import DependencyGraph, DependencyReport, Pool, _services, mine_dependencies
 from tdlab.config import ClusterConfig, SchemaWeights
 from tdlab.errors import ConfigError
-from tdlab.records import BusinessCluster, Domains, Service, Tool, digest, heaviest
+from tdlab.records import BusinessCluster, Domains, Record, Service, Tool, digest, heaviest
 from tdlab.tools import entity_words
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["MiningResult", "mine"]
+__all__ = ["MiningReport", "MiningResult", "mine"]
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_DOMAIN = "other"
@@ -45,12 +45,64 @@ class _Basis(NamedTuple):
     notes: tuple[str, ...]
 
 
+class MiningReport(Record):
+    """What mining counted, in numbers; the coverages are shares in [0, 1].
+
+    Attributes:
+        services: Services of the pool.
+        tools: Tools of the pool.
+        tools_with_schema: Tools whose input schema has properties.
+        edge_threshold: Least score of a dependency that counts.
+        dependencies: Dependencies that reach it.
+        in_service: Dependencies within a service, whatever their score.
+        cross_service: Dependencies across services.
+        companions: Pairs joined by topic alone.
+        dependency_report: What mining the dependencies counted.
+        candidates: Clusters to select from.
+        clusters: Clusters selected.
+        sizes: Number of tools -> selected clusters of that size.
+        tools_in_no_candidate: Tools that could not be covered.
+        tools_covered: Tools in a selected cluster.
+        tool_coverage: Their share of all tools.
+        schema_tool_coverage: The share of the tools with a schema that is covered.
+        dependencies_covered: Dependencies within a selected cluster.
+        edge_coverage: Their share of all that reach the threshold.
+        objective: The weight that the selection covers.
+        weight_coverage: Its share of all weight.
+        domains: Domain -> clusters, each counted in shares.
+        notes: What the reader should know about the choice.
+    """
+
+    services: int
+    tools: int
+    tools_with_schema: int
+    edge_threshold: float
+    dependencies: int
+    in_service: int
+    cross_service: int
+    companions: int
+    dependency_report: DependencyReport
+    candidates: int
+    clusters: int
+    sizes: dict[int, int]
+    tools_in_no_candidate: int
+    tools_covered: int
+    tool_coverage: float
+    schema_tool_coverage: float
+    dependencies_covered: int
+    edge_coverage: float
+    objective: float
+    weight_coverage: float
+    domains: dict[str, float]
+    notes: tuple[str, ...]
+
+
 class MiningResult:
     """What mining found.
 
     ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen, ``config`` what was asked
-    for (with what `reselect` was given); ``report`` is JSON-able, and ``seconds`` (stage to wall time) is kept apart
-    from it. `reselect` chooses anew in a moment.
+    for (with what `reselect` was given); ``seconds`` (stage to wall time) is kept apart from the ``report``. `reselect`
+    chooses again in a moment.
     """
 
     def __init__(
@@ -58,7 +110,7 @@ class MiningResult:
         basis: _Basis,
         choice: Choice,
         config: ClusterConfig,
-        report: dict[str, Any],
+        report: MiningReport,
         seconds: dict[str, float],
     ) -> None:
         self._basis = basis
@@ -170,14 +222,14 @@ class MiningResult:
         """The report in a few lines of plain text."""
         r = self.report
         lines = [
-            f"{r['services']} services, {r['tools']} tools",
-            f"{r['in_service']} dependencies in services, {r['cross_service']} across, {r['companions']} companions",
-            f"{r['candidates']} candidates, {r['clusters']} clusters chosen",
-            f"tools covered: {r['tools_covered']} ({r['tool_coverage']:.1%})",
-            f"tools with an input schema covered: {r['schema_tool_coverage']:.1%}",
-            f"dependencies covered: {r['dependencies_covered']} ({r['edge_coverage']:.1%})",
+            f"{r.services} services, {r.tools} tools",
+            f"{r.in_service} dependencies in services, {r.cross_service} across, {r.companions} companions",
+            f"{r.candidates} candidates, {r.clusters} clusters chosen",
+            f"tools covered: {r.tools_covered} ({r.tool_coverage:.1%})",
+            f"tools with an input schema covered: {r.schema_tool_coverage:.1%}",
+            f"dependencies covered: {r.dependencies_covered} ({r.edge_coverage:.1%})",
         ]
-        lines += [f"note: {note}" for note in r["notes"]]
+        lines += [f"note: {note}" for note in r.notes]
         return "\n".join(lines)
 
 
@@ -217,7 +269,9 @@ def mine(
         for tool, words in zip(service.tools, tool_topics(service.tools, config.topics), strict=True)
     }
     ties = companions(tuple(services.values()), graph.edges, config, topics)
-    graph = DependencyGraph([*graph.edges, *ties], graph.tools, {**graph.report, "companions": len(ties)})
+    graph = DependencyGraph(
+        [*graph.edges, *ties], graph.tools, graph.report.model_copy(update={"companions": len(ties)})
+    )
     seconds["companions"] = time.perf_counter() - began
     tell("companions", 0.6)
     began = time.perf_counter()
@@ -383,7 +437,7 @@ def _depth(tools: Sequence[int], ends: Iterable[tuple[int, int]]) -> int:
     return deepest
 
 
-def _report(basis: _Basis, choice: Choice, config: ClusterConfig) -> dict[str, Any]:
+def _report(basis: _Basis, choice: Choice, config: ClusterConfig) -> MiningReport:
     graph = basis.graph
     covered = {i for members in choice.members for i in members.tools}
     edges = {e for members in choice.members for e in members.edges}
@@ -398,30 +452,30 @@ def _report(basis: _Basis, choice: Choice, config: ClusterConfig) -> dict[str, A
     for name in sorted(mass):
         for domain, share in _shares(basis.services[name]).items():
             domains[domain] += mass[name] * share
-    return {
-        "services": len(basis.services),
-        "tools": len(graph.tools),
-        "tools_with_schema": len(with_schema),
-        "edge_threshold": config.edge_threshold,
-        "dependencies": usable,
-        "in_service": graph.report.get("in_service", 0),
-        "cross_service": graph.report.get("cross_service", 0),
-        "companions": graph.report.get("companions", 0),
-        "dependency_report": graph.report,
-        "candidates": choice.candidates,
-        "clusters": len(choice.members),
-        "sizes": {str(size): sizes[size] for size in sorted(sizes)},
-        "tools_in_no_candidate": len(graph.tools) - choice.reached,
-        "tools_covered": len(covered),
-        "tool_coverage": len(covered) / len(graph.tools) if graph.tools else 0.0,
-        "schema_tool_coverage": len(covered & with_schema) / len(with_schema) if with_schema else 0.0,
-        "dependencies_covered": len(edges),
-        "edge_coverage": len(edges) / usable if usable else 0.0,
-        "objective": choice.selection.objective,
-        "weight_coverage": choice.selection.curve[-1] if choice.selection.curve else 0.0,
-        "domains": {domain: round(domains[domain], 4) for domain in sorted(domains)},
-        "notes": list(basis.notes),
-    }
+    return MiningReport(
+        services=len(basis.services),
+        tools=len(graph.tools),
+        tools_with_schema=len(with_schema),
+        edge_threshold=config.edge_threshold,
+        dependencies=usable,
+        in_service=graph.report.in_service,
+        cross_service=graph.report.cross_service,
+        companions=graph.report.companions,
+        dependency_report=graph.report,
+        candidates=choice.candidates,
+        clusters=len(choice.members),
+        sizes={size: sizes[size] for size in sorted(sizes)},
+        tools_in_no_candidate=len(graph.tools) - choice.reached,
+        tools_covered=len(covered),
+        tool_coverage=len(covered) / len(graph.tools) if graph.tools else 0.0,
+        schema_tool_coverage=len(covered & with_schema) / len(with_schema) if with_schema else 0.0,
+        dependencies_covered=len(edges),
+        edge_coverage=len(edges) / usable if usable else 0.0,
+        objective=choice.selection.objective,
+        weight_coverage=choice.selection.curve[-1] if choice.selection.curve else 0.0,
+        domains={domain: round(domains[domain], 4) for domain in sorted(domains)},
+        notes=basis.notes,
+    )
 
 
 def _shares(service: Service) -> Domains:

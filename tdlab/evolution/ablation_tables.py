@@ -161,7 +161,7 @@ def measure_run(store: RunStore, *, cell: str) -> Measured:
     for candidate in store.candidates(bodies=False):
         tried += 1
         played += candidate.verdict is not None
-        if candidate.accepted or (candidate.reasons and candidate.reasons[0].startswith("gain:")):
+        if candidate.accepted or (candidate.reasons and candidate.reasons[0].check == "gain"):
             verified += 1
         if candidate.accepted:
             features = Features.model_validate(candidate.features)

@@ -26,7 +26,8 @@ from tdlab.evolution.predict import SetState
 from tdlab.evolution.producer import DraftPlan, Offspring, Order
 from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
 from tdlab.evolution.strategies import STRATEGIES
-from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
+from tdlab.records import Blueprint, BusinessCluster, Reason, Trajectory, rng_for
+from tdlab.store import GaugeRecord
 from tdlab.verify import NearDuplicates
 
 __all__ = ["Controller", "Decision", "Gauges"]
@@ -40,7 +41,7 @@ class Decision(NamedTuple):
     """
 
     accepted: bool
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     gain: Gain | None = None
     weighed: float | None = None
     bar: float | None = None
@@ -113,28 +114,28 @@ class Controller:
             cac=min(self._all.mean_cac(), self._window.mean_cac()),
         )
 
-    def record(self) -> dict[str, Json]:
-        """The gauges as JSON, for a generation's record: what steers, and its values over the window and the whole."""
+    def record(self) -> GaugeRecord:
+        """The gauges for a generation's record: what steers, and its values over the window and the whole."""
 
-        def values(meter: DiversityMeter) -> dict[str, Json]:
-            return {
-                "domain": round(meter.normalised_domain(), 9),
-                "mode": round(meter.normalised_mode(), 9),
-                "cac": round(meter.mean_cac(), 9),
-            }
+        def values(meter: DiversityMeter) -> dict[str, float]:
+            return _rounded(
+                {"domain": meter.normalised_domain(), "mode": meter.normalised_mode(), "cac": meter.mean_cac()}
+            )
 
-        gauges = {name: round(value, 9) for name, value in self.gauges()._asdict().items()}
-        return {**gauges, "whole": values(self._all), "window": values(self._window)}
-
-    def plan_record(self) -> dict[str, Json]:
-        """What the next orders will be drawn with, as JSON: the weight of each operator, and the number of drafts."""
-        if not self._strategy.mutates:
-            return {"operators": {}, "drafts": 1}
         gauges = self.gauges()
-        return {
-            "operators": {name: round(weight, 9) for name, weight in self._weights(gauges).items()},
-            "drafts": number_of_drafts(gauges, self._evolution),
-        }
+        return GaugeRecord(
+            values=_rounded(gauges.values),
+            strengths=_rounded(gauges.strengths),
+            whole=values(self._all),
+            window=values(self._window),
+        )
+
+    def plan_record(self) -> tuple[dict[str, float], int]:
+        """What the next orders will be drawn with: the weight of each operator, and the number of drafts."""
+        if not self._strategy.mutates:
+            return {}, 1
+        gauges = self.gauges()
+        return _rounded(self._weights(gauges)), number_of_drafts(gauges, self._evolution)
 
     # ------------------------------------------------------------------------------------------------------ ordering
 
@@ -256,18 +257,18 @@ class Controller:
         """Whether an offspring enters the set; if so it is counted at once. Call in order of position."""
         blueprint, trajectory, features = offspring.blueprint, offspring.trajectory, offspring.features
         if blueprint is None or trajectory is None or features is None or offspring.verdict is None:
-            return Decision(False, (f"blueprint: {offspring.failure}",))
+            return Decision(False, (Reason("blueprint", offspring.failure),))
         if not offspring.verdict.accepted:
             return Decision(False, offspring.verdict.reasons)
         check = self._duplicates.check(trajectory, offspring.sketch)
         if not check.passed:
             near = self._duplicates.nearest(trajectory, offspring.sketch)
-            return Decision(False, (f"{check.name}: {check.reason}",), duplicate_of=near[0] if near else None)
+            return Decision(False, (Reason(check.name, check.reason),), duplicate_of=near[0] if near else None)
         gauges, gain = self.gauges(), self._all.gain(features)
         weighed = weigh(gain, gauges, self._evolution)
         bar = self._evolution.min_gain if gauges.steers and len(self._all) else None
         if bar is not None and weighed < bar:
-            why = f"gain: {weighed:.4f} is below the bar of {bar:.4f}"
+            why = Reason("gain", f"{weighed:.4f} is below the bar of {bar:.4f}")
             return Decision(False, (why,), gain, weighed, bar, gauges)
         self.admit(blueprint, features)
         self._duplicates.add(trajectory, offspring.sketch)
@@ -290,3 +291,7 @@ class Controller:
         """Take back into the set what an earlier session accepted."""
         self.admit(blueprint, features)
         self._duplicates.add(trajectory)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 9) for name, value in values.items()}

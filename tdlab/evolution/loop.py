@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -19,10 +19,9 @@ from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.evolution.producer import Offspring, Producer
-from tdlab.evolution.steering import Gauges, Plateau, budget_spent, ran_dry
+from tdlab.evolution.steering import Plateau, budget_spent, ran_dry
 from tdlab.evolution.thread_pool import ThreadPool
-from tdlab.records import Json
-from tdlab.store import Candidate, Generation, RunStore
+from tdlab.store import Candidate, DraftRecord, Generation, GenerationRecord, Lineage, RunStore
 
 __all__ = ["Progress", "evolve"]
 _log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ def evolve(
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why
-            before, drawn_with = controller.record(), controller.plan_record()
+            before, (operators, drafts) = controller.record(), controller.plan_record()
             candidates: list[Candidate] = []
             found: Counter[str] = Counter()
             orders = controller.orders(past.generations)
@@ -95,23 +94,24 @@ def evolve(
                     break
                 decision = controller.consider(offspring)
                 candidates.append(_candidate(offspring, decision))
-                found["accepted" if decision.accepted else decision.reasons[0].partition(":")[0]] += 1
+                found["accepted" if decision.accepted else decision.reasons[0].check] += 1
                 if threads is not None and on_progress is not None:
                     rejected = past.tried + len(candidates) - len(controller)
                     on_progress(Progress(past.generations, len(controller), rejected, config.target))
             stopped = threads.stopped if threads is not None and len(controller) < config.target else None
             accepted = found.pop("accepted", 0)
-            record: dict[str, Json] = {
-                "strategy": config.evolution.strategy,
-                "tried": len(candidates),
-                "accepted": accepted,
-                "rejected": dict(sorted(found.items())),
-                "before": before,
-                **drawn_with,
-                "after": controller.record(),
-                "total": len(controller),
-                **({"partial": True} if stopped is not None else {}),
-            }
+            record = GenerationRecord(
+                strategy=config.evolution.strategy,
+                tried=len(candidates),
+                accepted=accepted,
+                rejected=dict(sorted(found.items())),
+                before=before,
+                operators=operators,
+                drafts=drafts,
+                after=controller.record(),
+                total=len(controller),
+                partial=stopped is not None,
+            )
             if stopped is not None and not candidates:
                 break
             store.commit_generation(Generation(number=past.generations, record=record), candidates)
@@ -136,11 +136,11 @@ class _Past(NamedTuple):
     tried: int = 0
     dry: int = 0
 
-    def after(self, record: Mapping[str, Json]) -> _Past:
+    def after(self, record: GenerationRecord) -> _Past:
         """Return the past with one more generation, from its record."""
-        self.plateau.note(record["after"]["whole"])
-        dry = 0 if record["accepted"] else self.dry + 1
-        return self._replace(generations=self.generations + 1, tried=self.tried + record["tried"], dry=dry)
+        self.plateau.note(record.after.whole)
+        dry = 0 if record.accepted else self.dry + 1
+        return self._replace(generations=self.generations + 1, tried=self.tried + record.tried, dry=dry)
 
     def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
         """Return why the run should stop before its target, or an empty string while it should go on."""
@@ -154,7 +154,7 @@ class _Past(NamedTuple):
 def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past:
     """Fill the controller from the store, and return the past of the run."""
     last = store.last_generation()
-    if last is not None and last.record.get("partial"):
+    if last is not None and last.record.partial:
         store.discard_last_generation()
     past = _Past(plateau)
     for kept in store.accepted():
@@ -172,30 +172,28 @@ def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past
 
 def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
     order = offspring.order
-    lineage: dict[str, Json] = {
-        "seed": order.seed,
-        "cluster": order.cluster,
-        "aim": order.aim,
-        "aim_share": order.aim_share,
-        "fresh": order.fresh,
-        "drafts": [
-            {
-                "base": draft.base.id if draft.base else None,
-                "ordered": list(draft.mutations),
-                "partner": draft.partner,
-                "merit": merit,
-            }
+    lineage = Lineage(
+        seed=order.seed,
+        cluster=order.cluster,
+        aim=order.aim,
+        aim_share=order.aim_share,
+        fresh=order.fresh,
+        drafts=tuple(
+            DraftRecord(
+                base=draft.base.id if draft.base else None, ordered=draft.mutations, partner=draft.partner, merit=merit
+            )
             for draft, merit in zip_longest(order.drafts, offspring.merits)
-        ],
-        "chosen": offspring.chosen,
-        "applied": list(offspring.applied),
-        "refused": dict(offspring.refused),
-        "gain": None if decision.gain is None else {**decision.gain._asdict(), "weighed": decision.weighed},
-        "steer": None if decision.gauges is None else _strengths(decision.gauges),
-        "bar": decision.bar,
-        **({"spent": list(offspring.spent)} if offspring.spent else {}),
-        "duplicate_of": decision.duplicate_of,
-    }
+        ),
+        chosen=offspring.chosen,
+        applied=offspring.applied,
+        refused=dict(offspring.refused),
+        gain=None if decision.gain is None else decision.gain._asdict(),
+        weighed=decision.weighed,
+        steer=None if decision.gauges is None else decision.gauges.strengths,
+        bar=decision.bar,
+        spent=tuple(map(dict, offspring.spent)),
+        duplicate_of=decision.duplicate_of,
+    )
     return Candidate(
         generation=order.generation,
         position=order.position,
@@ -207,8 +205,3 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         blueprint=offspring.blueprint,
         trajectory=offspring.trajectory,
     )
-
-
-def _strengths(gauges: Gauges) -> dict[str, Json]:
-    """How strongly each gauge steered, as JSON."""
-    return {"domain": gauges.steer_domain, "mode": gauges.steer_mode, "cac": gauges.steer_cac}

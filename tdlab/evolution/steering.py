@@ -49,6 +49,16 @@ class Gauges(NamedTuple):
     steer_cac: float
 
     @property
+    def values(self) -> dict[str, float]:
+        """The gauges by name."""
+        return {"domain": self.domain, "mode": self.mode, "cac": self.cac}
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """The strengths by gauge."""
+        return {"domain": self.steer_domain, "mode": self.steer_mode, "cac": self.steer_cac}
+
+    @property
     def steers(self) -> bool:
         """True if a gauge is below its threshold."""
         return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0

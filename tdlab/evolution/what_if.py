@@ -128,7 +128,7 @@ def cached_candidates(*runs: Run) -> CachedCandidates:
         for candidate in run.store.candidates(bodies=False):
             if candidate.features and candidate.verdict is not None:
                 features = Features.model_validate(candidate.features)
-                played.append((features, candidate.verdict.accepted, candidate.lineage.get("duplicate_of")))
+                played.append((features, candidate.verdict.accepted, candidate.lineage.duplicate_of))
     if not played:
         raise ConfigError(
             "the runs have no candidates",

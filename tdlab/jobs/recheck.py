@@ -229,7 +229,7 @@ def _refused(recorded: CodeOutput, now: CodeOutput) -> Comparison:
 def _judged(store: RunStore) -> Iterable[Candidate]:
     """Yield the dataset and the candidates that were rejected for their code only."""
     for candidate in store.candidates():
-        only_code = bool(candidate.reasons) and all(reason.startswith(f"{_CHECK}: ") for reason in candidate.reasons)
+        only_code = bool(candidate.reasons) and all(reason.check == _CHECK for reason in candidate.reasons)
         if candidate.trajectory is not None and (candidate.accepted or only_code):
             yield candidate
 

@@ -24,6 +24,7 @@ from tdlab.errors import ConfigError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Producer, Progress, ThreadPool, estimate_spending, evolve
 from tdlab.formats import write_openai_jsonl, write_parquet
 from tdlab.jobs._plugins import Objects, plugin_versions, with_objects
+from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.progress import Reporter
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool
@@ -230,7 +231,7 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResul
     mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}
+    report = MiningRecord(**dict(mined.report), read=pool.read, issues=_issue_counts(pool))
     store.put_mining(
         clusters=clusters,
         tools=[*([pool.tools[key] for key in used] if external else _completed(pool, used)), *_code_tools(config)],
@@ -485,7 +486,7 @@ def _spending(store: RunStore) -> dict[str, Json]:
     used = {True: Spending(), False: Spending()}
     counts = store.counts()
     for candidate in store.candidates():
-        rows: Json = candidate.lineage.get("spent", [])
+        rows: Json = candidate.lineage.spent
         for row in rows:
             used[candidate.accepted].add(
                 row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
@@ -531,16 +532,16 @@ def _allowed(config: RunConfig, objects: Objects) -> list[str]:
     return [name for name in dict.fromkeys((*MUTATIONS.own, *config.blueprints.mutations)) if name not in excluded]
 
 
-def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
-    """Count issues by kind: rows of ``severity``, ``code``, ``count`` and one ``example``, errors first."""
+def _issue_counts(pool: ToolPool) -> tuple[IssueCount, ...]:
+    """Count issues by kind, errors first."""
     kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
         kinds.setdefault((issue.severity, issue.code), []).append(issue)
     order = ("error", "fixed", "note")
-    return [
-        {"severity": severity, "code": code, "count": len(issues), "example": _describe(issues[0])}
+    return tuple(
+        IssueCount(severity=severity, code=code, count=len(issues), example=_describe(issues[0]))
         for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
-    ]
+    )
 
 
 def _describe(issue: PoolIssue) -> str:

@@ -145,7 +145,7 @@ class ConversationPanel(Panel[Candidate]):
                 c for c in run.store.candidates(generation=rollout[0]) if c.position == rollout[1]
             ),
             paint=_paint,
-            describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(c.reasons[:2]),
+            describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(map(str, c.reasons[:2])),
         )
         self.widget.children = (*self.widget.children, self._chat)
 

@@ -100,7 +100,7 @@ def compute_cluster_domains(mined: MiningResult) -> pd.DataFrame:
     import pandas as pd
 
     taxonomy = Taxonomy.bundled()
-    rows = sorted(mined.report["domains"].items(), key=lambda row: (-row[1], row[0]))
+    rows = sorted(mined.report.domains.items(), key=lambda row: (-row[1], row[0]))
     titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, mass) for domain, mass in rows]
     return pd.DataFrame(titled, columns=["domain", "title", "clusters"])
 
@@ -237,11 +237,11 @@ def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) ->
         )
         for name, plot in plots.items():
             plot(axes[name])
-        title = f"{report['clusters']:,} Business Clusters of {report['candidates']:,} candidates"
+        title = f"{report.clusters:,} Business Clusters of {report.candidates:,} candidates"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         margin = (
-            f"{report['tools']:,} tools of {report['services']:,} services, edges from {report['edge_threshold']:.2f},"
-            f" {report['schema_tool_coverage']:.1%} of the tools that have a schema"
+            f"{report.tools:,} tools of {report.services:,} services, edges from {report.edge_threshold:.2f},"
+            f" {report.schema_tool_coverage:.1%} of the tools that have a schema"
         )
         figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
         figure.draw_without_rendering()

@@ -51,7 +51,7 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (generation.number, generation.record["total"], gauge, generation.record["after"]["whole"][gauge])
+        (generation.number, generation.record.total, gauge, generation.record.after.whole[gauge])
         for generation in run.store.generations()
         for gauge in ("domain", "mode", "cac")
     ]

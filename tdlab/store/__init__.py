@@ -15,6 +15,7 @@ and `reply_cache` (paid replies of language models, shared by runs).
 from __future__ import annotations
 
 from tdlab._files import atomic_open, atomic_write
+from tdlab.store.history import DraftRecord, GaugeRecord, GenerationRecord, Lineage
 from tdlab.store.reply_cache import PaidCalls, ReplyJournal
 from tdlab.store.run import Run, open_run
 from tdlab.store.run_store import Candidate, Counts, Generation, RunState, RunStore
@@ -22,7 +23,11 @@ from tdlab.store.run_store import Candidate, Counts, Generation, RunState, RunSt
 __all__ = [
     "Candidate",
     "Counts",
+    "DraftRecord",
+    "GaugeRecord",
     "Generation",
+    "GenerationRecord",
+    "Lineage",
     "PaidCalls",
     "ReplyJournal",
     "Run",

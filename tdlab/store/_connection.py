@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from tdlab.errors import StoreError
-from tdlab.records import Json
 from tdlab.store._database import DATABASE, translated
 from tdlab.store._lock import DirectoryLock
 
@@ -106,22 +105,23 @@ class StoreConnection:
                         db.execute("ROLLBACK")
                     raise
 
-    def _one(self, sql: str, *values: object) -> tuple[Json, ...] | None:
+    def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         with self._guard, translated(self._file):
-            row: tuple[Json, ...] | None = self._usable().execute(sql, values).fetchone()
+            row: sqlite3.Row | None = self._usable().execute(sql, values).fetchone()
             return row
 
-    def _all(self, sql: str, *values: object) -> list[tuple[Json, ...]]:
+    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         with self._guard, translated(self._file):
             return self._usable().execute(sql, values).fetchall()
 
     def _meta(self, key: str) -> str | None:
         row = self._one("SELECT value FROM meta WHERE key = ?", key)
-        return None if row is None else str(row[0])
+        return None if row is None else str(row["value"])
 
-    def _pages(self, sql: str) -> Iterator[tuple[Json, ...]]:
-        """Yield the rows of a query whose first column is the key to continue after; that column is left out."""
+    def _pages(self, table: str, key: str) -> Iterator[sqlite3.Row]:
+        """Yield the rows of a table in the order of its ``key``, read page by page."""
         last = -1
+        sql = f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?"  # noqa: S608  # names of the layout
         while rows := self._all(sql, last, PAGE):
-            yield from (row[1:] for row in rows)
-            last = rows[-1][0]
+            yield from rows
+            last = rows[-1][key]

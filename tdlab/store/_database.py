@@ -166,6 +166,7 @@ def connect_writer(folder: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.row_factory = sqlite3.Row
         except BaseException:
             connection.close()
             raise
@@ -194,6 +195,7 @@ def connect_reader(folder: Path) -> sqlite3.Connection:
                 connection.close()
                 raise
             else:
+                connection.row_factory = sqlite3.Row
                 return connection
 
 

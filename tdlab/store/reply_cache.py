@@ -34,9 +34,11 @@ CREATE TABLE totals (
     output_tokens INTEGER NOT NULL, PRIMARY KEY (owner, role, model)
 ) WITHOUT ROWID;
 """
+_KEEP = "INSERT OR IGNORE INTO replies VALUES (:key, :value, :owner, :role, :model, :input_tokens, :output_tokens)"
 _ADD = (
-    "INSERT INTO totals VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET calls = calls + 1, "
-    "input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens"
+    "INSERT INTO totals VALUES (:owner, :role, :model, 1, :input_tokens, :output_tokens) "
+    "ON CONFLICT DO UPDATE SET calls = calls + 1, input_tokens = input_tokens + excluded.input_tokens, "
+    "output_tokens = output_tokens + excluded.output_tokens"
 )
 
 
@@ -120,7 +122,7 @@ class ReplyJournal:
         """Return the reply kept under ``key``, or None."""
         with self._guard, translated(self.path):
             row = self._usable(self._reader).execute("SELECT value FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else str(row["value"])
 
     def put(
         self, key: str, value: str, *, owner: str, role: str, model: str, input_tokens: int, output_tokens: int
@@ -172,7 +174,9 @@ class ReplyJournal:
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=60.0)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=60.0)
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA journal_mode = WAL")
@@ -245,10 +249,10 @@ class ReplyJournal:
         return kept
 
     def _add(self, db: sqlite3.Connection, entry: _Entry) -> str:
-        kept = entry.value
+        kept, values = entry.value, entry._asdict()
         if entry.key:
-            added = db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", entry[:7]).rowcount
+            added = db.execute(_KEEP, values).rowcount
             if not added:
                 (kept,) = db.execute("SELECT value FROM replies WHERE key = ?", (entry.key,)).fetchone()
-        db.execute(_ADD, (entry.owner, entry.role, entry.model, entry.input_tokens, entry.output_tokens))
+        db.execute(_ADD, values)
         return kept

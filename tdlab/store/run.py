@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound, StoreError
-from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, heaviest
+from tdlab.records import Blueprint, BusinessCluster, Json, Reason, Trajectory, heaviest
 from tdlab.store.run_store import Candidate, Counts, Generation, RunStore
 
 if TYPE_CHECKING:
@@ -170,7 +170,10 @@ class Run:
 
     def generations(self) -> pd.DataFrame:
         """Return one row for each generation: ``generation``, then the controller's numbers (nested: ``a.b``)."""
-        return _frame(({"generation": g.number, **_flat(g.record)} for g in self._store.generations()), ("generation",))
+        return _frame(
+            ({"generation": g.number, **_flat(g.record.model_dump())} for g in self._store.generations()),
+            ("generation",),
+        )
 
     def rejections(self) -> pd.DataFrame:
         """Return one row for each reason of each rejected candidate.
@@ -286,7 +289,7 @@ class Run:
             except RunNotFound:
                 raise no_trajectory from None
         line = [candidate]
-        while base := _base(line[-1]):
+        while base := line[-1].lineage.draft.base:
             older = self._store.candidate_of("blueprint", base)
             if older.generation >= line[-1].generation:
                 raise StoreError(
@@ -370,12 +373,6 @@ _TRAJECTORY_COLUMNS = (
 )
 
 
-def _base(candidate: Candidate) -> str | None:
-    """Return the id of the stored blueprint that the candidate's chosen draft started from."""
-    drafts, chosen = candidate.lineage.get("drafts", ()), candidate.lineage.get("chosen", 0)
-    return drafts[chosen]["base"] if chosen < len(drafts) else None
-
-
 def _trajectory_row(candidate: Candidate) -> dict[str, Json]:
     trajectory, blueprint = candidate.trajectory, candidate.blueprint
     if trajectory is None:
@@ -434,13 +431,12 @@ def _call_rows(trajectory: Trajectory) -> Iterator[dict[str, Json]]:
 
 
 def _rejection_rows(candidate: Candidate) -> Iterator[dict[str, Json]]:
-    for line in candidate.reasons or ("",):
-        check, _, reason = line.partition(":")
+    for reason in candidate.reasons or (Reason(""),):
         yield {
             "generation": candidate.generation,
             "position": candidate.position,
-            "check": check,
-            "reason": reason.strip(),
+            "check": reason.check,
+            "reason": reason.text,
             "blueprint": candidate.blueprint.id if candidate.blueprint else None,
             "cluster": candidate.blueprint.cluster if candidate.blueprint else None,
             "trajectory": candidate.trajectory.id if candidate.trajectory else None,

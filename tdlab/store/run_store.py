@@ -17,18 +17,21 @@ from typing import Literal, Self
 from tdlab._files import remove_leftovers, unwritable
 from tdlab.config import RunConfig, without_retired
 from tdlab.errors import ConfigError, RunMismatch, RunNotFound, RunVersionError, StoreError
-from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Tool, Trajectory
+from tdlab.records import Blueprint, BusinessCluster, Domains, Json, Reason, Record, Tool, Trajectory
 from tdlab.store._codec import as_key, decode, decode_record, encode
 from tdlab.store._connection import PAGE, StoreConnection
 from tdlab.store._database import DATABASE, connect_reader, connect_writer, create_database, set_meta
 from tdlab.store._lock import DirectoryLock, is_locked
 from tdlab.store._rows import (
     CANDIDATE_COLUMNS,
+    INSERT_CANDIDATE,
+    WITHOUT_BODIES,
     Candidate,
     Counts,
     Generation,
     candidate_from_row,
     candidate_row,
+    generation_from_row,
 )
 from tdlab.store._run_directory import config_differences, make_folder, refuse_foreign_files, runs_in
 
@@ -161,7 +164,7 @@ class RunStore(StoreConnection):
     def versions(self) -> dict[str, str]:
         """The versions of libraries in the latest session, by library."""
         row = self._one("SELECT versions FROM sessions ORDER BY number DESC LIMIT 1")
-        return {} if row is None else dict(decode(row[0]))
+        return {} if row is None else dict(decode(row["versions"]))
 
     @property
     def sessions(self) -> list[tuple[str, dict[str, str]]]:
@@ -222,7 +225,7 @@ class RunStore(StoreConnection):
         clusters: Iterable[BusinessCluster],
         tools: Iterable[Tool],
         services: Mapping[str, Domains],
-        report: Mapping[str, Json],
+        report: Record | dict[str, Json],
     ) -> None:
         """Store the selected clusters in order, the tools they use, their services' domains and the miner's report.
 
@@ -236,7 +239,7 @@ class RunStore(StoreConnection):
         cluster_rows = [
             (n, as_key(cluster.id), encode(cluster, f"cluster {cluster.id}")) for n, cluster in enumerate(clusters)
         ]
-        report_text = encode(dict(report), "the mining report")
+        report_text = encode(report, "the mining report")
         with self._transaction() as db:
             if db.execute("SELECT 1 FROM generations LIMIT 1").fetchone():
                 raise StoreError(
@@ -258,10 +261,8 @@ class RunStore(StoreConnection):
 
     def clusters(self) -> Iterator[BusinessCluster]:
         """Yield the selected clusters in order of selection."""
-        for (text,) in self._pages(
-            "SELECT position, cluster FROM clusters WHERE position > ? ORDER BY position LIMIT ?"
-        ):
-            yield decode_record(BusinessCluster, text, "a cluster")
+        for row in self._pages("clusters", "position"):
+            yield decode_record(BusinessCluster, row["cluster"], "a cluster")
 
     def cluster(self, cluster_id: str) -> BusinessCluster:
         """Return one cluster.
@@ -272,12 +273,12 @@ class RunStore(StoreConnection):
         row = self._one("SELECT cluster FROM clusters WHERE id = ?", as_key(cluster_id))
         if row is None:
             raise RunNotFound(f"no cluster {cluster_id!r} in {self._folder}", do="list them with `clusters()`")
-        return decode_record(BusinessCluster, row[0], f"cluster {cluster_id}")
+        return decode_record(BusinessCluster, row["cluster"], f"cluster {cluster_id}")
 
     def tools(self) -> Iterator[Tool]:
         """Yield the tools that the clusters use, in the order of `put_mining`."""
-        for (text,) in self._pages("SELECT position, tool FROM tools WHERE position > ? ORDER BY position LIMIT ?"):
-            yield decode_record(Tool, text, "a tool")
+        for row in self._pages("tools", "position"):
+            yield decode_record(Tool, row["tool"], "a tool")
 
     def tool(self, key: str) -> Tool:
         """Return one tool by its key (``service/name``).
@@ -288,7 +289,7 @@ class RunStore(StoreConnection):
         row = self._one("SELECT tool FROM tools WHERE key = ?", as_key(key))
         if row is None:
             raise RunNotFound(f"no tool {key!r} in {self._folder}", do="list them with `tools()`")
-        return decode_record(Tool, row[0], f"tool {key}")
+        return decode_record(Tool, row["tool"], f"tool {key}")
 
     def services(self) -> dict[str, Domains]:
         """Return each service's domains, in the order of `put_mining`."""
@@ -303,7 +304,7 @@ class RunStore(StoreConnection):
             StoreError: It is not the next generation (the first is 0), a candidate belongs to another one, a trajectory
                 was accepted before, or the disk fails; the store is then unchanged.
         """
-        record = encode(dict(generation.record), f"generation {generation.number}")
+        record = encode(generation.record, f"generation {generation.number}")
         rows = [candidate_row(candidate) for candidate in candidates]
         strays = [c.position for c in candidates if c.generation != generation.number]
         if strays or len({c.position for c in candidates}) != len(rows):
@@ -323,7 +324,7 @@ class RunStore(StoreConnection):
                 )
             db.execute("INSERT INTO generations VALUES (?, ?)", (generation.number, record))
             try:
-                db.executemany(f"INSERT INTO candidates VALUES ({', '.join('?' * 12)})", rows)  # noqa: S608  # only question marks
+                db.executemany(INSERT_CANDIDATE, rows)
             except sqlite3.IntegrityError as error:
                 raise StoreError(
                     f"generation {generation.number}: {error}",
@@ -343,36 +344,35 @@ class RunStore(StoreConnection):
         Raises:
             StoreError: A candidate is not stored, or a trajectory would be accepted twice.
         """
-        rows = [(*(candidate_row(c)[i] for i in (2, 6, 9)), c.generation, c.position) for c in candidates]
+        rows = [candidate_row(candidate) for candidate in candidates]
         with self._transaction() as db:
             for row in rows:
+                name = f"candidate {row['generation']}.{row['position']}"
                 try:
                     changed = db.execute(
-                        "UPDATE candidates SET accepted = ?, reasons = ?, verdict = ? "
-                        "WHERE generation = ? AND position = ?",
+                        "UPDATE candidates SET accepted = :accepted, reasons = :reasons, verdict = :verdict "
+                        "WHERE generation = :generation AND position = :position",
                         row,
                     ).rowcount
                 except sqlite3.IntegrityError as error:
-                    raise StoreError(f"candidate {row[3]}.{row[4]}: {error}", do="nothing was written") from error
+                    raise StoreError(f"{name}: {error}", do="nothing was written") from error
                 if changed != 1:
-                    raise StoreError(f"there is no candidate {row[3]}.{row[4]}", do="nothing was written")
+                    raise StoreError(f"there is no {name}", do="nothing was written")
 
     def last_generation(self) -> Generation | None:
         """Return the last generation, or None before the first."""
         row = self._one("SELECT number, record FROM generations ORDER BY number DESC LIMIT 1")
-        return None if row is None else Generation(number=row[0], record=decode(row[1]))
+        return None if row is None else generation_from_row(row)
 
     def generation(self, number: int) -> Generation | None:
         """Return one generation, or None if there is none of that number."""
-        row = self._one("SELECT record FROM generations WHERE number = ?", min(number, 2**62))
-        return None if row is None else Generation(number=number, record=decode(row[0]))
+        row = self._one("SELECT number, record FROM generations WHERE number = ?", min(number, 2**62))
+        return None if row is None else generation_from_row(row)
 
     def generations(self) -> Iterator[Generation]:
         """Yield every generation in order."""
-        for number, text in self._pages(
-            "SELECT number, number, record FROM generations WHERE number > ? ORDER BY number LIMIT ?"
-        ):
-            yield Generation(number=number, record=decode(text))
+        for row in self._pages("generations", "number"):
+            yield generation_from_row(row)
 
     def accepted(self) -> Iterator[Candidate]:
         """Yield the candidates that make the dataset, in order of generation and position."""
@@ -388,8 +388,7 @@ class RunStore(StoreConnection):
             generation: The only generation to return.
             bodies: Whether to read blueprints and trajectories; without them (None) reading is many times faster.
         """
-        columns = CANDIDATE_COLUMNS if bodies else CANDIDATE_COLUMNS.replace("blueprint, trajectory", "NULL, NULL")
-        for row in self._candidate_rows(columns, accepted, generation):
+        for row in self._candidate_rows(CANDIDATE_COLUMNS if bodies else WITHOUT_BODIES, accepted, generation):
             yield candidate_from_row(row)
 
     def candidate_of(self, noun: Literal["trajectory", "blueprint"], key: str) -> Candidate:
@@ -406,15 +405,15 @@ class RunStore(StoreConnection):
 
     def features(self, *, accepted: bool | None = None) -> Iterator[tuple[int, int, dict[str, Json]]]:
         """Yield generation, position and features of each candidate in order, without reading trajectories."""
-        for generation, position, text in self._candidate_rows("generation, position, features", accepted, None):
-            yield generation, position, decode(text)
+        for row in self._candidate_rows("generation, position, features", accepted, None):
+            yield row["generation"], row["position"], decode(row["features"])
 
     def ids(self, noun: Literal["trajectory", "blueprint", "cluster"]) -> list[str]:
         """Return the ids of all stored records of one kind, each once, in the order of storing."""
         if noun == "cluster":
-            return [row[0] for row in self._all("SELECT id FROM clusters ORDER BY position")]
-        sql = f"SELECT {noun}_id, min(rowid) AS first FROM candidates WHERE {noun}_id IS NOT NULL "  # noqa: S608  # a Literal
-        return [row[0] for row in self._all(sql + f"GROUP BY {noun}_id ORDER BY first")]
+            return [row["id"] for row in self._all("SELECT id FROM clusters ORDER BY position")]
+        sql = f"SELECT {noun}_id AS id, min(rowid) AS first FROM candidates WHERE {noun}_id IS NOT NULL "  # noqa: S608  # a Literal
+        return [row["id"] for row in self._all(sql + f"GROUP BY {noun}_id ORDER BY first")]
 
     def trajectory(self, trajectory_id: str) -> Trajectory:
         """Return one stored trajectory; of several the accepted one.
@@ -439,7 +438,7 @@ class RunStore(StoreConnection):
         )
         if row is None:
             raise RunNotFound(f"no {noun} {key!r} in {self._folder}", do=f"list them with `ids({noun!r})`")
-        return str(row[0])
+        return str(row[noun])
 
     def counts(self) -> Counts:
         """Return the number of records of each kind."""
@@ -462,15 +461,16 @@ class RunStore(StoreConnection):
 
     def accepted_by_cluster(self) -> dict[str, int]:
         """Return the number of accepted candidates of each cluster; clusters without any are left out."""
-        sql = "SELECT cluster_id, count(*) FROM candidates WHERE accepted AND cluster_id IS NOT NULL "
-        return dict(self._all(sql + "GROUP BY cluster_id ORDER BY cluster_id"))
+        sql = "SELECT cluster_id, count(*) AS number FROM candidates WHERE accepted AND cluster_id IS NOT NULL "
+        rows = self._all(sql + "GROUP BY cluster_id ORDER BY cluster_id")
+        return {row["cluster_id"]: row["number"] for row in rows}
 
     def rejection_reasons(self) -> dict[str, int]:
         """Return how many rejected candidates have each first reason (the word before the colon), commonest first."""
         tally: Counter[str] = Counter()
         for (text,) in self._all("SELECT reasons FROM candidates WHERE NOT accepted ORDER BY generation, position"):
             reasons = decode(text)
-            tally[reasons[0].partition(":")[0] if reasons else "no reason given"] += 1
+            tally[Reason.parse(reasons[0]).check if reasons else "no reason given"] += 1
         return dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
 
     # ------------------------------------------------------------------------------------------------------- journal
@@ -486,7 +486,7 @@ class RunStore(StoreConnection):
             row = db.execute("SELECT value FROM journal WHERE key = ?", (as_key(key),)).fetchone()
             if row is None:
                 db.execute("INSERT INTO journal VALUES (?, ?)", (as_key(key), text))
-            elif row[0] != text:
+            elif row["value"] != text:
                 raise StoreError(
                     f"journal entry {key!r} exists already with another value",
                     expected="one value per key, since a paid result is never discarded",
@@ -496,7 +496,7 @@ class RunStore(StoreConnection):
     def journal_get(self, key: str, default: Json = None) -> Json:
         """Return the value recorded under ``key``, else ``default``."""
         row = self._one("SELECT value FROM journal WHERE key = ?", as_key(key))
-        return default if row is None else decode(row[0])
+        return default if row is None else decode(row["value"])
 
     # ---------------------------------------------------------------------------------------------------------- inside
 
@@ -529,9 +529,7 @@ class RunStore(StoreConnection):
             text = encode(dict(sorted(versions.items())), "the versions")
             db.execute("INSERT INTO sessions (started, versions) VALUES (?, ?)", (started, text))
 
-    def _candidate_rows(
-        self, columns: str, accepted: bool | None, generation: int | None
-    ) -> Iterator[tuple[Json, ...]]:
+    def _candidate_rows(self, columns: str, accepted: bool | None, generation: int | None) -> Iterator[sqlite3.Row]:
         where = "" if accepted is None else f" AND {'' if accepted else 'NOT '}accepted"
         if generation is not None:
             where += f" AND generation = {int(generation)}"
@@ -542,4 +540,4 @@ class RunStore(StoreConnection):
         last: tuple[int, int] = (-1, -1)
         while rows := self._all(sql, *last, PAGE):
             yield from rows
-            last = (rows[-1][0], rows[-1][1])
+            last = (rows[-1]["generation"], rows[-1]["position"])

@@ -127,9 +127,9 @@ def measured(pool_file: Path, tools: int) -> dict[str, Any]:
         "seconds": round(done - began, 2),
         "cpu": round(time.process_time() - processor, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3),
-        "candidates": mined.report["candidates"],
+        "candidates": mined.report.candidates,
         "clusters": len(clusters),
-        "schema_tool_coverage": round(mined.report["schema_tool_coverage"], 4),
+        "schema_tool_coverage": round(mined.report.schema_tool_coverage, 4),
     }
 
 
@@ -203,7 +203,7 @@ def selection(mined: MiningResult, *, apricot: str | None, naive: int, limit_s: 
         "same_choice": reference.chosen == quick.chosen,
     }
     if apricot:
-        report["apricot"] = [against_apricot(candidates, apricot, size, limit_s) for size in (500, 2_000, 8_000)]
+        report.apricot = [against_apricot(candidates, apricot, size, limit_s) for size in (500, 2_000, 8_000)]
     return report
 
 
@@ -290,7 +290,7 @@ def coverage(mined: MiningResult, pool: Any, *, seeds: int = 5) -> dict[str, Any
         "tools": len(keys),
         "with_schema": len(wanted),
         "clusters": len(mined.selection.chosen),
-        "covered": mined.report["schema_tool_coverage"],
+        "covered": mined.report.schema_tool_coverage,
         "rows": [
             {"share": share, "clusters": a, "random": b, "ratio": round(b / a, 2) if a and b else None}
             for share, a, b in zip(SHARES, own, random, strict=True)

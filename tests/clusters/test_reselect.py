@@ -40,7 +40,7 @@ def test_every_move_of_a_slider_gives_valid_clusters(
     other = mined.reselect(
         edge_threshold=threshold, min_tools=least, max_tools=most, coverage=coverage, max_clusters=count
     )
-    assert len(other.clusters) == other.report["clusters"] == len(other.selection.chosen)
+    assert len(other.clusters) == other.report.clusters == len(other.selection.chosen)
     if count is not None:
         assert len(other.clusters) <= count
     for cluster in other.clusters:
@@ -74,5 +74,5 @@ def test_mining_at_the_threshold_reaches_no_more_edges_than_growing_lower_and_cu
     pool = ToolPool.bundled()
     low = mine(pool, ClusterConfig(edge_threshold=0.2))
     cut, grown = low.reselect(edge_threshold=0.5), mine(pool, ClusterConfig(edge_threshold=0.5))
-    assert cut.report["tool_coverage"] > 0.9
-    assert grown.report["tool_coverage"] > 0.9
+    assert cut.report.tool_coverage > 0.9
+    assert grown.report.tool_coverage > 0.9

@@ -41,6 +41,7 @@ from tdlab.records import (
     FromUser,
     Message,
     Persona,
+    Reason,
     Step,
     Tool,
     Trajectory,
@@ -203,40 +204,40 @@ def test_the_gauges_are_the_lower_of_window_and_whole() -> None:
     steering = controller(window=2)
     admit(steering, features(0, cac=60.0), features(1, cac=20.0), features(2, cac=10.0))
     assert steering.gauges().cac == 15.0, "of 20 and 10 in the window; the whole is at 30"
-    assert steering.record()["window"]["cac"] == 15.0
-    assert steering.record()["whole"]["cac"] == 30.0
+    assert steering.record().window["cac"] == 15.0
+    assert steering.record().whole["cac"] == 30.0
     admit(steering, features(3, cac=100.0), features(4, cac=100.0))
     assert steering.gauges().cac == pytest.approx(58.0)
     uneven = controller(window=3)
     admit(uneven, *(features(n, north=1.0) for n in range(3)), *(features(9, south=1.0) for n in range(3)))
-    assert uneven.record()["whole"]["domain"] == pytest.approx(1.0)
+    assert uneven.record().whole["domain"] == pytest.approx(1.0)
     assert uneven.gauges().domain == 0.0
-    assert uneven.gauges().mode == pytest.approx(uneven.record()["whole"]["mode"], abs=1e-9)
-    assert uneven.gauges().mode < uneven.record()["window"]["mode"]
+    assert uneven.gauges().mode == pytest.approx(uneven.record().whole["mode"], abs=1e-9)
+    assert uneven.gauges().mode < uneven.record().window["mode"]
 
 
 def test_records_have_nine_decimals() -> None:
     steering = controller()
     admit(steering, features(0, cac=1.0), features(1, cac=0.0), features(2, cac=0.0), cluster="a")
-    assert steering.record()["whole"]["cac"] == steering.record()["cac"] == 0.333333333
+    assert steering.record().whole["cac"] == steering.record().values["cac"] == 0.333333333
     admit(steering, features(3, "ask", "read", cac=0.0, north=0.65, south=0.35))
     record = steering.record()
-    for values in (record, record["whole"], record["window"]):
-        assert all(value == round(value, 9) for value in values.values() if isinstance(value, float))
+    for values in (record.values, record.strengths, record.whole, record.window):
+        assert all(value == round(value, 9) for value in values.values())
     exact = {"domain": steering.meter.normalised_domain(), "mode": steering.meter.normalised_mode()}
     for name, value in exact.items():
-        assert record["whole"][name] == round(value, 9)
+        assert record.whole[name] == round(value, 9)
         assert round(value, 8) != round(value, 9) != round(value, 10), "the example tells nine decimals from others"
-    weights = controller(mutation_floor=1 / 3).plan_record()["operators"]
+    weights, _ = controller(mutation_floor=1 / 3).plan_record()
     assert weights["branch"] == round(1 / 3 + 1, 9)
-    assert record["steer_domain"] == min(1.0, record["steer_domain"])
+    assert record.strengths["domain"] == min(1.0, record.strengths["domain"])
 
 
 @pytest.mark.parametrize(("strategy", "drafts"), [("quantity", 1), ("planned", 1), ("random", 1), ("evolved", 7)])
 def test_a_plan_record_says_what_orders_are_drawn_with(strategy: str, drafts: int) -> None:
-    record = controller(strategy=strategy).plan_record()
-    assert record["drafts"] == drafts
-    assert bool(record["operators"]) == (strategy in ("random", "evolved"))
+    operators, most = controller(strategy=strategy).plan_record()
+    assert most == drafts
+    assert bool(operators) == (strategy in ("random", "evolved"))
 
 
 def draft_plans(steering: Controller, gauges: Gauges, number: int = 600, weights: Any = None) -> list[DraftPlan]:
@@ -414,7 +415,7 @@ def test_the_bar_is_met_by_a_gain_that_equals_it() -> None:
         assert decision.accepted == accepted
         assert decision.weighed == pytest.approx(0.5)
         assert decision.bar == least
-        assert decision.reasons == (() if accepted else ("gain: 0.5000 is below the bar of 0.5010",))
+        assert decision.reasons == (() if accepted else (Reason("gain", "0.5000 is below the bar of 0.5010"),))
         assert len(steering) == 1 + accepted
     idle = controller(min_gain=0.5, complexity_threshold=0.0, **values)
     idle.consider(offspring(0))
@@ -424,10 +425,10 @@ def test_the_bar_is_met_by_a_gain_that_equals_it() -> None:
 def test_what_is_not_accepted_says_why() -> None:
     steering = controller()
     failed = steering.consider(Offspring(Order(0, 0, 0, "a"), failure="no tool"))
-    assert failed.reasons == ("blueprint: no tool",)
+    assert failed.reasons == (Reason("blueprint", "no tool"),)
     checks = (Check(name="schema", passed=False, reason="wrong"),)
     rejected = offspring(1)._replace(verdict=Verdict(trajectory="t1", checks=checks))
-    assert steering.consider(rejected).reasons == ("schema: wrong",)
+    assert steering.consider(rejected).reasons == (Reason("schema", "wrong"),)
     assert steering.consider(offspring(2, words="a b c d e f g h")).accepted
     again = steering.consider(offspring(3, words="a b c d e f g h"))
     assert (again.accepted, again.duplicate_of) == (False, "t2")

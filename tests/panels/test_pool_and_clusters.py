@@ -76,8 +76,8 @@ def test_the_sliders_choose_anew_without_mining(mined: MiningResult, monkeypatch
     assert panel.result.clusters == mined.reselect(edge_threshold=0.7).clusters
     moved(panel, tools=(4, 6), coverage=0.6)
     assert set(panel.result.shapes()["tools"]) <= {4, 5, 6}
-    assert panel.result.report["weight_coverage"] >= 0.6
-    assert f"{panel.result.report['clusters']} clusters of" in panel.status
+    assert panel.result.report.weight_coverage >= 0.6
+    assert f"{panel.result.report.clusters} clusters of" in panel.status
 
 
 def test_a_value_looser_than_what_was_mined_is_shown_and_raised(mined: MiningResult) -> None:

@@ -131,8 +131,8 @@ def test_a_record_holds_nothing_of_the_machine(clean: list[Coded], docker_host: 
 def test_without_a_sandbox_nothing_runs_and_nothing_counts(clean: list[Coded]) -> None:
     made = clean[0]
     verdict = verify(made.trajectory, made.blueprint, made.tools)
-    assert [reason.partition(":")[0] for reason in verdict.reasons] == ["code"]
-    assert "there is no sandbox" in verdict.reasons[0]
+    assert [reason.check for reason in verdict.reasons] == ["code"]
+    assert "there is no sandbox" in verdict.reasons[0].text
     environment = SimulatedEnvironment(made.blueprint, made.tools)
     with pytest.raises(SandboxUnavailable, match="simulated environment"):
         play(made.blueprint, made.tools, ScriptedTeacher(made.blueprint, made.tools), environment)
@@ -369,7 +369,7 @@ def test_check_finds_what_was_altered_and_changes_the_verdict(
     assert f"1 trajectories left the dataset: {victim.trajectory}" in done.stdout
     with open_run(folder) as run:
         assert run.counts().accepted == accepted - 1
-        (rejected,) = [c for c in run.store.candidates(accepted=False) if c.reasons[0].startswith("code: ")]
+        (rejected,) = [c for c in run.store.candidates(accepted=False) if c.reasons[0].check == "code"]
         assert rejected.verdict is not None
         assert not rejected.verdict.accepted
     assert len((folder / "dataset.jsonl").read_text().splitlines()) == accepted - 1

@@ -26,15 +26,17 @@ from tdlab.records import (
     Execution,
     Message,
     Persona,
+    Reason,
     Step,
     Tool,
     ToolCall,
     Trajectory,
     Verdict,
 )
-from tdlab.store import Candidate, Generation, RunStore, atomic_write
+from tdlab.store import Candidate, GaugeRecord, Generation, GenerationRecord, Lineage, RunStore, atomic_write
 
 SIZE = 6
+REASONS = (Reason("grounding", "'z' <came> from nowhere"), Reason("plan", "too short"))
 CONFIG = RunConfig(target=10)
 OPENING = {"config": CONFIG, "pool_fingerprint": "a pool", "versions": {"tdlab": "0"}}
 
@@ -89,8 +91,10 @@ def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[C
                 generation=generation,
                 position=position,
                 accepted=accepted,
-                reasons=() if accepted else ("grounding: 'z' <came> from nowhere", "plan: too short"),
-                lineage={"parent": None, "moves": ["extend"]},
+                reasons=()
+                if accepted
+                else (Reason("grounding", "'z' <came> from nowhere"), Reason("plan", "too short")),
+                lineage=Lineage(applied=("extend",), gain={"h_dom": 0.5}, weighed=0.25),
                 features={"cac": number / 2, "mode": "r-w", "list": [1, 2]},
                 verdict=Verdict(trajectory=f"t{number:05}", checks=(Check(name="schema", passed=accepted),)),
                 blueprint=None if position % 6 == 5 else blueprint(number),
@@ -100,8 +104,8 @@ def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[C
     return made
 
 
-def record(generation: int) -> dict[str, object]:
-    return {"gauges": {"h_dom": generation / 3, "h_mode": None}, "moves": {"extend": generation}}
+def record(generation: int) -> GenerationRecord:
+    return GenerationRecord(after=GaugeRecord(values={"h_dom": generation / 3}), operators={"extend": generation})
 
 
 def put_mining(store: RunStore) -> None:

@@ -179,7 +179,7 @@ def test_what_a_model_says_is_held_against_what_the_server_answered(
         job.run(server.base_url, tmp_path / "run", target=4, evolution__budget=4).close()
     found = run_candidates(tmp_path / "run")
     reasons = [reason for candidate in found for reason in candidate.reasons]
-    assert any(reason.startswith(f"{check}: ") for reason in reasons), reasons
+    assert any(reason.check == check for reason in reasons), reasons
     spoilt = [c for c in found if c.trajectory is not None and ("ZX-90210" in str(c) or "America/Lima" in str(c))]
     assert spoilt
     assert not any(candidate.accepted for candidate in spoilt)
@@ -212,7 +212,7 @@ def test_a_server_that_exits_during_a_call_ends_the_rollout_without_further_cost
     assert len(found) == 4
     for candidate in found:
         assert not candidate.accepted
-        assert "stub: the server ended before it answered" in candidate.reasons[0]
+        assert "stub: the server ended before it answered" in candidate.reasons[0].text
         assert candidate.trajectory is not None
         assert candidate.trajectory.messages[-1].tool_calls, "a model was asked to go on"
 
@@ -230,7 +230,7 @@ def test_a_server_that_hangs_or_answers_garbage_is_a_rejection(tmp_path: Path, m
     assert run.status.startswith("stopped: budget")
     run.close()
     found = run_candidates(tmp_path / "run")
-    assert any(why.format(limit) in reason for candidate in found for reason in candidate.reasons)
+    assert any(why.format(limit) in reason.text for candidate in found for reason in candidate.reasons)
     assert any(candidate.accepted for candidate in found) == (mode == "garbage")
     assert time.monotonic() - began < 60 * slower()
 

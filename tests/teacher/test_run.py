@@ -71,7 +71,7 @@ def test_corrupted_rollouts_are_rejected_with_their_reason_and_the_others_accept
             met.add(spoilt[candidate.blueprint.id])
             assert not candidate.accepted, spoilt[candidate.blueprint.id]
             assert candidate.reasons
-            assert candidate.reasons[0].partition(": ")[2], "the reason says something"
+            assert candidate.reasons[0].text, "the reason says something"
         else:
             clean += 1
             accepted += candidate.verdict is not None and candidate.verdict.accepted
