@@ -1,4 +1,4 @@
-"""How long a test may wait: bounds on wall-clock time hold for a quiet machine and grow with what else it is doing."""
+"""Scale the time limits of tests with the load of the machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def slower() -> float:
-    """How many times slower than a quiet one this machine is now: processes that want to run, to each processor.
+    """Return how many times slower this machine is now than when it is idle: runnable processes per processor.
 
-    The average of the last minute or the number at this moment, whichever is larger; 1 where there is a processor for
-    each. Work that only computes needs no such bound: measure `time.process_time`.
+    The larger of the last minute's average and the current number, at least 1. To limit computation alone, measure
+    `time.process_time` instead.
     """
     average, _, _, running, _ = Path("/proc/loadavg").read_text().split()
     return max(1.0, max(float(average), float(running.partition("/")[0])) / (os.cpu_count() or 1))

@@ -39,23 +39,23 @@ NEEDS = {
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """The fenced blocks of a Markdown text in order: language and content."""
+    """Return the fenced blocks of a Markdown text: language and content."""
     return [(match[1], match[2]) for match in BLOCK.finditer(text)]
 
 
 def commands(block: str) -> list[str]:
-    """The commands of a shell block; a line that ends in a backslash goes on."""
+    """Return the commands of a shell block, one per line; a backslash continues a line."""
     return [line for line in block.replace("\\\n", "").splitlines() if line.strip()]
 
 
 def here(command: str) -> str:
-    """What to run for a command of the README on this machine: without the installation; empty for nothing."""
+    """Return the part of a command that can run here, without the installation; empty if none."""
     own = command.rpartition(".venv/bin/")[2] if ".venv/bin/tdlab" in command else command
     return "" if own.startswith(tuple(NEEDS)) else own
 
 
 def command_reference() -> str:
-    """Every command with its arguments and options, as Markdown."""
+    """Render every command with its arguments and options as Markdown."""
     root: Any = typer.main.get_command(app)
     lines = ["Options of `tdlab` itself:", "", *_table(root), ""]
     for name, command in _commands(root, "tdlab"):
@@ -97,14 +97,14 @@ def _rows(command: Any) -> list[str]:
 
 
 def with_reference(text: str) -> str:
-    """The README with the reference of commands as it should be."""
+    """Return the text with the current reference of commands."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n\n{command_reference()}{END}{after}"
 
 
 def with_outputs(text: str) -> str:
-    """The README with the outputs that its commands print now; takes minutes."""
+    """Return the text with the current output of its commands; takes minutes."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "data").symlink_to(ROOT / "data")

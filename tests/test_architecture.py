@@ -1,4 +1,4 @@
-"""The structure: imports point downward, each library has one importer, names are exact, importing tdlab is light."""
+"""Check the structure: imports go downward, each library has one importer, ``__all__`` is exact, importing is fast."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Module:
         return not any(part.startswith("_") and part != "__init__" for part in self.name.split("."))
 
     def imports(self) -> Iterator[Import]:
-        """Every import anywhere in the module: at the top, in functions, for type checkers only."""
+        """Yield every import of the module: at the top, in functions, and for type checkers."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -141,7 +141,7 @@ def modules() -> tuple[Module, ...]:
 
 
 def packages_of(found: Import) -> list[str]:
-    """The packages of tdlab that an import reaches; an empty string stands for the face of tdlab itself."""
+    """Return the packages of tdlab that an import reaches; an empty string is ``tdlab`` itself."""
     if found.module == "tdlab":
         return [name if name in RANK else "" for name in found.names] or [""]
     return [found.module.split(".")[1]] if found.module.startswith("tdlab.") else []
@@ -180,7 +180,7 @@ def test_imports_go_downward_only() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports inside functions count as well: what needs one to load needs to be taken apart."""
+    """Imports inside functions count, too."""
     names = {module.name for module in modules()}
     needs: dict[str, set[str]] = {}
     for module in modules():
@@ -196,7 +196,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_other_packages_are_imported_by_their_face() -> None:
-    """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``: modules may move."""
+    """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``, so that modules can move."""
     packages = {module.name for module in modules() if module.file.name == "__init__.py" and module.name != "tdlab"}
     faults = [
         f"{module.at(found.line)} imports {found.module}: import it from tdlab.{packages_of(found)[0]}"
@@ -241,14 +241,14 @@ def test_each_library_has_one_importer() -> None:
 
 
 def declared(*, extras: Sequence[str] = ()) -> set[str]:
-    """The distributions that pyproject.toml names, in the spelling of the package index."""
+    """Return the distributions in pyproject.toml, with normalised names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     return {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
 
 
 def distribution(found: Import) -> str:
-    """The distribution that brings an imported library; empty for tdlab and the standard library."""
+    """Return the distribution of an imported library; empty for tdlab and the standard library."""
     library = found.module.split(".")[0]
     if library == "tdlab" or library in sys.stdlib_module_names:
         return ""
@@ -283,7 +283,7 @@ def test_nothing_imports_the_panels() -> None:
 
 
 def test_no_library_call_starts_an_event_loop() -> None:
-    """It fails in Jupyter, where a loop runs already. Only the command line may start one."""
+    """It would fail in Jupyter, where a loop is running. Only the command line may start one."""
     faults = []
     for module in modules():
         for node in ast.walk(module.tree):
@@ -307,7 +307,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
-    """``__all__`` (None without a literal one), all top-level names, and the public ones that the module defines."""
+    """Return ``__all__`` (None if it is not literal), all top-level names, and the public names defined here."""
     exported: list[str] | None = None
     bound: set[str] = set()
     defined: set[str] = set()
@@ -336,7 +336,7 @@ def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, those under ``if`` and ``try`` included, those for type checkers only left out."""
+    """Yield the statements of a module, also under ``if`` and ``try``, but not those for type checkers."""
     for node in body:
         if isinstance(node, ast.If):
             if "TYPE_CHECKING" not in ast.unparse(node.test):
@@ -365,7 +365,7 @@ def test_every_public_module_says_exactly_what_it_offers() -> None:
         if exported is None:
             faults.append(f"{module.at(1)} has no literal __all__")
             continue
-        lazy = "__getattr__" in bound  # names of another module, loaded on first use; the next test gets each
+        lazy = "__getattr__" in bound  # names of another module, imported on first use; the next test gets each of them
         if len(set(exported)) != len(exported):
             faults.append(f"{module.at(1)}: __all__ names something twice")
         faults += [

@@ -1,4 +1,4 @@
-"""Bad input through the command line: what was found, what was expected, what to do, exit status 2, nothing lost."""
+"""Test bad input on the command line: the error explains itself, the exit status is 2, and no data is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 
 @pytest.fixture
 def tdlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tdlab:
-    """The command, in this process."""
+    """Return the command, to be run in this process."""
     return lambda *words: in_process(monkeypatch, capsys, *words)
 
 
@@ -48,7 +48,7 @@ def pool_file(folder: Path, *services: dict[str, object]) -> Path:
 
 
 def explains(result: tuple[int, str, str], *words: str) -> None:
-    """It is an error of ours: status 2, no traceback, something found and something to do."""
+    """Check for an error of tdlab: status 2, no traceback, with what was found and what to do."""
     status, out, err = result
     assert status == 2, out + err
     assert "Traceback" not in err
@@ -173,7 +173,7 @@ def test_a_pool_of_one_tool_works(tdlab: Tdlab, tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab: Tdlab, tmp_path: Path) -> None:
-    """One tool without parameters has few tasks in it."""
+    """One tool without parameters allows few tasks."""
     path = pool_file(tmp_path, service(tool("list_orders", type="object", properties={})))
     words = ("run", "-p", path, "-o", tmp_path / "run", "-n", 50, "--set", "evolution.dry=2")
     status, out, _ = tdlab(*words, *MANY_GENERATIONS, "--set", "verify.near_duplicate=0.4")
@@ -241,7 +241,7 @@ def test_a_command_line_that_is_wrong(tdlab: Tdlab, words: tuple[str, ...]) -> N
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is complete, not to be changed."""
+    """Return a complete run that tests must not change."""
     import tdlab as package
 
     folder = tmp_path_factory.mktemp("made") / "run"
@@ -266,7 +266,7 @@ def test_someone_elses_files_are_left_alone(tdlab: Tdlab, tmp_path: Path) -> Non
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a file system of its own on a folder, or on it again with other options."""
+    """Return a function that mounts a file system on a folder, or remounts it with other options."""
     folder = tmp_path / "mounted"
     folder.mkdir()
     mounted = []

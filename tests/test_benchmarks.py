@@ -1,4 +1,4 @@
-"""The benchmark of the main job runs and adds up; the others can be imported."""
+"""Test the benchmark of the main job; the others only have to be importable."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_it_runs_and_names_every_stage() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")))
 def test_every_benchmark_can_be_started(name: str) -> None:
-    """Benchmarks are run by hand: a name that has changed elsewhere shows here first."""
+    """Benchmarks are run by hand, so a renamed function would go unnoticed."""
     importlib.import_module(f"tests.benchmarks.{name}")

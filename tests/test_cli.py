@@ -1,4 +1,4 @@
-"""The command line: what each command prints and writes, over one small run."""
+"""Test what each command prints and writes, with one small run."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> 
 
 
 def test_profile_finds_the_numbers_that_the_run_tells(command: Tdlab, made: Path) -> None:
-    """All of them, the ceiling of H_dom too: over the taxonomy's 36 domains and "other", whatever the pool reaches."""
+    """All of them agree, including the ceiling of H_dom: the taxonomy's 36 domains and "other", for any pool."""
     told = json.loads((made / "metrics.json").read_text(encoding="utf-8"))["diversity"]
     found = json.loads(command("profile", made, "--json")[1])[str(made)]
     assert told["domain"]["categories"] == found["domain"]["categories"] == 37
@@ -274,7 +274,7 @@ def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, 
 
 
 def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path) -> None:
-    """Control characters and markup in names and descriptions are shown as text, whatever the command."""
+    """Every command shows control characters and markup in names and descriptions as text."""
     schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
     tools = [
         {"name": f"get_order[bold]{n}", "description": f"{ESCAPE}Returns [red]order[/red] {n}.", "inputSchema": schema}

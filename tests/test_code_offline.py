@@ -1,4 +1,4 @@
-"""Code steps without a sandbox: messages of a run, the commands, the panel and the figures."""
+"""Test code steps without a sandbox: messages, commands, panel and figures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bare(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """A machine with neither bubblewrap nor an engine."""
+    """Make this machine look as if it had neither bubblewrap nor docker."""
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/none.sock")
 

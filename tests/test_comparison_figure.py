@@ -1,4 +1,4 @@
-"""Several datasets in one figure and several on one map: what is drawn and written beside it is what was measured."""
+"""Test figures and maps of several datasets: they show what was measured."""
 
 from __future__ import annotations
 

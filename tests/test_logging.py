@@ -1,4 +1,4 @@
-"""What tdlab logs: a job that hangs can be followed, and nothing is printed unless it is asked for."""
+"""Test the logs: a hanging job can be followed, and nothing is printed by default."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stub(mode: str) -> ServerSpec:
 
 
 class Negative(NamedTuple):
-    """A producer for worker processes."""
+    """Producer for worker processes."""
 
     def produce(self, order: int) -> int:
         return -order

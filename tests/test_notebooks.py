@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom in a fresh kernel, with no error shown in an output or hidden in a widget."""
+"""Test that every notebook runs in a fresh kernel, without errors in its outputs and widgets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = [
 
 
 def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
-    """Errors in cell outputs and in the outputs that widgets captured, which a client does not raise."""
+    """Return errors in outputs, including those captured by widgets, which the client does not raise."""
     found = []
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", ()):
@@ -33,7 +33,7 @@ def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
 
 @pytest.mark.parametrize("path", CASES)
 def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel runs elsewhere, and shall import this checkout
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel runs in another folder and has to import this checkout
     place = tmp_path / "notebooks"
     place.mkdir()
     copy = Path(shutil.copy(path, place))

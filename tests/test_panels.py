@@ -1,4 +1,4 @@
-"""Panels: what is turned is what is computed and shown, faults are seen, and nothing from outside is trusted."""
+"""Test panels: they follow their controls, show errors, and escape untrusted text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job from end to end: the same bytes whatever happens to the processes, and what a run directory holds."""
+"""Test the main job: the same bytes whatever happens to its processes, and the content of a run directory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def job(out: str, *more: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def undisturbed(place: Path) -> dict[str, str]:
-    """The hashes of a run that nothing happened to."""
+    """Return the hashes of an undisturbed run."""
     done = finish(*job("undisturbed"), cwd=place, PYTHONHASHSEED="0")
     assert done.returncode == 0, done.stderr
     found = hashes(place / "undisturbed")
@@ -67,7 +67,7 @@ def undisturbed(place: Path) -> dict[str, str]:
 
 @pytest.mark.crash
 def test_killed_ten_times_and_resumed_it_ends_with_the_same_bytes(place: Path, undisturbed: dict[str, str]) -> None:
-    """The process gets SIGKILL at ten random moments of its stages, with one worker and with two."""
+    """The process is killed at ten random moments of its stages, with one worker and with two."""
     rng = random.Random(20)
     moments = [("clusters", 0.3), *[("trajectories", 0.9)] * 7, ("files", 1.2), ("files", 1.2)]
     number, landed = 0, []
@@ -88,7 +88,7 @@ def test_killed_ten_times_and_resumed_it_ends_with_the_same_bytes(place: Path, u
                 landed.append(came)
                 break
             assert hashes(place / f"killed-{number}") == undisturbed
-            number += 1  # it was quicker than the kill: another run, the same moment
+            number += 1  # the run was faster than the kill: try another run at the same moment
     assert len(landed) == 10
     for one in range(number + 1):
         done = finish(*job(f"killed-{one}"), cwd=place)
@@ -197,7 +197,7 @@ def test_every_decision_is_recorded_with_its_numbers(place: Path, undisturbed: d
 
 
 def test_steering_begins_where_the_gauges_are(place: Path, undisturbed: dict[str, str]) -> None:
-    """What one generation ends with is what the next begins with."""
+    """Each generation starts with the gauges at the end of the previous one."""
     with open_run(place / "undisturbed") as run:
         records = [generation.record for generation in run.store.generations()]
     for before, after in itertools.pairwise(records):

@@ -1,4 +1,4 @@
-"""Each extension point is extended by an installed package, used by the command line, with no change to tdlab."""
+"""Test that an installed package can extend each extension point, and the command line uses it."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ ENTRIES = {
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The import path with the package on it."""
+    """Return the import path with the package."""
     folder = plugins.install(tmp_path_factory.mktemp("site") / "packages", "small_extras", ENTRIES, source=SOURCE)
     return plugins.import_path(folder)
 
 
 def made(out: Path, installed: str, *settings: str, workers: int = 1) -> Run:
-    """The run that the command makes of a small pool with these settings."""
+    """Make a run of a small pool with these settings on the command line."""
     words = [word for setting in settings for word in ("--set", setting)]
     job = ("run", "--pool", small_pool_file(out.parent), "-n", "12", "--set", "evolution.batch=6", "-w", workers)
     done = finish(*job, *words, "--out", out.name, cwd=out.parent, PYTHONPATH=installed)

@@ -1,4 +1,4 @@
-"""Every function of a package's face explains itself: arguments, result, errors, and an example that runs.
+"""Check that every public function documents its arguments, result and errors, with an example that runs.
 
 A package's face is the ``__all__`` of ``tdlab.<package>``; ``tdlab.config``, ``tdlab.errors`` and ``tdlab.records``
 count as packages, and a function that several faces export is checked where it is defined. Docstrings have Google's

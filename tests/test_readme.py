@@ -1,4 +1,4 @@
-"""The README: its commands and examples work as printed, in the order printed, and its references match the code."""
+"""Test the README: commands and examples work as printed, in order, and references match the code."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_the_commands_and_examples_work_as_printed(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
     example = ModuleType("readme_example")
-    monkeypatch.setitem(sys.modules, example.__name__, example)  # as a script, which worker processes could import
+    monkeypatch.setitem(
+        sys.modules, example.__name__, example
+    )  # a module, so that functions can be named as in a script
     for language, block in blocks(TEXT):
         if language == "yaml":
             Path(block.splitlines()[0].removeprefix("# ")).write_text(block, encoding="utf-8")

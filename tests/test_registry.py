@@ -1,4 +1,4 @@
-"""Registries: whose entries there are and in which order, what is imported when, and what is said of bad plug-ins."""
+"""Test registries: their entries and order, imports on use, and errors about bad plug-ins."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def greetings() -> Registry[object]:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the import path."""
+    """Return a folder on the import path."""
     monkeypatch.syspath_prepend(tmp_path / "site")
     return tmp_path / "site"
 
 
 def explained(error: TdlabError, *words: str) -> None:
-    """The error has its three parts, and says all of the words."""
+    """Check that the error has its three parts and contains the words."""
     assert error.found
     assert error.expected
     assert error.do

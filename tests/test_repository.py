@@ -1,4 +1,4 @@
-"""The repository holds sources: no outputs, no machine's own paths, no large files; and a wheel of it is complete."""
+"""Check the repository: no outputs, no machine paths, no large files; and its wheel is complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST = 1 << 20
 SET_UP_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/tdlab run --out runs/first"
 TEST = ".venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest"
 
-# Written in two halves, so that this file does not hold what it looks for.
+# Split in two, so that this file does not contain what it searches for.
 MACHINE_PATHS = re.compile(
     "|".join(
         re.escape(a + b)
@@ -85,7 +85,7 @@ def test_no_machine_path_and_no_registry_is_named() -> None:
 
 def test_text_is_utf8_with_unix_line_ends() -> None:
     for file in tracked():
-        text = text_of(file)  # raises where it is no UTF-8
+        text = text_of(file)  # raises if it is not UTF-8
         assert text is None or "\r\n" not in text, f"{file.relative_to(ROOT)} has Windows line ends"
 
 
@@ -95,7 +95,7 @@ def test_no_file_is_large() -> None:
 
 
 def test_the_readme_has_the_two_commands() -> None:
-    """``.ci/run`` reads them from there and runs them."""
+    """``.ci/run`` reads them from the README."""
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     for command in (SET_UP_AND_RUN, TEST):
         assert lines.count(command) == 1, f"README.md must hold this line once: {command}"

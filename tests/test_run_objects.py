@@ -1,4 +1,4 @@
-"""``tdlab.run(environment=, teacher=, checks=)``: names and objects, in worker processes too, and what is refused."""
+"""Test environments, teachers and checks passed to `tdlab.run`: names, objects, worker processes, errors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.jobs import hashes, small_pool
 
 
 def shouting(context: CheckContext) -> str:
-    """A check of this module: worker processes import it from here."""
+    """Check that worker processes import from this module."""
     return "" if all(message.content.isupper() for message in context.trajectory.messages[-1:]) else "nobody shouts"
 
 
 class Shouter(ScriptedTeacher):
-    """A teacher of this module."""
+    """Teacher that worker processes import from this module."""
 
     name = "shouter"
 
@@ -31,7 +31,7 @@ class Shouter(ScriptedTeacher):
 
 
 class Signed(SimulatedEnvironment):
-    """An environment of this module."""
+    """Environment that worker processes import from this module."""
 
     name = "signed"
 

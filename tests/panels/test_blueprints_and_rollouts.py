@@ -1,4 +1,4 @@
-"""The panels of plans and rollouts: what they show follows the controls, and no word of a stranger becomes markup."""
+"""Test the panels of blueprints and rollouts: they follow their controls and escape untrusted text."""
 
 from __future__ import annotations
 

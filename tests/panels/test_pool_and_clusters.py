@@ -1,4 +1,4 @@
-"""The panels of pools and clusters: what a control says is computed, drawn and told; errors are shown and raised."""
+"""Test the panels of pools and clusters: they follow their controls; errors are shown and raised."""
 
 from __future__ import annotations
 
