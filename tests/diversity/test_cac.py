@@ -119,6 +119,14 @@ def test_large_floats_are_written_as_whole_numbers_up_to_1e15() -> None:
     assert bound(1e15, "found: 1000000000000000.0") == 1
 
 
+def test_json_objects_and_lists_are_read_and_other_texts_are_not() -> None:
+    for text, number in (
+        ('{"name": "caf\\u00e9 noir"}', 1), ('  {"name": "caf\\u00e9 noir"}', 1), ('\n["caf\\u00e9 noir"]', 1),
+        ('["caf\\u00e9 noir"]', 1), ('"caf\\u00e9 noir"', 0), ('{"name": "caf\\u00e9 noir"', 0),
+    ):  # fmt: skip
+        assert bound("caf\u00e9 noir", text) == number, text
+
+
 def test_a_value_stands_as_a_word_of_its_own() -> None:
     assert bound("ord_1", "xord_1 ord_1x") == 0
     assert bound("ord_1", "xord_1 ord_1") == 1
