@@ -111,8 +111,45 @@ def test_so_many_sources_are_kept_and_the_others_counted() -> None:
     assert graph.report["capped"] == 1
     assert graph.report["in_service"] == 3
     assert mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=4)).report["capped"] == 0
+    assert graph.report["not_compared"] == 0
     one = mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=1))
     assert one.report["not_compared"] == 2 * 2, "of 5 that return it (the target does too) 3, by name and by entity"
+
+
+def test_of_equal_sources_the_one_most_like_the_target_is_kept() -> None:
+    """Six lists return a ticket as surely; one more is surer; the target and the last list speak of refunds."""
+    makers = [
+        returning(tool("s", f"list_{word}", page="integer"), ticket_id="string")
+        for word in ("ants", "bees", "cats", "dogs", "eels", "refunds")
+    ]
+    target = tool("s", "close_refund_ticket", ticket_id="string")
+    graph = mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=1))
+    assert [edge.source for edge in graph.into(target.key)] == ["s/list_refunds"]
+    surer = returning(tool("s", "create_ticket", amount="number"), ticket_id="string")
+    graph = mine_dependencies(pool([*makers, surer, target]), ClusterConfig(sources_per_parameter=1))
+    assert [edge.source for edge in graph.into(target.key)] == ["s/create_ticket"]
+    assert graph.report["capped"] == 2, "of the three that are compared"
+
+
+def test_scores_of_some_other_fits() -> None:
+    create = returning(tool("s", "create_invoice", amount="number"), id="string")
+    listed = {"type": "array", "items": {"type": "object", "properties": {"invoice_id": {"type": "string"}}}}
+    found = scores(
+        create,
+        returning(tool("s", "list_invoices"), invoices=listed),
+        returning(tool("s", "get_letter", letter_id="string"), message="string"),
+        tool("s", "send_invoice", invoice_id="string"),
+        tool("s", "refund_invoice", invoice_id="integer"),
+        tool("s", "print_record", invoice={"type": "object"}),
+        tool("s", "send_mail", message="string"),
+    )
+    assert found["create_invoice", "send_invoice", "invoice_id"] == round(0.97 * 0.95, 4), "a bare id has the same name"
+    assert found["create_invoice", "refund_invoice", "invoice_id"] == round(0.97 * 0.95 * 0.8, 4)
+    assert found["list_invoices", "print_record", "invoice"] == round(0.97 * 0.85 * 0.75 * 0.55, 4), "a whole record"
+    assert found["get_letter", "send_mail", "message"] == round(0.97 * 0.95 * 0.08, 4)
+    names = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}}
+    cities = returning(tool("s", "list_cities"), cities=names)
+    assert scores(cities, tool("s", "get_city", city_id="string")) == {}, "a name is no identifier"
 
 
 def test_scores_of_pairs_lie_between_the_best_edge_and_all_of_them() -> None:
@@ -235,6 +272,8 @@ def test_what_can_fill_a_parameter_and_how_well(one: Slot, expected: list) -> No
         ({"type": "string"}, {"type": "boolean"}, 0.2),
         ({"type": "string"}, {"type": "array", "items": {"type": "string"}}, 1.0),
         ({"type": "string"}, {"type": "array", "items": {"type": "object"}}, 0.2),
+        ({"type": "string"}, {"type": "array"}, 0.2),
+        ({"type": "string"}, {"type": "string", "items": {"type": "integer"}}, 1.0),
         ({"type": "string", "format": "date"}, {"type": "string", "format": "email"}, 0.6),
         ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}, 1.0),
         ({"type": "string", "format": "date"}, {"type": "string"}, 1.0),
