@@ -27,7 +27,6 @@ from tdlab.errors import TdlabError
 
 PENDING = (
     "tdlab.blueprints",
-    "tdlab.clusters",
     "tdlab.formats",
     "tdlab.tools",
 )

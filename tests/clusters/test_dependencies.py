@@ -1,4 +1,4 @@
-"""Mined dependencies: real chains are found with evidence, generic words join nothing, hostile pools do no harm."""
+"""Mined dependencies: real chains are found with evidence, generic words join nothing, hostile pools are harmless."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_a_graph_can_be_made_by_hand() -> None:
     [("forgejo-scan", "", True), ("scan", "for Forgejo", True), ("scan", "for Gitlore", False)],
 )
 def test_a_value_of_a_platform_goes_to_services_that_speak_of_it(name: str, described: str, joined: bool) -> None:
-    """A repository of one forge is none of another's, whatever the parameter is called."""
+    """A repository on one forge does not exist on another, even if the parameters have the same name."""
     hosts = [
         tool("forgejo", "search_repositories", "Search repositories. Returns repository names.", query="string"),
         tool("forgejo", "get_repository", "Get a repository.", repository="string"),

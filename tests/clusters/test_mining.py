@@ -1,4 +1,4 @@
-"""Candidates and the whole mining: connected, distinct, in size, reproducible, honest about small pools."""
+"""Candidates and mining: connected, distinct, of the right size, reproducible, with notes about small pools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mined(bundled: ToolPool) -> MiningResult:
 
 
 def connected(candidate: ClusterCandidate, graph: DependencyGraph) -> bool:
-    """Whether the candidate's own edges join all its tools, direction aside."""
+    """Whether the candidate's edges join all its tools, in any direction."""
     place = {key: i for i, key in enumerate(graph.tools)}
     near: dict[int, set[int]] = {t: set() for t in candidate.tools}
     for e in candidate.edges:
@@ -47,7 +47,7 @@ def connected(candidate: ClusterCandidate, graph: DependencyGraph) -> bool:
 
 
 def joined(tools: tuple[str, ...], edges: tuple[Dependency, ...]) -> bool:
-    """Whether the edges join all the tools, direction aside."""
+    """Whether the edges join all the tools, in any direction."""
     seen, todo = set(), [tools[0]]
     while todo:
         one = todo.pop()
@@ -154,7 +154,7 @@ def test_in_a_small_pool_a_service_that_nothing_joins_is_a_cluster_of_its_own_an
 
 
 def many(extra: list[list[Tool]]) -> list[list[Tool]]:
-    """Thirty shops of their own trades, and what else there is: enough services to count words by."""
+    """Return thirty unrelated shops and the extra services: enough services to count words."""
     trades = (
         "amber bamboo copper denim ebony felt granite hemp iron jade kelp linen marble nylon oak pearl quartz rubber"
         " silk teak umber velvet walnut yew zinc cotton leather glass paper wool"
@@ -225,7 +225,7 @@ def test_a_fork_under_another_name_is_no_company() -> None:
 
 
 def test_of_equal_sources_those_that_speak_of_the_target_are_kept() -> None:
-    """A feed of quotes has dozens of lists that could tell a symbol; the alphabet is no reason to choose among them."""
+    """Dozens of tools of a feed return a symbol; the alphabet is no reason to choose among them."""
     output = {"type": "object", "properties": {"symbol": {"type": "string"}}}
 
     def feed(name: str, description: str) -> Tool:

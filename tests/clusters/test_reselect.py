@@ -1,4 +1,4 @@
-"""Choosing anew from what was grown: mining's own choice where nothing changes, a valid one elsewhere."""
+"""Selecting again from the same candidates: the same selection without changes, a valid one with changes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_stricter_thresholds_leave_less_to_cover(mined: MiningResult) -> None:
 
 @pytest.mark.parametrize("looser", [{"edge_threshold": 0.2}, {"min_tools": 2}, {"max_tools": 13}])
 def test_what_was_not_mined_is_refused_with_the_way_to_get_it(mined: MiningResult, looser: dict) -> None:
-    with pytest.raises(ConfigError, match="once, then reselect") as caught:
+    with pytest.raises(ConfigError, match="looser than the mined") as caught:
         mined.reselect(**looser)
     assert next(iter(looser)) in caught.value.found
 

@@ -10,7 +10,7 @@ import pytest
 
 from tdlab.clusters import DependencyGraph, grow, mine, mine_dependencies, select
 from tdlab.clusters._candidate_arrays import CandidateArrays
-from tdlab.clusters._cross_service import _asked, _neighbours, _thinned
+from tdlab.clusters._cross_service import _candidates, _limited, _neighbours
 from tdlab.clusters._mentions import mentions_in
 from tdlab.clusters._topic_links import companions
 from tdlab.clusters._topics import common_words, service_words, similarity, tool_topics
@@ -19,9 +19,9 @@ from tdlab.clusters.coverage import fixed_point, naive_greedy, pack, random_curv
 from tdlab.clusters.dependencies import (
     _FLOW,
     _compatible,
+    _distinctness,
     _is_made_up,
     _slot_weight,
-    _telling,
     _wanted,
 )
 from tdlab.config import ClusterConfig, CompanionConfig, GrowthConfig, MatchWeights, MentionWeights, TopicWeights
@@ -318,13 +318,13 @@ def test_a_name_that_few_services_use_tells_more() -> None:
             for n in range(count)
         ]
 
-    assert _telling(services(29, 1), CONFIG) == {}
-    found = _telling(services(30, 10), CONFIG)
+    assert _distinctness(services(29, 1), CONFIG) == {}
+    found = _distinctness(services(30, 10), CONFIG)
     assert found["all"] == 0.4
     assert found["town"] == round(0.4 + 0.6 * 1.5 * math.log(3) / math.log(30), 4)
-    assert _telling(services(30, 1), CONFIG)["town"] == 1.0
-    assert _telling([], ClusterConfig(few_services=0)) == {}
-    assert _telling(services(1, 1), ClusterConfig(few_services=0)) == {}
+    assert _distinctness(services(30, 1), CONFIG)["town"] == 1.0
+    assert _distinctness([], ClusterConfig(few_services=0)) == {}
+    assert _distinctness(services(1, 1), ClusterConfig(few_services=0)) == {}
 
 
 @pytest.mark.parametrize(
@@ -419,20 +419,20 @@ def test_three_services_are_asked_and_small_ones_ask_their_domain() -> None:
     domain = ["d", "d", "d", "other", "d", "d"]
     near = {1: 0.5, 2: 0.1, 3: 0.1, 4: 0.3}
     across = CONFIG.across
-    asked = _asked(0, near, givers, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], 0, domain, 9, across)
+    asked = _candidates(0, near, givers, [1, 2, 3, 4, 5], [0, 1, 2, 3, 4], 0, domain, 9, across)
     assert asked == [(1, 0.5), (2, 0.25), (3, 0.1)]
     ring = ([1, 2, 3, 4, 5], [10, 20, 30, 40, 50])
-    assert _asked(0, {}, givers, *ring, 25, domain, 5, across) == [(4, 0.25), (5, 0.25), (1, 0.25)]
-    assert _asked(0, {}, givers, *ring, 25, domain, 6, across) == [], "a service of six tools is not small"
-    assert _asked(0, {4: -1.0}, givers, *ring, 25, domain, 5, across) == [(5, 0.25), (1, 0.25), (2, 0.25)]
+    assert _candidates(0, {}, givers, *ring, 25, domain, 5, across) == [(4, 0.25), (5, 0.25), (1, 0.25)]
+    assert _candidates(0, {}, givers, *ring, 25, domain, 6, across) == [], "a service of six tools is not small"
+    assert _candidates(0, {4: -1.0}, givers, *ring, 25, domain, 5, across) == [(5, 0.25), (1, 0.25), (2, 0.25)]
     two = across.model_copy(update={"asked": 2})
-    assert _asked(0, {}, givers, *ring, 25, domain, 5, two) == [(4, 0.25), (5, 0.25)]
+    assert _candidates(0, {}, givers, *ring, 25, domain, 5, two) == [(4, 0.25), (5, 0.25)]
 
 
 def test_four_edges_lead_from_a_tool_into_another_service() -> None:
     edges = [Dependency(source="a/x", target=f"b/{n}", parameter="p", score=0.4 + n / 100) for n in range(6)]
     report = {"capped": 0}
-    kept = _thinned(edges, {f"b/{n}": "b" for n in range(6)}, 4, report)
+    kept = _limited(edges, {f"b/{n}": "b" for n in range(6)}, 4, report)
     assert [edge.target for edge in kept] == ["b/5", "b/4", "b/3", "b/2"]
     assert report["capped"] == 2
 
@@ -607,7 +607,7 @@ def candidate(
     config = ClusterConfig(growth=GrowthConfig(**growth))
     grower = _Grower(graph, config, 0.0, None, {})
     grower.begin(0)
-    return [graph.tools[tool] for tool in grower.one(0, attempt, least, most, rng_for("worked", seed))]
+    return [graph.tools[tool] for tool in grower.members(0, attempt, least, most, rng_for("worked", seed))]
 
 
 AROUND, BRIDGE, UPSTREAM, DOWNSTREAM = range(4)
@@ -641,7 +641,7 @@ def test_upstream_and_downstream_follow_the_arrows() -> None:
     grower = _Grower(graph, ClusterConfig(), 0.0, None, {})
     for start, attempt, expected in ((2, UPSTREAM, {0, 1, 2}), (1, DOWNSTREAM, {1, 2, 3}), (1, AROUND, {0, 1, 2, 3})):
         grower.begin(start)
-        assert set(grower.one(start, attempt, 3, 4, rng_for("shape"))) == expected, attempt
+        assert set(grower.members(start, attempt, 3, 4, rng_for("shape"))) == expected, attempt
 
 
 def test_a_size_is_drawn_from_the_middle_up() -> None:

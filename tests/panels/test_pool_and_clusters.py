@@ -85,7 +85,7 @@ def test_a_value_looser_than_what_was_mined_is_shown_and_raised(mined: MiningRes
     panel.controls["edge_threshold"].min = 0.0
     with pytest.raises(ConfigError):
         panel.controls["edge_threshold"].value = 0.05
-    assert "asks for more than was mined" in panel.status
+    assert "is looser than the mined" in panel.status
 
 
 def test_one_cluster_after_the_other(mined: MiningResult) -> None:
