@@ -104,23 +104,13 @@ def join_services(
                         key = (slot.parameter, source.tool.key)
                         if score >= config.edge_threshold and (key not in best or score > best[key][0]):
                             best[key] = (score, slot, source, affinity)
-<<<<<<< HEAD
-            found.extend(_kept(tool, best, across.sources_per_parameter, left_out))
+            edges.extend(_best_edges(tool, best, across.sources_per_parameter, left_out))
     owner = {tool.key: service.name for service in services for tool in service.tools}
-    return _thinned(found, owner, across.into_one_service, left_out)
+    return _limited(edges, owner, across.into_one_service, left_out)
 
 
-def _thinned(edges: list[Dependency], owner: Mapping[str, str], most: int, left_out: Counter[str]) -> list[Dependency]:
-    """At most so many edges of one source tool into one other service, the best: more of them say nothing new."""
-=======
-            edges.extend(_best_edges(tool, best, across.sources_per_parameter, report))
-    owner = {tool.key: service.name for service in services for tool in service.tools}
-    return _limited(edges, owner, across.into_one_service, report)
-
-
-def _limited(edges: list[Dependency], owner: Mapping[str, str], most: int, report: dict[str, Any]) -> list[Dependency]:
+def _limited(edges: list[Dependency], owner: Mapping[str, str], most: int, left_out: Counter[str]) -> list[Dependency]:
     """Keep the best ``most`` edges from one tool into one other service; further ones add nothing new."""
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
     count: Counter[tuple[str, str]] = Counter()
     kept = []
     for edge in sorted(edges, key=lambda e: (-e.score, e.target, e.parameter, e.source)):
@@ -132,13 +122,8 @@ def _limited(edges: list[Dependency], owner: Mapping[str, str], most: int, repor
     return kept
 
 
-<<<<<<< HEAD
-def _kept(
-    tool: Tool, best: Mapping[tuple[str, str], tuple[float, Slot, _Source, float]], cap: int, left_out: Counter[str]
-=======
 def _best_edges(
-    tool: Tool, best: Mapping[tuple[str, str], tuple[float, Slot, _Source, float]], cap: int, report: dict[str, Any]
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+    tool: Tool, best: Mapping[tuple[str, str], tuple[float, Slot, _Source, float]], cap: int, left_out: Counter[str]
 ) -> list[Dependency]:
     """Return the edges to a tool from the ``cap`` best sources of each parameter."""
     by_parameter: dict[str, list[tuple[float, Slot, _Source, float]]] = {}

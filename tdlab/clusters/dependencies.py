@@ -86,10 +86,7 @@ class DependencyReport(Record):
 class DependencyGraph:
     """All dependencies of a pool, one per source, target and parameter, in that order.
 
-<<<<<<< HEAD
-    ``report`` says what was counted and what the caps left out.
-=======
-    ``report`` has the counts of mining, and of what its limits left out, as JSON-able values.
+    ``report`` has the counts of mining, and of what its limits left out.
 
     Args:
         edges: The dependencies, in any order.
@@ -102,7 +99,6 @@ class DependencyGraph:
         >>> graph = DependencyGraph([edge], ["shop/get_order", "shop/list_orders"])
         >>> [edge.source for edge in graph.into("shop/get_order")]
         ['shop/list_orders']
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
     """
 
     def __init__(
@@ -183,13 +179,6 @@ class _Offer(NamedTuple):
 def mine_dependencies(pool: Pool, config: ClusterConfig | None = None) -> DependencyGraph:
     """Find which tool returns a value that another tool needs.
 
-<<<<<<< HEAD
-    For each (target, parameter) at most ``config.sources_per_parameter`` sources of its own service are kept, and at
-    most ``config.across.sources_per_parameter`` of other services, the best-scored; ``capped`` in the report
-    counts the others. A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or
-    entity; ``not_compared`` counts the values left out of such rankings. Of equals, those go first whose tools speak of
-    what the target speaks of.
-=======
     For each parameter of each target, the best ``config.sources_per_parameter`` sources of its own service are kept,
     and the best ``config.across.sources_per_parameter`` of other services. Of sources with equal scores, those about
     the same topic as the target come first.
@@ -210,39 +199,21 @@ def mine_dependencies(pool: Pool, config: ClusterConfig | None = None) -> Depend
         True
         >>> min(edge.score for edge in graph.edges) >= 0.35
         True
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
     """
     from tdlab.clusters._cross_service import join_services
 
     config = config or ClusterConfig()
     services = sorted(_services(pool), key=lambda service: service.name)
-<<<<<<< HEAD
-    telling = _telling(services, config)
-    left_out: Counter[str] = Counter()
-=======
     distinctness = _distinctness(services, config)
-    report: dict[str, Any] = {
-        "threshold": config.edge_threshold,
-        "sources_per_parameter": config.sources_per_parameter,
-        "cross_sources_per_parameter": config.across.sources_per_parameter,
-        "capped": 0,
-        "not_compared": 0,
-    }
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+    left_out: Counter[str] = Counter()
     edges: list[Dependency] = []
     returns: dict[str, Returns] = {}
     for service in services:
         if not service.tools:
             continue
-<<<<<<< HEAD
-        known = returns[service.name] = Returns(service.tools)
-        edges.extend(_inside(known, telling, config, left_out))
-    in_service = len(edges)
-=======
         returned = returns[service.name] = Returns(service.tools)
-        edges.extend(_inside(returned, distinctness, config, report))
-    report["in_service"] = len(edges)
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+        edges.extend(_inside(returned, distinctness, config, left_out))
+    in_service = len(edges)
     served = {(edge.target, edge.parameter) for edge in edges if edge.score >= config.served}
     joined = join_services(services, returns, served, config, left_out)
     edges.extend(joined)
@@ -308,11 +279,7 @@ class _Similarity:
 
 
 def _inside(
-<<<<<<< HEAD
-    known: Returns, telling: Mapping[str, float], config: ClusterConfig, left_out: Counter[str]
-=======
-    returned: Returns, distinctness: Mapping[str, float], config: ClusterConfig, report: dict[str, Any]
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+    returned: Returns, distinctness: Mapping[str, float], config: ClusterConfig, left_out: Counter[str]
 ) -> list[Dependency]:
     """Return the edges inside one service."""
     threshold, cap, matching = config.edge_threshold, config.sources_per_parameter, config.matching
@@ -346,11 +313,7 @@ def _inside(
                 continue
             options = matches.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot, matching):
-<<<<<<< HEAD
-                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, left_out):
-=======
-                for strength, offer in _top(index, ranked, key, operations[j], 2 * cap + 1, j, alike, report):
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+                for strength, offer in _top(index, ranked, key, operations[j], 2 * cap + 1, j, alike, left_out):
                     if offer.tool == j:
                         continue
                     score = strength * quality * weight * _compatible(offer.field.schema, slot.schema, matching)
@@ -502,13 +465,8 @@ def _top(
     operation: str,
     count: int,
     target: int,
-<<<<<<< HEAD
-    alike: _Likeness,
-    left_out: Counter[str],
-=======
     alike: _Similarity,
-    report: dict[str, Any],
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
+    left_out: Counter[str],
 ) -> list[tuple[float, _Offer]]:
     """Return the ``count`` strongest offers under a key for a target with an operation, ranked once for all targets.
 
@@ -521,15 +479,9 @@ def _top(
     if ranking not in ranked:
         offers = index[key]
         scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
-<<<<<<< HEAD
-        ranked[place] = heapq.nsmallest(max(count, _RANKED), scored, key=lambda s: (-s[0], s[1].tool))
-        left_out["not_compared"] += max(0, len(offers) - count)
-    best = ranked[place]
-=======
         ranked[ranking] = heapq.nsmallest(max(count, _MAX_RANKED), scored, key=lambda s: (-s[0], s[1].tool))
-        report["not_compared"] += max(0, len(offers) - count)
+        left_out["not_compared"] += max(0, len(offers) - count)
     best = ranked[ranking]
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
     if len(best) <= count or best[count][0] < best[count - 1][0]:
         return best[:count]
     last = best[count][0]

@@ -100,13 +100,8 @@ class MiningReport(Record):
 class MiningResult:
     """The result of `mine`.
 
-<<<<<<< HEAD
-    ``dependencies`` is the whole graph, companions included; ``selection`` what was chosen, ``config`` what was asked
-    for (with what `reselect` was given); ``seconds`` (stage to wall time) is kept apart from the ``report``. `reselect`
-    chooses again in a moment.
-=======
     ``dependencies`` is the whole graph, with the ties of companions. ``selection`` says which candidates were chosen.
-    ``config`` has the settings, as changed by `reselect`. ``report`` has counts as JSON-able values, and ``seconds``
+    ``config`` has the settings, as changed by `reselect`. ``report`` is a `MiningReport`, and ``seconds`` has
     the wall time of each stage.
 
     Example:
@@ -114,7 +109,6 @@ class MiningResult:
         >>> mined = mine(ToolPool.bundled())
         >>> len(mined.to_frame()) == len(mined.clusters) == mined.report["clusters"]
         True
->>>>>>> 970475b (clusters: plain words, names that say what they hold, examples that run)
     """
 
     def __init__(
