@@ -66,7 +66,7 @@ def _options(
     ] = False,
     verbose: Annotated[
         int,
-        typer.Option("--verbose", "-v", count=True, show_default=False, help="Log what is done; -vv also each call."),
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Log progress; -vv also logs each call."),
     ] = 0,
     log_level: Annotated[
         LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Log this level and above.")

@@ -87,8 +87,8 @@ def _explained(setting: Setting, value: Any) -> str:
 
     *sections, key = setting.name.split(".")
     example = "\n".join(
-        f"  {'  ' * depth}{part}:" + (f" {shown_value(value)}" if part is key else "")
-        for depth, part in enumerate([*sections, key])
+        f"  {'  ' * depth}{word}:" + (f" {shown_value(value)}" if word is key else "")
+        for depth, word in enumerate([*sections, key])
     )
     lines = [setting.name, "", _wrapped(setting.description), "", f"value    {shown_value(value)}"]
     if value != setting.default:

@@ -78,12 +78,12 @@ def run(
         settings = settings.with_values(sandbox__backend="auto")
     live, tools = (None, None) if servers is None else _live(servers)
     try:
-        made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
+        finished = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
     except KeyboardInterrupt:
         say(f"Interrupted. Finished work is saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
-    Console().print(show_run(made))
-    complete = made.store.status == "complete"
+    Console().print(show_run(finished))
+    complete = finished.store.status == "complete"
     names = (
         ("Dataset", "dataset.jsonl"),
         ("also as", "dataset.parquet"),
@@ -91,7 +91,7 @@ def run(
         ("figure", "diversity.png"),
     )
     say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names))
-    made.close()
+    finished.close()
     if not complete:
         raise typer.Exit(1)
 

@@ -104,5 +104,5 @@ def mock_server(
 @wraps(mock_server)
 def rehearse(**options: Any) -> None:
     """Run `mock_server` under its old name, which is kept for one release."""
-    say("note: `tdlab rehearse` is deprecated; use `tdlab mock-server`", err=True)
+    say("`tdlab rehearse` is deprecated; use `tdlab mock-server`.", err=True)
     mock_server(**options)

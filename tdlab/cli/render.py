@@ -467,7 +467,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         for operator, reason in lineage.refused.items():
             node.add(Text(f"{operator} not applicable: {plain(reason.removeprefix(f'{operator}: '), most=120)}"))
         if draft.merit is not None:
-            listed = ", ".join("-" if one.merit is None else f"{one.merit:.3f}" for one in lineage.drafts)
+            listed = ", ".join("-" if draft.merit is None else f"{draft.merit:.3f}" for draft in lineage.drafts)
             number = f"draft {lineage.chosen + 1} of {len(lineage.drafts)}"
             node.add(Text(f"{number} has the highest merit and was played: {listed}"))
         if lineage.gain is not None:

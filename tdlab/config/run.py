@@ -57,14 +57,14 @@ class BlueprintConfig(Section):
         default=0.2, description="Probability that another value is looked up where the look-up needs an identifier."
     )
     max_distractors: int = Field(
-        default=3, ge=1, le=20, description="Most tools of no use that one mutation adds to those on offer."
+        default=3, ge=1, le=20, description="Most distractor tools that one mutation adds to the offer."
     )
     max_programs: int = Field(default=2, ge=0, le=20, description="Most programs in a blueprint.")
     program_at_once: Share = Field(
-        default=0.6, description="Probability that a program is asked for in the request whose results it works on."
+        default=0.6, description="Probability that the user asks for a program in the same request as its data."
     )
     mutations: tuple[Name, ...] = Field(
-        default=(), strict=False, description="Mutation operators of plug-ins that are drawn too, by name."
+        default=(), strict=False, description="Mutation operators of plug-ins to draw as well, by name."
     )
 
 
@@ -132,7 +132,7 @@ class VerifyConfig(Section):
         "many are known.",
     )
     checks: tuple[Name, ...] = Field(
-        default=(), strict=False, description="Checks of plug-ins that trajectories must pass too, by name."
+        default=(), strict=False, description="Checks of plug-ins to run as well, by name."
     )
 
 
@@ -186,7 +186,7 @@ class EvolutionConfig(Section):
     )
     mode_weight: float = Field(
         default=2.0, ge=0.0, le=100.0,
-        description="Added to the weight of a mutation whose letters no trajectory has, when modes steer fully.",
+        description="Added to the weight of a mutation that brings a new mode letter, when modes steer fully.",
     )  # fmt: skip
     max_drafts: int = Field(
         default=7, ge=1, le=100, description="Drafts of an offspring, of which the best is played, at full steering."
@@ -194,9 +194,11 @@ class EvolutionConfig(Section):
     parent_share: Share = Field(
         default=0.25, description="Probability that a draft starts from an accepted trajectory's blueprint."
     )
-    max_parents: int = Field(default=64, ge=1, le=10_000, description="Most such blueprints that a cluster keeps.")
+    max_parents: int = Field(
+        default=64, ge=1, le=10_000, description="Most accepted blueprints that a cluster keeps as parents."
+    )
     distractors: int = Field(
-        default=6, ge=0, le=1000, description="Tools of no use that an offspring's mutations may draw on."
+        default=6, ge=0, le=1000, description="Distractor tools from which an offspring's mutations can choose."
     )
     min_gain: float | None = Field(
         default=None, ge=-100.0, le=100.0, description="Least marginal gain of an accepted offspring; null: no minimum."
