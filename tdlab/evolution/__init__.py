@@ -1,9 +1,10 @@
-"""Evolution: the loop that steers synthesis towards the long tail, and its controls (paper: innovation 3).
+"""Steer synthesis towards the long tail, and compare that with controls (paper: innovation 3).
 
-`Controller` reads the gauges, orders offspring and decides; `Producer` produces one offspring from an order; `evolve`
-runs generations until the target is met, the budget is spent or the gauges have gone flat, every one committed to the
-run directory. ``strategy`` names one of `STRATEGIES`: ``evolved``, a plug-in or a control. ``random`` draws uniformly,
-``planned`` draws plans and never mutates one, ``quantity`` repeats a few plans with new values.
+`Controller` reads the gauges, orders offspring and decides on them. `Producer` produces one offspring per order.
+`evolve` runs generations until the target is met, the budget is spent or the gauges are flat, and commits each to the
+run directory. The setting ``strategy`` names one of `STRATEGIES`: ``evolved`` steers; ``random`` draws uniformly,
+``planned`` draws plans and never mutates them, ``quantity`` repeats a few plans with new values. `what_if` shows what
+other settings would keep of existing candidates.
 """
 
 from __future__ import annotations

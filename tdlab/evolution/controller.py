@@ -1,15 +1,16 @@
-"""The controller: reads the gauges, orders offspring, decides which of them enter the set (paper: innovation 3).
+"""The controller: read the gauges, order offspring, and decide which offspring enter the set (paper: innovation 3).
 
-Three gauges over a sliding window and over the whole set: domain entropy and steering mode entropy, both as shares of
-their ceilings, and mean CAC. A gauge below its threshold turns on its family of moves in proportion to the shortfall:
+There are three gauges: domain entropy and steering mode entropy, both as shares of their ceilings, and mean CAC. Each
+is taken over a sliding window and over the whole set. A gauge below its threshold turns on its family of moves in
+proportion to the shortfall:
 
 - *domain*: orders aim at a domain drawn with probability proportional to (count + a)^(-b), and bridges are preferred;
-- *mode*: more operators are applied, those whose letters are rare are preferred, and of several drafts of a blueprint
-  the one is played that adds most to the entropy of trigrams and of whole modes;
-- *CAC*: more operators are applied, complexifying ones are preferred, and drafts that raise the mean are.
+- *mode*: more operators are applied, operators with rare letters are preferred, and of several drafts the one is played
+  that adds most to the entropies of trigrams and of whole signatures;
+- *CAC*: more operators are applied, and operators and drafts that raise the mean are preferred.
 
-The formulas are this project's own; the paper names the gauges only. Every draw comes from the run's seed, the
-generation and the position, never from what happened to be computed first.
+The paper names the gauges only; the formulas are ours. Every draw depends on the run's seed, the generation and the
+position only, never on the order of computation.
 """
 
 from __future__ import annotations
@@ -34,10 +35,16 @@ __all__ = ["Controller", "Decision", "Gauges"]
 
 
 class Decision(NamedTuple):
-    """What became of an offspring: accepted or why not; its marginal gain, and that gain weighed by the steering.
+    """The decision on an offspring. The fields about the gain are None if it was not computed.
 
-    ``bar`` is what the weighed gain was held against, ``gauges`` are those that weighed it. All four are None where no
-    gain was looked at. ``duplicate_of`` is the id of the trajectory that this one nearly repeats.
+    Attributes:
+        accepted: Whether it enters the set.
+        reasons: Why it does not.
+        gain: Its marginal gain.
+        weighed: The gain weighed by the strengths of the gauges.
+        bar: The least weighed gain of an accepted offspring; None without a bar.
+        gauges: The gauges at that moment.
+        duplicate_of: The id of the trajectory that it nearly repeats.
     """
 
     accepted: bool
@@ -50,10 +57,14 @@ class Decision(NamedTuple):
 
 
 class Controller:
-    """Steers one run.
+    """Steers one run: orders offspring and decides on them.
 
-    ``clusters`` and ``distractors`` (tool keys) are what orders draw on; ``categories`` is the number of domains that
-    can be reached, for the ceiling of H_dom; ``mutations`` are the operators that may be ordered.
+    Args:
+        config: The config of the run.
+        clusters: The clusters that orders are drawn from.
+        distractors: Keys of the tools that may be offered in addition.
+        categories: Number of domains that can be reached, for the ceiling of H_dom.
+        mutations: Names of the operators that may be ordered.
     """
 
     def __init__(
@@ -69,26 +80,26 @@ class Controller:
         self._strategy = STRATEGIES[config.evolution.strategy]
         self._evolution: EvolutionConfig = config.evolution
         self._clusters = list(clusters)
-        self._named = {cluster.id: cluster for cluster in clusters}
+        self._cluster_by_id = {cluster.id: cluster for cluster in clusters}
         self._distractors = list(distractors)
         self._mutations = [name for name in mutations if name in MUTATIONS]
-        self._all = DiversityMeter(domain_categories=categories)
+        self._set = DiversityMeter(domain_categories=categories)
         self._window = DiversityMeter(domain_categories=categories)
         self._recent: deque[Features] = deque()
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
-        self._uses: Counter[str] = Counter()
+        self._cluster_uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
-        self._by_domain: dict[str, list[tuple[str, float]]] = {}
+        self._clusters_of_domain: dict[str, list[tuple[str, float]]] = {}
         for cluster in self._clusters:
             for domain, mass in cluster.domains.items():
-                self._by_domain.setdefault(domain, []).append((cluster.id, mass))
-        self._domains = sorted(self._by_domain)
+                self._clusters_of_domain.setdefault(domain, []).append((cluster.id, mass))
+        self._domains = sorted(self._clusters_of_domain)
 
     @property
     def meter(self) -> DiversityMeter:
-        """The measures of the whole set so far."""
-        return self._all
+        """The meter of the whole set."""
+        return self._set
 
     @property
     def config(self) -> RunConfig:
@@ -97,25 +108,25 @@ class Controller:
 
     @property
     def clusters(self) -> tuple[BusinessCluster, ...]:
-        """The clusters that orders draw on."""
+        """The clusters that orders are drawn from."""
         return tuple(self._clusters)
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._set)
 
     # -------------------------------------------------------------------------------------------------------- gauges
 
     def gauges(self) -> Gauges:
-        """The gauges now, with the strength at which each steers; the controls steer by none."""
+        """Return the gauges with the strength at which each steers; the controls do not steer."""
         return read_gauges(
             self._evolution,
-            domain=min(self._all.normalised_domain(), self._window.normalised_domain()),
-            mode=min(self._all.normalised_mode(), self._window.normalised_mode()),
-            cac=min(self._all.mean_cac(), self._window.mean_cac()),
+            domain=min(self._set.normalised_domain(), self._window.normalised_domain()),
+            mode=min(self._set.normalised_mode(), self._window.normalised_mode()),
+            cac=min(self._set.mean_cac(), self._window.mean_cac()),
         )
 
     def record(self) -> GaugeRecord:
-        """The gauges for a generation's record: what steers, and its values over the window and the whole."""
+        """Return the gauges for a generation's record, with their values over the window and over the whole set."""
 
         def values(meter: DiversityMeter) -> dict[str, float]:
             return _rounded(
@@ -126,12 +137,12 @@ class Controller:
         return GaugeRecord(
             values=_rounded(gauges.values),
             strengths=_rounded(gauges.strengths),
-            whole=values(self._all),
+            whole=values(self._set),
             window=values(self._window),
         )
 
     def plan_record(self) -> tuple[dict[str, float], int]:
-        """What the next orders will be drawn with: the weight of each operator, and the number of drafts."""
+        """Return the weight of each operator and the number of drafts of the next orders."""
         if not self._strategy.mutates:
             return {}, 1
         gauges = self.gauges()
@@ -140,18 +151,18 @@ class Controller:
     # ------------------------------------------------------------------------------------------------------ ordering
 
     def orders(self, generation: int) -> list[Order]:
-        """The orders of a generation, as the strategy draws them."""
+        """Return the orders of a generation, as the strategy draws them."""
         return self._strategy.orders(self, generation)
 
     def draw(self, generation: int) -> list[Order]:
-        """The orders of a generation, drawn from the state of the set by what steers."""
+        """Draw the orders of a generation from the state of the set, by the gauges that steer."""
         gauges = self.gauges()
         set_state = self._set_state(gauges)
         weights = self._weights(gauges)
-        expected = self._all.domain_counts()
-        used = self._uses.copy()
+        domain_counts = self._set.domain_counts()
+        uses = self._cluster_uses.copy()
         return [
-            self._order(generation, position, gauges, set_state, weights, expected, used)
+            self._order(generation, position, gauges, set_state, weights, domain_counts, uses)
             for position in range(self._evolution.batch)
         ]
 
@@ -162,21 +173,21 @@ class Controller:
         gauges: Gauges,
         set_state: SetState | None,
         weights: Mapping[str, float],
-        expected: dict[str, float],
-        used: Counter[str],
+        domain_counts: dict[str, float],
+        uses: Counter[str],
     ) -> Order:
         rng = rng_for(self._config.seed, "order", generation, position)
-        aim, share = None, None
+        aim, aim_share = None, None
         if self._domains and rng.random() < gauges.steer_domain:
-            aim, share = self._aim(rng, expected)
-            choices = self._by_domain[aim]
-            among = [mass / (1.0 + used[cluster]) for cluster, mass in choices]
-            cluster = rng.choices([name for name, _ in choices], weights=among)[0]
+            aim, aim_share = self._aim(rng, domain_counts)
+            choices = self._clusters_of_domain[aim]
+            choice_weights = [mass / (1.0 + uses[cluster]) for cluster, mass in choices]
+            cluster = rng.choices([name for name, _ in choices], weights=choice_weights)[0]
         else:
             cluster = rng.choice(self._clusters).id
-        used[cluster] += 1
-        for domain, mass in self._named[cluster].domains.items():
-            expected[domain] = expected.get(domain, 0.0) + mass
+        uses[cluster] += 1
+        for domain, mass in self._cluster_by_id[cluster].domains.items():
+            domain_counts[domain] = domain_counts.get(domain, 0.0) + mass
         return Order(
             generation=generation,
             position=position,
@@ -190,14 +201,14 @@ class Controller:
                 rng.sample(self._distractors, k=min(len(self._distractors), self._evolution.distractors))
             ),
             aim=aim,
-            aim_share=share,
+            aim_share=aim_share,
         )
 
     def _aim(self, rng: random.Random, expected: Mapping[str, float]) -> tuple[str, float]:
-        """A domain drawn with probability proportional to (count + a)^(-b), and that probability."""
+        """Draw a domain with probability proportional to (count + a)^(-b); return it with its probability."""
         weights = [rarity(expected.get(domain, 0.0), self._evolution) for domain in self._domains]
-        place = rng.choices(range(len(weights)), weights=weights)[0]
-        return self._domains[place], weights[place] / sum(weights)
+        index = rng.choices(range(len(weights)), weights=weights)[0]
+        return self._domains[index], weights[index] / sum(weights)
 
     def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> DraftPlan:
         config = self._evolution
@@ -206,23 +217,23 @@ class Controller:
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < config.parent_share else None
         most = config.max_mutations
-        more = max(gauges.steer_mode, gauges.steer_cac)
-        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(config.extra_mutations))
-        left = dict(weights)
+        strength = max(gauges.steer_mode, gauges.steer_cac)
+        count = rng.randint(0, most) + sum(rng.random() < strength for _ in range(config.extra_mutations))
+        remaining_weights = dict(weights)
         chosen: list[str] = []
-        for _ in range(min(number, most)):
-            if not left:
+        for _ in range(min(count, most)):
+            if not remaining_weights:
                 break
-            name = rng.choices(list(left), weights=list(left.values()))[0]
+            name = rng.choices(list(remaining_weights), weights=list(remaining_weights.values()))[0]
             chosen.append(name)
             if MUTATIONS[name].family == "mode":
-                del left[name]
+                del remaining_weights[name]
         partner = rng.choice(self._clusters).id
         return DraftPlan(base, tuple(chosen), partner if partner != cluster else None)
 
     def _weights(self, gauges: Gauges) -> dict[str, float]:
-        """The weight of each operator: a floor for all, and more where the gauge of its family steers."""
-        floor, total = self._evolution.mutation_floor, max(1, len(self._all))
+        """Return the weight of each operator: a floor, and more if the gauge of its family steers."""
+        floor, total = self._evolution.mutation_floor, max(1, len(self._set))
         weights: dict[str, float] = {}
         for name in self._mutations:
             operator = MUTATIONS[name]
@@ -236,16 +247,16 @@ class Controller:
         return weights
 
     def _count_of(self, letter: str) -> int:
-        """Trajectories that hold the letter; ``parallel`` stands for a batch of any size."""
+        """Return the number of trajectories with a letter; ``parallel`` is a batch of any size."""
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
     def _set_state(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges, self._evolution) < 2:
             return None
         return SetState(
-            trigrams=self._all.tally("trigrams"),
-            signatures=self._all.tally("signature"),
-            mean_cac=self._all.mean_cac(),
+            trigrams=self._set.tally("trigrams"),
+            signatures=self._set.tally("signature"),
+            mean_cac=self._set.mean_cac(),
             steer_mode=gauges.steer_mode,
             steer_cac=gauges.steer_cac,
             cac_scale=self._evolution.complexity_threshold or 1.0,
@@ -254,19 +265,23 @@ class Controller:
     # ------------------------------------------------------------------------------------------------------ deciding
 
     def consider(self, offspring: Offspring) -> Decision:
-        """Whether an offspring enters the set; if so it is counted at once. Call in order of position."""
+        """Decide whether an offspring enters the set, and count it if it does. Call in order of position."""
         blueprint, trajectory, features = offspring.blueprint, offspring.trajectory, offspring.features
         if blueprint is None or trajectory is None or features is None or offspring.verdict is None:
             return Decision(False, (Reason("blueprint", offspring.failure),))
         if not offspring.verdict.accepted:
             return Decision(False, offspring.verdict.reasons)
-        check = self._duplicates.check(trajectory, offspring.sketch)
-        if not check.passed:
-            near = self._duplicates.nearest(trajectory, offspring.sketch)
-            return Decision(False, (Reason(check.name, check.reason),), duplicate_of=near[0] if near else None)
-        gauges, gain = self.gauges(), self._all.gain(features)
+        duplicate_check = self._duplicates.check(trajectory, offspring.sketch)
+        if not duplicate_check.passed:
+            nearest_member = self._duplicates.nearest(trajectory, offspring.sketch)
+            return Decision(
+                False,
+                (Reason(duplicate_check.name, duplicate_check.reason),),
+                duplicate_of=nearest_member[0] if nearest_member else None,
+            )
+        gauges, gain = self.gauges(), self._set.gain(features)
         weighed = weigh(gain, gauges, self._evolution)
-        bar = self._evolution.min_gain if gauges.steers and len(self._all) else None
+        bar = self._evolution.min_gain if gauges.steers and len(self._set) else None
         if bar is not None and weighed < bar:
             why = Reason("gain", f"{weighed:.4f} is below the bar of {bar:.4f}")
             return Decision(False, (why,), gain, weighed, bar, gauges)
@@ -276,19 +291,19 @@ class Controller:
 
     def admit(self, blueprint: Blueprint, features: Features) -> None:
         """Count an accepted trajectory; also used to rebuild the state of a resumed run."""
-        self._all.add(features)
+        self._set.add(features)
         self._window.add(features)
         self._recent.append(features)
         if len(self._recent) > self._evolution.window:
             self._window.remove(self._recent.popleft())
         self._letters.update(set(features.signature))
-        self._uses[blueprint.cluster] += 1
+        self._cluster_uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < self._evolution.max_parents and len(blueprint.steps) < self._config.blueprints.max_steps:
             parents.append(blueprint)
 
     def recall(self, blueprint: Blueprint, trajectory: Trajectory, features: Features) -> None:
-        """Take back into the set what an earlier session accepted."""
+        """Restore a trajectory that an earlier session accepted."""
         self.admit(blueprint, features)
         self._duplicates.add(trajectory)
 

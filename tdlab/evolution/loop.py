@@ -85,7 +85,7 @@ def evolve(
                 return why
             before, (operators, drafts) = controller.record(), controller.plan_record()
             candidates: list[Candidate] = []
-            found: Counter[str] = Counter()
+            outcomes: Counter[str] = Counter()
             orders = controller.orders(past.generations)
             if config.evolution.budget is not None:
                 orders = orders[: config.evolution.budget - past.tried]
@@ -94,17 +94,17 @@ def evolve(
                     break
                 decision = controller.consider(offspring)
                 candidates.append(_candidate(offspring, decision))
-                found["accepted" if decision.accepted else decision.reasons[0].check] += 1
+                outcomes["accepted" if decision.accepted else decision.reasons[0].check] += 1
                 if threads is not None and on_progress is not None:
                     rejected = past.tried + len(candidates) - len(controller)
                     on_progress(Progress(past.generations, len(controller), rejected, config.target))
             stopped = threads.stopped if threads is not None and len(controller) < config.target else None
-            accepted = found.pop("accepted", 0)
+            accepted = outcomes.pop("accepted", 0)
             record = GenerationRecord(
                 strategy=config.evolution.strategy,
                 tried=len(candidates),
                 accepted=accepted,
-                rejected=dict(sorted(found.items())),
+                rejected=dict(sorted(outcomes.items())),
                 before=before,
                 operators=operators,
                 drafts=drafts,
@@ -157,14 +157,15 @@ def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past
     if last is not None and last.record.partial:
         store.discard_last_generation()
     past = _Past(plateau)
-    for kept in store.accepted():
-        if kept.blueprint is None or kept.trajectory is None:
+    for candidate in store.accepted():
+        if candidate.blueprint is None or candidate.trajectory is None:
             raise StoreError(
-                f"candidate {kept.generation}.{kept.position} is accepted and has no trajectory",
+                f"candidate {candidate.generation}.{candidate.position} is accepted and has no trajectory; "
+                "the database was changed by hand",
                 expected="a blueprint and a trajectory for each accepted candidate",
-                do="the database was changed by hand; start another run with --out",
+                do="start another run: tdlab run --out runs/other",
             )
-        controller.recall(kept.blueprint, kept.trajectory, Features.model_validate(kept.features))
+        controller.recall(candidate.blueprint, candidate.trajectory, Features.model_validate(candidate.features))
     for generation in store.generations():
         past = past.after(generation.record)
     return past

@@ -444,7 +444,7 @@ def test_parents_are_kept_up_to_a_number_and_while_they_can_grow() -> None:
     assert steering._parents["c"] == [], "of 14 steps, the most that a blueprint has"
     steering.admit(blueprint(*long[:13], cluster="c"), features(6))
     assert len(steering._parents["c"]) == 1
-    assert steering._uses == {"a": 4, "c": 2}
+    assert steering._cluster_uses == {"a": 4, "c": 2}
 
 
 def test_what_leaves_the_window_is_the_oldest() -> None:
