@@ -60,17 +60,17 @@ _MAX_RANKED = 256
 
 
 class DependencyReport(Record):
-    """What mining dependencies counted.
+    """The counts of mining dependencies.
 
     Attributes:
-        threshold: The least score of a dependency.
+        threshold: The minimum score of a dependency.
         sources_per_parameter: Most sources of a parameter within its service.
         cross_sources_per_parameter: Most sources of a parameter in other services.
-        capped: Dependencies that these two left out.
-        not_compared: Values that were left out of the ranking for a parameter.
+        capped: Dependencies beyond these two limits.
+        not_compared: Values that were not compared with a parameter.
         in_service: Dependencies within a service.
         cross_service: Dependencies across services.
-        companions: Pairs joined by topic alone.
+        companions: Ties between tools of one topic.
     """
 
     threshold: float = 0.0

@@ -46,31 +46,31 @@ class _Basis(NamedTuple):
 
 
 class MiningReport(Record):
-    """What mining counted, in numbers; the coverages are shares in [0, 1].
+    """The counts of mining; coverages are shares in [0, 1].
 
     Attributes:
         services: Services of the pool.
         tools: Tools of the pool.
         tools_with_schema: Tools whose input schema has properties.
-        edge_threshold: Least score of a dependency that counts.
-        dependencies: Dependencies that reach it.
-        in_service: Dependencies within a service, whatever their score.
+        edge_threshold: The minimum score of a dependency.
+        dependencies: Dependencies with at least that score.
+        in_service: Dependencies within a service, with any score.
         cross_service: Dependencies across services.
-        companions: Pairs joined by topic alone.
-        dependency_report: What mining the dependencies counted.
-        candidates: Clusters to select from.
-        clusters: Clusters selected.
+        companions: Ties between tools of one topic.
+        dependency_report: The counts of mining the dependencies.
+        candidates: Candidate clusters.
+        clusters: Selected clusters.
         sizes: Number of tools -> selected clusters of that size.
-        tools_in_no_candidate: Tools that could not be covered.
+        tools_in_no_candidate: Tools that no cluster can cover.
         tools_covered: Tools in a selected cluster.
         tool_coverage: Their share of all tools.
         schema_tool_coverage: The share of the tools with a schema that is covered.
         dependencies_covered: Dependencies within a selected cluster.
-        edge_coverage: Their share of all that reach the threshold.
-        objective: The weight that the selection covers.
-        weight_coverage: Its share of all weight.
-        domains: Domain -> clusters, each counted in shares.
-        notes: What the reader should know about the choice.
+        edge_coverage: Their share of ``dependencies``.
+        objective: The covered weight.
+        weight_coverage: Its share of the reachable weight.
+        domains: Domain -> number of clusters, with a cluster of several domains counted in shares.
+        notes: Exceptions that were made, in words.
     """
 
     services: int
@@ -107,7 +107,7 @@ class MiningResult:
     Example:
         >>> from tdlab import ToolPool
         >>> mined = mine(ToolPool.bundled())
-        >>> len(mined.to_frame()) == len(mined.clusters) == mined.report["clusters"]
+        >>> len(mined.to_frame()) == len(mined.clusters) == mined.report.clusters
         True
     """
 
@@ -283,7 +283,7 @@ def mine(
     Example:
         >>> from tdlab import ToolPool
         >>> mined = mine(ToolPool.bundled())
-        >>> mined.report["tool_coverage"]
+        >>> mined.report.tool_coverage
         1.0
         >>> mined.clusters[0].domains
         {'sales-crm': 1.0}

@@ -45,7 +45,7 @@ def test_values_too_short_or_empty_do_not_count() -> None:
 
 def test_recorded_dataflow_is_found(shared: Path) -> None:
     report = benchmark.evaluate(*benchmark.defaults())
-    inside = report.in_service
+    inside = report["in_service"]
     assert (inside["observed"], inside["pairs"]) == (167, 886), "the pairs that the issue counts"
     own = inside["rankings"]["tdlab"]
     assert own["average_precision"] >= 0.60
@@ -55,8 +55,8 @@ def test_recorded_dataflow_is_found(shared: Path) -> None:
         for name, row in inside["rankings"].items()
         if name != "tdlab"
     )
-    filled = report.across["filled"]
-    assert sum(map(len, filled.values())) == report.across["observed"] == 17
+    filled = report["across"]["filled"]
+    assert sum(map(len, filled.values())) == report["across"]["observed"] == 17
     assert not any(kind.startswith("shared entity") for kind in filled), "now the ranking across would say something"
 
 
@@ -74,8 +74,8 @@ def test_what_values_filled_across_services_is_told() -> None:
 
 def test_declared_identifiers_are_found_with_outputs_hidden() -> None:
     report = benchmark.held_out(ToolPool.bundled().services[::3])
-    own, others = report.rankings["tdlab"], report.rankings
-    assert report.found_out > 100
+    own, others = report["rankings"]["tdlab"], report["rankings"]
+    assert report["found_out"] > 100
     assert own["found_out_average_precision"] >= 0.6
     assert all(
         own["found_out_average_precision"] > row["found_out_average_precision"] + 0.1

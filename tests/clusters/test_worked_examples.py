@@ -108,12 +108,12 @@ def test_so_many_sources_are_kept_and_the_others_counted() -> None:
     target = tool("s", "close_ticket", ticket_id="string")
     graph = mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=3))
     assert len(graph.into("s/close_ticket")) == 3
-    assert graph.report["capped"] == 1
-    assert graph.report["in_service"] == 3
-    assert mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=4)).report["capped"] == 0
-    assert graph.report["not_compared"] == 0
+    assert graph.report.capped == 1
+    assert graph.report.in_service == 3
+    assert mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=4)).report.capped == 0
+    assert graph.report.not_compared == 0
     one = mine_dependencies(pool([*makers, target]), ClusterConfig(sources_per_parameter=1))
-    assert one.report["not_compared"] == 2 * 2, "of 5 that return it (the target does too) 3, by name and by entity"
+    assert one.report.not_compared == 2 * 2, "of 5 that return it (the target does too) 3, by name and by entity"
 
 
 def test_of_equal_sources_the_one_most_like_the_target_is_kept() -> None:
@@ -128,7 +128,7 @@ def test_of_equal_sources_the_one_most_like_the_target_is_kept() -> None:
     surer = returning(tool("s", "create_ticket", amount="number"), ticket_id="string")
     graph = mine_dependencies(pool([*makers, surer, target]), ClusterConfig(sources_per_parameter=1))
     assert [edge.source for edge in graph.into(target.key)] == ["s/create_ticket"]
-    assert graph.report["capped"] == 2, "of the three that are compared"
+    assert graph.report.capped == 2, "of the three that are compared"
 
 
 def test_scores_of_some_other_fits() -> None:

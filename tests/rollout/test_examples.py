@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,8 @@ def examples(face: str) -> Iterator[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_the_examples_of_classes_run(face: str) -> None:
+def test_the_examples_of_classes_run(face: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     lines: list[str] = []
     for test in examples(face):
         doctest.DocTestRunner(NearEnough(), verbose=False, optionflags=OPTIONS).run(test, out=lines.append)
