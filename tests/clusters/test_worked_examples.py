@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -431,10 +432,10 @@ def test_three_services_are_asked_and_small_ones_ask_their_domain() -> None:
 
 def test_four_edges_lead_from_a_tool_into_another_service() -> None:
     edges = [Dependency(source="a/x", target=f"b/{n}", parameter="p", score=0.4 + n / 100) for n in range(6)]
-    report = {"capped": 0}
-    kept = _limited(edges, {f"b/{n}": "b" for n in range(6)}, 4, report)
+    left_out: Counter[str] = Counter()
+    kept = _limited(edges, {f"b/{n}": "b" for n in range(6)}, 4, left_out)
     assert [edge.target for edge in kept] == ["b/5", "b/4", "b/3", "b/2"]
-    assert report["capped"] == 2
+    assert left_out == {"capped": 2}
 
 
 # --- words
