@@ -196,7 +196,7 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     assert status == 0, err
     assert "H_dom" in out
     assert "a.jsonl: line 7: is not JSON" in err
-    assert "a.jsonl: line 8: is in no format that is known" in err
+    assert "a.jsonl: line 8: has no known format" in err
     assert {path.name for path in tmp_path.glob("sets*")} == {"sets.pdf", "sets.png"}
     status, out, err = command("map", *files, "--figure", tmp_path / "map", "--likeness", 0.5)
     assert status == 0, err

@@ -27,7 +27,6 @@ from tdlab.errors import TdlabError
 
 PENDING = (
     "tdlab.blueprints",
-    "tdlab.formats",
     "tdlab.tools",
 )
 """Packages whose docstrings are not complete yet; a writer removes a package that is."""

@@ -1,4 +1,4 @@
-"""JSON in recordings: plain text of any content, arguments of calls, and what an error looks like."""
+"""JSON in recordings: plain text of any content, arguments of calls, and the look of errors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "text_
 
 
 def json_text(value: Json) -> str:
-    """A decoded value as JSON text again, in the order it has."""
+    """Return a decoded value as JSON text again, in the order it has."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def text_of(content: Json) -> str:
-    """The text of a message's content: a string, null, a list of parts, or any other value as JSON."""
+    """Return the text of a message's content: a string, null, a list of parts, or any other value as JSON."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -42,14 +42,14 @@ _MOST_DEPTH = 64
 
 
 def is_shallow(value: Json) -> bool:
-    """Whether lists and objects are nested at most 64 deep: more would break whoever walks or stores them later."""
+    """Return whether lists and objects are nested at most 64 deep; deeper ones break code that walks them."""
     level = [value]
     for _ in range(_MOST_DEPTH + 1):
         level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            child
+            for parent in level
+            if isinstance(parent, (dict, list))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
         ]
         if not level:
             return True
@@ -57,7 +57,7 @@ def is_shallow(value: Json) -> bool:
 
 
 def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
-    """Arguments as a recording has them -> (decoded, None), or ({}, the text) where they are no sound JSON object."""
+    """Return recorded arguments as (decoded, None), or as ({}, text) where they are not a sound JSON object."""
     if raw is None or raw == "":
         return {}, None
     if isinstance(raw, dict) and is_shallow(raw):
@@ -86,11 +86,21 @@ _ERROR_OPENS = re.compile(
 
 
 def looks_like_error(text: str) -> bool:
-    """Whether a tool result that carries no flag reads as an error.
+    """Return whether a tool result without a flag reads as an error.
 
-    It does when it opens with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
-    ``error``, ``errors`` or ``isError``, or with ``success`` or ``ok`` false, or ``status`` "error". A JSON object that
-    the recording cut short counts when its first key is an ``error`` that says something.
+    It does if it starts with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
+    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` "error". A JSON object
+    that the recording truncated counts if its first key is an ``error`` that is not empty.
+
+    Args:
+        text: The content of a tool message.
+
+    Returns:
+        Whether it is an error.
+
+    Example:
+        >>> looks_like_error("ValueError: no such order"), looks_like_error('{"status": "shipped"}')
+        (True, False)
     """
     if _ERROR_OPENS.match(text):
         return True

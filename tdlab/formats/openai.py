@@ -1,4 +1,4 @@
-"""OpenAI messages: one conversation a line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
+"""OpenAI messages: one conversation per line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tdlab.tools import read_json
 __all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
 EXTRA = "tdlab"
-"""An optional key, a JSON text, for what OpenAI's shape has no place for: tool keys, annotations, domains, errors."""
+"""An optional key, a JSON text, for facts that OpenAI's shape lacks: tool keys, annotations, domains, errors."""
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -28,18 +28,19 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 def _read(item: Item, fallback: str) -> Recording:
     value = item.value
-    talk = read_messages(value["messages"])
-    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), talk)
-    messages = talk.messages
+    builder = read_messages(value["messages"])
+    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), builder)
+    messages = builder.messages
     if "errors" in extra:
-        wrong = {call for call in _list(extra["errors"]) if isinstance(call, str)}
+        failed_calls = {call for call in _list(extra["errors"]) if isinstance(call, str)}
         messages = [
-            m.model_copy(update={"is_error": m.tool_call_id in wrong}) if m.role == "tool" else m for m in messages
+            m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
+            for m in messages
         ]
-    given = value.get("id")
+    recorded_id = value.get("id")
     return Recording(
         Trajectory(
-            id=str(given) if isinstance(given, (str, int)) and str(given) else fallback,
+            id=str(recorded_id) if isinstance(recorded_id, (str, int)) and str(recorded_id) else fallback,
             messages=tuple(messages),
             tools=names,
         ),
@@ -50,19 +51,19 @@ def _read(item: Item, fallback: str) -> Recording:
 
 
 def listed_tools(
-    definitions: Json, note: Json, talk: ConversationBuilder
+    definitions: Json, note: Json, builder: ConversationBuilder
 ) -> tuple[dict[str, Tool], dict[str, str], dict[str, Domains], dict[str, Any]]:
-    """Definitions by key, visible names to keys, domains by service, and the ``note`` (EXTRA) decoded.
+    """Return definitions by key, visible names to keys, domains by service, and the decoded ``note`` (see `EXTRA`).
 
-    Tools that the conversation calls and that are not defined get a key too.
+    Tools that the conversation calls without a definition get a key too.
     """
     extra = _object(note)
     known = _object(extra.get("tools"))
     domains = _domains(_object(extra.get("domains")))
     names = {name: "/".join(_split(name, known, domains)) for name in known}
     tools: dict[str, Tool] = {}
-    for raw in _list(definitions):
-        bare = tool_definition(raw, "")
+    for definition in _list(definitions):
+        bare = tool_definition(definition, "")
         if bare is None:
             continue
         service, name = _split(bare.name, known, domains)
@@ -71,14 +72,14 @@ def listed_tools(
         )
         names[bare.name] = tool.key
         tools.setdefault(tool.key, tool)
-    for called in talk.names:
+    for called in builder.names:
         if called not in names:
             names[called] = "/".join(_split(called, known, domains))
     return tools, names, domains, extra
 
 
 def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:
-    """Service and name of a tool: as the file's own note has it, else by ``service__name``, else no service."""
+    """Return the service and name of a tool: from the file's own note, else from ``service__name``, else no service."""
     note = known.get(visible)
     key = note.get("key") if isinstance(note, dict) else None
     if isinstance(key, str) and "/" in key:
@@ -122,13 +123,13 @@ def _decoded(value: Json) -> Json:
 
 
 def _object(value: Json) -> dict[str, Any]:
-    found = _decoded(value)
-    return found if isinstance(found, dict) else {}
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _list(value: Json) -> list[Any]:
-    found = _decoded(value)
-    return found if isinstance(found, list) else []
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, list) else []
 
 
 OPENAI = Format("openai", _unpack, _read)

@@ -1,4 +1,4 @@
-"""Chats by other names: ShareGPT, Hermes and Qwen tags, both forms of Toucan, TRL's columns, BFCL's calls, ATIF."""
+"""Chats in other layouts: ShareGPT, Hermes and Qwen tags, both forms of Toucan, TRL's columns, BFCL's calls, ATIF."""
 
 from __future__ import annotations
 
@@ -476,9 +476,9 @@ def test_an_array_is_read_past_its_broken_elements(tmp_path: Path) -> None:
 def test_an_array_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None:
     good = json.dumps(SHAREGPT, indent=1)
     for end, reason in (
-        (', {"conversations": [', "breaks off inside"),
+        (', {"conversations": [', "ends inside"),
         ("", "before the array is closed"),
-        ("] 7", "behind"),
+        ("] 7", "after the array"),
     ):
         found = read_trajectories(put(tmp_path, array(good, good, end=end)))
         assert len(found.trajectories) == 2

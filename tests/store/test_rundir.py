@@ -462,7 +462,7 @@ def test_leftovers_of_a_killed_process_are_removed_on_resume(made: Path) -> None
         assert not list(made.glob(".tdlab-*"))
 
 
-def test_a_killed_creation_is_made_anew(tmp_path: Path) -> None:
+def test_a_killed_creation_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "run.sqlite.new").write_bytes(b"half a database")
     with opened(tmp_path) as store:
         parts.commit(store, 0)

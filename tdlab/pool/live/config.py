@@ -63,8 +63,7 @@ def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = Non
 
     Example:
         >>> with open("mcp.json", "w") as file:
-        ...     file.write('{"mcpServers": {"web": {"url": "http://localhost:${PORT:-8000}/mcp"}}}')
-        70
+        ...     _ = file.write('{"mcpServers": {"web": {"url": "http://localhost:${PORT:-8000}/mcp"}}}')
         >>> read_mcp_config("mcp.json", environ={"PORT": "9000"})["web"].url
         'http://localhost:9000/mcp'
     """

@@ -167,8 +167,7 @@ def harvest_sync(
 
     Example:
         >>> with open("mcp.json", "w") as file:
-        ...     file.write('{"mcpServers": {"clock": {"command": "no-such-server"}}}')
-        56
+        ...     _ = file.write('{"mcpServers": {"clock": {"command": "no-such-server"}}}')
         >>> try:
         ...     harvest_sync("mcp.json")
         ... except Exception as error:
