@@ -100,9 +100,9 @@ def this_command() -> str:
 
 
 def run_config(file: Path | None, assignments: Sequence[str] | None, **options: Any) -> RunConfig:
-    """Assemble a config from --config, --set and a command's own options, the later ones first in rank.
+    """Assemble a config from --config, --set and the options of a command; later ones take precedence.
 
-    ``options`` are named as `RunConfig.with_values` takes them; those that are None were not given.
+    ``options`` are keyword arguments of `RunConfig.with_values`; None means that an option was not given.
     """
     from tdlab.config import RunConfig
 

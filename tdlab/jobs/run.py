@@ -125,7 +125,7 @@ def run(
         ConfigError: A setting or argument is invalid.
         StoreError: The run directory cannot be read or written, is in use (RunLocked), or holds a run of another
             config, pool or version (RunMismatch).
-        TeacherError: The teacher's server cannot be used, or the budget is spent (BudgetSpent).
+        TeacherError: The teacher's server cannot be used. A spent budget raises nothing: the run is stopped.
         RolloutError: A live server has ended and cannot be restarted.
         WorkerError: Worker processes kept dying.
         SandboxUnavailable: The config asks for code steps and no sandbox works.
