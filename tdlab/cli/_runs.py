@@ -48,7 +48,9 @@ def run(
         int | None, typer.Option("--target", "-n", help="Number of verified trajectories to make.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random, planned, quantity, or a plug-in's.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="evolved, random, planned, quantity, or a plug-in's.")
+    ] = None,
     servers: Annotated[Path | None, typer.Option("--servers", help="mcpServers file: call these live servers.")] = None,
     code: Annotated[
         bool,
