@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -154,6 +154,9 @@ class EvolutionConfig(Section):
     complexity_threshold: float = Field(
         default=36.0, ge=0.0, le=1000.0, description="Steer complexity while the mean CAC is lower; 0: never."
     )
+    gauges: dict[Name, Annotated[float, Field(ge=0.0)]] = Field(
+        default_factory=dict, description="Gauges of plug-ins -> threshold: steer while the gauge is lower; 0: never."
+    )
     strength: float = Field(
         default=1.0,
         ge=0.0,
@@ -220,6 +223,18 @@ class EvolutionConfig(Section):
         default=12, ge=1, le=100_000, description="Stop after this many generations without an accepted trajectory."
     )
     quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="Clusters that the quantity control repeats.")
+
+    @model_validator(mode="after")
+    def _one_threshold_each(self) -> Self:
+        if len(self.thresholds) < 3 + len(self.gauges):
+            raise ValueError("evolution.gauges has domain, mode or cac: set domain_threshold and its like instead")
+        return self
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds of all gauges, by name."""
+        own = {"domain": self.domain_threshold, "mode": self.mode_threshold, "cac": self.complexity_threshold}
+        return {**own, **self.gauges}
 
 
 class RunConfig(Section):

@@ -22,7 +22,9 @@ from tdlab.evolution.ablation_tables import (
 )
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.cost import Estimate, RoleEstimate, estimate_spending
+from tdlab.evolution.gauges import GAUGES, EntropyGauge, Gauge, MeanGauge
 from tdlab.evolution.loop import Progress, evolve
+from tdlab.evolution.predict import Prediction
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.evolution.producer import DraftPlan, Offspring, Order, Producer
 from tdlab.evolution.steering import Gauges
@@ -32,6 +34,7 @@ from tdlab.evolution.what_if import MODE_KINDS, CachedCandidates, WhatIf, cached
 
 __all__ = [
     "ARMS",
+    "GAUGES",
     "METRICS",
     "MODE_KINDS",
     "STRATEGIES",
@@ -40,11 +43,15 @@ __all__ = [
     "Controller",
     "Decision",
     "DraftPlan",
+    "EntropyGauge",
     "Estimate",
+    "Gauge",
     "Gauges",
+    "MeanGauge",
     "Measured",
     "Offspring",
     "Order",
+    "Prediction",
     "ProcessPool",
     "Producer",
     "Progress",

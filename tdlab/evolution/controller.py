@@ -1,6 +1,6 @@
 """The controller: read the gauges, order offspring, and decide which offspring enter the set (paper: innovation 3).
 
-There are three gauges: domain entropy and steering mode entropy, both as shares of their ceilings, and mean CAC. Each
+tdlab has three gauges: domain entropy and steering mode entropy, both as shares of their ceilings, and mean CAC. Each
 is taken over a sliding window and over the whole set. A gauge below its threshold turns on its family of moves in
 proportion to the shortfall:
 
@@ -9,6 +9,8 @@ proportion to the shortfall:
   that adds most to the entropies of trigrams and of whole signatures;
 - *CAC*: more operators are applied, and operators and drafts that raise the mean are preferred.
 
+A plug-in's gauge does what CAC does, for the family of operators that it names.
+
 The paper names the gauges only; the formulas are ours. Every draw depends on the run's seed, the generation and the
 position only, never on the order of computation.
 """
@@ -16,16 +18,16 @@ position only, never on the order of computation.
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
-from tdlab.diversity import DiversityMeter, Features, Gain
-from tdlab.evolution.predict import SetState
+from tdlab.diversity import DiversityMeter, Features
+from tdlab.evolution.gauges import SetState
 from tdlab.evolution.producer import DraftPlan, Offspring, Order
-from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
+from tdlab.evolution.steering import Gauges, GaugeSet, number_of_drafts, rarity, weigh
 from tdlab.evolution.strategies import STRATEGIES
 from tdlab.records import Blueprint, BusinessCluster, Reason, Trajectory, rng_for
 from tdlab.store import GaugeRecord
@@ -40,7 +42,7 @@ class Decision(NamedTuple):
     Attributes:
         accepted: Whether it enters the set.
         reasons: Why it does not.
-        gain: Its marginal gain.
+        gain: Its marginal gain, by gauge.
         weighed: The gain weighed by the strengths of the gauges.
         bar: The least weighed gain of an accepted offspring; None without a bar.
         gauges: The gauges at that moment.
@@ -49,7 +51,7 @@ class Decision(NamedTuple):
 
     accepted: bool
     reasons: tuple[Reason, ...] = ()
-    gain: Gain | None = None
+    gain: Mapping[str, float] | None = None
     weighed: float | None = None
     bar: float | None = None
     gauges: Gauges | None = None
@@ -84,8 +86,7 @@ class Controller:
         self._distractors = list(distractors)
         self._mutations = [name for name in mutations if name in MUTATIONS]
         self._set = DiversityMeter(domain_categories=categories)
-        self._window = DiversityMeter(domain_categories=categories)
-        self._recent: deque[Features] = deque()
+        self._gauges = GaugeSet(config.evolution, domains=categories)
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
         self._cluster_uses: Counter[str] = Counter()
@@ -118,27 +119,16 @@ class Controller:
 
     def gauges(self) -> Gauges:
         """Return the gauges with the strength at which each steers; the controls do not steer."""
-        return read_gauges(
-            self._evolution,
-            domain=min(self._set.normalised_domain(), self._window.normalised_domain()),
-            mode=min(self._set.normalised_mode(), self._window.normalised_mode()),
-            cac=min(self._set.mean_cac(), self._window.mean_cac()),
-        )
+        return self._gauges.read()
 
     def record(self) -> GaugeRecord:
         """Return the gauges for a generation's record, with their values over the window and over the whole set."""
-
-        def values(meter: DiversityMeter) -> dict[str, float]:
-            return _rounded(
-                {"domain": meter.normalised_domain(), "mode": meter.normalised_mode(), "cac": meter.mean_cac()}
-            )
-
         gauges = self.gauges()
         return GaugeRecord(
             values=_rounded(gauges.values),
             strengths=_rounded(gauges.strengths),
-            whole=values(self._set),
-            window=values(self._window),
+            whole=_rounded({name: reading.value for name, reading in self._gauges.whole.items()}),
+            window=_rounded({name: reading.value for name, reading in self._gauges.window.items()}),
         )
 
     def plan_record(self) -> tuple[dict[str, float], int]:
@@ -178,7 +168,7 @@ class Controller:
     ) -> Order:
         rng = rng_for(self._config.seed, "order", generation, position)
         aim, aim_share = None, None
-        if self._domains and rng.random() < gauges.steer_domain:
+        if self._domains and rng.random() < gauges.strengths["domain"]:
             aim, aim_share = self._aim(rng, domain_counts)
             choices = self._clusters_of_domain[aim]
             choice_weights = [mass / (1.0 + uses[cluster]) for cluster, mass in choices]
@@ -217,7 +207,7 @@ class Controller:
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < config.parent_share else None
         most = config.max_mutations
-        strength = max(gauges.steer_mode, gauges.steer_cac)
+        strength = max(value for name, value in gauges.strengths.items() if name != "domain")
         count = rng.randint(0, most) + sum(rng.random() < strength for _ in range(config.extra_mutations))
         remaining_weights = dict(weights)
         chosen: list[str] = []
@@ -234,16 +224,15 @@ class Controller:
     def _weights(self, gauges: Gauges) -> dict[str, float]:
         """Return the weight of each operator: a floor, and more if the gauge of its family steers."""
         floor, total = self._evolution.mutation_floor, max(1, len(self._set))
+        strengths = {family: gauges.strength_of(family) for family in {MUTATIONS[n].family for n in self._mutations}}
         weights: dict[str, float] = {}
         for name in self._mutations:
             operator = MUTATIONS[name]
+            weight = strengths[operator.family]
             if operator.family == "mode":
                 rarity = 1.0 - min((self._count_of(letter) / total for letter in operator.letters), default=1.0)
-                weights[name] = floor + self._evolution.mode_weight * gauges.steer_mode * max(0.0, rarity)
-            elif operator.family == "complexity":
-                weights[name] = floor + gauges.steer_cac
-            else:
-                weights[name] = floor + gauges.steer_domain
+                weight = self._evolution.mode_weight * weight * max(0.0, rarity)
+            weights[name] = floor + weight
         return weights
 
     def _count_of(self, letter: str) -> int:
@@ -253,14 +242,7 @@ class Controller:
     def _set_state(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges, self._evolution) < 2:
             return None
-        return SetState(
-            trigrams=self._set.tally("trigrams"),
-            signatures=self._set.tally("signature"),
-            mean_cac=self._set.mean_cac(),
-            steer_mode=gauges.steer_mode,
-            steer_cac=gauges.steer_cac,
-            cac_scale=self._evolution.complexity_threshold or 1.0,
-        )
+        return self._gauges.state(gauges)
 
     # ------------------------------------------------------------------------------------------------------ deciding
 
@@ -279,7 +261,7 @@ class Controller:
                 (Reason(duplicate_check.name, duplicate_check.reason),),
                 duplicate_of=nearest_member[0] if nearest_member else None,
             )
-        gauges, gain = self.gauges(), self._set.gain(features)
+        gauges, gain = self.gauges(), self._gauges.gain(self._gauges.measure(features))
         weighed = weigh(gain, gauges, self._evolution)
         bar = self._evolution.min_gain if gauges.steers and len(self._set) else None
         if bar is not None and weighed < bar:
@@ -292,10 +274,7 @@ class Controller:
     def admit(self, blueprint: Blueprint, features: Features) -> None:
         """Count an accepted trajectory; also used to rebuild the state of a resumed run."""
         self._set.add(features)
-        self._window.add(features)
-        self._recent.append(features)
-        if len(self._recent) > self._evolution.window:
-            self._window.remove(self._recent.popleft())
+        self._gauges.add(self._gauges.measure(features))
         self._letters.update(set(features.signature))
         self._cluster_uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])

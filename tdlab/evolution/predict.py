@@ -1,25 +1,24 @@
-"""Predict what a blueprint will add to the set before it is played: its mode, its complexity and the gain of both.
+"""Predict what playing a blueprint will give, from its plan alone: the mode and the complexity of the trajectory.
 
 A blueprint fixes the topology of its trajectory, so that the letters of its reasoning mode and most of its CAC are
-known once it is planned. This makes steering cheap: the controller sends a `SetState` with an order, several drafts are
-bred, and only the one with the most merit is played and verified. With the scripted teacher and the simulated
-environment the predicted mode is exact; a language model may deviate. The gauges always use measured values. The
-formulas are ours.
+known once it is planned. This makes steering cheap: the controller sends the state of the set with an order, several
+drafts are bred, and only the one with the most merit is played and verified. With the scripted teacher and the
+simulated environment the predicted mode is exact; a language model may deviate. The gauges always use measured values.
+The formulas are ours.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from tdlab.diversity import ALPHABET, ONE, Tally, counted_masses, scalars, trigrams
+from tdlab.diversity import ALPHABET, scalars
 from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
 from tdlab.tools import nature
 
-__all__ = ["Prediction", "SetState", "predict"]
+__all__ = ["Prediction", "predict"]
 
 _PLACE = {letter: place for place, letter in enumerate(ALPHABET)}
 
@@ -85,43 +84,3 @@ def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
     batch = len(step.calls)
     letters = [*([f"parallel-{batch}" if batch < 4 else "parallel-4+"] if batch > 1 else []), *effects]
     return [*letters, "error", *letters, "recover"] if step.failure is not None else letters
-
-
-class SetState(NamedTuple):
-    """The state of the set, as far as the merit of a draft needs it.
-
-    Attributes:
-        trigrams: Trigrams of the whole set; not changed any more.
-        signatures: Signatures of the whole set; not changed any more.
-        mean_cac: Mean CAC of the set.
-        steer_mode: Strength at which modes steer, in [0, 1].
-        steer_cac: Strength at which CAC steers, in [0, 1].
-        cac_scale: The CAC that weighs as much as one bit.
-    """
-
-    trigrams: Tally
-    signatures: Tally
-    mean_cac: float
-    steer_mode: float
-    steer_cac: float
-    cac_scale: float
-
-    def merit(self, expected: Prediction) -> float:
-        """Return the expected marginal gain, weighed by the strengths: of both entropies, and CAC minus the mean.
-
-        Whole signatures count beside trigrams, since trigrams alone would favour a mode that the set already has.
-        """
-        complexity = (expected.cac - self.mean_cac) / self.cac_scale
-        mode = self.mode_gain(expected.signature) + self.signature_gain(expected.signature)
-        return self.steer_mode * mode + self.steer_cac * complexity
-
-    def mode_gain(self, signature: tuple[str, ...]) -> float:
-        """Return (N + 1) times the change of the trigram entropy in bits (see `Gain`); 0 for an empty set."""
-        return self._gain(self.trigrams, Counter(trigrams(signature)))
-
-    def signature_gain(self, signature: tuple[str, ...]) -> float:
-        """Return (N + 1) times the change of the entropy of whole signatures in bits; 0 for an empty set."""
-        return self._gain(self.signatures, {signature: 1})
-
-    def _gain(self, tally: Tally, counts: Mapping[tuple[str, ...], int]) -> float:
-        return (self.signatures.total / ONE + 1) * tally.gain(counted_masses(counts)) if tally.total else 0.0

@@ -14,7 +14,7 @@ from tdlab.blueprints import Mutated, MutationContext, breed, fresh_values, plan
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
-from tdlab.evolution.predict import SetState, predict
+from tdlab.evolution.gauges import SetState
 from tdlab.records import Blueprint, BusinessCluster, Check, Domains, Json, Tool, Trajectory, Verdict
 from tdlab.rollout import (
     ENVIRONMENTS,
@@ -211,7 +211,7 @@ class Producer:
             if order.set_state is None:
                 merits.append(None)
                 break
-            merits.append(order.set_state.merit(predict(mutated[index].blueprint, self.tools)))
+            merits.append(order.set_state.merit(order.set_state.predicted(mutated[index].blueprint, self.tools)))
         return mutated, tuple(merits), failure
 
     def _breed(self, order: Order, draft: DraftPlan, context: MutationContext, *, seed: int) -> Mutated:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tdlab.config import EvolutionConfig
-from tdlab.diversity import Gain
+from tdlab.diversity import Features
+from tdlab.evolution.gauges import GAUGES, SetState
 from tdlab.evolution.strategies import STRATEGIES
 
 __all__ = [
+    "GaugeSet",
     "Gauges",
     "Plateau",
     "budget_spent",
@@ -28,54 +30,86 @@ __all__ = [
 
 
 class Gauges(NamedTuple):
-    """The three gauges and the strength at which each steers.
-
-    Each gauge is the lower of its value over the sliding window and its value over the whole set.
+    """The gauges by name, and the strength at which each steers.
 
     Attributes:
-        domain: Domain entropy / ceiling, in [0, 1].
-        mode: Steering mode entropy / ceiling, in [0, 1].
-        cac: Mean CAC.
-        steer_domain: Strength at which the domain gauge steers, in [0, 1].
-        steer_mode: Strength at which the mode gauge steers.
-        steer_cac: Strength at which CAC steers.
+        values: The lower of each gauge's value over the sliding window and its value over the whole set.
+        strengths: How strongly each steers, in [0, 1].
     """
 
-    domain: float
-    mode: float
-    cac: float
-    steer_domain: float
-    steer_mode: float
-    steer_cac: float
-
-    @property
-    def values(self) -> dict[str, float]:
-        """The gauges by name."""
-        return {"domain": self.domain, "mode": self.mode, "cac": self.cac}
-
-    @property
-    def strengths(self) -> dict[str, float]:
-        """The strengths by gauge."""
-        return {"domain": self.steer_domain, "mode": self.steer_mode, "cac": self.steer_cac}
+    values: Mapping[str, float]
+    strengths: Mapping[str, float]
 
     @property
     def steers(self) -> bool:
         """True if a gauge is below its threshold."""
-        return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0
+        return max(self.strengths.values()) > 0.0
+
+    def strength_of(self, family: str) -> float:
+        """Return how strongly a family of mutations is turned on."""
+        return max((s for name, s in self.strengths.items() if GAUGES[name].family == family), default=0.0)
 
 
-def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: float) -> Gauges:
+class GaugeSet:
+    """The gauges of a config over a growing set and over its sliding window.
+
+    Args:
+        config: Names the gauges, with their thresholds; has the size of the window.
+        domains: The number of domains that can be reached.
+    """
+
+    def __init__(self, config: EvolutionConfig, *, domains: int) -> None:
+        self._config = config
+        self._gauges = {name: GAUGES[name] for name in config.thresholds}
+        self.whole = {name: gauge.reading(domains=domains) for name, gauge in self._gauges.items()}
+        self.window = {name: gauge.reading(domains=domains) for name, gauge in self._gauges.items()}
+        self._recent: deque[Mapping[str, Any]] = deque()
+
+    def measure(self, features: Features) -> dict[str, Any]:
+        """Return what each gauge measures of a trajectory."""
+        return {name: gauge.measure(features) for name, gauge in self._gauges.items()}
+
+    def add(self, measured: Mapping[str, Any]) -> None:
+        """Count one more trajectory; the window forgets the oldest beyond its size."""
+        self._recent.append(measured)
+        oldest = self._recent.popleft() if len(self._recent) > self._config.window else None
+        for name, reading in self.whole.items():
+            reading.add(measured[name])
+            self.window[name].add(measured[name])
+            if oldest is not None:
+                self.window[name].remove(oldest[name])
+
+    def read(self) -> Gauges:
+        """Return the gauges with their strengths."""
+        values = {name: min(reading.value, self.window[name].value) for name, reading in self.whole.items()}
+        return read_gauges(self._config, values)
+
+    def state(self, gauges: Gauges) -> SetState:
+        """Return the state of the whole set as it is now, for drafts to be chosen by."""
+        thresholds = self._config.thresholds
+        names = [name for name, gauge in self._gauges.items() if gauge.predict is not None]
+        return SetState(
+            readings={name: self.whole[name].copy() for name in names},
+            strengths={name: gauges.strengths[name] for name in names},
+            scales={name: self._gauges[name].scale(thresholds[name]) for name in names},
+        )
+
+    def gain(self, measured: Mapping[str, Any]) -> dict[str, float]:
+        """Return the marginal gain of one more trajectory, by gauge; see `tdlab.diversity.Gain`."""
+        return {name: reading.gain(measured[name]) for name, reading in self.whole.items()}
+
+
+def read_gauges(config: EvolutionConfig, values: Mapping[str, float]) -> Gauges:
     """Return the gauges at these values with their strengths; the controls do not steer."""
     if not STRATEGIES[config.strategy].steers:
-        return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
-    return Gauges(
-        domain,
-        mode,
-        cac,
-        strength(domain, config.domain_threshold, full_at=config.domain_full_at),
-        strength(mode, config.mode_threshold, full_at=config.full_at),
-        strength(cac, config.complexity_threshold, full_at=config.full_at),
-    )
+        return Gauges(values, dict.fromkeys(values, 0.0))
+    strengths = {
+        name: strength(
+            value, config.thresholds[name], full_at=config.domain_full_at if name == "domain" else config.full_at
+        )
+        for name, value in values.items()
+    }
+    return Gauges(values, strengths)
 
 
 def strength(value: float, threshold: float, *, full_at: float) -> float:
@@ -88,8 +122,12 @@ def strength(value: float, threshold: float, *, full_at: float) -> float:
 
 
 def number_of_drafts(gauges: Gauges, config: EvolutionConfig) -> int:
-    """Return how many drafts are bred for one order: 1 without steering, up to ``config.max_drafts``."""
-    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (config.max_drafts - 1))
+    """Return how many drafts are bred for one order: 1 without steering, up to ``config.max_drafts``.
+
+    Only gauges that can be predicted have a use for drafts to choose from.
+    """
+    most = max((s for name, s in gauges.strengths.items() if GAUGES[name].predict is not None), default=0.0)
+    return 1 + round(most * (config.max_drafts - 1))
 
 
 def rarity(count: float, config: EvolutionConfig) -> float:
@@ -98,10 +136,12 @@ def rarity(count: float, config: EvolutionConfig) -> float:
     return weight
 
 
-def weigh(gain: Gain, gauges: Gauges, config: EvolutionConfig) -> float:
-    """Return the sum of the marginal gains, each times the strength of its gauge; CAC as a share of its threshold."""
-    cac = gain.cac / (config.complexity_threshold or 1.0)
-    return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
+def weigh(gain: Mapping[str, float], gauges: Gauges, config: EvolutionConfig) -> float:
+    """Return the sum of the marginal gains, each times the strength of its gauge; means as shares of the threshold."""
+    total = 0.0
+    for name, strength in gauges.strengths.items():
+        total += strength * (gain[name] / GAUGES[name].scale(config.thresholds[name]))
+    return total
 
 
 def budget_spent(tried: int, kept: int) -> str:
@@ -118,34 +158,31 @@ class Plateau:
     """Watch the gauges of the whole set over generations, and report when they are flat.
 
     The gauges are flat if at least one is below its threshold and none of those below has moved by more than
-    ``config.flat`` of its range (CAC: of its threshold) for ``config.patience`` generations. More offspring would then
-    add size and no diversity. The controls do not steer and never reach a plateau.
+    ``config.flat`` of its range (of its threshold, for a mean) for ``config.patience`` generations. More offspring
+    would then add size and no diversity. The controls do not steer and never reach a plateau.
     """
 
     def __init__(self, config: EvolutionConfig) -> None:
         self._config = config
-        self._past: deque[tuple[float, float, float]] = deque(maxlen=(config.patience or 0) + 1)
+        self._past: deque[Mapping[str, float]] = deque(maxlen=(config.patience or 0) + 1)
 
     def note(self, whole: Mapping[str, float]) -> None:
-        """Note the gauges ``domain``, ``mode`` and ``cac`` of the whole set after a generation."""
-        self._past.append((whole["domain"], whole["mode"], whole["cac"]))
+        """Note the gauges of the whole set after a generation, by name."""
+        self._past.append(whole)
 
     def reached(self) -> str:
         """Return why the run should stop, or an empty string while it should go on."""
         config = self._config
-        thresholds = (config.domain_threshold, config.mode_threshold, config.complexity_threshold)
         if config.patience is None or not STRATEGIES[config.strategy].steers or len(self._past) <= config.patience:
             return ""
         flat_gauges = []
-        for name, threshold, values in zip(
-            ("domain", "mode", "CAC"), thresholds, zip(*self._past, strict=True), strict=True
-        ):
+        for name, threshold in config.thresholds.items():
+            values = [whole[name] for whole in self._past]
             if values[-1] >= threshold:
                 continue
-            scale = threshold if name == "CAC" else 1.0
-            if (max(values) - min(values)) / scale > config.flat:
+            if (max(values) - min(values)) / GAUGES[name].scale(threshold) > config.flat:
                 return ""
-            flat_gauges.append(f"{name} {values[-1]:.4g} of {threshold:.4g}")
+            flat_gauges.append(f"{GAUGES[name].title} {values[-1]:.4g} of {threshold:.4g}")
         if not flat_gauges:
             return ""
         generations = f"{config.patience} generation{'s' * (config.patience != 1)}"

@@ -14,22 +14,23 @@ repeats is in the set. Steering has more choice if there are many candidates for
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.config import EvolutionConfig
-from tdlab.diversity import ONE, POSSIBLE_TRIGRAMS, Features, Gain, Tally, counted_masses, whole_masses
+from tdlab.diversity import Features
 from tdlab.errors import ConfigError
+from tdlab.evolution.gauges import GAUGES
 from tdlab.evolution.steering import (
     Gauges,
+    GaugeSet,
     Plateau,
     budget_spent,
     number_of_drafts,
     ran_dry,
     rarity,
-    read_gauges,
     weigh,
 )
 from tdlab.records import heaviest, rng_for
@@ -38,7 +39,7 @@ from tdlab.store import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODE_KINDS", "CachedCandidates", "CodedCandidate", "WhatIf", "cached_candidates", "what_if"]
+__all__ = ["MODE_KINDS", "CachedCandidate", "CachedCandidates", "WhatIf", "cached_candidates", "what_if"]
 
 MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse")
 """The kinds of reasoning mode, the columns of the map; ``plain`` is a mode with none of the others."""
@@ -46,18 +47,14 @@ MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse"
 _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tried")
 
 
-class CodedCandidate(NamedTuple):
-    """A candidate with its domains and trigrams coded as masses, and its signature as a number."""
+class CachedCandidate(NamedTuple):
+    """A candidate: its features, its heaviest domain, the kinds of reasoning in it, and what verification found."""
 
-    id: str
+    features: Features
     heaviest: str
-    domains: tuple[tuple[str, int], ...]
-    trigrams: tuple[tuple[int, int], ...]
-    signature: int
-    cac: float
+    kinds: tuple[str, ...]
     verified: bool
     duplicate_of: str | None
-    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,17 @@ class CachedCandidates:
     """
 
     categories: int
-    entries: tuple[CodedCandidate, ...] = field(repr=False)
+    entries: tuple[CachedCandidate, ...] = field(repr=False)
+    _measured: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def measured(self, gauge: str) -> list[Any]:
+        """Return what a gauge measures of each candidate; it is measured once."""
+        if gauge not in self._measured:
+            self._measured[gauge] = [GAUGES[gauge].measure(entry.features) for entry in self.entries]
+        return self._measured[gauge]
 
 
 class WhatIf(NamedTuple):
@@ -81,8 +85,8 @@ class WhatIf(NamedTuple):
 
     Attributes:
         generations: One row per generation: ``generation``, ``tried``, ``accepted``, ``total`` (size of the set after
-            it); ``domain``, ``mode``, ``cac`` (gauges of the whole set after it); ``steer_domain``, ``steer_mode``,
-            ``steer_cac`` (strengths with which it was ordered).
+            it); each gauge by its name, such as ``domain`` (of the whole set after it), and with ``steer_`` before its
+            name (the strength with which it was ordered).
         candidates: One row per candidate, in the recorded order: ``candidate`` (id), ``outcome`` (kept, not verified,
             near-duplicate, below the bar, not tried), ``domain`` (the heaviest), ``kinds`` (of `MODE_KINDS`), ``cac``.
         stopped: Why it ended: ``target`` or a sentence.
@@ -135,33 +139,17 @@ def cached_candidates(*runs: Run) -> CachedCandidates:
             expected="at least one played candidate",
             do="make some with `tdlab run --strategy random -n 100 --out runs/candidates`",
         )
-    return _coded(played, categories=len(reachable))
+    return _cached(played, categories=len(reachable))
 
 
-def _coded(played: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
+def _cached(played: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
     domains: set[str] = set()
-    trigram_ids: dict[tuple[str, ...], int] = {}
-    signature_ids: dict[tuple[str, ...], int] = {}
     entries = []
     for features, verified, duplicate_of in played:
         domains |= features.domains.keys()
         letters = {letter.partition("-")[0] for letter in features.signature}
-        entries.append(
-            CodedCandidate(
-                id=features.id,
-                heaviest=heaviest(features.domains),
-                domains=whole_masses(features.domains),
-                trigrams=tuple(
-                    (trigram_ids.setdefault(trigram, len(trigram_ids)), mass)
-                    for trigram, mass in counted_masses(Counter(features.trigrams))
-                ),
-                signature=signature_ids.setdefault(features.signature, len(signature_ids)),
-                cac=features.cac,
-                verified=verified,
-                duplicate_of=duplicate_of,
-                kinds=tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",),
-            )
-        )
+        kinds = tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",)
+        entries.append(CachedCandidate(features, heaviest(features.domains), kinds, verified, duplicate_of))
     return CachedCandidates(max(categories, len(domains)), tuple(entries))
 
 
@@ -202,7 +190,7 @@ def what_if(
     tried = dry = 0
     stopped = ""
     while not stopped:
-        before = state.gauges()
+        before = state.gauges.read()
         batch = evolution.batch if evolution.budget is None else min(evolution.batch, evolution.budget - tried)
         kept_before = len(kept)
         if offers is not None:
@@ -213,14 +201,14 @@ def what_if(
         for index in indices:
             if len(kept) >= target:
                 break
-            outcomes[index] = _decide(candidates.entries[index], state, kept)
+            outcomes[index] = _decide(candidates.entries[index], index, state, kept)
             tried_now += 1
         tried += tried_now
         dry = 0 if len(kept) > kept_before else dry + 1
-        after = state.whole()
-        plateau.note({"domain": after[0], "mode": after[1], "cac": after[2]})
-        steers = (before.steer_domain, before.steer_mode, before.steer_cac)
-        rows.append((len(rows), tried_now, len(kept) - kept_before, len(kept), *after, *steers))
+        after = {name: reading.value for name, reading in state.gauges.whole.items()}
+        plateau.note(after)
+        counts = (len(rows), tried_now, len(kept) - kept_before, len(kept))
+        rows.append((*counts, *after.values(), *before.strengths.values()))
         if len(kept) >= target:
             stopped = "target"
         elif evolution.budget is not None and tried >= evolution.budget:
@@ -231,93 +219,38 @@ def what_if(
             stopped = ran_dry(dry)
         else:
             stopped = plateau.reached()
-    return WhatIf(*_frames(candidates, rows, outcomes), stopped, evolution)
+    return WhatIf(*_frames(candidates, list(evolution.thresholds), rows, outcomes), stopped, evolution)
 
 
-def _decide(candidate: CodedCandidate, state: _State, kept: set[str]) -> str:
+def _decide(candidate: CachedCandidate, index: int, state: _State, kept: set[str]) -> str:
     """Decide on a candidate as the controller does, and count it if it is kept."""
     if not candidate.verified:
         return _OUTCOMES[1]
-    if candidate.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
+    if candidate.features.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
         return _OUTCOMES[2]
-    bar = state.evolution.min_gain
-    if bar is not None and state.size:
-        gauges = state.gauges()
-        if gauges.steers and weigh(state.gain(candidate), gauges, state.evolution) < bar:
+    bar, measured = state.evolution.min_gain, state.measured(index)
+    if bar is not None and kept:
+        gauges = state.gauges.read()
+        if gauges.steers and weigh(state.gauges.gain(measured), gauges, state.evolution) < bar:
             return _OUTCOMES[3]
-    state.add(candidate)
-    kept.add(candidate.id)
+    state.gauges.add(measured)
+    state.domains.update(candidate.features.domains)
+    kept.add(candidate.features.id)
     return _OUTCOMES[0]
 
 
 class _State:
-    """The kept set and its sliding window, as far as gauges and gains need them."""
+    """The kept set: its gauges, and the mass of each domain."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig) -> None:
         self.evolution = evolution
-        self.size = 0
-        self._cac = self._window_cac = 0.0
-        self._categories = candidates.categories
-        self._domain, self._window_domain = Tally(), Tally()
-        self._trigrams, self._window_trigrams = Tally(), Tally()
-        self._signatures = Tally()
-        self._recent: deque[CodedCandidate] = deque()
+        self.gauges = GaugeSet(evolution, domains=candidates.categories)
+        self.domains: Counter[str] = Counter()
+        self._measured = {name: candidates.measured(name) for name in evolution.thresholds}
 
-    def add(self, candidate: CodedCandidate) -> None:
-        self.size += 1
-        self._cac += candidate.cac
-        self._domain.add(candidate.domains)
-        self._trigrams.add(candidate.trigrams)
-        self._signatures.add(((candidate.signature, ONE),))
-        self._recent.append(candidate)
-        self._slide(candidate, 1)
-        if len(self._recent) > self.evolution.window:
-            self._slide(self._recent.popleft(), -1)
-
-    def _slide(self, candidate: CodedCandidate, sign: int) -> None:
-        for tally, masses in ((self._window_domain, candidate.domains), (self._window_trigrams, candidate.trigrams)):
-            tally.add(masses) if sign > 0 else tally.remove(masses)
-        self._window_cac += sign * candidate.cac
-
-    def whole(self) -> tuple[float, float, float]:
-        """Return the gauges of the whole set: domain, mode, mean CAC."""
-        return self._domain.share(self._categories), self._trigrams.share(POSSIBLE_TRIGRAMS), self.mean_cac
-
-    @property
-    def mean_cac(self) -> float:
-        return self._cac / self.size if self.size else 0.0
-
-    def gauges(self) -> Gauges:
-        window_cac = self._window_cac / len(self._recent) if self._recent else 0.0
-        return read_gauges(
-            self.evolution,
-            domain=min(tally.share(self._categories) for tally in (self._domain, self._window_domain)),
-            mode=min(tally.share(POSSIBLE_TRIGRAMS) for tally in (self._trigrams, self._window_trigrams)),
-            cac=min(self.mean_cac, window_cac),
-        )
-
-    def gain(self, candidate: CodedCandidate) -> Gain:
-        scale = self.size + 1
-        return Gain(
-            domain=scale * self._domain.gain(candidate.domains),
-            mode=scale * self._trigrams.gain(candidate.trigrams),
-            cac=candidate.cac - self.mean_cac,
-        )
-
-    def merit(self, candidate: CodedCandidate, gauges: Gauges) -> float:
-        """Return the merit of a candidate, as `tdlab.evolution.predict.SetState` computes it for a draft."""
-        if not self.size:
-            mode = 0.0
-        else:
-            entropy_gain = self._trigrams.gain(candidate.trigrams) + self._signatures.gain(
-                ((candidate.signature, ONE),)
-            )
-            mode = (self.size + 1) * entropy_gain
-        complexity = (candidate.cac - self.mean_cac) / (self.evolution.complexity_threshold or 1.0)
-        return gauges.steer_mode * mode + gauges.steer_cac * complexity
-
-    def count(self, domain: str) -> float:
-        return self._domain.masses.get(domain, 0) / ONE
+    def measured(self, index: int) -> dict[str, Any]:
+        """Return what each gauge measures of a candidate."""
+        return {name: values[index] for name, values in self._measured.items()}
 
 
 class _Remaining:
@@ -336,12 +269,13 @@ class _Remaining:
         expected: dict[str, float] = {}
         indices: list[int] = []
         drafts = number_of_drafts(gauges, self._evolution)
+        set_state = state.gauges.state(gauges)
         rng = self._rng
         while self._by_domain and len(indices) < batch:
             domains = list(self._by_domain)
-            if rng.random() < gauges.steer_domain:
+            if rng.random() < gauges.strengths["domain"]:
                 weights = [
-                    rarity(state.count(domain_name) + expected.get(domain_name, 0.0), self._evolution)
+                    rarity(state.domains[domain_name] + expected.get(domain_name, 0.0), self._evolution)
                     for domain_name in domains
                 ]
             else:
@@ -349,32 +283,31 @@ class _Remaining:
             domain = rng.choices(domains, weights)[0]
             remaining = self._by_domain[domain]
             positions = [rng.randrange(len(remaining)) for _ in range(min(drafts, len(remaining)))]
-            best = max(positions, key=lambda position: state.merit(self._entries[remaining[position]], gauges))
+            best = max(positions, key=lambda position: set_state.merit(state.measured(remaining[position])))
             remaining[best], remaining[-1] = remaining[-1], remaining[best]
             index = remaining.pop()
             if not remaining:
                 del self._by_domain[domain]
-            for name, mass in self._entries[index].domains:
-                expected[name] = expected.get(name, 0.0) + mass / ONE
+            for name, mass in self._entries[index].features.domains.items():
+                expected[name] = expected.get(name, 0.0) + mass
             indices.append(index)
         return indices
 
 
 def _frames(
-    candidates: CachedCandidates, rows: list[tuple[float, ...]], outcomes: list[str]
+    candidates: CachedCandidates, gauges: list[str], rows: list[tuple[float, ...]], outcomes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
-    columns = ["generation", "tried", "accepted", "total", "domain", "mode", "cac"]
-    generations = pd.DataFrame(rows, columns=[*columns, "steer_domain", "steer_mode", "steer_cac"])
     count_columns = ["generation", "tried", "accepted", "total"]
+    generations = pd.DataFrame(rows, columns=[*count_columns, *gauges, *(f"steer_{name}" for name in gauges)])
     frame = pd.DataFrame(
         {
-            "candidate": [candidate.id for candidate in candidates.entries],
+            "candidate": [candidate.features.id for candidate in candidates.entries],
             "outcome": outcomes,
             "domain": [candidate.heaviest for candidate in candidates.entries],
             "kinds": [candidate.kinds for candidate in candidates.entries],
-            "cac": [candidate.cac for candidate in candidates.entries],
+            "cac": [candidate.features.cac for candidate in candidates.entries],
         }
     )
     return generations.astype(dict.fromkeys(count_columns, "int64")), frame

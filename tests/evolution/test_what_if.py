@@ -99,7 +99,7 @@ def test_whatever_is_turned_the_promises_hold(
     assert budget is None or tried <= budget
     assert (found.stopped == "target") == (len(found.kept) == target)
     assert generations[["domain", "mode"]].stack().between(0.0, 1.0).all()
-    verified = {one.id: one.verified for one in drawn.entries}
+    verified = {one.features.id: one.verified for one in drawn.entries}
     assert all(verified[name] for name in found.kept)
     assert len(set(found.kept)) == len(found.kept)
 

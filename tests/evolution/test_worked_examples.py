@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tdlab.config import EvolutionConfig, RunConfig
-from tdlab.diversity import Complexity, Features, Gain
+from tdlab.diversity import Complexity, Features
 from tdlab.evolution import Controller, DraftPlan, Gauges, Offspring, Order
-from tdlab.evolution.predict import Prediction, SetState, predict
+from tdlab.evolution.gauges import SetState, mode_of
+from tdlab.evolution.predict import Prediction, predict
 from tdlab.evolution.steering import (
     Plateau,
     budget_spent,
@@ -68,28 +69,35 @@ def test_strength_is_the_shortfall_as_a_share_of_the_threshold(
     assert strength(value, threshold, full_at=full_at) == pytest.approx(expected)
 
 
+def steer(domain: float = 0.0, mode: float = 0.0, cac: float = 0.0) -> Gauges:
+    """Gauges that steer with these strengths."""
+    return Gauges({}, {"domain": domain, "mode": mode, "cac": cac})
+
+
 def test_gauges_steer_by_their_own_thresholds() -> None:
-    found = read_gauges(DEFAULTS, domain=0.998 * 0.998, mode=0.9 * 0.9, cac=36 * 0.95)
-    assert found == pytest.approx((0.996004, 0.81, 34.2, 0.002 / 0.005, 0.1 / 0.2, 0.05 / 0.2))
+    values = {"domain": 0.998 * 0.998, "mode": 0.9 * 0.9, "cac": 36 * 0.95}
+    found = read_gauges(DEFAULTS, values)
+    assert found.values == values
+    assert found.strengths == pytest.approx({"domain": 0.002 / 0.005, "mode": 0.1 / 0.2, "cac": 0.05 / 0.2})
     assert found.steers
-    assert read_gauges(DEFAULTS.model_copy(update={"strategy": "random"}), domain=0, mode=0, cac=0)[3:] == (0, 0, 0)
+    assert read_gauges(DEFAULTS.model_copy(update={"strategy": "random"}), dict.fromkeys(values, 0.0)).strengths == {
+        "domain": 0.0, "mode": 0.0, "cac": 0.0,
+    }  # fmt: skip
     other = DEFAULTS.model_copy(update={"full_at": 0.4, "domain_full_at": 0.01})
-    assert read_gauges(other, domain=0.998 * 0.998, mode=0.81, cac=34.2)[3:] == pytest.approx((0.2, 0.25, 0.125))
+    assert read_gauges(other, values).strengths == pytest.approx({"domain": 0.2, "mode": 0.25, "cac": 0.125})
 
 
-@pytest.mark.parametrize("steered", [3, 4, 5])
-def test_any_gauge_below_its_threshold_steers(steered: int) -> None:
-    values = [1.0, 1.0, 99.0, 0.0, 0.0, 0.0]
-    assert not Gauges(*values).steers
-    values[steered] = 0.01
-    assert Gauges(*values).steers
+@pytest.mark.parametrize("steered", ["domain", "mode", "cac"])
+def test_any_gauge_below_its_threshold_steers(steered: str) -> None:
+    assert not steer().steers
+    assert steer(**{steered: 0.01}).steers
 
 
 @pytest.mark.parametrize(
     ("modes", "cac", "expected"), [(0, 0, 1), (0.25, 0, 3), (0, 0.5, 4), (0.4, 0.9, 6), (1, 0, 7), (0.05, 0.08, 1)]
 )
 def test_drafts_grow_from_1_to_7_with_the_stronger_of_two_gauges(modes: float, cac: float, expected: int) -> None:
-    assert number_of_drafts(Gauges(0, 0, 0, 1.0, modes, cac), DEFAULTS) == expected
+    assert number_of_drafts(steer(1.0, modes, cac), DEFAULTS) == expected
 
 
 def test_a_domain_weighs_count_plus_a_to_the_minus_b() -> None:
@@ -98,7 +106,7 @@ def test_a_domain_weighs_count_plus_a_to_the_minus_b() -> None:
 
 
 def test_a_gain_is_weighed_by_the_strengths() -> None:
-    gain, gauges = Gain(domain=0.5, mode=0.25, cac=9.0), Gauges(0, 0, 0, 1.0, 0.5, 0.25)
+    gain, gauges = {"domain": 0.5, "mode": 0.25, "cac": 9.0}, steer(1.0, 0.5, 0.25)
     assert weigh(gain, gauges, DEFAULTS) == pytest.approx(0.5 + 0.125 + 0.25 * 9 / 36)
     off = DEFAULTS.model_copy(update={"complexity_threshold": 0.0})
     assert weigh(gain, gauges, off) == pytest.approx(0.5 + 0.125 + 0.25 * 9)
@@ -115,7 +123,9 @@ def plateau(past: list[tuple[float, float, float]], **values: Any) -> str:
 
 
 def test_a_plateau_is_a_range_of_at_most_flat() -> None:
-    assert "domain 0.5 of 0.998, mode 0.5 of 0.9" in plateau([(0.75, 0.5, 99), (0.6, 0.5, 99), (0.5, 0.5, 99)])
+    assert "H_dom / ceiling 0.5 of 0.998, H_mode / ceiling 0.5 of 0.9" in plateau(
+        [(0.75, 0.5, 99), (0.6, 0.5, 99), (0.5, 0.5, 99)]
+    )
     assert plateau([(0.751, 0.5, 99), (0.6, 0.5, 99), (0.5, 0.5, 99)]) == ""
     assert plateau([(0.5, 0.5, 99), (0.5, 0.5, 99)]) == "", "two generations after the first"
     assert "CAC 10 of 36" in plateau([(1, 1, 19), (1, 1, 12), (1, 1, 10)]), "9 is a quarter of 36"
@@ -183,7 +193,7 @@ def admit(steering: Controller, *made: Features, cluster: str = "a") -> None:
 
 def test_each_operator_weighs_its_floor_and_what_its_gauge_adds() -> None:
     steering = controller()
-    gauges = Gauges(0, 0, 0, steer_domain=0.3, steer_mode=0.5, steer_cac=0.4)
+    gauges = steer(0.3, 0.5, 0.4)
     weights = {"add_refusal": 1.2, "add_confirmation": 1.2, "branch": 0.6, "bridge_clusters": 0.5}
     assert steering._weights(gauges) == pytest.approx(weights)
     admit(
@@ -203,17 +213,17 @@ def test_a_letter_is_counted_once_a_trajectory_and_batches_of_any_size_are_one()
 def test_the_gauges_are_the_lower_of_window_and_whole() -> None:
     steering = controller(window=2)
     admit(steering, features(0, cac=60.0), features(1, cac=20.0), features(2, cac=10.0))
-    assert steering.gauges().cac == 15.0, "of 20 and 10 in the window; the whole is at 30"
+    assert steering.gauges().values["cac"] == 15.0, "of 20 and 10 in the window; the whole is at 30"
     assert steering.record().window["cac"] == 15.0
     assert steering.record().whole["cac"] == 30.0
     admit(steering, features(3, cac=100.0), features(4, cac=100.0))
-    assert steering.gauges().cac == pytest.approx(58.0)
+    assert steering.gauges().values["cac"] == pytest.approx(58.0)
     uneven = controller(window=3)
     admit(uneven, *(features(n, north=1.0) for n in range(3)), *(features(9, south=1.0) for n in range(3)))
     assert uneven.record().whole["domain"] == pytest.approx(1.0)
-    assert uneven.gauges().domain == 0.0
-    assert uneven.gauges().mode == pytest.approx(uneven.record().whole["mode"], abs=1e-9)
-    assert uneven.gauges().mode < uneven.record().window["mode"]
+    assert uneven.gauges().values["domain"] == 0.0
+    assert uneven.gauges().values["mode"] == pytest.approx(uneven.record().whole["mode"], abs=1e-9)
+    assert uneven.gauges().values["mode"] < uneven.record().window["mode"]
 
 
 def test_records_have_nine_decimals() -> None:
@@ -251,9 +261,9 @@ def near(share: float, expected: float, number: int) -> bool:
 
 def test_a_quarter_of_drafts_start_from_a_parent() -> None:
     steering = controller()
-    assert all(plan.base is None for plan in draft_plans(steering, Gauges(0, 0, 0, 0, 0, 0), 50))
+    assert all(plan.base is None for plan in draft_plans(steering, steer(0, 0, 0), 50))
     admit(steering, features(0))
-    found = draft_plans(steering, Gauges(0, 0, 0, 0, 0, 0))
+    found = draft_plans(steering, steer(0, 0, 0))
     assert near(sum(plan.base is not None for plan in found) / 600, 0.25, 600)
     partners = Counter(plan.partner for plan in found)
     assert set(partners) == {None, "b", "c"}, "its own cluster is no partner"
@@ -261,30 +271,30 @@ def test_a_quarter_of_drafts_start_from_a_parent() -> None:
 
 def test_drafts_have_up_to_four_operators_and_three_more_at_full_strength() -> None:
     steering = controller()
-    calm = Counter(len(plan.mutations) for plan in draft_plans(steering, Gauges(0, 0, 0, 1.0, 0, 0)))
+    calm = Counter(len(plan.mutations) for plan in draft_plans(steering, steer(1.0, 0, 0)))
     assert set(calm) == {0, 1, 2, 3, 4}
     assert all(near(count / 600, 0.2, 600) for count in calm.values())
-    for full in (Gauges(0, 0, 0, 0, 1.0, 0), Gauges(0, 0, 0, 0, 0, 1.0)):
+    for full in (steer(0, 1.0, 0), steer(0, 0, 1.0)):
         lengths = Counter(len(plan.mutations) for plan in draft_plans(steering, full))
         assert set(lengths) == {3, 4}, "a random number from 0 to 4, and three: four at most"
         assert near(lengths[3] / 600, 0.2, 600)
-    half = Counter(len(plan.mutations) for plan in draft_plans(steering, Gauges(0, 0, 0, 0, 0.5, 0)))
+    half = Counter(len(plan.mutations) for plan in draft_plans(steering, steer(0, 0.5, 0)))
     assert near(half[0] / 600, 0.2 / 8, 600)
-    none = draft_plans(controller(max_mutations=0), Gauges(0, 0, 0, 0, 1.0, 0), 20)
+    none = draft_plans(controller(max_mutations=0), steer(0, 1.0, 0), 20)
     assert not any(plan.mutations for plan in none)
 
 
 def test_an_operator_of_the_modes_is_applied_once_to_a_draft_others_may_repeat() -> None:
-    found = [Counter(plan.mutations) for plan in draft_plans(controller(), Gauges(0, 0, 0, 0, 1.0, 0))]
+    found = [Counter(plan.mutations) for plan in draft_plans(controller(), steer(0, 1.0, 0))]
     assert max(counts[name] for counts in found for name in MODES) == 1
     assert max(counts["branch"] for counts in found) > 1
-    few = draft_plans(controller(), Gauges(0, 0, 0, 0, 1.0, 0), 50, dict.fromkeys(MODES, 1.0))
+    few = draft_plans(controller(), steer(0, 1.0, 0), 50, dict.fromkeys(MODES, 1.0))
     assert max(len(plan.mutations) for plan in few) == 2, "where none is left, that is all"
 
 
 def test_operators_are_drawn_by_their_weights() -> None:
     weights = {"add_refusal": 3.0, "branch": 1.0}
-    found = draft_plans(controller(max_mutations=1), Gauges(0, 0, 0, 0, 1.0, 0), 600, weights)
+    found = draft_plans(controller(max_mutations=1), steer(0, 1.0, 0), 600, weights)
     first = Counter(plan.mutations[0] for plan in found)
     assert near(first["branch"] / 600, 0.25, 600)
 
@@ -292,7 +302,7 @@ def test_operators_are_drawn_by_their_weights() -> None:
 def test_the_planned_control_has_no_operators() -> None:
     steering = controller(strategy="planned")
     admit(steering, features(0))
-    assert set(draft_plans(steering, Gauges(0, 0, 0, 0, 1.0, 0), 20)) == {DraftPlan()}
+    assert set(draft_plans(steering, steer(0, 1.0, 0), 20)) == {DraftPlan()}
 
 
 def test_orders_offer_six_distractors_and_as_many_drafts_as_steering_asks_for() -> None:
@@ -325,7 +335,7 @@ def test_a_cluster_is_drawn_by_its_mass_over_one_plus_its_uses(monkeypatch: pyte
     rng = Recorder()
     monkeypatch.setattr("tdlab.evolution.controller.rng_for", lambda *_: rng)
     expected = {"north": 3.0, "south": 1e9}
-    order = controller()._order(0, 0, Gauges(0, 0, 0, 1.0, 0, 0), None, {}, expected, Counter({"a": 3}))
+    order = controller()._order(0, 0, steer(1.0, 0, 0), None, {}, expected, Counter({"a": 3}))
     assert order.aim == "north"
     assert order.aim_share == pytest.approx(1.0, abs=1e-6)
     assert order.cluster in ("a", "b")
@@ -343,7 +353,7 @@ def test_a_domain_is_aimed_at_by_its_rarity() -> None:
 def test_an_order_counts_for_the_next_ones_of_its_generation() -> None:
     steering = controller()
     expected, used = {"north": 2.0}, Counter({"a": 1})
-    order = steering._order(0, 0, Gauges(0, 0, 0, 0, 0, 0), None, {}, expected, used)
+    order = steering._order(0, 0, steer(0, 0, 0), None, {}, expected, used)
     assert (order.aim, order.aim_share) == (None, None), "no gauge of domains steers"
     masses = {"a": {"north": 3.0}, "b": {"north": 2.5, "south": 0.5}, "c": {"north": 2.0, "south": 1.0}}
     assert expected == masses[order.cluster]
@@ -352,9 +362,7 @@ def test_an_order_counts_for_the_next_ones_of_its_generation() -> None:
 
 def test_domains_are_aimed_at_as_often_as_their_gauge_steers() -> None:
     steering = controller()
-    aims = sum(
-        steering._order(n, 0, Gauges(0, 0, 0, 0.3, 0, 0), None, {}, {}, Counter()).aim is not None for n in range(600)
-    )
+    aims = sum(steering._order(n, 0, steer(0.3, 0, 0), None, {}, {}, Counter()).aim is not None for n in range(600))
     assert near(aims / 600, 0.3, 600)
 
 
@@ -384,13 +392,14 @@ def test_seeds_have_62_bits() -> None:
 def test_a_set_state_holds_what_merit_needs() -> None:
     steering = controller(complexity_threshold=50.0)
     admit(steering, features(0, "read", "reply", cac=20.0), features(1, "read", "reply", cac=30.0), features(2, "ask"))
-    state = steering._set_state(Gauges(0, 0, 0, 0, 0.5, 0.75))
+    state = steering._set_state(steer(0, 0.5, 0.75))
     assert state is not None
-    assert (state.mean_cac, state.steer_mode, state.steer_cac, state.cac_scale) == (20.0, 0.5, 0.75, 50.0)
-    assert state.signature_gain(("read", "reply")) == pytest.approx(4 * (entropy(3, 1) - entropy(2, 1)))
-    off = controller(complexity_threshold=0.0)._set_state(Gauges(0, 0, 0, 0, 0.5, 0))
+    assert state.readings["cac"].value == 20.0
+    assert (state.strengths, state.scales) == ({"mode": 0.5, "cac": 0.75}, {"mode": 1.0, "cac": 50.0})
+    assert signature_gain(state, "read", "reply") == pytest.approx(4 * (entropy(3, 1) - entropy(2, 1)))
+    off = controller(complexity_threshold=0.0)._set_state(steer(0, 0.5, 0))
     assert off is not None
-    assert off.cac_scale == 1.0
+    assert off.scales["cac"] == 1.0
 
 
 # --- deciding
@@ -450,8 +459,8 @@ def test_parents_are_kept_up_to_a_number_and_while_they_can_grow() -> None:
 def test_what_leaves_the_window_is_the_oldest() -> None:
     steering = controller(window=2)
     admit(steering, *(features(n, cac=float(n)) for n in range(4)))
-    assert [one.cac for one in steering._recent] == [2.0, 3.0]
-    assert len(steering._window) == 2
+    assert steering.record().window["cac"] == 2.5, "of 2 and 3"
+    assert steering._gauges.window["cac"].size == 2
 
 
 # --- predicting
@@ -530,27 +539,36 @@ def entropy(*counts: int) -> float:
     return -sum(n / total * math.log2(n / total) for n in counts)
 
 
-def set_state(*signatures: tuple[str, ...], **values: float) -> SetState:
+def mode_gain(state: SetState, *letters: str) -> float:
+    return state.readings["mode"].gain(mode_of(letters))
+
+
+def signature_gain(state: SetState, *letters: str) -> float:
+    return state.readings["mode"].merit(mode_of(letters)) - mode_gain(state, *letters)
+
+
+def set_state(*signatures: tuple[str, ...], cac: float = 10.0, modes: float = 1.0, complexity: float = 1.0) -> SetState:
     steering = controller()
-    admit(steering, *(features(n, *letters) for n, letters in enumerate(signatures)))
-    state = steering._set_state(Gauges(0, 0, 0, 0, 1.0, 1.0))
+    admit(steering, *(features(n, *letters, cac=cac) for n, letters in enumerate(signatures)))
+    state = steering._set_state(steer(0, modes, complexity))
     assert state is not None
-    return state._replace(**values)
+    return state
 
 
 def test_merit_weighs_modes_and_complexity_by_their_strengths() -> None:
     """A set of two equal modes: one of another kind gains 3 times H(2, 1), since H(2) is nothing."""
     read, ask = ("read", "reply"), ("ask", "reply")
-    state = set_state(read, read, steer_mode=0.5, steer_cac=0.25, mean_cac=20.0, cac_scale=40.0)
-    assert state.signature_gain(ask) == pytest.approx(3 * entropy(2, 1))
-    assert state.signature_gain(read) == pytest.approx(0.0)
-    assert state._replace(steer_mode=0.0).merit(Prediction(ask, 30.0)) == pytest.approx(0.25 * (30 - 20) / 40)
-    gain = state.mode_gain(ask) + 3 * entropy(2, 1)
-    assert state.merit(Prediction(ask, 30.0)) == pytest.approx(0.5 * gain + 0.25 * 0.25)
+    state = set_state(read, read, cac=20.0, modes=0.5, complexity=0.25)
+    assert signature_gain(state, *ask) == pytest.approx(3 * entropy(2, 1))
+    assert signature_gain(state, *read) == pytest.approx(0.0)
+    measured = {"mode": mode_of(ask), "cac": 30.0}
+    gain = mode_gain(state, *ask) + 3 * entropy(2, 1)
+    assert state.merit(measured) == pytest.approx(0.5 * gain + 0.25 * (30 - 20) / 36)
+    assert state._replace(strengths={"mode": 0.0, "cac": 0.25}).merit(measured) == pytest.approx(0.25 * (30 - 20) / 36)
 
 
 def test_a_trigram_gain_by_hand() -> None:
     """Two trigrams, of each two; two more of other kinds: 2, 2, 1, 1."""
     state = set_state(("read", "reply"), ("read", "reply"))
-    assert state.mode_gain(("ask", "write")) == pytest.approx(3 * (entropy(2, 2, 1, 1) - entropy(2, 2)))
-    assert set_state().mode_gain(("ask", "write")) == set_state().signature_gain(("ask", "write")) == 0.0
+    assert mode_gain(state, "ask", "write") == pytest.approx(3 * (entropy(2, 2, 1, 1) - entropy(2, 2)))
+    assert set_state().readings["mode"].merit(mode_of(("ask", "write"))) == 0.0
