@@ -206,7 +206,7 @@ def test_a_cluster_of_a_mined_file_is_shown(command: Tdlab, tmp_path: Path) -> N
     assert (status, "expected: a cluster" in err) == (2, True)
     file.write_text("{}\n", encoding="utf-8")
     status, _, err = command("show", "cluster", "x", "--clusters", file)
-    assert (status, "clusters.jsonl:1: no cluster" in flat(err)) == (2, True)
+    assert (status, "clusters.jsonl:1: not a cluster" in flat(err)) == (2, True)
 
 
 def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> None:

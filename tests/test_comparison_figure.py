@@ -201,7 +201,7 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     status, out, err = command("map", *files, "--figure", tmp_path / "map", "--likeness", 0.5)
     assert status == 0, err
     assert "Collapses: " in out
-    assert "Holes: 0 cells" in out
+    assert "Holes: 0 missing" in out
     assert {path.name for path in tmp_path.glob("map*")} == {"map.pdf", "map.png"}
     status, out, _ = command("map", *files, "--json")
     assert (status, out[:1]) == (0, "{")
