@@ -23,7 +23,7 @@ from tdlab.blueprints import (
     violations,
 )
 from tdlab.config import BlueprintConfig
-from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable
+from tdlab.errors import BlueprintError, ConfigError, MutationRefused, SandboxUnavailable
 from tdlab.records import Blueprint, BusinessCluster, FromResult, FromUser, Tool, canonical_json
 from tdlab.tools.entities import roles
 from tests.blueprints.bundled import OPERATORS, bundled, context
@@ -114,7 +114,7 @@ def test_an_unknown_mutation_is_named_with_those_that_there_are() -> None:
     room = context(0)
     base = plan(room.cluster, room.tools, seed=0)
     for call in (lambda: mutate(base, "improve", room, seed=0), lambda: breed(base, ["improve"], room, seed=0)):
-        with pytest.raises(BlueprintError, match=r"improve(.|\n)*extend_chain"):
+        with pytest.raises(ConfigError, match=r"improve(.|\n)*extend_chain"):
             call()
 
 
