@@ -58,7 +58,15 @@ def test_numbers_may_be_restated_in_other_units_and_rounded() -> None:
     assert not unfaithful("It is 124.", {"size": 123.5})
     assert unfaithful("It is 124.", {"size": 123.4})
     assert not unfaithful("It is 123.5.", {"size": 123.45})
-    assert unfaithful("It is 123.5.", {"size": 123.44})
+    assert unfaithful("It is 123.5.", {"size": 123.449})
+    assert not unfaithful("It is 123.46.", {"size": 123.456})
+    assert unfaithful("It is 123.46.", {"size": 123.42})
+
+
+def test_a_text_of_twenty_digits_is_no_number() -> None:
+    """A hundredth of 19 nines, as of cents, can be computed; of 20 it is an identifier."""
+    assert not unfaithful("It is 99999999999999999.99.", {"id": "9" * 19})
+    assert unfaithful("It is 999999999999999999.99.", {"id": "9" * 20})
 
 
 def test_two_known_numbers_may_be_added_subtracted_and_multiplied_up_to_forty_of_them() -> None:
