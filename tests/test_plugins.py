@@ -181,7 +181,7 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
 
 def test_a_strategy(installed: str, tmp_path: Path) -> None:
     with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
-        assert {kept.lineage["cluster"] for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
+        assert {kept.lineage.cluster for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
         assert run.generation(0).record["strategy"] == "in_one_cluster"
     made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
@@ -228,7 +228,7 @@ def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:
     assert "1 trajectory, format chatlog" in done.stderr
     without = finish("profile", "log.jsonl", cwd=tmp_path)
     assert without.returncode == 2
-    assert "is in no format that is known" in without.stderr
+    assert "has no known format" in without.stderr
 
 
 def test_a_pool_format(installed: str, tmp_path: Path) -> None:
