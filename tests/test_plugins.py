@@ -182,7 +182,7 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
 def test_a_strategy(installed: str, tmp_path: Path) -> None:
     with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
         assert {kept.lineage.cluster for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
-        assert run.generation(0).record["strategy"] == "in_one_cluster"
+        assert run.generation(0).record.strategy == "in_one_cluster"
     made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
