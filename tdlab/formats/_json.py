@@ -9,7 +9,7 @@ from typing import Any
 from tdlab.records import Json
 from tdlab.tools import read_json
 
-__all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "text_of"]
+__all__ = ["arguments_of", "is_shallow", "json_text", "list_of", "looks_like_error", "object_of", "text_of"]
 
 
 def json_text(value: Json) -> str:
@@ -71,6 +71,27 @@ def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
     except ValueError:
         return {}, raw
     return (value, None) if isinstance(value, dict) and is_shallow(value) else ({}, raw)
+
+
+def object_of(value: Json) -> dict[str, Any]:
+    """Return an object, decoded where it is written as JSON text; an empty one for anything else."""
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def list_of(value: Json) -> list[Any]:
+    """Return a list, decoded where it is written as JSON text; an empty one for anything else."""
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, list) else []
+
+
+def _decoded(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_json(value)
+    except ValueError:
+        return None
 
 
 _ERROR_OPENS = re.compile(

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tdlab.formats._json import text_of
+from tdlab.formats._json import list_of, object_of, text_of
 from tdlab.formats._literal import loads_leniently
 from tdlab.formats._tags import call_parts, has_tags, say_tagged, tagged_tools
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, tool_definition
 from tdlab.formats.messages import is_chat, is_message_list, read_messages
 from tdlab.formats.openai import listed_tools
 from tdlab.records import Json, Tool, Trajectory
-from tdlab.tools import read_json
 
 __all__ = ["HERMES", "SHAREGPT", "TOUCAN", "TRL"]
 
@@ -80,20 +79,6 @@ def _build(turns: Iterable[Turn]) -> ConversationBuilder:
     if pending:
         builder.call("", pending)
     return builder
-
-
-def _decoded(value: Json) -> Json:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_json(value)
-    except ValueError:
-        return None
-
-
-def _objects(value: Json) -> list[Json]:
-    decoded = _decoded(value)
-    return decoded if isinstance(decoded, list) else []
 
 
 def _identity(value: dict[str, Any], fallback: str) -> str:
@@ -163,7 +148,7 @@ def _read_chat(value: dict[str, Any], messages: Json, fallback: str, name: str) 
     turns = _turns(messages)
     if isinstance(value.get("system"), str) and value["system"] and turns[0][0] != "system":
         turns.insert(0, ("system", value["system"]))
-    listed = _objects(value.get("tools"))
+    listed = list_of(value.get("tools"))
     tagged = [tool for role, text in turns if role == "system" for tool in tagged_tools(text)]
     return _recording(_build(turns), listed or tagged, _identity(value, fallback), name)
 
@@ -177,7 +162,7 @@ def _unpack_toucan(value: Json) -> Iterator[Item] | None:
     if not isinstance(value, dict):
         return None
     raw = value.get("messages")
-    messages = _objects(raw)
+    messages = list_of(raw)
     if not messages or not isinstance(messages[0], dict):
         return None
     roles = [message.get("role") for message in messages if isinstance(message, dict)]
@@ -207,9 +192,8 @@ def _read_toucan(item: Item, fallback: str) -> Recording:
         else:
             raise Unreadable(f"message {index} has the role {str(role)[:40]!r}")
     builder = _build_toucan(turns)
-    metadata = _decoded(value.get("metadata"))
-    servers = metadata.get("mcp_servers") if isinstance(metadata, dict) else None
-    definitions = [tool for raw in _objects(value.get("tools")) if (tool := tool_definition(raw, "")) is not None]
+    servers = object_of(value.get("metadata")).get("mcp_servers")
+    definitions = [tool for raw in list_of(value.get("tools")) if (tool := tool_definition(raw, "")) is not None]
     slugs = dict(_servers(servers))
     visible = [*(tool.name for tool in definitions), *builder.names]
     prefixes = {} if slugs else _shared_prefixes(visible)
@@ -333,7 +317,7 @@ def _read_trl(item: Item, fallback: str) -> Recording:
     messages = [*_as_messages(prompt, "user"), *_as_messages(answer, "assistant")]
     if has_tags(_plain_turns(messages)):
         return _read_chat(value, messages, fallback, TRL.name)
-    return _recording(read_messages(messages), _objects(value.get("tools")), _identity(value, fallback), TRL.name)
+    return _recording(read_messages(messages), list_of(value.get("tools")), _identity(value, fallback), TRL.name)
 
 
 def _read_chatml(value: dict[str, Any], text: str, fallback: str) -> Recording:

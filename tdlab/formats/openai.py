@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tdlab.formats._json import list_of, object_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
-from tdlab.tools import read_json
 
 __all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
@@ -32,7 +32,7 @@ def _read(item: Item, fallback: str) -> Recording:
     tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), builder)
     messages = builder.messages
     if "errors" in extra:
-        failed_calls = {call for call in _list(extra["errors"]) if isinstance(call, str)}
+        failed_calls = {call for call in list_of(extra["errors"]) if isinstance(call, str)}
         messages = [
             m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
             for m in messages
@@ -57,12 +57,12 @@ def listed_tools(
 
     Tools that the conversation calls without a definition get a key too.
     """
-    extra = _object(note)
-    known = _object(extra.get("tools"))
-    domains = _domains(_object(extra.get("domains")))
+    extra = object_of(note)
+    known = object_of(extra.get("tools"))
+    domains = _domains(object_of(extra.get("domains")))
     names = {name: "/".join(_split(name, known, domains)) for name in known}
     tools: dict[str, Tool] = {}
-    for definition in _list(definitions):
+    for definition in list_of(definitions):
         bare = tool_definition(definition, "")
         if bare is None:
             continue
@@ -111,25 +111,6 @@ def _domains(raw: dict[str, Any]) -> dict[str, Domains]:
         for service, shares in raw.items()
         if isinstance(shares, dict)
     }
-
-
-def _decoded(value: Json) -> Json:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_json(value)
-    except ValueError:
-        return None
-
-
-def _object(value: Json) -> dict[str, Any]:
-    decoded = _decoded(value)
-    return decoded if isinstance(decoded, dict) else {}
-
-
-def _list(value: Json) -> list[Any]:
-    decoded = _decoded(value)
-    return decoded if isinstance(decoded, list) else []
 
 
 OPENAI = Format("openai", _unpack, _read)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tdlab.plots.style import PALETTE, label
+from tdlab.pool import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-__all__ = ["draw_bars", "draw_histogram", "draw_nothing", "whole_numbers"]
+__all__ = ["domain_table", "draw_bars", "draw_histogram", "draw_nothing", "whole_numbers"]
 
 _FEWEST = 8  # leave room for at least this many bars: a single bar that fills the Axes reads as a background
+
+
+def domain_table(masses: Mapping[str, float], column: str) -> pd.DataFrame:
+    """Return one row per domain, the heaviest first: ``domain`` (its id), ``title`` and its mass in ``column``."""
+    import pandas as pd
+
+    taxonomy = Taxonomy.bundled()
+    ranked = sorted(masses, key=lambda domain: (-masses[domain], domain))
+    titles = [taxonomy[domain].title if domain in taxonomy else domain or "unknown" for domain in ranked]
+    return pd.DataFrame({"domain": ranked, "title": titles, column: [masses[domain] for domain in ranked]})
 
 
 def draw_bars(

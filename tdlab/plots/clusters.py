@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.clusters import MiningResult, random_curve
-from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
+from tdlab.plots.bars import domain_table, draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, new_axes
-from tdlab.pool import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,12 +96,7 @@ def compute_cluster_domains(mined: MiningResult) -> pd.DataFrame:
         >>> list(compute_cluster_domains(mined))
         ['domain', 'title', 'clusters']
     """
-    import pandas as pd
-
-    taxonomy = Taxonomy.bundled()
-    rows = sorted(mined.report.domains.items(), key=lambda row: (-row[1], row[0]))
-    titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, mass) for domain, mass in rows]
-    return pd.DataFrame(titled, columns=["domain", "title", "clusters"])
+    return domain_table(mined.report.domains, "clusters")
 
 
 def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:

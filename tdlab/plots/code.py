@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 
@@ -44,15 +44,14 @@ def compute_code_verdicts(checked: pd.DataFrame) -> pd.DataFrame:
 
     taxonomy = Taxonomy.bundled()
     kinds = [kind for kind, _, _ in _VERDICTS]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for domain in sorted({str(domain) for domain in checked["domain"]}):
         verdicts = checked.loc[checked["domain"] == domain, "verdict"]
-        numbers = [int((verdicts == kind).sum()) for kind in kinds]
-        rows.append((domain, taxonomy[domain].title if domain in taxonomy else domain, numbers))
-    rows.sort(key=lambda row: (-sum(row[2]), row[0]))
-    return pd.DataFrame(
-        [(domain, title, *numbers) for domain, title, numbers in rows], columns=["domain", "title", *kinds]
-    )
+        numbers = {kind: int((verdicts == kind).sum()) for kind in kinds}
+        title = taxonomy[domain].title if domain in taxonomy else domain
+        rows.append({"domain": domain, "title": title, **numbers})
+    rows.sort(key=lambda row: (-sum(row[kind] for kind in kinds), row["domain"]))
+    return pd.DataFrame(rows, columns=["domain", "title", *kinds])
 
 
 def plot_code_verdicts(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.plots.bars import draw_bars, draw_histogram, draw_nothing, whole_numbers
+from tdlab.plots.bars import domain_table, draw_bars, draw_histogram, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
-from tdlab.pool import GRADES, Taxonomy, ToolPool
+from tdlab.pool import GRADES, ToolPool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,16 +50,7 @@ def compute_pool_domains(tools: pd.DataFrame) -> pd.DataFrame:
         >>> compute_pool_domains(pd.DataFrame({"domain": ["food", "food"]}))["tools"].tolist()
         [2]
     """
-    import pandas as pd
-
-    taxonomy = Taxonomy.bundled()
-    counts = tools["domain"].value_counts()
-    rows = sorted(((str(name), int(number)) for name, number in counts.items()), key=lambda row: (-row[1], row[0]))
-    titled = [
-        (domain, taxonomy[domain].title if domain in taxonomy else domain or "unknown", number)
-        for domain, number in rows
-    ]
-    return pd.DataFrame(titled, columns=["domain", "title", "tools"])
+    return domain_table({str(name): int(n) for name, n in tools["domain"].value_counts().items()}, "tools")
 
 
 def compute_pool_grades(tools: pd.DataFrame) -> pd.DataFrame:

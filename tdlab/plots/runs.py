@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.evolution import STRATEGIES
-from tdlab.plots.bars import draw_histogram
+from tdlab.plots.bars import domain_table, draw_histogram
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.store import Run
 
@@ -74,20 +74,11 @@ def compute_domains(run: Run) -> pd.DataFrame:
         ...     round(compute_domains(run)["trajectories"].sum())
         12
     """
-    import pandas as pd
-
-    from tdlab.pool import Taxonomy
-
-    taxonomy = Taxonomy.bundled()
     mass_of_domain: dict[str, float] = {}
     for _, _, features in run.store.features(accepted=True):
         for domain, share in features["domains"].items():
             mass_of_domain[domain] = mass_of_domain.get(domain, 0.0) + share
-    rows = sorted(mass_of_domain.items(), key=lambda item: (-item[1], item[0]))
-    titled_rows = [
-        (domain, taxonomy[domain].title if domain in taxonomy else domain, number) for domain, number in rows
-    ]
-    return pd.DataFrame(titled_rows, columns=["domain", "title", "trajectories"])
+    return domain_table(mass_of_domain, "trajectories")
 
 
 def compute_complexity(run: Run) -> pd.DataFrame:

@@ -270,12 +270,7 @@ class Bubblewrap:
             nproc=True,
             own_share=cgroup is not None and "cpu" in cgroup.folders,
         )
-        try:
-            await process.start()
-        except BaseException:
-            await process.aclose()
-            raise
-        return process
+        return await process.started()
 
     async def aclose(self) -> None:
         """Remove the cgroups of the sandbox."""

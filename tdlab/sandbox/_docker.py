@@ -307,12 +307,7 @@ class Docker:
         process = SandboxProcess(
             transport, self.limits, preload=self.preload, python=self.python, nproc=True, own_share=True
         )
-        try:
-            await process.start()
-        except BaseException:
-            await process.aclose()
-            raise
-        return process
+        return await process.started()
 
     async def collect_garbage(self) -> list[str]:
         """Remove the containers whose tdlab process on this machine has ended; return their short ids."""

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import anyio
 
@@ -122,7 +122,16 @@ class SandboxProcess:
     clean: bool = True
     _buffer: bytearray = field(default_factory=bytearray)
 
-    async def start(self) -> None:
+    async def started(self) -> Self:
+        """Start the supervisor, and return this process; close it where that fails."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
         """Start the supervisor; raise ProcessFailed if it does not report in time."""
         text = source("supervisor").encode()
         limits = self.limits
