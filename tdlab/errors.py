@@ -6,6 +6,8 @@
     ├── ConfigError            a configuration value, key or file is wrong
     ├── PoolError              a tool pool cannot be read or used
     │   └── HarvestError       no live MCP server could be harvested
+    ├── PackError              a service pack is wrong: a file, a line and the rule it breaks
+    ├── TaskError              a world makes no such task possible, or no way to its goal is found
     ├── SchemaError            a JSON Schema is invalid or asks for what is never done
     ├── BlueprintError         a plan is not coherent
     │   └── MutationRefused    a mutation operator's precondition does not hold
@@ -34,6 +36,7 @@ __all__ = [
     "FormatError",
     "HarvestError",
     "MutationRefused",
+    "PackError",
     "PoolError",
     "RolloutError",
     "RunLocked",
@@ -43,6 +46,7 @@ __all__ = [
     "SandboxUnavailable",
     "SchemaError",
     "StoreError",
+    "TaskError",
     "TdlabError",
     "TeacherError",
     "WorkerError",
@@ -85,6 +89,34 @@ class PoolError(TdlabError):
 
 class HarvestError(PoolError):
     """No live MCP server could be harvested."""
+
+
+class PackError(TdlabError):
+    """A service pack is wrong. ``file`` and ``line`` (0: the whole file) say where, ``rule`` which check found it."""
+
+    def __init__(
+        self, found: str, *, file: str, line: int = 0, rule: str = "syntax", expected: str = "", do: str = ""
+    ) -> None:
+        place = f"{file}:{line}" if line else file
+        super().__init__(
+            f"{place}: {found} [{rule}]", expected=expected, do=do or f"change {place}, then: tdlab packs check {file}"
+        )
+        self.file = file
+        self.line = line
+        self.rule = rule
+        self._message = found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip home from a worker process."""
+        return (_rebuild_pack, (self._message, self.file, self.line, self.rule, self.expected, self.do))
+
+
+def _rebuild_pack(found: str, file: str, line: int, rule: str, expected: str, do: str) -> PackError:
+    return PackError(found, file=file, line=line, rule=rule, expected=expected, do=do)
+
+
+class TaskError(TdlabError):
+    """A world makes no such task possible, or no way to its goal is found."""
 
 
 class SchemaError(TdlabError):

@@ -22,7 +22,7 @@ from tdlab.tools.names import (
     split_words,
 )
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, normal, world_name
+from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, normal, plural, world_name
 from tdlab.tools.phrases import detail, goal_phrase, label, leaves, mentions, past, said_as, say, says_no, says_yes
 from tdlab.tools.schema import CompiledSchema, compile_schema, schema_problem
 from tdlab.tools.schema_shapes import inner_properties, kinds_fit, schema_at, types_of
@@ -62,6 +62,7 @@ __all__ = [
     "output_of",
     "past",
     "per_tool",
+    "plural",
     "plain",
     "reference",
     "returned_fields",
