@@ -22,7 +22,9 @@ packs = typer.Typer(no_args_is_help=True, help="Check service packs and read the
 
 @packs.command()
 def check(
-    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of packs; all bundled packs by default.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of packs; all bundled packs by default.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Worlds on which every frame is solved.")] = 20,
 ) -> None:
     """Check packs: statements, results, errors, frames."""

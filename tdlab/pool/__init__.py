@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.pool.catalogue import ToolPool
 from tdlab.pool.domains import CachedLabeller
-from tdlab.pool.files.definitions import Definitions
-from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
 from tdlab.pool.files.bundled import read_service_file
 from tdlab.pool.files.data import data_file
+from tdlab.pool.files.definitions import Definitions
+from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
 from tdlab.pool.files.writers import write_pool
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.live.config import ServerSpec, read_mcp_config

@@ -7,6 +7,23 @@ from tdlab.speech.grammar import Slot, Speaker, expanded, filled, parsed_templat
 from tdlab.speech.lines import agreement, asking, closing, continuing, welcome
 
 __all__ = [
-    "FORMS", "Habits", "Saying", "Slot", "Speaker", "agreement", "asking", "closing", "continuing", "expanded", "filled",
-    "form_of", "habits_for", "in_words", "joined", "parsed_template", "sayings", "slots_of", "welcome",
+    "FORMS",
+    "Habits",
+    "Saying",
+    "Slot",
+    "Speaker",
+    "agreement",
+    "asking",
+    "closing",
+    "continuing",
+    "expanded",
+    "filled",
+    "form_of",
+    "habits_for",
+    "in_words",
+    "joined",
+    "parsed_template",
+    "sayings",
+    "slots_of",
+    "welcome",
 ]

@@ -264,7 +264,7 @@ def _words(value: Json, now: str, option: str) -> list[Saying]:
 
 def _last(value: Json, now: str, option: str) -> list[Saying]:
     """The end of an identifier or number; the option says how many characters: ``ending in 4821``."""
-    return [Saying(f"ending in {str(value)[-int(option or 4):]}")]
+    return [Saying(f"ending in {str(value)[-int(option or 4) :]}")]
 
 
 def _first_name(value: Json, now: str, option: str) -> list[Saying]:

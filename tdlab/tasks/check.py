@@ -264,7 +264,10 @@ def _solved(
                     continue
                 good += 1
                 reached |= {
-                    (call.tool.partition("/")[2], call.meets) for beat in script.beats for call in beat.calls if call.meets
+                    (call.tool.partition("/")[2], call.meets)
+                    for beat in script.beats
+                    for call in beat.calls
+                    if call.meets
                 }
             solved[f"{name}{'/' if twist else ''}{twist}"] = (good, seeds)
             enough = _FEWEST_SOLVED if not twist else 0.5
@@ -304,7 +307,9 @@ def _reached(tasks: TaskPack, reached: set[tuple[str, str]]) -> Iterator[PackErr
                 )  # fmt: skip
                 continue
             if not any(_meets(tasks, name, code, query, seed) for seed in range(6)):
-                yield tasks.error("reached", f"the arguments under reach do not meet {name} {code}", "reach", f"{name} {code}")
+                yield tasks.error(
+                    "reached", f"the arguments under reach do not meet {name} {code}", "reach", f"{name} {code}"
+                )
 
 
 def _meets(tasks: TaskPack, name: str, code: str, query: str, seed: int) -> bool:

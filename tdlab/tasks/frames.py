@@ -15,7 +15,20 @@ from tdlab.errors import PackError
 from tdlab.records import Record
 from tdlab.worlds import Document, ServicePack
 
-__all__ = ["Choosing", "Computation", "Continuation", "Event", "Following", "Frame", "Given", "Refusal", "SlotWords", "TaskPack", "Twist", "read_frames"]
+__all__ = [
+    "Choosing",
+    "Computation",
+    "Continuation",
+    "Event",
+    "Following",
+    "Frame",
+    "Given",
+    "Refusal",
+    "SlotWords",
+    "TaskPack",
+    "Twist",
+    "read_frames",
+]
 
 Texts = tuple[str, ...]
 

@@ -184,9 +184,7 @@ class _Scene:
                 self.enter(*here)
         return False
 
-    def _hand_over(
-        self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given
-    ) -> None:
+    def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
         """Another service takes up what was reached here."""
         values: dict[str, tuple[Json, Source]] = {}
         for field, said in fields.items():
@@ -277,11 +275,17 @@ class _Scene:
         self.rng.shuffle(confirms)
         for confirm in confirms:
             wanted = slots_of(confirm) & frozenset(self.facts)
-            if slots_of(confirm) <= frozenset(self.facts) and self._find(name, frame, needed | wanted, unasked=wanted - needed):
+            if slots_of(confirm) <= frozenset(self.facts) and self._find(
+                name, frame, needed | wanted, unasked=wanted - needed
+            ):
                 return confirm
         if confirms:
             raise self.tasks.error(
-                "utterances", f"no confirmation of {name} can be worded with what tools return", "frames", name, "confirm"
+                "utterances",
+                f"no confirmation of {name} can be worded with what tools return",
+                "frames",
+                name,
+                "confirm",
             )
         if not self._find(name, frame, needed):
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
@@ -352,7 +356,12 @@ class _Scene:
 
     def _reader(self, frame: Frame) -> Reader:
         return Reader(
-            self.world, list(self.tasks.pack.programs), self.facts, frozenset(frame.choose), frame.compute, self._lists(frame)
+            self.world,
+            list(self.tasks.pack.programs),
+            self.facts,
+            frozenset(frame.choose),
+            frame.compute,
+            self._lists(frame),
         )
 
     def _lists(self, frame: Frame) -> frozenset[str]:
@@ -360,9 +369,7 @@ class _Scene:
         fields = {field for program in self.tasks.pack.programs.values() for field in program.lists}
         return frozenset(name for name in frame.tell if name in fields and name not in self.facts)
 
-    def _find(
-        self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str] = frozenset()
-    ) -> bool:
+    def _find(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str] = frozenset()) -> bool:
         """Ask the user and call tools until everything that is needed is known; False where there is no way."""
         askable = frozenset(
             fact for fact in self.facts if bare(fact) in self.tasks.slots and self.facts[fact] is not None
@@ -483,7 +490,9 @@ class _Scene:
                 sources["cursor"] = Source(kind="result", call=len(self.results) - 1, path=("next_cursor",))
             outcome = self.world.call(tool, arguments)
             if outcome.code != meets:
-                raise TaskError(f"{tool} gives {outcome.code or 'a result'}, not {meets or 'a result'}: {outcome.message}")
+                raise TaskError(
+                    f"{tool} gives {outcome.code or 'a result'}, not {meets or 'a result'}: {outcome.message}"
+                )
             key = f"{self.tasks.pack.service.name}/{tool}"
             made.append(ScriptCall(tool=key, arguments=arguments, sources=sources, meets=meets))
             values.append(outcome.value)
@@ -565,7 +574,9 @@ def _batches(
     """Acts of one tool in a row that wait for nothing are made at once."""
     batch: list[tuple[str, dict[str, str]]] = []
     for tool, arguments in acts:
-        given = {parameter: fact for parameter, fact in arguments.items() if facts.get(fact) is not None or fact in facts}
+        given = {
+            parameter: fact for parameter, fact in arguments.items() if facts.get(fact) is not None or fact in facts
+        }
         waits = any(fact not in facts for fact in arguments.values())
         if batch and (waits or batch[-1][0] != tool):
             yield batch

@@ -71,9 +71,7 @@ class Clock:
         self.now = _stamp(self._start + datetime.timedelta(seconds=self._elapsed))
 
 
-def register(
-    connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, Sequence[Any]], clock: Clock
-) -> None:
+def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, Sequence[Any]], clock: Clock) -> None:
     """Give a connection the functions of a world.
 
     Args:
@@ -251,7 +249,9 @@ def _list(lists: Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
 
 def _hash(*parts: object) -> int:
     text = "\x1f".join([p if isinstance(p, str) else repr(p) for p in parts])
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BITS // 8).digest(), "big")
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BITS // 8).digest(), "big"
+    )
 
 
 def _moment(text: str) -> datetime.datetime:

@@ -133,7 +133,9 @@ class World:
             columns, rows = fetch(self._connection, self._guard, action.statements[0], parameters, self._file)
             if action.word == "error":
                 if rows:
-                    return _failed(program, action.code, arguments, parameters | dict(zip(columns, rows[0], strict=True)))
+                    return _failed(
+                        program, action.code, arguments, parameters | dict(zip(columns, rows[0], strict=True))
+                    )
                 continue
             if len(rows) != 1:
                 raise PackError(

@@ -28,9 +28,7 @@ def bundled_services() -> tuple[list[tuple[Service, str]], list[PoolIssue]]:
     return services, issues
 
 
-def read_service_file(
-    text: str, *, where: str, taxonomy: Taxonomy | None = None
-) -> tuple[Service, list[PoolIssue]]:
+def read_service_file(text: str, *, where: str, taxonomy: Taxonomy | None = None) -> tuple[Service, list[PoolIssue]]:
     """Read the file of one bundled service.
 
     Args:
