@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Json, canonical_json
+from tdlab.records import Json
 from tdlab.speech import (
     Speaker,
     agreement,
@@ -46,7 +46,9 @@ class Person(NamedTuple):
     role: str
 
 
-def targets_of(tasks: TaskPack, world: World, frame: str, twist: str = "") -> list[dict[str, Json]]:
+def targets_of(
+    tasks: TaskPack, world: World, frame: str, twist: str = "", *, given: Mapping[str, Json] | None = None
+) -> list[dict[str, Json]]:
     """Return the targets that a world has for a frame: each row is a task that is possible.
 
     Args:
@@ -54,15 +56,27 @@ def targets_of(tasks: TaskPack, world: World, frame: str, twist: str = "") -> li
         world: One of its worlds.
         frame: The frame's name.
         twist: A twist of it, whose own target counts where it has one.
+        given: Facts that the targets must have.
 
     Returns:
         Rows as fact to value, in an order that depends on their content alone.
     """
     chosen = tasks.frames[frame]
     own = bool(twist and chosen.twists[twist].target)
-    query = chosen.twists[twist].target if own else chosen.target
     path = ("frames", frame, "twists", twist, "target") if own else ("frames", frame, "target")
-    return sorted(world.query(query, {}, line=tasks.pack.tasks.line(*path)), key=canonical_json)
+    query = chosen.twists[twist].target if own else chosen.target
+    line = tasks.pack.tasks.line(*path)
+    if given is None and world.is_fresh:
+        if path not in world.notes:  # a fresh world has the same targets every time
+            world.notes[path] = _sorted(world.query(query, {}, line=line))
+        return list(world.notes[path])
+    wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
+    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
+    return _sorted(world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line))
+
+
+def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
 
 def plan_task(
@@ -210,11 +224,7 @@ class _Scene:
     def _follow(self, following: Following) -> None:
         frame = self.tasks.frames[following.frame]
         carried = {own: self.facts[other] for own, other in following.carry.items() if other in self.facts}
-        rows = [
-            row
-            for row in targets_of(self.tasks, self.world, following.frame)
-            if all(row.get(fact) == value for fact, value in carried.items())
-        ]
+        rows = targets_of(self.tasks, self.world, following.frame, given=carried)
         if not rows:
             raise TaskError(f"no target of {following.frame} carries on")
         facts = self.rng.choice(rows)
@@ -336,7 +346,7 @@ class _Scene:
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part = then.frame, other, self._part(then.frame, other, "")
         elif then.change:
-            rows = sorted(self.world.query(then.change, self.facts), key=canonical_json)
+            rows = _sorted(self.world.query(then.change, self.facts))
             self._adopt(frame, self.rng.choice(rows))
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
@@ -349,7 +359,7 @@ class _Scene:
 
     def _same(self, frame: Frame) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
-        rows = sorted(self.world.query(frame.target), key=canonical_json)
+        rows = _sorted(self.world.query(frame.target))
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class World:
-    """The state of one service, and its tools.
+    """The state of one service, and its tools. ``notes`` is for others to remember what is true of its fresh state.
 
     Args:
         pack: The service's pack.
@@ -74,6 +74,12 @@ class World:
         self._trusted("COMMIT")
         self._trusted("BEGIN")
         self._touched: set[str] = set()
+        self.notes: dict[Any, Any] = {}
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has been called or has happened since the population."""
+        return self.clock.turn == 0 and not self._touched
 
     def close(self) -> None:
         """Free the database."""
