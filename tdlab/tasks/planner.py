@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import Json
@@ -89,6 +89,7 @@ def plan_task(
     target: Mapping[str, Json] | None = None,
     follow: int = 0,
     partners: Sequence[tuple[TaskPack, World]] = (),
+    beyond: Literal["", "first", "later", "last"] = "",
 ) -> TaskScript:
     """Plan one task: draw a target, find the way to its goal, and write the conversation.
 
@@ -101,6 +102,7 @@ def plan_task(
         target: The target, instead of one drawn.
         follow: How many frames may follow on the first, at most.
         partners: Other services, with worlds on the same clock, that may take up what this one gives.
+        beyond: Where the user also has a wish that no tool of the service can fulfil.
 
     Returns:
         The task and its script. Playing the calls on the same world gives the same results.
@@ -116,10 +118,16 @@ def plan_task(
             raise TaskError(f"this world has no target for {frame}" + (f" with {twist}" if twist else ""))
         target = rng.choice(targets)
     scene = _Scene(tasks, world, rng, target, partners)
-    scene.perform(frame, dict(target), twist=twist)
+    if beyond == "first":
+        scene.wish_beyond(first=True)
+    scene.perform(frame, dict(target), twist=twist, lead=beyond == "first")
+    if beyond == "later":
+        scene.wish_beyond()
     for _ in range(follow):
         if not scene.follow_on():
             break
+    if beyond == "last":
+        scene.wish_beyond()
     return scene.end()
 
 
@@ -159,7 +167,7 @@ class _Scene:
 
     # -- one wish
 
-    def perform(self, name: str, facts: dict[str, Json], *, twist: str = "") -> None:
+    def perform(self, name: str, facts: dict[str, Json], *, twist: str = "", lead: bool = False) -> None:
         """Play one frame from the user's first request to its end."""
         frame = self.tasks.frames[name]
         self._adopt(frame, facts)
@@ -168,8 +176,17 @@ class _Scene:
         possible = [text for text in templates if self._sayable(text)]
         if not possible:
             raise TaskError(f"no opening of {name} can be said of {self.facts}")
-        self._user("open", self.rng.choice(possible))
+        self._user("open", self.rng.choice(possible), lead=lead)
         self._pursue(name, frame, self._part(name, frame, twist), trouble)
+
+    def wish_beyond(self, *, first: bool = False) -> None:
+        """Let the user wish for something near the service that no tool can do, and the assistant say so."""
+        if not self.tasks.beyond:
+            raise TaskError(f"{self.tasks.pack.service.name} has no wish beyond it")
+        refusal = self.rng.choice(self.tasks.beyond)
+        text = self._worded(refusal.say, self.facts, self.user)
+        self._say("user", "wish", text if first else continuing(text, self.rng))
+        self._say("assistant", "refuse", self._worded(refusal.reply, self._known(), self.assistant))
 
     def follow_on(self) -> bool:
         """Let another wish follow from what was reached; False where none can."""
@@ -527,9 +544,11 @@ class _Scene:
         self._say("user", purpose, continuing(text, self.rng) if lead else text, self._told(slots_of(parts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
-        known = {**self._known(), **(rows or {})}
-        parts = expanded(self._pick(texts, known), known, self.rng)
-        self._say("assistant", purpose, filled(parts, known, self.assistant, self.rng))
+        self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))
+
+    def _worded(self, texts: Sequence[str], values: Mapping[str, Json], speaker: Speaker) -> str:
+        parts = expanded(self._pick(texts, values), values, self.rng)
+        return filled(parts, values, speaker, self.rng)
 
     def _pick(self, texts: Sequence[str], values: Mapping[str, Json] | None = None) -> str:
         """One of the texts that can be said with these values (all facts by default)."""
