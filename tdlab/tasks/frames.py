@@ -162,6 +162,7 @@ class _Tasks(Record):
     policy: tuple[str, ...] = ()
     terms: dict[str, dict[str, tuple[str, ...]]] = {}
     slots: dict[str, SlotWords] = {}
+    implies: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Frame] = {}
     beyond: tuple[Refusal, ...] = Field(default=())
     reach: dict[str, str] = {}
@@ -175,6 +176,7 @@ class TaskPack(NamedTuple):
     policy: tuple[str, ...]
     terms: dict[str, dict[str, tuple[str, ...]]]
     slots: dict[str, SlotWords]
+    implies: dict[str, tuple[str, ...]]
     frames: dict[str, Frame]
     beyond: tuple[Refusal, ...]
     reach: dict[str, str]
@@ -207,7 +209,7 @@ def read_frames(pack: ServicePack) -> TaskPack:
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
             rule="frames", expected="the keys of a task frame (.github/CONTRIBUTING.md)",
         ) from None  # fmt: skip
-    return TaskPack(pack, tasks.roles, tasks.policy, tasks.terms, tasks.slots, tasks.frames, tasks.beyond, tasks.reach)
+    return TaskPack(pack, tasks.roles, tasks.policy, tasks.terms, tasks.slots, tasks.implies, tasks.frames, tasks.beyond, tasks.reach)
 
 
 Meeting = Literal["error", "empty", "seen", "policy", "change"]

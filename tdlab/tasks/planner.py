@@ -389,6 +389,7 @@ class _Scene:
             frozenset(frame.choose),
             frame.compute,
             self._lists(frame),
+            self.tasks.implies,
         )
 
     def _lists(self, frame: Frame) -> frozenset[str]:
@@ -455,6 +456,7 @@ class _Scene:
                 if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
                     raise TaskError(f"{fact} is worked out from {len(rows)} rows, which takes a program")
             self.sources.setdefault(fact, Source(kind="result", call=calls[max(found.page, 0)], path=found.path))
+        self._conclude()
 
     def _ask(self, facts: Sequence[str]) -> None:
         words = self.tasks.slots
@@ -567,8 +569,17 @@ class _Scene:
     def _told(self, slots: frozenset[str]) -> dict[str, Json]:
         told = {slot: self.facts[slot] for slot in slots if self.facts.get(slot) is not None}
         for slot in told:
-            self.sources.setdefault(slot, Source(kind="user", slot=slot))
+            self.sources[slot] = Source(kind="user", slot=slot)
+        self._conclude()
         return told
+
+    def _conclude(self) -> None:
+        """What follows from what is known is known too."""
+        for fact in list(self.sources):
+            for other in self.tasks.implies.get(bare(fact), ()):
+                implied = fact[: -len(bare(fact))] + other
+                if implied in self.facts and implied not in self.sources:
+                    self.sources[implied] = Source(kind="composed")
 
     def _known(self) -> dict[str, Json]:
         return {fact: self.facts[fact] for fact in self.sources if fact in self.facts}

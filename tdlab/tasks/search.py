@@ -74,17 +74,19 @@ class Reader:
         choosable: The lists (result fields) among whose rows the user can choose.
         compute: Facts that are worked out from all rows of a list, with how.
         lists: Lists (result fields) that the user wants to hear; each counts as a fact of its name.
+        implies: Facts (bare names) that follow from another one: the date from the moment.
     """
 
     def __init__(
         self, world: World, tools: Sequence[str], facts: Mapping[str, Json], choosable: frozenset[str],
-        compute: Mapping[str, Computation] | None = None, lists: frozenset[str] = frozenset(),
+        compute: Mapping[str, Computation] | None = None, lists: frozenset[str] = frozenset(), implies: Mapping[str, Sequence[str]] | None = None,
     ) -> None:  # fmt: skip
         self._world = world
         self._facts = facts
         self._choosable = choosable
         self._compute = compute or {}
         self._lists = lists
+        self._implies = implies or {}
         self._whole = lists | frozenset(computation.rows for computation in self._compute.values())
         self._tools: list[Tool] = [
             world.pack.programs[name].tool for name in tools if not world.pack.programs[name].writes
@@ -109,7 +111,7 @@ class Reader:
         """
         order = itertools.count()
         queue: list[tuple[float, float, int, frozenset[str], tuple[str, ...], tuple[Lookup, ...]]] = [
-            (0.0, rng.random(), next(order), known, (), ())
+            (0.0, rng.random(), next(order), self.closed(known), (), ())
         ]
         seen: set[frozenset[str]] = set()
         while queue and len(seen) < _MOST_STATES:
@@ -122,19 +124,26 @@ class Reader:
             missing = needed - have
             if missing <= askable:
                 price = cost + (0.0 if asks else _ASKING) + 0.05 * len(missing)
-                entry = (price, rng.random(), next(order), have | missing, (*asks, *sorted(missing)), lookups)
+                entry = (price, rng.random(), next(order), self.closed(have | missing), (*asks, *sorted(missing)), lookups)
                 heapq.heappush(queue, entry)
             for tool in self._tools:
                 for lookup, asked in self._lookups(tool, have, askable):
                     if any(lookup.tool == made.tool and lookup.facts == made.facts for made in lookups):
                         continue
-                    new = have | frozenset(asked) | frozenset(lookup.shows)
+                    new = self.closed(have | frozenset(asked) | frozenset(lookup.shows))
                     if new == have | frozenset(asked):
                         continue
                     price = cost + lookup.pages + (_ASKING if asked and not asks else 0) + 0.05 * len(asked)
                     entry = (price, rng.random(), next(order), new, (*asks, *asked), (*lookups, lookup))
                     heapq.heappush(queue, entry)
         return None
+
+    def closed(self, known: frozenset[str]) -> frozenset[str]:
+        """Return what is known, and what follows from it."""
+        implied = {
+            fact[: -len(bare(fact))] + other for fact in known for other in self._implies.get(bare(fact), ())
+        } & self._facts.keys()
+        return known | frozenset(implied)
 
     def arguments_for(self, tool: Tool, have: frozenset[str], thing: str = "") -> dict[str, str] | None:
         """Return the facts that fill a tool's parameters; None where a required one is not known."""
@@ -163,7 +172,7 @@ class Reader:
             asked = tuple(sorted({fact for fact in wanted if fact is not None and fact not in have}))
             if not set(asked) <= askable:
                 continue
-            known = have | frozenset(asked)
+            known = self.closed(have | frozenset(asked))
             arguments = self.arguments_for(tool, known, thing)
             if arguments is None:
                 continue
