@@ -36,6 +36,9 @@ _CONTINUING = (
 )  # fmt: skip
 
 
+_AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
+
+
 def asking(clauses: Sequence[str], rng: random.Random) -> str:
     """Return a question for what is missing, named all at once.
 
@@ -59,9 +62,9 @@ def closing(rng: random.Random) -> str:
     return rng.choice(_CLOSINGS)
 
 
-def continuing(text: str, rng: random.Random) -> str:
-    """Return a later request, led in from what was just settled."""
-    lead = rng.choice(_CONTINUING)
+def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
+    """Return a later request, led in from what was just settled, or from a refusal."""
+    lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text
     return lead + (text if text.startswith("I ") or text.startswith("I'") else text[0].lower() + text[1:])

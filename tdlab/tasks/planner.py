@@ -28,12 +28,12 @@ from tdlab.speech import (
 )
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
-from tdlab.tasks.search import Lookup, Reader, Route, agrees, bare
+from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
 from tdlab.worlds import World
 
 __all__ = ["Person", "plan_task", "targets_of"]
 
-_MOST_OFFERED = 5
+_MOST_OFFERED = 6
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
 
 
@@ -471,7 +471,7 @@ class _Scene:
         """Where several rows agree with what is known, the user chooses."""
         for listing, (page, mine) in lookup.rows.items():
             told = {bare(fact): self.facts[fact] for fact in self.sources}
-            alike = [row for value in values for row in _rows(value.get(listing)) if agrees(row, told)]
+            alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
             if len(alike) <= 1 or listing not in frame.choose:
                 continue
             target = _rows(values[page].get(listing))[mine]
@@ -543,7 +543,10 @@ class _Scene:
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
         parts = expanded(template, self.facts, self.rng)
         text = filled(parts, self.facts, self.user, self.rng)
-        self._say("user", purpose, continuing(text, self.rng) if lead else text, self._told(slots_of(parts)))
+        if lead:
+            refused = self.beats[-1].purpose == "refuse"
+            text = continuing(text, self.rng, refused=refused)
+        self._say("user", purpose, text, self._told(slots_of(parts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
         self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))

@@ -20,7 +20,7 @@ from tdlab.records import Json, Tool, canonical_json
 from tdlab.tasks.frames import Computation
 from tdlab.worlds import Outcome, World
 
-__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "bare", "worked_out"]
+__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "worked_out"]
 
 Path = tuple[str | int, ...]
 
@@ -240,7 +240,7 @@ class Reader:
                 if len(mine) != 1:
                     continue
                 told = {key: self._facts[fact] for key, fact in names.items() if fact in known}
-                if sum(agrees(row, told) for row in part) > 1 and name not in self._choosable:
+                if sum(allows(row, told) for row in part) > 1 and name not in self._choosable:
                     continue
                 rows.setdefault(name, (page, mine[0]))
                 for key, inner in part[mine[0]].items():
@@ -256,6 +256,11 @@ class Reader:
         if key not in self._results:
             self._results[key] = self._world.look(tool, arguments)
         return self._results[key]
+
+
+def allows(row: Json, facts: Mapping[str, Json]) -> bool:
+    """Return whether a row contradicts none of the facts (bare names)."""
+    return isinstance(row, dict) and all(row[key] == value for key, value in facts.items() if key in row)
 
 
 def worked_out(computation: Computation, rows: Sequence[Json], facts: Mapping[str, Json]) -> Json:
