@@ -29,6 +29,8 @@ with status 2; nothing else in tdlab exits with 2.
 
 from __future__ import annotations
 
+import os.path
+
 __all__ = [
     "BlueprintError",
     "BudgetSpent",
@@ -99,7 +101,7 @@ class PackError(TdlabError):
     ) -> None:
         place = f"{file}:{line}" if line else file
         super().__init__(
-            f"{place}: {found} [{rule}]", expected=expected, do=do or f"change {place}, then: tdlab packs check {file}"
+            f"{place}: {found} [{rule}]", expected=expected, do=do or f"change {place}, then: tdlab packs check {os.path.dirname(file) or '.'}"
         )
         self.file = file
         self.line = line

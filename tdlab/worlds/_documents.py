@@ -10,6 +10,8 @@ from tdlab.errors import PackError
 
 __all__ = ["Document", "read_document"]
 
+_KINDS = frozenset("str int float bool null seq map timestamp".split())
+
 Path = tuple[str | int, ...]
 
 
@@ -40,16 +42,18 @@ def read_document(text: str, *, file: str) -> Document:
     Raises:
         PackError: It is not YAML, no mapping, or uses what is refused.
     """
+    lines: dict[Path, int] = {}
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = _value(root, (), lines, file, set()) if root is not None else {}
+    except RecursionError:
+        raise PackError("the document is nested too deeply", file=file, expected="a YAML mapping") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise PackError(
             f"not YAML: {getattr(error, 'problem', None) or error}", file=file, line=mark.line + 1 if mark else 0,
             expected="a YAML mapping",
         ) from None  # fmt: skip
-    lines: dict[Path, int] = {}
-    data = _value(root, (), lines, file, set()) if root is not None else {}
     if not isinstance(data, dict):
         raise PackError("the document is no mapping", file=file, line=1, expected="keys such as lists: and frames:")
     return Document(data, lines, file)
@@ -60,6 +64,9 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, above
     if id(node) in above:
         raise PackError("an alias", file=file, line=lines[path], expected="the value written out")
     above.add(id(node))
+    kind = node.tag.removeprefix("tag:yaml.org,2002:")
+    if kind not in _KINDS:
+        raise PackError(f"the tag {node.tag}", file=file, line=lines[path], expected="plain values, lists and mappings")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -71,4 +78,6 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, above
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_value(part, (*path, place), lines, file, above) for place, part in enumerate(node.value)]
+    if kind == "timestamp":
+        return node.value
     return yaml.SafeLoader("").construct_object(node, deep=True)  # type: ignore[no-untyped-call]

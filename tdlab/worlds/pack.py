@@ -194,6 +194,12 @@ class _Compiler:
 
     def prepare(self, statement: Statement, stage: Stage, known: frozenset[str]) -> frozenset[str]:
         """Check one statement; the tables that it changes."""
+        word = statement.sql.split(None, 1)[0].upper()
+        if word not in ("SELECT", "WITH", "VALUES", *(() if stage == "read" else ("INSERT", "UPDATE", "DELETE", "REPLACE"))):
+            raise PackError(
+                f"{word} is not allowed in this section", file=self._file, line=statement.line, rule="rights",
+                expected="a query" if stage == "read" else "INSERT, UPDATE or DELETE",
+            )  # fmt: skip
         unknown = sorted(statement.parameters - known)
         if unknown:
             raise PackError(
