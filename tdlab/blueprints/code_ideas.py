@@ -38,7 +38,7 @@ from tdlab.blueprints.code_templates import (
 )
 from tdlab.blueprints.drafts import BlueprintDraft, shows_or_finds
 from tdlab.records import CODE_TOOL, Binding, Call, Constant, FromResult, FromTemplate, FromUser, Json, Step, Tool
-from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, output_of, reference, split_words
+from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, referenced_entity, returned_schema, split_words
 
 __all__ = ["FAMILIES", "Idea", "Table", "follow_choice", "ideas"]
 
@@ -402,7 +402,7 @@ def _extremes(field: str, *, dated: bool) -> tuple[tuple[str, str], ...]:
 def _tables(draft: BlueprintDraft) -> Iterator[Table]:
     for step in draft.steps:
         if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
-            for field, schema in output_of(tool).get("properties", {}).items():
+            for field, schema in returned_schema(tool).get("properties", {}).items():
                 table = _table(step, tool, field, schema)
                 if table is not None:
                     yield table
@@ -416,7 +416,7 @@ def _table(step: Step, tool: Tool, field: str, schema: Json) -> Table | None:
     usable = {f: s for f, s in properties.items() if isinstance(s, dict) and _free(f)}
     plain = tuple(f for f, s in usable.items() if s.get("type") in ("string", "integer", "number"))
     named = [f for f in plain if (split_words(f) or ("",))[-1] in _NAMING and usable[f].get("type") == "string"]
-    known = [f for f in plain if reference(f, field) is not None]
+    known = [f for f in plain if referenced_entity(f, field) is not None]
     if not (named or known):
         return None
     return Table(
@@ -446,7 +446,7 @@ def _known(tool: Tool) -> bool:
 
 def _fields(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:
     """The required fields of an answer that a program can name."""
-    output = output_of(tool)
+    output = returned_schema(tool)
     required = output.get("required") or ()
     properties = output.get("properties") or {}
     return [(f, s) for f, s in properties.items() if isinstance(s, dict) and f in required and _free(f)]
@@ -464,7 +464,7 @@ def _free(name: str) -> bool:
 
 def _is_measure(field: str, schema: Mapping[str, Json]) -> bool:
     words = set(split_words(field))
-    return schema.get("type") in ("integer", "number") and reference(field) is None and not words & _NO_MEASURE
+    return schema.get("type") in ("integer", "number") and referenced_entity(field) is None and not words & _NO_MEASURE
 
 
 def _is_group(field: str, schema: Mapping[str, Json]) -> bool:

@@ -32,13 +32,13 @@ from tdlab.records import (
 )
 from tdlab.tools import (
     CompiledSchema,
+    cached_per_tool,
     compile_schema,
-    kinds_fit,
     make_identifier,
     make_value,
     ordered_pairs,
-    output_of,
-    per_tool,
+    output_fit,
+    returned_schema,
     roles,
     schema_at,
     split_words,
@@ -248,10 +248,10 @@ class BlueprintDraft:
             if source is None or roles(source).nature.operation != "create" or source is tool:
                 continue
             for field, issued in roles(source).issued.items():
-                schema = schema_at(output_of(source), (field,))
+                schema = schema_at(returned_schema(source), (field,))
                 if issued != entity or field in source.parameters or schema is None:
                     continue
-                fit = kinds_fit(schema, tool.parameters[parameter])
+                fit = output_fit(schema, tool.parameters[parameter])
                 if fit is not None:
                     return FromResult(step=step.id, path=(field,), as_list=fit == "list")
         return None
@@ -384,8 +384,8 @@ def _feeds(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> dict[tuple[st
         source, target = tools.get(edge.source), tools.get(edge.target)
         if source is None or target is None or source is target or edge.parameter not in target.parameters:
             continue
-        schema = schema_at(output_of(source), edge.path)
-        fit = kinds_fit(schema, target.parameters[edge.parameter]) if schema is not None else None
+        schema = schema_at(returned_schema(source), edge.path)
+        fit = output_fit(schema, target.parameters[edge.parameter]) if schema is not None else None
         if fit is not None and _worth_calling(source, target, edge):
             found.setdefault((edge.target, edge.parameter), []).append(Feed(edge, fit == "list"))
     made = {key: tuple(feeds) for key, feeds in found.items()}
@@ -424,17 +424,17 @@ def _removes(tool: Tool) -> bool:
     return roles(tool).nature.operation == "delete"
 
 
-@per_tool
+@cached_per_tool
 def _asked_as(tool: Tool, parameter: str) -> str:
     """The name under which a value is made: a free query asks for a name where the tool lists what has one."""
     listed = roles(tool).listed
     if listed is None or split_words(parameter)[-1:] not in (("query",), ("q",), ("search",), ("keyword",)):
         return parameter
-    item = schema_at(output_of(tool), (listed[0], 0)) or {}
+    item = schema_at(returned_schema(tool), (listed[0], 0)) or {}
     return next((field for field in item.get("properties", {}) if split_words(field)[-1:] == ("name",)), parameter)
 
 
-@per_tool
+@cached_per_tool
 def _topic(tool: Tool, parameter: str) -> tuple[str, str] | None:
     """What two parameters have in common that a person would say only once: an entity, a date, a city, a language."""
     schema = tool.parameters.get(parameter, {})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tdlab.blueprints.templates import gaps_of, printed_schema
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, Call, FromResult, FromTemplate, FromUser, Json, Record, Step, Tool
-from tdlab.tools import CompiledSchema, compile_schema, output_of, per_tool, schema_at
+from tdlab.tools import CompiledSchema, cached_per_tool, compile_schema, returned_schema, schema_at
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -183,12 +183,14 @@ def _check_observed(
         return
     made = source.calls[binding.call]
     producer = tools.get(made.tool)
-    returned = None if producer is None else printed_schema(made) if made.tool == CODE_TOOL else output_of(producer)
+    returned = (
+        None if producer is None else printed_schema(made) if made.tool == CODE_TOOL else returned_schema(producer)
+    )
     if returned is None or schema_at(returned, binding.path) is None:
         note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
 
 
-@per_tool
+@cached_per_tool
 def schema_for_some(tool: Tool, missing: frozenset[str]) -> CompiledSchema:
     """The input schema of a tool for arguments of which those ``missing`` are not known; its references still lead."""
     partial = {k: v for k, v in tool.input_schema.items() if k not in _TOGETHER}

@@ -46,18 +46,18 @@ RunOption = Annotated[Path, typer.Option("--run", "-r", help="Run directory.")]
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text as it is: without interpreting markup, with control characters escaped."""
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
-    Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
+    Console(stderr=err, soft_wrap=True).print(Text(printable(text)))
 
 
 class _ToStderr(logging.Handler):
     """Print each log record on stderr, above a progress bar where there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from tdlab.tools import plain
+        from tdlab.tools import printable
 
-        sys.stderr.write(plain(self.format(record)) + "\n")
+        sys.stderr.write(printable(self.format(record)) + "\n")
 
 
 def start_logging(level: int) -> None:

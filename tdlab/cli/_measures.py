@@ -151,14 +151,14 @@ def _table(title: str, frame: pd.DataFrame, columns: Sequence[str], *, most: int
     from rich.table import Table
     from rich.text import Text
 
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column)
     for row in frame.head(most).loc[:, list(columns)].itertuples(index=False):
         cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
-        table.add_row(*(Text(plain(cell, most=40)) for cell in cells))
+        table.add_row(*(Text(printable(cell, most=40)) for cell in cells))
     if len(frame) > most:
         table.caption = f"and {len(frame) - most} more; --json prints all"
     Console().print(table)

@@ -26,7 +26,7 @@ from tdlab.records import (
 )
 from tdlab.rollout import CODE_EXECUTOR
 from tdlab.store import Candidate, Generation, GenerationRecord, Lineage, Run
-from tdlab.tools import counted, plain, say, shorten
+from tdlab.tools import counted, printable, say, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,7 +87,7 @@ def show_run(run: Run) -> RenderableType:
             f"{counts.accepted} verified, {counts.rejected} rejected, {counted(counts.generations, 'generation')}",
         ),
     ):
-        head.add_row(name, Text(plain(value, most=_LINE)))
+        head.add_row(name, Text(printable(value, most=_LINE)))
     blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
@@ -98,7 +98,9 @@ def show_run(run: Run) -> RenderableType:
         for reason in candidate.reasons[:1]:
             examples.setdefault(reason.check, reason.text)
     for check, number in store.rejection_reasons().items():
-        rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
+        rejected.add_row(
+            Text(printable(check, most=40)), str(number), Text(printable(examples.get(check, ""), most=90))
+        )
     blocks += [rejected if counts.rejected else Text("No candidate was rejected."), Text("")]
     if (run.path / "metrics.json").exists():
         metrics = run.metrics()
@@ -158,7 +160,7 @@ def _paid(paid: Json) -> list[RenderableType]:
 
     if paid is None:
         return []
-    money = "unknown cost" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
+    money = "unknown cost" if paid["money"] is None else f"{paid['money']:,.4f} {printable(paid['currency'], most=16)}"
     return [
         Text(
             f"Paid in total: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}, including unused rollouts,"
@@ -179,7 +181,7 @@ def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> Re
     for role, model, calls, reading, writing, money in rows:
         shown = "-" if money is None else f"{money:,.4f}"
         numbers = [f"{n:,.1f}" if isinstance(n, float) else f"{n:,}" for n in (calls, reading, writing)]
-        table.add_row(Text(role), Text(plain(model, most=40)), *numbers, shown)
+        table.add_row(Text(role), Text(printable(model, most=40)), *numbers, shown)
     return table
 
 
@@ -204,7 +206,7 @@ def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool 
         blocks.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
     for dataset, report in reports.items():
         if dataset:
-            blocks += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+            blocks += [Text(""), Text(printable(dataset, most=_LINE), style="bold")]
         blocks.append(_report_table(report, corrections=corrections))
     return Group(*blocks)
 
@@ -269,7 +271,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
         ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
         *(("note", note) for note in r.notes),
     ):
-        head.add_row(name, Text(plain(value, most=_LINE)))
+        head.add_row(name, Text(printable(value, most=_LINE)))
     listed = Table(box=None, pad_edge=False)
     listed.add_column("id", no_wrap=True)
     for column in ("tools", "edges", "depth"):
@@ -279,7 +281,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
         domain = heaviest(cluster.domains)
         numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
-        listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
+        listed.add_row(cluster.id, *numbers, Text(printable(domain, most=24)), Text(printable(cluster.title, most=80)))
     return Group(head, Text(""), listed) if most and mined.clusters else head
 
 
@@ -295,17 +297,17 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
     members.add_column("what it does", overflow="fold")
     for key in cluster.tools:
         described = tools[key].description.partition("\n")[0] if key in tools else ""
-        members.add_row(Text(plain(key, most=80)), Text(plain(described, most=100)))
+        members.add_row(Text(printable(key, most=80)), Text(printable(described, most=100)))
     edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
     for column in ("from", "returns", "to", "parameter", "score", "evidence"):
         edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
     for edge in cluster.dependencies:
         why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
         row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
-        edges.add_row(*(Text(plain(cell, most=160)) for cell in row))
+        edges.add_row(*(Text(printable(cell, most=160)) for cell in row))
     return Group(
-        Text(f"Cluster {cluster.id}  {plain(cluster.title, most=_LINE)}", style="bold"),
-        Text(f"domains: {plain(shares, most=_LINE)}"),
+        Text(f"Cluster {cluster.id}  {printable(cluster.title, most=_LINE)}", style="bold"),
+        Text(f"domains: {printable(shares, most=_LINE)}"),
         Text(""),
         members,
         Text(""),
@@ -319,27 +321,27 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
     from rich.text import Text
     from rich.tree import Tree
 
-    tree = Tree(Text(f"Blueprint {blueprint.id}: {plain(blueprint.intent, most=200)}", style="bold"))
+    tree = Tree(Text(f"Blueprint {blueprint.id}: {printable(blueprint.intent, most=200)}", style="bold"))
     persona = blueprint.persona
-    tree.add(Text(plain(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
+    tree.add(Text(printable(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
     origin = f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}"
     tree.add(Text(f"{origin}, lineage: {', '.join(blueprint.lineage) or 'planned'}"))
     steps = tree.add("steps")
     for step in blueprint.steps:
         labels = [f"{step.id}  turn {step.turn}  {step.kind}"]
         if step.asks:
-            labels.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
+            labels.append(printable("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
         if step.about:
             labels.append(f"confirms {step.about}")
         if step.request:
-            labels.append(plain(step.request, most=120))
+            labels.append(printable(step.request, most=120))
         if step.after:
             labels.append("after " + ", ".join(step.after))
         if step.failure:
-            labels.append(plain(f"first try fails: {step.failure.code}", most=80))
+            labels.append(printable(f"first try fails: {step.failure.code}", most=80))
         branch = steps.add(Text("  ".join(labels)))
         for call in step.calls:
-            node = branch.add(Text(plain(call.tool, most=80)))
+            node = branch.add(Text(printable(call.tool, most=80)))
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, FromResult):
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
@@ -350,11 +352,11 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                     source = f"{say(binding.value)} (fixed)"
                 else:
                     source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
-                node.add(Text(f"{plain(parameter, most=60)} = {plain(source, most=140)}"))
+                node.add(Text(f"{printable(parameter, most=60)} = {printable(source, most=140)}"))
     promises = tree.add("promises")
     for promise in blueprint.promises:
         summary = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
-        promises.add(Text(plain(summary, most=_LINE)))
+        promises.add(Text(printable(summary, most=_LINE)))
     return Group(tree)
 
 
@@ -371,10 +373,10 @@ def show_trajectory(trajectory: Trajectory) -> RenderableType:
     for message in trajectory.messages:
         name = message.role + (" (error)" if message.is_error else "")
         if message.content:
-            table.add_row(Text(name, colours[message.role]), Text(shorten(plain(message.content), _MESSAGE)))
+            table.add_row(Text(name, colours[message.role]), Text(shorten(printable(message.content), _MESSAGE)))
         for call in message.tool_calls:
             arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
-            called = plain(f"{call.name}({arguments})", most=_MESSAGE)
+            called = printable(f"{call.name}({arguments})", most=_MESSAGE)
             table.add_row(Text("calls", colours["assistant"]), Text(called))
     return Group(Text(f"Trajectory {trajectory.id}", style="bold"), table)
 
@@ -412,7 +414,7 @@ def show_generation(
         ranked = sorted(record.operators.items(), key=lambda item: (-item[1], item[0]))
         blocks.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
     if record.rejected:
-        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record.rejected.items())
+        reasons = ", ".join(f"{printable(check, most=40)} {number}" for check, number in record.rejected.items())
         blocks.append(Text(f"Rejected: {reasons}"))
     table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
     for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim and outcome"):
@@ -447,7 +449,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
     tree = Tree(Text(f"Trajectory {name}: {counted(len(line), 'generation')} of plans", style="bold"))
     for candidate in reversed(line):
         lineage, blueprint = candidate.lineage, candidate.blueprint
-        plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"
+        plan = f"blueprint {blueprint.id}: {printable(blueprint.intent, most=160)}" if blueprint else "no blueprint"
         node = tree.add(Text(f"generation {candidate.generation}, offspring {candidate.position}: {plan}"))
         draft = lineage.draft
         origin = f"mutated from {draft.base}" if draft.base else "a new plan"
@@ -465,7 +467,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         drawn, applied = (", ".join(names) or "none" for names in (draft.ordered, lineage.applied))
         node.add(Text(f"operators drawn: {drawn}; applied: {applied}"))
         for operator, reason in lineage.refused.items():
-            node.add(Text(f"{operator} not applicable: {plain(reason.removeprefix(f'{operator}: '), most=120)}"))
+            node.add(Text(f"{operator} not applicable: {printable(reason.removeprefix(f'{operator}: '), most=120)}"))
         if draft.merit is not None:
             listed = ", ".join("-" if draft.merit is None else f"{draft.merit:.3f}" for draft in lineage.drafts)
             number = f"draft {lineage.chosen + 1} of {len(lineage.drafts)}"
@@ -498,7 +500,7 @@ def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> Render
 def _aim(lineage: Lineage) -> str:
     if lineage.aim is None:
         return "no aim"
-    return f"{plain(lineage.aim, most=40)}, drawn with probability {lineage.aim_share:.3f}"
+    return f"{printable(lineage.aim, most=40)}, drawn with probability {lineage.aim_share:.3f}"
 
 
 def _operators(lineage: Lineage) -> str:
@@ -514,7 +516,7 @@ def _gain(lineage: Lineage) -> str:
 def _outcome(candidate: Candidate) -> str:
     if candidate.accepted:
         return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
-    return plain(str(candidate.reasons[0]) if candidate.reasons else "rejected", most=120)
+    return printable(str(candidate.reasons[0]) if candidate.reasons else "rejected", most=120)
 
 
 def _code_steps(run: Run) -> str:
@@ -542,7 +544,7 @@ def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("example", overflow="fold")
     for name, kind in zip(names, kinds, strict=True):
-        table.add_row(Text(plain(name)), str(kind.count), Text(plain(kind.example, most=90)))
+        table.add_row(Text(printable(name)), str(kind.count), Text(printable(kind.example, most=90)))
     yield table
     yield Text("")
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tdlab.clusters._topics import content_words
 from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.records import Dependency, Evidence, Service, Tool, heaviest
-from tdlab.tools import ReturnedField, Returns, Slot, nature_of_name, singular, split_words, types_of, world_name
+from tdlab.tools import ReturnedField, Returns, Slot, nature_of_name, shared_concept, singular, split_words, types_of
 
 __all__ = ["join_services"]
 
@@ -73,7 +73,7 @@ def join_services(
         for tool in service.tools:
             best: dict[tuple[str, str], tuple[float, Slot, _Source, float]] = {}
             for slot in returned.slots(tool):
-                concept, weight = world_name(slot.inside or slot.parameter)
+                concept, weight = shared_concept(slot.inside or slot.parameter)
                 need = 1.0 if slot.required else optional
                 if not concept or weight * need < config.edge_threshold or slot.kind == "control":
                     continue
@@ -134,7 +134,7 @@ def _best_edges(
         kept = heapq.nsmallest(cap, options, key=lambda o: (-o[0], o[2].tool.key))
         left_out["capped"] += len(options) - len(kept)
         for score, slot, source, affinity in kept:
-            concept = world_name(slot.inside or slot.parameter)
+            concept = shared_concept(slot.inside or slot.parameter)
             evidence = (
                 Evidence(
                     kind="shared-entity", detail=f"{concept[0]}: {source.field.name} for {parameter}", weight=concept[1]
@@ -174,7 +174,7 @@ def _sources(returned: Returns, config: AcrossConfig) -> dict[str, list[_Source]
         if operation not in _SOURCE_OPERATIONS or split_words(tool.name)[-1:] in _NUMBERS:
             continue
         for field in returned.fields(tool):
-            concept = world_name(field.name)[0]
+            concept = shared_concept(field.name)[0]
             if concept and field.name not in tool.parameters:
                 strength = field.certainty * (1.0 if operation in ("list", "read") else config.changed)
                 sources = by_concept.setdefault(concept, {})
@@ -194,7 +194,7 @@ def _platforms(services: Sequence[Service]) -> tuple[list[set[str]], list[set[st
     names, mentioned = [], []
     for service in services:
         own = set(content_words(" ".join(name.rsplit("/", 1)[-1] for name in (service.name, service.title))))
-        names.append({word for word in own if not world_name(word)[0] and word not in _NO_PLATFORM})
+        names.append({word for word in own if not shared_concept(word)[0] and word not in _NO_PLATFORM})
         mentioned.append(own | set(content_words(service.description)))
     return names, mentioned
 

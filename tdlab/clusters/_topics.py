@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tdlab.config import TopicWeights
 from tdlab.records import Service, Tool
-from tdlab.tools import ENTITY_NOISE, kind_of, nature_of_name, normal, singular, split_words
+from tdlab.tools import ENTITY_NOISE, nature_of_name, normal_name, parameter_kind, singular, split_words
 
 __all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
@@ -66,8 +66,8 @@ def _traits(tool: Tool, weights: TopicWeights) -> dict[str, float]:
         if len(word) > 1 and word not in ("the", "for", "and", "with", "from", "of", "by", "to", "in"):
             traits[noun] = weights.verb if noun in ENTITY_NOISE or word == verb else weights.name
     for parameter, schema in list(tool.parameters.items())[:60]:
-        if kind_of(parameter, schema) not in ("control", "flag"):
-            traits[f"p:{normal(parameter)[0]}"] = weights.parameter
+        if parameter_kind(parameter, schema) not in ("control", "flag"):
+            traits[f"p:{normal_name(parameter)[0]}"] = weights.parameter
     for word in content_words(tool.description[:_PROSE_LENGTH]):
         traits.setdefault(word, weights.prose)
     return traits

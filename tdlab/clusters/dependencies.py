@@ -24,7 +24,16 @@ from tdlab.clusters._mentions import Mention, mentions_in
 from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
 from tdlab.records import Dependency, Evidence, Record, Service, Tool
-from tdlab.tools import ReturnedField, Returns, Slot, inner_properties, kind_of, normal, outcome, types_of
+from tdlab.tools import (
+    ReturnedField,
+    Returns,
+    Slot,
+    inner_properties,
+    normal_name,
+    outcome_of_field,
+    parameter_kind,
+    types_of,
+)
 
 if TYPE_CHECKING:
     import networkx
@@ -244,7 +253,7 @@ def _distinctness(services: list[Service], config: ClusterConfig) -> dict[str, f
     least, slope = config.matching.common_name, config.matching.rare_name
     seen: Counter[str] = Counter()
     for service in services:
-        seen.update({normal(name)[0] for tool in service.tools for name in tool.parameters})
+        seen.update({normal_name(name)[0] for tool in service.tools for name in tool.parameters})
     top = math.log(len(services))
     return {
         name: round(least + (1.0 - least) * min(1.0, slope * math.log(len(services) / count) / top), 4)
@@ -390,10 +399,12 @@ def _index(returned: Returns) -> dict[tuple[str, str], list[_Offer]]:
 
 def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
     """Yield the index keys of a returned value: by name, and by entity if it identifies one."""
-    if outcome(field.name) is not None:  # ``error`` and ``successful`` say how the call went; no tool needs them
+    if (
+        outcome_of_field(field.name) is not None
+    ):  # ``error`` and ``successful`` say how the call went; no tool needs them
         return
-    name, words = normal(field.name)
-    kind = kind_of(field.name, field.schema)
+    name, words = normal_name(field.name)
+    kind = parameter_kind(field.name, field.schema)
     if kind == "id" and len(words) == 1 and field.entity:
         name = f"{field.entity}_id"
     yield ("name", name)

@@ -6,7 +6,7 @@ import html
 import json
 
 from tdlab.records import Message, Reason, Trajectory
-from tdlab.tools import plain
+from tdlab.tools import printable
 
 __all__ = ["chat_html"]
 
@@ -66,4 +66,4 @@ def _bubble(message: Message) -> str:
 
 def _text(text: str) -> str:
     more = len(text) - _MOST
-    return html.escape(plain(text if more <= 0 else f"{text[:_MOST]} … ({more:,} more characters)"))
+    return html.escape(printable(text if more <= 0 else f"{text[:_MOST]} … ({more:,} more characters)"))

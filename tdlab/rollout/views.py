@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from tdlab.records import Blueprint, FromResult, FromUser, Json, Message, Persona, Step, Tool, ToolCall
 from tdlab.registry import Registry
-from tdlab.tools import detail, goal_phrase, label, roles
+from tdlab.tools import goal_phrase, label, roles, say_detail
 
 __all__ = [
     "TEACHERS",
@@ -225,7 +225,7 @@ def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str,
 
 def describe(details: tuple[tuple[str, Json], ...]) -> str:
     """Write details as running text: ``the city is Lyon, green only: yes, at most 5 results``."""
-    parts = [detail(name, value) for name, value in details]
+    parts = [say_detail(name, value) for name, value in details]
     return ", ".join(parts)
 
 

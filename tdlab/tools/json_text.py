@@ -1,4 +1,4 @@
-"""JSON text from outside, decoded with a usable reason where that cannot be done."""
+"""Decoding JSON text from outside, with a usable reason where it fails."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class JsonError(ValueError):
-    """Why a text is no JSON: ``reason`` continues a sentence about the text, ``line`` counts from 1 where it is known.
+    """The reason why a text is not JSON.
 
-    The error's own text names the line too, unless it is the first.
+    ``reason`` completes a sentence whose subject is the text; ``line`` counts from 1 and is None where it is unknown.
+    The error's own text also names the line, unless it is the first.
     """
 
     def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
@@ -32,8 +33,8 @@ def read_json(text: str, *, strict: bool = True) -> Json:
 
     Args:
         text: The text.
-        strict: Refuse NaN, infinities and numbers out of range, and replace half of a surrogate pair, which no UTF-8
-            file can hold, by U+FFFD. Otherwise all of these are returned as they are, for the caller to look at.
+        strict: Whether to refuse NaN, infinities and numbers out of range, and to replace half of a surrogate pair,
+            which no UTF-8 file can hold, by U+FFFD. Otherwise all of these are returned unchanged.
 
     Returns:
         The decoded value.
@@ -44,7 +45,7 @@ def read_json(text: str, *, strict: bool = True) -> Json:
     Example:
         >>> read_json("[1, NaN]")
         Traceback (most recent call last):
-        tdlab.tools.json_text.JsonError: holds NaN, which is not JSON
+        tdlab.tools.json_text.JsonError: contains NaN, which is not JSON
     """
     try:
         if not strict:
@@ -55,8 +56,8 @@ def read_json(text: str, *, strict: bool = True) -> Json:
     except JsonError:
         raise
     except json.JSONDecodeError as error:
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise JsonError(f"is not JSON ({what}", error.lineno, error.colno) from None
+        problem = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise JsonError(f"is not JSON ({problem}", error.lineno, error.colno) from None
     except RecursionError:
         raise JsonError("is nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
@@ -65,11 +66,11 @@ def read_json(text: str, *, strict: bool = True) -> Json:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise JsonError(f"holds {name}, which is not JSON")
+    raise JsonError(f"contains {name}, which is not JSON")
 
 
 def _finite(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise JsonError(f"holds {digits[:40]}, a number out of range")
+        raise JsonError(f"contains {digits[:40]}, a number out of range")
     return value

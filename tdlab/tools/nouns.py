@@ -1,6 +1,6 @@
-"""Singular and plural of English nouns, by rule: of the words in names, of the nouns beside a number.
+"""Singular and plural of English nouns, by rule, for words in names and for nouns after a number.
 
-A library of inflections was left out: names are full of words that are in no dictionary (``dns``, ``kubernetes``), and
+A library of inflections was not used: names are full of words that are in no dictionary (``dns``, ``kubernetes``), and
 every dataset depends on every answer.
 """
 
@@ -47,7 +47,7 @@ def singular(word: str) -> str:
         word: A word in lower case.
 
     Returns:
-        The singular; the word itself where it is no plural.
+        The singular; the word itself if it is not a plural.
 
     Example:
         >>> [singular(word) for word in ("orders", "people", "boxes", "sms")]
@@ -66,10 +66,10 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def keyword_form(word: str) -> str:
-    """Return the form under which a word of a text is counted as a keyword: in lower case, without a plural's ending.
+    """Return the form under which a word of a text counts as a keyword: in lower case, without a plural ending.
 
-    It is rougher than `singular`, and stays so on purpose: keywords and learned weights of the taxonomy were made with
-    it. With `singular` instead, 177 of 2,721 recorded services get other weights and 6 another heaviest domain.
+    It is cruder than `singular` on purpose: the keywords and learned weights of the taxonomy were made with it. With
+    `singular` instead, 177 of 2,721 recorded services get other weights, and 6 another heaviest domain.
 
     Args:
         word: A word of a text, in any case.
@@ -92,12 +92,12 @@ def keyword_form(word: str) -> str:
 
 
 def is_plural(noun: str) -> bool:
-    """Return whether a noun reads like a plural (``guests``, not ``address``, ``status`` or ``analysis``)."""
+    """Return whether a noun looks like a plural (``guests``, but not ``address``, ``status`` or ``analysis``)."""
     return noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun; ``items`` for no noun.
+    """Return the plural of a noun; ``items`` for an empty one.
 
     Example:
         >>> [plural(noun) for noun in ("order", "entry", "box", "day", "")]
@@ -111,14 +111,14 @@ def plural(noun: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless there is one.
+    """Return a number with its noun, in the plural unless the number is 1.
 
     Args:
-        number: How many there are.
-        noun: One of them.
+        number: The number of things.
+        noun: The singular noun.
 
     Returns:
-        The words.
+        Both, with a comma every three digits.
 
     Example:
         >>> counted(1, "generation"), counted(2000, "trajectory")

@@ -1,4 +1,4 @@
-"""Text that people read: untrusted text made visible, values as one short line."""
+"""Text for people: untrusted text made printable, values as one short line."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import unicodedata
 
 from tdlab.records import Json
 
-__all__ = ["plain", "shorten", "show"]
+__all__ = ["preview", "printable", "shorten"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Unicode categories that a terminal acts on, hides or cannot take: control, format, surrogate, private, breaks."""
+"""Unicode categories that a terminal obeys, hides or cannot show: control, format, surrogate, private, breaks."""
 
 
 def shorten(text: str, limit: int = 80) -> str:
-    """Return ``text`` cut to at most ``limit`` characters, the last one an ellipsis where something was cut.
+    """Return ``text`` cut to at most ``limit`` characters, the last one an ellipsis where it was cut.
 
     Args:
         text: Any text; its lines and blanks are kept.
-        limit: Most characters of the result, 1 or more.
+        limit: The most characters to return, 1 or more.
 
     Returns:
-        The text itself where it is short enough.
+        The text itself if it is short enough.
 
     Example:
         >>> shorten("a long story", 7)
@@ -30,10 +30,19 @@ def shorten(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def plain(text: str, *, most: int = 0) -> str:
-    """Untrusted text for a terminal: what is not seen is escaped, lines and tabs apart.
+def printable(text: str, *, most: int = 0) -> str:
+    r"""Return untrusted text for a terminal, with invisible and control characters escaped.
 
-    With ``most`` it is one line of at most that many characters, and lines and tabs are escaped too.
+    Args:
+        text: The text to show; lines and tabs are kept.
+        most: If given, the result is one line of at most that many characters, and lines and tabs are escaped too.
+
+    Returns:
+        Text that a terminal only prints.
+
+    Example:
+        >>> printable("bell\a and\nline"), printable("two\nlines", most=6)
+        ('bell\\x07 and\nline', 'two\\n…')
     """
     kept = "" if most else "\n\t"
     shown = text if text.isascii() and text.isprintable() else "".join(_visible(c, kept) for c in text)
@@ -46,17 +55,17 @@ def _visible(character: str, kept: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def show(value: Json) -> str:
-    """Return a value as JSON in about 80 characters, without ever writing out a large one.
+def preview(value: Json) -> str:
+    """Return a value as JSON in about 80 characters, without ever encoding a large one.
 
     Args:
-        value: Any value; one that is no JSON value is named by its type.
+        value: Any value; one that is not a JSON value is described by its type.
 
     Returns:
         JSON text with an ellipsis where it was cut, or ``an object of 500``.
 
     Example:
-        >>> show({"city": "Graz"}), show("x" * 200)[-3:]
+        >>> preview({"city": "Graz"}), preview("x" * 200)[-3:]
         ('{"city": "Graz"}', 'x…"')
     """
     if isinstance(value, str):

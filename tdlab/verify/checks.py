@@ -20,7 +20,7 @@ from tdlab.rollout import (
     recorded_output,
     sha256_of,
 )
-from tdlab.tools import compile_schema, leaves, show
+from tdlab.tools import compile_schema, leaves, preview
 from tdlab.verify.context import CheckContext, CheckedCall
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import check_disclosure, check_grounding
@@ -201,7 +201,9 @@ def _check_code(context: CheckContext) -> str:
         comparison = context.code.replay(checked.call.arguments, recorded)
         if not comparison.same:
             difference = comparison.differences[0] if comparison.differences else None
-            detail = f": recorded {show(difference.recorded)}, now {show(difference.replayed)}" if difference else ""
+            detail = (
+                f": recorded {preview(difference.recorded)}, now {preview(difference.replayed)}" if difference else ""
+            )
             return f"a re-run of {checked.name} gives another result ({comparison.reason}){detail}"
     return ""
 
@@ -249,7 +251,7 @@ def _check_plan(context: CheckContext) -> str:
                 for parameter, binding in planned_call.arguments.items():
                     actual, expected = checked.call.arguments[parameter], context.planned(binding)
                     if actual != expected or isinstance(actual, bool) != isinstance(expected, bool):
-                        return f"step {step.id}: {parameter} is {show(actual)} instead of {show(expected)}"
+                        return f"step {step.id}: {parameter} is {preview(actual)} instead of {preview(expected)}"
     return ""
 
 
@@ -266,7 +268,7 @@ def _works_as_planned(context: CheckContext, checked: CheckedCall, planned: Call
     printed = [leaf for _, leaf in leaves(parsed(recorded_run.stdout))]
     for name, leaf in leaves(parsed(planned_run.stdout)):
         if leaf not in printed:
-            return f"{checked.name} is another program than planned and does not print the {name} {show(leaf)}"
+            return f"{checked.name} is another program than planned and does not print the {name} {preview(leaf)}"
     return ""
 
 
@@ -282,7 +284,7 @@ def _check_recovered(context: CheckContext) -> str:
         answer = context.answers.get(call_id)
         message = answer.get("error", {}) if isinstance(answer, dict) else answer
         text = message.get("message", message) if isinstance(message, dict) else message
-        return f"{name} failed and was not recovered: {show(text)}"
+        return f"{name} failed and was not recovered: {preview(text)}"
     return ""
 
 
@@ -307,7 +309,7 @@ def _check_end_state(context: CheckContext) -> str:
             return f"the {entity} {identity!r} {'is gone' if actual is None else 'still exists'}, against the promise"
         for field, value in (promised or {}).items():
             if actual.get(field) != value:
-                return f"the {entity} {identity!r} has {field} {show(actual.get(field))} instead of {show(value)}"
+                return f"the {entity} {identity!r} has {field} {preview(actual.get(field))} instead of {preview(value)}"
     return ""
 
 

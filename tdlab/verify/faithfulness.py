@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from tdlab.records import Json, canonical_json
-from tdlab.tools import leaves, show
+from tdlab.tools import leaves, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
 
@@ -37,7 +37,7 @@ def check_faithful(context: CheckContext) -> str:
         conversation.hear(position)
         if message.role == "assistant" and message.content:
             for text in conversation.unknown(message.content):
-                return f"the assistant says {show(text)}, {NO_SOURCE}"
+                return f"the assistant says {preview(text)}, {NO_SOURCE}"
     return ""
 
 

@@ -11,7 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tdlab.records import CODE_TOOL, FromUser, Json, Message, Step, canonical_json
-from tdlab.tools import goal_phrase, label, leaves, mentions, said_as, say, says_no, says_yes, show, split_words
+from tdlab.tools import (
+    contains_whole,
+    goal_phrase,
+    label,
+    leaves,
+    mentions,
+    preview,
+    say,
+    says_no,
+    says_yes,
+    split_words,
+)
 from tdlab.verify.code_grounding import NO_SOURCE, ungrounded_code
 from tdlab.verify.context import CheckContext
 
@@ -52,11 +63,11 @@ def check_grounding(context: CheckContext) -> str:
                 if checked.tool is not None and checked.tool.key == CODE_TOOL:
                     unknown = ungrounded_code(parameter, value, checked.call.arguments, conversation.knows)
                     if unknown is not None:
-                        return f"{checked.call.name}.{parameter} holds {show(unknown)}, {NO_SOURCE}"
+                        return f"{checked.call.name}.{parameter} holds {preview(unknown)}, {NO_SOURCE}"
                     continue
                 schema = checked.tool.parameters.get(parameter, {}) if checked.tool is not None else {}
                 for name, leaf in _ungrounded(conversation, parameter, value, schema):
-                    return f"{checked.call.name}.{name or parameter} is {show(leaf)}, {NO_SOURCE}"
+                    return f"{checked.call.name}.{name or parameter} is {preview(leaf)}, {NO_SOURCE}"
     return ""
 
 
@@ -131,12 +142,16 @@ class _Conversation:
             is_small = isinstance(value, int) and not isinstance(value, bool) and abs(value) < self._small_number
             return not (is_common or is_small) or bool(names & set(split_words(name)))
         # Fixed: fewer than four characters occur inside longer texts by chance.
-        return isinstance(value, str) and len(value) >= 4 and any(said_as(text, value) for text in self._result_texts)
+        return (
+            isinstance(value, str)
+            and len(value) >= 4
+            and any(contains_whole(text, value) for text in self._result_texts)
+        )
 
     def names_option(self, option: str) -> bool:
         """Return whether the user named an option of a schema's enum, in any spelling of its words."""
         option_words = " ".join(split_words(option))
-        return bool(option_words) and said_as(" ".join(split_words(self._user_text)), option_words)
+        return bool(option_words) and contains_whole(" ".join(split_words(self._user_text)), option_words)
 
 
 # --------------------------------------------------------------------------------------------------------- disclosure

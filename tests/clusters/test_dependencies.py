@@ -14,7 +14,7 @@ from tdlab.clusters import DependencyGraph, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json
-from tdlab.tools.names import reference
+from tdlab.tools.names import referenced_entity
 from tests.clusters.pools import pool, shop, tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,9 @@ def test_every_bundled_chain_over_an_identifier_is_found(bundled: ToolPool, grap
             words = maker.name.split("_")
             given = set((maker.output_schema or {}).get("properties", {})) - set(maker.parameters)
             new = {
-                p for p in given if reference(p) and p.endswith("_id") and words[0] in ("create", "open", "book", "add")
+                p
+                for p in given
+                if referenced_entity(p) and p.endswith("_id") and words[0] in ("create", "open", "book", "add")
             }
             for user in service.tools:
                 if user.key != maker.key and new & set(user.required) and (maker.key, user.key) not in have:

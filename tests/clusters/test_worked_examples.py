@@ -666,6 +666,7 @@ def test_later_attempts_are_looser() -> None:
 
 
 def test_edges_below_the_threshold_are_not_grown_along() -> None:
+    assert len(grow(chain(0.05), ClusterConfig(min_tools=2))) == 1
     graph = chain(0.5, 0.49)
     assert [c.tools for c in grow(graph, ClusterConfig(min_tools=2), threshold=0.5)] == [(0, 1)]
 

@@ -136,6 +136,8 @@ def test_a_value_stands_as_a_word_of_its_own() -> None:
     assert bound(125, "v.125") == 1
     assert bound(125, "125.") == 1
     assert bound(125, ".125") == 1
+    assert bound("x125", "3.x125") == 1
+    assert bound("123x", "123x.5") == 1
 
 
 def test_each_weight_counts_its_own_component() -> None:

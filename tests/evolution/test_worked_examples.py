@@ -435,6 +435,9 @@ def test_what_is_not_accepted_says_why() -> None:
     steering = controller()
     failed = steering.consider(Offspring(Order(0, 0, 0, "a"), failure="no tool"))
     assert failed.reasons == (Reason("blueprint", "no tool"),)
+    for missing in ("blueprint", "trajectory", "features", "verdict"):
+        (reason,) = steering.consider(offspring(1)._replace(**{missing: None})).reasons
+        assert reason.check == "blueprint", missing
     checks = (Check(name="schema", passed=False, reason="wrong"),)
     rejected = offspring(1)._replace(verdict=Verdict(trajectory="t1", checks=checks))
     assert steering.consider(rejected).reasons == (Reason("schema", "wrong"),)

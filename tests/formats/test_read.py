@@ -339,8 +339,8 @@ def test_broken_lines_are_reported_one_by_one_and_the_rest_is_read(tmp_path: Pat
     assert reasons[8] == "openai: has no messages"
     assert reasons[9] == "openai: message 0 has the role 'wizard'"
     assert reasons[10] == "openai: calls a tool whose name is 'None'"
-    assert reasons[13] == "holds NaN, which is not JSON"
-    assert reasons[14] == "holds 1e999, a number out of range"
+    assert reasons[13] == "contains NaN, which is not JSON"
+    assert reasons[14] == "contains 1e999, a number out of range"
     assert reasons[15] == "is nested too deeply"
     assert "digits" in reasons[16]
     assert str(found.problems[0]).endswith("f.jsonl: line 2: " + reasons[2])

@@ -182,7 +182,7 @@ def test_several_gzip_members_are_one_file(tmp_path: Path) -> None:
             {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"maximum": float("nan")}}}},
             "t",
             "bad_input_schema",
-            "no JSON value",
+            "not a JSON value",
         ),
         ({"name": "ok", "inputSchema": {}}, "ok", "name_taken", "another tool of the service is named 'ok'"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.tools import JsonError, counted, keyword_form, read_json, shorten, show, singular
+from tdlab.tools import JsonError, counted, keyword_form, preview, read_json, shorten, singular
 from tdlab.tools.nouns import is_plural, plural
 
 
@@ -50,11 +50,11 @@ def test_a_shortened_text_is_as_long_as_may_be_and_begins_like_the_whole(text: s
 
 
 def test_a_value_is_shown_in_about_80_characters() -> None:
-    assert show({"a": 1}) == '{"a": 1}'
-    assert show("x" * 100) == '"' + "x" * 79 + '…"'
-    assert show(list(range(1000))) == "an array of 1000"
-    assert len(show({"name": "y" * 200})) == 80
-    assert show(float) == "a type"
+    assert preview({"a": 1}) == '{"a": 1}'
+    assert preview("x" * 100) == '"' + "x" * 79 + '…"'
+    assert preview(list(range(1000))) == "an array of 1000"
+    assert len(preview({"name": "y" * 200})) == 80
+    assert preview(float) == "a type"
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_a_value_is_shown_in_about_80_characters() -> None:
     [
         ('{"a": ', "is not JSON (Expecting value at column 7)", 1),
         ('{"a":\n [,]}', "is not JSON (Expecting value at line 2, column 3)", 2),
-        ("[NaN]", "holds NaN, which is not JSON", None),
-        ("[-Infinity]", "holds -Infinity, which is not JSON", None),
-        ("[1e999]", "holds 1e999, a number out of range", None),
+        ("[NaN]", "contains NaN, which is not JSON", None),
+        ("[-Infinity]", "contains -Infinity, which is not JSON", None),
+        ("[1e999]", "contains 1e999, a number out of range", None),
         ("[" * 100_000, "is nested too deeply", None),
         ("9" * 10_000, "is not readable JSON (Exceeds the limit", None),
     ],

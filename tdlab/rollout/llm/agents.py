@@ -20,7 +20,16 @@ from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest
 from tdlab.rollout.views import Request, RolloutStopped, UserView
-from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, read_json, reference, said_as
+from tdlab.tools import (
+    compile_schema,
+    contains_whole,
+    goal_phrase,
+    label,
+    leaves,
+    mentions,
+    read_json,
+    referenced_entity,
+)
 
 __all__ = ["AgentSession", "ModelBackend", "chat_tools", "inspect", "judge", "speak", "write"]
 
@@ -217,7 +226,7 @@ def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tu
                 continue
             schema = tools[call.tool].parameters.get(parameter, {})
             inner = [canonical_json(leaf) for _, leaf in leaves(binding.value)]
-            if reference(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
+            if referenced_entity(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
                 fixed.add(binding.slot)
             elif isinstance(binding.value, (str, int, float)) and not isinstance(binding.value, bool):
                 free.setdefault(binding.slot, (schema, binding.value))
@@ -288,7 +297,7 @@ def speak(
                     return f"the message does not say that the {label(part)} is {canonical_json(leaf)}"
         allowed = canonical_json([request, intent])
         for name, hidden in brief.withheld.items():
-            if isinstance(hidden, str) and len(hidden) >= 5 and hidden not in allowed and said_as(text, hidden):
+            if isinstance(hidden, str) and len(hidden) >= 5 and hidden not in allowed and contains_whole(text, hidden):
                 return f"the message tells the {name}, which is told only if asked"
         return ""
 
