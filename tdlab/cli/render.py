@@ -486,7 +486,7 @@ def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> Render
     for gauge, title in _gauges(before.whole).items():
         values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
         numbers = (evolution.thresholds[gauge], before.strengths[gauge], *values)
-        table.add_row(plain(title, most=40), *map(_number, numbers))
+        table.add_row(printable(title, most=40), *map(_number, numbers))
     return table
 
 
