@@ -734,6 +734,7 @@ def test_weights_are_whole_numbers_of_a_trillionth_or_as_many_as_fit() -> None:
     assert fixed_point([1.2e6])[1] == 1e11
     assert fixed_point([1.1e6])[1] == 1e12
     assert fixed_point([])[1] == fixed_point([0.0])[1] == 1.0
+    assert select([ClusterCandidate((0,), ())], [1e-12], [], coverage=0.4).chosen == (0,), "the least weight there is"
     packed = pack([ClusterCandidate((0, 1), (0,)), ClusterCandidate((1,), ())], [1.0, 2.0], [4.0])
     assert packed.starts.tolist() == [0, 3, 4]
     assert packed.items.tolist() == [0, 1, 2, 1]

@@ -98,6 +98,7 @@ def test_any_gauge_below_its_threshold_steers(steered: str) -> None:
 )
 def test_drafts_grow_from_1_to_7_with_the_stronger_of_two_gauges(modes: float, cac: float, expected: int) -> None:
     assert number_of_drafts(steer(1.0, modes, cac), DEFAULTS) == expected
+    assert number_of_drafts(Gauges({}, {"domain": 1.0}), DEFAULTS) == 1, "domains are aimed at, not chosen by"
 
 
 def test_a_domain_weighs_count_plus_a_to_the_minus_b() -> None:
