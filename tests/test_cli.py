@@ -136,7 +136,7 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
     assert status == 0, err
     assert command("show", "lineage", row["blueprint"], "-r", made)[1] == out
     shown = flat(out)
-    assert shown.count("gauges: domain") == len(line)
+    assert shown.count("gauges: H_dom / ceiling") == len(line)
     for candidate in line:
         assert f"generation {candidate.generation}, offspring {candidate.position}" in shown
         merits = [draft.merit for draft in candidate.lineage.drafts]

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import tdlab
 import tests.plugins as plugins
+from tdlab.config import RunConfig
+from tdlab.errors import ConfigError
+from tdlab.evolution import cached_candidates, what_if
+from tdlab.panels import tune_evolution
+from tdlab.plots import compute_gauges, plot_gauges
 from tdlab.store import Run, open_run
 from tests.jobs import finish, hashes, in_process, small_pool_file
 
@@ -15,10 +21,12 @@ SOURCE = '''
 """What a small package of extensions may hold."""
 
 import os
+from collections import Counter
 
 from tdlab.blueprints import Mutation
+from tdlab.diversity import counted_masses
 from tdlab.errors import MutationRefused
-from tdlab.evolution import Strategy
+from tdlab.evolution import EntropyGauge, MeanGauge, Strategy
 from tdlab.formats import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.pool import Definitions, PoolFormat
 from tdlab.records import Trajectory
@@ -82,6 +90,19 @@ def _in_one_cluster(controller, generation):
 in_one_cluster = Strategy(orders=_in_one_cluster)
 
 
+# ---------------------------------------------------------------------------------------------------------- two gauges
+
+
+def _messages_expected(prediction, blueprint, tools):
+    """Runs in the process that chooses among drafts."""
+    open(f"predicted-{os.getpid()}", "w").close()
+    return float(sum(len(step.calls) for step in blueprint.steps))
+
+
+calls = MeanGauge("calls per trajectory", lambda features: float(features.calls), _messages_expected)
+tools = EntropyGauge("tools / ceiling", lambda features: counted_masses(Counter(features.tools)), family="complexity")
+
+
 # ------------------------------------------------------------------------------------------------- a trajectory format
 
 
@@ -117,6 +138,7 @@ ENTRIES = {
     "tdlab.teachers": {"loud": "small_extras:Loud"},
     "tdlab.checks": {"not_too_long": "small_extras:not_too_long"},
     "tdlab.mutations": {"offer_everything": "small_extras:offer_everything"},
+    "tdlab.gauges": {"calls": "small_extras:calls", "tools": "small_extras:tools"},
     "tdlab.strategies": {"in_one_cluster": "small_extras:in_one_cluster"},
     "tdlab.trajectory_formats": {"chatlog": "small_extras:chatlog"},
     "tdlab.pool_formats": {"catalogue": "small_extras:catalogue"},
@@ -185,6 +207,63 @@ def test_a_strategy(installed: str, tmp_path: Path) -> None:
         assert run.generation(0).record.strategy == "in_one_cluster"
     made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_gauges(installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They steer, end up in every record, table and file that has gauges, and in the merit of drafts in workers."""
+    names = ["domain", "mode", "cac", "calls", "tools"]
+    settings = ("evolution.gauges.calls=40", "evolution.gauges.tools=1", "evolution.complexity_threshold=0")
+    off = ("evolution.mode_threshold=0", "evolution.domain_threshold=0")
+    with made(tmp_path / "one", installed, *settings, *off) as run:
+        record = run.generation(0).record
+        assert sorted(record.after.whole) == sorted(record.before.strengths) == sorted(names)
+        assert record.before.strengths["calls"] == 1.0
+        assert record.before.strengths["cac"] == record.before.strengths["mode"] == 0.0
+        assert record.drafts == 7, "a gauge that can be predicted has drafts to choose from"
+        assert min(record.operators[name] for name in ("extend_chain", "branch")) > record.operators["add_refusal"]
+        last = run.generation(run.counts().generations - 1).record
+        counts = [kept.features["calls"] for kept in run.store.accepted()]
+        assert last.after.whole["calls"] == pytest.approx(sum(counts) / len(counts))
+        assert all(set(kept.lineage.gain) == set(names) for kept in run.store.accepted())
+        monkeypatch.syspath_prepend(installed.rpartition(":")[2])
+        assert compute_gauges(run)["gauge"].unique().tolist() == names
+        labels = [line.get_label() for line in plot_gauges(compute_gauges(run)).lines]
+        assert labels == ["domains", "reasoning modes (trigrams)", "tools / ceiling"]
+        replayed = what_if(cached_candidates(run), run.config.evolution, target=12, redraw=False)
+        kept = [kept.trajectory.id for kept in run.store.accepted()]
+        assert replayed.kept == kept, "the decisions of a replay are the run's own"
+        assert replayed.generations["steer_calls"].iloc[0] == 1.0
+        panel = tune_evolution(cached_candidates(run), run.config)
+        assert panel.controls["gauges__calls"].value == 40.0
+        assert panel.config.evolution.gauges == {"calls": 40.0, "tools": 1.0}
+    metrics = json.loads((tmp_path / "one" / "metrics.json").read_text())
+    assert metrics["gauges"]["calls"] == {"value": last.after.whole["calls"], "threshold": 40.0}
+    shown = finish("show", "generation", "0", "--run", "one", cwd=tmp_path, PYTHONPATH=installed).stdout
+    assert "calls per trajectory" in shown
+    assert "tools / ceiling" in shown
+    without = finish("show", "generation", "0", "--run", "one", cwd=tmp_path)
+    assert without.returncode == 0, "a run can be looked at where the package is not installed"
+    for mark in tmp_path.glob("predicted-*"):
+        mark.unlink()
+    made(tmp_path / "two", installed, *settings, *off, workers=2).close()
+    assert len(list(tmp_path.glob("predicted-*"))) == 2, "the worker processes did not predict"
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+    made(tmp_path / "three", installed).close()
+    assert hashes(tmp_path / "one")["dataset.jsonl"] != hashes(tmp_path / "three")["dataset.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("gauge", "words"),
+    [
+        ("cac", "evolution.gauges has domain, mode or cac"),
+        ("xyzzy", "evolution.gauges: there is no gauge 'xyzzy'"),
+        ("xyzzy", "install the package that has it in the entry-point group tdlab.gauges"),
+    ],
+)
+def test_a_gauge_that_cannot_be_added(gauge: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        tdlab.run(RunConfig().with_values(evolution__gauges={gauge: 3.0}), out=tmp_path / "run", progress=False)
+    assert words in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import tests.plugins as plugins
 from tdlab.blueprints import MUTATIONS
 from tdlab.errors import ConfigError, TdlabError
-from tdlab.evolution import STRATEGIES
+from tdlab.evolution import GAUGES, STRATEGIES
 from tdlab.formats import FORMATS
 from tdlab.pool import POOL_FORMATS
 from tdlab.registry import Registry, reference
@@ -21,7 +21,7 @@ from tdlab.verify import CHECKS
 from tests.jobs import ROOT
 
 GROUP = "tdlab.example_greetings"
-REGISTRIES = (BACKENDS, CHECKS, ENVIRONMENTS, FORMATS, MUTATIONS, POOL_FORMATS, STRATEGIES, TEACHERS)
+REGISTRIES = (BACKENDS, CHECKS, ENVIRONMENTS, FORMATS, GAUGES, MUTATIONS, POOL_FORMATS, STRATEGIES, TEACHERS)
 
 
 @pytest.fixture

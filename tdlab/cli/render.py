@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
-from tdlab.evolution import Estimate
+from tdlab.evolution import GAUGES, Estimate
 from tdlab.jobs import IssueCount, MiningRecord
 from tdlab.records import (
     Blueprint,
@@ -388,7 +388,7 @@ def show_generation(
 
     The ceiling of a gauge counts the domains that the run's clusters reach, since steering cannot reach others; the
     ceiling in the report of a run counts those of the taxonomy (37). A gain is the change of a dataset of N
-    trajectories, multiplied by N + 1: bits of H_dom, bits of steering H_mode, CAC minus the mean.
+    trajectories, multiplied by N + 1: bits of an entropy, a number minus the mean.
 
     Args:
         generation: The generation.
@@ -417,7 +417,7 @@ def show_generation(
         reasons = ", ".join(f"{printable(check, most=40)} {number}" for check, number in record.rejected.items())
         blocks.append(Text(f"Rejected: {reasons}"))
     table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
-    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim and outcome"):
+    for column in ("#", f"gain: {', '.join(_gauges(record.before.whole))}", "merit", "offspring, its aim and outcome"):
         table.add_column(column, justify="left" if column.startswith("off") else "right", overflow="fold")
     for candidate in candidates:
         lineage = candidate.lineage
@@ -455,15 +455,11 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         origin = f"mutated from {draft.base}" if draft.base else "a new plan"
         node.add(Text(f"{origin} in cluster {lineage.cluster}; aim: {_aim(lineage)}"))
         before = generations[candidate.generation].record.before
-        node.add(
-            Text(
-                "gauges: "
-                + ", ".join(
-                    f"{title} {before.values[gauge]:.3f} (steered {before.strengths[gauge]:.2f})"
-                    for title, gauge in (("domain", "domain"), ("mode", "mode"), ("CAC", "cac"))
-                )
-            )
+        gauges = (
+            f"{title} {before.values[gauge]:.3f} (steered {before.strengths[gauge]:.2f})"
+            for gauge, title in _gauges(before.values).items()
         )
+        node.add(Text("gauges: " + ", ".join(gauges)))
         drawn, applied = (", ".join(names) or "none" for names in (draft.ordered, lineage.applied))
         node.add(Text(f"operators drawn: {drawn}; applied: {applied}"))
         for operator, reason in lineage.refused.items():
@@ -475,7 +471,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
         if lineage.gain is not None:
             bar = "no minimum" if lineage.bar is None else f"minimum {lineage.bar:.3f}"
             weighed = f"weighted {lineage.weighed:.3f} ({bar})"
-            node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
+            node.add(Text(f"gain in {', '.join(_gauges(lineage.gain))}: {_gain(lineage)}; {weighed}"))
         node.add(Text(_outcome(candidate)))
     return Group(tree)
 
@@ -487,14 +483,17 @@ def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> Render
     for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
         table.add_column(column, justify="left" if column == "gauge" else "right", no_wrap=True)
     before, after = record.before, record.after
-    for title, gauge, threshold in (
-        ("H_dom / ceiling", "domain", evolution.domain_threshold),
-        ("H_mode / ceiling", "mode", evolution.mode_threshold),
-        ("mean CAC", "cac", evolution.complexity_threshold),
-    ):
+    for gauge, title in _gauges(before.whole).items():
         values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
-        table.add_row(title, *(_number(value) for value in (threshold, before.strengths[gauge], *values)))
+        numbers = (evolution.thresholds[gauge], before.strengths[gauge], *values)
+        table.add_row(printable(title, most=40), *map(_number, numbers))
     return table
+
+
+def _gauges(values: Mapping[str, float]) -> dict[str, str]:
+    """Return the titles of the gauges in a record, tdlab's own first; those of missing packages go by name."""
+    names = [name for name in GAUGES.own if name in values] + sorted(set(values) - set(GAUGES.own))
+    return {name: gauge.title if (gauge := GAUGES.get(name)) else name for name in names}
 
 
 def _aim(lineage: Lineage) -> str:
@@ -510,7 +509,7 @@ def _operators(lineage: Lineage) -> str:
 
 def _gain(lineage: Lineage) -> str:
     gain = lineage.gain
-    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in ("domain", "mode", "cac"))
+    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in _gauges(gain))
 
 
 def _outcome(candidate: Candidate) -> str:

@@ -140,22 +140,20 @@ def compare(
         >>> reports["all"].domain.rarefied_to
         6
     """
-    dependency_list = None if dependencies is None else tuple(dependencies)
+    edges = None if dependencies is None else tuple(dependencies)
     meters = {
         name: measure(trajectories, tools=tools, domains=domains, weights=weights)
         for name, trajectories in sets.items()
     }
     common_size = rarefy_to if rarefy_to is not None else min((len(m) for m in meters.values() if len(m)), default=None)
     counts = [meter.counts() for meter in meters.values()]
-    common_coverages = {
-        name: common_coverage(counts_of_set[name] for counts_of_set in counts) for name in (counts[0] if counts else ())
-    }
+    common_coverages = {name: common_coverage(each[name] for each in counts) for name in (counts[0] if counts else ())}
     return {
         name: meter.report(
             seed=seed,
             categories=categories,
             tools={**sets[name].tools, **(tools or {})} or None,
-            dependencies=dependency_list,
+            dependencies=edges,
             rarefy_to=common_size,
             cover_to=common_coverages,
             replicates=replicates,

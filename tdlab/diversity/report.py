@@ -104,21 +104,15 @@ class Coverage(Record):
         coverage = cls(calls=calls, tools=len(tools), parameters=len(parameters), dependencies=len(flows))
         shares: dict[str, Any] = {}
         if pool is not None:
-            known_parameters = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
+            declared = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
             shares |= {
                 "known_tools": len(pool),
-                "known_parameters": len(known_parameters),
+                "known_parameters": len(declared),
                 "tool_share": sum(key in pool for key in tools) / len(pool) if pool else 0.0,
-                "parameter_share": sum(key in known_parameters for key in parameters) / len(known_parameters)
-                if known_parameters
-                else 0.0,
+                "parameter_share": sum(key in declared for key in parameters) / len(declared) if declared else 0.0,
             }
         if dependencies is not None:
-            edges = {
-                (dependency.source, dependency.target, dependency.parameter)
-                for dependency in dependencies
-                if dependency.parameter
-            }
+            edges = {(edge.source, edge.target, edge.parameter) for edge in dependencies if edge.parameter}
             shares |= {
                 "known_dependencies": len(edges),
                 "dependency_share": sum(flow in edges for flow in flows) / len(edges) if edges else 0.0,
@@ -160,14 +154,12 @@ def metric_counts(
     signatures: Mapping[tuple[str, ...], int],
 ) -> dict[str, PreparedCounts]:
     """Return the counts of the four entropies by name, in an order that does not depend on the order of additions."""
-    sorted_signatures = sorted(signatures.items())
+    ordered = sorted(signatures.items())
     return {
         "domain": prepare_counts(SplitCounts.of((_masses(kind), count) for kind, count in sorted(domains.items()))),
         "tool_sequence": prepare_counts(sorted(sequences)),
-        "signature": prepare_counts([count for _, count in sorted_signatures]),
-        "trigrams": prepare_counts(
-            SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in sorted_signatures)
-        ),
+        "signature": prepare_counts([count for _, count in ordered]),
+        "trigrams": prepare_counts(SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in ordered)),
     }
 
 
@@ -185,16 +177,11 @@ def build_report(
     level: float,
 ) -> DiversityReport:
     """Build a report from the counts of `metric_counts`."""
-    known_categories = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
+    possible = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
     entropies: dict[str, EntropySummary] = {}
     for name, prepared in counts.items():
         summary = summarise(
-            prepared,
-            categories=known_categories.get(name),
-            seed=seed,
-            rarefy_to=rarefy_to,
-            replicates=replicates,
-            level=level,
+            prepared, categories=possible.get(name), seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level
         )
         if cover_to is not None and name in cover_to:
             estimate = at_coverage(prepared, cover_to[name], seed=seed)
@@ -341,21 +328,12 @@ def comparison_frame(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
                 | {"ceiling": summary.ceiling, "share": summary.normalised, "coverage": summary.coverage}
             )
             if summary.rarefied_to is not None:
-                rarefied_ceiling = summary.rarefied_ceiling
+                top = summary.rarefied_ceiling
                 rows.append(
                     common
-                    | {
-                        "basis": "equal N",
-                        "value": summary.rarefied,
-                        "low": summary.rarefied_low,
-                        "high": summary.rarefied_high,
-                    }
-                    | {"n": summary.rarefied_to, "ceiling": rarefied_ceiling}
-                    | {
-                        "share": summary.rarefied / rarefied_ceiling
-                        if summary.rarefied is not None and rarefied_ceiling
-                        else None
-                    }
+                    | {"basis": "equal N", "n": summary.rarefied_to, "value": summary.rarefied, "ceiling": top}
+                    | {"low": summary.rarefied_low, "high": summary.rarefied_high}
+                    | {"share": summary.rarefied / top if summary.rarefied is not None and top else None}
                 )
             if summary.covered_to is not None:
                 rows.append(

@@ -262,32 +262,26 @@ def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame
 
     table_rows = []
     for metric in METRICS:
-        rows_of_metric = cells[cells["metric"] == metric]
-        values_by_seed = {
-            arm: group.set_index("seed")["value"] for arm, group in rows_of_metric.groupby("arm", sort=False)
-        }
-        baseline_interval = (
-            interval(values_by_seed[baseline].to_numpy(), top=_mean_ceiling(rows_of_metric, baseline))
-            if baseline in values_by_seed
-            else None
+        rows = cells[cells["metric"] == metric]
+        by_seed = {arm: group.set_index("seed")["value"] for arm, group in rows.groupby("arm", sort=False)}
+        reference = (
+            interval(by_seed[baseline].to_numpy(), top=_mean_ceiling(rows, baseline)) if baseline in by_seed else None
         )
-        for arm, values in values_by_seed.items():
-            highest = _mean_ceiling(rows_of_metric, str(arm))
+        for arm, values in by_seed.items():
+            highest = _mean_ceiling(rows, str(arm))
             mean, low, high = interval(values.to_numpy(), top=highest)
             row: dict[str, Any] = {"metric": metric, "arm": arm, "mean": mean, "low": low, "high": high}
             row |= {
                 "ceiling": highest,
                 "share": mean / highest if highest else float("nan"),
-                "n": int(rows_of_metric["n"].iloc[0]),
+                "n": int(rows["n"].iloc[0]),
                 "seeds": len(values),
             }
-            if baseline_interval is not None:
-                ratios = (values / values_by_seed[baseline].replace(0.0, float("nan"))).dropna()
+            if reference is not None:
+                ratios = (values / by_seed[baseline].replace(0.0, float("nan"))).dropna()
                 row |= dict(zip(("ratio", "ratio_low", "ratio_high"), interval(ratios.to_numpy()), strict=True))
-                has_intervals = len(values) > 1 and len(values_by_seed[baseline]) > 1
-                row["apart"] = (
-                    bool(low > baseline_interval[2] or high < baseline_interval[1]) if has_intervals else None
-                )
+                has_intervals = len(values) > 1 and len(by_seed[baseline]) > 1
+                row["apart"] = bool(low > reference[2] or high < reference[1]) if has_intervals else None
             table_rows.append(row)
     columns = ["metric", "arm", "mean", "low", "high", "ceiling", "share", "n", "seeds"]
     return pd.DataFrame(table_rows, columns=[*columns, "ratio", "ratio_low", "ratio_high", "apart"])

@@ -1,8 +1,8 @@
-"""Gauges: the measures that steering keeps above their thresholds, each with its value over any set at any moment.
+"""Gauges: the measures that steering keeps above their thresholds.
 
-A gauge measures each trajectory once. A reading adds the measurements of one set up, so that its value and the gain of
-one more trajectory cost the size of that trajectory. `GAUGES` has tdlab's own: domain entropy and steering mode entropy
-as shares of their ceilings, and mean CAC.
+A gauge measures each trajectory once. A reading sums up the measurements of one set, so that its value and the gain of
+one more trajectory take time proportional to that trajectory. `GAUGES` holds tdlab's own gauges: domain entropy and
+steering mode entropy, both as shares of their ceilings, and mean CAC.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tdlab.registry import Registry
 
 __all__ = ["GAUGES", "EntropyGauge", "EntropyReading", "Gauge", "MeanGauge", "MeanReading", "SetState", "mode_of"]
 
-_FIXED = 1 << 40  # means are sums of whole numbers of 2**-40: exact, whatever is added and removed
+_FIXED = 1 << 40  # sums are in units of 2**-40, so that adding and removing are exact
 
 Masses = Iterable[tuple[Hashable, int]]
 
 
 @dataclass
 class EntropyReading:
-    """What an entropy gauge reads of one set. ``categories`` is the number there can be; None if it is not known."""
+    """The value of an entropy gauge for one set; ``categories`` is the number that exist, or None."""
 
     categories: int | None = None
     tally: Tally = field(default_factory=Tally)
@@ -39,31 +39,31 @@ class EntropyReading:
         return self.tally.share(self.categories)
 
     def add(self, masses: Masses) -> None:
-        """Count one more trajectory."""
+        """Add a trajectory."""
         self.tally.add(masses)
         self.size += 1
 
     def remove(self, masses: Masses) -> None:
-        """Take back a trajectory that was added."""
+        """Remove a trajectory that was added before."""
         self.tally.remove(masses)
         self.size -= 1
 
     def gain(self, masses: Masses) -> float:
-        """(N + 1) times the change of entropy in bits that one more trajectory would make; see `Gain`."""
+        """Return (N + 1) times the change of entropy in bits by one more trajectory; see `tdlab.diversity.Gain`."""
         return (self.size + 1) * self.tally.gain(masses)
 
     def merit(self, masses: Masses) -> float:
-        """The gain, as far as it speaks for a draft: an empty set has no entropy to change."""
+        """Return the gain for the choice of a draft; 0 for an empty set, which has no entropy to change."""
         return self.gain(masses) if self.size else 0.0
 
     def copy(self) -> Self:
-        """Another reading of the same set."""
+        """Return a copy."""
         return replace(self, tally=self.tally.copy())
 
 
 @dataclass
 class MeanReading:
-    """What a mean gauge reads of one set."""
+    """The value of a mean gauge for one set."""
 
     total: int = 0
     size: int = 0
@@ -74,25 +74,25 @@ class MeanReading:
         return self.total / _FIXED / self.size if self.size else 0.0
 
     def add(self, number: float) -> None:
-        """Count one more trajectory."""
+        """Add a trajectory."""
         self.total += round(number * _FIXED)
         self.size += 1
 
     def remove(self, number: float) -> None:
-        """Take back a trajectory that was added."""
+        """Remove a trajectory that was added before."""
         self.total -= round(number * _FIXED)
         self.size -= 1
 
     def gain(self, number: float) -> float:
-        """What one more trajectory has less the mean."""
+        """Return the number of one more trajectory minus the mean."""
         return number - self.value
 
     def merit(self, number: float) -> float:
-        """The gain."""
+        """Return the gain."""
         return self.gain(number)
 
     def copy(self) -> Self:
-        """Another reading of the same set."""
+        """Return a copy."""
         return replace(self)
 
 
@@ -101,10 +101,10 @@ class Gauge(ABC):
     """A measure of sets of trajectories that steering can watch: an `EntropyGauge` or a `MeanGauge`.
 
     Attributes:
-        title: What it is called in tables and figures.
-        measure: Takes the features of a trajectory; returns what the reading of a set adds up.
-        predict: Takes what playing a blueprint should give, the blueprint and the tools by key; returns what
-            ``measure`` should then return. With it, the gauge has a say in which of several drafts is played.
+        title: Its title in tables and figures.
+        measure: Returns the measurement of a trajectory, from its features.
+        predict: Returns the expected measurement from a prediction, the blueprint and the tools by key. With it, the
+            gauge influences which of several drafts is played.
         family: The family of mutations that it turns on while it is below its threshold.
     """
 
@@ -119,15 +119,15 @@ class Gauge(ABC):
 
     @abstractmethod
     def scale(self, threshold: float) -> float:
-        """Return the change of its value that counts as much as one bit, and as its whole range."""
+        """Return the change of its value that counts as one bit and as its whole range."""
 
 
 @dataclass(frozen=True)
 class EntropyGauge(Gauge):
-    """The entropy of what trajectories hold, as a share of its ceiling. ``measure`` returns categories and masses.
+    """An entropy as a share of its ceiling. ``measure`` returns pairs of category and mass.
 
     Attributes:
-        categories: How many categories there can be; None if that is not known.
+        categories: Number of categories that exist; None if it is not known.
 
     Example:
         >>> from collections import Counter
@@ -149,7 +149,7 @@ class EntropyGauge(Gauge):
 
 @dataclass(frozen=True)
 class MeanGauge(Gauge):
-    """The mean of a number that each trajectory has, returned by ``measure``.
+    """The mean over the trajectories of the number that ``measure`` returns.
 
     Example:
         >>> MeanGauge("tools per trajectory", lambda features: float(len(features.tools))).family
@@ -171,7 +171,7 @@ GAUGES: Registry[Gauge] = Registry(
     setting="evolution.gauges",
     valid=lambda name, value: "" if isinstance(value, Gauge) else "an EntropyGauge or MeanGauge of tdlab.evolution",
 )
-"""The gauges by name. tdlab's own have thresholds in `EvolutionConfig`, others in its ``gauges``."""
+"""The gauges by name. tdlab's own have thresholds in `EvolutionConfig`; those of plug-ins in its ``gauges``."""
 
 
 class _DomainGauge(EntropyGauge):
@@ -181,7 +181,7 @@ class _DomainGauge(EntropyGauge):
 
 @dataclass
 class _ModeReading(EntropyReading):
-    """Reads the trigrams of modes; for merit whole modes too, since trigrams alone would not mind a repeated mode."""
+    """Counts the trigrams of modes, and for merit whole modes too: trigrams alone would favour a mode already there."""
 
     modes: Tally = field(default_factory=Tally)
 
@@ -209,7 +209,7 @@ class _ModeGauge(EntropyGauge):
 
 
 def mode_of(signature: tuple[str, ...]) -> Any:
-    """Return what the mode gauge measures of a mode: the masses of its trigrams, and of the mode as a whole."""
+    """Return the measurement of the mode gauge: the masses of the trigrams, and of the signature as a whole."""
     return counted_masses(Counter(trigrams(signature))), counted_masses({signature: 1})
 
 
@@ -233,9 +233,9 @@ class SetState(NamedTuple):
     """The state of the set, as far as the merit of a draft depends on it.
 
     Attributes:
-        readings: The readings of the gauges that have a prediction. Nothing is added to them.
-        strengths: How strongly each of these gauges steers, in [0, 1].
-        scales: The change of each of these gauges that counts as much as one bit.
+        readings: The readings of the gauges that have a prediction; not changed any more.
+        strengths: Strength at which each of them steers, in [0, 1].
+        scales: The change of each of them that counts as one bit.
     """
 
     readings: Mapping[str, EntropyReading | MeanReading]
@@ -243,10 +243,13 @@ class SetState(NamedTuple):
     scales: Mapping[str, float]
 
     def merit(self, measured: Mapping[str, Any]) -> float:
-        """Return the marginal gain of each gauge, times its strength.
+        """Return the sum of the marginal gains, each times the strength of its gauge.
 
         Args:
-            measured: What each gauge measures of a trajectory, or would by its prediction.
+            measured: Measurement of each gauge, or its prediction.
+
+        Returns:
+            The merit.
         """
         total = 0.0
         for name, reading in self.readings.items():
@@ -254,10 +257,10 @@ class SetState(NamedTuple):
         return total
 
     def predicted(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, Any]:
-        """Return what each gauge should measure when a blueprint is played; ``tools`` holds every tool, by key."""
-        prediction, found = predict(blueprint, tools), {}
+        """Return the expected measurement of each gauge for a blueprint; ``tools`` holds every tool, by key."""
+        prediction, measured = predict(blueprint, tools), {}
         for name in self.readings:
             expect = GAUGES[name].predict
             if expect is not None:
-                found[name] = expect(prediction, blueprint, tools)
-        return found
+                measured[name] = expect(prediction, blueprint, tools)
+        return measured

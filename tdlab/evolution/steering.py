@@ -46,7 +46,7 @@ class Gauges(NamedTuple):
         return max(self.strengths.values()) > 0.0
 
     def strength_of(self, family: str) -> float:
-        """Return how strongly a family of mutations is turned on."""
+        """Return the strength of a family of mutations: the highest of its gauges."""
         return max((s for name, s in self.strengths.items() if GAUGES[name].family == family), default=0.0)
 
 
@@ -54,8 +54,8 @@ class GaugeSet:
     """The gauges of a config over a growing set and over its sliding window.
 
     Args:
-        config: Names the gauges, with their thresholds; has the size of the window.
-        domains: The number of domains that can be reached.
+        config: The names and thresholds of the gauges, and the size of the window.
+        domains: Number of domains that can be reached.
     """
 
     def __init__(self, config: EvolutionConfig, *, domains: int) -> None:
@@ -66,11 +66,11 @@ class GaugeSet:
         self._recent: deque[Mapping[str, Any]] = deque()
 
     def measure(self, features: Features) -> dict[str, Any]:
-        """Return what each gauge measures of a trajectory."""
+        """Return the measurement of each gauge for a trajectory."""
         return {name: gauge.measure(features) for name, gauge in self._gauges.items()}
 
     def add(self, measured: Mapping[str, Any]) -> None:
-        """Count one more trajectory; the window forgets the oldest beyond its size."""
+        """Add a trajectory; the window drops its oldest one beyond its size."""
         self._recent.append(measured)
         oldest = self._recent.popleft() if len(self._recent) > self._config.window else None
         for name, reading in self.whole.items():
@@ -85,7 +85,7 @@ class GaugeSet:
         return read_gauges(self._config, values)
 
     def state(self, gauges: Gauges) -> SetState:
-        """Return the state of the whole set as it is now, for drafts to be chosen by."""
+        """Return the state of the whole set, for the choice between drafts."""
         thresholds = self._config.thresholds
         names = [name for name, gauge in self._gauges.items() if gauge.predict is not None]
         return SetState(
@@ -124,7 +124,7 @@ def strength(value: float, threshold: float, *, full_at: float) -> float:
 def number_of_drafts(gauges: Gauges, config: EvolutionConfig) -> int:
     """Return how many drafts are bred for one order: 1 without steering, up to ``config.max_drafts``.
 
-    Only gauges that can be predicted have a use for drafts to choose from.
+    Only gauges with a prediction count, since the others cannot tell drafts apart.
     """
     most = max((s for name, s in gauges.strengths.items() if GAUGES[name].predict is not None), default=0.0)
     return 1 + round(most * (config.max_drafts - 1))

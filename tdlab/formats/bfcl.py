@@ -90,7 +90,7 @@ def _read(item: Item, fallback: str) -> Recording:
 def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
     if isinstance(step, str):
         try:
-            calls: list[tuple[str | None, str, Json]] = [(None, name, given) for name, given in calls_of(step)]
+            calls: list[tuple[str | None, str, Json]] = [(None, name, arguments) for name, arguments in calls_of(step)]
         except ValueError as error:
             if not recorded:
                 raise Unreadable(f"turn {turn}: {step[:60]!r} {error}") from None
@@ -101,9 +101,9 @@ def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -
             builder.say("assistant", step)
         return
     raw: list[Any] = step if isinstance(step, list) else [step]
-    if not all(isinstance(part, dict) for part in raw):
+    if not all(isinstance(answer, dict) for answer in raw):
         raise Unreadable(f"turn {turn} has a step that is neither calls nor text")
-    calls = [(None, name, given) for part in raw for name, given in part.items() if name]
+    calls = [(None, name, arguments) for answer in raw for name, arguments in answer.items() if name]
     if calls:
         builder.call("", calls)
 

@@ -325,10 +325,10 @@ def _read_chatml(value: dict[str, Any], text: str, fallback: str) -> Recording:
     return _read_chat(value, messages, fallback, TRL.name)
 
 
-def _as_messages(part: Json, role: str) -> list[Json]:
-    if isinstance(part, str):
-        return [{"role": role, "content": part}] if part else []
-    return part if isinstance(part, list) else []
+def _as_messages(content: Json, role: str) -> list[Json]:
+    if isinstance(content, str):
+        return [{"role": role, "content": content}] if content else []
+    return content if isinstance(content, list) else []
 
 
 HERMES = Format("hermes", _unpack_hermes, _read_hermes)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError
-from tdlab.evolution import STRATEGIES
+from tdlab.evolution import GAUGES, STRATEGIES
 from tdlab.registry import Registry, reference
 from tdlab.rollout import ENVIRONMENTS, TEACHERS, EnvironmentFactory, TeacherFactory
 from tdlab.sandbox import BACKENDS
@@ -77,6 +77,7 @@ def plugin_versions(config: RunConfig, objects: Objects) -> dict[str, str]:
         (CHECKS, [name for name in config.verify.checks if name not in objects.checks]),
         (MUTATIONS, config.blueprints.mutations),
         (STRATEGIES, [config.evolution.strategy]),
+        (GAUGES, list(config.evolution.gauges)),
         (BACKENDS, [config.sandbox.backend]),
     ]
     versions: dict[str, str] = {}

@@ -476,8 +476,16 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "rejections": store.rejection_reasons(),
         "mining": store.mining(),
         "diversity": report.model_dump(mode="json"),
+        "gauges": _gauges(store),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
     }
+
+
+def _gauges(store: RunStore) -> dict[str, Json]:
+    """Return the last value of each gauge over the whole set, and its threshold."""
+    last, thresholds = store.last_generation(), store.config.evolution.thresholds
+    values = last.record.after.whole if last is not None else {}
+    return {name: {"value": value, "threshold": thresholds[name]} for name, value in values.items()}
 
 
 def _spending(store: RunStore) -> dict[str, Json]:

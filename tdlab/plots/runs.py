@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.evolution import STRATEGIES
+from tdlab.evolution import GAUGES, STRATEGIES, EntropyGauge
 from tdlab.plots.bars import domain_table, draw_histogram
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.store import Run
@@ -39,7 +39,7 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     Returns:
         One row per generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
         The gauges are ``domain`` and ``mode`` (entropies as shares of their ceilings, in [0, 1]; the ceiling of the
-        domains counts those that the run's clusters reach) and ``cac`` (mean CAC).
+        domains counts those that the run's clusters reach), ``cac`` (mean CAC), and those that the config adds.
 
     Example:
         >>> import tdlab
@@ -53,7 +53,7 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     rows = [
         (generation.number, generation.record.total, gauge, generation.record.after.whole[gauge])
         for generation in run.store.generations()
-        for gauge in ("domain", "mode", "cac")
+        for gauge in run.config.evolution.thresholds
     ]
     return pd.DataFrame(rows, columns=["generation", "trajectories", "gauge", "value"])
 
@@ -131,7 +131,7 @@ def compute_modes(run: Run) -> pd.DataFrame:
 
 
 def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the two normalised entropies over the size of the set.
+    """Draw the normalised entropies over the size of the set: domains, modes, and those of plug-ins.
 
     Args:
         gauges: The frame of `compute_gauges`.
@@ -146,10 +146,14 @@ def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         'Entropy'
     """
     ax = new_axes(ax)
-    for gauge, name, colour, line_style in (
-        ("domain", "domains", PALETTE[0], "-"),
-        ("mode", "reasoning modes (trigrams)", PALETTE[5], "--"),
-    ):
+    lines = [("domain", "domains", PALETTE[0], "-"), ("mode", "reasoning modes (trigrams)", PALETTE[5], "--")]
+    plugins = {name: GAUGES.get(name) for name in gauges["gauge"].unique() if name not in GAUGES.own}
+    lines += [
+        (name, gauge.title, PALETTE[2 + number % 3], ":")
+        for number, (name, gauge) in enumerate(plugins.items())
+        if isinstance(gauge, EntropyGauge)
+    ]
+    for gauge, name, colour, line_style in lines:
         rows = gauges[gauges["gauge"] == gauge]
         marker = "o" if len(rows) < 2 else None
         ax.plot(rows["trajectories"], rows["value"], color=colour, linestyle=line_style, label=name, marker=marker)

@@ -73,7 +73,7 @@ class Counts:
 
 
 def candidate_row(candidate: Candidate) -> dict[str, object]:
-    """The values of a row of the table of candidates, by column."""
+    """Return the values of a row of the table of candidates, by column."""
     what = f"candidate {candidate.generation}.{candidate.position}"
     blueprint, trajectory, verdict = candidate.blueprint, candidate.trajectory, candidate.verdict
     return {
@@ -93,7 +93,7 @@ def candidate_row(candidate: Candidate) -> dict[str, object]:
 
 
 def candidate_from_row(row: sqlite3.Row) -> Candidate:
-    """The candidate of a row of `CANDIDATE_COLUMNS`."""
+    """Return the candidate of a row of `CANDIDATE_COLUMNS`."""
     what = f"candidate {row['generation']}.{row['position']}"
 
     def record(kind: type[Model], column: str) -> Model | None:
@@ -113,6 +113,6 @@ def candidate_from_row(row: sqlite3.Row) -> Candidate:
 
 
 def generation_from_row(row: sqlite3.Row) -> Generation:
-    """The generation of a row of its table."""
+    """Return the generation of a row of its table."""
     number = row["number"]
     return Generation(number=number, record=decode_record(GenerationRecord, row["record"], f"generation {number}"))

@@ -57,32 +57,26 @@ def roles(tool: Tool) -> Roles:
         >>> found.own, found.own_parameter
         ('order', 'order_id')
     """
-    what = nature(tool)
-    references = {p: entity for p in tool.parameters if (entity := referenced_entity(p, what.entity)) is not None}
+    meaning = nature(tool)
+    entity, operation = meaning.entity, meaning.operation
+    references = {p: noun for p in tool.parameters if (noun := referenced_entity(p, entity)) is not None}
     output = returned_schema(tool)
     properties = output.get("properties")
     fields = properties if isinstance(properties, dict) else {}
-    issued = {
-        f: entity for f in fields if (entity := referenced_entity(f, what.entity)) is not None and _is_scalar(fields[f])
-    }
-    listed = item_list(output, what.entity)
-    own_parameter = _own_parameter(tool, what, references) if what.operation != "create" else None
-    own_list = (
-        _own_list(tool, what.entity, references) if own_parameter is None and what.operation != "create" else None
-    )
-    if own_parameter is not None or own_list is not None:
-        own = references[own_parameter or own_list or ""]
-    elif listed is not None and what.operation in ("list", "read", "compute"):
+    issued = {f: noun for f in fields if (noun := referenced_entity(f, entity)) is not None and _is_scalar(fields[f])}
+    listed = item_list(output, entity)
+    own_parameter = _own_parameter(tool, meaning, references) if operation != "create" else None
+    own_list = _own_list(tool, entity, references) if own_parameter is None and operation != "create" else None
+    identified = own_parameter or own_list
+    if identified is not None:
+        own = references[identified]
+    elif listed is not None and operation in ("list", "read", "compute"):
         own = listed[1]
     else:
-        new = [entity for f, entity in issued.items() if f not in tool.parameters and entity not in references.values()]
-        own = next((e for e in new if _same_noun(e, what.entity)), new[0] if new else what.entity)
-    handle = (
-        _handle(tool, own, references)
-        if own_parameter is None and own_list is None and what.operation != "list"
-        else None
-    )
-    return Roles(what, own, own_parameter, own_list, handle, references, issued, listed)
+        new = [noun for f, noun in issued.items() if f not in tool.parameters and noun not in references.values()]
+        own = next((noun for noun in new if _same_noun(noun, entity)), new[0] if new else entity)
+    handle = _handle(tool, own, references) if identified is None and operation != "list" else None
+    return Roles(meaning, own, own_parameter, own_list, handle, references, issued, listed)
 
 
 def item_list(output: Mapping[str, Json], entity: str) -> tuple[str, str, str] | None:
@@ -134,20 +128,20 @@ def issued_ids(value: Json, entity: str = "") -> Iterator[tuple[str, Json]]:
                 yield from issued_ids(inner, entity)
 
 
-def _own_parameter(tool: Tool, what: ToolNature, references: Mapping[str, str]) -> str | None:
+def _own_parameter(tool: Tool, meaning: ToolNature, references: Mapping[str, str]) -> str | None:
     scalar = [p for p in references if _is_scalar(tool.parameters[p])]
-    exact = [p for p in scalar if references[p] == what.entity]
+    exact = [p for p in scalar if references[p] == meaning.entity]
     if exact:
         return exact[0]
-    close = [p for p in scalar if _same_noun(references[p], what.entity)]
+    close = [p for p in scalar if _same_noun(references[p], meaning.entity)]
     if close:
         return close[0]
-    words = set(what.entity.split("_"))
+    words = set(meaning.entity.split("_"))
     inside = [p for p in scalar if p in tool.required and set(references[p].split("_")) <= words]
-    if len(inside) == 1 and what.operation in ("read", "update", "delete", "act"):
+    if len(inside) == 1 and meaning.operation in ("read", "update", "delete", "act"):
         return inside[0]
     required = [p for p in scalar if p in tool.required]
-    return required[0] if len(required) == 1 and what.operation in ("update", "delete", "act") else None
+    return required[0] if len(required) == 1 and meaning.operation in ("update", "delete", "act") else None
 
 
 def _own_list(tool: Tool, entity: str, references: Mapping[str, str]) -> str | None:

@@ -295,9 +295,9 @@ def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     for parameter, schema in list(parameters_of(tool).items())[:200]:
         slots.append(_slot(parameter, "", schema, parameter in required, entity))
-        for name, part in list(inner_properties(schema).items())[:30]:
+        for name, inner in list(inner_properties(schema).items())[:30]:
             if len(slots) < 400:
-                slots.append(_slot(parameter, name, part, parameter in required, singular(parameter)))
+                slots.append(_slot(parameter, name, inner, parameter in required, singular(parameter)))
     return tuple(slots)
 
 

@@ -331,14 +331,20 @@ def goal_phrase(tool: Tool) -> str:
     if described is not None:
         return described
     words = split_words(tool.name)
-    what = nature_of_name(tool.name)
-    if what.verb and what.verb in words[:4]:
-        rest = words[words.index(what.verb) + 1 :]
+    meaning = nature_of_name(tool.name)
+    if meaning.verb and meaning.verb in words[:4]:
+        rest = words[words.index(meaning.verb) + 1 :]
         link, rest = (rest[:1], rest[1:]) if rest[:1] and rest[0] in _LINKS else ((), rest)
-        if rest and what.operation != "list" and len(rest) <= 3 and rest[-1] == singular(rest[-1]) and "by" not in rest:
+        if (
+            rest
+            and meaning.operation != "list"
+            and len(rest) <= 3
+            and rest[-1] == singular(rest[-1])
+            and "by" not in rest
+        ):
             rest = ("an" if rest[0][0] in "aeiou" else "a", *rest)
         rest = (*link, *rest)
-        return " ".join((what.verb, *rest)) if rest else what.verb
+        return " ".join((meaning.verb, *rest)) if rest else meaning.verb
     return "use " + (" ".join(words) or "it")
 
 

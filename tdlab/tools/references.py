@@ -51,8 +51,8 @@ class References:
         node: Json = self._named.get(base) if base else self.root
         if pointer and not pointer.startswith("/"):
             return self._named.get(f"{base}#{pointer}")
-        for part in pointer.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
+        for token in pointer.split("/")[1:]:
+            key = token.replace("~1", "/").replace("~0", "~")
             if isinstance(node, Mapping):
                 node = node.get(key)
             elif isinstance(node, list) and _INDEX.fullmatch(key) and int(key) < len(node):
@@ -64,10 +64,10 @@ class References:
     @cached_property
     def _named(self) -> dict[str, Json]:
         named: dict[str, Json] = {}
-        for part in objects_in(self.root):
+        for node in objects_in(self.root):
             for word, prefix in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")):
-                if isinstance(part.get(word), str):
-                    named.setdefault(prefix + part[word], part)
+                if isinstance(node.get(word), str):
+                    named.setdefault(prefix + node[word], node)
         return named
 
 
@@ -85,7 +85,7 @@ def objects_in(schema: Json) -> Iterator[Mapping[str, Json]]:
 
 def refers(schema: Json) -> bool:
     """Return whether a schema contains any reference."""
-    return any("$ref" in part or "$dynamicRef" in part for part in objects_in(schema))
+    return any("$ref" in node or "$dynamicRef" in node for node in objects_in(schema))
 
 
 def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, Json]:
@@ -112,7 +112,7 @@ def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, J
         if left < 0 or depth > _DEEPEST:
             return {}
         if isinstance(value, list):
-            return [walk(part, open_references, depth + 1) for part in value]
+            return [walk(item, open_references, depth + 1) for item in value]
         if not isinstance(value, Mapping):
             return value
         reference = None if names else value.get("$ref")
@@ -120,13 +120,13 @@ def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, J
             target = references.target(reference)
             if not isinstance(target, Mapping) or reference in open_references or len(open_references) >= _MOST_OPEN:
                 target = {}
-            merged = {**target, **{key: part for key, part in value.items() if key != "$ref"}}
+            merged = {**target, **{key: item for key, item in value.items() if key != "$ref"}}
             return walk(merged, (*open_references, reference), depth + 1)
         return {
-            key: part
+            key: item
             if key in _DATA and not names
-            else walk(part, open_references, depth + 1, names=key in _NAMED and not names)
-            for key, part in value.items()
+            else walk(item, open_references, depth + 1, names=key in _NAMED and not names)
+            for key, item in value.items()
             if names or key not in _DROPPED
         }
 

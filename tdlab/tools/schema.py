@@ -343,11 +343,11 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
 def _path(parts: list[str | int]) -> str:
     """``$.name[0]``; names that are not plain words are quoted."""
     text = "$"
-    for part in parts:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part.isidentifier():
-            text += f".{part}"
+    for key in parts:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif key.isidentifier():
+            text += f".{key}"
         else:
-            text += f"[{preview(part)}]"
+            text += f"[{preview(key)}]"
     return text

@@ -115,7 +115,7 @@ def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     """Return a property schema reduced to safe keywords: types, enum, format, pattern, bounds, items, properties."""
-    alternatives = [part for part in branches(schema) if part.get("type") != "null"]
+    alternatives = [inner for inner in branches(schema) if inner.get("type") != "null"]
     if alternatives and "type" not in schema and "properties" not in schema:
         return clean({**alternatives[0], **{w: schema[w] for w in ("format", "pattern") if w in schema}}, depth)
     out: dict[str, Any] = {}
@@ -155,8 +155,8 @@ def clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         out["items"] = clean(items, depth + 1) if isinstance(items, dict) and depth < 3 else {"type": "string"}
     if kind == "object" and isinstance(schema.get("properties"), dict) and depth < 3:
         out["properties"] = {
-            str(name): clean(part if isinstance(part, dict) else {}, depth + 1)
-            for name, part in list(schema["properties"].items())[:50]
+            str(name): clean(inner if isinstance(inner, dict) else {}, depth + 1)
+            for name, inner in list(schema["properties"].items())[:50]
         }
     return out
 

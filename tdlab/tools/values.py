@@ -222,12 +222,12 @@ class _ValueMaker:
                 continue
             if isinstance(schema.get("allOf"), list):
                 merged: dict[str, Json] = {k: v for k, v in schema.items() if k != "allOf"}
-                for part in schema["allOf"]:
-                    if isinstance(part, dict):
-                        part = self.resolve(part, name)
-                        properties = {**merged.get("properties", {}), **part.get("properties", {})}
-                        required = [*merged.get("required", []), *part.get("required", [])]
-                        merged |= part
+                for branch in schema["allOf"]:
+                    if isinstance(branch, dict):
+                        branch = self.resolve(branch, name)
+                        properties = {**merged.get("properties", {}), **branch.get("properties", {})}
+                        required = [*merged.get("required", []), *branch.get("required", [])]
+                        merged |= branch
                         if properties:
                             merged["properties"], merged["required"] = properties, required
                 schema = merged

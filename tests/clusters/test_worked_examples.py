@@ -401,6 +401,9 @@ def test_nearest_services_share_the_rarest_words() -> None:
     assert near[3] == {}
     one = CONFIG.across.model_copy(update={"neighbours": 1})
     assert _neighbours(services, one)[0] == {1: 0.5}
+    thirds = [service.model_copy(update={"title": services[0].title + " iron"}) for service in services[:1]]
+    thirds += [*services[1:3], Service(name="n9", title="iron", tools=(tool("n9", "x9"),))]
+    assert _neighbours(thirds, CONFIG.across)[0] == {1: 0.3333, 2: 0.3333, 3: 0.3333}
     rare = CONFIG.across.model_copy(update={"word_services": 1})
     assert _neighbours(services, rare)[0] == {}
 
@@ -623,7 +626,9 @@ def test_a_bridge_crosses_over_edges_of_half_or_more() -> None:
 def test_a_bridge_leaves_two_tools_of_six_to_the_other_service() -> None:
     made = {len(tools): tools for tools in (candidate(spread(9, (5,)), BRIDGE, 3, 6, seed=n) for n in range(20))}
     assert {size: sum(name.startswith("x0/") for name in tools) for size, tools in made.items()} == {4: 1, 5: 2, 6: 2}
-    assert candidate(spread(9, (5,)), BRIDGE, 6, 6) == [f"h/{n}" for n in range(6)], "six at least: home first"
+    assert made[6] == ["h/0", "h/1", "h/2", "h/3", "x0/0", "x0/1"], "home first"
+    assert made[4] == ["h/0", "h/1", "h/2", "x0/0"]
+    assert candidate(spread(9, (5,)), BRIDGE, 6, 6) == [f"h/{n}" for n in range(6)], "six at least: home alone"
 
 
 def test_a_small_service_takes_three_guests_from_each_of_two_others() -> None:
@@ -729,6 +734,7 @@ def test_weights_are_whole_numbers_of_a_trillionth_or_as_many_as_fit() -> None:
     assert fixed_point([1.2e6])[1] == 1e11
     assert fixed_point([1.1e6])[1] == 1e12
     assert fixed_point([])[1] == fixed_point([0.0])[1] == 1.0
+    assert select([ClusterCandidate((0,), ())], [1e-12], [], coverage=0.4).chosen == (0,), "the least weight there is"
     packed = pack([ClusterCandidate((0, 1), (0,)), ClusterCandidate((1,), ())], [1.0, 2.0], [4.0])
     assert packed.starts.tolist() == [0, 3, 4]
     assert packed.items.tolist() == [0, 1, 2, 1]

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tdlab.config import EvolutionConfig, RunConfig
-from tdlab.diversity import Complexity, Features
+from tdlab.diversity import Complexity, Features, whole_masses
 from tdlab.evolution import Controller, DraftPlan, Gauges, Offspring, Order
-from tdlab.evolution.gauges import SetState, mode_of
+from tdlab.evolution.gauges import GAUGES, SetState, mode_of
 from tdlab.evolution.predict import Prediction, predict
 from tdlab.evolution.steering import (
     Plateau,
@@ -98,6 +98,7 @@ def test_any_gauge_below_its_threshold_steers(steered: str) -> None:
 )
 def test_drafts_grow_from_1_to_7_with_the_stronger_of_two_gauges(modes: float, cac: float, expected: int) -> None:
     assert number_of_drafts(steer(1.0, modes, cac), DEFAULTS) == expected
+    assert number_of_drafts(Gauges({}, {"domain": 1.0}), DEFAULTS) == 1, "domains are aimed at, not chosen by"
 
 
 def test_a_domain_weighs_count_plus_a_to_the_minus_b() -> None:
@@ -575,3 +576,50 @@ def test_a_trigram_gain_by_hand() -> None:
     state = set_state(("read", "reply"), ("read", "reply"))
     assert mode_gain(state, "ask", "write") == pytest.approx(3 * (entropy(2, 2, 1, 1) - entropy(2, 2)))
     assert set_state().readings["mode"].merit(mode_of(("ask", "write"))) == 0.0
+
+
+# --- readings
+
+
+def test_an_entropy_is_read_and_read_back() -> None:
+    reading = GAUGES["domain"].reading(domains=4)
+    assert (reading.value, reading.merit(whole_masses({"north": 1.0}))) == (0.0, 0.0)
+    for domain in ("north", "south", "south"):
+        reading.add(whole_masses({domain: 1.0}))
+    assert reading.value == pytest.approx(entropy(1, 2) / math.log2(3)), "of three trajectories and four domains"
+    reading.remove(whole_masses({"south": 1.0}))
+    assert reading.value == pytest.approx(1.0)
+    assert reading.gain(whole_masses({"east": 1.0})) == pytest.approx(3 * (math.log2(3) - 1))
+
+
+def test_a_mean_is_read_and_read_back() -> None:
+    reading = GAUGES["cac"].reading(domains=4)
+    assert (reading.value, reading.gain(5.0), reading.merit(5.0)) == (0.0, 5.0, 5.0)
+    for number in (0.1, 0.2, 0.6):
+        reading.add(number)
+    assert reading.value == pytest.approx(0.3, abs=1e-11)
+    reading.remove(0.6)
+    assert reading.value == pytest.approx(0.15, abs=1e-11)
+    assert reading.gain(1.15) == reading.merit(1.15) == pytest.approx(1.0, abs=1e-11)
+
+
+def test_a_copy_is_a_set_of_its_own() -> None:
+    measured = {"domain": whole_masses({"north": 1.0}), "mode": mode_of(("read", "reply")), "cac": 10.0}
+    for name, one in measured.items():
+        reading = GAUGES[name].reading(domains=4)
+        reading.add(one)
+        copy = reading.copy()
+        copy.add(one)
+        assert (reading.size, copy.size) == (1, 2), name
+
+
+def test_a_bit_counts_as_much_as_the_threshold_of_a_mean() -> None:
+    assert (GAUGES["domain"].scale(0.5), GAUGES["mode"].scale(0.0)) == (1.0, 1.0)
+    assert (GAUGES["cac"].scale(36.0), GAUGES["cac"].scale(0.0)) == (36.0, 1.0)
+
+
+def test_what_a_blueprint_should_add_is_predicted_for_gauges_that_can_be() -> None:
+    state = controller()._set_state(steer(1.0, 1.0, 1.0))
+    assert state is not None
+    found = state.predicted(blueprint(step("call", Call(tool="shop/get_order"))), TOOLS)
+    assert found == {"mode": mode_of(("read", "reply")), "cac": 2.0}
