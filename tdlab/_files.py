@@ -88,7 +88,7 @@ def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
         >>> with atomic_open("notes.txt") as file:
         ...     file.write(b"all or nothing")
         14
-        >>> open("notes.txt", "rb").read()
+        >>> Path("notes.txt").read_bytes()
         b'all or nothing'
     """
     target = Path(path)
@@ -123,7 +123,7 @@ def atomic_write(path: str | Path, content: bytes) -> None:
 
     Example:
         >>> atomic_write("notes.txt", b"done")
-        >>> open("notes.txt", "rb").read()
+        >>> Path("notes.txt").read_bytes()
         b'done'
     """
     with atomic_open(path) as file:

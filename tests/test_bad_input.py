@@ -216,7 +216,7 @@ def test_a_config_that_is_wrong(tdlab: Tdlab, tmp_path: Path, text: str, words: 
         (("--set", "evolution.no=1"), ("unknown key 'evolution.no'", "tdlab config")),
         (("--set", "evolution.batch=lots"), ("evolution.batch is 'lots'",)),
         (("--set", "verify.near_duplicate=NaN"), ("verify.near_duplicate",)),
-        (("--strategy", "best"), ("evolution.strategy is 'best'",)),
+        (("--strategy", "best"), ("evolution.strategy: there is no strategy 'best'", "evolved, random")),
         (("--target", "0"), ("target is 0",)),
         (("-c", "none.yaml"), ("none.yaml: cannot be read",)),
     ],

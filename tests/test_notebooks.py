@@ -11,9 +11,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CASES = [
-    pytest.param(path, id=path.stem, marks=[] if path is NOTEBOOKS[0] else [pytest.mark.slow]) for path in NOTEBOOKS
-]
+CASES = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
 
 
 def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
@@ -31,6 +29,7 @@ def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CASES)
 def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel runs in another folder and has to import this checkout

@@ -66,6 +66,7 @@ def undisturbed(place: Path) -> dict[str, str]:
 
 
 @pytest.mark.crash
+@pytest.mark.slow
 def test_killed_ten_times_and_resumed_it_ends_with_the_same_bytes(place: Path, undisturbed: dict[str, str]) -> None:
     """The process is killed at ten random moments of its stages, with one worker and with two."""
     rng = random.Random(20)

@@ -155,7 +155,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
 def made(out: Path, installed: str, *settings: str, workers: int = 1) -> Run:
     """Make a run of a small pool with these settings on the command line."""
     words = [word for setting in settings for word in ("--set", setting)]
-    job = ("run", "--pool", small_pool_file(out.parent), "-n", "12", "--set", "evolution.batch=6", "-w", workers)
+    job = (
+        "run",
+        "--pool",
+        small_pool_file(out.parent),
+        "-n",
+        "12",
+        "--set",
+        "evolution.batch=6",
+        "-w",
+        workers,
+        "--no-figure",
+    )
     done = finish(*job, *words, "--out", out.name, cwd=out.parent, PYTHONPATH=installed)
     assert done.returncode == 0, done.stderr
     return open_run(out)

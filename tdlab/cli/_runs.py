@@ -63,6 +63,7 @@ def run(
     replies: Annotated[
         Path | None, typer.Option("--replies", help="File of the teacher's saved replies; default: beside OUT.")
     ] = None,
+    figure: Annotated[bool, typer.Option("--figure/--no-figure", help="Draw the run's figure.")] = True,
 ) -> None:
     """Make a dataset, or resume an interrupted run.
 
@@ -80,7 +81,7 @@ def run(
         settings = settings.with_values(sandbox__backend="auto")
     live, tools = (None, None) if servers is None else _live(servers)
     try:
-        finished = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
+        finished = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies, figure=figure)
     except KeyboardInterrupt:
         say(f"Interrupted. Finished work is saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
@@ -92,7 +93,7 @@ def run(
         ("metrics", "metrics.json"),
         ("figure", "diversity.png"),
     )
-    say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names))
+    say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names if figure or label != "figure"))
     finished.close()
     if not complete:
         raise typer.Exit(1)

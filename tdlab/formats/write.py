@@ -41,11 +41,12 @@ def write_openai_jsonl(
         StoreError: The file cannot be written, or an argument has no JSON form.
 
     Example:
+        >>> from pathlib import Path
         >>> from tdlab.records import Message, Trajectory
         >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
         >>> write_openai_jsonl([hello], {}, "data.jsonl")
         1
-        >>> open("data.jsonl").read()
+        >>> Path("data.jsonl").read_text()
         '{"id":"t1","messages":[{"role":"user","content":"Hello"}],"tools":[]}\n'
     """
     written = 0
@@ -75,6 +76,7 @@ def openai_record(
         StoreError: An argument or a schema has no JSON form (NaN, an infinity).
 
     Example:
+        >>> from pathlib import Path
         >>> from tdlab.records import Message, Trajectory
         >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
         >>> openai_record(hello, {})

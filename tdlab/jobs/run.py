@@ -82,6 +82,7 @@ def run(
     mined: MiningResult | None = None,
     workers: int = 1,
     progress: bool = True,
+    figure: bool = True,
     replies: str | Path | None = None,
     api_key: str | None = None,
 ) -> Run:
@@ -113,6 +114,7 @@ def run(
         workers: Number of worker processes; 1 works in this process. The dataset is the same for any number. A script
             that uses more than 1 needs ``if __name__ == "__main__":``.
         progress: Show a progress bar.
+        figure: Draw ``diversity.pdf`` and ``diversity.png``, which takes seconds. They can be drawn later by the same call.
         replies: File of the teacher's saved replies; default: ``teacher-replies.sqlite`` beside ``out``, so that all
             runs in one folder share it.
         api_key: Key of the teacher's server; default: ``OPENAI_API_KEY``. It is not stored.
@@ -179,7 +181,7 @@ def run(
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=versions)
         with store:
             if store.status == "complete":
-                _derive_all(store, pool, reporter)
+                _derive_all(store, pool, reporter, figure=figure)
                 return open_run(out)
             _check_versions(store)
             if store.mining() is None:
@@ -193,7 +195,7 @@ def run(
                 outcome = _evolve_with_models(store, config, servers, objects, reporter, saved, api_key)
             else:
                 outcome = _evolve(store, config, servers, objects, workers, reporter)
-            _derive_all(store, pool, reporter)
+            _derive_all(store, pool, reporter, figure=figure)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -431,10 +433,11 @@ def derive_again(store: RunStore) -> None:
     """Write the derived files of a run again, if it has them."""
     metrics = store.path / "metrics.json"
     if metrics.exists():
-        _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
+        facts = json.loads(metrics.read_text(encoding="utf-8"))["pool"]
+        _derive(store, facts, figure=(store.path / "diversity.pdf").exists())
 
 
-def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
+def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter, *, figure: bool) -> None:
     """Write every derived file."""
     reporter.stage("files")
     issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
@@ -445,10 +448,10 @@ def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
         "tools": len(pool),
         "services": len(pool.services),
     }
-    _derive(store, facts)
+    _derive(store, facts, figure=figure)
 
 
-def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
+def _derive(store: RunStore, facts: Mapping[str, Json], *, figure: bool) -> None:
     """Write the files derived from the trajectories, each atomically. ``facts`` describe the pool."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
@@ -456,7 +459,8 @@ def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
         export(run, folder / "dataset.jsonl")
         export(run, folder / "dataset.parquet")
         atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
-        save_figure(plot_run(run), folder / "diversity")
+        if figure:
+            save_figure(plot_run(run), folder / "diversity")
 
 
 def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:

@@ -153,7 +153,7 @@ def test_the_tuning_panel_replays_and_saves(lab: Lab, browser: Any) -> None:
                 panel.slide(control, *keys)
         wait_until(lambda: "stopped: budget: 20 offspring were tried" in panel.status, "the budget of 20 is not told")
         panel.press("Save as config")
-        wait_until(lambda: panel.status.startswith("saved; now: tdlab run --config"), "nothing was saved")
+        wait_until(lambda: panel.status.startswith("Saved. To use it: tdlab run --config"), "nothing was saved")
         assert "budget: 20" in (lab.folder.parent / "runs" / "tuned.yaml").read_text()
 
 
