@@ -25,7 +25,7 @@ import pytest
 import tdlab
 from tdlab.errors import TdlabError
 
-PENDING = ("tdlab.blueprints",)
+PENDING: tuple[str, ...] = ()
 """Packages whose docstrings are not complete yet; a writer removes a package that is."""
 
 COMMANDS = "tdlab.cli"

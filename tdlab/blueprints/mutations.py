@@ -1,8 +1,7 @@
-"""Mutation operators: typed functions Blueprint -> Blueprint, each with a precondition (paper: blueprint evolution).
+"""Mutation operators: functions from blueprint to blueprint, each with a precondition (paper: blueprint evolution).
 
-An operator returns a new, coherent blueprint whose ``lineage`` names it, or raises MutationRefused with the reason why
-it does not apply. `MUTATIONS` lists them with the family of diversity that each one serves, which is what the evolution
-controller chooses by.
+An operator returns a new, coherent blueprint with its name in the ``lineage``, or raises MutationRefused if it does not
+apply. `MUTATIONS` lists the operators with the family of diversity that each serves; evolution chooses by family.
 """
 
 from __future__ import annotations
@@ -39,10 +38,15 @@ __all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fres
 
 
 class MutationContext(NamedTuple):
-    """What an operator may draw on.
+    """The material of mutation operators.
 
-    ``tools`` holds every tool named by the cluster, the partner and the distractors. ``partner`` is another cluster,
-    for tasks that cross two; ``distractors`` are keys of tools that may be offered but are of no use.
+    Attributes:
+        cluster: The cluster of the blueprint.
+        tools: Every tool of the cluster, the partner and the distractors, by key.
+        partner: Another cluster, for tasks over both; None for none.
+        distractors: Keys of tools that may be offered although no step needs them.
+        config: The settings of planning.
+        facts: Values that exist on live servers, service -> parameter -> values; None to invent values.
     """
 
     cluster: BusinessCluster
@@ -53,7 +57,7 @@ class MutationContext(NamedTuple):
     facts: Facts | None = None
 
     def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> BlueprintDraft:
-        """A draft that continues ``blueprint``, over its own cluster or another one."""
+        """Return a draft that continues a blueprint, over its own cluster or another one."""
         return BlueprintDraft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
 
 
@@ -61,11 +65,11 @@ class Mutation(NamedTuple):
     """An operator.
 
     Attributes:
-        name: Its name, also in a blueprint's ``lineage``.
-        family: The kind of diversity that it serves: ``domain``, ``mode``, ``complexity`` or that of a plug-in's gauge.
-        letters: The mode letters that it brings into a trajectory.
-        apply: Takes a blueprint, what there is to draw on, and the source of randomness; returns a new blueprint, or
-            raises MutationRefused with the reason why it does not apply.
+        name: Its name, also in a blueprint's ``lineage``. family: The family of diversity that it serves: ``domain``,
+        ``mode``, ``complexity`` or that of a plug-in's gauge. letters: The mode letters that it brings into a
+        trajectory. apply: Takes a blueprint, the context and a random generator; returns a new blueprint, or raises
+        MutationRefused
+            if it does not apply.
     """
 
     name: str
@@ -82,17 +86,44 @@ MUTATIONS: Registry[Mutation] = Registry(
         "" if isinstance(value, Mutation) and value.name == name else f"a Mutation whose name is {name!r}"
     ),
 )
-"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
+"""The operators by name. ``add_code_step`` needs the code tool among the tools, which a run with a sandbox adds."""
 
 
 def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: int) -> Blueprint:
-    """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
+    """Apply one operator; the same arguments give the same blueprint.
+
+    Args:
+        blueprint: The blueprint to change.
+        name: A name in `MUTATIONS`.
+        context: The cluster, its tools and other material.
+        seed: Seed of all choices.
+
+    Returns:
+        A new blueprint with ``blueprint`` as its parent.
+
+    Raises:
+        MutationRefused: If the operator does not apply, with the reason.
+        SandboxUnavailable: If a code step is to be added and there is no code tool.
+        ConfigError: For an unknown operator.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint, context = plan(cluster, tools, seed=1), MutationContext(cluster, tools)
+        >>> mutate(blueprint, "inject_failure", context, seed=1).lineage
+        ('inject_failure',)
+        >>> mutate(blueprint, "bridge_clusters", context, seed=1)
+        Traceback (most recent call last):
+        tdlab.errors.MutationRefused: bridge_clusters: ...
+    """
     child = _applied(blueprint, name, context, rng_for("mutate", name, seed, blueprint.id))
     return _settled(child.model_copy(update={"parent": blueprint.id}), name, context)
 
 
 def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
-    """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
+    """Apply an operator without settling the result; raise MutationRefused if that fails."""
     try:
         child = MUTATIONS[name].apply(blueprint, context, rng)
         return child.model_copy(update={"lineage": (*blueprint.lineage, name)})
@@ -110,7 +141,7 @@ def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint
 
 
 class Mutated(NamedTuple):
-    """A mutated blueprint, the operators that were applied, and for each that was not, why."""
+    """A mutated blueprint, the operators that were applied, and the reason for each that was refused."""
 
     blueprint: Blueprint
     applied: tuple[str, ...]
@@ -120,29 +151,51 @@ class Mutated(NamedTuple):
 def breed(
     base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, settled: bool = True
 ) -> Mutated:
-    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
+    """Apply several operators in turn, skipping those that do not apply.
 
-    ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
+    Args:
+        base: The blueprint to change.
+        names: Names in `MUTATIONS`, in the order of application.
+        context: The cluster, its tools and other material.
+        seed: Seed of all choices.
+        settled: Whether to settle the result, as in `plan`. If it is not coherent, operators with an incoherent result
+            are skipped.
+
+    Returns:
+        The new blueprint, whose parent is ``base``, with the applied and the refused operators.
+
+    Raises:
+        ConfigError: For an unknown operator.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint, context = plan(cluster, tools, seed=1), MutationContext(cluster, tools)
+        >>> mutated = breed(blueprint, ["inject_failure", "bridge_clusters"], context, seed=1)
+        >>> mutated.applied, list(mutated.refused)
+        (('inject_failure',), ['bridge_clusters'])
     """
-    found = _bred(base, names, context, seed=seed, each=False)
-    if not settled or not found.applied:
-        return found
+    mutated = _bred(base, names, context, seed=seed, each=False)
+    if not settled or not mutated.applied:
+        return mutated
     try:
-        return found._replace(blueprint=settle(found.blueprint, context.tools))
+        return mutated._replace(blueprint=settle(mutated.blueprint, context.tools))
     except BlueprintError:
-        found = _bred(base, names, context, seed=seed, each=True)
-        return found._replace(blueprint=settle(found.blueprint, context.tools)) if found.applied else found
+        mutated = _bred(base, names, context, seed=seed, each=True)
+        return mutated._replace(blueprint=settle(mutated.blueprint, context.tools)) if mutated.applied else mutated
 
 
 def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Mutated:
-    """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
+    """Apply operators without settling the result; with ``each``, skip those whose own result cannot be settled."""
     child, applied, refused = base, [], {}
-    for place, operator in enumerate(names):
+    for index, operator in enumerate(names):
         try:
-            made = _applied(child, operator, context, rng_for("breed", seed, base.id, place, operator))
+            changed = _applied(child, operator, context, rng_for("breed", seed, base.id, index, operator))
             if each:
-                _settled(made, operator, context)
-            child = made
+                _settled(changed, operator, context)
+            child = changed
             applied.append(operator)
         except (MutationRefused, SandboxUnavailable) as error:
             refused[operator] = error.found
@@ -152,9 +205,31 @@ def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, se
 
 
 def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
-    """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
+    """Return the same plan for another user: new values, persona and world; topology and intent stay.
 
-    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
+    The ``quantity`` control makes its blueprints in this way. It is not a mutation, so the lineage stays.
+
+    Args:
+        blueprint: The plan.
+        context: The cluster, its tools and other material.
+        seed: Seed of the new values.
+        settled: Whether to settle the result, as in `plan`.
+
+    Returns:
+        The new blueprint.
+
+    Raises:
+        BlueprintError: If the result is not coherent.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint = plan(cluster, tools, seed=1)
+        >>> other = fresh_values(blueprint, MutationContext(cluster, tools), seed=2)
+        >>> other.intent == blueprint.intent, other.persona == blueprint.persona
+        (True, False)
     """
     rng = rng_for("values", seed, blueprint.id)
     draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
@@ -168,8 +243,8 @@ def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, s
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, FromUser):
                     if binding.slot not in slots:
-                        told = draft.tell(tool, parameter, fresh=True)
-                        slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
+                        said = draft.tell(tool, parameter, fresh=True)
+                        slots[binding.slot] = said.model_copy(update={"slot": binding.slot, "when": binding.when})
                     arguments[parameter] = slots[binding.slot]
                 else:
                     arguments[parameter] = _retold(binding, slots)
