@@ -298,11 +298,11 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]  # a pivot is a FromUser
     # Fixed by definition, here and for what is withheld: mostly one, now and then two or three.
     for _ in range(rng.choice((1, 1, 2, 3))):
-        told = draft.tell(tool, pivot, fresh=True)
-        if told.value in values:
+        said = draft.tell(tool, pivot, fresh=True)
+        if said.value in values:
             continue
-        values.append(told.value)
-        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: told}))
+        values.append(said.value)
+        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: said}))
         draft.steps[place] = step.model_copy(update={"kind": "parallel", "calls": tuple(calls)})
     if len(calls) < 2:
         raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
@@ -485,11 +485,11 @@ def _tighten_constraint(blueprint: Blueprint, context: MutationContext, rng: ran
         raise MutationRefused("tighten_constraint: every parameter is bound already")
     place, parameter = rng.choice(options)
     step = draft.steps[place]
-    told = draft.tell(draft.tools[step.calls[0].tool], parameter)
-    asked = draft.asked_in({parameter: told})
+    said = draft.tell(draft.tools[step.calls[0].tool], parameter)
+    asked = draft.asked_in({parameter: said})
     if not set(asked) <= {earlier.id for earlier in draft.steps[:place]}:
         raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
-    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
+    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: said}})
     draft.steps[place] = step.model_copy(update={"calls": (call,), "after": (*step.after, *asked)})
     return _done(draft, blueprint, constraints=(*blueprint.constraints, label(parameter)))
 
