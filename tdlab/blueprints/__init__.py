@@ -7,7 +7,8 @@ shown, mutated and played any number of times.
 
 from __future__ import annotations
 
-from tdlab.blueprints.mutations import MUTATIONS, Mutated, Mutation, MutationContext, breed, fresh_values, mutate
+from tdlab.blueprints.breeding import Mutated, Mutation, MutationContext, breed, fresh_values, mutate
+from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations

@@ -23,6 +23,7 @@ from tdlab.records import (
     Constant,
     Dependency,
     FromResult,
+    FromTemplate,
     FromUser,
     Json,
     SeedEntity,
@@ -43,7 +44,7 @@ from tdlab.tools import (
     split_words,
 )
 
-__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "shows_or_finds"]
+__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "replace_said", "shows_or_finds"]
 
 Facts = Mapping[str, Mapping[str, list[Json]]]
 """Values that exist in the real world: service -> parameter -> values."""
@@ -357,6 +358,14 @@ def _later(day: str, days: int) -> str:
     """An ISO date or moment, so many days later."""
     moved = datetime.date.fromisoformat(day[:10]) + datetime.timedelta(days=days)
     return moved.isoformat() + day[10:]
+
+
+def replace_said(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
+    """Return a binding with the user's values replaced by ``slots``, also inside a template."""
+    if isinstance(binding, FromTemplate):
+        inputs = {name: replace_said(source, slots) for name, source in binding.inputs.items()}
+        return binding.model_copy(update={"inputs": inputs})
+    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
 def is_paging(parameter: str) -> bool:
