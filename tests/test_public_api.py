@@ -25,9 +25,6 @@ import pytest
 import tdlab
 from tdlab.errors import TdlabError
 
-PENDING: tuple[str, ...] = ()
-"""Packages whose docstrings are not complete yet; a writer removes a package that is."""
-
 COMMANDS = "tdlab.cli"
 """Its functions are commands: their docstrings are the text of ``--help``, as are their parameters' descriptions."""
 
@@ -147,11 +144,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pending_names_faces_only() -> None:
-    assert set(PENDING) <= set(faces())
-
-
-@pytest.mark.parametrize("face", [face for face in faces() if face not in PENDING])
+@pytest.mark.parametrize("face", faces())
 def test_every_function_says_what_it_takes_gives_and_raises(face: str) -> None:
     faults = [f"{face}.{name}: {fault}" for name, value in functions(face).items() for fault in shortcomings(value)]
     faults += [
@@ -162,7 +155,7 @@ def test_every_function_says_what_it_takes_gives_and_raises(face: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("face", [face for face in faces() if face not in PENDING])
+@pytest.mark.parametrize("face", faces())
 def test_the_examples_run(face: str, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished_run)
     faults = [failures(face, name, text) for name, text in docstrings(face) if ">>> " in text]
