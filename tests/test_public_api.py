@@ -25,6 +25,9 @@ import pytest
 import tdlab
 from tdlab.errors import TdlabError
 
+INNER = "tdlab.rollout.llm"
+"""A face below another one."""
+
 COMMANDS = "tdlab.cli"
 """Its functions are commands: their docstrings are the text of ``--help``, as are their parameters' descriptions."""
 
@@ -34,10 +37,15 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def faces() -> list[str]:
-    """The names of all packages and public modules directly below tdlab, but for the command line."""
+    """The names of all packages and public modules directly below tdlab but for the command line, and of `INNER`."""
     folder = Path(tdlab.__file__).parent
     files = (path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file())
-    return sorted(name for name in (f"tdlab.{stem}" for stem in files if stem[0] != "_") if name != COMMANDS)
+    return sorted({INNER, *(f"tdlab.{stem}" for stem in files if stem[0] != "_")} - {COMMANDS})
+
+
+def owner(value: object) -> str:
+    """The face of the package that defines a function or class; empty for modules without a face."""
+    return max((face for face in faces() if f"{value.__module__}.".startswith(f"{face}.")), key=len, default="")
 
 
 def exported(face: str) -> dict[str, object]:
@@ -49,12 +57,7 @@ def exported(face: str) -> dict[str, object]:
 def functions(face: str) -> dict[str, Callable[..., Any]]:
     """The functions that a face exports, without decorators, except those that another face defines."""
     plain = {name: inspect.unwrap(value) for name, value in exported(face).items() if callable(value)}
-    others = tuple(f"{other}." for other in faces() if other != face)
-    return {
-        name: value
-        for name, value in plain.items()
-        if inspect.isfunction(value) and not f"{value.__module__}.".startswith(others)
-    }
+    return {name: value for name, value in plain.items() if inspect.isfunction(value) and owner(value) in (face, "")}
 
 
 def sections(text: str) -> dict[str, str]:
@@ -117,11 +120,12 @@ class NearEnough(doctest.OutputChecker):
 
 
 def docstrings(face: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and docstring of each function of a face, and of its classes and their methods."""
+    """Yield the name and docstring of a face, of each of its functions, and of its classes and their methods."""
+    yield "__doc__", importlib.import_module(face).__doc__ or ""
     for name, value in functions(face).items():
         yield name, inspect.getdoc(value) or ""
     for name, value in exported(face).items():
-        if inspect.isclass(value) and value.__module__.startswith(face):
+        if inspect.isclass(value) and owner(value) == face:
             yield name, inspect.cleandoc(value.__doc__ or "")
             for method, function in vars(value).items():
                 if inspect.isroutine(function) or isinstance(function, property):
