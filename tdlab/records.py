@@ -539,18 +539,23 @@ class Check(Record):
 
 
 class Reason(NamedTuple):
-    """Why something was rejected: the name of the check that failed, and what it found; ``str`` is ``check: text``."""
+    """Why something was rejected: the name of the failed check, and what it found; ``str`` gives ``check: text``.
+
+    Example:
+        >>> str(Reason("grounding", "city was never said")), Reason.parse("grounding: city was never said").check
+        ('grounding: city was never said', 'grounding')
+    """
 
     check: str
     text: str = ""
 
     def __str__(self) -> str:
-        """One line, which `parse` reads."""
+        """Return one line, which `parse` reads."""
         return f"{self.check}: {self.text}" if self.text else self.check
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Return the reason of a line that ``str`` wrote."""
+        """Return the reason in a line that ``str`` wrote."""
         check, _, text = line.partition(": ")
         return cls(check, text)
 

@@ -3,7 +3,7 @@
 Each family is a kind of work that people do with a few lines of code: pick the best of a list (and go on with it),
 add up, group, filter, rank, convert, validate, compare, measure a span of time, hold against a limit. An idea is the
 request in words and the call of the code tool, whose program is a template over values that earlier steps return or
-the user says. Field names come from strangers' schemas: only plain identifiers are ever written into a program.
+the user says. Field names come from untrusted schemas, so only plain identifiers are written into a program.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Drafts: plans in the making, to which the planner and the mutation operators add one goal after the other.
+"""Drafts: unfinished plans, to which the planner and the mutation operators add goals one by one.
 
-A draft knows where each argument may come from: the cluster's dependencies say which outputs fill which parameters, and
-what no output fills is told by the user. A person does not know identifiers by heart, so where a search leads to one
-the plan searches.
+A draft knows the possible sources of each argument: the cluster's dependencies say which results fill which parameters,
+and the user says the rest. People do not know identifiers by heart, so the plan searches if a search finds one.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from tdlab.records import (
     Constant,
     Dependency,
     FromResult,
+    FromTemplate,
     FromUser,
     Json,
     SeedEntity,
@@ -44,7 +44,7 @@ from tdlab.tools import (
     split_words,
 )
 
-__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "shows_or_finds"]
+__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "replace_said", "shows_or_finds"]
 
 Facts = Mapping[str, Mapping[str, list[Json]]]
 """Values that exist in the real world: service -> parameter -> values."""
@@ -89,9 +89,9 @@ class _Memory:
 
 
 class BlueprintDraft:
-    """The steps of a plan so far and what the user says in it; never leaves this room.
+    """The steps of an unfinished plan, and what the user says in it; internal to this package.
 
-    `add_goal` and `tell` extend it, `freeze` (in the planner) makes a blueprint of it.
+    `add_goal` and `tell` extend it, and `freeze` (in the planner) turns it into a blueprint.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class BlueprintDraft:
         for parameter in chosen:
             arguments[parameter] = self._bind(tool, parameter, turn, depth, (*open_goals, tool_key))
         self._put_in_order(tool, arguments, before)
-        self._mend(tool, arguments)
+        self._repair(tool, arguments)
         call = Call(tool=tool_key, arguments=arguments)
         step = Step(id=self.next_id(), kind="call", calls=(call,), after=self.asked_in(arguments), turn=turn)
         self.steps.append(step)
@@ -315,7 +315,7 @@ class BlueprintDraft:
         known = {p: b.value for p, b in arguments.items() if isinstance(b, (FromUser, Constant))}
         return len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid({**known, **changed})
 
-    def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
+    def _repair(self, tool: Tool, arguments: dict[str, Binding]) -> None:
         """Add what one of several alternatives requires, or drop optional arguments that do not go together."""
         for word in ("anyOf", "oneOf"):
             branches = [b for b in tool.input_schema.get(word) or () if isinstance(b, Mapping)]
@@ -358,6 +358,14 @@ def _later(day: str, days: int) -> str:
     """An ISO date or moment, so many days later."""
     moved = datetime.date.fromisoformat(day[:10]) + datetime.timedelta(days=days)
     return moved.isoformat() + day[10:]
+
+
+def replace_said(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
+    """Return a binding with the user's values replaced by ``slots``, also inside a template."""
+    if isinstance(binding, FromTemplate):
+        inputs = {name: replace_said(source, slots) for name, source in binding.inputs.items()}
+        return binding.model_copy(update={"inputs": inputs})
+    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
 def is_paging(parameter: str) -> bool:

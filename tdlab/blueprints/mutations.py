@@ -1,26 +1,19 @@
-"""Mutation operators: typed functions Blueprint -> Blueprint, each with a precondition (paper: blueprint evolution).
-
-An operator returns a new, coherent blueprint whose ``lineage`` names it, or raises MutationRefused with the reason why
-it does not apply. `MUTATIONS` lists them with the family of diversity that each one serves, which is what the evolution
-controller chooses by.
-"""
+"""The mutation operators of tdlab, each a function from blueprint to blueprint with a precondition."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
+from tdlab.blueprints.breeding import MUTATIONS, Mutation, MutationContext
 from tdlab.blueprints.code_ideas import ideas
-from tdlab.blueprints.drafts import BlueprintDraft, Facts, is_paging, shows_or_finds
-from tdlab.blueprints.planner import freeze, make_persona, settle
-from tdlab.config import BlueprintConfig
-from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
+from tdlab.blueprints.drafts import BlueprintDraft, is_paging, replace_said, shows_or_finds
+from tdlab.blueprints.planner import freeze
+from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.records import (
     CODE_TOOL,
     Ask,
-    Binding,
     Blueprint,
     BusinessCluster,
     Call,
@@ -29,162 +22,10 @@ from tdlab.records import (
     FromTemplate,
     FromUser,
     Step,
-    Tool,
-    rng_for,
 )
-from tdlab.registry import Registry
 from tdlab.tools import goal_phrase, label, roles
 
-__all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fresh_values", "mutate"]
-
-
-class MutationContext(NamedTuple):
-    """What an operator may draw on.
-
-    ``tools`` holds every tool named by the cluster, the partner and the distractors. ``partner`` is another cluster,
-    for tasks that cross two; ``distractors`` are keys of tools that may be offered but are of no use.
-    """
-
-    cluster: BusinessCluster
-    tools: Mapping[str, Tool]
-    partner: BusinessCluster | None = None
-    distractors: tuple[str, ...] = ()
-    config: BlueprintConfig = BlueprintConfig()
-    facts: Facts | None = None
-
-    def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> BlueprintDraft:
-        """A draft that continues ``blueprint``, over its own cluster or another one."""
-        return BlueprintDraft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
-
-
-class Mutation(NamedTuple):
-    """An operator.
-
-    Attributes:
-        name: Its name, also in a blueprint's ``lineage``.
-        family: The kind of diversity that it serves: ``domain``, ``mode``, ``complexity`` or that of a plug-in's gauge.
-        letters: The mode letters that it brings into a trajectory.
-        apply: Takes a blueprint, what there is to draw on, and the source of randomness; returns a new blueprint, or
-            raises MutationRefused with the reason why it does not apply.
-    """
-
-    name: str
-    family: str
-    letters: tuple[str, ...]
-    apply: Callable[[Blueprint, MutationContext, random.Random], Blueprint]
-
-
-MUTATIONS: Registry[Mutation] = Registry(
-    "tdlab.mutations",
-    "mutation",
-    setting="blueprints.mutations",
-    valid=lambda name, value: (
-        "" if isinstance(value, Mutation) and value.name == name else f"a Mutation whose name is {name!r}"
-    ),
-)
-"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
-
-
-def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: int) -> Blueprint:
-    """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
-    child = _applied(blueprint, name, context, rng_for("mutate", name, seed, blueprint.id))
-    return _settled(child.model_copy(update={"parent": blueprint.id}), name, context)
-
-
-def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
-    """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
-    try:
-        child = MUTATIONS[name].apply(blueprint, context, rng)
-        return child.model_copy(update={"lineage": (*blueprint.lineage, name)})
-    except (MutationRefused, SandboxUnavailable):
-        raise
-    except (BlueprintError, SchemaError) as error:
-        raise MutationRefused(f"{name}: {error.found}") from None
-
-
-def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint:
-    try:
-        return settle(child, context.tools)
-    except BlueprintError as error:
-        raise MutationRefused(f"{name}: {error.found}") from None
-
-
-class Mutated(NamedTuple):
-    """A mutated blueprint, the operators that were applied, and for each that was not, why."""
-
-    blueprint: Blueprint
-    applied: tuple[str, ...]
-    refused: dict[str, str]
-
-
-def breed(
-    base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, settled: bool = True
-) -> Mutated:
-    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
-
-    ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
-    """
-    found = _bred(base, names, context, seed=seed, each=False)
-    if not settled or not found.applied:
-        return found
-    try:
-        return found._replace(blueprint=settle(found.blueprint, context.tools))
-    except BlueprintError:
-        found = _bred(base, names, context, seed=seed, each=True)
-        return found._replace(blueprint=settle(found.blueprint, context.tools)) if found.applied else found
-
-
-def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Mutated:
-    """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
-    child, applied, refused = base, [], {}
-    for place, operator in enumerate(names):
-        try:
-            made = _applied(child, operator, context, rng_for("breed", seed, base.id, place, operator))
-            if each:
-                _settled(made, operator, context)
-            child = made
-            applied.append(operator)
-        except (MutationRefused, SandboxUnavailable) as error:
-            refused[operator] = error.found
-    if applied:
-        child = child.model_copy(update={"id": "", "parent": base.id or base.parent})
-    return Mutated(child, tuple(applied), refused)
-
-
-def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
-    """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
-
-    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
-    """
-    rng = rng_for("values", seed, blueprint.id)
-    draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
-    slots: dict[str, FromUser] = {}
-    steps = []
-    for step in blueprint.steps:
-        calls = []
-        for call in step.calls:
-            tool = context.tools[call.tool]
-            arguments: dict[str, Binding] = {}
-            for parameter, binding in call.arguments.items():
-                if isinstance(binding, FromUser):
-                    if binding.slot not in slots:
-                        told = draft.tell(tool, parameter, fresh=True)
-                        slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
-                    arguments[parameter] = slots[binding.slot]
-                else:
-                    arguments[parameter] = _retold(binding, slots)
-            calls.append(call.model_copy(update={"arguments": arguments}))
-        steps.append(step.model_copy(update={"calls": tuple(calls)}))
-    draft.steps = steps
-    child = freeze(
-        draft, cluster=blueprint.cluster, seed=seed, intent=blueprint.intent, persona=make_persona(rng),
-        offered=blueprint.offered, parent=blueprint.id or blueprint.parent, lineage=blueprint.lineage,
-        constraints=blueprint.constraints,
-    )  # fmt: skip
-    return settle(child, context.tools) if settled else child
-
-
-# --------------------------------------------------------------------------------------------------------- operators
+__all__ = ["MUTATIONS"]
 
 
 def _extend_chain(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -223,11 +64,11 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]  # a pivot is a FromUser
     # Fixed by definition, here and for what is withheld: mostly one, now and then two or three.
     for _ in range(rng.choice((1, 1, 2, 3))):
-        told = draft.tell(tool, pivot, fresh=True)
-        if told.value in values:
+        said = draft.tell(tool, pivot, fresh=True)
+        if said.value in values:
             continue
-        values.append(told.value)
-        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: told}))
+        values.append(said.value)
+        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: said}))
         draft.steps[place] = step.model_copy(update={"kind": "parallel", "calls": tuple(calls)})
     if len(calls) < 2:
         raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
@@ -306,7 +147,7 @@ def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: r
                     if isinstance(source, FromUser) and source.slot in chosen
                 }
                 if later:
-                    arguments[parameter] = _retold(binding, later)
+                    arguments[parameter] = replace_said(binding, later)
                     uses = True
             calls.append(call.model_copy(update={"arguments": arguments}))
         if uses:
@@ -410,11 +251,11 @@ def _tighten_constraint(blueprint: Blueprint, context: MutationContext, rng: ran
         raise MutationRefused("tighten_constraint: every parameter is bound already")
     place, parameter = rng.choice(options)
     step = draft.steps[place]
-    told = draft.tell(draft.tools[step.calls[0].tool], parameter)
-    asked = draft.asked_in({parameter: told})
+    said = draft.tell(draft.tools[step.calls[0].tool], parameter)
+    asked = draft.asked_in({parameter: said})
     if not set(asked) <= {earlier.id for earlier in draft.steps[:place]}:
         raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
-    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
+    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: said}})
     draft.steps[place] = step.model_copy(update={"calls": (call,), "after": (*step.after, *asked)})
     return _done(draft, blueprint, constraints=(*blueprint.constraints, label(parameter)))
 
@@ -478,14 +319,6 @@ for _mutation in (
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
-
-
-def _retold(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
-    """The binding with what the user says replaced by ``slots``, also where it goes into a text."""
-    if isinstance(binding, FromTemplate):
-        inputs = {name: _retold(source, slots) for name, source in binding.inputs.items()}
-        return binding.model_copy(update={"inputs": inputs})
-    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
 def _consumers(draft: BlueprintDraft, *, fed: Callable[[str], bool]) -> list[str]:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO, NamedTuple, cast
 
 from pydantic import ValidationError
@@ -355,7 +356,7 @@ def _refuse_encodings(path: Path, head: bytes) -> None:
         raise FormatError(
             f"{path}: is UTF-16 text",
             expected="UTF-8",
-            do=f"convert it: `iconv -f UTF-16 -t UTF-8 {path} > utf8.jsonl`",
+            do=f"convert it: `iconv -f UTF-16 -t UTF-8 {quote(str(path))} > utf8.jsonl`",
         )
 
 

@@ -7,9 +7,9 @@ are replaced whole. `RunStore` is the writer's side: `RunStore.create_or_resume`
 returns DataFrames at the grain that one asks for, even while another process continues the run. `tdlab.formats` reads
 and writes trajectory files.
 
-Modules, low to high: `_codec` (records as JSON text), `_rows` (records as table rows), `_database` (the SQLite file),
-`_lock`, `_connection` (transactions and pages), `_run_directory` (the folder), `run_store` (`RunStore`), `run` (`Run`)
-and `reply_cache` (paid replies of language models, shared by runs).
+Modules, low to high: `_codec` (records as JSON text), `history` (records of decisions), `_rows` (records as table
+rows), `_database` (the SQLite file), `_lock`, `_connection` (transactions and pages), `_run_directory` (the folder),
+`run_store` (`RunStore`), `run` (`Run`) and `reply_cache` (paid replies of language models, shared by runs).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from tdlab._files import sync_folder
 from tdlab.errors import RunVersionError, StoreError
@@ -99,7 +100,7 @@ def _explain(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreError(
             f"{path}: is damaged ({error})",
             expected="the database that tdlab wrote",
-            do=f"recover its readable part with `sqlite3 {path} .recover`, and run in another folder with --out",
+            do=f"recover what is readable with `sqlite3 {quote(str(path))} .recover`; run in another folder with --out",
         )
     if primary in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return StoreError(

@@ -32,7 +32,7 @@ INSERT_CANDIDATE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
-    """One turn of the evolution loop: its number from 0, and what became of it."""
+    """One turn of the evolution loop: its number from 0, and its result."""
 
     number: int
     record: GenerationRecord = field(default_factory=GenerationRecord)

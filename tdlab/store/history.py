@@ -1,7 +1,7 @@
-"""What is stored of each decision: the gauges, a generation's record, the lineage of an offspring.
+"""Typed records of the decisions of a run: gauges, generations, and the lineage of each offspring.
 
-Gauges go by name, so that a run may have others than tdlab's own. The JSON that the run directory holds is flatter than
-the records and stays as it is.
+Gauges go by name, so a run may have others than tdlab's own. The JSON in the run directory is flatter than these
+records, and its layout is fixed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class GaugeRecord(Record):
     """The gauges at one moment, by name.
 
     Attributes:
-        values: The lower of the gauge's value over the window and over the whole dataset.
-        strengths: How strongly it steers, in [0, 1].
+        values: The lower of the gauge's values over the window and over the whole dataset.
+        strengths: How strongly the gauge steers, in [0, 1].
         whole: Its value over the whole dataset.
         window: Its value over the sliding window.
     """
@@ -53,19 +53,19 @@ class GaugeRecord(Record):
 
 
 class GenerationRecord(Record):
-    """What became of one generation, and what its orders were drawn with.
+    """The result of one generation, and the settings that its orders were drawn with.
 
     Attributes:
         strategy: The strategy of the run.
-        tried: How many offspring it has.
-        accepted: How many of them were accepted.
-        rejected: Name of a check -> how many it rejected first.
+        tried: The number of its offspring.
+        accepted: The number of accepted offspring.
+        rejected: Name of a check -> the number of offspring that it was the first to reject.
         before: The gauges when its orders were drawn.
         operators: Name of a mutation -> its weight in the draw.
-        drafts: How many drafts were bred for each order.
+        drafts: The number of drafts bred for each order.
         after: The gauges at its end.
-        total: How many trajectories the dataset held then.
-        partial: Whether it was cut short, to be done again when the run is resumed.
+        total: The number of trajectories in the dataset at its end.
+        partial: Whether it was cut short; it is then repeated when the run is resumed.
     """
 
     strategy: str = ""
@@ -80,18 +80,18 @@ class GenerationRecord(Record):
     partial: bool = False
 
     @model_serializer(mode="wrap")
-    def _without_partial(self, plain: SerializerFunctionWrapHandler) -> dict[str, Json]:
-        return {name: value for name, value in plain(self).items() if name != "partial" or value}
+    def _without_partial(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Json]:
+        return {name: value for name, value in serialize(self).items() if name != "partial" or value}
 
 
 class DraftRecord(Record):
     """One draft of an offspring.
 
     Attributes:
-        base: The id of the blueprint that it began from; None for a new plan.
-        ordered: The mutations that were drawn for it.
+        base: The id of the blueprint that it started from; None for a new plan.
+        ordered: The mutations drawn for it.
         partner: The id of the cluster that a bridge leads to.
-        merit: What it was expected to add to the dataset; None where that was not asked or it could not be bred.
+        merit: Its expected contribution to the dataset; None if that was not computed or it could not be bred.
     """
 
     base: str | None = None
@@ -101,23 +101,23 @@ class DraftRecord(Record):
 
 
 class Lineage(Record):
-    """How an offspring came about, and the numbers that decided about it.
+    """The origin of an offspring, and the numbers behind the decision about it.
 
     Attributes:
-        seed: What its draws come from.
+        seed: The seed of its random draws.
         cluster: The id of the cluster that it was planned over.
-        aim: The domain that steering drew; None where it drew none.
-        aim_share: The probability with which it did.
+        aim: The domain that steering drew; None if it drew none.
+        aim_share: The probability of that draw.
         fresh: Whether it is an earlier plan with new values.
         drafts: The drafts that were bred, in order.
-        chosen: The place of the draft that was played.
+        chosen: The index of the draft that was played.
         applied: The mutations of that draft that were applied.
         refused: Mutation -> why it does not apply.
-        gain: Gauge -> what the offspring would change, times N + 1; None where that was not asked.
-        weighed: The gains, each times the strength of its gauge.
+        gain: Gauge -> its change through the offspring, times N + 1; None if that was not computed.
+        weighed: The sum of the gains, each times the strength of its gauge.
         steer: Gauge -> that strength.
-        bar: What ``weighed`` had to reach; None without a minimum.
-        spent: What language models used for it, a row a role.
+        bar: The least value of ``weighed`` to be accepted; None without a minimum.
+        spent: The cost of language models for it, one entry per role.
         duplicate_of: The id of the trajectory that it nearly repeats.
     """
 
@@ -139,7 +139,7 @@ class Lineage(Record):
 
     @property
     def draft(self) -> DraftRecord:
-        """The draft that was played; an empty one where there was none."""
+        """The draft that was played; an empty one if there was none."""
         return self.drafts[self.chosen] if self.chosen < len(self.drafts) else DraftRecord()
 
     @model_validator(mode="before")
@@ -151,9 +151,9 @@ class Lineage(Record):
         return {**data, "weighed": gain.pop("weighed", None), "gain": gain}
 
     @model_serializer(mode="wrap")
-    def _flat(self, plain: SerializerFunctionWrapHandler) -> dict[str, Json]:
-        written = {name: value for name, value in plain(self).items() if name != "spent" or value}
-        weighed = written.pop("weighed")
+    def _flat(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Json]:
+        fields = {name: value for name, value in serialize(self).items() if name != "spent" or value}
+        weighed = fields.pop("weighed")
         if self.gain is not None:
-            written["gain"] = {**self.gain, "weighed": weighed}
-        return written
+            fields["gain"] = {**self.gain, "weighed": weighed}
+        return fields

@@ -11,6 +11,7 @@ import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -217,12 +218,13 @@ class Run:
             StoreError: It cannot be read.
         """
         file = self.path / "metrics.json"
-        rewrite = f"rewrite it with `tdlab run --out {self.path}`"
+        command = f"`tdlab run --out {quote(str(self.path))}`"
+        rewrite = f"rewrite it with {command}"
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunNotFound(
-                f"{file}: does not exist", expected="a finished run", do=f"resume it with `tdlab run --out {self.path}`"
+                f"{file}: does not exist", expected="a finished run", do=f"resume it with {command}"
             ) from None
         except (OSError, ValueError) as error:
             raise StoreError(f"{file}: cannot be read ({error})", expected="JSON", do=rewrite) from error
@@ -266,7 +268,9 @@ class Run:
         if generation is None:
             last = self._store.last_generation()
             known = "no number, since none was committed" if last is None else f"a number from 0 to {last.number}"
-            raise RunNotFound(f"no generation {number} in {self.path}", expected=known, do="call `generations()`")
+            raise RunNotFound(
+                f"no generation {number} in {self.path}", expected=known, do=self._listing("generation", "generations")
+            )
         return generation
 
     def lineage(self, record_id: str) -> list[Candidate]:
@@ -316,8 +320,13 @@ class Run:
         raise RunNotFound(
             f"no {noun} {wanted!r} in {self.path}",
             expected=f"one of its {len(ids)}" + (f", such as {', '.join(close)}" if close else ""),
-            do=f"list them with `{'clusters' if noun == 'cluster' else 'trajectories'}()`",
+            do=self._listing(noun, "clusters" if noun == "cluster" else "trajectories"),
         )
+
+    def _listing(self, noun: str, method: str) -> str:
+        """Return the advice for an unknown id."""
+        command = f"tdlab show {noun} latest --run {quote(str(self.path))}"
+        return f"run `{command}`, or list all with `tdlab.open_run({str(self.path)!r}).{method}()`"
 
     def _trajectories(self) -> Iterator[Trajectory]:
         return (c.trajectory for c in self._store.accepted() if c.trajectory is not None)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Literal, Self
 
 from tdlab._files import remove_leftovers, unwritable
@@ -114,7 +115,7 @@ class RunStore(StoreConnection):
             raise RunNotFound(
                 f"{folder}: the folder does not exist",
                 expected="a run directory" + (f"; runs beside it: {', '.join(near)}" if near else ""),
-                do=f"check the path, or start a run with `tdlab run --out {folder}`",
+                do=f"check the path, or start a run with `tdlab run --out {quote(str(folder))}`",
             )
         if not folder.is_dir():
             raise StoreError(f"{folder}: is a file", expected="a run directory", do="pass the folder that contains it")
@@ -123,7 +124,7 @@ class RunStore(StoreConnection):
             raise RunNotFound(
                 f"{folder}: contains no {DATABASE}",
                 expected="a run directory" + (f"; runs in it: {', '.join(near)}" if near else ""),
-                do=f"check the path, or start a run with `tdlab run --out {folder}`",
+                do=f"check the path, or start a run with `tdlab run --out {quote(str(folder))}`",
             )
         return cls(folder, connect_reader(folder), None)
 

@@ -1,4 +1,4 @@
-"""Plans over the bundled pool: coherent, acyclic, repeatable, and such as a person could have."""
+"""Plans over the bundled pool: coherent, acyclic, reproducible and plausible."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_an_identifier_is_looked_up_where_a_look_up_needs_none() -> None:
             assert isinstance(send.arguments["contact_id"], FromResult), "the user gives an id that nobody could know"
 
 
-def test_nobody_looks_into_another_record_for_what_a_new_one_is_made_of() -> None:
+def test_the_values_of_a_new_record_are_not_read_from_another_one() -> None:
     tools, clusters = bundled()
     for cluster in clusters:
         blueprint = plan(cluster, tools, seed=11, goals=2)
@@ -203,7 +203,7 @@ def test_one_slot_has_one_value() -> None:
 
 
 def test_a_cluster_without_a_tool_is_refused() -> None:
-    with pytest.raises(BlueprintError, match="no tool that can be used"):
+    with pytest.raises(BlueprintError, match="no usable tool"):
         plan(BusinessCluster(id="empty", tools=("a/b",), dependencies=(), domains={}), {}, seed=0)
 
 

@@ -1,4 +1,4 @@
-"""Values fit their schemas, words say what they stand for, and what is said can be read back."""
+"""Values fit their schemas, phrases name the right thing, and spoken values can be read back."""
 
 from __future__ import annotations
 

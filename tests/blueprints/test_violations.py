@@ -1,4 +1,4 @@
-"""What is wrong with a plan is found, each kind of wrong under its own code."""
+"""Every kind of problem in a plan is reported under its own code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live environment: answers come from the server, are journalled before use, and are never asked for twice."""
+"""The live environment: results come from the server, are saved before use, and are requested only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOOL = Tool(service="clock", name="now", input_schema={"type": "object"})
 
 
 class Servers:
-    """Stands in for connected servers and counts what it is asked."""
+    """A substitute for connected servers that counts its calls."""
 
     def __init__(self, *answers: LiveResult) -> None:
         self._answers = list(answers)

@@ -77,7 +77,9 @@ def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = Non
         content = read_json(text, strict=False)
     except JsonError as error:
         at = "" if error.line is None else f"line {error.line}: "
-        raise PoolError(f"{path}: {at}it {error.reason}", expected=_EXPECTED, do="correct the file there") from None
+        raise PoolError(
+            f"{path}: {at}it {error.reason}", expected=_EXPECTED, do="correct the file at that line"
+        ) from None
     listed = next((content[name] for name in _SECTIONS if name in content), None) if isinstance(content, dict) else None
     if not isinstance(listed, dict):
         raise PoolError(f"{path}: lists no MCP servers", expected=_EXPECTED, do="pass the file of your MCP client")
