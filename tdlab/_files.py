@@ -88,6 +88,7 @@ def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
         >>> with atomic_open("notes.txt") as file:
         ...     file.write(b"all or nothing")
         14
+        >>> from pathlib import Path
         >>> Path("notes.txt").read_bytes()
         b'all or nothing'
     """
@@ -123,6 +124,7 @@ def atomic_write(path: str | Path, content: bytes) -> None:
 
     Example:
         >>> atomic_write("notes.txt", b"done")
+        >>> from pathlib import Path
         >>> Path("notes.txt").read_bytes()
         b'done'
     """

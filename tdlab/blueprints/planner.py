@@ -111,7 +111,7 @@ def _choose_goals(draft: BlueprintDraft, usable: list[str], goals: int | None) -
 
 
 def make_persona(rng: random.Random) -> Persona:
-    """A user: a name, a job, a way of writing."""
+    """Draw a user: a name, a job and a style of writing."""
     style = rng.choice(("plain", "brief", "chatty", "formal"))
     return Persona(name=make_person(rng), role=rng.choice(_ROLES), style=style)
 
@@ -151,7 +151,7 @@ def freeze(
     lineage: tuple[str, ...] = (),
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
-    """A draft as a blueprint that is not settled: it has no promises and no id, and may not be coherent."""
+    """Convert a draft to a blueprint without promises and id, which may not be coherent; `settle` completes it."""
     steps = tuple(follow_choice(draft.steps))
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
@@ -192,7 +192,7 @@ def settle(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
 
 
 def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Promise, ...]:
-    """What the end state must show, from what the steps change; the last change of an entity wins."""
+    """Return the promises about the end state, from the changes of the steps; the last change of an entity wins."""
     made: dict[str, Promise] = {}
     for step in steps:
         for index, call in enumerate(step.calls):
@@ -228,7 +228,7 @@ def _in_list(binding: Binding) -> bool:
 
 
 def _several(own: Binding) -> bool:
-    """Whether a binding names several entities at once, or one by more than a plain value: no promise is made of it."""
+    """Return whether a binding names several entities, or one by a compound value; then there is no promise."""
     if isinstance(own, FromResult):
         return own.as_list
     return isinstance(own, FromTemplate) or isinstance(own.value, (list, dict))

@@ -50,7 +50,7 @@ def gaps_of(binding: FromTemplate) -> tuple[str, ...]:
 
 
 def could_be(binding: FromTemplate, text: str) -> bool:
-    """Whether a text is a template with any values in its gaps.
+    """Return whether a text is a template with any values in its gaps.
 
     Args:
         binding: The template.

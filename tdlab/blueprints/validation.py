@@ -247,7 +247,7 @@ def _check_observed(
 
 @cached_per_tool
 def schema_for_some(tool: Tool, missing: frozenset[str]) -> CompiledSchema:
-    """The input schema of a tool for arguments of which those ``missing`` are not known; its references still lead."""
+    """Return the input schema of a tool for arguments without those in ``missing``; its references stay valid."""
     partial = {k: v for k, v in tool.input_schema.items() if k not in _TOGETHER}
     required = [name for name in tool.input_schema.get("required") or () if name not in missing]
     return compile_schema({**partial, "required": required})

@@ -75,7 +75,7 @@ def mentions_in(tools: Sequence[Tool], weights: MentionWeights) -> dict[int, dic
 
 
 def _is_name(text: str, match: re.Match[str]) -> bool:
-    """Whether a match is a tool's name and not the same word in prose: ``search`` is also English."""
+    """Return whether a match is a tool's name and not the same word in prose: ``search`` is also English."""
     if (len(split_words(match.group())) > 1 and any(c in match.group() for c in "_-")) or any(
         c.isupper() for c in match.group()[1:]
     ):

@@ -203,7 +203,7 @@ def _across_services(
 
 
 def _one_description(one: Tool, other: Tool, config: CompanionConfig) -> bool:
-    """Whether two tools have almost the same description; an empty description is never the same."""
+    """Return whether two tools have almost the same description; an empty description is never the same."""
     mine, theirs = set(split_words(one.description)), set(split_words(other.description))
     return bool(mine & theirs) and len(mine & theirs) >= config.same_words * len(mine | theirs)
 

@@ -416,7 +416,7 @@ def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
 
 
 def _opaque(slot: Slot) -> bool:
-    """Whether a slot takes whole records whose fields its schema does not declare."""
+    """Return whether a slot takes whole records whose fields its schema does not declare."""
     if slot.inside or inner_properties(slot.schema):
         return False
     types = types_of(slot.schema)
@@ -464,7 +464,7 @@ def _slot_weight(
 
 
 def _is_made_up(slot: Slot, operation: str, focus: str) -> bool:
-    """Whether the caller makes the value up: the title of a new or changed entity comes from no other tool."""
+    """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool."""
     is_own_label = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
     return is_own_label and operation in ("create", "update")
 

@@ -109,7 +109,7 @@ class _Planned(NamedTuple):
 
 
 def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
-    """Whether the arguments contain every value that the plan already knows."""
+    """Return whether the arguments contain every value that the plan already knows."""
     if arguments is None:
         return True
     for parameter, binding in call.arguments.items():

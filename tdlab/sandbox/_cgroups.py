@@ -28,7 +28,7 @@ _PERIOD_US = 20_000
 class Hierarchies:
     """The mounted hierarchies: controller -> (version, folder of this process's cgroup, mount point)."""
 
-    found: dict[str, tuple[int, Path, Path]] = field(default_factory=dict)
+    controllers: dict[str, tuple[int, Path, Path]] = field(default_factory=dict)
 
     @classmethod
     def read(cls) -> Hierarchies:
@@ -58,10 +58,10 @@ class Hierarchies:
         for name in CONTROLLERS:
             if name in mounts:
                 base = mounts[name][1] / paths.get(name, "/").lstrip("/")
-                result.found[name] = (1, base if base.is_dir() else mounts[name][1], mounts[name][1])
+                result.controllers[name] = (1, base if base.is_dir() else mounts[name][1], mounts[name][1])
             elif unified is not None:
                 base = unified / own.lstrip("/")
-                result.found[name] = (2, base if base.is_dir() else unified, unified)
+                result.controllers[name] = (2, base if base.is_dir() else unified, unified)
         return result
 
 
@@ -114,7 +114,7 @@ class CgroupTree:
         self.problems: dict[str, str] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
         self._count = 0
-        for controller, (version, base, top) in Hierarchies.read().found.items():
+        for controller, (version, base, top) in Hierarchies.read().controllers.items():
             problem = ""
             for parent in dict.fromkeys((base, top)):
                 try:
@@ -233,7 +233,7 @@ def _kill(pid: int) -> None:
 def collect_garbage() -> list[str]:
     """Remove the cgroups of tdlab processes that have ended; return their paths."""
     removed = []
-    for mount in dict.fromkeys(top for _, _, top in Hierarchies.read().found.values()):
+    for mount in dict.fromkeys(top for _, _, top in Hierarchies.read().controllers.values()):
         for folder, names, _ in os.walk(mount):
             for name in [n for n in names if n.startswith("tdlab-")]:
                 names.remove(name)

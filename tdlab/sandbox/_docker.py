@@ -285,7 +285,7 @@ class Docker:
     def _memory(self, container: str) -> Cgroup | None:
         """Return the container's memory cgroup; None if the engine runs elsewhere or it cannot be read."""
         pid = self.client.api.inspect_container(container)["State"]["Pid"]
-        hierarchy = Hierarchies.read().found.get("memory")
+        hierarchy = Hierarchies.read().controllers.get("memory")
         if hierarchy is None:
             return None
         version, _, top = hierarchy

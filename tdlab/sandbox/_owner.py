@@ -30,7 +30,7 @@ def new_name() -> str:
 
 
 def is_orphan(name: str) -> bool:
-    """Whether a name from `new_name` belongs to a process that has ended."""
+    """Return whether a name from `new_name` belongs to a process that has ended."""
     parts = name.split("-")
     if len(parts) != 4 or parts[0] != "tdlab" or not (parts[1].isdigit() and parts[2].isdigit()):
         return False

@@ -38,10 +38,10 @@ START_S = 20.0
 _MAX_FRAME_BYTES = 96 << 20
 
 
-def environment(home: str = WORK_FOLDER) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return all environment variables of a job: none of the host's, and fixed seeds for repeatable runs."""
     return {
-        "HOME": home,
+        "HOME": WORK_FOLDER,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "LOGNAME": "job",
@@ -107,7 +107,6 @@ class SandboxProcess:
         python: The interpreter inside.
         nproc: Whether RLIMIT_NPROC limits the processes of this sandbox alone, so that it can be set.
         own_share: Whether a cgroup limits the cores, so that priorities count only inside.
-        places: The writable folders, the working directory first; those of the sandbox by default.
     """
 
     transport: Transport
@@ -116,7 +115,6 @@ class SandboxProcess:
     python: str = "/usr/bin/python3"
     nproc: bool = True
     own_share: bool = False
-    places: tuple[str, ...] = ()
     version: str = ""
     jobs: int = 0
     clean: bool = True
@@ -138,7 +136,7 @@ class SandboxProcess:
         settings: dict[str, object] = {
             "python": self.python,
             "bash": "/bin/bash",
-            "environment": environment(self.places[0] if self.places else WORK_FOLDER),
+            "environment": environment(),
             "preload": list(self.preload),
             "memory": limits.memory_mb << 20,
             "processes": limits.processes,
@@ -148,7 +146,6 @@ class SandboxProcess:
             "nproc": self.nproc,
             # with a share of its own, priority matters only inside the sandbox, where the supervisor has to come first
             "nice": 15 if self.own_share else 5,
-            "places": list(self.places),
         }
         try:
             with anyio.fail_after(START_S):
@@ -166,7 +163,7 @@ class SandboxProcess:
             raise ProcessFailed("the supervisor cannot hide from jobs (prctl failed)")
         if hello.get("problem"):
             raise ProcessFailed(str(hello["problem"])[:300])
-        if not self.places and hello.get("pid") != 1:
+        if hello.get("pid") != 1:
             raise ProcessFailed(f"the supervisor is PID {hello.get('pid')}, not 1")
         self.version = str(hello.get("version", ""))[:32]
 
@@ -182,7 +179,7 @@ class SandboxProcess:
         files: list[CollectedFile] = []
         try:
             with anyio.fail_after(wall + GRACE_S + (job_size(job) >> 20) * 0.05):
-                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu, home=(self.places or (WORK_FOLDER,))[0]))
+                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu))
                 while True:
                     kind, payload = await self._any_frame()
                     if kind in streams:
@@ -260,7 +257,7 @@ def job_size(job: Job) -> int:
     return len(job.stdin) + sum(map(len, job.files.values())) + (len(job.database.content) if job.database else 0)
 
 
-def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_FOLDER) -> bytes:
+def pack(job: Job, limits: Limits, *, wall: float, cpu: float) -> bytes:
     """Return the payload of a job's frame."""
     files = dict(job.files)
     arguments = list(job.arguments)
@@ -273,12 +270,12 @@ def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_
             "max_rows": job.database.max_rows,
             "max_bytes": job.database.max_bytes,
             "seconds": wall,
-            "folder": home,
+            "folder": WORK_FOLDER,
         }
         arguments = [json.dumps(options)]
     files[name] = code.encode()
     head = {
-        "file": f"{home}/{name}",
+        "file": f"{WORK_FOLDER}/{name}",
         "flags": [] if job.language == "bash" else ["-B"],
         "files": [[name, len(data)] for name, data in files.items()],
         "stdin": len(job.stdin),
@@ -291,8 +288,6 @@ def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_
         "collect": list(job.collect),
         "collect_bytes": limits.collect_kb << 10,
     }
-    if job.language == "sql" and job.database is not None:
-        head["keep"] = max(limits.output_kb << 10, 0)
     text = json.dumps(head).encode()
     return b"".join([len(text).to_bytes(4, "big"), text, *files.values(), job.stdin])
 
@@ -373,7 +368,7 @@ def _status(why: str, exit_code: int | None, signal: int | None, oom: int, limit
 
 
 async def ended(wait: Awaitable[object], seconds: float) -> bool:
-    """Whether ``wait`` ends within a number of seconds."""
+    """Return whether ``wait`` ends within a number of seconds."""
     with anyio.move_on_after(seconds):
         await wait
         return True

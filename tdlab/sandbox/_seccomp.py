@@ -31,7 +31,7 @@ _NR, _ARCH_AT, _ARG0, _ARG1 = 0, 4, 16, 24
 
 
 def supported() -> bool:
-    """Whether there is a filter for this machine's architecture."""
+    """Return whether there is a filter for this machine's architecture."""
     return platform.machine() in _ARCH
 
 

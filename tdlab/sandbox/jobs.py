@@ -75,7 +75,7 @@ GUARANTEES: dict[str, str] = {
 
 
 def safe_name(name: str) -> bool:
-    """Whether a file name is relative, stays below its folder, and can be written on any file system."""
+    """Return whether a file name is relative, stays below its folder, and can be written on any file system."""
     if not name or len(name) > 1024 or "\x00" in name or name.startswith("/"):
         return False
     try:

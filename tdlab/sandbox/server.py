@@ -1,6 +1,6 @@
 """The code tool for other agents: an MCP server over stdio that offers ``run_code``, each call in the sandbox.
 
-Of the importers of ``mcp``, this module is the one for servers, and `tdlab.pool.live.servers` the one for clients.
+``mcp`` has two importers: this module for the server, and `tdlab.pool.live` for clients.
 """
 
 from __future__ import annotations

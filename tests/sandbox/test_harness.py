@@ -309,7 +309,7 @@ def test_gc_removes_what_a_dead_harness_left_and_nothing_else(backend: tuple[str
 def orphan_cgroup() -> str:
     from tdlab.sandbox._cgroups import Hierarchies
 
-    for _, base, top in Hierarchies.read().found.values():
+    for _, base, top in Hierarchies.read().controllers.values():
         for parent in (base, top):
             folder = parent / "tdlab-999999999-1-abcd"
             try:

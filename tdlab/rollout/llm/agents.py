@@ -92,7 +92,7 @@ class AgentSession:
             }
 
     def plays(self, role: TeacherRole) -> bool:
-        """Whether a model plays the role."""
+        """Return whether a model plays the role."""
         return role in self.config.roles
 
     def reply(

@@ -476,7 +476,7 @@ def _key(api_key: str | None) -> str:
 
 
 def _unknown(parameter: str, body: str) -> bool:
-    """Whether an error says that a parameter is unsupported.
+    """Return whether an error says that a parameter is unsupported.
 
     A server that only names it, as in "max_tokens is too large", knows it.
     """

@@ -45,7 +45,7 @@ def allow(action: int, first: str | None, second: str | None, _database: str | N
 
 
 def safe(pragma: str | None) -> bool:
-    """Whether a pragma is harmless with an argument."""
+    """Return whether a pragma is harmless with an argument."""
     return (pragma or "").lower() not in ("user_version", "encoding")
 
 
@@ -60,15 +60,15 @@ def plain(value: Any) -> Any:
 
 def statements(text: str) -> Iterator[str]:
     """Yield the statements of a script, each complete according to SQLite."""
-    part = ""
+    statement = ""
     for piece in text.split(";"):
-        part += piece + ";"
-        if sqlite3.complete_statement(part):
-            if part.strip(" \t\r\n;"):
-                yield part
-            part = ""
-    if part.strip(" \t\r\n;"):
-        yield part.rstrip(";") if not sqlite3.complete_statement(part) else part
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip(" \t\r\n;"):
+                yield statement
+            statement = ""
+    if statement.strip(" \t\r\n;"):
+        yield statement.rstrip(";") if not sqlite3.complete_statement(statement) else statement
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ import time
 from typing import Any, NoReturn
 
 from tdlab.sandbox._inside.channel import Channel
-from tdlab.sandbox._inside.files import WRITABLE, collect, empty_all, inodes_used, leftovers, put_files
+from tdlab.sandbox._inside.files import collect, empty_all, inodes_used, leftovers, put_files
 from tdlab.sandbox._inside.usage import Ended, kill_all, out_of_memory_kills, processes, proportional, reaped_cpu
 
 SETTINGS: dict[str, Any] = {}
@@ -283,8 +283,6 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
     kind, payload = channel.receive()
     SETTINGS.update(json.loads(payload))
-    if SETTINGS.get("places"):
-        WRITABLE[:] = SETTINGS["places"]
     problem = ""
     if SETTINGS["preload"] is not None:
         for module in SETTINGS["preload"]:
