@@ -41,9 +41,9 @@ def test_there_are_as_many_candidates_as_the_paper_has(mined: MiningResult) -> N
 
 def test_few_clusters_cover_the_tools_that_have_a_schema(mined: MiningResult, pool: ToolPool) -> None:
     report = benchmark.coverage(mined, pool, seeds=2)
-    assert report.covered >= 0.95
-    assert report.clusters < report.tools / 3
-    assert all(row["ratio"] >= 1.5 for row in report.rows)
+    assert report["covered"] >= 0.95
+    assert report["clusters"] < report["tools"] / 3
+    assert all(row["ratio"] >= 1.5 for row in report["rows"])
 
 
 def test_the_clusters_are_the_same_on_any_number_of_cores(mined: MiningResult, shared: Path) -> None:
