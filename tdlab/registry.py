@@ -190,14 +190,18 @@ class Registry(Generic[T]):
 
         Args:
             names: Names of entries.
+
+        Raises:
+            ConfigError: If any plug-in has a name that is taken.
         """
-        plugins = () if set(names) <= set(self._own) else self._plugins().items()
-        sources = [entry.dist for name, entry in plugins if name in set(names)]
+        wanted = set(names)
+        sources = [entry.dist for name, entry in self._plugins().items() if name in wanted]
         return {source.name: source.version for source in sources if source is not None}
 
     def _plugins(self) -> dict[str, EntryPoint]:
         """What installed packages add, sorted by name; read again when the import path has changed."""
-        if self._path != tuple(sys.path):
+        path = tuple(sys.path)
+        if self._path != path:
             found: dict[str, EntryPoint] = {}
             for entry in sorted(entry_points(group=self.group), key=lambda entry: (entry.name, _package(entry))):
                 if entry.name in self._own:
@@ -211,7 +215,7 @@ class Registry(Generic[T]):
                         entry, f"is registered by {_package(found[entry.name])} too", do="uninstall one of the two"
                     )
                 found[entry.name] = entry
-            self._path, self._found = tuple(sys.path), found
+            self._path, self._found = path, found
         return self._found
 
     def _load(self, entry: EntryPoint) -> T:

@@ -15,7 +15,7 @@ from tdlab.evolution import cached_candidates, what_if
 from tdlab.panels import tune_evolution
 from tdlab.plots import compute_gauges, plot_gauges
 from tdlab.store import Run, open_run
-from tests.jobs import finish, hashes, in_process, small_pool_file
+from tests.jobs import finish, hashes, in_process, small_pool, small_pool_file
 
 SOURCE = '''
 """What a small package of extensions may hold."""
@@ -300,6 +300,33 @@ def test_a_name_that_no_package_has(
     said = " ".join(err.split())
     assert f"{setting.partition('=')[0]}: {found}" in said
     assert f"did you mean '{close}'?" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("packages", "group", "name", "words"),
+    [
+        (["rude_extras"], "tdlab.checks", "grounding", "has the name of one of tdlab's own entries"),
+        (["first_extras", "second_extras"], "tdlab.gauges", "calls", "is registered by first_extras 1.0 too"),
+        (["broken_extras"], "tdlab.environments", "broken", "cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_a_bad_plugin_stops_a_run_before_it_begins(
+    packages: list[str], group: str, name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for package in packages:
+        plugins.install(tmp_path / "site", package, {group: {name: f"{package}:it"}}, source="import no_such_module")
+    config = RunConfig(target=2)
+    if name == "broken":
+        tdlab.run(config, out=tmp_path / "unconcerned", pool=small_pool(), progress=False).close()
+        config = config.with_values(rollout__environment=name)
+    with pytest.raises(ConfigError) as refused:
+        tdlab.run(config, out=tmp_path / "run", pool=small_pool(), progress=False)
+    assert words in refused.value.found
+    assert f"the package {packages[-1]} 1.0" in refused.value.found
+    assert group in refused.value.expected
+    assert refused.value.do
     assert not (tmp_path / "run").exists()
 
 

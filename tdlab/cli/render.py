@@ -478,6 +478,7 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
 
 def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
@@ -486,7 +487,7 @@ def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> Render
     for gauge, title in _gauges(before.whole).items():
         values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
         numbers = (evolution.thresholds[gauge], before.strengths[gauge], *values)
-        table.add_row(printable(title, most=40), *map(_number, numbers))
+        table.add_row(Text(printable(title, most=40)), *map(_number, numbers))
     return table
 
 

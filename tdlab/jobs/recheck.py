@@ -19,7 +19,7 @@ from tdlab.jobs.progress import Reporter
 from tdlab.jobs.run import derive_again
 from tdlab.records import CODE_TOOL, Check, Json, Record, Trajectory, Verdict, heaviest
 from tdlab.rollout import CodeRunner, recorded_output
-from tdlab.sandbox import CodeOutput, Comparison, Difference, code_job
+from tdlab.sandbox import BACKENDS, CodeOutput, Comparison, Difference, code_job
 from tdlab.store import Candidate, Run, RunStore, open_run
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ def check_run(
     settings = SandboxConfig.model_validate(
         {**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}}
     )
+    BACKENDS.check(settings.backend)
     with Reporter(enabled=progress and bool(programs)) as reporter:
         reporter.stage("programs", total=len(programs))
         report = replay_programs(

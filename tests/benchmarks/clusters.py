@@ -203,7 +203,7 @@ def selection(mined: MiningResult, *, apricot: str | None, naive: int, limit_s: 
         "same_choice": reference.chosen == quick.chosen,
     }
     if apricot:
-        report.apricot = [against_apricot(candidates, apricot, size, limit_s) for size in (500, 2_000, 8_000)]
+        report["apricot"] = [against_apricot(candidates, apricot, size, limit_s) for size in (500, 2_000, 8_000)]
     return report
 
 
