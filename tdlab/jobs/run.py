@@ -114,7 +114,7 @@ def run(
         workers: Number of worker processes; 1 works in this process. The dataset is the same for any number. A script
             that uses more than 1 needs ``if __name__ == "__main__":``.
         progress: Show a progress bar.
-        figure: Draw ``diversity.pdf`` and ``diversity.png``, which takes seconds. They can be drawn later by the same call.
+        figure: Draw ``diversity.pdf`` and ``diversity.png``, which takes seconds. The same call can draw them later.
         replies: File of the teacher's saved replies; default: ``teacher-replies.sqlite`` beside ``out``, so that all
             runs in one folder share it.
         api_key: Key of the teacher's server; default: ``OPENAI_API_KEY``. It is not stored.

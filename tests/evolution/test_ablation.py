@@ -104,6 +104,7 @@ def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: Ablatio
     pd.testing.assert_frame_equal(pd.read_csv(ablation.path / "ablation_cells.csv"), ablation.cells)
 
 
+@pytest.mark.slow
 def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(ablation: Ablation, tmp_path: Path) -> None:
     words = {"pool": small_pool(), "arms": ARMS_TRIED, "seeds": 2, "progress": False}
     tdlab.ablate(CONFIG, out=tmp_path / "out", workers=2, **words)
@@ -115,6 +116,7 @@ def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(ablation:
 
 
 @pytest.mark.crash
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(ablation: Ablation, tmp_path: Path) -> None:
     small_pool_file(tmp_path)
     arms = ",".join(ARMS_TRIED)

@@ -111,6 +111,7 @@ def test_a_file_that_cannot_be_written_is_an_explained_error(tmp_path: Path) -> 
         write_pool(ToolPool.bundled(), tmp_path / "file" / "pool.jsonl")
 
 
+@pytest.mark.slow
 def test_the_recorded_pool_comes_back(shared: Path, tmp_path: Path) -> None:
     services = ToolPool.load(shared / "data" / "pools" / "mcp_pool.jsonl.gz").services[::40]
     pool = ToolPool.from_services(services)
