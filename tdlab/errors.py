@@ -6,6 +6,8 @@
     ├── ConfigError            a configuration value, key or file is wrong
     ├── PoolError              a tool pool cannot be read or used
     │   └── HarvestError       no live MCP server returned a tool
+    ├── PackError              a service pack is wrong: a file, a line and the rule that it breaks
+    ├── TaskError              no world makes such a task possible, or no way to its goal is found
     ├── SchemaError            a JSON Schema is invalid or refers to a remote document
     ├── BlueprintError         a plan is inconsistent
     │   └── MutationRefused    a mutation operator's precondition does not hold
@@ -27,6 +29,8 @@ exits with status 2; tdlab uses that status for nothing else.
 
 from __future__ import annotations
 
+import os.path
+
 __all__ = [
     "BlueprintError",
     "BudgetSpent",
@@ -34,6 +38,7 @@ __all__ = [
     "FormatError",
     "HarvestError",
     "MutationRefused",
+    "PackError",
     "PoolError",
     "RolloutError",
     "RunLocked",
@@ -43,6 +48,7 @@ __all__ = [
     "SandboxUnavailable",
     "SchemaError",
     "StoreError",
+    "TaskError",
     "TdlabError",
     "TeacherError",
     "WorkerError",
@@ -98,6 +104,33 @@ class PoolError(TdlabError):
 
 class HarvestError(PoolError):
     """No live MCP server returned a usable tool."""
+
+
+class PackError(TdlabError):
+    """A service pack is wrong. ``file`` and ``line`` (0: the whole file) say where, ``rule`` which check found it."""
+
+    def __init__(
+        self, found: str, *, file: str, line: int = 0, rule: str = "syntax", expected: str = "", do: str = ""
+    ) -> None:
+        place = f"{file}:{line}" if line else file
+        check = f"change {place}, then: tdlab packs check {os.path.dirname(file) or '.'}"
+        super().__init__(f"{place}: {found} [{rule}]", expected=expected, do=do or check)
+        self.file = file
+        self.line = line
+        self.rule = rule
+        self._message = found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip home from a worker process."""
+        return (_rebuild_pack, (self._message, self.file, self.line, self.rule, self.expected, self.do))
+
+
+def _rebuild_pack(found: str, file: str, line: int, rule: str, expected: str, do: str) -> PackError:
+    return PackError(found, file=file, line=line, rule=rule, expected=expected, do=do)
+
+
+class TaskError(TdlabError):
+    """A world makes no such task possible, or no way to its goal is found."""
 
 
 class SchemaError(TdlabError):

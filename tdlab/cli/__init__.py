@@ -17,6 +17,7 @@ from tdlab.cli._ablate import ablate
 from tdlab.cli._config import config
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile
+from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
@@ -50,6 +51,7 @@ app = typer.Typer(
 for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, config, lab):
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.command("rehearse", hidden=True)(rehearse)  # the old name of mock-server, for one release
+app.add_typer(packs, name="packs")
 app.add_typer(sandbox, name="sandbox")
 
 

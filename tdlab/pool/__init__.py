@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.pool.catalogue import ToolPool
 from tdlab.pool.domains import CachedLabeller
+from tdlab.pool.files.bundled import read_service_file
+from tdlab.pool.files.data import data_file
 from tdlab.pool.files.definitions import Definitions
 from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
 from tdlab.pool.files.writers import write_pool
@@ -53,9 +55,11 @@ __all__ = [
     "Taxonomy",
     "ToolPool",
     "ToolQuality",
+    "data_file",
     "harvest",
     "harvest_sync",
     "read_mcp_config",
+    "read_service_file",
     "write_pool",
 ]
 

@@ -23,7 +23,7 @@ from tdlab.tools.names import (
     referenced_entity,
     split_words,
 )
-from tdlab.tools.nouns import counted, keyword_form, singular
+from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
 from tdlab.tools.phrases import (
@@ -77,6 +77,7 @@ __all__ = [
     "output_fit",
     "parameter_kind",
     "past_tense",
+    "plural",
     "preview",
     "printable",
     "read_json",

@@ -1,0 +1,199 @@
+-- Thimble Agenda: appointments with consultants. Moments are UTC.
+-- A slot belongs to one meeting type and is free until an appointment that is confirmed holds it; a host cannot be in two
+-- meetings at once, so slots that overlap one of the host's appointments are not offered.
+
+--- tables
+CREATE TABLE hosts (
+  host_email TEXT PRIMARY KEY,
+  host_name TEXT NOT NULL,
+  calendar_connected INTEGER NOT NULL CHECK (calendar_connected IN (0, 1))
+);
+CREATE TABLE meeting_types (
+  meeting_type_id TEXT PRIMARY KEY,
+  meeting_title TEXT NOT NULL,
+  host_email TEXT NOT NULL REFERENCES hosts,
+  duration_minutes INTEGER NOT NULL CHECK (duration_minutes IN (15, 20, 30, 45, 60, 90)),
+  buffer_minutes INTEGER NOT NULL CHECK (buffer_minutes BETWEEN 0 AND 60),
+  venue TEXT NOT NULL CHECK (venue IN ('office', 'phone', 'video')),
+  UNIQUE (host_email, meeting_title)
+);
+CREATE TABLE slots (
+  slot_id TEXT PRIMARY KEY,
+  meeting_type_id TEXT NOT NULL REFERENCES meeting_types,
+  starts_at TEXT NOT NULL,
+  ends_at TEXT NOT NULL,
+  UNIQUE (meeting_type_id, starts_at),
+  CHECK (ends_at > starts_at)
+);
+CREATE TABLE blocked_clients (
+  email TEXT PRIMARY KEY
+);
+CREATE TABLE appointments (
+  appointment_id TEXT PRIMARY KEY,
+  slot_id TEXT NOT NULL REFERENCES slots,
+  client_name TEXT NOT NULL,
+  email TEXT NOT NULL,
+  agenda_note TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('confirmed', 'cancelled', 'held', 'no_show')),
+  cancel_reason TEXT,
+  created_at TEXT NOT NULL,
+  cancelled_at TEXT
+);
+CREATE INDEX appointments_by_slot ON appointments (slot_id);
+
+--- populate
+INSERT INTO hosts
+SELECT email(person(n), 'thimble-advisers.example'), person(n), n <= 5 FROM numbers WHERE n <= 6 ORDER BY n;
+
+INSERT INTO meeting_types
+SELECT 'mty_' || alnum(6, 'type', h.rowid * 3 + k.n), nth('meetings', (h.rowid - 1) * 2 + k.n, 'title'), h.host_email,
+       nth('meetings', (h.rowid - 1) * 2 + k.n, 'minutes'), pick('buffers', h.rowid, k.n),
+       nth('meetings', (h.rowid - 1) * 2 + k.n, 'venue')
+FROM hosts h JOIN numbers k ON k.n <= 2
+WHERE h.calendar_connected ORDER BY h.rowid, k.n;
+
+-- Two weeks from yesterday on: working days, five starts a day and type.
+INSERT INTO slots
+SELECT 'slt_' || alnum(10, 'slot', (m.rowid * 20 + d.n) * 6 + s.n), m.meeting_type_id,
+       at(now(), (d.n - 2) || ' days', nth('starts', s.n + (m.rowid % 2) * 5)),
+       at(now(), (d.n - 2) || ' days', nth('starts', s.n + (m.rowid % 2) * 5), '+' || m.duration_minutes || ' minutes')
+FROM meeting_types m JOIN numbers d ON d.n <= 11 JOIN numbers s ON s.n <= 5
+WHERE weekday(at(now(), (d.n - 2) || ' days')) NOT IN ('saturday', 'sunday')
+ORDER BY m.rowid, d.n, s.n;
+
+INSERT INTO appointments
+SELECT 'apt_' || alnum(8, 'appointment', s.rowid), s.slot_id, person(100 + s.rowid), email(person(100 + s.rowid), pick('mail', s.rowid)),
+       pick('notes', s.rowid),
+       CASE WHEN s.ends_at > now() THEN 'confirmed' WHEN chance(0.15, 'no show', s.rowid) THEN 'no_show' ELSE 'held' END,
+       NULL, at(now(), '-' || draw(2, 20, 'made', s.rowid) || ' days'), NULL
+FROM slots s
+WHERE chance(0.3, 'taken', s.rowid)
+  AND NOT EXISTS (   -- the host has one meeting at a time: the earlier slot in the list wins
+    SELECT 1 FROM slots o JOIN meeting_types a ON a.meeting_type_id = o.meeting_type_id
+    JOIN meeting_types b ON b.meeting_type_id = s.meeting_type_id
+    WHERE a.host_email = b.host_email AND o.rowid < s.rowid AND chance(0.3, 'taken', o.rowid)
+      AND o.starts_at < s.ends_at AND s.starts_at < o.ends_at)
+ORDER BY s.rowid;
+
+INSERT INTO appointments
+SELECT 'apt_' || alnum(8, 'appointment', 5000 + s.rowid), s.slot_id, person(3000 + s.rowid),
+       email(person(3000 + s.rowid), pick('mail', s.rowid)), pick('notes', s.rowid), 'cancelled', pick('reasons', s.rowid),
+       at(now(), '-12 days'), at(now(), '-' || draw(1, 5, 'gone', s.rowid) || ' days')
+FROM slots s WHERE chance(0.06, 'cancelled', s.rowid) ORDER BY s.rowid;
+
+INSERT INTO blocked_clients
+SELECT email(person(200 + n), 'mailbox.example') FROM numbers WHERE n <= 5 ORDER BY n;
+
+--- invariant one confirmed appointment at most holds a slot
+SELECT slot_id FROM appointments WHERE status = 'confirmed' GROUP BY slot_id HAVING count(*) > 1;
+--- invariant no host is in two meetings at once
+SELECT a.appointment_id FROM appointments a JOIN slots s USING (slot_id) JOIN meeting_types m USING (meeting_type_id),
+  appointments b JOIN slots t ON t.slot_id = b.slot_id JOIN meeting_types o ON o.meeting_type_id = t.meeting_type_id
+WHERE a.status = 'confirmed' AND b.status = 'confirmed' AND a.appointment_id < b.appointment_id
+  AND m.host_email = o.host_email AND s.starts_at < t.ends_at AND t.starts_at < s.ends_at;
+--- invariant a cancelled appointment says when and why
+SELECT appointment_id FROM appointments WHERE (status = 'cancelled') <> (cancelled_at IS NOT NULL AND cancel_reason IS NOT NULL);
+
+--- tool create_meeting_type
+--- error host_unknown
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM hosts WHERE host_email = :host_email);
+--- error calendar_not_connected
+SELECT 1 FROM hosts WHERE host_email = :host_email AND NOT calendar_connected;
+--- error title_taken
+SELECT 1 FROM meeting_types WHERE host_email = :host_email AND fold(meeting_title) = fold(:meeting_title);
+--- let
+SELECT 'mty_' || alnum(6, 'type', fresh(0)) AS meeting_type_id, coalesce(:venue, 'video') AS place;
+--- do
+INSERT INTO meeting_types VALUES (:meeting_type_id, :meeting_title, :host_email, :duration_minutes, :buffer_minutes, :place);
+--- result
+SELECT meeting_type_id, meeting_title, host_email, duration_minutes, buffer_minutes, venue, 1 AS active
+FROM meeting_types WHERE meeting_type_id = :meeting_type_id;
+
+--- tool list_meeting_types
+--- error host_unknown
+SELECT 1 WHERE :host_email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hosts WHERE host_email = :host_email);
+--- page meeting_types
+SELECT meeting_type_id, meeting_title, host_email, duration_minutes, venue FROM meeting_types
+WHERE (:host_email IS NULL OR host_email = :host_email) AND (:venue IS NULL OR venue = :venue)
+ORDER BY meeting_title, meeting_type_id;
+
+--- tool find_free_slots
+--- error meeting_type_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meeting_types WHERE meeting_type_id = :meeting_type_id);
+--- error dates_reversed
+SELECT 1 WHERE :end_date < :start_date;
+--- error range_too_long
+SELECT 1 WHERE julianday(:end_date) - julianday(:start_date) > 31;
+--- rows slots
+SELECT s.slot_id, s.starts_at, s.ends_at FROM slots s JOIN meeting_types m USING (meeting_type_id)
+WHERE meeting_type_id = :meeting_type_id AND substr(s.starts_at, 1, 10) BETWEEN :start_date AND :end_date
+  AND s.starts_at > now()
+  AND NOT EXISTS (
+    SELECT 1 FROM appointments a JOIN slots t USING (slot_id) JOIN meeting_types o ON o.meeting_type_id = t.meeting_type_id
+    WHERE a.status = 'confirmed' AND o.host_email = m.host_email AND t.starts_at < s.ends_at AND s.starts_at < t.ends_at)
+ORDER BY s.starts_at;
+
+--- tool book_appointment
+--- error slot_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM slots WHERE slot_id = :slot_id);
+--- error client_blocked
+SELECT 1 FROM blocked_clients WHERE email = :email;
+--- error slot_taken
+SELECT 1 FROM slots s JOIN meeting_types m USING (meeting_type_id)
+WHERE s.slot_id = :slot_id AND (s.starts_at <= now() OR EXISTS (
+  SELECT 1 FROM appointments a JOIN slots t USING (slot_id) JOIN meeting_types o ON o.meeting_type_id = t.meeting_type_id
+  WHERE a.status = 'confirmed' AND o.host_email = m.host_email AND t.starts_at < s.ends_at AND s.starts_at < t.ends_at));
+--- let
+SELECT 'apt_' || alnum(8, 'appointment', 20000 + fresh(0)) AS appointment_id;
+--- do
+INSERT INTO appointments VALUES
+  (:appointment_id, :slot_id, :client_name, :email, coalesce(:agenda_note, ''), 'confirmed', NULL, now(), NULL);
+--- result
+SELECT appointment_id, meeting_type_id, slot_id, client_name, email, agenda_note, starts_at, status
+FROM appointments JOIN slots USING (slot_id) WHERE appointment_id = :appointment_id;
+
+--- tool get_appointment
+--- error appointment_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM appointments WHERE appointment_id = :appointment_id);
+--- result
+SELECT appointment_id, meeting_type_id, slot_id, client_name, email, agenda_note, starts_at, ends_at,
+       'https://meet.thimble.example/' || appointment_id AS url, status, created_at
+FROM appointments JOIN slots USING (slot_id) WHERE appointment_id = :appointment_id;
+
+--- tool move_appointment
+--- error appointment_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM appointments WHERE appointment_id = :appointment_id);
+--- error not_confirmed
+SELECT 1 FROM appointments WHERE appointment_id = :appointment_id AND status <> 'confirmed';
+--- error too_late_to_move
+SELECT 1 FROM appointments JOIN slots USING (slot_id)
+WHERE appointment_id = :appointment_id AND starts_at < at(now(), '+2 hours');
+--- error slot_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM slots WHERE slot_id = :slot_id);
+--- error other_meeting_type
+SELECT 1 FROM appointments a JOIN slots s ON s.slot_id = a.slot_id, slots n
+WHERE a.appointment_id = :appointment_id AND n.slot_id = :slot_id AND n.meeting_type_id <> s.meeting_type_id;
+--- error slot_taken
+SELECT 1 FROM slots s JOIN meeting_types m USING (meeting_type_id)
+WHERE s.slot_id = :slot_id AND (s.starts_at <= now() OR EXISTS (
+  SELECT 1 FROM appointments a JOIN slots t USING (slot_id) JOIN meeting_types o ON o.meeting_type_id = t.meeting_type_id
+  WHERE a.status = 'confirmed' AND a.appointment_id <> :appointment_id AND o.host_email = m.host_email
+    AND t.starts_at < s.ends_at AND s.starts_at < t.ends_at));
+--- do
+UPDATE appointments SET slot_id = :slot_id WHERE appointment_id = :appointment_id;
+--- result
+SELECT appointment_id, slot_id, starts_at, ends_at, :notify_client AS notify_client, status
+FROM appointments JOIN slots USING (slot_id) WHERE appointment_id = :appointment_id;
+
+--- tool cancel_appointment
+--- error appointment_not_found
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM appointments WHERE appointment_id = :appointment_id);
+--- error already_held
+SELECT 1 FROM appointments JOIN slots USING (slot_id) WHERE appointment_id = :appointment_id AND starts_at <= now();
+--- error already_cancelled
+SELECT 1 FROM appointments WHERE appointment_id = :appointment_id AND status = 'cancelled';
+--- do
+UPDATE appointments SET status = 'cancelled', cancel_reason = :cancel_reason, cancelled_at = now()
+WHERE appointment_id = :appointment_id;
+--- result
+SELECT appointment_id, cancel_reason, status, cancelled_at FROM appointments WHERE appointment_id = :appointment_id;

@@ -1,0 +1,99 @@
+"""``tdlab packs``: check service packs, and read conversations of one."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tdlab.cli._common import say
+from tdlab.errors import ConfigError, PackError, TaskError
+
+if TYPE_CHECKING:
+    from tdlab.tasks import TaskPack, TaskScript
+    from tdlab.worlds import World
+
+__all__ = ["packs"]
+
+packs = typer.Typer(no_args_is_help=True, help="Check service packs and read their tasks.", rich_markup_mode=None)
+
+
+@packs.command()
+def check(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of packs; all bundled packs by default.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds on which every frame is solved.")] = 20,
+) -> None:
+    """Check packs: statements, results, errors, frames."""
+    from tdlab.tasks import check_pack
+    from tdlab.worlds import bundled_packs, load_pack
+
+    wrong = 0
+    chosen = folders or [Path(str(folder)) for folder in bundled_packs().values()]
+    for folder in chosen:
+        try:
+            report = check_pack(load_pack(folder), seeds=seeds)
+        except PackError as error:
+            say(str(error), err=True)
+            wrong += 1
+            continue
+        for error in report.errors:
+            say(str(error), err=True)
+        wrong += bool(report.errors)
+        solved = sum(good for good, _ in report.solved.values())
+        tried = sum(number for _, number in report.solved.values())
+        say(f"{report.service}: {len(report.errors)} errors; {solved} of {tried} tasks solved")
+    say(f"{len(chosen) - wrong} of {len(chosen)} packs pass")
+    raise typer.Exit(int(wrong > 0))
+
+
+@packs.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="Folder of a pack.")],
+    number: Annotated[int, typer.Option("-n", min=1, help="Conversations to print.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    frame: Annotated[str | None, typer.Option(help="Only this frame, or FRAME/TWIST.")] = None,
+) -> None:
+    """Print conversations of a pack."""
+    from tdlab.tasks import plan_task, read_frames
+    from tdlab.worlds import World, load_pack
+
+    tasks = read_frames(load_pack(folder))
+    kinds = [f"{name}/{twist}" for name, known in tasks.frames.items() for twist in ("", *known.twists)]
+    kinds = [kind for kind in kinds if frame is None or kind.startswith(frame)]
+    if not kinds:
+        raise ConfigError(f"there is no frame {frame!r}", expected=", ".join(tasks.frames), do="give one of these")
+    rng = random.Random(seed)
+    worlds = [World(tasks.pack, f"show {place}") for place in range(3)]
+    for place in range(number):
+        name, _, twist = rng.choice(kinds).partition("/")
+        world = worlds[place % len(worlds)]
+        world.reset()
+        world.clock.reset()
+        try:
+            script = plan_task(tasks, world, name, twist=twist, seed=f"{seed}/{place}", follow=place % 2)
+        except TaskError as error:
+            say(f"-- {name} {twist}: {error.found}\n")
+            continue
+        say(f"-- {name} {twist} ({script.name}, {script.role})\n{_played(tasks, world, script)}\n")
+
+
+def _played(tasks: TaskPack, world: World, script: TaskScript) -> str:
+    """The script as text, with the results that its calls give."""
+    world.reset()
+    world.clock.reset()
+    lines = []
+    for beat in script.beats:
+        if beat.happens is not None:
+            world.happen(*beat.happens)
+        if beat.text:
+            lines.append(f"{beat.speaker}: {beat.text}")
+        for call in beat.calls:
+            name = call.tool.partition("/")[2]
+            outcome = world.call(name, call.arguments)
+            lines.append(f"  {name} {call.arguments}")
+            lines.append(f"    -> {outcome.value if outcome.ok else f'{outcome.code}: {outcome.message}'}")
+    return "\n".join(lines)

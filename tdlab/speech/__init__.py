@@ -1,0 +1,29 @@
+"""Speech: values as people say them, and back; the grammar of utterances."""
+
+from __future__ import annotations
+
+from tdlab.speech.forms import FORMS, Habits, Saying, form_of, habits_for, in_words, joined, sayings
+from tdlab.speech.grammar import Slot, Speaker, expanded, filled, parsed_template, slots_of
+from tdlab.speech.lines import agreement, asking, closing, continuing, welcome
+
+__all__ = [
+    "FORMS",
+    "Habits",
+    "Saying",
+    "Slot",
+    "Speaker",
+    "agreement",
+    "asking",
+    "closing",
+    "continuing",
+    "expanded",
+    "filled",
+    "form_of",
+    "habits_for",
+    "in_words",
+    "joined",
+    "parsed_template",
+    "sayings",
+    "slots_of",
+    "welcome",
+]

@@ -1,0 +1,322 @@
+"""Utterance templates: a small grammar for what users and assistants say.
+
+==========================  ==========================================================================================
+``{slot}``                  a value, in its own form or in the words that the pack gives for it
+``{slot:form option}``      a value in a named form (`tdlab.speech.FORMS`): ``{dining_date:on}``, ``{fee:cents EUR}``
+``<a|b|c>``                 one of several
+``[text]``                  left out half of the time, and always where it needs a value that is not there
+``{each rows or 4}..{end}`` the text for each row of a list, joined with *or* (or *and*); at most 4, then "and 3 more"
+``{if slot}a{else}b{end}``  ``a`` where the value is there and neither null, zero, false nor empty, else ``b``
+==========================  ==========================================================================================
+
+A template is first *expanded*, which settles every choice, and then *filled* with values. So a planner knows which
+values an utterance will tell before anyone speaks.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tdlab.errors import PackError
+from tdlab.records import Json
+from tdlab.speech.forms import FORMS, Habits, Saying, chosen, form_of, joined, sayings
+
+__all__ = ["Slot", "Speaker", "expanded", "filled", "parsed_template", "slots_of"]
+
+_SLOT = re.compile(r"\{([A-Za-z_][\w.]*)(?::([a-z_]+)(?: ([^{}]+))?)?\}")
+_SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./-]*[\w@/])")  # an identifier or address keeps its case
+_IF = re.compile(r"\{if ([A-Za-z_]\w*)\}")
+_EACH = re.compile(r"\{each ([A-Za-z_]\w*)(?: (and|or))?(?: (\d+))?\}")
+
+
+class Slot(NamedTuple):
+    """A place for a value: its name, the form it is said in (empty: the value's own), and the form's option."""
+
+    name: str
+    form: str = ""
+    option: str = ""
+
+
+class _Choice(NamedTuple):
+    options: tuple[tuple[Any, ...], ...]
+
+
+class _Optional(NamedTuple):
+    parts: tuple[Any, ...]
+
+
+class _Each(NamedTuple):
+    name: str
+    word: str
+    most: int
+    parts: tuple[Any, ...]
+
+
+class _If(NamedTuple):
+    name: str
+    parts: tuple[Any, ...]
+    otherwise: tuple[Any, ...]
+
+
+Part = str | Slot | _Choice | _Optional | _Each | _If
+
+
+class Speaker(NamedTuple):
+    """Who speaks: habits, the world's moment, and the pack's words for values (slot, then value, then its words)."""
+
+    habits: Habits
+    now: str
+    terms: Mapping[str, Mapping[str, Sequence[str]]]
+
+
+@lru_cache(maxsize=8192)
+def parsed_template(text: str) -> tuple[Part, ...]:
+    """Parse a template.
+
+    Args:
+        text: The template.
+
+    Returns:
+        Its parts.
+
+    Raises:
+        ValueError: A bracket is not closed, or a slot is not one.
+
+    Example:
+        >>> parsed_template("For {party_size:people}[, please]")[1]
+        Slot(name='party_size', form='people', option='')
+    """
+    parts, rest = _parse(text, 0, "")
+    if rest != len(text):
+        raise ValueError(f"{text[rest]!r} at {rest} closes nothing")
+    return parts
+
+
+def slots_of(template: str | Sequence[Part]) -> frozenset[str]:
+    """Return the names of all slots of a template, those of rows left out.
+
+    Args:
+        template: A template, or the parts of one.
+
+    Returns:
+        Slot names; a list that is gone through counts as a slot.
+    """
+    parts = parsed_template(template) if isinstance(template, str) else template
+    return frozenset(_names(parts))
+
+
+def expanded(template: str, values: Mapping[str, Json], rng: random.Random) -> tuple[Part, ...]:
+    """Settle every choice of a template.
+
+    Args:
+        template: The template.
+        values: What is known; a part in brackets whose values are not all among them (or are null) is left out.
+        rng: Chooses.
+
+    Returns:
+        Text, slots and lists only.
+    """
+    return tuple(_expand(parsed_template(template), values, rng))
+
+
+def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, rng: random.Random) -> str:
+    """Put values into an expanded template.
+
+    Args:
+        parts: What `expanded` gave.
+        values: A value for every slot.
+        speaker: Who speaks.
+        rng: Chooses among the forms that the speaker's habits allow.
+
+    Returns:
+        The utterance, its first letter a capital.
+
+    Raises:
+        KeyError: A slot has no value.
+        ValueError: A form cannot say its value.
+    """
+    text = _fill(parts, values, speaker, rng.randrange(1 << 30))
+    text = re.sub(r" +", " ", text).strip()
+    text = re.sub(r" ([,.;?!])", r"\1", text)
+    return _SENTENCE.sub(lambda match: match.group(1) + match.group(2)[0].upper() + match.group(2)[1:], text)
+
+
+def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ...]:
+    """Return every way in which a slot's value may be said."""
+    words = speaker.terms.get(slot.name, {}).get(_key(value)) if not isinstance(value, (list, dict)) else None
+    if words and slot.form in ("", "words"):
+        return tuple(Saying(word) for word in words)
+    return sayings(slot.form or form_of(value), value, speaker.now, slot.option)
+
+
+def _parse(text: str, at: int, closing: str) -> tuple[tuple[Part, ...], int]:
+    parts: list[Part] = []
+    literal = ""
+
+    def flush() -> None:
+        nonlocal literal
+        if literal:
+            parts.append(literal)
+            literal = ""
+
+    while at < len(text):
+        character = text[at]
+        if closing and (character == closing or (closing == ">" and character == "|")):
+            break
+        if character == "<":
+            flush()
+            options = []
+            while True:
+                option, at = _parse(text, at + 1, ">")
+                options.append(option)
+                if at >= len(text):
+                    raise ValueError("'<' is not closed")
+                if text[at] == ">":
+                    break
+            parts.append(_Choice(tuple(options)))
+            at += 1
+        elif character == "[":
+            flush()
+            inner, at = _parse(text, at + 1, "]")
+            if at >= len(text):
+                raise ValueError("'[' is not closed")
+            parts.append(_Optional(inner))
+            at += 1
+        elif character == "{":
+            flush()
+            each = _EACH.match(text, at)
+            if each:
+                inner, at = _parse(text, each.end(), "")
+                if not text.startswith("{end}", at):
+                    raise ValueError(f"{each.group(0)} has no {{end}}")
+                parts.append(_Each(each.group(1), each.group(2) or "and", int(each.group(3) or 6), inner))
+                at += len("{end}")
+                continue
+            if text.startswith(("{end}", "{else}"), at):
+                break
+            condition = _IF.match(text, at)
+            if condition:
+                inner, at = _parse(text, condition.end(), "")
+                otherwise: tuple[Part, ...] = ()
+                if text.startswith("{else}", at):
+                    otherwise, at = _parse(text, at + len("{else}"), "")
+                if not text.startswith("{end}", at):
+                    raise ValueError(f"{condition.group(0)} has no {{end}}")
+                parts.append(_If(condition.group(1), inner, otherwise))
+                at += len("{end}")
+                continue
+            slot = _SLOT.match(text, at)
+            if slot is None:
+                raise ValueError(f"{text[at : at + 20]!r} is no slot")
+            if slot.group(2) and slot.group(2) not in FORMS:
+                raise ValueError(f"there is no form {slot.group(2)!r}; there are {', '.join(FORMS)}")
+            parts.append(Slot(slot.group(1), slot.group(2) or "", slot.group(3) or ""))
+            at = slot.end()
+        elif character in ">]}":
+            break
+        else:
+            literal += character
+            at += 1
+    flush()
+    return tuple(parts), at
+
+
+def _names(parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Slot):
+            yield part.name
+        elif isinstance(part, _Choice):
+            for option in part.options:
+                yield from _names(option)
+        elif isinstance(part, _Optional):
+            yield from _names(part.parts)
+        elif isinstance(part, _Each):
+            yield part.name
+        elif isinstance(part, _If):
+            yield part.name
+            yield from _names(part.parts)
+            yield from _names(part.otherwise)
+
+
+def _expand(parts: Sequence[Part], values: Mapping[str, Json], rng: random.Random) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, _Choice):
+            possible = [option for option in part.options if _known(option, values)] or list(part.options)
+            yield from _expand(rng.choice(possible), values, rng)
+        elif isinstance(part, _Optional):
+            if rng.random() < 0.5 and _known(part.parts, values):
+                yield from _expand(part.parts, values, rng)
+        elif isinstance(part, _Each):
+            yield part._replace(parts=tuple(_expand(part.parts, _Anything(values), rng)))
+        elif isinstance(part, _If):
+            inner, otherwise = (tuple(_expand(side, values, rng)) for side in (part.parts, part.otherwise))
+            yield _If(part.name, inner, otherwise)
+        else:
+            yield part
+
+
+class _Anything(dict[str, Json]):
+    """Values of rows are not known yet when a template is expanded: every name counts as known."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, True)
+
+
+def _known(parts: Sequence[Part], values: Mapping[str, Json]) -> bool:
+    return all(values.get(name) is not None for name in _names(parts))
+
+
+def _fill(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, manner: int) -> str:
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+        elif isinstance(part, Slot):
+            text += chosen(value_sayings(part, values[part.name], speaker), speaker.habits, manner)
+        elif isinstance(part, _Each):
+            rows = values[part.name]
+            if not isinstance(rows, list):
+                raise ValueError(f"{part.name} is no list")
+            said = [_fill(part.parts, _row(values, row), speaker, manner).strip() for row in rows[: part.most]]
+            if len(rows) > part.most:
+                said.append(f"{len(rows) - part.most} more")
+                text += joined(said)
+            else:
+                text += joined(said, part.word)
+        elif isinstance(part, _If):
+            text += _fill(part.parts if values.get(part.name) else part.otherwise, values, speaker, manner)
+        else:
+            raise ValueError("the template is not expanded")
+    return text
+
+
+def _row(values: Mapping[str, Json], row: Json) -> dict[str, Json]:
+    return {**values, **row} if isinstance(row, dict) else {**values, "value": row}
+
+
+def _key(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_template(text: str, known: frozenset[str], *, file: str, line: int) -> None:
+    """Check a template of a pack.
+
+    Raises:
+        PackError: It cannot be parsed, or has a slot that is not known.
+    """
+    try:
+        unknown = sorted(slots_of(text) - known)
+    except ValueError as error:
+        raise PackError(
+            f"the utterance {text!r}: {error}", file=file, line=line, rule="utterances",
+            expected="{slot}, {slot:form}, <a|b>, [optional], {each rows or 4}...{end}",
+        ) from None  # fmt: skip
+    if unknown:
+        raise PackError(
+            f"the utterance {text!r} has an unknown slot {{{unknown[0]}}}", file=file, line=line, rule="utterances",
+            expected=f"one of {', '.join(sorted(known))}",
+        )  # fmt: skip

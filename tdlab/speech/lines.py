@@ -1,0 +1,75 @@
+"""Lines that belong to no service: asking for what is missing, agreeing, thanking, closing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from tdlab.speech.forms import joined
+
+__all__ = ["agreement", "asking", "closing", "continuing", "welcome"]
+
+_ASKS = (
+    "Could you tell me {things}?",
+    "Sure. I just need {things}.",
+    "Happy to help. Can you give me {things}?",
+    "For that I need to know {things}.",
+    "One question first: can you tell me {things}?",
+    "I can do that once I know {things}.",
+    "Of course. Please tell me {things}.",
+    "Let me know {things} and I'll get on with it.",
+)
+_AGREEMENTS = (
+    "Yes, please.", "Yes, go ahead.", "That's right, do it.", "Correct, thanks.", "Yes.", "Please do.", "OK, do that.",
+    "Yes, that's the one.", "Go ahead.", "Fine by me.", "Yep, do it.", "Sounds right.",
+)  # fmt: skip
+_CLOSINGS = (
+    "Great, thank you.", "Perfect, thanks!", "Thanks, that's all.", "Lovely. Thanks for your help.", "Cheers.",
+    "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
+)  # fmt: skip
+_WELCOMES = (
+    "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.", "You're welcome, take care.",
+)  # fmt: skip
+_CONTINUING = (
+    "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
+    "Oh, before I forget. ", "Thank you! ",
+)  # fmt: skip
+
+
+_AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
+
+
+def asking(clauses: Sequence[str], rng: random.Random) -> str:
+    """Return a question for what is missing, named all at once.
+
+    Args:
+        clauses: What is asked for, each as a clause: ``which day you would like``.
+        rng: Chooses the wording.
+
+    Returns:
+        One sentence or two.
+    """
+    return rng.choice(_ASKS).format(things=joined(list(clauses)))
+
+
+def agreement(rng: random.Random) -> str:
+    """Return a user's yes."""
+    return rng.choice(_AGREEMENTS)
+
+
+def closing(rng: random.Random) -> str:
+    """Return a user's last words."""
+    return rng.choice(_CLOSINGS)
+
+
+def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
+    """Return a later request, led in from what was just settled, or from a refusal."""
+    lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
+    if lead.endswith((". ", "! ")) or not lead:
+        return lead + text
+    return lead + (text if text.startswith("I ") or text.startswith("I'") else text[0].lower() + text[1:])
+
+
+def welcome(rng: random.Random) -> str:
+    """Return an assistant's last words."""
+    return rng.choice(_WELCOMES)

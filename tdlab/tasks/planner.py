@@ -1,0 +1,651 @@
+"""Planning: from a frame and a world to a script, goal first.
+
+A scene plays the task on the world while it writes it down: every call of the script has been made, and every value
+that is said or used stands in a message or a result before.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Literal, NamedTuple
+
+from tdlab.errors import TaskError
+from tdlab.records import Json
+from tdlab.speech import (
+    Speaker,
+    agreement,
+    asking,
+    closing,
+    continuing,
+    expanded,
+    filled,
+    habits_for,
+    slots_of,
+    welcome,
+)
+from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
+from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
+from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
+from tdlab.worlds import World
+
+__all__ = ["Person", "plan_task", "targets_of"]
+
+_MOST_OFFERED = 6
+_IN_THE_HEAD = 8  # rows that an assistant adds up without a program
+
+
+class Person(NamedTuple):
+    """Who speaks to the assistant."""
+
+    name: str
+    phone: str
+    email: str
+    role: str
+
+
+def targets_of(
+    tasks: TaskPack, world: World, frame: str, twist: str = "", *, given: Mapping[str, Json] | None = None
+) -> list[dict[str, Json]]:
+    """Return the targets that a world has for a frame: each row is a task that is possible.
+
+    Args:
+        tasks: The pack and its frames.
+        world: One of its worlds.
+        frame: The frame's name.
+        twist: A twist of it, whose own target counts where it has one.
+        given: Facts that the targets must have.
+
+    Returns:
+        Rows as fact to value, in an order that depends on their content alone.
+    """
+    chosen = tasks.frames[frame]
+    own = bool(twist and chosen.twists[twist].target)
+    path = ("frames", frame, "twists", twist, "target") if own else ("frames", frame, "target")
+    query = chosen.twists[twist].target if own else chosen.target
+    line = tasks.pack.tasks.line(*path)
+    if given is None and world.is_fresh:
+        if path not in world.notes:  # a fresh world has the same targets every time
+            world.notes[path] = _sorted(world.query(query, {}, line=line))
+        return list(world.notes[path])
+    wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
+    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
+    return _sorted(world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line))
+
+
+def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+def plan_task(
+    tasks: TaskPack,
+    world: World,
+    frame: str,
+    *,
+    twist: str = "",
+    seed: int | str = 0,
+    target: Mapping[str, Json] | None = None,
+    follow: int = 0,
+    partners: Sequence[tuple[TaskPack, World]] = (),
+    beyond: Literal["", "first", "later", "last"] = "",
+) -> TaskScript:
+    """Plan one task: draw a target, find the way to its goal, and write the conversation.
+
+    Args:
+        tasks: The pack and its frames.
+        world: A world of the pack, at its start; it is left in the state after the task.
+        frame: The frame's name.
+        twist: The twist's name, or none.
+        seed: What every choice depends on.
+        target: The target, instead of one drawn.
+        follow: How many frames may follow on the first, at most.
+        partners: Other services, with worlds on the same clock, that may take up what this one gives.
+        beyond: Where the user also has a wish that no tool of the service can fulfil.
+
+    Returns:
+        The task and its script. Playing the calls on the same world gives the same results.
+
+    Raises:
+        TaskError: The world has no target for it, or no way to the goal is found.
+        PackError: The pack is wrong.
+    """
+    rng = random.Random(f"{seed}/{frame}/{twist}")
+    if target is None:
+        targets = targets_of(tasks, world, frame, twist)
+        if not targets:
+            raise TaskError(f"this world has no target for {frame}" + (f" with {twist}" if twist else ""))
+        target = rng.choice(targets)
+    scene = _Scene(tasks, world, rng, target, partners)
+    if beyond == "first":
+        scene.wish_beyond(first=True)
+    scene.perform(frame, dict(target), twist=twist, lead=beyond == "first")
+    if beyond == "later":
+        scene.wish_beyond()
+    for _ in range(follow):
+        if not scene.follow_on():
+            break
+    if beyond == "last":
+        scene.wish_beyond()
+    return scene.end()
+
+
+class _Scene:
+    """One conversation in the making."""
+
+    def __init__(
+        self, tasks: TaskPack, world: World, rng: random.Random, target: Mapping[str, Json],
+        partners: Sequence[tuple[TaskPack, World]],
+    ) -> None:  # fmt: skip
+        self.rng = rng
+        self.partners = partners
+        self.policy: dict[str, None] = {}
+        self.habits = {side: habits_for(rng, side) for side in ("user", "assistant")}
+        self.enter(tasks, world)
+        drawn = world.query(
+            "SELECT person(:n) AS name, phone(:n) AS phone", {"n": 9000 + rng.randrange(5000)}
+        )[0]  # fmt: skip
+        name = str(target.get("user_name") or drawn["name"])
+        email = world.query("SELECT email(:name, 'example.com') AS email", {"name": name})[0]["email"]
+        self.person = Person(
+            name, str(target.get("user_phone") or drawn["phone"]), str(target.get("user_email") or email),
+            rng.choice(tasks.roles),
+        )  # fmt: skip
+        self.facts: dict[str, Json] = {}
+        self.sources: dict[str, Source] = {}
+        self.beats: list[Beat] = []
+        self.parts: list[TaskPart] = []
+        self.results: list[dict[str, Json]] = []
+
+    def enter(self, tasks: TaskPack, world: World) -> None:
+        """Speak of this service from now on."""
+        self.tasks, self.world = tasks, world
+        self.policy |= dict.fromkeys(tasks.policy)
+        self.user = Speaker(self.habits["user"], world.clock.now, tasks.terms)
+        self.assistant = Speaker(self.habits["assistant"], world.clock.now, tasks.terms)
+
+    # -- one wish
+
+    def perform(self, name: str, facts: dict[str, Json], *, twist: str = "", lead: bool = False) -> None:
+        """Play one frame from the user's first request to its end."""
+        frame = self.tasks.frames[name]
+        self._adopt(frame, facts)
+        trouble = frame.twists[twist] if twist else None
+        templates = trouble.open if trouble and trouble.open else frame.open
+        possible = [text for text in templates if self._sayable(text)]
+        if not possible:
+            raise TaskError(f"no opening of {name} can be said of {self.facts}")
+        self._user("open", self.rng.choice(possible), lead=lead)
+        self._pursue(name, frame, self._part(name, frame, twist), trouble)
+
+    def wish_beyond(self, *, first: bool = False) -> None:
+        """Let the user wish for something near the service that no tool can do, and the assistant say so."""
+        if not self.tasks.beyond:
+            raise TaskError(f"{self.tasks.pack.service.name} has no wish beyond it")
+        refusal = self.rng.choice(self.tasks.beyond)
+        text = self._worded(refusal.say, self.facts, self.user)
+        self._say("user", "wish", text if first else continuing(text, self.rng))
+        self._say("assistant", "refuse", self._worded(refusal.reply, self._known(), self.assistant))
+
+    def follow_on(self) -> bool:
+        """Let another wish follow from what was reached; False where none can."""
+        last = self.parts[-1]
+        if not last.fulfilled:
+            return False
+        frame = self.tasks.frames[last.frame]
+        ways: list[Callable[[], None]] = [partial(self._follow, following) for following in frame.follows]
+        for kind, fields in frame.gives.items():
+            for tasks, world in self.partners:
+                for name, other in tasks.frames.items():
+                    if kind in other.takes and tasks is not self.tasks:
+                        ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
+        self.rng.shuffle(ways)
+        for way in ways:
+            kept = (dict(self.facts), dict(self.sources), list(self.beats), list(self.parts), list(self.results))
+            here = (self.tasks, self.world)
+            try:
+                with ExitStack() as stack:
+                    for _, world in (here, *self.partners):
+                        stack.enter_context(world.attempt())
+                    way()
+                return True
+            except TaskError:
+                self.facts, self.sources, self.beats, self.parts, self.results = kept
+                self.enter(*here)
+        return False
+
+    def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
+        """Another service takes up what was reached here."""
+        values: dict[str, tuple[Json, Source]] = {}
+        for field, said in fields.items():
+            if said in self.facts:
+                if said in self.sources:
+                    values[field] = (self.facts[said], self.sources[said])
+            elif slots_of(said) <= self.sources.keys():
+                text = filled(expanded(said, self._known(), self.rng), self._known(), self.assistant, self.rng)
+                values[field] = (text, Source(kind="composed"))
+        if not all(field in values for field in given.facts.values()):
+            raise TaskError(f"{name} takes more than is known")
+        self.enter(tasks, world)
+        frame = tasks.frames[name]
+        targets = targets_of(tasks, world, name)
+        if not targets:
+            raise TaskError(f"this world has no target for {name}")
+        facts = self.rng.choice(targets) | {own: values[field][0] for own, field in given.facts.items()}
+        self._adopt(frame, facts)
+        self.sources |= {own: values[field][1] for own, field in given.facts.items()}
+        self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
+        self._pursue(name, frame, self._part(name, frame, ""), None)
+
+    def _follow(self, following: Following) -> None:
+        frame = self.tasks.frames[following.frame]
+        carried = {own: self.facts[other] for own, other in following.carry.items() if other in self.facts}
+        rows = targets_of(self.tasks, self.world, following.frame, given=carried)
+        if not rows:
+            raise TaskError(f"no target of {following.frame} carries on")
+        facts = self.rng.choice(rows)
+        for own, other in following.carry.items():
+            if other in self.sources:
+                self.sources[own], self.facts[own] = self.sources[other], self.facts[other]
+        self._adopt(frame, facts)
+        self._user("open", self._pick([text for text in following.say if self._sayable(text)]), lead=True)
+        self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
+
+    def end(self) -> TaskScript:
+        """The user's last words, now and then, and the whole."""
+        if self.beats[-1].purpose == "done" and self.rng.random() < 0.3:
+            self._say("user", "close", closing(self.rng))
+            self._say("assistant", "close", welcome(self.rng))
+        return TaskScript(
+            parts=tuple(self.parts), beats=tuple(self.beats), policy=tuple(self.policy), name=self.person.name,
+            role=self.person.role,
+        )  # fmt: skip
+
+    def _pursue(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None) -> None:
+        kind = meeting_of(trouble)[0] if trouble is not None else ""
+        if trouble is not None and kind == "policy":
+            self._assistant("refuse", trouble.reply)
+            self._adjust(name, frame, trouble, part)
+        elif trouble is not None and kind in ("error", "empty", "seen"):
+            self._meet(name, frame, trouble)
+            self._adjust(name, frame, trouble, part)
+        else:
+            self._carry_through(name, frame, part, trouble)
+
+    def _carry_through(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None) -> None:
+        """Ask, look up, choose, confirm, act and report."""
+        acts = acts_of(frame)
+        needed = frozenset(frame.know) | frozenset(
+            fact for _, arguments in acts for fact in arguments.values() if fact in self.facts
+        )
+        if not acts:
+            needed |= frozenset(frame.tell)
+        confirm = self._find_and_word(name, frame, needed)
+        if confirm:
+            self._assistant("confirm", (confirm,))
+            if trouble is not None and meeting_of(trouble)[0] == "change":
+                self._adjust(name, frame, trouble, part)
+                return
+            self._say("user", "agree", agreement(self.rng))
+        for batch in _batches(acts, self.facts):
+            self._act(batch)
+        part = part.model_copy(update={"facts": dict(self.facts)})
+        if frame.goal and not self.world.query(frame.goal, self.facts):
+            raise self.tasks.error("goals", f"the goal does not hold after {name}", "frames", name, "goal")
+        self.parts.append(part)
+        self._reply(name, frame)
+
+    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str]) -> str:
+        """Find out what is needed; where the user has to confirm, with the words that can be said without asking more."""
+        confirms = list(frame.confirm)
+        self.rng.shuffle(confirms)
+        for confirm in confirms:
+            wanted = slots_of(confirm) & frozenset(self.facts)
+            if slots_of(confirm) <= frozenset(self.facts) and self._find(
+                name, frame, needed | wanted, unasked=wanted - needed
+            ):
+                return confirm
+        if confirms:
+            raise self.tasks.error(
+                "utterances",
+                f"no confirmation of {name} can be worded with what tools return",
+                "frames",
+                name,
+                "confirm",
+            )
+        if not self._find(name, frame, needed):
+            raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
+        return ""
+
+    def _meet(self, name: str, frame: Frame, trouble: Twist) -> None:
+        """Go as far as the obstacle, and report it."""
+        kind, tool, code = meeting_of(trouble)
+        if kind == "seen":
+            if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
+                raise TaskError(f"no way to see {code} for {name}")
+            self._assistant("report", trouble.reply)
+            return
+        act = next((arguments for acted, arguments in acts_of(frame) if acted == tool), None)
+        if act is not None:
+            if not self._find(name, frame, frozenset(act.values()) | frozenset(frame.know)):
+                raise TaskError(f"no way to the arguments of {tool} for {name}")
+            happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
+            self._calls("act", [(tool, act)], meets=code, happens=happens)
+        else:
+            program = self.tasks.pack.programs[tool].tool
+            needed = frozenset(fact for fact in self.facts if fact in program.required)
+            if not self._find(name, frame, needed):
+                raise TaskError(f"no way to the arguments of {tool} for {name}")
+            reader = self._reader(frame)
+            arguments = reader.arguments_for(program, frozenset(self.sources))
+            if arguments is None:
+                raise TaskError(f"{tool} lacks an argument for {name}")
+            (value,) = self._calls("look", [(tool, arguments)], meets="" if kind == "empty" else code)
+            if kind == "empty" and any(value[field] for field in value if isinstance(value[field], list)):
+                raise TaskError(f"{tool} finds something for {self.facts}")
+        self._assistant("report", trouble.reply)
+
+    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart) -> None:
+        """How it goes on: another wish, changed facts, the same all the same, or nothing."""
+        ways = [then for then in trouble.then if self._possible(then)]
+        if not ways:
+            raise TaskError(f"no way to go on after {trouble.meets}")
+        then = self.rng.choice(ways)
+        if then.stop:
+            self._user("stop", self._pick(then.say))
+            self._assistant("stop", then.reply)
+            self.parts.append(part.model_copy(update={"fulfilled": False}))
+            return
+        if then.frame:
+            self.parts.append(part.model_copy(update={"fulfilled": False}))
+            other = self.tasks.frames[then.frame]
+            self._adopt(other, self.rng.choice(self._same(other)))
+            name, frame, part = then.frame, other, self._part(then.frame, other, "")
+        elif then.change:
+            rows = _sorted(self.world.query(then.change, self.facts))
+            self._adopt(frame, self.rng.choice(rows))
+            part = part.model_copy(update={"facts": dict(self.facts)})
+        self._user("adjust", self._pick(then.say))
+        self._carry_through(name, frame, part)
+
+    def _possible(self, then: Continuation) -> bool:
+        if then.frame:
+            return bool(self._same(self.tasks.frames[then.frame]))
+        return not then.change or bool(self.world.query(then.change, self.facts))
+
+    def _same(self, frame: Frame) -> list[dict[str, Json]]:
+        """Targets of a frame that agree with all that was said and found."""
+        rows = _sorted(self.world.query(frame.target))
+        return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
+
+    # -- finding out
+
+    def _reader(self, frame: Frame) -> Reader:
+        return Reader(
+            self.world,
+            list(self.tasks.pack.programs),
+            self.facts,
+            frozenset(frame.choose),
+            frame.compute,
+            self._lists(frame),
+            self.tasks.implies,
+        )
+
+    def _lists(self, frame: Frame) -> frozenset[str]:
+        """The lists that the user wants to hear: what is told and is a field of a result, not a fact."""
+        fields = {field for program in self.tasks.pack.programs.values() for field in program.lists}
+        return frozenset(name for name in frame.tell if name in fields and name not in self.facts)
+
+    def _find(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str] = frozenset()) -> bool:
+        """Ask the user and call tools until everything that is needed is known; False where there is no way."""
+        askable = frozenset(
+            fact for fact in self.facts if bare(fact) in self.tasks.slots and self.facts[fact] is not None
+        )
+        reader = self._reader(frame)
+        route = reader.route(needed, frozenset(self.sources), askable - unasked, self.rng)
+        if route is None:
+            return False
+        asks = [fact for fact in dict.fromkeys(route.asks) if fact not in self.sources]
+        early = [fact for fact in asks if any(fact in lookup.facts.values() for lookup in route.lookups)]
+        late = [fact for fact in asks if fact not in early]
+        if early and late and self.rng.random() < 0.5:
+            early, late = asks, []
+        if early:
+            self._ask(early)
+        for group in self._groups(route):
+            first = len(self.results)
+            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in group])
+            for offset, lookup in enumerate(group):
+                calls = [first + offset]
+                values = [pages[offset]]
+                for _ in range(lookup.pages - 1):
+                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=values[-1]["next_cursor"])
+                    calls.append(len(self.results) - 1)
+                    values.append(value)
+                self._choose(frame, lookup, values)
+                self._note(frame, lookup, calls, values)
+        if late:
+            self._ask(late)
+        return True
+
+    def _groups(self, route: Route) -> Iterator[list[Lookup]]:
+        """The lookups, those at once that do not wait for one another."""
+        group: list[Lookup] = []
+        shown: set[str] = set()
+        for lookup in route.lookups:
+            waits = bool(shown & set(lookup.facts.values())) or lookup.pages > 1
+            if group and (waits or self.rng.random() < 0.3):
+                yield group
+                group, shown = [], set()
+            group.append(lookup)
+            shown |= lookup.shows.keys()
+            if lookup.pages > 1:
+                yield group
+                group, shown = [], set()
+        if group:
+            yield group
+
+    def _note(self, frame: Frame, lookup: Lookup, calls: Sequence[int], values: Sequence[Mapping[str, Json]]) -> None:
+        """Remember where each fact stands in the results."""
+        for fact, found in lookup.shows.items():
+            if found.path == (fact,) and fact in self._lists(frame):
+                self.facts[fact] = [row for value in values for row in _rows(value.get(fact))]
+            if found.page < 0:
+                rows = [row for value in values for row in _rows(value.get(str(found.path[0])))]
+                if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
+                    raise TaskError(f"{fact} is worked out from {len(rows)} rows, which takes a program")
+            self.sources.setdefault(fact, Source(kind="result", call=calls[max(found.page, 0)], path=found.path))
+        self._conclude()
+
+    def _ask(self, facts: Sequence[str]) -> None:
+        words = self.tasks.slots
+        self._say("assistant", "ask", asking([words[bare(fact)].ask for fact in facts], self.rng))
+        texts = []
+        for fact in facts:
+            template = self.rng.choice(words[bare(fact)].tell).replace(f"{{{bare(fact)}", f"{{{fact}")
+            texts.append(filled(expanded(template, self.facts, self.rng), self.facts, self.user, self.rng))
+        self._say("user", "tell", " ".join(texts), self._told(frozenset(facts)))
+
+    def _choose(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
+        """Where several rows agree with what is known, the user chooses."""
+        for listing, (page, mine) in lookup.rows.items():
+            told = {bare(fact): self.facts[fact] for fact in self.sources}
+            alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
+            if len(alike) <= 1 or listing not in frame.choose:
+                continue
+            target = _rows(values[page].get(listing))[mine]
+            if all(bare(fact) not in target or fact in self.sources for fact in lookup.shows):
+                continue
+            ways = [way for way in frame.choose[listing] if _selects(way, target, alike)]
+            if not ways:
+                raise TaskError(f"nobody can choose among the {len(alike)} {listing}")
+            way = self.rng.choice(ways)
+            offers = way.offer or next((other.offer for other in frame.choose[listing] if other.offer), ())
+            self._assistant("offer", offers, {listing: alike})
+            chosen = {**self.facts, **_plain(target)}
+            parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
+            tells = {slot: chosen[slot] for slot in slots_of(parts)}
+            self._say("user", "choose", filled(parts, chosen, self.user, self.rng), tells)
+
+    # -- saying and calling
+
+    def _act(self, batch: Sequence[tuple[str, dict[str, str]]]) -> None:
+        values = self._calls("act", batch)
+        for offset, value in enumerate(values):
+            for field, found in _plain(value).items():
+                self.facts[field] = found
+                call = len(self.results) - len(values) + offset
+                self.sources[field] = Source(kind="result", call=call, path=(field,))
+
+    def _calls(
+        self,
+        purpose: Purpose,
+        calls: Sequence[tuple[str, Mapping[str, str]]],
+        *,
+        meets: str = "",
+        happens: tuple[str, dict[str, Json]] | None = None,
+        cursor: Json = None,
+    ) -> list[dict[str, Json]]:
+        """Make calls at once; each is a tool and the fact of each parameter."""
+        if happens is not None:
+            self.world.happen(*happens)
+        made, values = [], []
+        for tool, facts in calls:
+            arguments = {parameter: self.facts[fact] for parameter, fact in facts.items()}
+            sources = {p: self.sources[fact] for p, fact in facts.items() if fact in self.sources}
+            if cursor is not None:
+                arguments["cursor"] = cursor
+                sources["cursor"] = Source(kind="result", call=len(self.results) - 1, path=("next_cursor",))
+            outcome = self.world.call(tool, arguments)
+            if outcome.code != meets:
+                raise TaskError(
+                    f"{tool} gives {outcome.code or 'a result'}, not {meets or 'a result'}: {outcome.message}"
+                )
+            key = f"{self.tasks.pack.service.name}/{tool}"
+            made.append(ScriptCall(tool=key, arguments=arguments, sources=sources, meets=meets))
+            values.append(outcome.value)
+            self.results.append(outcome.value)
+        self.beats.append(Beat(speaker="calls", purpose=purpose, calls=tuple(made), happens=happens))
+        return values
+
+    def _reply(self, name: str, frame: Frame) -> None:
+        known = self._known()
+        texts = [text for text in frame.done if slots_of(text) <= known.keys()]
+        whole = [text for text in texts if frozenset(frame.tell) <= slots_of(text)]
+        if not whole:
+            raise self.tasks.error(
+                "utterances", f"no reply of {name} says {', '.join(frame.tell)} with what the assistant knows", "frames",
+                name, "done",
+            )  # fmt: skip
+        self._assistant("done", whole)
+
+    def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
+        parts = expanded(template, self.facts, self.rng)
+        text = filled(parts, self.facts, self.user, self.rng)
+        if lead:
+            refused = self.beats[-1].purpose == "refuse"
+            text = continuing(text, self.rng, refused=refused)
+        self._say("user", purpose, text, self._told(slots_of(parts)))
+
+    def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
+        self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))
+
+    def _worded(self, texts: Sequence[str], values: Mapping[str, Json], speaker: Speaker) -> str:
+        parts = expanded(self._pick(texts, values), values, self.rng)
+        return filled(parts, values, speaker, self.rng)
+
+    def _pick(self, texts: Sequence[str], values: Mapping[str, Json] | None = None) -> str:
+        """One of the texts that can be said with these values (all facts by default)."""
+        known = self.facts if values is None else values
+        possible = [text for text in texts if slots_of(text) <= known.keys()]
+        if not possible:
+            raise TaskError(f"none of {list(texts)!r} can be said with {', '.join(sorted(known))}")
+        return self.rng.choice(possible)
+
+    def _say(self, speaker: str, purpose: Purpose, text: str, tells: Mapping[str, Json] | None = None) -> None:
+        self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))  # type: ignore[arg-type]
+
+    def _sayable(self, text: str) -> bool:
+        return all(self.facts.get(slot) is not None for slot in slots_of(text))
+
+    def _told(self, slots: frozenset[str]) -> dict[str, Json]:
+        told = {slot: self.facts[slot] for slot in slots if self.facts.get(slot) is not None}
+        for slot in told:
+            self.sources[slot] = Source(kind="user", slot=slot)
+        self._conclude()
+        return told
+
+    def _conclude(self) -> None:
+        """What follows from what is known is known too."""
+        for fact in list(self.sources):
+            for other in self.tasks.implies.get(bare(fact), ()):
+                implied = fact[: -len(bare(fact))] + other
+                if implied in self.facts and implied not in self.sources:
+                    self.sources[implied] = Source(kind="composed")
+
+    def _known(self) -> dict[str, Json]:
+        return {fact: self.facts[fact] for fact in self.sources if fact in self.facts}
+
+    def _part(self, name: str, frame: Frame, twist: str) -> TaskPart:
+        return TaskPart(
+            service=self.tasks.pack.service.name, frame=name, twist=twist, wish=frame.wish, facts=dict(self.facts),
+            goal=frame.goal, tell=frame.tell,
+        )  # fmt: skip
+
+    def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
+        """Make these the facts of the task; what was known of others is not known of them."""
+        own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
+        for fact, value in {**facts, **own}.items():
+            if fact in self.facts and self.facts[fact] != value:
+                self.sources.pop(fact, None)
+            self.facts[fact] = value
+
+
+def acts_of(frame: Frame) -> list[tuple[str, dict[str, str]]]:
+    """Return the acts of a frame: tool, and the fact of each parameter."""
+    return [
+        (tool, dict(arguments) if isinstance(arguments, dict) else {name: name for name in arguments})
+        for act in frame.act
+        for tool, arguments in act.items()
+    ]
+
+
+def _batches(
+    acts: Sequence[tuple[str, dict[str, str]]], facts: Mapping[str, Json]
+) -> Iterator[list[tuple[str, dict[str, str]]]]:
+    """Acts of one tool in a row that wait for nothing are made at once."""
+    batch: list[tuple[str, dict[str, str]]] = []
+    for tool, arguments in acts:
+        given = {
+            parameter: fact for parameter, fact in arguments.items() if facts.get(fact) is not None or fact in facts
+        }
+        waits = any(fact not in facts for fact in arguments.values())
+        if batch and (waits or batch[-1][0] != tool):
+            yield batch
+            batch = []
+        batch.append((tool, arguments if waits else {p: f for p, f in given.items() if facts[f] is not None}))
+    if batch:
+        yield batch
+
+
+def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> bool:
+    """Return whether a way of choosing picks the target and no other row."""
+    if way.by == "ask":
+        return len(rows) <= _MOST_OFFERED
+    word, _, field = way.by.partition(" ")
+    values = [row.get(field) for row in rows]
+    mine = target.get(field)
+    if any(value is None for value in values) or values.count(mine) != 1:
+        return False
+    if word == "same":
+        return True
+    return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+
+
+def _rows(value: Json) -> list[dict[str, Json]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _plain(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: value for key, value in values.items() if not isinstance(value, (dict, list))}

@@ -1,0 +1,139 @@
+"""Read ``world.sql``: SQL in sections, each opened by a line ``--- word ...`` that SQL itself takes for a comment.
+
+======================  ==============================================================================================
+``--- tables``          CREATE TABLE and CREATE INDEX statements
+``--- populate``        INSERT and UPDATE statements that fill the tables from a seed
+``--- invariant TEXT``  a query that must give no rows, whatever has been called
+``--- tool NAME``       opens a tool; the sections below belong to it and run in the order in which they are written
+``--- let``             a query of one row; its columns are parameters (``:column``) of all that follows
+``--- error CODE``      a query; where it gives a row, the call fails with this documented error
+``--- do``              statements that change the tables
+``--- result``          a query of one row; its columns are fields of the result, ``"a.b"`` is field b of object a
+``--- rows FIELD``      a query; its rows are the list in this field of the result
+``--- page FIELD``      the same, cut to the page that the parameters ``limit`` and ``cursor`` ask for
+======================  ==============================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tdlab.errors import PackError
+
+__all__ = ["Section", "Statement", "sections_of"]
+
+_ALONE = frozenset({"tables", "populate", "let", "do", "result"})
+_NAMED = frozenset({"tool", "error", "rows", "page", "invariant"})
+_WITHIN_TOOL = frozenset({"let", "error", "do", "result", "rows", "page"})
+_SINGLE = frozenset({"invariant", "let", "error", "result", "rows", "page"})
+_PARAMETER = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|(?<![:\w]):([A-Za-z_]\w*)")
+_MACHINE_CLOCK = re.compile(r"\bcurrent_(?:date|time|timestamp)\b|'\s*now\s*'", re.IGNORECASE)
+
+
+class Statement(NamedTuple):
+    """One SQL statement: its text, the line it starts in, and the names of its ``:parameters``."""
+
+    sql: str
+    line: int
+    parameters: frozenset[str]
+
+
+class Section(NamedTuple):
+    """One section of a world file: its word, what it names, its line, its tool (empty outside one), its statements."""
+
+    word: str
+    name: str
+    line: int
+    tool: str
+    statements: tuple[Statement, ...]
+
+
+def sections_of(text: str, *, file: str) -> tuple[Section, ...]:
+    """Split a world file into its sections.
+
+    Args:
+        text: The content of ``world.sql``.
+        file: Its name, for errors.
+
+    Returns:
+        The sections in the order written.
+
+    Raises:
+        PackError: A line ``---`` opens no known section, or a section holds what it may not.
+    """
+    sections: list[Section] = []
+    tool = ""
+    for line, word, name, body in _bodies(text, file):
+        if word == "tool":
+            tool = name
+        elif word in _WITHIN_TOOL and not tool:
+            raise PackError(f"--- {word} outside a tool", file=file, line=line, expected="--- tool NAME before it")
+        elif word not in _WITHIN_TOOL:
+            tool = ""
+        statements = tuple(_statements(body, line, file))
+        if word == "tool" and statements:
+            raise PackError(
+                f"a statement right below --- tool {name}", file=file, line=statements[0].line,
+                expected="--- let, error, do, result, rows or page before it",
+            )  # fmt: skip
+        if word in _SINGLE and len(statements) != 1:
+            raise PackError(
+                f"--- {word} {name}".rstrip() + f" holds {len(statements)} statements", file=file, line=line,
+                expected="one query",
+            )  # fmt: skip
+        sections.append(Section(word, name, line, tool, statements))
+    return tuple(sections)
+
+
+def _bodies(text: str, file: str) -> Iterator[tuple[int, str, str, str]]:
+    """Line, word, name and text of each section."""
+    opened: tuple[int, str, str] | None = None
+    body: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.startswith("---"):
+            if opened is None and line.strip() and not line.lstrip().startswith("--"):
+                raise PackError("SQL before the first section", file=file, line=number, expected="a line --- tables")
+            body.append(line)
+            continue
+        if opened is not None:
+            yield *opened, "\n".join(body)
+        word, _, name = line[3:].strip().partition(" ")
+        name = name.strip()
+        if word not in _ALONE | _NAMED or (word in _NAMED) != bool(name):
+            raise PackError(
+                f"the line {line.strip()!r} opens no section", file=file, line=number,
+                expected="--- tables, populate, invariant TEXT, tool NAME, let, error CODE, do, result, rows FIELD "
+                "or page FIELD",
+            )  # fmt: skip
+        opened, body = (number, word, name), []
+    if opened is not None:
+        yield *opened, "\n".join(body)
+
+
+def _statements(body: str, line: int, file: str) -> Iterator[Statement]:
+    """The statements of a section that starts after ``line``."""
+    text, start = "", 0
+    for offset, part in enumerate(body.split("\n"), start=1):
+        if not text.strip() and (not part.strip() or part.lstrip().startswith("--")):
+            continue
+        if not text.strip():
+            text, start = "", line + offset
+        text += part + "\n"
+        if sqlite3.complete_statement(text):
+            yield _statement(text, start, file)
+            text = ""
+    if text.strip():
+        raise PackError("a statement without an end", file=file, line=start, expected="a semicolon at its end")
+
+
+def _statement(text: str, line: int, file: str) -> Statement:
+    clock = _MACHINE_CLOCK.search(text)
+    if clock:
+        raise PackError(
+            f"{clock.group(0)} reads the machine's clock", file=file, line=line, expected="now(), the world's clock"
+        )
+    names = frozenset(match.group(1) for match in _PARAMETER.finditer(text) if match.group(1))
+    return Statement(text.strip().rstrip(";").strip(), line, names)

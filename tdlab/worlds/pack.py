@@ -1,0 +1,332 @@
+"""Service packs: the three files that make a service executable, read and compiled.
+
+``tools.json`` is what MCP's ``tools/list`` returns, with the documented errors of each tool; ``world.sql`` holds tables,
+their population, and for each tool its preconditions, effects and result (`tdlab.worlds._statements`); ``tasks.yaml``
+holds the value lists that populations draw from, and the task frames (`tdlab.tasks`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from tdlab.errors import PackError, PoolError
+from tdlab.pool import data_file, read_service_file
+from tdlab.records import Service, Tool, digest
+from tdlab.worlds._connection import Guard, Stage, open_database, trusted
+from tdlab.worlds._documents import Document, read_document
+from tdlab.worlds._functions import Clock, register
+from tdlab.worlds._shaping import Shape, shape_of
+from tdlab.worlds._statements import Section, Statement, sections_of
+
+__all__ = ["Action", "Output", "ServicePack", "ToolProgram", "bundled_packs", "load_pack"]
+
+FILES = ("tools.json", "world.sql", "tasks.yaml")
+"""The files of a pack."""
+
+
+class Action(NamedTuple):
+    """One section of a tool, in the order written: what it does, the documented error it stands for, its statements."""
+
+    word: Literal["let", "error", "do"]
+    code: str
+    statements: tuple[Statement, ...]
+
+
+class Output(NamedTuple):
+    """One part of a tool's result: ``field`` of the output (empty: the top), its query, and how its values are shaped."""
+
+    word: Literal["result", "rows", "page"]
+    field: str
+    statement: Statement
+    shape: Shape
+
+
+class ToolProgram(NamedTuple):
+    """A tool as its pack executes it. ``writes`` are the tables that its effects change."""
+
+    tool: Tool
+    actions: tuple[Action, ...]
+    outputs: tuple[Output, ...]
+    writes: frozenset[str]
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The fields of its result that are lists."""
+        return tuple(output.field for output in self.outputs if output.field)
+
+
+class ServicePack(NamedTuple):
+    """A service that can be executed: its tools, tables and programs, and its task frames as they were written.
+
+    ``files`` maps each of the pack's file names to the name used in errors; ``tasks`` is the document ``tasks.yaml``
+    with the lines of its parts; ``digest`` changes with any byte of the three files.
+    """
+
+    service: Service
+    tables: tuple[Statement, ...]
+    populate: tuple[Statement, ...]
+    invariants: tuple[tuple[str, Statement], ...]
+    programs: dict[str, ToolProgram]
+    tasks: Document
+    files: dict[str, str]
+    digest: str
+
+    @property
+    def lists(self) -> dict[str, list[Any]]:
+        """The value lists of ``tasks.yaml`` by name."""
+        lists = self.tasks.data.get("lists")
+        return lists if isinstance(lists, dict) else {}
+
+
+def load_pack(folder: Path | Traversable) -> ServicePack:
+    """Read and compile one service pack.
+
+    Every statement is prepared once against the pack's own tables, under the same restrictions as when it runs.
+
+    Args:
+        folder: A folder with ``tools.json``, ``world.sql`` and ``tasks.yaml``.
+
+    Returns:
+        The pack.
+
+    Raises:
+        PackError: A file is missing or wrong; it names file, line and rule.
+    """
+    texts = {}
+    files = {name: str(folder / name) for name in FILES}
+    for name in FILES:
+        path = folder / name
+        if not path.is_file():
+            raise PackError("the file is missing", file=files[name], rule="files", expected=f"{', '.join(FILES)}")
+        try:
+            texts[name] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise PackError(f"not UTF-8 at byte {error.start}", file=files[name], expected="UTF-8 text") from None
+    try:
+        service, _ = read_service_file(texts["tools.json"], where=files["tools.json"])
+    except PoolError as error:
+        raise PackError(error.found, file=files["tools.json"], expected=error.expected) from None
+    tasks = read_document(texts["tasks.yaml"], file=files["tasks.yaml"])
+    sections = sections_of(texts["world.sql"], file=files["world.sql"])
+    return _compiled(service, sections, tasks, files, digest(*texts.values()))
+
+
+@cache
+def bundled_packs() -> dict[str, Traversable]:
+    """Return the folder of each bundled service that has a pack, by the service's name.
+
+    Returns:
+        Service name to folder, sorted by name.
+
+    Example:
+        >>> "saffron_gable" in bundled_packs()
+        True
+    """
+    folders = {}
+    for domain in data_file("services").iterdir():
+        if domain.is_dir():
+            for folder in domain.iterdir():
+                if folder.is_dir() and (folder / "world.sql").is_file():
+                    folders[folder.name] = folder
+    return dict(sorted(folders.items()))
+
+
+def _compiled(
+    service: Service, sections: tuple[Section, ...], tasks: Document, files: dict[str, str], name: str
+) -> ServicePack:
+    file = files["world.sql"]
+    compiler = _Compiler(file, tasks)
+    tables = _all(sections, "tables")
+    populate = _all(sections, "populate")
+    if not tables:
+        raise PackError("there is no section --- tables", file=file, expected="--- tables with CREATE TABLE statements")
+    compiler.create(tables)
+    for statement in populate:
+        compiler.prepare(statement, "populate", frozenset())
+    invariants = tuple((s.name, s.statements[0]) for s in sections if s.word == "invariant")
+    for _, statement in invariants:
+        compiler.prepare(statement, "read", frozenset())
+    tools = {tool.name: tool for tool in service.tools}
+    programs: dict[str, ToolProgram] = {}
+    for section in sections:
+        if section.word != "tool":
+            continue
+        if section.name not in tools:
+            raise PackError(
+                f"tools.json has no tool {section.name!r}", file=file, line=section.line, rule="tools",
+                expected="one of " + ", ".join(tools),
+            )  # fmt: skip
+        if section.name in programs:
+            raise PackError(f"{section.name} is here twice", file=file, line=section.line, rule="tools")
+        own = [s for s in sections if s.tool == section.name and s.word != "tool"]
+        programs[section.name] = compiler.program(tools[section.name], section.line, own)
+    missing = [tool for tool in tools if tool not in programs]
+    if missing:
+        raise PackError(
+            f"no section for {', '.join(missing)}", file=file, rule="tools", expected="--- tool NAME for every tool"
+        )
+    compiler.close()
+    return ServicePack(service, tables, populate, invariants, programs, tasks, files, name)
+
+
+class _Compiler:
+    """Prepares statements against a pack's tables."""
+
+    def __init__(self, file: str, tasks: Document) -> None:
+        self._file = file
+        self._connection, self._guard = open_database()
+        lists = tasks.data.get("lists")
+        clock = Clock(datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None), "")
+        register(self._connection, seed="", lists=lists if isinstance(lists, dict) else {}, clock=clock)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def create(self, tables: tuple[Statement, ...]) -> None:
+        for statement in tables:
+            run(self._connection, self._guard, statement, "tables", {}, self._file)
+
+    def prepare(self, statement: Statement, stage: Stage, known: frozenset[str]) -> frozenset[str]:
+        """Check one statement; the tables that it changes."""
+        word = statement.sql.split(None, 1)[0].upper()
+        if word not in ("SELECT", "WITH", "VALUES", *(() if stage == "read" else ("INSERT", "UPDATE", "DELETE", "REPLACE"))):
+            raise PackError(
+                f"{word} is not allowed in this section", file=self._file, line=statement.line, rule="rights",
+                expected="a query" if stage == "read" else "INSERT, UPDATE or DELETE",
+            )  # fmt: skip
+        unknown = sorted(statement.parameters - known)
+        if unknown:
+            raise PackError(
+                f"unknown parameter :{unknown[0]}", file=self._file, line=statement.line, rule="parameters",
+                expected=f"one of {', '.join(f':{name}' for name in sorted(known))}" if known else "no parameters here",
+            )  # fmt: skip
+        self._guard.written.clear()
+        explained = statement._replace(sql=f"EXPLAIN {statement.sql}")
+        run(self._connection, self._guard, explained, stage, dict.fromkeys(known), self._file)
+        return frozenset(self._guard.written)
+
+    def columns(self, statement: Statement, known: frozenset[str]) -> tuple[str, ...]:
+        empty = statement._replace(sql=f"SELECT * FROM ({statement.sql}) LIMIT 0")
+        cursor = run(self._connection, self._guard, empty, "read", dict.fromkeys(known), self._file)
+        return tuple(column[0] for column in cursor.description)
+
+    def program(self, tool: Tool, line: int, sections: list[Section]) -> ToolProgram:
+        known = frozenset(tool.parameters)
+        codes = {error.code for error in tool.errors}
+        actions: list[Action] = []
+        outputs: list[Output] = []
+        writes: frozenset[str] = frozenset()
+        for section in sections:
+            if section.word == "error" and section.name not in codes:
+                raise PackError(
+                    f"{tool.name} documents no error {section.name!r}", file=self._file, line=section.line,
+                    rule="errors", expected="one of " + (", ".join(sorted(codes)) or "none: tools.json has no errors"),
+                )  # fmt: skip
+            for statement in section.statements:
+                writes |= self.prepare(statement, "write" if section.word == "do" else "read", known)
+            if section.word in ("let", "error", "do"):
+                actions.append(Action(section.word, section.name, section.statements))  # type: ignore[arg-type]
+                if section.word == "let":
+                    known |= frozenset(self.columns(section.statements[0], known))
+                continue
+            outputs.append(self._output(tool, section, known))
+        if not outputs:
+            raise PackError(
+                f"{tool.name} returns nothing", file=self._file, line=line, rule="results",
+                expected="--- result, --- rows FIELD or --- page FIELD",
+            )  # fmt: skip
+        return ToolProgram(tool, tuple(actions), tuple(outputs), writes)
+
+    def _output(self, tool: Tool, section: Section, known: frozenset[str]) -> Output:
+        schema = tool.output_schema or {}
+        properties = schema.get("properties")
+        fields = properties if isinstance(properties, dict) else {}
+        statement = section.statements[0]
+        if section.word == "result":
+            for column in self.columns(statement, known):
+                if column.partition(".")[0] not in fields:
+                    raise PackError(
+                        f"the output schema of {tool.name} has no field {column!r}", file=self._file,
+                        line=statement.line, rule="results", expected="one of " + ", ".join(fields),
+                    )  # fmt: skip
+            return Output("result", "", statement, shape_of(schema))
+        if section.name not in fields:
+            raise PackError(
+                f"the output schema of {tool.name} has no field {section.name!r}", file=self._file, line=section.line,
+                rule="results", expected="one of " + ", ".join(fields),
+            )  # fmt: skip
+        return Output(section.word, section.name, statement, shape_of(fields[section.name]))  # type: ignore[arg-type]
+
+
+def run(
+    connection: sqlite3.Connection,
+    guard: Guard,
+    statement: Statement,
+    stage: Stage,
+    parameters: dict[str, Any],
+    file: str,
+) -> sqlite3.Cursor:
+    """Run one statement of a pack within its stage's rights and budget.
+
+    Raises:
+        PackError: It is refused, wrong, too long or breaks a constraint.
+    """
+    guard.start(stage)
+    try:
+        return connection.execute(statement.sql, parameters)
+    except sqlite3.Error as error:
+        raise _explained(error, guard, statement, stage, file) from None
+
+
+def fetch(
+    connection: sqlite3.Connection,
+    guard: Guard,
+    statement: Statement,
+    parameters: dict[str, Any],
+    file: str,
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Run a query; its column names and all of its rows.
+
+    Raises:
+        PackError: It is refused, wrong or too long.
+    """
+    cursor = run(connection, guard, statement, "read", parameters, file)
+    try:
+        rows = cursor.fetchall()
+    except sqlite3.Error as error:
+        raise _explained(error, guard, statement, "read", file) from None
+    return tuple(column[0] for column in cursor.description), rows
+
+
+def _explained(error: sqlite3.Error, guard: Guard, statement: Statement, stage: Stage, file: str) -> PackError:
+    if guard.is_exhausted:
+        return PackError(
+            "the statement takes too long", file=file, line=statement.line, rule="time",
+            expected="a statement of at most 4 million steps (40 million in --- populate)",
+        )  # fmt: skip
+    if guard.refused:
+        return PackError(
+            f"{guard.refused} is not allowed in this section", file=file, line=statement.line, rule="rights",
+            expected={"tables": "CREATE TABLE or CREATE INDEX", "read": "a query of the pack's own tables"}.get(
+                stage, "statements on the pack's own tables"
+            ),
+        )  # fmt: skip
+    rule = "constraints" if isinstance(error, sqlite3.IntegrityError) else "sql"
+    return PackError(str(error), file=file, line=statement.line, rule=rule)
+
+
+def _all(sections: tuple[Section, ...], word: str) -> tuple[Statement, ...]:
+    return tuple(statement for section in sections if section.word == word for statement in section.statements)
+
+
+def trusted_rows(connection: sqlite3.Connection, guard: Guard, sql: str) -> Iterator[tuple[Any, ...]]:
+    """Rows of a statement of tdlab's own."""
+    guard.start("populate")
+    with trusted(guard):
+        yield from connection.execute(sql)

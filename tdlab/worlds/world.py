@@ -1,0 +1,334 @@
+"""A world: the state behind one service, prepared from a seed; its tools run against it, and it can be set back.
+
+A world is prepared once and played many times: everything that a rollout changes is inside one transaction, which is
+rolled back when the next one begins.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tdlab.errors import PackError
+from tdlab.records import Json, digest
+from tdlab.worlds._connection import open_database
+from tdlab.worlds._functions import Clock, register
+from tdlab.worlds._shaping import nested
+from tdlab.worlds._statements import Statement
+from tdlab.worlds.pack import Output, ServicePack, ToolProgram, fetch, run, trusted_rows
+
+__all__ = ["Outcome", "World", "start_of"]
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_CURSOR = re.compile(r"p([0-9]{1,6})")
+_FIRST_DAY = datetime.datetime(2026, 1, 5, 8, 0)
+_DAYS = 330  # worlds start on a day of this range
+
+
+class Outcome(NamedTuple):
+    """What a call came to: its ``value``, or the ``code`` and ``message`` of a documented error."""
+
+    value: dict[str, Json]
+    code: str = ""
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call succeeded."""
+        return not self.code
+
+
+class World:
+    """The state of one service, and its tools. ``notes`` is for others to remember what is true of its fresh state.
+
+    Args:
+        pack: The service's pack.
+        seed: The seed of its population.
+        clock: The clock it shares with the other worlds of a rollout; a new one that starts at `start_of` the seed by
+            default.
+        reverse: Let SQLite give rows that no ORDER BY sorts in reverse, to find what depends on their order.
+
+    Raises:
+        PackError: Its population breaks a constraint, or takes too long.
+    """
+
+    def __init__(
+        self, pack: ServicePack, seed: int | str, clock: Clock | None = None, *, reverse: bool = False
+    ) -> None:
+        self.pack = pack
+        self.seed = str(seed)
+        self.clock = clock or Clock(start_of(seed), self.seed)
+        self._file = pack.files["world.sql"]
+        self._connection, self._guard = open_database(reverse=reverse)
+        register(self._connection, seed=digest(self.seed, pack.service.name), lists=pack.lists, clock=self.clock)
+        for statement in pack.tables:
+            run(self._connection, self._guard, statement, "tables", {}, self._file)
+        self._trusted("BEGIN")
+        for statement in pack.populate:
+            run(self._connection, self._guard, statement, "populate", {}, self._file)
+        self._trusted("COMMIT")
+        self._trusted("BEGIN")
+        self._touched: set[str] = set()
+        self.notes: dict[Any, Any] = {}
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has been called or has happened since the population."""
+        return self.clock.turn == 0 and not self._touched
+
+    def close(self) -> None:
+        """Free the database."""
+        self._connection.close()
+
+    def reset(self) -> None:
+        """Set the state back to what the population made. The clock is its owner's to set back."""
+        self._trusted("ROLLBACK")
+        self._trusted("BEGIN")
+        self._touched.clear()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A block after which state and clock are set back to what they were if it raises."""
+        position, touched = self.clock.position, set(self._touched)
+        self._trusted("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            self._trusted("ROLLBACK TO attempt")
+            self.clock.set(position)
+            self._touched = touched
+            raise
+        finally:
+            self._trusted("RELEASE attempt")
+
+    def call(self, name: str, arguments: Mapping[str, Json]) -> Outcome:
+        """Run one tool on valid arguments, and move the clock on before it.
+
+        Args:
+            name: The tool's name.
+            arguments: Values that fit its input schema; what is not given has its default.
+
+        Returns:
+            The result, or the documented error whose precondition did not hold. A failed call changes nothing.
+
+        Raises:
+            PackError: A statement of the pack is wrong.
+            KeyError: There is no such tool.
+        """
+        self.clock.tick()
+        return self.look(name, arguments)
+
+    def look(self, name: str, arguments: Mapping[str, Json]) -> Outcome:
+        """Run one tool as `call` does, without moving the clock."""
+        program = self.pack.programs[name]
+        parameters = {
+            parameter: _bound(arguments.get(parameter, schema.get("default")))
+            for parameter, schema in program.tool.parameters.items()
+        }
+        for action in program.actions:
+            if action.word == "do":
+                for statement in action.statements:
+                    run(self._connection, self._guard, statement, "write", parameters, self._file)
+                self._touched |= program.writes
+                continue
+            columns, rows = fetch(self._connection, self._guard, action.statements[0], parameters, self._file)
+            if action.word == "error":
+                if rows:
+                    return _failed(
+                        program, action.code, arguments, parameters | dict(zip(columns, rows[0], strict=True))
+                    )
+                continue
+            if len(rows) != 1:
+                raise PackError(
+                    f"--- let of {name} gives {len(rows)} rows", file=self._file, line=action.statements[0].line,
+                    rule="let", expected="one row",
+                )  # fmt: skip
+            parameters |= zip(columns, rows[0], strict=True)
+        value: dict[str, Any] = {}
+        for output in program.outputs:
+            failed = self._put(program, output, arguments, parameters, value)
+            if failed is not None:
+                return failed
+        return Outcome(value)
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, line: int = 0) -> list[dict[str, Any]]:
+        """Run a query of the pack's tables.
+
+        Args:
+            sql: One SELECT.
+            parameters: Values for its ``:parameters``.
+            line: Its line in ``tasks.yaml``, for errors.
+
+        Returns:
+            The rows, each as column to value.
+
+        Raises:
+            PackError: The query is wrong, refused or too long.
+        """
+        statement = Statement(sql.strip().rstrip(";"), line, frozenset())
+        bound = {name: _bound(value) for name, value in (parameters or {}).items()}
+        columns, rows = fetch(self._connection, self._guard, statement, bound, self.pack.files["tasks.yaml"])
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def happen(self, sql: str, parameters: Mapping[str, Any], *, line: int = 0) -> None:
+        """Let something happen that no call did: another customer takes the last seat.
+
+        Args:
+            sql: One INSERT, UPDATE or DELETE on the pack's tables.
+            parameters: Values for its ``:parameters``.
+            line: Its line in ``tasks.yaml``, for errors.
+
+        Raises:
+            PackError: The statement is wrong, refused or breaks a constraint.
+        """
+        self._guard.written.clear()
+        statement = Statement(sql.strip().rstrip(";"), line, frozenset())
+        bound = {name: _bound(value) for name, value in parameters.items()}
+        run(self._connection, self._guard, statement, "write", bound, self.pack.files["tasks.yaml"])
+        self._touched |= set(self._tables) if not self._guard.written else self._guard.written
+
+    def broken(self) -> tuple[str, ...]:
+        """Return the text of every invariant that does not hold now."""
+        return tuple(
+            text
+            for text, statement in self.pack.invariants
+            if fetch(self._connection, self._guard, statement, {}, self._file)[1]
+        )
+
+    def tables(self) -> dict[str, list[dict[str, Json]]]:
+        """Return every table as rows, in the order of its primary key."""
+        return {table: list(self._rows(table).values()) for table in self._tables}
+
+    def changes(self) -> dict[str, dict[str, Json]]:
+        """Return what has changed since the population.
+
+        Returns:
+            Table, then primary key as text, then the row as it is now, or None where it is gone.
+        """
+        changed: dict[str, dict[str, Json]] = {}
+        for table in sorted(self._touched):
+            before, now = self._start[table], self._rows(table)
+            rows: dict[str, Json] = {key: row for key, row in now.items() if before.get(key) != row}
+            rows |= {key: None for key in before if key not in now}
+            if rows:
+                changed[table] = dict(sorted(rows.items()))
+        return changed
+
+    def _put(
+        self, program: ToolProgram, output: Output, arguments: Mapping[str, Json], parameters: dict[str, Any],
+        value: dict[str, Any],
+    ) -> Outcome | None:  # fmt: skip
+        columns, rows = fetch(self._connection, self._guard, output.statement, parameters, self._file)
+        if output.word == "result":
+            if len(rows) != 1:
+                raise PackError(
+                    f"--- result of {program.tool.name} gives {len(rows)} rows", file=self._file,
+                    line=output.statement.line, rule="results", expected="one row",
+                )  # fmt: skip
+            value.update(output.shape(nested(columns, rows[0])))
+            return None
+        if output.word == "page":
+            first = 0
+            cursor = arguments.get("cursor")
+            if cursor is not None:
+                match = _CURSOR.fullmatch(str(cursor))
+                if match is None or int(match.group(1)) >= len(rows):
+                    return _bad_cursor(program, arguments, parameters)
+                first = int(match.group(1))
+            limit = parameters.get("limit") or len(rows)
+            more = first + limit < len(rows)
+            rows = rows[first : first + limit]
+            value["next_cursor"] = f"p{first + limit}" if more else None
+        each = _scalar if len(columns) == 1 and not _lists_objects(program, output.field) else nested
+        value[output.field] = output.shape([each(columns, row) for row in rows])
+        if "next_cursor" in _fields(program):
+            value.setdefault("next_cursor", None)
+        return None
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[str, ...]]:
+        """Table to the columns of its primary key; all columns where it has none."""
+        names = trusted_rows(
+            self._connection, self._guard,
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'numbers' "
+            "ORDER BY name",
+        )  # fmt: skip
+        tables = {}
+        for (name,) in list(names):
+            columns = list(trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{name}")'))
+            keys = sorted((place, column) for _, column, _, _, _, place in columns if place)
+            tables[name] = tuple(column for _, column in keys) or tuple(column for _, column, *_ in columns)
+        return tables
+
+    @cached_property
+    def _start(self) -> dict[str, dict[str, dict[str, Json]]]:
+        """Every table as the population left it."""
+        twin = World(self.pack, self.seed, Clock(start_of(self.seed), self.seed))
+        try:
+            return {table: twin._rows(table) for table in self._tables}
+        finally:
+            twin.close()
+
+    def _rows(self, table: str) -> dict[str, dict[str, Json]]:
+        keys = self._tables[table]
+        columns = [c[1] for c in trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{table}")')]
+        order = ", ".join(f'"{key}"' for key in keys)
+        rows = trusted_rows(self._connection, self._guard, f'SELECT * FROM "{table}" ORDER BY {order}')
+        dicts = [dict(zip(columns, row, strict=True)) for row in rows]
+        return {"/".join(str(row[key]) for key in keys): row for row in dicts}
+
+    def _trusted(self, sql: str) -> None:
+        list(trusted_rows(self._connection, self._guard, sql))
+
+
+def start_of(seed: int | str) -> datetime.datetime:
+    """Return the moment at which the worlds of a seed start: a working hour of a day in 2026, in UTC."""
+    number = int(digest("start", str(seed), length=12), 16)
+    day = _FIRST_DAY + datetime.timedelta(days=number % _DAYS)
+    day -= datetime.timedelta(days=max(0, day.weekday() - 4))  # a working day: most businesses answer then
+    return day + datetime.timedelta(minutes=(number // _DAYS) % 540)
+
+
+def _bound(value: Json) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _failed(program: ToolProgram, code: str, arguments: Mapping[str, Json], values: Mapping[str, Any]) -> Outcome:
+    template = next(error.message for error in program.tool.errors if error.code == code)
+
+    def filled(match: re.Match[str]) -> str:
+        name = match.group(1)
+        value = arguments.get(name, values.get(name))
+        return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)
+
+    return Outcome({}, code, _PLACEHOLDER.sub(filled, template))
+
+
+def _bad_cursor(program: ToolProgram, arguments: Mapping[str, Json], values: Mapping[str, Any]) -> Outcome:
+    """The documented error about cursors, or where there is none what any server says of a wrong argument."""
+    code = next((error.code for error in program.tool.errors if "cursor" in error.code), None)
+    if code is not None:
+        return _failed(program, code, arguments, values)
+    return Outcome({}, "invalid_arguments", "cursor: not one that this tool returned for these arguments")
+
+
+def _scalar(columns: tuple[str, ...], row: tuple[Any, ...]) -> Any:
+    return row[0]
+
+
+def _fields(program: ToolProgram) -> Mapping[str, Json]:
+    properties = (program.tool.output_schema or {}).get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _lists_objects(program: ToolProgram, field: str) -> bool:
+    items = _fields(program).get(field, {})
+    items = items.get("items", {}) if isinstance(items, dict) else {}
+    return isinstance(items, dict) and (items.get("type") == "object" or "properties" in items)
