@@ -40,8 +40,8 @@ def check(
             say(str(error), err=True)
             wrong += 1
             continue
-        for error in report.errors:
-            say(str(error), err=True)
+        for fault in report.errors:
+            say(str(fault), err=True)
         wrong += bool(report.errors)
         solved = sum(good for good, _ in report.solved.values())
         tried = sum(number for _, number in report.solved.values())

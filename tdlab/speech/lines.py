@@ -28,7 +28,8 @@ _CLOSINGS = (
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
 )  # fmt: skip
 _WELCOMES = (
-    "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.", "You're welcome, take care.",
+    "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.",
+    "You're welcome, take care.",
 )  # fmt: skip
 _CONTINUING = (
     "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
@@ -67,7 +68,7 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text
-    return lead + (text if text.startswith("I ") or text.startswith("I'") else text[0].lower() + text[1:])
+    return lead + (text if text.startswith(("I ", "I'")) else text[0].lower() + text[1:])
 
 
 def welcome(rng: random.Random) -> str:

@@ -72,7 +72,9 @@ def targets_of(
         return list(world.notes[path])
     wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
     where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
-    return _sorted(world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line))
+    # The query is the pack's own, and runs under the world's authorizer; the values are bound.
+    among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
+    return _sorted(world.query(among, wanted, line=line))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
@@ -297,7 +299,7 @@ class _Scene:
         self._reply(name, frame)
 
     def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str]) -> str:
-        """Find out what is needed; where the user has to confirm, with the words that can be said without asking more."""
+        """Find out what is needed; where the user has to confirm, with words that need no further question."""
         confirms = list(frame.confirm)
         self.rng.shuffle(confirms)
         for confirm in confirms:
@@ -535,9 +537,12 @@ class _Scene:
         whole = [text for text in texts if frozenset(frame.tell) <= slots_of(text)]
         if not whole:
             raise self.tasks.error(
-                "utterances", f"no reply of {name} says {', '.join(frame.tell)} with what the assistant knows", "frames",
-                name, "done",
-            )  # fmt: skip
+                "utterances",
+                f"no reply of {name} says {', '.join(frame.tell)} with what is known",
+                "frames",
+                name,
+                "done",
+            )
         self._assistant("done", whole)
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
@@ -564,7 +569,7 @@ class _Scene:
         return self.rng.choice(possible)
 
     def _say(self, speaker: str, purpose: Purpose, text: str, tells: Mapping[str, Json] | None = None) -> None:
-        self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))  # type: ignore[arg-type]
+        self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))
 
     def _sayable(self, text: str) -> bool:
         return all(self.facts.get(slot) is not None for slot in slots_of(text))
