@@ -277,7 +277,7 @@ class _Scene:
         """Ask, look up, choose, confirm, act and report."""
         acts = acts_of(frame)
         needed = frozenset(frame.know) | frozenset(
-            fact for _, arguments in acts for fact in arguments.values() if fact in self.facts
+            fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
         )
         if not acts:
             needed |= frozenset(frame.tell)
@@ -328,6 +328,7 @@ class _Scene:
             return
         act = next((arguments for acted, arguments in acts_of(frame) if acted == tool), None)
         if act is not None:
+            act = {parameter: fact for parameter, fact in act.items() if self.facts.get(fact) is not None}
             if not self._find(name, frame, frozenset(act.values()) | frozenset(frame.know)):
                 raise TaskError(f"no way to the arguments of {tool} for {name}")
             happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
@@ -512,7 +513,8 @@ class _Scene:
             self.world.happen(*happens)
         made, values = [], []
         for tool, facts in calls:
-            arguments = {parameter: self.facts[fact] for parameter, fact in facts.items()}
+            schemas = self.tasks.pack.programs[tool].tool.parameters
+            arguments = {p: _fitting(self.facts[fact], schemas[p]) for p, fact in facts.items()}
             sources = {p: self.sources[fact] for p, fact in facts.items() if fact in self.sources}
             if cursor is not None:
                 arguments["cursor"] = cursor
@@ -641,6 +643,12 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
     if word == "same":
         return True
     return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+
+
+def _fitting(value: Json, schema: Json) -> Json:
+    """One value as a list of one, where a parameter is a list."""
+    is_list = isinstance(schema, dict) and schema.get("type") == "array"
+    return [value] if is_list and not isinstance(value, list) else value
 
 
 def _rows(value: Json) -> list[dict[str, Json]]:
