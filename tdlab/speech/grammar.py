@@ -147,7 +147,8 @@ def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, 
 
 def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ...]:
     """Return every way in which a slot's value may be said."""
-    words = speaker.terms.get(slot.name, {}).get(_key(value)) if not isinstance(value, (list, dict)) else None
+    terms = speaker.terms.get(slot.name.rpartition("__")[2], {})  # those of area are those of new__area too
+    words = terms.get(_key(value)) if not isinstance(value, (list, dict)) else None
     if words and slot.form in ("", "words"):
         return tuple(Saying(word) for word in words)
     return sayings(slot.form or form_of(value), value, speaker.now, slot.option)

@@ -68,15 +68,24 @@ def targets_of(
     line = tasks.pack.tasks.line(*path)
     if given is None and world.is_fresh:
         if path not in world.notes:  # a fresh world has the same targets every time
-            world.notes[path] = _sorted(world.query(query, {}, line=line))
+            world.notes[path] = _sorted(_typed(tasks, world.query(query, {}, line=line)))
         return list(world.notes[path])
     wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
     where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
-    return _sorted(world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line))
+    rows = world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line)
+    return _sorted(_typed(tasks, rows))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
     return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Rows of SQL, which knows 0 and 1 alone, with booleans where a tool's parameter of that name is one."""
+    schemas = (schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items())
+    booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
+    kept = [fact for fact in (rows[0] if rows else ()) if bare(fact) in booleans]
+    return [row | {fact: bool(row[fact]) for fact in kept if row[fact] is not None} for row in rows]
 
 
 def plan_task(
@@ -364,7 +373,7 @@ class _Scene:
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part = then.frame, other, self._part(then.frame, other, "")
         elif then.change:
-            rows = _sorted(self.world.query(then.change, self.facts))
+            rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
             self._adopt(frame, self.rng.choice(rows))
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
@@ -377,7 +386,7 @@ class _Scene:
 
     def _same(self, frame: Frame) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
-        rows = _sorted(self.world.query(frame.target))
+        rows = _sorted(_typed(self.tasks, self.world.query(frame.target)))
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out

@@ -169,16 +169,23 @@ class Reader:
             wanted = [names.get(parameter) for parameter in (*tool.required, *self._against_default(tool, names))]
             if None in wanted:
                 continue
-            asked = tuple(sorted({fact for fact in wanted if fact is not None and fact not in have}))
-            if not set(asked) <= askable:
-                continue
-            known = self.closed(have | frozenset(asked))
-            arguments = self.arguments_for(tool, known, thing)
-            if arguments is None:
-                continue
-            lookup = self._read(tool, arguments, thing, known)
-            if lookup is not None:
-                yield lookup, asked
+            missing = {fact for fact in wanted if fact is not None and fact not in have}
+            for asked in (missing, *({fact} for fact in self._narrowing(tool, names, have) if not missing)):
+                if not asked <= askable:
+                    continue
+                known = self.closed(have | asked)
+                arguments = self.arguments_for(tool, known, thing)
+                if arguments is None:
+                    continue
+                lookup = self._read(tool, arguments, thing, known)
+                if lookup is not None:
+                    yield lookup, tuple(sorted(asked))
+
+    def _narrowing(self, tool: Tool, names: Mapping[str, str], have: frozenset[str]) -> Iterator[str]:
+        """Facts that could narrow a search in which nothing has to be given: one of them is worth asking for."""
+        if not tool.required:
+            optional = (names[parameter] for parameter in tool.parameters if parameter in names)
+            yield from sorted({fact for fact in optional if fact not in have and self._facts[fact] is not None})
 
     def _against_default(self, tool: Tool, names: Mapping[str, str]) -> list[str]:
         """Optional parameters whose default is not what the task is about: they have to be given."""
