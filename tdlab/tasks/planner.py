@@ -6,6 +6,7 @@ that is said or used stands in a message or a result before.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ from tdlab.speech import (
 )
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
-from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
+from tdlab.tasks.search import Lookup, Reader, Route, allows, bare, fitting
 from tdlab.worlds import World
 
 __all__ = ["Person", "plan_task", "targets_of"]
@@ -81,11 +82,18 @@ def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Rows of SQL, which knows 0 and 1 alone, with booleans where a tool's parameter of that name is one."""
-    schemas = (schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items())
+    """Rows of SQL, which knows numbers and text alone, with booleans, lists and objects for tools' parameters that are such."""
+    schemas = [schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items()]
     booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
-    kept = [fact for fact in (rows[0] if rows else ()) if bare(fact) in booleans]
-    return [row | {fact: bool(row[fact]) for fact in kept if row[fact] is not None} for row in rows]
+    structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
+
+    def typed(fact: str, value: Json) -> Json:
+        if bare(fact) in booleans:
+            return None if value is None else bool(value)
+        is_json = bare(fact) in structured and isinstance(value, str) and value.startswith(("[", "{"))
+        return json.loads(value) if is_json else value
+
+    return [{fact: typed(fact, value) for fact, value in row.items()} for row in rows]
 
 
 def plan_task(
@@ -480,7 +488,10 @@ class _Scene:
     def _choose(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
         """Where several rows agree with what is known, the user chooses."""
         for listing, (page, mine) in lookup.rows.items():
-            told = {bare(fact): self.facts[fact] for fact in self.sources}
+            # What is known of another thing, such as the old time, says nothing of these rows.
+            things = ("", lookup.thing)
+            names = {bare(fact): fact for thing in things for fact in self.facts if fact.rpartition("__")[0] == thing}
+            told = {name: self.facts[fact] for name, fact in names.items() if fact in self.sources}
             alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
             if len(alike) <= 1 or listing not in frame.choose:
                 continue
@@ -523,7 +534,7 @@ class _Scene:
         made, values = [], []
         for tool, facts in calls:
             schemas = self.tasks.pack.programs[tool].tool.parameters
-            arguments = {p: _fitting(self.facts[fact], schemas[p]) for p, fact in facts.items()}
+            arguments = {p: fitting(self.facts[fact], schemas[p]) for p, fact in facts.items()}
             sources = {p: self.sources[fact] for p, fact in facts.items() if fact in self.sources}
             if cursor is not None:
                 arguments["cursor"] = cursor
@@ -652,12 +663,6 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
     if word == "same":
         return True
     return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
-
-
-def _fitting(value: Json, schema: Json) -> Json:
-    """One value as a list of one, where a parameter is a list."""
-    is_list = isinstance(schema, dict) and schema.get("type") == "array"
-    return [value] if is_list and not isinstance(value, list) else value
 
 
 def _rows(value: Json) -> list[dict[str, Json]]:

@@ -20,7 +20,7 @@ from tdlab.records import Json, Tool, canonical_json
 from tdlab.tasks.frames import Computation
 from tdlab.worlds import Outcome, World
 
-__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "worked_out"]
+__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "fitting", "worked_out"]
 
 Path = tuple[str | int, ...]
 
@@ -40,11 +40,12 @@ class Found(NamedTuple):
 class Lookup(NamedTuple):
     """A call of a tool that reads, with as many further pages as it takes.
 
-    ``facts`` maps its parameters to facts, ``shows`` the facts that its results show to where they stand, and ``rows``
-    each list that holds the target to the page and row.
+    ``thing`` is what it is made for (empty: the task as a whole), ``facts`` maps its parameters to facts, ``shows`` the
+    facts that its results show to where they stand, and ``rows`` each list that holds the target to the page and row.
     """
 
     tool: str
+    thing: str
     facts: dict[str, str]
     pages: int
     shows: dict[str, Found]
@@ -198,7 +199,7 @@ class Reader:
 
     def _read(self, tool: Tool, arguments: dict[str, str], thing: str, known: frozenset[str]) -> Lookup | None:
         """The lookup that calls a tool until the target's row is there; None where it fails or shows nothing new."""
-        values = {parameter: self._facts[fact] for parameter, fact in arguments.items()}
+        values = {p: fitting(self._facts[fact], tool.parameters[p]) for p, fact in arguments.items()}
         shows: dict[str, Found] = {}
         rows: dict[str, tuple[int, int]] = {}
         collected: dict[str, list[Json]] = {}
@@ -223,7 +224,7 @@ class Reader:
                     shows[fact] = Found(-1, (computation.rows,))
         for listing in self._lists & collected.keys() - known:
             shows[listing] = Found(0, (listing,))
-        return Lookup(tool.name, arguments, page, shows, rows) if shows else None
+        return Lookup(tool.name, thing, arguments, page, shows, rows) if shows else None
 
     def _take(
         self, value: Mapping[str, Json], thing: str, known: frozenset[str], page: int, shows: dict[str, Found],
@@ -263,6 +264,12 @@ class Reader:
         if key not in self._results:
             self._results[key] = self._world.look(tool, arguments)
         return self._results[key]
+
+
+def fitting(value: Json, schema: Json) -> Json:
+    """Return one value as a list of one where a parameter is a list, else the value."""
+    is_list = isinstance(schema, dict) and schema.get("type") == "array"
+    return [value] if is_list and not isinstance(value, list) else value
 
 
 def allows(row: Json, facts: Mapping[str, Json]) -> bool:
