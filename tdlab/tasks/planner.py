@@ -296,9 +296,10 @@ class _Scene:
         needed = frozenset(frame.know) | frozenset(
             fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
         )
+        given = needed - frozenset(frame.know)
         if not acts:
             needed |= frozenset(frame.tell)
-        confirm = self._find_and_word(name, frame, needed)
+        confirm = self._find_and_word(name, frame, needed, unasked=needed - given)
         if confirm:
             self._assistant("confirm", (confirm,))
             if trouble is not None and meeting_of(trouble)[0] == "change":
@@ -313,14 +314,17 @@ class _Scene:
         self.parts.append(part)
         self._reply(name, frame)
 
-    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str]) -> str:
-        """Find out what is needed; where the user has to confirm, with the words that can be said without asking more."""
+    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
+        """Find out what is needed; where the user has to confirm, with the words that can be said without asking more.
+
+        What is ``unasked`` is for the assistant to look up.
+        """
         confirms = list(frame.confirm)
         self.rng.shuffle(confirms)
         for confirm in confirms:
             wanted = slots_of(confirm) & frozenset(self.facts)
             if slots_of(confirm) <= frozenset(self.facts) and self._find(
-                name, frame, needed | wanted, unasked=wanted - needed
+                name, frame, needed | wanted, unasked=unasked | (wanted - needed)
             ):
                 return confirm
         if confirms:
@@ -331,7 +335,7 @@ class _Scene:
                 name,
                 "confirm",
             )
-        if not self._find(name, frame, needed):
+        if not self._find(name, frame, needed, unasked=unasked):
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         return ""
 
@@ -346,8 +350,11 @@ class _Scene:
         act = next((arguments for acted, arguments in acts_of(frame) if acted == tool), None)
         if act is not None:
             act = {parameter: fact for parameter, fact in act.items() if self.facts.get(fact) is not None}
-            if not self._find(name, frame, frozenset(act.values()) | frozenset(frame.know)):
-                raise TaskError(f"no way to the arguments of {tool} for {name}")
+            known = frozenset(frame.know)
+            confirm = self._find_and_word(name, frame, frozenset(act.values()) | known, unasked=known)
+            if confirm:
+                self._assistant("confirm", (confirm,))
+                self._say("user", "agree", agreement(self.rng))
             happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
