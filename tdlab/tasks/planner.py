@@ -174,6 +174,7 @@ class _Scene:
         self.beats: list[Beat] = []
         self.parts: list[TaskPart] = []
         self.results: list[dict[str, Json]] = []
+        self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
         """Speak of this service from now on."""
@@ -285,34 +286,55 @@ class _Scene:
             self._assistant("refuse", trouble.reply)
             self._adjust(name, frame, trouble, part)
         elif trouble is not None and kind in ("error", "empty", "seen"):
-            self._meet(name, frame, trouble)
-            self._adjust(name, frame, trouble, part)
+            made = self._meet(name, frame, trouble)
+            self._adjust(name, frame, trouble, part, made)
         else:
             self._carry_through(name, frame, part, trouble)
 
-    def _carry_through(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None) -> None:
-        """Ask, look up, choose, confirm, act and report."""
-        acts = acts_of(frame)
-        needed = frozenset(frame.know) | frozenset(
-            fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
-        )
-        given = needed - frozenset(frame.know)
+    def _carry_through(
+        self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None, made: int = 0
+    ) -> None:  # fmt: skip
+        """Ask, look up, choose, confirm, act and report; the first acts may have been made already."""
+        acts = acts_of(frame)[made:]
+        needed = self._needs(frame, acts)
+        unasked = frozenset(frame.know)
         if not acts:
             needed |= frozenset(frame.tell)
-        confirm = self._find_and_word(name, frame, needed, unasked=needed - given)
-        if confirm:
+            unasked |= frozenset(frame.tell)
+        if self._agreed_to(name):
+            if not self._find(name, frame, needed, unasked=unasked):
+                raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
+        elif confirm := self._find_and_word(name, frame, needed, unasked=unasked):
             self._assistant("confirm", (confirm,))
             if trouble is not None and meeting_of(trouble)[0] == "change":
                 self._adjust(name, frame, trouble, part)
                 return
-            self._say("user", "agree", agreement(self.rng))
+            self._agree(name, confirm)
         for batch in _batches(acts, self.facts):
             self._act(batch)
         part = part.model_copy(update={"facts": dict(self.facts)})
         if frame.goal and not self.world.query(frame.goal, self.facts):
             raise self.tasks.error("goals", f"the goal does not hold after {name}", "frames", name, "goal")
         self.parts.append(part)
+        self.agreed = ("", {})
         self._reply(name, frame)
+
+    def _needs(self, frame: Frame, acts: Sequence[tuple[str, Mapping[str, str]]]) -> frozenset[str]:
+        """The facts that have to be known before some acts."""
+        return frozenset(frame.know) | frozenset(
+            fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
+        )
+
+    def _agree(self, name: str, confirm: str) -> None:
+        """The user says yes to what a confirmation says."""
+        self._say("user", "agree", agreement(self.rng))
+        self.agreed = (name, {slot: self.facts.get(slot) for slot in slots_of(confirm)})
+
+    def _agreed_to(self, name: str) -> bool:
+        """Whether the user has said yes to this before an obstacle, and what changed since then they said themselves."""
+        told = {fact for fact, source in self.sources.items() if source.kind == "user"}
+        frame, said = self.agreed
+        return frame == name and all(self.facts.get(slot) == value or slot in told for slot, value in said.items())
 
     def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
         """Find out what is needed; where the user has to confirm, with the words that can be said without asking more.
@@ -339,22 +361,24 @@ class _Scene:
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         return ""
 
-    def _meet(self, name: str, frame: Frame, trouble: Twist) -> None:
-        """Go as far as the obstacle, and report it."""
+    def _meet(self, name: str, frame: Frame, trouble: Twist) -> int:
+        """Go as far as the obstacle, and report it; return how many acts were made before."""
         kind, tool, code = meeting_of(trouble)
         if kind == "seen":
             if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
                 raise TaskError(f"no way to see {code} for {name}")
             self._assistant("report", trouble.reply)
-            return
-        act = next((arguments for acted, arguments in acts_of(frame) if acted == tool), None)
-        if act is not None:
-            act = {parameter: fact for parameter, fact in act.items() if self.facts.get(fact) is not None}
-            known = frozenset(frame.know)
-            confirm = self._find_and_word(name, frame, frozenset(act.values()) | known, unasked=known)
-            if confirm:
+            return 0
+        acts = acts_of(frame)
+        made = next((place for place, (acted, _) in enumerate(acts) if acted == tool), None)
+        if made is not None:
+            needed = self._needs(frame, acts[: made + 1])
+            if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
                 self._assistant("confirm", (confirm,))
-                self._say("user", "agree", agreement(self.rng))
+                self._agree(name, confirm)
+            for batch in _batches(acts[:made], self.facts):
+                self._act(batch)
+            act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
             happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
@@ -370,8 +394,9 @@ class _Scene:
             if kind == "empty" and any(value[field] for field in value if isinstance(value[field], list)):
                 raise TaskError(f"{tool} finds something for {self.facts}")
         self._assistant("report", trouble.reply)
+        return made or 0
 
-    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart) -> None:
+    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
         """How it goes on: another wish, changed facts, the same all the same, or nothing."""
         ways = [then for then in trouble.then if self._possible(then)]
         if not ways:
@@ -386,13 +411,13 @@ class _Scene:
             self.parts.append(part.model_copy(update={"fulfilled": False}))
             other = self.tasks.frames[then.frame]
             self._adopt(other, self.rng.choice(self._same(other)))
-            name, frame, part = then.frame, other, self._part(then.frame, other, "")
+            name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
             rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
             self._adopt(frame, self.rng.choice(rows))
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
-        self._carry_through(name, frame, part)
+        self._carry_through(name, frame, part, made=made)
 
     def _possible(self, then: Continuation) -> bool:
         if then.frame:
