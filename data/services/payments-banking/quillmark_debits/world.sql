@@ -2,6 +2,9 @@
 -- A collection is scheduled, then at the bank (submitted), then paid or bounced; it counts as refunded once all of it is back.
 
 --- tables
+CREATE TABLE banking_days (
+  day TEXT PRIMARY KEY
+);
 CREATE TABLE banks (
   bank_code TEXT PRIMARY KEY,
   country TEXT NOT NULL CHECK (country IN ('AT', 'DE', 'NL')),
@@ -50,6 +53,12 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_by_collection ON refunds (collection_id);
 
 --- populate
+INSERT INTO banking_days
+SELECT at(now(), (n - 110) || ' days', 'date') FROM numbers
+WHERE n <= 160 AND weekday(at(now(), (n - 110) || ' days')) NOT IN ('saturday', 'sunday')
+  AND at(now(), (n - 110) || ' days', 'date') NOT IN (SELECT nth('bank_holidays', n) FROM numbers WHERE n <= 7)
+ORDER BY n;
+
 INSERT INTO banks
 SELECT nth('banks', n, 'code'), nth('banks', n, 'country'), nth('banks', n, 'digits'), nth('banks', n, 'b2b')
 FROM numbers WHERE n <= 9 ORDER BY n;
@@ -70,27 +79,31 @@ FROM (
   SELECT v.n, b.bank_code, b.country, b.as_digits, CASE b.country WHEN 'AT' THEN digits(11, 'account', v.n) ELSE digits(10, 'account', v.n) END AS number,
          CASE b.country WHEN 'DE' THEN 131400 WHEN 'AT' THEN 102900 ELSE 232100 END AS suffix,
          CASE WHEN v.n % 6 = 5 THEN 'company' WHEN v.n % 6 IN (1, 4) THEN 'gym' WHEN v.n % 6 IN (0, 2) THEN 'nursery' ELSE 'housing' END AS kind
-  FROM numbers v JOIN banks b ON b.rowid = 1 + draw(0, 8, 'bank', v.n) WHERE v.n <= 110
+  FROM numbers v JOIN banks b ON b.rowid = 1 + draw(0, 8, 'bank', v.n) WHERE v.n <= 130
 )
 ORDER BY n;
 
 INSERT INTO mandates
-SELECT 'mdt_' || alnum(8, 'mandate', a.rowid), a.payer_name, a.iban, a.email,
-       CASE WHEN a.kind = 'company' AND b.takes_b2b THEN 'sepa_b2b' ELSE 'sepa_core' END,
-       CASE a.rowid % 8 WHEN 0 THEN 'pending' WHEN 4 THEN 'revoked' ELSE 'active' END,
-       CASE WHEN a.rowid % 8 <> 0 THEN at(now(), '-' || draw(100, 800, 'since', a.rowid) || ' days', 'date') END,
-       CASE a.rowid % 8 WHEN 0 THEN at(now(), '-' || draw(3, 18, 'since', a.rowid) || ' days', draw(9, 16, 'hour', a.rowid) || ':20')
-            ELSE at(now(), '-' || (draw(100, 800, 'since', a.rowid) + draw(1, 9, 'paper', a.rowid)) || ' days', draw(9, 16, 'hour', a.rowid) || ':20') END
-FROM accounts a JOIN banks b USING (bank_code) WHERE a.rowid <= 72 ORDER BY a.rowid;
+SELECT 'mdt_' || alnum(8, 'mandate', n), payer_name, iban, email, scheme, state,
+       CASE WHEN state <> 'pending' THEN at(now(), '-' || draw(100, 800, 'since', n) || ' days', 'date') END,
+       at(now(), '-' || CASE state WHEN 'pending' THEN draw(3, 18, 'since', n) ELSE draw(100, 800, 'since', n) + draw(1, 9, 'paper', n) END || ' days',
+          draw(9, 16, 'hour', n) || ':20')
+FROM (
+  SELECT a.rowid AS n, a.*, CASE WHEN a.kind = 'company' AND b.takes_b2b THEN 'sepa_b2b' ELSE 'sepa_core' END AS scheme,
+         CASE a.rowid % 8 WHEN 0 THEN 'pending' WHEN 4 THEN CASE WHEN chance(0.25, 'late', a.rowid) THEN 'pending' ELSE 'revoked' END
+                          ELSE 'active' END AS state
+  FROM accounts a JOIN banks b USING (bank_code) WHERE a.rowid <= 72
+)
+ORDER BY n;
 
 -- Some payers changed their bank: their old mandate is revoked.
 INSERT INTO mandates
 SELECT 'mdt_' || alnum(8, 'mandate', 300 + a.rowid), m.payer_name, a.iban, m.email, 'sepa_core', 'revoked',
        at(m.created_at, '-400 days', 'date'), at(m.created_at, '-405 days')
-FROM accounts a JOIN mandates m ON m.rowid = (a.rowid - 104) * 8 + 1 WHERE a.rowid BETWEEN 105 AND 110 ORDER BY a.rowid;
+FROM accounts a JOIN mandates m ON m.rowid = (a.rowid - 124) * 8 + 1 WHERE a.rowid BETWEEN 125 AND 130 ORDER BY a.rowid;
 
--- Each month on the payer's own day, from two months back to the next; a weekend is put off to Monday. One payer in eight
--- has a collection at the bank just now.
+-- Each month on the payer's own day, from two months back to the next; weekends and holidays are put off to the next banking day. One payer in eight
+-- has a collection at the bank just now, and one in eight pauses: nothing after last month.
 INSERT INTO collections
 SELECT 'col_' || alnum(10, 'collection', mandate * 5 + month), mandate_id, monthly_cents, charge_date, reference,
        CASE WHEN status = 'revoked' AND charge_date > at(now(), 'date') THEN 'cancelled'
@@ -102,13 +115,13 @@ FROM (
   SELECT mandate, month, mandate_id, status, monthly_cents, raw, plan || ' ' ||
          trim(substr('January  February March    April    May      June     July     August   SeptemberOctober  November December ',
                      9 * substr(date(at(now(), 'date'), 'start of month', (month - 3) || ' months'), 6, 2) - 8, 9)) AS reference,
-         at(raw, CASE weekday(raw) WHEN 'saturday' THEN '+2 days' WHEN 'sunday' THEN '+1 days' ELSE '+0 days' END, 'date') AS charge_date
+         (SELECT min(day) FROM banking_days WHERE day >= raw) AS charge_date
   FROM (
     SELECT m.rowid AS mandate, k.n AS month, m.mandate_id, m.status, a.plan, a.monthly_cents,
            date(at(now(), 'date'), 'start of month', (k.n - 3) || ' months',
                 '+' || CASE m.rowid % 8 WHEN 1 THEN CAST(substr(now(), 9, 2) AS INTEGER) ELSE pick('charge_days', m.rowid) - 1 END || ' days') AS raw
     FROM mandates m JOIN accounts a USING (iban) JOIN numbers k ON k.n <= 4
-    WHERE m.status <> 'pending' AND m.rowid <= 72
+    WHERE m.status <> 'pending' AND m.rowid <= 72 AND (m.rowid % 8 <> 3 OR k.n <= 2)
   )
 )
 WHERE raw <= at(now(), '+24 days', 'date') AND NOT (status = 'revoked' AND raw BETWEEN at(now(), '-3 days', 'date') AND at(now(), '+2 days', 'date'))
@@ -176,8 +189,7 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM mandates WHERE mandate_id = :mandate_id
 --- error mandate_not_active
 SELECT 1 FROM mandates WHERE mandate_id = :mandate_id AND status <> 'active';
 --- error charge_date_too_soon
-SELECT 1 WHERE :charge_date < at(now(), CASE weekday(now()) WHEN 'thursday' THEN '+4 days' WHEN 'friday' THEN '+4 days' WHEN 'saturday' THEN '+3 days'
-                                 ELSE '+2 days' END, 'date');
+SELECT 1 WHERE :charge_date < (SELECT day FROM banking_days WHERE day > at(now(), 'date') ORDER BY day LIMIT 1 OFFSET 1);
 --- let
 SELECT 'col_' || alnum(10, 'collection', fresh(0)) AS collection_id;
 --- do
