@@ -457,7 +457,8 @@ class _Scene:
         if route is None:
             return False
         asks = [fact for fact in dict.fromkeys(route.asks) if fact not in self.sources]
-        early = [fact for fact in asks if any(fact in lookup.facts.values() for lookup in route.lookups)]
+        used = {fact for lookup in route.lookups for fact in lookup.facts.values()}
+        early = [fact for fact in asks if used & reader.closed(frozenset({fact}))]
         late = [fact for fact in asks if fact not in early]
         if early and late and self.rng.random() < 0.5:
             early, late = asks, []

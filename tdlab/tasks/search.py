@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from tdlab.records import Json, Tool, canonical_json
@@ -122,7 +122,7 @@ class Reader:
             if have in seen:
                 continue
             seen.add(have)
-            missing = needed - have
+            missing = self._to_ask(needed - have, askable)
             if missing <= askable:
                 price = cost + (0.0 if asks else _ASKING) + 0.05 * len(missing)
                 entry = (price, rng.random(), next(order), self.closed(have | missing), (*asks, *sorted(missing)), lookups)
@@ -145,6 +145,13 @@ class Reader:
             fact[: -len(bare(fact))] + other for fact in known for other in self._implies.get(bare(fact), ())
         } & self._facts.keys()
         return known | frozenset(implied)
+
+    def _to_ask(self, missing: Set[str], askable: frozenset[str]) -> frozenset[str]:
+        """What to ask for so that these facts are known: themselves, or what the user can tell from which they follow."""
+        return frozenset(
+            fact if fact in askable else next((a for a in sorted(askable) if fact in self.closed(frozenset({a}))), fact)
+            for fact in missing
+        )
 
     def arguments_for(self, tool: Tool, have: frozenset[str], thing: str = "") -> dict[str, str] | None:
         """Return the facts that fill a tool's parameters; None where a required one is not known."""
@@ -170,7 +177,7 @@ class Reader:
             wanted = [names.get(parameter) for parameter in (*tool.required, *self._against_default(tool, names))]
             if None in wanted:
                 continue
-            missing = {fact for fact in wanted if fact is not None and fact not in have}
+            missing = self._to_ask({fact for fact in wanted if fact is not None and fact not in have}, askable)
             for asked in (missing, *({fact} for fact in self._narrowing(tool, names, have) if not missing)):
                 if not asked <= askable:
                     continue
