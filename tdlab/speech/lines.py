@@ -11,8 +11,8 @@ __all__ = ["agreement", "asking", "closing", "continuing", "welcome"]
 
 _ASKS = (
     "Could you tell me {things}?",
-    "Sure. I just need {things}.",
-    "Happy to help. Can you give me {things}?",
+    "Sure. I just need to know {things}.",
+    "Happy to help. Can you tell me {things}?",
     "For that I need to know {things}.",
     "One question first: can you tell me {things}?",
     "I can do that once I know {things}.",

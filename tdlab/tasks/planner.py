@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Json
+from tdlab.records import Json, canonical_json
 from tdlab.speech import (
     Speaker,
     agreement,
@@ -174,6 +174,7 @@ class _Scene:
         self.beats: list[Beat] = []
         self.parts: list[TaskPart] = []
         self.results: list[dict[str, Json]] = []
+        self.looked: dict[str, list[tuple[int, dict[str, Json]]]] = {}  # what was looked up since the last act: call and result
         self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
@@ -220,7 +221,7 @@ class _Scene:
                         ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
         self.rng.shuffle(ways)
         for way in ways:
-            kept = (dict(self.facts), dict(self.sources), list(self.beats), list(self.parts), list(self.results))
+            kept = (dict(self.facts), dict(self.sources), list(self.beats), list(self.parts), list(self.results), dict(self.looked))
             here = (self.tasks, self.world)
             try:
                 with ExitStack() as stack:
@@ -229,7 +230,7 @@ class _Scene:
                     way()
                 return True
             except TaskError:
-                self.facts, self.sources, self.beats, self.parts, self.results = kept
+                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept
                 self.enter(*here)
         return False
 
@@ -391,6 +392,9 @@ class _Scene:
             if arguments is None:
                 raise TaskError(f"{tool} lacks an argument for {name}")
             (value,) = self._calls("look", [(tool, arguments)], meets="" if kind == "empty" else code)
+            if kind == "empty":
+                key = self._key(tool, {p: self.facts[fact] for p, fact in arguments.items()})
+                self.looked[key] = [(len(self.results) - 1, value)]
             if kind == "empty" and any(value[field] for field in value if isinstance(value[field], list)):
                 raise TaskError(f"{tool} finds something for {self.facts}")
         self._assistant("report", trouble.reply)
@@ -465,20 +469,29 @@ class _Scene:
         if early:
             self._ask(early)
         for group in self._groups(route):
+            new = [lookup for lookup in group if self._looked_up(lookup) not in self.looked]
             first = len(self.results)
-            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in group])
-            for offset, lookup in enumerate(group):
-                calls = [first + offset]
-                values = [pages[offset]]
+            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in new]) if new else []
+            for offset, lookup in enumerate(new):
+                made = [(first + offset, pages[offset])]
                 for _ in range(lookup.pages - 1):
-                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=values[-1]["next_cursor"])
-                    calls.append(len(self.results) - 1)
-                    values.append(value)
+                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=made[-1][1]["next_cursor"])
+                    made.append((len(self.results) - 1, value))
+                self.looked[self._looked_up(lookup)] = made
+            for lookup in group:
+                calls, values = zip(*self.looked[self._looked_up(lookup)], strict=True)
                 self._choose(frame, lookup, values)
                 self._note(frame, lookup, calls, values)
         if late:
             self._ask(late)
         return True
+
+    def _looked_up(self, lookup: Lookup) -> str:
+        """The call of a lookup as a key of what was looked up since the last act."""
+        return self._key(lookup.tool, {p: self.facts[fact] for p, fact in lookup.facts.items()}, lookup.pages)
+
+    def _key(self, tool: str, arguments: Mapping[str, Json], pages: int = 1) -> str:
+        return canonical_json([self.tasks.pack.service.name, tool, dict(arguments), pages])
 
     def _groups(self, route: Route) -> Iterator[list[Lookup]]:
         """The lookups, those at once that do not wait for one another."""
@@ -562,6 +575,8 @@ class _Scene:
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
         """Make calls at once; each is a tool and the fact of each parameter."""
+        if purpose == "act":
+            self.looked.clear()  # what was read before may no longer hold
         if happens is not None:
             self.world.happen(*happens)
         made, values = [], []
