@@ -469,7 +469,8 @@ class _Scene:
         if early:
             self._ask(early)
         for group in self._groups(route):
-            new = [lookup for lookup in group if self._looked_up(lookup) not in self.looked]
+            unread = {self._looked_up(lookup): lookup for lookup in group}
+            new = [lookup for key, lookup in unread.items() if key not in self.looked]
             first = len(self.results)
             pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in new]) if new else []
             for offset, lookup in enumerate(new):

@@ -129,12 +129,14 @@ class Reader:
                 heapq.heappush(queue, entry)
             for tool in self._tools:
                 for lookup, asked in self._lookups(tool, have, askable):
-                    if any(lookup.tool == made.tool and lookup.facts == made.facts for made in lookups):
+                    same = [made for made in lookups if lookup.tool == made.tool and lookup.facts == made.facts]
+                    if any(lookup.thing == made.thing for made in same):
                         continue
                     new = self.closed(have | frozenset(asked) | frozenset(lookup.shows))
                     if new == have | frozenset(asked):
                         continue
-                    price = cost + lookup.pages + (_ASKING if asked and not asks else 0) + 0.05 * len(asked)
+                    pages = 0 if same else lookup.pages  # one result may be read for two things
+                    price = cost + pages + (_ASKING if asked and not asks else 0) + 0.05 * len(asked)
                     entry = (price, rng.random(), next(order), new, (*asks, *asked), (*lookups, lookup))
                     heapq.heappush(queue, entry)
         return None
