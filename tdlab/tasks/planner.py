@@ -515,7 +515,8 @@ class _Scene:
         """Remember where each fact stands in the results."""
         for fact, found in lookup.shows.items():
             if found.path == (fact,) and fact in self._lists(frame):
-                self.facts[fact] = [row for value in values for row in _rows(value.get(fact))]
+                parts = [value.get(fact) for value in values]  # rows, or words alone
+                self.facts[fact] = [row for part in parts if isinstance(part, list) for row in part]
             if found.page < 0:
                 rows = [row for value in values for row in _rows(value.get(str(found.path[0])))]
                 if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
