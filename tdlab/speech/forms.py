@@ -227,8 +227,10 @@ def _duration(value: Json, now: str, option: str) -> list[Saying]:
     forms = [Saying(f"{amount} {singular if amount == 1 else unit}")]
     if minutes in (30, 60, 90):
         forms.append(Saying({30: "half an hour", 60: "an hour", 90: "an hour and a half"}[minutes]))
-    elif minutes and minutes % 60 == 0 and minutes <= 720:
-        forms.append(Saying(f"{in_words(minutes // 60)} hours"))
+    elif minutes and minutes % 30 == 0 and minutes <= 720:
+        half = " and a half" if minutes % 60 else ""
+        spoken = Saying(f"{in_words(minutes // 60)}{half} hours")
+        forms = [spoken] if unit == "minutes" else [*forms, spoken]  # nobody says "240 minutes"
     elif 2 <= amount <= 12:
         forms.append(Saying(f"{in_words(amount)} {unit}"))
     return forms

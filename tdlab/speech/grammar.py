@@ -2,7 +2,8 @@
 
 ==========================  ==========================================================================================
 ``{slot}``                  a value, in its own form or in the words that the pack gives for it
-``{slot:form option}``      a value in a named form (`tdlab.speech.FORMS`): ``{dining_date:on}``, ``{fee:cents EUR}``
+``{slot:form option}``      value in a named form (`tdlab.speech.FORMS`): ``{dining_date:on}``, ``{fee:cents EUR}``, or
+                            ``{fee:cents currency}`` where the currency is a value too
 ``<a|b|c>``                 one of several
 ``[text]``                  left out half of the time, and always where it needs a value that is not there
 ``{each rows or 4}..{end}`` the text for each row of a list, joined with *or* (or *and*); at most 4, then "and 3 more"
@@ -147,7 +148,8 @@ def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, 
 
 def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ...]:
     """Return every way in which a slot's value may be said."""
-    words = speaker.terms.get(slot.name, {}).get(_key(value)) if not isinstance(value, (list, dict)) else None
+    terms = speaker.terms.get(slot.name.rpartition("__")[2], {})  # those of area are those of new__area too
+    words = terms.get(_key(value)) if not isinstance(value, (list, dict)) else None
     if words and slot.form in ("", "words"):
         return tuple(Saying(word) for word in words)
     return sayings(slot.form or form_of(value), value, speaker.now, slot.option)
@@ -229,6 +231,8 @@ def _names(parts: Sequence[Part]) -> Iterator[str]:
     for part in parts:
         if isinstance(part, Slot):
             yield part.name
+            if _holds_currency(part):
+                yield part.option
         elif isinstance(part, _Choice):
             for option in part.options:
                 yield from _names(option)
@@ -276,7 +280,8 @@ def _fill(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, m
         if isinstance(part, str):
             text += part
         elif isinstance(part, Slot):
-            text += chosen(value_sayings(part, values[part.name], speaker), speaker.habits, manner)
+            said_as = part._replace(option=str(values[part.option])) if _holds_currency(part) else part
+            text += chosen(value_sayings(said_as, values[part.name], speaker), speaker.habits, manner)
         elif isinstance(part, _Each):
             rows = values[part.name]
             if not isinstance(rows, list):
@@ -296,6 +301,11 @@ def _fill(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, m
 
 def _row(values: Mapping[str, Json], row: Json) -> dict[str, Json]:
     return {**values, **row} if isinstance(row, dict) else {**values, "value": row}
+
+
+def _holds_currency(slot: Slot) -> bool:
+    """Whether the option of an amount names the value that holds its currency: ``{fee:money currency}``."""
+    return slot.form in ("money", "cents") and slot.option.islower()
 
 
 def _key(value: Json) -> str:

@@ -11,8 +11,8 @@ __all__ = ["agreement", "asking", "closing", "continuing", "welcome"]
 
 _ASKS = (
     "Could you tell me {things}?",
-    "Sure. I just need {things}.",
-    "Happy to help. Can you give me {things}?",
+    "Sure. I just need to know {things}.",
+    "Happy to help. Can you tell me {things}?",
     "For that I need to know {things}.",
     "One question first: can you tell me {things}?",
     "I can do that once I know {things}.",
@@ -37,6 +37,13 @@ _CONTINUING = (
 )  # fmt: skip
 
 
+_SMALL_WORDS = frozenset(
+    "a all an and any anything are as at before by can could did do does for from give has have how if in is it "
+    "just let look make may my no not nothing now on one or our please put shall should so some somebody someone "
+    "something take tell that the their then there these they this those to was we what when where which who "
+    "whose why will with would you your".split()
+)
+"""First words of a request that are small inside a sentence; what is not one may be a name."""
 _AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
 
 
@@ -68,7 +75,8 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text
-    return lead + (text if text.startswith(("I ", "I'")) else text[0].lower() + text[1:])
+    first = text.split()[0].rstrip(",").partition("'")[0]
+    return lead + (text[0].lower() + text[1:] if first.lower() in _SMALL_WORDS else text)
 
 
 def welcome(rng: random.Random) -> str:

@@ -2,8 +2,8 @@
 
 Each rule has a name, which stands in the error: ``results`` fit their output schemas, ``invariants`` hold after random
 calls, every documented error is ``reached``, ``reading`` changes nothing, the ``order`` of rows does not matter, every
-frame and twist is ``solved`` on some seeds, its ``goals`` do not hold beforehand, ``utterances`` are enough and are not
-shared.
+frame and twist is ``solved`` on some seeds with ``arguments`` that fit, its ``goals`` do not hold beforehand,
+``utterances`` are enough and are not shared.
 """
 
 from __future__ import annotations
@@ -265,6 +265,7 @@ def _solved(
 ) -> Iterator[PackError]:
     """Each frame and each twist is planned on many worlds."""
     worlds = [World(tasks.pack, f"check {seed}") for seed in range(min(seeds, 6))]
+    inputs = {name: compile_schema(program.tool.input_schema) for name, program in tasks.pack.programs.items()}
     for name, frame in tasks.frames.items():
         for twist in ("", *frame.twists):
             failures: Counter[str] = Counter()
@@ -288,6 +289,16 @@ def _solved(
                     failures[error.found] += 1
                     continue
                 good += 1
+                for call in (call for beat in script.beats for call in beat.calls):
+                    wrong = inputs[call.tool.partition("/")[2]].errors(call.arguments)
+                    if wrong:
+                        yield tasks.error(
+                            "arguments",
+                            f"{call.tool}: {wrong[0]}",
+                            "frames",
+                            name,
+                            *(("twists", twist) if twist else ()),
+                        )
                 reached |= {
                     (call.tool.partition("/")[2], call.meets)
                     for beat in script.beats

@@ -6,6 +6,7 @@ that is said or used stands in a message or a result before.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Json
+from tdlab.records import Json, canonical_json
 from tdlab.speech import (
     Speaker,
     agreement,
@@ -28,7 +29,7 @@ from tdlab.speech import (
 )
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
-from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
+from tdlab.tasks.search import Lookup, Reader, Route, allows, bare, fitting
 from tdlab.worlds import World
 
 __all__ = ["Person", "plan_task", "targets_of"]
@@ -68,17 +69,32 @@ def targets_of(
     line = tasks.pack.tasks.line(*path)
     if given is None and world.is_fresh:
         if path not in world.notes:  # a fresh world has the same targets every time
-            world.notes[path] = _sorted(world.query(query, {}, line=line))
+            world.notes[path] = _sorted(_typed(tasks, world.query(query, {}, line=line)))
         return list(world.notes[path])
     wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
     where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
     # The query is the pack's own, and runs under the world's authorizer; the values are bound.
     among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
-    return _sorted(world.query(among, wanted, line=line))
+    return _sorted(_typed(tasks, world.query(among, wanted, line=line)))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
     return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Rows of SQL, which knows numbers and text alone, with booleans, lists and objects where tools take such."""
+    schemas = [schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items()]
+    booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
+    structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
+
+    def typed(fact: str, value: Json) -> Json:
+        if bare(fact) in booleans:
+            return None if value is None else bool(value)
+        is_json = bare(fact) in structured and isinstance(value, str) and value.startswith(("[", "{"))
+        return json.loads(value) if is_json else value
+
+    return [{fact: typed(fact, value) for fact, value in row.items()} for row in rows]
 
 
 def plan_task(
@@ -159,6 +175,10 @@ class _Scene:
         self.beats: list[Beat] = []
         self.parts: list[TaskPart] = []
         self.results: list[dict[str, Json]] = []
+        self.looked: dict[
+            str, list[tuple[int, dict[str, Json]]]
+        ] = {}  # what was looked up since the last act: call and result
+        self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
         """Speak of this service from now on."""
@@ -204,7 +224,14 @@ class _Scene:
                         ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
         self.rng.shuffle(ways)
         for way in ways:
-            kept = (dict(self.facts), dict(self.sources), list(self.beats), list(self.parts), list(self.results))
+            kept = (
+                dict(self.facts),
+                dict(self.sources),
+                list(self.beats),
+                list(self.parts),
+                list(self.results),
+                dict(self.looked),
+            )
             here = (self.tasks, self.world)
             try:
                 with ExitStack() as stack:
@@ -213,7 +240,7 @@ class _Scene:
                     way()
                 return True
             except TaskError:
-                self.facts, self.sources, self.beats, self.parts, self.results = kept
+                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept
                 self.enter(*here)
         return False
 
@@ -270,42 +297,67 @@ class _Scene:
             self._assistant("refuse", trouble.reply)
             self._adjust(name, frame, trouble, part)
         elif trouble is not None and kind in ("error", "empty", "seen"):
-            self._meet(name, frame, trouble)
-            self._adjust(name, frame, trouble, part)
+            made = self._meet(name, frame, trouble)
+            self._adjust(name, frame, trouble, part, made)
         else:
             self._carry_through(name, frame, part, trouble)
 
-    def _carry_through(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None) -> None:
-        """Ask, look up, choose, confirm, act and report."""
-        acts = acts_of(frame)
-        needed = frozenset(frame.know) | frozenset(
-            fact for _, arguments in acts for fact in arguments.values() if fact in self.facts
-        )
+    def _carry_through(
+        self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None, made: int = 0
+    ) -> None:  # fmt: skip
+        """Ask, look up, choose, confirm, act and report; the first acts may have been made already."""
+        acts = acts_of(frame)[made:]
+        needed = self._needs(frame, acts)
+        unasked = frozenset(frame.know)
         if not acts:
             needed |= frozenset(frame.tell)
-        confirm = self._find_and_word(name, frame, needed)
-        if confirm:
+            unasked |= frozenset(frame.tell)
+        if self._agreed_to(name):
+            if not self._find(name, frame, needed, unasked=unasked):
+                raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
+        elif confirm := self._find_and_word(name, frame, needed, unasked=unasked):
             self._assistant("confirm", (confirm,))
             if trouble is not None and meeting_of(trouble)[0] == "change":
                 self._adjust(name, frame, trouble, part)
                 return
-            self._say("user", "agree", agreement(self.rng))
+            self._agree(name, confirm)
         for batch in _batches(acts, self.facts):
             self._act(batch)
         part = part.model_copy(update={"facts": dict(self.facts)})
         if frame.goal and not self.world.query(frame.goal, self.facts):
             raise self.tasks.error("goals", f"the goal does not hold after {name}", "frames", name, "goal")
         self.parts.append(part)
+        self.agreed = ("", {})
         self._reply(name, frame)
 
-    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str]) -> str:
-        """Find out what is needed; where the user has to confirm, with words that need no further question."""
+    def _needs(self, frame: Frame, acts: Sequence[tuple[str, Mapping[str, str]]]) -> frozenset[str]:
+        """The facts that have to be known before some acts."""
+        return frozenset(frame.know) | frozenset(
+            fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
+        )
+
+    def _agree(self, name: str, confirm: str) -> None:
+        """The user says yes to what a confirmation says."""
+        self._say("user", "agree", agreement(self.rng))
+        self.agreed = (name, {slot: self.facts.get(slot) for slot in slots_of(confirm)})
+
+    def _agreed_to(self, name: str) -> bool:
+        """Whether the user said yes to this before an obstacle, and has told what changed since then."""
+        told = {fact for fact, source in self.sources.items() if source.kind == "user"}
+        frame, said = self.agreed
+        return frame == name and all(self.facts.get(slot) == value or slot in told for slot, value in said.items())
+
+    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
+        """Find out what is needed; where the user has to confirm, with words that need no further question.
+
+        What is ``unasked`` is for the assistant to look up.
+        """
         confirms = list(frame.confirm)
         self.rng.shuffle(confirms)
         for confirm in confirms:
             wanted = slots_of(confirm) & frozenset(self.facts)
             if slots_of(confirm) <= frozenset(self.facts) and self._find(
-                name, frame, needed | wanted, unasked=wanted - needed
+                name, frame, needed | wanted, unasked=unasked | (wanted - needed)
             ):
                 return confirm
         if confirms:
@@ -316,22 +368,28 @@ class _Scene:
                 name,
                 "confirm",
             )
-        if not self._find(name, frame, needed):
+        if not self._find(name, frame, needed, unasked=unasked):
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         return ""
 
-    def _meet(self, name: str, frame: Frame, trouble: Twist) -> None:
-        """Go as far as the obstacle, and report it."""
+    def _meet(self, name: str, frame: Frame, trouble: Twist) -> int:
+        """Go as far as the obstacle, and report it; return how many acts were made before."""
         kind, tool, code = meeting_of(trouble)
         if kind == "seen":
             if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
                 raise TaskError(f"no way to see {code} for {name}")
             self._assistant("report", trouble.reply)
-            return
-        act = next((arguments for acted, arguments in acts_of(frame) if acted == tool), None)
-        if act is not None:
-            if not self._find(name, frame, frozenset(act.values()) | frozenset(frame.know)):
-                raise TaskError(f"no way to the arguments of {tool} for {name}")
+            return 0
+        acts = acts_of(frame)
+        made = next((place for place, (acted, _) in enumerate(acts) if acted == tool), None)
+        if made is not None:
+            needed = self._needs(frame, acts[: made + 1])
+            if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
+                self._assistant("confirm", (confirm,))
+                self._agree(name, confirm)
+            for batch in _batches(acts[:made], self.facts):
+                self._act(batch)
+            act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
             happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
@@ -344,11 +402,15 @@ class _Scene:
             if arguments is None:
                 raise TaskError(f"{tool} lacks an argument for {name}")
             (value,) = self._calls("look", [(tool, arguments)], meets="" if kind == "empty" else code)
+            if kind == "empty":
+                key = self._key(tool, {p: self.facts[fact] for p, fact in arguments.items()})
+                self.looked[key] = [(len(self.results) - 1, value)]
             if kind == "empty" and any(value[field] for field in value if isinstance(value[field], list)):
                 raise TaskError(f"{tool} finds something for {self.facts}")
         self._assistant("report", trouble.reply)
+        return made or 0
 
-    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart) -> None:
+    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
         """How it goes on: another wish, changed facts, the same all the same, or nothing."""
         ways = [then for then in trouble.then if self._possible(then)]
         if not ways:
@@ -363,13 +425,13 @@ class _Scene:
             self.parts.append(part.model_copy(update={"fulfilled": False}))
             other = self.tasks.frames[then.frame]
             self._adopt(other, self.rng.choice(self._same(other)))
-            name, frame, part = then.frame, other, self._part(then.frame, other, "")
+            name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            rows = _sorted(self.world.query(then.change, self.facts))
+            rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
             self._adopt(frame, self.rng.choice(rows))
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
-        self._carry_through(name, frame, part)
+        self._carry_through(name, frame, part, made=made)
 
     def _possible(self, then: Continuation) -> bool:
         if then.frame:
@@ -378,7 +440,7 @@ class _Scene:
 
     def _same(self, frame: Frame) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
-        rows = _sorted(self.world.query(frame.target))
+        rows = _sorted(_typed(self.tasks, self.world.query(frame.target)))
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out
@@ -409,27 +471,38 @@ class _Scene:
         if route is None:
             return False
         asks = [fact for fact in dict.fromkeys(route.asks) if fact not in self.sources]
-        early = [fact for fact in asks if any(fact in lookup.facts.values() for lookup in route.lookups)]
+        used = {fact for lookup in route.lookups for fact in lookup.facts.values()}
+        early = [fact for fact in asks if used & reader.closed(frozenset({fact}))]
         late = [fact for fact in asks if fact not in early]
         if early and late and self.rng.random() < 0.5:
             early, late = asks, []
         if early:
             self._ask(early)
         for group in self._groups(route):
+            unread = {self._looked_up(lookup): lookup for lookup in group}
+            new = [lookup for key, lookup in unread.items() if key not in self.looked]
             first = len(self.results)
-            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in group])
-            for offset, lookup in enumerate(group):
-                calls = [first + offset]
-                values = [pages[offset]]
+            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in new]) if new else []
+            for offset, lookup in enumerate(new):
+                made = [(first + offset, pages[offset])]
                 for _ in range(lookup.pages - 1):
-                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=values[-1]["next_cursor"])
-                    calls.append(len(self.results) - 1)
-                    values.append(value)
+                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=made[-1][1]["next_cursor"])
+                    made.append((len(self.results) - 1, value))
+                self.looked[self._looked_up(lookup)] = made
+            for lookup in group:
+                calls, values = zip(*self.looked[self._looked_up(lookup)], strict=True)
                 self._choose(frame, lookup, values)
                 self._note(frame, lookup, calls, values)
         if late:
             self._ask(late)
         return True
+
+    def _looked_up(self, lookup: Lookup) -> str:
+        """The call of a lookup as a key of what was looked up since the last act."""
+        return self._key(lookup.tool, {p: self.facts[fact] for p, fact in lookup.facts.items()}, lookup.pages)
+
+    def _key(self, tool: str, arguments: Mapping[str, Json], pages: int = 1) -> str:
+        return canonical_json([self.tasks.pack.service.name, tool, dict(arguments), pages])
 
     def _groups(self, route: Route) -> Iterator[list[Lookup]]:
         """The lookups, those at once that do not wait for one another."""
@@ -452,7 +525,8 @@ class _Scene:
         """Remember where each fact stands in the results."""
         for fact, found in lookup.shows.items():
             if found.path == (fact,) and fact in self._lists(frame):
-                self.facts[fact] = [row for value in values for row in _rows(value.get(fact))]
+                parts = [value.get(fact) for value in values]  # rows, or words alone
+                self.facts[fact] = [row for part in parts if isinstance(part, list) for row in part]
             if found.page < 0:
                 rows = [row for value in values for row in _rows(value.get(str(found.path[0])))]
                 if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
@@ -472,7 +546,10 @@ class _Scene:
     def _choose(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
         """Where several rows agree with what is known, the user chooses."""
         for listing, (page, mine) in lookup.rows.items():
-            told = {bare(fact): self.facts[fact] for fact in self.sources}
+            # What is known of another thing, such as the old time, says nothing of these rows.
+            things = ("", lookup.thing)
+            names = {bare(fact): fact for thing in things for fact in self.facts if fact.rpartition("__")[0] == thing}
+            told = {name: self.facts[fact] for name, fact in names.items() if fact in self.sources}
             alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
             if len(alike) <= 1 or listing not in frame.choose:
                 continue
@@ -510,11 +587,14 @@ class _Scene:
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
         """Make calls at once; each is a tool and the fact of each parameter."""
+        if purpose == "act":
+            self.looked.clear()  # what was read before may no longer hold
         if happens is not None:
             self.world.happen(*happens)
         made, values = [], []
         for tool, facts in calls:
-            arguments = {parameter: self.facts[fact] for parameter, fact in facts.items()}
+            schemas = self.tasks.pack.programs[tool].tool.parameters
+            arguments = {p: fitting(self.facts[fact], schemas[p]) for p, fact in facts.items()}
             sources = {p: self.sources[fact] for p, fact in facts.items() if fact in self.sources}
             if cursor is not None:
                 arguments["cursor"] = cursor

@@ -13,14 +13,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from tdlab.records import Json, Tool, canonical_json
 from tdlab.tasks.frames import Computation
 from tdlab.worlds import Outcome, World
 
-__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "worked_out"]
+__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "fitting", "worked_out"]
 
 Path = tuple[str | int, ...]
 
@@ -40,11 +40,12 @@ class Found(NamedTuple):
 class Lookup(NamedTuple):
     """A call of a tool that reads, with as many further pages as it takes.
 
-    ``facts`` maps its parameters to facts, ``shows`` the facts that its results show to where they stand, and ``rows``
-    each list that holds the target to the page and row.
+    ``thing`` is what it is made for (empty: the task as a whole), ``facts`` maps its parameters to facts, ``shows`` the
+    facts that its results show to where they stand, and ``rows`` each list that holds the target to the page and row.
     """
 
     tool: str
+    thing: str
     facts: dict[str, str]
     pages: int
     shows: dict[str, Found]
@@ -127,7 +128,7 @@ class Reader:
             if have in seen:
                 continue
             seen.add(have)
-            missing = needed - have
+            missing = self._to_ask(needed - have, askable)
             if missing <= askable:
                 price = cost + (0.0 if asks else _ASKING) + 0.05 * len(missing)
                 entry = (
@@ -141,12 +142,14 @@ class Reader:
                 heapq.heappush(queue, entry)
             for tool in self._tools:
                 for lookup, asked in self._lookups(tool, have, askable):
-                    if any(lookup.tool == made.tool and lookup.facts == made.facts for made in lookups):
+                    same = [made for made in lookups if lookup.tool == made.tool and lookup.facts == made.facts]
+                    if any(lookup.thing == made.thing for made in same):
                         continue
                     new = self.closed(have | frozenset(asked) | frozenset(lookup.shows))
                     if new == have | frozenset(asked):
                         continue
-                    price = cost + lookup.pages + (_ASKING if asked and not asks else 0) + 0.05 * len(asked)
+                    pages = 0 if same else lookup.pages  # one result may be read for two things
+                    price = cost + pages + (_ASKING if asked and not asks else 0) + 0.05 * len(asked)
                     entry = (price, rng.random(), next(order), new, (*asks, *asked), (*lookups, lookup))
                     heapq.heappush(queue, entry)
         return None
@@ -157,6 +160,13 @@ class Reader:
             fact[: -len(bare(fact))] + other for fact in known for other in self._implies.get(bare(fact), ())
         } & self._facts.keys()
         return known | frozenset(implied)
+
+    def _to_ask(self, missing: Set[str], askable: frozenset[str]) -> frozenset[str]:
+        """What to ask for so that these facts are known: themselves, or what they follow from."""
+        return frozenset(
+            fact if fact in askable else next((a for a in sorted(askable) if fact in self.closed(frozenset({a}))), fact)
+            for fact in missing
+        )
 
     def arguments_for(self, tool: Tool, have: frozenset[str], thing: str = "") -> dict[str, str] | None:
         """Return the facts that fill a tool's parameters; None where a required one is not known."""
@@ -182,29 +192,38 @@ class Reader:
             wanted = [names.get(parameter) for parameter in (*tool.required, *self._against_default(tool, names))]
             if None in wanted:
                 continue
-            asked = tuple(sorted({fact for fact in wanted if fact is not None and fact not in have}))
-            if not set(asked) <= askable:
-                continue
-            known = self.closed(have | frozenset(asked))
-            arguments = self.arguments_for(tool, known, thing)
-            if arguments is None:
-                continue
-            lookup = self._read(tool, arguments, thing, known)
-            if lookup is not None:
-                yield lookup, asked
+            missing = self._to_ask({fact for fact in wanted if fact is not None and fact not in have}, askable)
+            for asked in (missing, *({fact} for fact in self._narrowing(tool, names, have) if not missing)):
+                if not asked <= askable:
+                    continue
+                known = self.closed(have | asked)
+                arguments = self.arguments_for(tool, known, thing)
+                if arguments is None:
+                    continue
+                lookup = self._read(tool, arguments, thing, known)
+                if lookup is not None:
+                    yield lookup, tuple(sorted(asked))
+
+    def _narrowing(self, tool: Tool, names: Mapping[str, str], have: frozenset[str]) -> Iterator[str]:
+        """Facts that could narrow a search in which nothing has to be given: one of them is worth asking for."""
+        if not tool.required:
+            optional = (names[parameter] for parameter in tool.parameters if parameter in names)
+            yield from sorted({fact for fact in optional if fact not in have and self._facts[fact] is not None})
 
     def _against_default(self, tool: Tool, names: Mapping[str, str]) -> list[str]:
         """Optional parameters whose default is not what the task is about: they have to be given."""
         return [
             parameter
             for parameter, schema in tool.parameters.items()
-            if parameter in names and "default" in schema and parameter not in tool.required and parameter not in _PAGING
+            if parameter in names
+            and "default" in schema
+            and parameter not in {*tool.required, *_PAGING}
             and self._facts[names[parameter]] not in (None, schema["default"])
-        ]  # fmt: skip
+        ]
 
     def _read(self, tool: Tool, arguments: dict[str, str], thing: str, known: frozenset[str]) -> Lookup | None:
         """The lookup that calls a tool until the target's row is there; None where it fails or shows nothing new."""
-        values = {parameter: self._facts[fact] for parameter, fact in arguments.items()}
+        values = {p: fitting(self._facts[fact], tool.parameters[p]) for p, fact in arguments.items()}
         shows: dict[str, Found] = {}
         rows: dict[str, tuple[int, int]] = {}
         collected: dict[str, list[Json]] = {}
@@ -231,7 +250,7 @@ class Reader:
                 shows[fact] = Found(-1, (computation.rows,))
         for listing in self._lists & collected.keys() - known:
             shows[listing] = Found(0, (listing,))
-        return Lookup(tool.name, arguments, page, shows, rows) if shows else None
+        return Lookup(tool.name, thing, arguments, page, shows, rows) if shows else None
 
     def _take(
         self, value: Mapping[str, Json], thing: str, known: frozenset[str], page: int, shows: dict[str, Found],
@@ -271,6 +290,12 @@ class Reader:
         if key not in self._results:
             self._results[key] = self._world.look(tool, arguments)
         return self._results[key]
+
+
+def fitting(value: Json, schema: Json) -> Json:
+    """Return one value as a list of one where a parameter is a list, else the value."""
+    is_list = isinstance(schema, dict) and schema.get("type") == "array"
+    return [value] if is_list and not isinstance(value, list) else value
 
 
 def allows(row: Json, facts: Mapping[str, Json]) -> bool:

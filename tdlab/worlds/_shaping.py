@@ -18,7 +18,7 @@ def shape_of(schema: Mapping[str, Json]) -> Shape:
     """Return the function that shapes one SQL value for a schema.
 
     0 and 1 become booleans where the schema says so, whole floats integers, and JSON text objects and lists, whose
-    members are shaped in turn.
+    members are shaped in turn. A member that is null is left out where the schema neither requires it nor allows null.
 
     Args:
         schema: An output schema or a part of one.
@@ -37,12 +37,19 @@ def shape_of(schema: Mapping[str, Json]) -> Shape:
     if kind == "object":
         properties = schema.get("properties")
         members = {name: shape_of(part) for name, part in properties.items()} if isinstance(properties, dict) else {}
+        required = schema.get("required")
+        needed = required if isinstance(required, list) else []
+        optional = {name for name in members if name not in needed and not _allows_null(properties[name])}  # type: ignore[index]
 
         def shape_object(value: Any) -> Json:
             value = json.loads(value) if isinstance(value, str) else value
             if not isinstance(value, dict):
                 return value  # the schema check names what is wrong
-            return {name: members[name](part) if name in members else part for name, part in value.items()}
+            return {
+                name: members[name](part) if name in members else part
+                for name, part in value.items()
+                if part is not None or name not in optional
+            }
 
         return shape_object
     if kind == "array":
@@ -55,6 +62,17 @@ def shape_of(schema: Mapping[str, Json]) -> Shape:
 
         return shape_array
     return lambda value: value
+
+
+def _allows_null(schema: Json) -> bool:
+    """Return whether null fits a schema, as far as its type says."""
+    if not isinstance(schema, dict):
+        return True
+    kinds = schema.get("type")
+    if kinds is None:
+        values = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else [None]
+        return isinstance(values, list) and None in values
+    return kinds == "null" or (isinstance(kinds, list) and "null" in kinds)
 
 
 def nested(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
