@@ -2,7 +2,7 @@
 
 ==========================  ==========================================================================================
 ``{slot}``                  a value, in its own form or in the words that the pack gives for it
-``{slot:form option}``      a value in a named form (`tdlab.speech.FORMS`): ``{dining_date:on}``, ``{fee:cents EUR}``, or
+``{slot:form option}``      value in a named form (`tdlab.speech.FORMS`): ``{dining_date:on}``, ``{fee:cents EUR}``, or
                             ``{fee:cents currency}`` where the currency is a value too
 ``<a|b|c>``                 one of several
 ``[text]``                  left out half of the time, and always where it needs a value that is not there

@@ -28,7 +28,8 @@ _CLOSINGS = (
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
 )  # fmt: skip
 _WELCOMES = (
-    "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.", "You're welcome, take care.",
+    "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.",
+    "You're welcome, take care.",
 )  # fmt: skip
 _CONTINUING = (
     "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
@@ -37,9 +38,10 @@ _CONTINUING = (
 
 
 _SMALL_WORDS = frozenset(
-    "a all an and any anything are as at before by can could did do does for from give has have how if in is it just let look "
-    "make may my no not nothing now on one or our please put shall should so some somebody someone something take tell that "
-    "the their then there these they this those to was we what when where which who whose why will with would you your".split()
+    "a all an and any anything are as at before by can could did do does for from give has have how if in is it "
+    "just let look make may my no not nothing now on one or our please put shall should so some somebody someone "
+    "something take tell that the their then there these they this those to was we what when where which who "
+    "whose why will with would you your".split()
 )
 """First words of a request that are small inside a sentence; what is not one may be a name."""
 _AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")

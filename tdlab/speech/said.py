@@ -146,7 +146,9 @@ def _says_number(plain: str, value: float) -> bool:
         return True
     whole = int(value) if float(value).is_integer() else None
     if whole in (1, 2):
-        single = ("a", "an", "just me", "only me", "myself") if whole == 1 else ("both", "a couple", "a pair", "the two")
+        single = (
+            ("a", "an", "just me", "only me", "myself") if whole == 1 else ("both", "a couple", "a pair", "the two")
+        )
         return any(_holds(plain, word) for word in single)
     forms = [s.text for s in sayings("duration", whole, "")] if whole is not None else []
     return any(_holds(plain, _plain(form)) for form in forms)
@@ -156,7 +158,7 @@ def _times(hour: int, minute: int, half: str) -> Iterator[str]:
     if hour > 23 or minute > 59:
         return
     later = half.startswith("p") or "afternoon" in half or "evening" in half or "night" in half
-    earlier = half.startswith("a") and not half.startswith("at") or "morning" in half
+    earlier = (half.startswith("a") and not half.startswith("at")) or "morning" in half
     if not later:
         yield f"{hour % 12 if earlier and hour == 12 else hour:02d}:{minute:02d}"
     if hour < 12 and not earlier:
@@ -199,4 +201,6 @@ def _plain(text: str) -> str:
 def said_in(texts: Iterable[str], value: Json, now: str, *, words: Sequence[str] = ()) -> bool:
     """Return whether one of several texts says a value, or all of them together do."""
     listed = list(texts)
-    return any(said(text, value, now, words=words) for text in listed) or said(" \n ".join(listed), value, now, words=words)
+    return any(said(text, value, now, words=words) for text in listed) or said(
+        " \n ".join(listed), value, now, words=words
+    )

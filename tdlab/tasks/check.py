@@ -1,8 +1,9 @@
 """Checking a service pack: everything that an author, human or model, works against.
 
 Each rule has a name, which stands in the error: ``results`` fit their output schemas, ``invariants`` hold after random
-calls, every documented error is ``reached``, ``reading`` changes nothing, row ``order`` does not matter, every frame and
-twist is ``solved`` on some seeds with ``arguments`` that fit, its ``goals`` do not hold beforehand, ``utterances`` are enough and are not shared.
+calls, every documented error is ``reached``, ``reading`` changes nothing, the ``order`` of rows does not matter, every
+frame and twist is ``solved`` on some seeds with ``arguments`` that fit, its ``goals`` do not hold beforehand,
+``utterances`` are enough and are not shared.
 """
 
 from __future__ import annotations
@@ -81,13 +82,16 @@ def _shape(tasks: TaskPack) -> Iterator[PackError]:
         if program.tool.annotations.read_only and program.writes:
             yield PackError(
                 f"{name} says readOnlyHint and changes {', '.join(sorted(program.writes))}",
-                file=tasks.pack.files["world.sql"], rule="reading",
-            )  # fmt: skip
+                file=tasks.pack.files["world.sql"],
+                rule="reading",
+            )
         if program.tool.annotations.read_only is False and not program.writes:
             yield PackError(
-                f"{name} does not say readOnlyHint and changes nothing", file=tasks.pack.files["world.sql"], rule="reading",
+                f"{name} does not say readOnlyHint and changes nothing",
+                file=tasks.pack.files["world.sql"],
+                rule="reading",
                 expected="a section --- do",
-            )  # fmt: skip
+            )
     for name, frame in tasks.frames.items():
         for place, act in enumerate(frame.act):
             for tool, arguments in act.items():
@@ -98,12 +102,21 @@ def _shape(tasks: TaskPack) -> Iterator[PackError]:
                 missing = [p for p in tools[tool].tool.required if p not in arguments]
                 if unknown or missing:
                     yield tasks.error(
-                        "frames", f"{tool} " + (f"has no parameter {unknown[0]!r}" if unknown else f"needs {missing[0]!r}"),
-                        "frames", name, "act", place,
-                    )  # fmt: skip
+                        "frames",
+                        f"{tool} has no parameter {unknown[0]!r}" if unknown else f"{tool} needs {missing[0]!r}",
+                        "frames",
+                        name,
+                        "act",
+                        place,
+                    )
         if bool(frame.act) != bool(frame.goal):
-            yield tasks.error("goals", f"{name} has {'an act' if frame.act else 'a goal'} alone", "frames", name,
-                              expected="act and goal, or neither and tell")  # fmt: skip
+            yield tasks.error(
+                "goals",
+                f"{name} has {'an act' if frame.act else 'a goal'} alone",
+                "frames",
+                name,
+                expected="act and goal, or neither and tell",
+            )
         if not frame.act and not frame.tell:
             yield tasks.error("frames", f"{name} neither acts nor tells", "frames", name)
         for twist, trouble in frame.twists.items():
@@ -121,8 +134,14 @@ def _shape(tasks: TaskPack) -> Iterator[PackError]:
             if following.frame not in tasks.frames:
                 yield tasks.error("frames", f"there is no frame {following.frame!r}", "frames", name, "follows")
         if len(frame.open) < _FEWEST_OPENINGS:
-            yield tasks.error("utterances", f"{name} has {len(frame.open)} openings", "frames", name, "open",
-                              expected=f"at least {_FEWEST_OPENINGS}")  # fmt: skip
+            yield tasks.error(
+                "utterances",
+                f"{name} has {len(frame.open)} openings",
+                "frames",
+                name,
+                "open",
+                expected=f"at least {_FEWEST_OPENINGS}",
+            )
 
 
 def _words(tasks: TaskPack) -> Iterator[PackError]:
@@ -144,9 +163,13 @@ def _words(tasks: TaskPack) -> Iterator[PackError]:
                     sequence = tuple(words[place : place + _MOST_SHARED])
                     if seen.get(sequence, name) != name:
                         yield tasks.error(
-                            "utterances", f"{' '.join(sequence)!r} is said in {seen[sequence]} as well", "frames", name, *path,
+                            "utterances",
+                            f"{' '.join(sequence)!r} is said in {seen[sequence]} as well",
+                            "frames",
+                            name,
+                            *path,
                             expected="words of its own in every frame",
-                        )  # fmt: skip
+                        )
                     own.add(sequence)
         seen |= dict.fromkeys(own, name)
 
@@ -191,9 +214,11 @@ def _fuzzed(tasks: TaskPack, seed: int, reached: set[tuple[str, str]]) -> Iterat
         outcome, twin = world.call(name, arguments), mirror.call(name, arguments)
         if outcome != twin:
             yield PackError(
-                f"{name}({arguments}) depends on the order of rows", file=pack.files["world.sql"], rule="order",
+                f"{name}({arguments}) depends on the order of rows",
+                file=pack.files["world.sql"],
+                rule="order",
                 expected="ORDER BY over something unique",
-            )  # fmt: skip
+            )
         if not outcome.ok:
             reached.add((name, outcome.code))
             continue
@@ -267,7 +292,13 @@ def _solved(
                 for call in (call for beat in script.beats for call in beat.calls):
                     wrong = inputs[call.tool.partition("/")[2]].errors(call.arguments)
                     if wrong:
-                        yield tasks.error("arguments", f"{call.tool}: {wrong[0]}", "frames", name, *(("twists", twist) if twist else ()))
+                        yield tasks.error(
+                            "arguments",
+                            f"{call.tool}: {wrong[0]}",
+                            "frames",
+                            name,
+                            *(("twists", twist) if twist else ()),
+                        )
                 reached |= {
                     (call.tool.partition("/")[2], call.meets)
                     for beat in script.beats
@@ -280,9 +311,11 @@ def _solved(
                 worst = failures.most_common(1)[0][0] if failures else "it was never tried"
                 path = ("frames", name, "twists", twist) if twist else ("frames", name)
                 yield tasks.error(
-                    "solved", f"{name}{'/' if twist else ''}{twist} is solved on {good} of {seeds} seeds: {worst}", *path,
+                    "solved",
+                    f"{name}{'/' if twist else ''}{twist} is solved on {good} of {seeds} seeds: {worst}",
+                    *path,
                     expected=f"at least {enough:.0%} of the seeds",
-                )  # fmt: skip
+                )
 
 
 def _all_named(sql: str) -> dict[str, Json]:
@@ -299,17 +332,23 @@ def _reached(tasks: TaskPack, reached: set[tuple[str, str]]) -> Iterator[PackErr
         for code in sorted(documented - written):
             if "cursor" in code:
                 continue
-            yield PackError(f"{name} documents {code} and never raises it", file=pack.files["world.sql"], rule="reached",
-                            expected=f"--- error {code} below --- tool {name}")  # fmt: skip
+            yield PackError(
+                f"{name} documents {code} and never raises it",
+                file=pack.files["world.sql"],
+                rule="reached",
+                expected=f"--- error {code} below --- tool {name}",
+            )
         for code in sorted(written):
             if (name, code) in reached:
                 continue
             query = tasks.reach.get(f"{name} {code}")
             if query is None:
                 yield PackError(
-                    f"{name} {code} was never reached", file=pack.files["tasks.yaml"], rule="reached",
+                    f"{name} {code} was never reached",
+                    file=pack.files["tasks.yaml"],
+                    rule="reached",
                     expected=f"reach: {{{name} {code}: SELECT ... AS <parameter>}}, a query of arguments that meet it",
-                )  # fmt: skip
+                )
                 continue
             if not any(_meets(tasks, name, code, query, seed) for seed in range(6)):
                 yield tasks.error(

@@ -92,8 +92,9 @@ class Twist(Record):
     """What does not go as the user hoped.
 
     ``meets`` says where the assistant finds out: ``TOOL CODE`` for a documented error, ``TOOL empty`` for a list with
-    no rows, ``seen FACT`` for a fact in a result that makes the act pointless, so that it is not tried; or ``policy``, where the user opens with a wish that the policy forbids (``open`` and ``reply``), and
-    ``change``, where they change their mind when asked to confirm.
+    no rows, ``seen FACT`` for a fact in a result that makes the act pointless, so that it is not tried; or ``policy``,
+    where the user opens with a wish that the policy forbids (``open`` and ``reply``), and ``change``,
+    where they change their mind when asked to confirm.
     """
 
     meets: str
@@ -115,7 +116,7 @@ class Computation(Record):
     rows: str
     how: Literal["count", "sum", "mean", "min", "max"]
     of: str = ""
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default_factory=dict)
 
 
 class Frame(Record):
@@ -123,8 +124,8 @@ class Frame(Record):
 
     ``act`` lists calls in order, each with the facts of its parameters' names, or parameter to fact. ``know`` are facts
     that the assistant must find out before it acts. ``follows`` are frames that may come next in the same service.
-    ``gives`` offers facts to frames of other services, under a shared name such as ``event`` (title, starts_at, ends_at,
-    place), ``message`` (to, text) or ``payment`` (payee, amount); ``takes`` is the other side of it.
+    ``gives`` offers facts to frames of other services, under a shared name such as ``event`` (title, starts_at,
+    ends_at, place), ``message`` (to, text) or ``payment`` (payee, amount); ``takes`` is the other side of it.
     """
 
     wish: str
@@ -133,16 +134,16 @@ class Frame(Record):
     know: tuple[str, ...] = ()
     goal: str = ""
     tell: tuple[str, ...] = ()
-    compute: dict[str, Computation] = {}
-    user: dict[str, str] = {}
+    compute: dict[str, Computation] = Field(default_factory=dict)
+    user: dict[str, str] = Field(default_factory=dict)
     open: Texts
-    choose: dict[str, tuple[Choosing, ...]] = {}
+    choose: dict[str, tuple[Choosing, ...]] = Field(default_factory=dict)
     confirm: Texts = ()
     done: Texts
-    twists: dict[str, Twist] = {}
+    twists: dict[str, Twist] = Field(default_factory=dict)
     follows: tuple[Following, ...] = ()
-    gives: dict[str, dict[str, str]] = {}
-    takes: dict[str, Given] = {}
+    gives: dict[str, dict[str, str]] = Field(default_factory=dict)
+    takes: dict[str, Given] = Field(default_factory=dict)
 
 
 class Refusal(Record):
@@ -157,15 +158,15 @@ class Refusal(Record):
 class _Tasks(Record):
     """The whole of ``tasks.yaml``."""
 
-    lists: dict[str, list[Any]] = {}
+    lists: dict[str, list[Any]] = Field(default_factory=dict)
     roles: tuple[str, ...] = ("customer",)
     policy: tuple[str, ...] = ()
-    terms: dict[str, dict[str, tuple[str, ...]]] = {}
-    slots: dict[str, SlotWords] = {}
-    implies: dict[str, tuple[str, ...]] = {}
-    frames: dict[str, Frame] = {}
+    terms: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    slots: dict[str, SlotWords] = Field(default_factory=dict)
+    implies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    frames: dict[str, Frame] = Field(default_factory=dict)
     beyond: tuple[Refusal, ...] = Field(default=())
-    reach: dict[str, str] = {}
+    reach: dict[str, str] = Field(default_factory=dict)
 
 
 class TaskPack(NamedTuple):
@@ -209,7 +210,17 @@ def read_frames(pack: ServicePack) -> TaskPack:
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
             rule="frames", expected="the keys of a task frame (.github/CONTRIBUTING.md)",
         ) from None  # fmt: skip
-    return TaskPack(pack, tasks.roles, tasks.policy, tasks.terms, tasks.slots, tasks.implies, tasks.frames, tasks.beyond, tasks.reach)
+    return TaskPack(
+        pack,
+        tasks.roles,
+        tasks.policy,
+        tasks.terms,
+        tasks.slots,
+        tasks.implies,
+        tasks.frames,
+        tasks.beyond,
+        tasks.reach,
+    )
 
 
 Meeting = Literal["error", "empty", "seen", "policy", "change"]

@@ -73,8 +73,9 @@ def targets_of(
         return list(world.notes[path])
     wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
     where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
-    rows = world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}", wanted, line=line)
-    return _sorted(_typed(tasks, rows))
+    # The query is the pack's own, and runs under the world's authorizer; the values are bound.
+    among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
+    return _sorted(_typed(tasks, world.query(among, wanted, line=line)))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
@@ -82,7 +83,7 @@ def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Rows of SQL, which knows numbers and text alone, with booleans, lists and objects for tools' parameters that are such."""
+    """Rows of SQL, which knows numbers and text alone, with booleans, lists and objects where tools take such."""
     schemas = [schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items()]
     booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
     structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
@@ -174,7 +175,9 @@ class _Scene:
         self.beats: list[Beat] = []
         self.parts: list[TaskPart] = []
         self.results: list[dict[str, Json]] = []
-        self.looked: dict[str, list[tuple[int, dict[str, Json]]]] = {}  # what was looked up since the last act: call and result
+        self.looked: dict[
+            str, list[tuple[int, dict[str, Json]]]
+        ] = {}  # what was looked up since the last act: call and result
         self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
@@ -221,7 +224,14 @@ class _Scene:
                         ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
         self.rng.shuffle(ways)
         for way in ways:
-            kept = (dict(self.facts), dict(self.sources), list(self.beats), list(self.parts), list(self.results), dict(self.looked))
+            kept = (
+                dict(self.facts),
+                dict(self.sources),
+                list(self.beats),
+                list(self.parts),
+                list(self.results),
+                dict(self.looked),
+            )
             here = (self.tasks, self.world)
             try:
                 with ExitStack() as stack:
@@ -332,13 +342,13 @@ class _Scene:
         self.agreed = (name, {slot: self.facts.get(slot) for slot in slots_of(confirm)})
 
     def _agreed_to(self, name: str) -> bool:
-        """Whether the user has said yes to this before an obstacle, and what changed since then they said themselves."""
+        """Whether the user said yes to this before an obstacle, and has told what changed since then."""
         told = {fact for fact, source in self.sources.items() if source.kind == "user"}
         frame, said = self.agreed
         return frame == name and all(self.facts.get(slot) == value or slot in told for slot, value in said.items())
 
     def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
-        """Find out what is needed; where the user has to confirm, with the words that can be said without asking more.
+        """Find out what is needed; where the user has to confirm, with words that need no further question.
 
         What is ``unasked`` is for the assistant to look up.
         """
@@ -607,9 +617,12 @@ class _Scene:
         whole = [text for text in texts if frozenset(frame.tell) <= slots_of(text)]
         if not whole:
             raise self.tasks.error(
-                "utterances", f"no reply of {name} says {', '.join(frame.tell)} with what the assistant knows", "frames",
-                name, "done",
-            )  # fmt: skip
+                "utterances",
+                f"no reply of {name} says {', '.join(frame.tell)} with what is known",
+                "frames",
+                name,
+                "done",
+            )
         self._assistant("done", whole)
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
@@ -636,7 +649,7 @@ class _Scene:
         return self.rng.choice(possible)
 
     def _say(self, speaker: str, purpose: Purpose, text: str, tells: Mapping[str, Json] | None = None) -> None:
-        self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))  # type: ignore[arg-type]
+        self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))
 
     def _sayable(self, text: str) -> bool:
         return all(self.facts.get(slot) is not None for slot in slots_of(text))

@@ -1,11 +1,13 @@
 """The script of a task: every message and call of one good conversation, in order, made by playing it on the world.
 
-A script is a reference, not the only right way. The scripted teacher plays it; a language model is given the task alone.
+A script is a reference, not the only right way. The scripted teacher plays it; a language model gets the task alone.
 """
 
 from __future__ import annotations
 
 from typing import Literal
+
+from pydantic import Field
 
 from tdlab.records import Json, Record
 
@@ -34,7 +36,7 @@ class ScriptCall(Record):
 
     tool: str
     arguments: dict[str, Json]
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = Field(default_factory=dict)
     meets: str = ""
 
 
@@ -47,7 +49,7 @@ class Beat(Record):
     speaker: Literal["user", "assistant", "calls"]
     purpose: Purpose
     text: str = ""
-    tells: dict[str, Json] = {}
+    tells: dict[str, Json] = Field(default_factory=dict)
     calls: tuple[ScriptCall, ...] = ()
     happens: tuple[str, dict[str, Json]] | None = None
 

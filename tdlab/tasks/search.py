@@ -4,8 +4,8 @@ The facts of a task are what is true of its target. Some are known to the assist
 have to be found in results. The search looks for the fewest calls (and questions to the user) after which everything
 that is needed is known. Calls are tried on the world, so a path that is found is one that works.
 
-A fact ``second__booking_id`` is the ``booking_id`` of another thing, called *second*: tools take and return it under its
-bare name, and the facts of one call all belong to one thing, or to the task as a whole.
+A fact ``second__booking_id`` is the ``booking_id`` of another thing, called *second*: tools take and return it under
+its bare name, and the facts of one call all belong to one thing, or to the task as a whole.
 """
 
 from __future__ import annotations
@@ -79,9 +79,15 @@ class Reader:
     """
 
     def __init__(
-        self, world: World, tools: Sequence[str], facts: Mapping[str, Json], choosable: frozenset[str],
-        compute: Mapping[str, Computation] | None = None, lists: frozenset[str] = frozenset(), implies: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        world: World,
+        tools: Sequence[str],
+        facts: Mapping[str, Json],
+        choosable: frozenset[str],
+        compute: Mapping[str, Computation] | None = None,
+        lists: frozenset[str] = frozenset(),
+        implies: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._world = world
         self._facts = facts
         self._choosable = choosable
@@ -125,7 +131,14 @@ class Reader:
             missing = self._to_ask(needed - have, askable)
             if missing <= askable:
                 price = cost + (0.0 if asks else _ASKING) + 0.05 * len(missing)
-                entry = (price, rng.random(), next(order), self.closed(have | missing), (*asks, *sorted(missing)), lookups)
+                entry = (
+                    price,
+                    rng.random(),
+                    next(order),
+                    self.closed(have | missing),
+                    (*asks, *sorted(missing)),
+                    lookups,
+                )
                 heapq.heappush(queue, entry)
             for tool in self._tools:
                 for lookup, asked in self._lookups(tool, have, askable):
@@ -149,7 +162,7 @@ class Reader:
         return known | frozenset(implied)
 
     def _to_ask(self, missing: Set[str], askable: frozenset[str]) -> frozenset[str]:
-        """What to ask for so that these facts are known: themselves, or what the user can tell from which they follow."""
+        """What to ask for so that these facts are known: themselves, or what they follow from."""
         return frozenset(
             fact if fact in askable else next((a for a in sorted(askable) if fact in self.closed(frozenset({a}))), fact)
             for fact in missing
@@ -202,9 +215,11 @@ class Reader:
         return [
             parameter
             for parameter, schema in tool.parameters.items()
-            if "default" in schema and parameter not in tool.required and parameter not in _PAGING and parameter in names
+            if parameter in names
+            and "default" in schema
+            and parameter not in {*tool.required, *_PAGING}
             and self._facts[names[parameter]] not in (None, schema["default"])
-        ]  # fmt: skip
+        ]
 
     def _read(self, tool: Tool, arguments: dict[str, str], thing: str, known: frozenset[str]) -> Lookup | None:
         """The lookup that calls a tool until the target's row is there; None where it fails or shows nothing new."""
@@ -228,9 +243,11 @@ class Reader:
             if not more or (rows and not self._whole & outcome.value.keys()):
                 break
         for fact, computation in self._compute.items():
-            if fact not in known and computation.rows in collected:
-                if worked_out(computation, collected[computation.rows], self._facts) == self._facts.get(fact):
-                    shows[fact] = Found(-1, (computation.rows,))
+            listed = collected.get(computation.rows)
+            if fact in known or listed is None:
+                continue
+            if worked_out(computation, listed, self._facts) == self._facts.get(fact):
+                shows[fact] = Found(-1, (computation.rows,))
         for listing in self._lists & collected.keys() - known:
             shows[listing] = Found(0, (listing,))
         return Lookup(tool.name, thing, arguments, page, shows, rows) if shows else None
@@ -300,7 +317,9 @@ def worked_out(computation: Computation, rows: Sequence[Json], facts: Mapping[st
         return None
     if computation.how == "mean":
         return round(sum(values) / len(values), 2)
-    return round({"sum": sum, "min": min, "max": max}[computation.how](values), 2)
+    if computation.how == "sum":
+        return round(sum(values), 2)
+    return round(min(values) if computation.how == "min" else max(values), 2)
 
 
 def agrees(row: Json, facts: Mapping[str, Json]) -> bool:

@@ -80,4 +80,4 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, above
         return [_value(part, (*path, place), lines, file, above) for place, part in enumerate(node.value)]
     if kind == "timestamp":
         return node.value
-    return yaml.SafeLoader("").construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    return yaml.SafeLoader("").construct_object(node, deep=True)

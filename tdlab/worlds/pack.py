@@ -1,8 +1,8 @@
 """Service packs: the three files that make a service executable, read and compiled.
 
-``tools.json`` is what MCP's ``tools/list`` returns, with the documented errors of each tool; ``world.sql`` holds tables,
-their population, and for each tool its preconditions, effects and result (`tdlab.worlds._statements`); ``tasks.yaml``
-holds the value lists that populations draw from, and the task frames (`tdlab.tasks`).
+``tools.json`` is what MCP's ``tools/list`` returns, with the documented errors of each tool; ``world.sql`` holds the
+tables, their population, and for each tool its preconditions, effects and result (`tdlab.worlds._statements`);
+``tasks.yaml`` holds the value lists that populations draw from, and the task frames (`tdlab.tasks`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Action(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One part of a tool's result: ``field`` of the output (empty: the top), its query, and how its values are shaped."""
+    """One part of a tool's result: ``field`` of the output (empty: the top), its query, the shape of its values."""
 
     word: Literal["result", "rows", "page"]
     field: str
@@ -195,7 +195,12 @@ class _Compiler:
     def prepare(self, statement: Statement, stage: Stage, known: frozenset[str]) -> frozenset[str]:
         """Check one statement; the tables that it changes."""
         word = statement.sql.split(None, 1)[0].upper()
-        if word not in ("SELECT", "WITH", "VALUES", *(() if stage == "read" else ("INSERT", "UPDATE", "DELETE", "REPLACE"))):
+        if word not in (
+            "SELECT",
+            "WITH",
+            "VALUES",
+            *(() if stage == "read" else ("INSERT", "UPDATE", "DELETE", "REPLACE")),
+        ):
             raise PackError(
                 f"{word} is not allowed in this section", file=self._file, line=statement.line, rule="rights",
                 expected="a query" if stage == "read" else "INSERT, UPDATE or DELETE",
@@ -212,7 +217,8 @@ class _Compiler:
         return frozenset(self._guard.written)
 
     def columns(self, statement: Statement, known: frozenset[str]) -> tuple[str, ...]:
-        empty = statement._replace(sql=f"SELECT * FROM ({statement.sql}) LIMIT 0")
+        # The statement is the pack's own, and runs under the authorizer.
+        empty = statement._replace(sql=f"SELECT * FROM ({statement.sql}) LIMIT 0")  # noqa: S608
         cursor = run(self._connection, self._guard, empty, "read", dict.fromkeys(known), self._file)
         return tuple(column[0] for column in cursor.description)
 
