@@ -1,13 +1,14 @@
 """Blueprints: the plan of one task, fixed before the conversation (paper: innovation 2, blueprint-then-execute).
 
-`plan` makes a blueprint from a Business Cluster, `mutate` and `breed` change it with the operators in `MUTATIONS`,
+`first_plan` makes a blueprint from a Business Cluster: a task on an executable world, or where no service of the
+cluster has a pack one that `plan` improvises. `mutate` and `breed` change it with the operators in `MUTATIONS`,
 `violations` lists what is incoherent, and `as_graph` returns its DAG of steps. A blueprint is data: it can be stored,
 shown, mutated and played any number of times.
 """
 
 from __future__ import annotations
 
-from tdlab.blueprints.breeding import Mutated, Mutation, MutationContext, breed, fresh_values, mutate
+from tdlab.blueprints.breeding import Mutated, Mutation, MutationContext, breed, first_plan, fresh_values, mutate
 from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
@@ -23,6 +24,7 @@ __all__ = [
     "breed",
     "checked",
     "could_be",
+    "first_plan",
     "follow",
     "fresh_values",
     "mutate",

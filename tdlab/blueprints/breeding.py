@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.blueprints.drafts import BlueprintDraft, Facts, replace_said
-from tdlab.blueprints.planner import freeze, make_persona, settle
+from tdlab.blueprints.planner import freeze, make_persona, plan, settle
+from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
-from tdlab.records import Binding, Blueprint, BusinessCluster, FromUser, Tool, rng_for
+from tdlab.records import Binding, Blueprint, BusinessCluster, FromUser, Recipe, Tool, rng_for
 from tdlab.registry import Registry
+from tdlab.tasks import Stage
 
-__all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fresh_values", "mutate"]
+__all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "first_plan", "fresh_values", "mutate"]
 
 
 class MutationContext(NamedTuple):
@@ -31,6 +33,8 @@ class MutationContext(NamedTuple):
         distractors: Keys of tools that may be offered although no step needs them.
         config: The settings of planning.
         facts: Values that exist on live servers, service -> parameter -> values; None to invent values.
+        stage: The executable worlds; None to improvise all services.
+        run_seed: The seed of the run, on which the seeds of its worlds depend.
     """
 
     cluster: BusinessCluster
@@ -39,6 +43,13 @@ class MutationContext(NamedTuple):
     distractors: tuple[str, ...] = ()
     config: BlueprintConfig = BlueprintConfig()
     facts: Facts | None = None
+    stage: Stage | None = None
+    run_seed: int = 0
+
+    @property
+    def executable(self) -> bool:
+        """True if a service of the cluster can be executed."""
+        return self.stage is not None and bool(packed_services(self.cluster, self.tools, self.stage))
 
     def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> BlueprintDraft:
         """Return a draft that continues a blueprint, over its own cluster or another one."""
@@ -49,17 +60,21 @@ class Mutation(NamedTuple):
     """An operator.
 
     Attributes:
-        name: Its name, also in a blueprint's ``lineage``. family: The family of diversity that it serves: ``domain``,
-        ``mode``, ``complexity`` or that of a plug-in's gauge. letters: The mode letters that it brings into a
-        trajectory. apply: Takes a blueprint, the context and a random generator; returns a new blueprint, or raises
-        MutationRefused
-            if it does not apply.
+        name: Its name, also in a blueprint's ``lineage``.
+        family: The family of diversity that it serves: ``domain``, ``mode``, ``complexity`` or that of a plug-in's
+            gauge.
+        letters: The mode letters that it brings into a trajectory.
+        apply: Takes a blueprint, the context and a random generator; returns a new blueprint, or raises
+            MutationRefused if it does not apply.
+        move: The same for the recipe of a task on executable worlds, which is planned again after it; without it,
+            ``apply`` changes the blueprint.
     """
 
     name: str
     family: str
     letters: tuple[str, ...]
     apply: Callable[[Blueprint, MutationContext, random.Random], Blueprint]
+    move: Callable[[Recipe, MutationContext, random.Random], Recipe] | None = None
 
 
 MUTATIONS: Registry[Mutation] = Registry(
@@ -109,12 +124,70 @@ def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: i
 def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
     """Apply an operator without settling the result; raise MutationRefused if that fails."""
     try:
-        child = MUTATIONS[name].apply(blueprint, context, rng)
+        mutation = MUTATIONS[name]
+        if blueprint.recipe is None or mutation.move is None:
+            child = mutation.apply(blueprint, context, rng)
+        else:
+            child = _moved(blueprint, mutation.move(blueprint.recipe, context, rng), context)
         return child.model_copy(update={"lineage": (*blueprint.lineage, name)})
-    except (MutationRefused, SandboxUnavailable):
+    except MutationRefused as refused:
+        raise refused if refused.found.startswith(name) else MutationRefused(f"{name}: {refused.found}") from None
+    except SandboxUnavailable:
         raise
     except (BlueprintError, SchemaError) as error:
         raise MutationRefused(f"{name}: {error.found}") from None
+
+
+def _moved(blueprint: Blueprint, recipe: Recipe, context: MutationContext) -> Blueprint:
+    """Return the task of another recipe, with the history of a blueprint."""
+    if context.stage is None:
+        raise MutationRefused("there is no stage to play the task on")
+    child = plan_recipe(recipe, blueprint.cluster, context.tools, context.stage, seed=blueprint.seed)
+    return child.model_copy(update={"parent": blueprint.parent, "lineage": blueprint.lineage})
+
+
+def first_plan(context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
+    """Return a new plan for the context's cluster: a task on an executable world where there is one.
+
+    Args:
+        context: The cluster, its tools and other material.
+        seed: Seed of all choices.
+        settled: Whether to settle the result, as in `plan`.
+
+    Returns:
+        The blueprint.
+
+    Raises:
+        BlueprintError: If no task can be planned.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> first_plan(MutationContext(cluster, tools), seed=1) == plan(cluster, tools, seed=1)
+        True
+    """
+    stage = context.stage if context.executable else None
+    if stage is None:
+        return plan(
+            context.cluster, context.tools, seed=seed, config=context.config, facts=context.facts, settled=settled
+        )
+    rng = rng_for("recipe", seed, context.cluster.id)
+    worlds = [context.run_seed * 1000 + number for number in range(context.config.worlds)]
+    reason = ""
+    for _ in range(_TRIES):
+        recipe = draw_recipe(context.cluster, context.tools, stage, rng, worlds=worlds, twisted=context.config.twisted)
+        try:
+            blueprint = plan_recipe(recipe, context.cluster.id, context.tools, stage, seed=seed)
+        except BlueprintError as error:
+            reason = error.found
+            continue
+        return settle(blueprint, context.tools) if settled else blueprint
+    raise BlueprintError(f"no task of cluster {context.cluster.id} is possible: {reason}")
+
+
+_TRIES = 5
 
 
 def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint:
@@ -216,6 +289,10 @@ def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, s
         (True, False)
     """
     rng = rng_for("values", seed, blueprint.id)
+    if blueprint.recipe is not None:
+        child = _moved(blueprint, blueprint.recipe.model_copy(update={"seed": rng.getrandbits(48)}), context)
+        child = child.model_copy(update={"seed": seed, "parent": blueprint.id or blueprint.parent})
+        return settle(child, context.tools) if settled else child
     draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
     slots: dict[str, FromUser] = {}
     steps = []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 from tdlab.blueprints.breeding import MUTATIONS, Mutation, MutationContext
 from tdlab.blueprints.code_ideas import ideas
 from tdlab.blueprints.drafts import BlueprintDraft, is_paging, replace_said, shows_or_finds
 from tdlab.blueprints.planner import freeze
+from tdlab.blueprints.world_plans import follow_on, refused_wish, tools_near, twist_of, with_partners
 from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.records import (
     CODE_TOOL,
@@ -21,8 +23,10 @@ from tdlab.records import (
     FromResult,
     FromTemplate,
     FromUser,
+    Recipe,
     Step,
 )
+from tdlab.tasks import Stage
 from tdlab.tools import goal_phrase, label, roles
 
 __all__ = ["MUTATIONS"]
@@ -301,19 +305,94 @@ _BY_CODE = (
 )
 
 
+# ---------------------------------------------------------------------------------- the same on executable worlds
+
+
+def _stage(context: MutationContext) -> Stage:
+    if context.stage is None:
+        raise MutationRefused("there is no stage to play the task on")
+    return context.stage
+
+
+def _move_follow(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return follow_on(recipe, _stage(context))
+
+
+def _move_bridge(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return with_partners(recipe, context.partner, context.tools, _stage(context))
+
+
+def _move_obstacle(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return twist_of(recipe, _stage(context), rng, ("error", "empty", "seen"))
+
+
+def _move_second_thoughts(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return twist_of(recipe, _stage(context), rng, ("change", "policy"))
+
+
+def _move_refusal(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return refused_wish(recipe, _stage(context), rng)
+
+
+def _move_withhold(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    if recipe.terse:
+        raise MutationRefused("the user says little at once already")
+    return recipe.model_copy(update={"terse": True})
+
+
+def _move_rule(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return _chosen_by(recipe, context, "rule")
+
+
+def _move_offer(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return _chosen_by(recipe, context, "ask")
+
+
+def _chosen_by(recipe: Recipe, context: MutationContext, choice: Literal["rule", "ask"]) -> Recipe:
+    if recipe.choice == choice:
+        raise MutationRefused("the user chooses in this way already")
+    if not _stage(context).tasks(recipe.service).frames[recipe.frame].choose:
+        raise MutationRefused(f"nothing is chosen in {recipe.frame}")
+    return recipe.model_copy(update={"choice": choice})
+
+
+def _move_distractor(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    if recipe.beyond:
+        raise MutationRefused("a wish is refused, which another tool might fulfil")
+    left = [key for key in context.distractors if key not in recipe.distractors]
+    most = rng.randint(1, context.config.max_distractors)
+    near = tools_near(recipe, left, context.tools, _stage(context), most)
+    if not near:
+        raise MutationRefused("there is no tool left that could distract")
+    return recipe.model_copy(update={"distractors": (*recipe.distractors, *near)})
+
+
+def _no_move(why: str) -> Callable[[Recipe, MutationContext, random.Random], Recipe]:
+    def refuse(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+        raise MutationRefused(why)
+
+    return refuse
+
+
 for _mutation in (
-    Mutation("extend_chain", "complexity", (), _extend_chain),
-    Mutation("branch", "complexity", (), _branch),
-    Mutation("parallelise", "mode", ("parallel",), _parallelise),
-    Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure),
-    Mutation("withhold_information", "mode", ("ask",), _withhold_information),
-    Mutation("add_distractor", "complexity", (), _add_distractor),
-    Mutation("follow_up", "complexity", ("reply",), _follow_up),
-    Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters),
-    Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation),
-    Mutation("add_refusal", "mode", ("refuse",), _add_refusal),
-    Mutation("tighten_constraint", "complexity", (), _tighten_constraint),
-    Mutation("add_code_step", "mode", ("code",), _add_code_step),
+    Mutation("extend_chain", "complexity", (), _extend_chain, _move_follow),
+    Mutation("branch", "complexity", (), _branch, _move_offer),
+    Mutation(
+        "parallelise",
+        "mode",
+        ("parallel",),
+        _parallelise,
+        _no_move("calls that need not wait for each other are made at once as it is"),
+    ),
+    Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure, _move_obstacle),
+    Mutation("withhold_information", "mode", ("ask",), _withhold_information, _move_withhold),
+    Mutation("add_distractor", "complexity", (), _add_distractor, _move_distractor),
+    Mutation("follow_up", "complexity", ("reply",), _follow_up, _move_follow),
+    Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters, _move_bridge),
+    Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation, _move_second_thoughts),
+    Mutation("add_refusal", "mode", ("refuse",), _add_refusal, _move_refusal),
+    Mutation("tighten_constraint", "complexity", (), _tighten_constraint, _move_rule),
+    Mutation("add_code_step", "mode", ("code",), _add_code_step, _no_move("the task needs no program")),
 ):
     MUTATIONS.register(_mutation.name)(_mutation)
 

@@ -12,7 +12,8 @@ from tdlab.cli._common import say
 from tdlab.errors import ConfigError, PackError, TaskError
 
 if TYPE_CHECKING:
-    from tdlab.tasks import TaskPack, TaskScript
+    from tdlab.records import TaskScript
+    from tdlab.tasks import TaskPack
     from tdlab.worlds import World
 
 __all__ = ["packs"]

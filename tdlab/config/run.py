@@ -63,6 +63,10 @@ class BlueprintConfig(Section):
     program_at_once: Share = Field(
         default=0.6, description="Probability that the user asks for a program in the same request as its data."
     )
+    worlds: int = Field(default=3, ge=1, le=100, description="Number of worlds of each executable service in a run.")
+    twisted: Share = Field(
+        default=0.3, description="Probability that a new task on an executable world does not go as the user hopes."
+    )
     mutations: tuple[Name, ...] = Field(
         default=(), strict=False, description="Mutation operators of plug-ins to draw as well, by name."
     )

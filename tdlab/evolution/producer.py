@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.blueprints import Mutated, MutationContext, breed, fresh_values, plan, settle
+from tdlab.blueprints import Mutated, MutationContext, breed, first_plan, fresh_values, settle
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
@@ -27,6 +27,7 @@ from tdlab.rollout import (
     TeacherFactory,
     play,
 )
+from tdlab.tasks import stage_here
 from tdlab.verify import CheckFunction, NearDuplicates, verify
 
 __all__ = ["DraftPlan", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
@@ -145,6 +146,8 @@ class Producer:
         self._teacher = teacher
         self._checks = checks
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
+        environment_used = environment or ENVIRONMENTS[config.rollout.environment]
+        self._on_worlds = backend is None and not environment_used.external and config.rollout.teacher != "llm"
         self.code = CodeRunner(config.sandbox)
 
     def close(self) -> None:
@@ -195,6 +198,8 @@ class Producer:
             distractors=order.distractors,
             config=self.config.blueprints,
             facts=self.config.rollout.facts,
+            stage=stage_here() if self._on_worlds else None,
+            run_seed=self.config.seed,
         )
         mutated: dict[int, Mutated] = {}
         merits: list[float | None] = []
@@ -215,17 +220,9 @@ class Producer:
         return mutated, tuple(merits), failure
 
     def _breed(self, order: Order, draft: DraftPlan, context: MutationContext, *, seed: int) -> Mutated:
-        config = self.config
         if draft.base is None:
             plan_seed = seed if order.plan_seed is None else order.plan_seed
-            blueprint = plan(
-                context.cluster,
-                self.tools,
-                seed=plan_seed,
-                config=config.blueprints,
-                facts=config.rollout.facts,
-                settled=False,
-            )
+            blueprint = first_plan(context, seed=plan_seed, settled=False)
         else:
             blueprint = draft.base
         # A mutant gets new values, since it would otherwise be a near-duplicate of its parent.

@@ -2,8 +2,9 @@
 
 Four agents have narrow views. The *user* knows its brief, the *assistant* the tools and the conversation, the
 *environment* the state of the world, and the *inspector* the blueprint. `play` runs them together; a `Teacher` writes
-what user and assistant say. `ScriptedTeacher` is offline and seeded. `SimulatedEnvironment` works with any schema,
-`LiveEnvironment` calls a real MCP server, and `CodingEnvironment` adds the code tool to another environment.
+what user and assistant say. `ScriptedTeacher` is offline and seeded. `SimulatedEnvironment` executes the worlds of
+services that have a pack (`WorldEnvironment`) and improvises what other schemas may return, `LiveEnvironment` calls a
+real MCP server, and `CodingEnvironment` adds the code tool to another environment.
 
 Example:
     >>> from tdlab import ToolPool
@@ -51,7 +52,6 @@ from tdlab.rollout.llm.budget import PRICE_TABLE
 from tdlab.rollout.llm.teacher import LlmRollout
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
-from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import (
     TEACHERS,
     AssistantTurn,
@@ -65,6 +65,7 @@ from tdlab.rollout.views import (
     brief_of,
     offered_names,
 )
+from tdlab.rollout.worlds import SimulatedEnvironment, WorldEnvironment
 
 __all__ = [
     "CODE_EXECUTOR",
@@ -99,6 +100,7 @@ __all__ = [
     "UserBrief",
     "UserTurn",
     "UserView",
+    "WorldEnvironment",
     "brief_of",
     "failures_of",
     "offered_names",

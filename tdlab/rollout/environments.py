@@ -128,7 +128,7 @@ def failures_of(blueprint: Blueprint) -> dict[tuple[str, int], Failure]:
     failures: dict[tuple[str, int], Failure] = {}
     for step, _, call in blueprint.calls():
         count = counts.get(call.tool, 0)
-        if step.failure is not None:
+        if step.failure is not None and step.failure.recovery == "retry":
             failures[call.tool, count] = step.failure
             count += 1  # the retry
         counts[call.tool] = count + 1

@@ -6,11 +6,23 @@ the blueprint. Neither sees the environment. A teacher that implements `Teacher`
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from tdlab.records import Blueprint, FromResult, FromUser, Json, Message, Persona, Step, Tool, ToolCall
+from tdlab.records import (
+    Blueprint,
+    FromResult,
+    FromUser,
+    Json,
+    Message,
+    Persona,
+    Step,
+    TaskScript,
+    Tool,
+    ToolCall,
+)
 from tdlab.registry import Registry
 from tdlab.tools import goal_phrase, label, roles, say_detail
 
@@ -29,6 +41,7 @@ __all__ = [
     "describe",
     "goal_steps",
     "offered_names",
+    "system_message",
 ]
 
 
@@ -142,6 +155,9 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         >>> len(brief.requests), brief.withheld
         (2, {})
     """
+    if blueprint.script is not None:
+        wishes = tuple(Request((part.wish,)) for part in blueprint.script.parts)
+        return UserBrief(blueprint.persona, wishes, {})
     withheld: dict[str, Json] = {}
     known_slots: set[str] = set()
     requests = []
@@ -186,6 +202,35 @@ def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult
     if 0 not in binding.path or listed is None or binding.path[0] != listed[0]:
         return ()
     return (f"If several {label(listed[0])} come up, take the first.",)
+
+
+def system_message(script: TaskScript) -> str:
+    """Return the first message of a rollout on executable worlds: whose assistant it is, the time and the policy.
+
+    Args:
+        script: The script of the task.
+
+    Returns:
+        Plain text.
+
+    Example:
+        >>> from tdlab.records import TaskScript
+        >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("Saffron Gable",), parts=(), beats=(), policy=())
+        >>> print(system_message(script))
+        You help users of Saffron Gable with the tools that you have.
+        It is Friday, 13 March 2026, 08:49 UTC.
+    """
+    moment = datetime.datetime.fromisoformat(script.now)
+    day = f"{_WEEKDAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    whose = " and ".join((", ".join(script.services[:-1]), script.services[-1])[len(script.services) < 2 :])
+    lines = [f"You help users of {whose} with the tools that you have.", f"It is {day}, {moment:%H:%M} UTC."]
+    if script.policy:
+        lines += ["", "Rules:", *(f"- {rule}" for rule in script.policy)]
+    return "\n".join(lines)
+
+
+_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = "January February March April May June July August September October November December".split()
 
 
 def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tdlab.records import Json
 from tdlab.speech.forms import in_words, sayings
 
-__all__ = ["dates_in", "said", "times_in"]
+__all__ = ["dates_in", "said", "said_in", "times_in"]
 
 _MONTHS = (
     "january february march april may june july august september october november december".split()

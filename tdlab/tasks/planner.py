@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Json, canonical_json
+from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, TaskScript, canonical_json
 from tdlab.speech import (
     Speaker,
     agreement,
@@ -28,7 +28,6 @@ from tdlab.speech import (
     welcome,
 )
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
-from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare, fitting
 from tdlab.worlds import World
 
@@ -108,6 +107,8 @@ def plan_task(
     follow: int = 0,
     partners: Sequence[tuple[TaskPack, World]] = (),
     beyond: Literal["", "first", "later", "last"] = "",
+    terse: bool = False,
+    choice: Literal["", "rule", "ask"] = "",
 ) -> TaskScript:
     """Plan one task: draw a target, find the way to its goal, and write the conversation.
 
@@ -121,6 +122,8 @@ def plan_task(
         follow: How many frames may follow on the first, at most.
         partners: Other services, with worlds on the same clock, that may take up what this one gives.
         beyond: Where the user also has a wish that no tool of the service can fulfil.
+        terse: Whether the user says little at once.
+        choice: How the user chooses among several rows, where both ways are open.
 
     Returns:
         The task and its script. Playing the calls on the same world gives the same results.
@@ -135,7 +138,7 @@ def plan_task(
         if not targets:
             raise TaskError(f"this world has no target for {frame}" + (f" with {twist}" if twist else ""))
         target = rng.choice(targets)
-    scene = _Scene(tasks, world, rng, target, partners)
+    scene = _Scene(tasks, world, rng, target, partners, terse=terse, choice=choice)
     if beyond == "first":
         scene.wish_beyond(first=True)
     scene.perform(frame, dict(target), twist=twist, lead=beyond == "first")
@@ -154,9 +157,12 @@ class _Scene:
 
     def __init__(
         self, tasks: TaskPack, world: World, rng: random.Random, target: Mapping[str, Json],
-        partners: Sequence[tuple[TaskPack, World]],
+        partners: Sequence[tuple[TaskPack, World]], *, terse: bool, choice: str,
     ) -> None:  # fmt: skip
         self.rng = rng
+        self.terse, self.choice = terse, choice
+        self.began = world.clock.now
+        self.titles: dict[str, None] = {}
         self.partners = partners
         self.policy: dict[str, None] = {}
         self.habits = {side: habits_for(rng, side) for side in ("user", "assistant")}
@@ -184,6 +190,7 @@ class _Scene:
         """Speak of this service from now on."""
         self.tasks, self.world = tasks, world
         self.policy |= dict.fromkeys(tasks.policy)
+        self.titles[tasks.pack.service.title or tasks.pack.service.name] = None
         self.user = Speaker(self.habits["user"], world.clock.now, tasks.terms)
         self.assistant = Speaker(self.habits["assistant"], world.clock.now, tasks.terms)
 
@@ -198,6 +205,9 @@ class _Scene:
         possible = [text for text in templates if self._sayable(text)]
         if not possible:
             raise TaskError(f"no opening of {name} can be said of {self.facts}")
+        if self.terse:
+            possible.sort(key=lambda text: len(slots_of(text)))
+            possible = possible[: 1 + len(possible) // 4]
         self._user("open", self.rng.choice(possible), lead=lead)
         self._pursue(name, frame, self._part(name, frame, twist), trouble)
 
@@ -231,6 +241,8 @@ class _Scene:
                 list(self.parts),
                 list(self.results),
                 dict(self.looked),
+                dict(self.policy),
+                dict(self.titles),
             )
             here = (self.tasks, self.world)
             try:
@@ -240,8 +252,9 @@ class _Scene:
                     way()
                 return True
             except TaskError:
-                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept
+                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept[:6]
                 self.enter(*here)
+                self.policy, self.titles = kept[6:]
         return False
 
     def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
@@ -287,8 +300,8 @@ class _Scene:
             self._say("user", "close", closing(self.rng))
             self._say("assistant", "close", welcome(self.rng))
         return TaskScript(
-            parts=tuple(self.parts), beats=tuple(self.beats), policy=tuple(self.policy), name=self.person.name,
-            role=self.person.role,
+            now=self.began, services=tuple(self.titles), parts=tuple(self.parts), beats=tuple(self.beats),
+            policy=tuple(self.policy), name=self.person.name, role=self.person.role,
         )  # fmt: skip
 
     def _pursue(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None) -> None:
@@ -559,7 +572,8 @@ class _Scene:
             ways = [way for way in frame.choose[listing] if _selects(way, target, alike)]
             if not ways:
                 raise TaskError(f"nobody can choose among the {len(alike)} {listing}")
-            way = self.rng.choice(ways)
+            preferred = [way for way in ways if self.choice and (way.by == "ask") == (self.choice == "ask")]
+            way = self.rng.choice(preferred or ways)
             offers = way.offer or next((other.offer for other in frame.choose[listing] if other.offer), ())
             self._assistant("offer", offers, {listing: alike})
             chosen = {**self.facts, **_plain(target)}

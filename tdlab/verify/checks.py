@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tdlab.config import VerifyConfig
-from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, Tool, Trajectory, Verdict, canonical_json
+from tdlab.records import CODE_TOOL, Blueprint, Call, Check, Json, TaskScript, Tool, Trajectory, Verdict, canonical_json
 from tdlab.registry import Registry
 from tdlab.rollout import (
     CODE_EXECUTOR,
@@ -24,6 +24,7 @@ from tdlab.tools import compile_schema, leaves, preview
 from tdlab.verify.context import CheckContext, CheckedCall
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import check_disclosure, check_grounding
+from tdlab.verify.outcomes import check_consent, check_goals, check_sources, check_told, check_tried_again
 
 __all__ = ["CHECKS", "CheckContext", "CheckFunction", "verify"]
 
@@ -313,19 +314,29 @@ def _check_end_state(context: CheckContext) -> str:
     return ""
 
 
+def _by_outcome(check: CheckFunction, outcome: Callable[[CheckContext, TaskScript], str]) -> CheckFunction:
+    """Judge a task on executable worlds by its outcome, and any other by its plan."""
+
+    def chosen(context: CheckContext) -> str:
+        script = context.blueprint.script
+        return check(context) if script is None else outcome(context, script)
+
+    return chosen
+
+
 for _name, _check in {
     "dialogue": _check_dialogue,
     "offer": _check_offer,
     "schema": _check_schema,
-    "grounding": check_grounding,
+    "grounding": _by_outcome(check_grounding, check_sources),
     "executor": _check_executor,
     "replay": _check_replay,
     "code": _check_code,
     "outputs": _check_outputs,
-    "plan": _check_plan,
-    "disclosure": check_disclosure,
+    "plan": _by_outcome(_check_plan, check_told),
+    "disclosure": _by_outcome(check_disclosure, check_consent),
     "faithful": check_faithful,
-    "recovered": _check_recovered,
-    "end_state": _check_end_state,
+    "recovered": _by_outcome(_check_recovered, lambda context, _: check_tried_again(context)),
+    "end_state": _by_outcome(_check_end_state, check_goals),
 }.items():
     CHECKS.register(_name)(_check)

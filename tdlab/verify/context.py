@@ -102,7 +102,7 @@ class CheckContext:
     @cached_property
     def retried(self) -> frozenset[str]:
         """The ids of the steps whose first call must fail."""
-        return frozenset(step.id for step in self.blueprint.steps if step.failure is not None)
+        return frozenset(step.id for step in self.blueprint.steps if step.failure and step.failure.recovery == "retry")
 
     def planned(self, binding: Binding) -> Json:
         """Return the value that a binding has in this trajectory, or None."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from tdlab.records import Json, canonical_json
+from tdlab.speech import times_in
 from tdlab.tools import leaves, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
@@ -24,6 +25,9 @@ __all__ = ["check_faithful"]
 _QUOTED = re.compile(r'["“]([^"“”\n]{4,200})["”]')
 _TOKEN = re.compile(r"[\w@][\w@./:+%#~&?=$,-]*[\w/=]|\d")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+_PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
+_TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
+_TIME_SAID = re.compile(r"\b\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|\b\d{1,2}[:.]\d\d\b", re.IGNORECASE)
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
@@ -67,13 +71,23 @@ class _Conversation:
         for quotation in _QUOTED.findall(text):
             if not self._holds(quotation.rstrip("…").strip()):
                 yield quotation
-        for match in _TOKEN.findall(text):
+        for match in _TOKEN.findall(self._without_known(text)):
             token = match.strip(_PUNCTUATION)
             if _NUMBER.fullmatch(token):
                 if not self._counts(token.replace(",", "")) and not self._holds(token):
                     yield token
             elif len(token) >= _SHORTEST and _identifies(token) and not self._holds(token):
                 yield token
+
+    def _without_known(self, text: str) -> str:
+        """Leave out what a task on an executable world may say in other words: phone numbers and times of day."""
+        if self._context.blueprint.script is None:
+            return text
+        known = "\n".join(self._texts)
+        times = {*times_in(known), *_TIME.findall(known)}
+        digits = re.sub(r"[^\d\n]", "", known)
+        text = _TIME_SAID.sub(lambda match: "" if times & {*times_in(match.group())} else match.group(), text)
+        return _PHONE.sub(lambda m: "" if re.sub(r"\D", "", m.group()).lstrip("0") in digits else m.group(), text)
 
     def _text(self, text: str) -> None:
         self._texts.append(text.lower())
@@ -107,6 +121,7 @@ class _Conversation:
         numbers = sorted(self._numbers)
         return len(numbers) <= self._config.number_pairs and any(
             math.isclose(magnitude, abs(result), rel_tol=1e-9)
+            or math.isclose(magnitude, abs(result) / 100, rel_tol=1e-9)
             for index, a in enumerate(numbers)
             for b in numbers[index:]
             for result in (a + b, a - b, a * b)

@@ -1,4 +1,4 @@
-"""The simulated environment: a small world that any MCP schema can drive.
+"""The improvised environment: a small world that any MCP schema can drive.
 
 It keeps entities by type and identifier: what was created can be read, found, updated and deleted, and is gone after
 that; an identifier that nobody issued is an error. What a schema asks for and the world does not know yet is invented
@@ -24,7 +24,7 @@ from tdlab.rollout._simulated_search import (
     words_of_query,
 )
 from tdlab.rollout._simulated_values import DRAWS, fits, is_scalar
-from tdlab.rollout.environments import ENVIRONMENTS, ToolResult, failures_of, receipt
+from tdlab.rollout.environments import ToolResult, failures_of, receipt
 from tdlab.tools import (
     Roles,
     cached_per_tool,
@@ -40,7 +40,7 @@ from tdlab.tools import (
     split_words,
 )
 
-__all__ = ["SimulatedEnvironment"]
+__all__ = ["ImprovisedEnvironment"]
 
 Fields = dict[str, Json]
 
@@ -48,10 +48,11 @@ _LISTED = (2, 4)  # how many entities a first search finds
 _LIST_ITEMS = 3  # how many items an invented list has at most, where its schema leaves it open
 _EVERYWHERE = frozenset("currency currency_code timezone time_zone unit_system".split())
 _STATE_WORDS = frozenset(("status", "state"))
+_GUESSED = "simulated:guessed"
+"""The executor in the receipts: what a schema does not say is a guess."""
 
 
-@ENVIRONMENTS.register("simulated")
-class SimulatedEnvironment:
+class ImprovisedEnvironment:
     """A simulated world for one rollout: the blueprint's ``world`` exists in it, its planned failures happen.
 
     Everything else is drawn from the blueprint's seed when it is first needed.
@@ -114,7 +115,7 @@ class SimulatedEnvironment:
         except (BlueprintError, SchemaError) as error:
             return self._error(call_id, tool, arguments, "not_simulated", error.found)
         text = canonical_json(output)
-        return ToolResult(True, text, receipt(call_id, tool, self.name, arguments, text, ok=True))
+        return ToolResult(True, text, receipt(call_id, tool, _GUESSED, arguments, text, ok=True))
 
     def changes(self) -> dict[str, dict[str, Json]]:
         """Return what the calls created, changed or deleted: entity -> identifier -> fields; None if deleted."""
@@ -496,7 +497,7 @@ class SimulatedEnvironment:
 
     def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
-        return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
+        return ToolResult(False, text, receipt(call_id, tool, _GUESSED, arguments, text, ok=False))
 
 
 def _scalars(output: Mapping[str, Json]) -> Fields:
