@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from tdlab.blueprints.drafts import BlueprintDraft, Facts, replace_said
 from tdlab.blueprints.planner import freeze, make_persona, plan, settle
-from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe
+from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe, unplayed
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
 from tdlab.records import Binding, Blueprint, BusinessCluster, FromUser, Recipe, Tool, rng_for
@@ -140,8 +141,13 @@ def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: ran
 
 def _moved(blueprint: Blueprint, recipe: Recipe, context: MutationContext) -> Blueprint:
     """Return the task of another recipe, with the history of a blueprint."""
+    return _played(recipe, blueprint, context)
+
+
+def _played(recipe: Recipe, blueprint: Blueprint, context: MutationContext) -> Blueprint:
+    """Return the task of a recipe, with the cluster and history of a blueprint."""
     if context.stage is None:
-        raise MutationRefused("there is no stage to play the task on")
+        raise BlueprintError("there is no stage to play the task on")
     child = plan_recipe(recipe, blueprint.cluster, context.tools, context.stage, seed=blueprint.seed)
     return child.model_copy(update={"parent": blueprint.parent, "lineage": blueprint.lineage})
 
@@ -152,7 +158,8 @@ def first_plan(context: MutationContext, *, seed: int, settled: bool = True) -> 
     Args:
         context: The cluster, its tools and other material.
         seed: Seed of all choices.
-        settled: Whether to settle the result, as in `plan`.
+        settled: Whether to settle the result, as in `plan`. A task on an executable world that is not settled has a
+            recipe alone, which `breed` plays.
 
     Returns:
         The blueprint.
@@ -175,19 +182,17 @@ def first_plan(context: MutationContext, *, seed: int, settled: bool = True) -> 
         )
     rng = rng_for("recipe", seed, context.cluster.id)
     worlds = [context.run_seed * 1000 + number for number in range(context.config.worlds)]
-    reason = ""
     for _ in range(_TRIES):
         recipe = draw_recipe(context.cluster, context.tools, stage, rng, worlds=worlds, twisted=context.config.twisted)
-        try:
-            blueprint = plan_recipe(recipe, context.cluster.id, context.tools, stage, seed=seed)
-        except BlueprintError as error:
-            reason = error.found
-            continue
-        return settle(blueprint, context.tools) if settled else blueprint
-    raise BlueprintError(f"no task of cluster {context.cluster.id} is possible: {reason}")
+        sketch = unplayed(recipe, context.cluster.id, seed=seed)
+        if not settled:
+            return sketch
+        with suppress(BlueprintError):
+            return settle(_played(recipe, sketch, context), context.tools)
+    raise BlueprintError(f"no task of cluster {context.cluster.id} is possible in its worlds")
 
 
-_TRIES = 5
+_TRIES = 4
 
 
 def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint:
@@ -234,6 +239,9 @@ def breed(
         >>> mutated.applied, list(mutated.refused)
         (('inject_failure',), ['bridge_clusters'])
     """
+    if base.recipe is not None:
+        mutated = _bred_recipe(base, base.recipe, names, context, seed=seed)
+        return mutated._replace(blueprint=settle(mutated.blueprint, context.tools)) if settled else mutated
     mutated = _bred(base, names, context, seed=seed, each=False)
     if not settled or not mutated.applied:
         return mutated
@@ -242,6 +250,57 @@ def breed(
     except BlueprintError:
         mutated = _bred(base, names, context, seed=seed, each=True)
         return mutated._replace(blueprint=settle(mutated.blueprint, context.tools)) if mutated.applied else mutated
+
+
+def _bred_recipe(
+    base: Blueprint, recipe: Recipe, names: Sequence[str], context: MutationContext, *, seed: int
+) -> Mutated:
+    """Apply operators to the recipe of a task, and play the task once; what makes it impossible is left out again."""
+    recipes, applied, refused, others = [recipe], [], {}, []
+    for index, name in enumerate(names):
+        mutation, rng = MUTATIONS[name], rng_for("breed", seed, base.id, index, name)
+        if mutation.move is None:
+            others.append((name, rng))
+            continue
+        try:
+            recipes.append(mutation.move(recipes[-1], context, rng))
+            applied.append(name)
+        except MutationRefused as error:
+            refused[name] = f"{name}: {error.found}"
+    child = base if base.script is not None and not applied else None
+    rng = rng_for("breed", seed, base.id)
+    while child is None:
+        try:
+            child = _played_somehow(recipes[-1], base, context, rng)
+        except BlueprintError as error:
+            if not applied:
+                raise
+            recipes.pop()
+            refused[applied.pop()] = error.found
+            child = base if base.script is not None and not applied else None
+    for name, rng in others:
+        try:
+            child = _applied(child, name, context, rng)
+            applied.append(name)
+        except MutationRefused as error:
+            refused[name] = error.found
+    if applied:
+        lineage = (*base.lineage, *applied)
+        child = child.model_copy(update={"id": "", "parent": base.id or base.parent, "lineage": lineage})
+    return Mutated(child, tuple(applied), refused)
+
+
+def _played_somehow(recipe: Recipe, base: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
+    """Play a task with other choices, and in other worlds of the run, where the first are not possible."""
+    reason: BlueprintError | None = None
+    for _ in range(_TRIES):
+        try:
+            return _played(recipe, base, context)
+        except BlueprintError as error:
+            reason = reason or error
+        world = recipe.world - recipe.world % 1000 + rng.randrange(context.config.worlds)
+        recipe = recipe.model_copy(update={"seed": rng.getrandbits(48), "world": world})
+    raise reason or BlueprintError("no task is possible")
 
 
 def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Mutated:
@@ -290,9 +349,11 @@ def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, s
     """
     rng = rng_for("values", seed, blueprint.id)
     if blueprint.recipe is not None:
-        child = _moved(blueprint, blueprint.recipe.model_copy(update={"seed": rng.getrandbits(48)}), context)
-        child = child.model_copy(update={"seed": seed, "parent": blueprint.id or blueprint.parent})
-        return settle(child, context.tools) if settled else child
+        recipe = blueprint.recipe.model_copy(update={"seed": rng.getrandbits(48)})
+        sketch = unplayed(recipe, blueprint.cluster, seed=seed).model_copy(
+            update={"parent": blueprint.id or blueprint.parent, "lineage": blueprint.lineage}
+        )
+        return settle(_played(recipe, sketch, context), context.tools) if settled else sketch
     draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
     slots: dict[str, FromUser] = {}
     steps = []

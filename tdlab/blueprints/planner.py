@@ -184,7 +184,11 @@ def settle(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
         >>> settle(draft, tools) == plan(cluster, tools, seed=1)
         True
     """
-    if blueprint.script is not None:  # it has been played on its world already
+    if blueprint.recipe is not None:  # its script has been played on its world
+        if blueprint.script is None:
+            raise BlueprintError(
+                "the task of the recipe has not been played", do="breed it, with no operator if need be"
+            )
         return named(blueprint)
     stated = blueprint.model_copy(update={"promises": promises_of(blueprint.steps, tools)})
     problems = violations(stated, tools)

@@ -42,6 +42,7 @@ __all__ = [
     "refused_wish",
     "tools_near",
     "twist_of",
+    "unplayed",
     "with_partners",
 ]
 
@@ -126,6 +127,14 @@ def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: 
         persona=Persona(name=script.name, role=script.role), steps=tuple(_Steps(script, known)),
         offered=tuple(dict.fromkeys((*offered, *(key for key in recipe.distractors if key in tools)))),
         constraints=script.policy, recipe=recipe, script=script,
+    )  # fmt: skip
+
+
+def unplayed(recipe: Recipe, cluster: str, *, seed: int) -> Blueprint:
+    """Return a blueprint that has only its recipe yet."""
+    return Blueprint(
+        id="", cluster=cluster, seed=seed, intent="", persona=Persona(name="", role=""), steps=(), offered=(),
+        recipe=recipe,
     )  # fmt: skip
 
 

@@ -87,13 +87,18 @@ def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, J
     booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
     structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
 
-    def typed(fact: str, value: Json) -> Json:
-        if bare(fact) in booleans:
-            return None if value is None else bool(value)
-        is_json = bare(fact) in structured and isinstance(value, str) and value.startswith(("[", "{"))
-        return json.loads(value) if is_json else value
+    columns = list(rows[0]) if rows else []
+    switches = [fact for fact in columns if bare(fact) in booleans]
+    compound = [fact for fact in columns if bare(fact) in structured and fact not in switches]
+    if not switches and not compound:
+        return list(rows)
 
-    return [{fact: typed(fact, value) for fact, value in row.items()} for row in rows]
+    def typed(row: dict[str, Json]) -> dict[str, Json]:
+        flags = {fact: bool(row[fact]) for fact in switches if row[fact] is not None}
+        texts = {fact: row[fact] for fact in compound if isinstance(row[fact], str) and row[fact][:1] in ("[", "{")}
+        return row | flags | {fact: json.loads(text) for fact, text in texts.items()}
+
+    return [typed(row) for row in rows]
 
 
 def plan_task(

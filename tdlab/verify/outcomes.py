@@ -86,7 +86,7 @@ class _Words:
         self._used: list[tuple[str, Json]] = []
         for beat in script.beats:
             for fact, value in beat.tells.items():
-                self._told.setdefault(fact, []).append(value)
+                self._told.setdefault(fact.rpartition("__")[2], []).append(value)
             self._used += [item for call in beat.calls for item in call.arguments.items()]
 
     def grounds(self, name: str, value: Json) -> Iterator[Json]:
