@@ -47,7 +47,7 @@ __all__ = [
     "utterance",
 ]
 
-MODE_VERSION = "2"
+MODE_VERSION = "3"
 """Changes whenever a change of the rules of this module could change the signature of a trajectory."""
 
 ALPHABET = (
@@ -253,7 +253,8 @@ _ASKS = _any_of(
     r"\bplease (?:also )?"
     r"(?:provide|share|tell|specify|send|give|let me know|choose|select|clarify|name|enter|supply)\b",
     r"\bplease (?:double-)?check your\b",
-    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also)? need (?:to know\b|(?!to\b))",
+    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also| just| still| only)? need (?:to know\b|(?!to\b))",
+    r"\bonce (?:i|we) know\b",
     r"\blet me know (?:which|what|when|your)\b",
 )
 _QUESTION_MARKS = "?\uff1f\u061f"

@@ -10,12 +10,12 @@ The formulas are ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from tdlab.diversity import ALPHABET, scalars
-from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
+from tdlab.diversity import ALPHABET, scalars, utterance
+from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, TaskScript, Tool
 from tdlab.tools import nature
 
 __all__ = ["Prediction", "predict"]
@@ -48,16 +48,25 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
         >>> list(predict(candidate.blueprint, tools).signature) == candidate.features["signature"]
         True
     """
+    if blueprint.script is not None:
+        return Prediction(_signature_of_script(blueprint.script, tools), _cac_of_steps(blueprint, tools))
     letters: list[str] = []
-    terms: list[float] = []
-    called: set[str] = set()
     turn = blueprint.steps[0].turn if blueprint.steps else 0
-    service = ""
     for step in blueprint.steps:
         if step.turn != turn:
             letters.append("reply")
             turn = step.turn
         letters.extend(_letters(step, tools))
+    if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
+        letters.append("reply")
+    return Prediction(tuple(letter for letter, _ in groupby(letters)), _cac_of_steps(blueprint, tools))
+
+
+def _cac_of_steps(blueprint: Blueprint, tools: Mapping[str, Tool]) -> float:
+    terms: list[float] = []
+    called: set[str] = set()
+    service = ""
+    for step in blueprint.steps:
         for call in step.calls:
             tool = tools[call.tool]
             values = [b.value for b in call.arguments.values() if isinstance(b, (FromUser, Constant))]
@@ -71,16 +80,38 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
                 terms.append(float(service not in ("", tool.service)))
                 service = tool.service
         terms.append(float(step.failure is not None))
-    if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
-        letters.append("reply")
-    return Prediction(tuple(letter for letter, _ in groupby(letters)), math.fsum(terms))
+    return math.fsum(terms)
+
+
+def _signature_of_script(script: TaskScript, tools: Mapping[str, Tool]) -> tuple[str, ...]:
+    """Return the signature of a script: its words are known already."""
+    letters: list[str] = []
+    failed: set[str] = set()
+    for beat in script.beats:
+        if beat.speaker == "assistant":
+            letters.append(utterance(beat.text))
+        if beat.calls:
+            letters.extend(_batch_letters([tools[call.tool] for call in beat.calls]))
+        for call in beat.calls:
+            if call.meets:
+                letters.append("error")
+                failed.add(call.tool)
+            elif call.tool in failed:
+                letters.append("recover")
+                failed.remove(call.tool)
+    return tuple(letter for letter, _ in groupby(letters))
+
+
+def _batch_letters(called: Sequence[Tool]) -> list[str]:
+    """Return the letters of calls that are made at once."""
+    effects = sorted({nature(tool).effect for tool in called}, key=_PLACE.__getitem__)
+    batch = len(called)
+    return [*([f"parallel-{batch}" if batch < 4 else "parallel-4+"] if batch > 1 else []), *effects]
 
 
 def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
     """Return the letters that a step adds to the signature."""
     if step.kind in ("ask", "confirm", "refuse", "code"):
         return [step.kind]
-    effects = sorted({nature(tools[call.tool]).effect for call in step.calls}, key=_PLACE.__getitem__)
-    batch = len(step.calls)
-    letters = [*([f"parallel-{batch}" if batch < 4 else "parallel-4+"] if batch > 1 else []), *effects]
+    letters = _batch_letters([tools[call.tool] for call in step.calls])
     return [*letters, "error", *letters, "recover"] if step.failure is not None else letters
