@@ -137,6 +137,10 @@ def plan_task(
         TaskError: The world has no target for it, or no way to the goal is found.
         PackError: The pack is wrong.
     """
+    if frame not in tasks.frames:
+        raise TaskError(f"there is no frame {frame!r}", expected=", ".join(tasks.frames))
+    if twist and twist not in tasks.frames[frame].twists:
+        raise TaskError(f"there is no twist {twist!r}", expected=", ".join(tasks.frames[frame].twists))
     rng = random.Random(f"{seed}/{frame}/{twist}")
     if target is None:
         targets = targets_of(tasks, world, frame, twist)
