@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from tdlab.errors import RolloutError
-from tdlab.records import Blueprint, Json, Tool
+from tdlab.records import Blueprint, Json, TaskPart, Tool
 from tdlab.rollout.environments import ENVIRONMENTS, ToolResult, receipt
 from tdlab.rollout.improvised import ImprovisedEnvironment
 from tdlab.tasks import stage_here
@@ -68,9 +68,9 @@ class WorldEnvironment:
             for table, rows in world.changes().items()
         }
 
-    def holds(self, service: str, query: str, facts: Mapping[str, Json]) -> bool:
-        """Return whether a goal, a query over the state of a service, holds now."""
-        return bool(self._world(service).query(query, facts))
+    def holds(self, part: TaskPart) -> bool:
+        """Return whether the goal of a part of the script holds now."""
+        return bool(self._world(part.service).query(part.goal, part.facts))
 
     def _world(self, service: str) -> World:
         if service not in self._worlds:
@@ -109,3 +109,7 @@ class SimulatedEnvironment:
     def changes(self) -> dict[str, dict[str, Json]]:
         """Return what the calls changed: entity -> identifier (as text) -> fields; None for a deleted entity."""
         return self.inner.changes()
+
+    def holds(self, part: TaskPart) -> bool:
+        """Return whether the goal of a part of the script holds now; an improvised world has no goals."""
+        return isinstance(self.inner, WorldEnvironment) and self.inner.holds(part)

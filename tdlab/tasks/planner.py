@@ -70,11 +70,33 @@ def targets_of(
         if path not in world.notes:  # a fresh world has the same targets every time
             world.notes[path] = _sorted(_typed(tasks, world.query(query, {}, line=line)))
         return list(world.notes[path])
-    wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
-    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
+    return [
+        row
+        for row in _targets_with(tasks, world, query, given or {}, line=line)
+        if all(row.get(fact) == value for fact, value in (given or {}).items())
+    ]
+
+
+def _targets_with(
+    tasks: TaskPack, world: World, query: str, known: Mapping[str, Json], *, line: int = 0
+) -> list[dict[str, Json]]:
+    """Rows of a target query that agree with what is known of their columns, as far as SQL can tell."""
+    note = ("columns", query)
+    if note not in world.notes:
+        first = world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) LIMIT 1", {}, line=line)  # noqa: S608
+        if not first:
+            return []
+        world.notes[note] = frozenset(first[0])
+    given = {
+        fact: value
+        for fact, value in known.items()
+        if fact in world.notes[note] and isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    }
+    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given) or "true"
     # The query is the pack's own, and runs under the world's authorizer; the values are bound.
     among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
-    return _sorted(_typed(tasks, world.query(among, wanted, line=line)))
+    bound = {f"given_{fact}": value for fact, value in given.items()}
+    return _sorted(_typed(tasks, world.query(among, bound, line=line)))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
@@ -462,7 +484,8 @@ class _Scene:
 
     def _same(self, frame: Frame) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
-        rows = _sorted(_typed(self.tasks, self.world.query(frame.target)))
+        known = {fact: self.facts.get(fact) for fact in self.sources}
+        rows = _targets_with(self.tasks, self.world, frame.target, known)
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out

@@ -171,18 +171,17 @@ def _check_executor(context: CheckContext) -> str:
 
 def _check_replay(context: CheckContext) -> str:
     """Check that executing the calls again gives the same results and end state, if the environment allows it."""
-    if context.replayable is None:
+    if context.replayed is None:
         return ""
-    world = context.replayable(context.blueprint, context.tools)
     for checked in context.calls:
         if checked.tool is None:
             return f"{checked.call.name!r} was not offered, so it cannot be executed again"
         if checked.tool.key == CODE_TOOL:
             continue  # `_check_code` re-runs it
-        repeated = world.call(checked.tool, checked.call.arguments, call_id=checked.call.id)
+        repeated = context.replayed.results[checked.call.id]
         if checked.result is None or repeated.text != checked.result.content or repeated.ok == checked.result.is_error:
             return f"executed again, {checked.name} returns something else"
-    if world.changes() != context.trajectory.state:
+    if context.replayed.changes != context.trajectory.state:
         return "executed again, the calls leave another end state"
     return ""
 

@@ -9,8 +9,19 @@ from typing import NamedTuple
 
 from tdlab.blueprints import follow, written
 from tdlab.config import VerifyConfig
-from tdlab.records import Binding, Blueprint, FromResult, FromTemplate, Json, Message, Tool, ToolCall, Trajectory
-from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, parsed
+from tdlab.records import (
+    CODE_TOOL,
+    Binding,
+    Blueprint,
+    FromResult,
+    FromTemplate,
+    Json,
+    Message,
+    Tool,
+    ToolCall,
+    Trajectory,
+)
+from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, ToolResult, parsed
 
 __all__ = ["CheckContext", "CheckedCall"]
 
@@ -41,6 +52,20 @@ class CheckedCall(NamedTuple):
         return self.result is None or self.result.is_error
 
 
+class Replayed(NamedTuple):
+    """What executing the calls of a trajectory again gives.
+
+    Attributes:
+        results: The result of each call, by its id.
+        changes: The end state.
+        not_reached: The parts of the script whose goal never came to hold; None where the environment does not tell.
+    """
+
+    results: Mapping[str, ToolResult]
+    changes: Mapping[str, Mapping[str, Json]]
+    not_reached: frozenset[int] | None
+
+
 @dataclass(frozen=True)
 class CheckContext:
     """What every check reads; a check is a function of it.
@@ -67,6 +92,28 @@ class CheckContext:
         name = self.trajectory.environment
         factory = self.environment or ENVIRONMENTS.get(name)
         return factory if factory is not None and factory.replayable and factory.name == name else None
+
+    @cached_property
+    def replayed(self) -> Replayed | None:
+        """The calls, executed again; None if the environment cannot be replayed.
+
+        Programs are left out: `tdlab.verify` re-runs them in a sandbox.
+        """
+        if self.replayable is None:
+            return None
+        world = self.replayable(self.blueprint, self.tools)
+        script = self.blueprint.script
+        holds = getattr(world, "holds", None)
+        parts = script.parts if script is not None and holds is not None else ()
+        open_goals = {number for number, part in enumerate(parts) if part.goal and part.fulfilled}
+        results: dict[str, ToolResult] = {}
+        for checked in self.calls:
+            if checked.tool is None or checked.tool.key == CODE_TOOL:
+                continue
+            results[checked.call.id] = world.call(checked.tool, checked.call.arguments, call_id=checked.call.id)
+            if holds is not None:
+                open_goals -= {number for number in open_goals if holds(parts[number])}
+        return Replayed(results, world.changes(), frozenset(open_goals) if holds is not None else None)
 
     @cached_property
     def results(self) -> Mapping[str, Message]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from tdlab.records import CODE_TOOL, Json, TaskPart, TaskScript, canonical_json
+from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
 from tdlab.rollout import WorldEnvironment
 from tdlab.speech import dates_in, said, said_in, times_in
 from tdlab.tasks import TaskPack, stage_here
@@ -126,30 +126,19 @@ _CLOCK_OF_MOMENT = re.compile(r"T(\d\d:\d\d)")
 
 def check_goals(context: CheckContext, script: TaskScript) -> str:
     """Check that each goal comes to hold, and that the calls change what the script's calls change and nothing else."""
-    blueprint = context.blueprint
-    wanted = [part for part in script.parts if part.goal and part.fulfilled]
-    world = WorldEnvironment(blueprint, context.tools)
-    reached: set[int] = set()
-    for checked in context.calls:
-        if checked.tool is None or checked.tool.key == CODE_TOOL:
-            continue
-        world.call(checked.tool, checked.call.arguments, call_id=checked.call.id)
-        reached |= {n for n, part in enumerate(wanted) if n not in reached and _holds(world, part)}
-    for number, part in enumerate(wanted):
-        if number not in reached:
+    replayed = context.replayed
+    if replayed is None:
+        return ""
+    for number, part in enumerate(script.parts):
+        if part.goal and part.fulfilled and replayed.not_reached is not None and number in replayed.not_reached:
             return f"in the end, this was not done: {part.wish}"
-    done = world.changes()
-    reference = WorldEnvironment(blueprint, context.tools)
-    number = 0
-    for beat in script.beats:
-        for call in beat.calls:
-            number += 1
-            reference.call(context.tools[call.tool], call.arguments, call_id=str(number))
-    return _difference(reference.changes(), done)
-
-
-def _holds(world: WorldEnvironment, part: TaskPart) -> bool:
-    return world.holds(part.service, part.goal, part.facts)
+    scripted = [(call.tool, call.arguments) for beat in script.beats for call in beat.calls]
+    if [(c.tool.key, c.call.arguments) for c in context.calls if c.tool and c.tool.key != CODE_TOOL] == scripted:
+        return ""
+    reference = WorldEnvironment(context.blueprint, context.tools)
+    for number, (tool, arguments) in enumerate(scripted):
+        reference.call(context.tools[tool], arguments, call_id=str(number))
+    return _difference(reference.changes(), replayed.changes)
 
 
 def _difference(wanted: Mapping[str, Mapping[str, Json]], done: Mapping[str, Mapping[str, Json]]) -> str:
