@@ -13,6 +13,7 @@ from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
+from tdlab.blueprints.world_plans import packed_services
 
 __all__ = [
     "MUTATIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "fresh_values",
     "mutate",
     "named",
+    "packed_services",
     "plan",
     "settle",
     "violations",

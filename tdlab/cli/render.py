@@ -88,6 +88,11 @@ def show_run(run: Run) -> RenderableType:
         ),
     ):
         head.add_row(name, Text(printable(value, most=_LINE)))
+    guessed = run.metrics()["guessed"] if (run.path / "metrics.json").exists() else None
+    if guessed and guessed["trajectories"]:
+        kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
+        share = f"{guessed['calls'] / guessed['of_calls']:.0%} of the calls"
+        head.add_row("guessed", f"{counted(guessed['trajectories'], 'trajectory')} ({share}), {kept}")
     blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -82,6 +82,11 @@ class RolloutConfig(Section):
     environment: Name = Field(
         default="simulated",
         description="What executes tool calls: a simulation (simulated), MCP servers (live) or a plug-in.",
+    )
+    guessed: Literal["leave_out", "keep"] = Field(
+        default="leave_out",
+        description="Trajectories with guessed results, of services without a pack: leave_out (of the dataset) or "
+        "keep. Where some services of a pool have packs, leave_out plans tasks of these alone.",
     )
     allow_writes: bool = Field(
         default=False, description="Live only: also plan tools that may change data on the server."

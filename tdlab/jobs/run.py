@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints import MUTATIONS
+from tdlab.blueprints import MUTATIONS, packed_services
 from tdlab.clusters import MiningResult, mine
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
@@ -42,8 +42,10 @@ from tdlab.rollout import (
 )
 from tdlab.sandbox import RUN_CODE
 from tdlab.store import ReplyJournal, Run, RunStore, atomic_write, open_run
+from tdlab.tasks import stage_here
 from tdlab.tools import Returns, nature
 from tdlab.verify import CheckFunction
+from tdlab.worlds import packs_digest
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
@@ -151,7 +153,7 @@ def run(
             expected="the result of mine(pool, config.clusters, seed=config.seed)",
             do="leave it out, or pass a config with clusters=mined.config",
         )
-    versions = {**_versions(), **plugin_versions(config, objects)}
+    versions = {**_versions(), "packs": packs_digest(), **plugin_versions(config, objects)}
     live = config.rollout.environment == "live"
     external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
     if live != (servers is not None):
@@ -206,6 +208,8 @@ def run(
 def export(run: Run, path: str | Path) -> int:
     """Write the dataset of a run to a file.
 
+    Trajectories with guessed results are left out, unless the run's ``rollout.guessed`` is ``keep``.
+
     Args:
         run: An open run.
         path: File to write: Parquet if it ends in ``.parquet``, otherwise JSONL with OpenAI messages.
@@ -225,7 +229,9 @@ def export(run: Run, path: str | Path) -> int:
     store = run.store
     write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
     tools = {tool.key: tool for tool in store.tools()}
-    trajectories = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    keep = store.config.rollout.guessed == "keep"
+    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
     return write(trajectories, tools, path, services=store.services())
 
 
@@ -269,12 +275,22 @@ def _prepare(
     clusters = tuple(store.clusters())
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
+    played = _executable(clusters, tools, config, objects) if config.rollout.guessed == "leave_out" else ()
     controller = Controller(
-        config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
-        categories=len({d for c in clusters for d in c.domains}),
+        config, played or clusters, distractors=[key for key in tools if key != CODE_TOOL],
+        categories=len({d for c in played or clusters for d in c.domains}),
         mutations=_allowed(config, objects),
     )  # fmt: skip
     return controller, tools, clusters
+
+
+def _executable(
+    clusters: Sequence[BusinessCluster], tools: Mapping[str, Tool], config: RunConfig, objects: Objects
+) -> tuple[BusinessCluster, ...]:
+    """Return the clusters that a world executes; none where the environment or the teacher does not use worlds."""
+    if config.rollout.teacher == "llm" or (objects.environment or ENVIRONMENTS[config.rollout.environment]).external:
+        return ()
+    return tuple(cluster for cluster in clusters if packed_services(cluster, tools, stage_here()))
 
 
 def _evolve(
@@ -481,8 +497,20 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "mining": store.mining(),
         "diversity": report.model_dump(mode="json"),
         "gauges": _gauges(store),
+        "guessed": _guessed(store),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
     }
+
+
+def _guessed(store: RunStore) -> dict[str, Json]:
+    """Return how many accepted trajectories have guessed results, the calls with such results, and all calls."""
+    trajectories = calls = every = 0
+    for candidate in store.accepted():
+        if candidate.trajectory is not None:
+            trajectories += candidate.trajectory.guessed > 0
+            calls += candidate.trajectory.guessed
+            every += len(candidate.trajectory.executions)
+    return {"trajectories": trajectories, "calls": calls, "of_calls": every}
 
 
 def _gauges(store: RunStore) -> dict[str, Json]:

@@ -37,8 +37,8 @@ class Message(Record):
 class Execution(Record):
     """The executor's own receipt for one call, kept apart from the conversation.
 
-    ``executor`` is ``simulated``, ``live:SERVER`` or ``sandbox``. ``result_sha256`` is the hex SHA-256 of the tool
-    message's text as the executor returned it.
+    ``executor`` is ``simulated:world``, ``simulated:guessed``, ``live:SERVER`` or ``sandbox``. ``result_sha256`` is
+    the hex SHA-256 of the tool message's text as the executor returned it.
     """
 
     call_id: str
@@ -66,6 +66,11 @@ class Trajectory(Record):
     executions: tuple[Execution, ...] = ()
     steps: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     state: dict[str, dict[str, Json]] = Field(default_factory=dict)
+
+    @property
+    def guessed(self) -> int:
+        """The number of calls whose results are guesses: a schema says what they may be, and no rules what they are."""
+        return sum(execution.executor.endswith(":guessed") for execution in self.executions)
 
     def calls(self) -> Iterator[ToolCall]:
         """Yield every tool call in order."""
