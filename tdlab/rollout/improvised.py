@@ -48,8 +48,6 @@ _LISTED = (2, 4)  # how many entities a first search finds
 _LIST_ITEMS = 3  # how many items an invented list has at most, where its schema leaves it open
 _EVERYWHERE = frozenset("currency currency_code timezone time_zone unit_system".split())
 _STATE_WORDS = frozenset(("status", "state"))
-_GUESSED = "simulated:guessed"
-"""The executor in the receipts: what a schema does not say is a guess."""
 
 
 class ImprovisedEnvironment:
@@ -60,13 +58,15 @@ class ImprovisedEnvironment:
     Args:
         blueprint: The plan; its seed is the seed of the world.
         tools: Every tool that the blueprint offers, by key.
+        name: The name of the environment in receipts, where ``:guessed`` follows it: what no schema says is a guess.
     """
 
-    name = "simulated"
     replayable = True
     external = False
 
-    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], *, name: str = "simulated") -> None:
+        self.name = name
+        self._executor = f"{name}:guessed"
         self._seed = blueprint.seed
         self._tools = tools
         self._failures = failures_of(blueprint)
@@ -115,7 +115,7 @@ class ImprovisedEnvironment:
         except (BlueprintError, SchemaError) as error:
             return self._error(call_id, tool, arguments, "not_simulated", error.found)
         text = canonical_json(output)
-        return ToolResult(True, text, receipt(call_id, tool, _GUESSED, arguments, text, ok=True))
+        return ToolResult(True, text, receipt(call_id, tool, self._executor, arguments, text, ok=True))
 
     def changes(self) -> dict[str, dict[str, Json]]:
         """Return what the calls created, changed or deleted: entity -> identifier -> fields; None if deleted."""
@@ -497,7 +497,7 @@ class ImprovisedEnvironment:
 
     def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
-        return ToolResult(False, text, receipt(call_id, tool, _GUESSED, arguments, text, ok=False))
+        return ToolResult(False, text, receipt(call_id, tool, self._executor, arguments, text, ok=False))
 
 
 def _scalars(output: Mapping[str, Json]) -> Fields:

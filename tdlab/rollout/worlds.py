@@ -24,13 +24,14 @@ class WorldEnvironment:
     Args:
         blueprint: A plan with a recipe and a script.
         tools: Every tool that the blueprint offers, by key.
+        name: The name of the environment in receipts.
     """
 
-    name = "simulated"
     replayable = True
     external = False
 
-    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], *, name: str = "simulated") -> None:
+        self.name = name
         if blueprint.recipe is None or blueprint.script is None:
             raise RolloutError("the blueprint has no recipe", expected="a plan of a service that has a pack")
         self._stage = stage_here()
@@ -99,7 +100,9 @@ class SimulatedEnvironment:
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
         self.inner = (
-            ImprovisedEnvironment(blueprint, tools) if blueprint.script is None else WorldEnvironment(blueprint, tools)
+            ImprovisedEnvironment(blueprint, tools, name=self.name)
+            if blueprint.script is None
+            else WorldEnvironment(blueprint, tools, name=self.name)
         )
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:

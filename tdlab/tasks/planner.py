@@ -383,7 +383,7 @@ class _Scene:
     def _agree(self, name: str, confirm: str) -> None:
         """The user says yes to what a confirmation says."""
         self._say("user", "agree", agreement(self.rng))
-        self.agreed = (name, {slot: self.facts.get(slot) for slot in slots_of(confirm)})
+        self.agreed = (name, {slot: self.facts.get(slot) for slot in sorted(slots_of(confirm))})
 
     def _agreed_to(self, name: str) -> bool:
         """Whether the user said yes to this before an obstacle, and has told what changed since then."""
@@ -610,7 +610,7 @@ class _Scene:
             self._assistant("offer", offers, {listing: alike})
             chosen = {**self.facts, **_plain(target)}
             parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
-            tells = {slot: chosen[slot] for slot in slots_of(parts)}
+            tells = {slot: chosen[slot] for slot in sorted(slots_of(parts))}
             self._say("user", "choose", filled(parts, chosen, self.user, self.rng), tells)
 
     # -- saying and calling
@@ -701,7 +701,7 @@ class _Scene:
         return all(self.facts.get(slot) is not None for slot in slots_of(text))
 
     def _told(self, slots: frozenset[str]) -> dict[str, Json]:
-        told = {slot: self.facts[slot] for slot in slots if self.facts.get(slot) is not None}
+        told = {slot: self.facts[slot] for slot in sorted(slots) if self.facts.get(slot) is not None}
         for slot in told:
             self.sources[slot] = Source(kind="user", slot=slot)
         self._conclude()

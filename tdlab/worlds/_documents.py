@@ -51,6 +51,8 @@ def read_document(text: str, *, file: str) -> Document:
         raise PackError("the document is nested too deeply", file=file, expected="a YAML mapping") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
+        if "nesting depth" in str(error):
+            raise PackError("the document is nested too deeply", file=file, expected="a YAML mapping") from None
         raise PackError(
             f"not YAML: {getattr(error, 'problem', None) or error}", file=file, line=mark.line + 1 if mark else 0,
             expected="a YAML mapping",

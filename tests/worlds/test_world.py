@@ -101,5 +101,5 @@ def test_an_invariant_that_is_broken_is_named(world: World) -> None:
 def test_a_population_that_breaks_a_constraint_is_refused(tmp_path: Path) -> None:
     twice = WORLD.replace("digits(4, 'book', n)", "'0001'")
     pack = load_pack(write_pack(tmp_path / "lending", world=twice))
-    with pytest.raises(PackError, match=r"world\.sql:8.*UNIQUE.*\[constraints\]"):
+    with pytest.raises(PackError, match=r"world\.sql:9.*UNIQUE.*\[constraints\]"):
         World(pack, 1)
