@@ -576,6 +576,7 @@ class _Scene:
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
+        self._conclude()
 
     def _calls(
         self,
