@@ -394,7 +394,8 @@ class _Scene:
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
             program = self.tasks.pack.programs[tool].tool
-            needed = frozenset(fact for fact in self.facts if fact in program.required)
+            wanted = {*program.required, *(fact for fact in frame.know if fact in program.parameters)}
+            needed = frozenset(fact for fact in self.facts if fact in wanted)
             if not self._find(name, frame, needed):
                 raise TaskError(f"no way to the arguments of {tool} for {name}")
             reader = self._reader(frame)
