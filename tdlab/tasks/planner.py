@@ -428,8 +428,11 @@ class _Scene:
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
-            self._adopt(frame, self.rng.choice(rows))
+            row = self.rng.choice(_sorted(_typed(self.tasks, self.world.query(then.change, self.facts))))
+            for fact in row.keys() & self.sources.keys():
+                if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
+                    del self.sources[fact]
+            self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
         self._carry_through(name, frame, part, made=made)
