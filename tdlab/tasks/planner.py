@@ -408,7 +408,8 @@ class _Scene:
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
             program = self.tasks.pack.programs[tool].tool
-            needed = frozenset(fact for fact in self.facts if fact in program.required)
+            wanted = {*program.required, *(fact for fact in frame.know if fact in program.parameters)}
+            needed = frozenset(fact for fact in self.facts if fact in wanted)
             if not self._find(name, frame, needed):
                 raise TaskError(f"no way to the arguments of {tool} for {name}")
             reader = self._reader(frame)
@@ -441,8 +442,11 @@ class _Scene:
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
-            self._adopt(frame, self.rng.choice(rows))
+            row = self.rng.choice(_sorted(_typed(self.tasks, self.world.query(then.change, self.facts))))
+            for fact in row.keys() & self.sources.keys():
+                if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
+                    del self.sources[fact]
+            self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
         self._carry_through(name, frame, part, made=made)
@@ -590,6 +594,7 @@ class _Scene:
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
+        self._conclude()
 
     def _calls(
         self,
