@@ -572,7 +572,9 @@ class _Scene:
     def _act(self, batch: Sequence[tuple[str, dict[str, str]]]) -> None:
         values = self._calls("act", batch)
         for offset, value in enumerate(values):
-            for field, found in _plain(value).items():
+            for field, found in value.items():
+                if isinstance(found, dict):
+                    continue
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
