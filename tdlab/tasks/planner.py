@@ -683,7 +683,7 @@ class _Scene:
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
-        for fact, value in {**facts, **own}.items():
+        for fact, value in {**own, **facts}.items():
             if fact in self.facts and self.facts[fact] != value:
                 self.sources.pop(fact, None)
             self.facts[fact] = value
