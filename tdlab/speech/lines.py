@@ -72,11 +72,15 @@ def closing(rng: random.Random) -> str:
 
 def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     """Return a later request, led in from what was just settled, or from a refusal."""
-    lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
+    first = text.split()[0].rstrip(",").partition("'")[0]
+    small = first.lower() in _SMALL_WORDS
+    leads = _AFTER_REFUSAL if refused else _CONTINUING
+    if not small and first != "I":  # "And Set an alert" is no sentence
+        leads = tuple(lead for lead in leads if lead not in ("And ", "Also, "))
+    lead = rng.choice(leads)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text
-    first = text.split()[0].rstrip(",").partition("'")[0]
-    return lead + (text[0].lower() + text[1:] if first.lower() in _SMALL_WORDS else text)
+    return lead + (text[0].lower() + text[1:] if small else text)
 
 
 def welcome(rng: random.Random) -> str:
