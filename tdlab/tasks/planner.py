@@ -590,7 +590,9 @@ class _Scene:
     def _act(self, batch: Sequence[tuple[str, dict[str, str]]]) -> None:
         values = self._calls("act", batch)
         for offset, value in enumerate(values):
-            for field, found in _plain(value).items():
+            for field, found in value.items():
+                if isinstance(found, dict):
+                    continue
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
@@ -700,7 +702,7 @@ class _Scene:
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
-        for fact, value in {**facts, **own}.items():
+        for fact, value in {**own, **facts}.items():
             if fact in self.facts and self.facts[fact] != value:
                 self.sources.pop(fact, None)
             self.facts[fact] = value
