@@ -78,7 +78,7 @@ SELECT 'ENR' || digits(8, 'enrolment', r), (SELECT student_id FROM students s WH
        at(first_day, '-' || draw(8, 30, 'enrolled', r) || ' days', draw(9, 19, 'enrol hour', r) || ':40')
 FROM (
   SELECT x.section_id, x.term, x.first_day, row_number() OVER (ORDER BY x.rowid, j.n) AS r
-  FROM sections x JOIN numbers j ON j.n <= CASE
+  FROM sections x JOIN numbers j ON j.n <= 8 AND j.n <= CASE
     WHEN x.term = 2 THEN 0 WHEN x.term = 0 THEN 4
     WHEN (x.rowid + 1) / 2 IN (3, 9) THEN x.capacity
     WHEN x.rowid % 2 = 1 AND chance(0.35, 'full', x.rowid) THEN x.capacity
@@ -88,7 +88,7 @@ ORDER BY r;
 INSERT INTO enrollments
 SELECT 'ENR' || digits(8, 'enrolment', 2000 + x.rowid * 3 + j.n), (SELECT student_id FROM students s WHERE s.rowid = 1 + (x.rowid * 11 + j.n * 40 + 60) % 150),
        x.section_id, 'waitlisted', NULL, at(x.first_day, '-' || (6 + j.n) || ' days', '12:30')
-FROM sections x JOIN numbers j ON j.n <= draw(0, 2, 'queue', x.rowid)
+FROM sections x JOIN numbers j ON j.n <= 2 AND j.n <= draw(0, 2, 'queue', x.rowid)
 WHERE x.term = 1 AND x.capacity = (SELECT count(*) FROM enrollments e WHERE e.section_id = x.section_id AND e.status = 'enrolled')
   AND NOT EXISTS (SELECT 1 FROM enrollments e JOIN students s USING (student_id)
                   WHERE e.section_id = x.section_id AND s.rowid = 1 + (x.rowid * 11 + j.n * 40 + 60) % 150)
@@ -106,7 +106,7 @@ ORDER BY x.rowid;
 INSERT INTO assignments
 SELECT 'ASG' || digits(7, 'assignment', x.rowid * 4 + k.n), x.section_id, nth('pieces', k.n + x.rowid % 4),
        at(x.first_day, '+' || (14 * k.n - 1) || ' days', '21:00'), pick('maxima', x.rowid, k.n), 10 * draw(1, 3, 'weight', x.rowid, k.n)
-FROM sections x JOIN numbers k ON k.n <= draw(1, 3, 'pieces', x.rowid)
+FROM sections x JOIN numbers k ON k.n <= 3 AND k.n <= draw(1, 3, 'pieces', x.rowid)
 WHERE x.term < 2 ORDER BY x.rowid, k.n;
 
 INSERT INTO marks
