@@ -142,7 +142,7 @@ def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, 
     """
     text = _fill(parts, values, speaker, rng.randrange(1 << 30))
     text = re.sub(r" +", " ", text).strip()
-    text = re.sub(r" ([,.;?!])", r"\1", text)
+    text = re.sub(r" ([,.;?!])(?!\w)", r"\1", text)  # but a file may be called .env
     return _SENTENCE.sub(lambda match: match.group(1) + match.group(2)[0].upper() + match.group(2)[1:], text)
 
 

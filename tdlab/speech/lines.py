@@ -41,7 +41,9 @@ _SMALL_WORDS = frozenset(
     "a all an and any anything are as at before by can could did do does for from give has have how if in is it "
     "just let look make may my no not nothing now on one or our please put shall should so some somebody someone "
     "something take tell that the their then there these they this those to was we what when where which who "
-    "whose why will with would you your".split()
+    "whose why will with would you your "
+    "add book cancel change check close delete find get list move open order pay play remove reserve run send set "
+    "show start stop switch try turn update write".split()
 )
 """First words of a request that are small inside a sentence; what is not one may be a name."""
 _AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
@@ -72,11 +74,15 @@ def closing(rng: random.Random) -> str:
 
 def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     """Return a later request, led in from what was just settled, or from a refusal."""
-    lead = rng.choice(_AFTER_REFUSAL if refused else _CONTINUING)
+    first = text.split()[0].rstrip(",").partition("'")[0]
+    small = first.lower() in _SMALL_WORDS
+    leads = _AFTER_REFUSAL if refused else _CONTINUING
+    if not small and first != "I":  # "And Set an alert" is no sentence
+        leads = tuple(lead for lead in leads if lead not in ("And ", "Also, "))
+    lead = rng.choice(leads)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text
-    first = text.split()[0].rstrip(",").partition("'")[0]
-    return lead + (text[0].lower() + text[1:] if first.lower() in _SMALL_WORDS else text)
+    return lead + (text[0].lower() + text[1:] if small else text)
 
 
 def welcome(rng: random.Random) -> str:

@@ -8,6 +8,7 @@ frame and twist is ``solved`` on some seeds with ``arguments`` that fit, its ``g
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -360,7 +361,11 @@ def _meets(tasks: TaskPack, name: str, code: str, query: str, seed: int) -> bool
     world = World(tasks.pack, f"check {seed}")
     tool = tasks.pack.programs[name].tool
     for row in world.query(query)[:50]:
-        arguments: dict[str, Any] = {key: value for key, value in row.items() if value is not None}
+        arguments: dict[str, Any] = {
+            key: json.loads(value) if tool.parameters.get(key, {}).get("type") in ("array", "object") else value
+            for key, value in row.items()
+            if value is not None
+        }
         if not compile_schema(tool.input_schema).errors(arguments) and world.look(name, arguments).code == code:
             return True
     return False

@@ -350,7 +350,7 @@ class _Scene:
         self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None, made: int = 0
     ) -> None:  # fmt: skip
         """Ask, look up, choose, confirm, act and report; the first acts may have been made already."""
-        acts = acts_of(frame)[made:]
+        acts = self._due(acts_of(frame)[made:])
         needed = self._needs(frame, acts)
         unasked = frozenset(frame.know)
         if not acts:
@@ -373,6 +373,15 @@ class _Scene:
         self.parts.append(part)
         self.agreed = ("", {})
         self._reply(name, frame)
+
+    def _due(self, acts: Sequence[tuple[str, dict[str, str]]]) -> list[tuple[str, dict[str, str]]]:
+        """The acts without those that a required argument is null for: with no coupon, none is applied."""
+        programs = self.tasks.pack.programs
+        return [
+            (tool, arguments)
+            for tool, arguments in acts
+            if all(self.facts.get(arguments[p], "") is not None for p in programs[tool].tool.required if p in arguments)
+        ]
 
     def _needs(self, frame: Frame, acts: Sequence[tuple[str, Mapping[str, str]]]) -> frozenset[str]:
         """The facts that have to be known before some acts."""
@@ -400,8 +409,9 @@ class _Scene:
         self.rng.shuffle(confirms)
         for confirm in confirms:
             wanted = slots_of(confirm) & frozenset(self.facts)
+            extra = frozenset(fact for fact in wanted - needed if not self._follows_from(fact) & needed)
             if slots_of(confirm) <= frozenset(self.facts) and self._find(
-                name, frame, needed | wanted, unasked=unasked | (wanted - needed)
+                name, frame, needed | wanted, unasked=unasked | extra
             ):
                 return confirm
         if confirms:
@@ -416,6 +426,10 @@ class _Scene:
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         return ""
 
+    def _follows_from(self, fact: str) -> frozenset[str]:
+        """The facts that follow from another one."""
+        return frozenset(fact[: -len(bare(fact))] + other for other in self.tasks.implies.get(bare(fact), ()))
+
     def _meet(self, name: str, frame: Frame, trouble: Twist) -> int:
         """Go as far as the obstacle, and report it; return how many acts were made before."""
         kind, tool, code = meeting_of(trouble)
@@ -427,18 +441,19 @@ class _Scene:
         acts = acts_of(frame)
         made = next((place for place, (acted, _) in enumerate(acts) if acted == tool), None)
         if made is not None:
-            needed = self._needs(frame, acts[: made + 1])
+            needed = self._needs(frame, self._due(acts[: made + 1]))
             if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
                 self._assistant("confirm", (confirm,))
                 self._agree(name, confirm)
-            for batch in _batches(acts[:made], self.facts):
+            for batch in _batches(self._due(acts[:made]), self.facts):
                 self._act(batch)
             act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
             happens = (trouble.happens.sql, _plain(self.facts)) if trouble.happens is not None else None
             self._calls("act", [(tool, act)], meets=code, happens=happens)
         else:
             program = self.tasks.pack.programs[tool].tool
-            needed = frozenset(fact for fact in self.facts if fact in program.required)
+            wanted = {*program.required, *(fact for fact in frame.know if fact in program.parameters)}
+            needed = frozenset(fact for fact in self.facts if fact in wanted)
             if not self._find(name, frame, needed):
                 raise TaskError(f"no way to the arguments of {tool} for {name}")
             reader = self._reader(frame)
@@ -471,8 +486,11 @@ class _Scene:
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            rows = _sorted(_typed(self.tasks, self.world.query(then.change, self.facts)))
-            self._adopt(frame, self.rng.choice(rows))
+            row = self.rng.choice(_sorted(_typed(self.tasks, self.world.query(then.change, self.facts))))
+            for fact in row.keys() & self.sources.keys():
+                if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
+                    del self.sources[fact]
+            self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
         self._user("adjust", self._pick(then.say))
         self._carry_through(name, frame, part, made=made)
@@ -618,10 +636,13 @@ class _Scene:
     def _act(self, batch: Sequence[tuple[str, dict[str, str]]]) -> None:
         values = self._calls("act", batch)
         for offset, value in enumerate(values):
-            for field, found in _plain(value).items():
+            for field, found in value.items():
+                if isinstance(found, dict):
+                    continue
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
+        self._conclude()
 
     def _calls(
         self,
@@ -727,7 +748,7 @@ class _Scene:
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
-        for fact, value in {**facts, **own}.items():
+        for fact, value in {**own, **facts}.items():
             if fact in self.facts and self.facts[fact] != value:
                 self.sources.pop(fact, None)
             self.facts[fact] = value
@@ -748,14 +769,12 @@ def _batches(
     """Acts of one tool in a row that wait for nothing are made at once."""
     batch: list[tuple[str, dict[str, str]]] = []
     for tool, arguments in acts:
-        given = {
-            parameter: fact for parameter, fact in arguments.items() if facts.get(fact) is not None or fact in facts
-        }
+        given = {p: fact for p, fact in arguments.items() if fact not in facts or facts[fact] is not None}
         waits = any(fact not in facts for fact in arguments.values())
         if batch and (waits or batch[-1][0] != tool):
             yield batch
             batch = []
-        batch.append((tool, arguments if waits else {p: f for p, f in given.items() if facts[f] is not None}))
+        batch.append((tool, given))
     if batch:
         yield batch
 

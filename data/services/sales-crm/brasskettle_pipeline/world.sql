@@ -81,7 +81,7 @@ SELECT 'dl_' || alnum(9, 'deal', place * 4 + k), account_id, nth('products', 1 +
        at(now(), '-' || (draw(12, 60, 'deal age', place, k) + CASE WHEN stage IN ('won', 'lost') THEN 90 ELSE 0 END) || ' days', draw(8, 16, 'deal hour', place, k) || ':40')
 FROM (
   SELECT a.rowid AS place, a.account_id, k.n AS k, pick('stages', a.rowid, k.n) AS stage, pick('currencies', a.rowid) AS currency
-  FROM accounts a JOIN numbers k ON k.n <= draw(1, 3, 'deals', a.rowid))
+  FROM accounts a JOIN numbers k ON k.n <= 3 AND k.n <= draw(1, 3, 'deals', a.rowid))
 ORDER BY place, k;
 
 -- What has happened so far: nothing or a call at the first stage, samples before a tasting, more later on.
