@@ -15,6 +15,7 @@ from functools import cached_property
 
 from tdlab.records import Json, canonical_json
 from tdlab.speech import times_in
+from tdlab.tasks import stage_here
 from tdlab.tools import leaves, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
@@ -27,7 +28,9 @@ _TOKEN = re.compile(r"[\w@][\w@./:+%#~&?=$,-]*[\w/=]|\d")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 _PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
 _TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
-_TIME_SAID = re.compile(r"\b\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|\b\d{1,2}[:.]\d\d\b", re.IGNORECASE)
+_TIME_SAID = re.compile(
+    r"(?<![\d.])\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|(?<![\d.:])\d{1,2}:\d\d(?![\d.:])", re.IGNORECASE
+)
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
@@ -69,7 +72,7 @@ class _Conversation:
     def unknown(self, text: str) -> Iterator[str]:
         """Yield what a text of the assistant says and the conversation does not."""
         for quotation in _QUOTED.findall(text):
-            if not self._holds(quotation.rstrip("…").strip()):
+            if not self._holds(quotation.rstrip("…").strip()) and quotation.casefold() not in self._terms:
                 yield quotation
         for match in _TOKEN.findall(self._without_known(text)):
             token = match.strip(_PUNCTUATION)
@@ -126,6 +129,19 @@ class _Conversation:
             for b in numbers[index:]
             for result in (a + b, a - b, a * b)
         )
+
+    @cached_property
+    def _terms(self) -> set[str]:
+        """The words of packs for values that tools have as codes: a state "in progress"."""
+        script = self._context.blueprint.script
+        packs = [stage_here().tasks(part.service) for part in script.parts] if script is not None else []
+        return {
+            word.casefold()
+            for tasks in packs
+            for values in tasks.terms.values()
+            for words in values.values()
+            for word in words
+        }
 
     @cached_property
     def _offered(self) -> str:

@@ -97,6 +97,10 @@ class _Words:
                     if name in following:
                         yield from self._told.get(fact, ())
 
+    def used(self, name: str, value: Json) -> bool:
+        """Return whether the script's own calls have this value."""
+        return any(own == name and type(used) is type(value) and used == value for own, used in self._used)
+
     def of(self, name: str, value: Json) -> Sequence[str]:
         key = canonical_json(value) if isinstance(value, bool) else str(value)
         return [word for terms in self._terms for word in terms.get(name, {}).get(key, ())]
@@ -107,6 +111,8 @@ def _sourced(value: Json, name: str, heard: Sequence[str], seen: _Seen, words: _
         return True
     if any(seen.has(ground) or said_in(heard, ground, now) for ground in words.grounds(name, value)):
         return True
+    if isinstance(value, bool) and not words.of(name, value):
+        return words.used(name, value)  # a clause says it, in words that nothing lists
     if isinstance(value, str) and len(_WORD.findall(value)) >= _COMPOSED:
         texts = [*heard, *seen.leaves]
         return not {*_numbers(value, now)} - {known for text in texts for known in _numbers(text, now)}
@@ -169,7 +175,7 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
         for fact in part.tell:
             value = part.facts.get(fact)
             values = [value] if value is not None else list(_returned(context, fact))
-            values = [one for one in values if not isinstance(one, bool) or words.of(fact, one)]
+            values = [one for one in values if not isinstance(one, bool)]  # a clause says it, in many words
             if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
                 return f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}"
     return ""
@@ -222,11 +228,13 @@ def _agreed(context: CheckContext, checked: CheckedCall, heard: Sequence[str]) -
 
 
 def check_tried_again(context: CheckContext) -> str:
-    """Check that a call that failed is not made again as it was, unless something else was called in between."""
+    """Check that a call that failed is not made again as it was, unless the user spoke or another call was made."""
     last: CheckedCall | None = None
+    spoken = [number for number, message in enumerate(context.trajectory.messages) if message.role == "user"]
     for checked in context.calls:
         same = last is not None and (checked.call.name, checked.call.arguments) == (last.call.name, last.call.arguments)
-        if same and last is not None and last.failed:
+        asked = last is not None and any(last.position < number < checked.position for number in spoken)
+        if same and last is not None and last.failed and not asked:
             return f"{checked.name} repeats a call that failed"
         last = checked
     return ""
