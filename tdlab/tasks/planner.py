@@ -541,7 +541,7 @@ class _Scene:
             early, late = asks, []
         if early:
             self._ask(early)
-        for group in self._groups(route):
+        for group in self._groups(route, reader):
             unread = {self._looked_up(lookup): lookup for lookup in group}
             new = [lookup for key, lookup in unread.items() if key not in self.looked]
             first = len(self.results)
@@ -567,8 +567,8 @@ class _Scene:
     def _key(self, tool: str, arguments: Mapping[str, Json], pages: int = 1) -> str:
         return canonical_json([self.tasks.pack.service.name, tool, dict(arguments), pages])
 
-    def _groups(self, route: Route) -> Iterator[list[Lookup]]:
-        """The lookups, those at once that do not wait for one another."""
+    def _groups(self, route: Route, reader: Reader) -> Iterator[list[Lookup]]:
+        """The lookups, those at once that do not wait for one another, nor for what follows from one another."""
         group: list[Lookup] = []
         shown: set[str] = set()
         for lookup in route.lookups:
@@ -577,7 +577,7 @@ class _Scene:
                 yield group
                 group, shown = [], set()
             group.append(lookup)
-            shown |= lookup.shows.keys()
+            shown |= reader.closed(frozenset(lookup.shows))
             if lookup.pages > 1:
                 yield group
                 group, shown = [], set()

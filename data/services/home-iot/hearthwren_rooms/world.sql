@@ -49,11 +49,14 @@ INSERT INTO hubs
 SELECT value, CASE WHEN value = nth('spare_floors', 1) THEN at(now(), '-' || draw(12, 900, 'silent') || ' minutes') END
 FROM json_each('["basement", "ground", "upper", "attic"]') ORDER BY value;
 
+-- Four rooms on each of the floors that people live on, two under the roof and two below.
 INSERT INTO rooms
-SELECT 'rom_' || alnum(8, 'room', n), nth('rooms', n, 'name'), nth('rooms', n, 'floor'),
-       CASE nth('rooms', n, 'floor') WHEN 'basement' THEN draw(28, 34, 'warm', n) WHEN 'attic' THEN draw(34, 44, 'warm', n)
-            ELSE draw(35, 44, 'warm', n) END / 2.0 + draw(0, 4, 'tenths', n) / 10.0
-FROM numbers WHERE n <= 12 ORDER BY n;
+SELECT 'rom_' || alnum(8, 'room', n), room_name, floor,
+       CASE floor WHEN 'basement' THEN draw(28, 34, 'warm', n) WHEN 'attic' THEN draw(34, 44, 'warm', n) ELSE draw(35, 44, 'warm', n) END / 2.0
+       + draw(0, 4, 'tenths', n) / 10.0
+FROM (SELECT n, nth('rooms', n, 'name') AS room_name, nth('rooms', n, 'floor') AS floor,
+             row_number() OVER (PARTITION BY nth('rooms', n, 'floor') ORDER BY n) AS place FROM numbers WHERE n <= 22)
+WHERE place <= CASE WHEN floor IN ('ground', 'upper') THEN 4 ELSE 2 END ORDER BY n;
 
 INSERT INTO devices
 SELECT 'dev_' || alnum(8, 'device', f.n), r.room_id, f.device_name, f.kind,
@@ -66,7 +69,7 @@ SELECT 'dev_' || alnum(8, 'device', f.n), r.room_id, f.device_name, f.kind,
        CASE WHEN f.device_name = 'Window sensor' THEN 0 END,
        r.floor <> nth('spare_floors', 1)
 FROM (SELECT n, nth('fixtures', n, 'room') AS room, nth('fixtures', n, 'name') AS device_name, nth('fixtures', n, 'kind') AS kind
-      FROM numbers WHERE n <= 58) f
+      FROM numbers WHERE n <= 103) f
 JOIN rooms r ON r.room_name = f.room
 ORDER BY f.n;
 
