@@ -1,21 +1,22 @@
-"""tdlab: synthesise diverse, verified tool-use trajectories from MCP tools.
+"""Synthesise diverse, verified tool-use trajectories from MCP tools.
 
 The first open implementation of TDScaling (*Beyond Quantity: Trajectory Diversity Scaling for Code Agents*,
-arXiv 2602.03219). The whole job is one call::
+arXiv 2602.03219). One call makes a dataset::
 
     import tdlab
 
     run = tdlab.run(tdlab.RunConfig(target=200, seed=0), out="runs/first")
     run.trajectories()          # a DataFrame
 
-The rooms, in the order data flows through them: `tdlab.pool`, `tdlab.clusters`, `tdlab.blueprints`, `tdlab.rollout`,
-`tdlab.verify`, `tdlab.diversity`, `tdlab.evolution`; `tdlab.store` keeps what they make. Names below are loaded when
-first used, so that importing tdlab costs next to nothing.
+Data flows through the packages in this order: `tdlab.pool`, `tdlab.clusters`, `tdlab.blueprints`, `tdlab.rollout`,
+`tdlab.verify`, `tdlab.diversity`, `tdlab.evolution`; `tdlab.store` keeps the results of a run. The names of this module
+are imported on first use, so that ``import tdlab`` is fast.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ _HOMES = {
     "plot_run": "tdlab.plots",
     "run": "tdlab.jobs",
 }
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # as a library, print nothing unless asked to
 
 
 def __getattr__(name: str) -> Any:

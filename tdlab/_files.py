@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: write beside, flush to the disk, rename, flush the folder."""
+"""Files that are complete or absent: write beside the target, flush to disk, rename, flush the folder."""
 
 from __future__ import annotations
 
@@ -20,40 +20,44 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 def unwritable(path: Path, error: OSError) -> StoreError:
-    """The StoreError that says why ``path`` cannot be written and what to do about it."""
+    """Return the StoreError that says why ``path`` cannot be written and what to do about it."""
     if error.errno in _NO_SPACE:
         return StoreError(
             f"{path}: the disk is full ({error.strerror})",
-            expected="room to write; what was committed before is kept",
-            do="free some space and give the same command again: it resumes",
+            expected="free disk space; everything committed so far is kept",
+            do="free some space, then re-run the same command to resume",
         )
     if error.errno == errno.EFBIG:
         return StoreError(
-            f"{path}: the file would pass the size that this machine allows ({error.strerror})",
-            expected="room to write; what was committed before is kept",
-            do="raise the limit (`ulimit -f unlimited`) and give the same command again: it resumes",
+            f"{path}: the file would exceed the largest size allowed here ({error.strerror})",
+            expected="a higher file-size limit; everything committed so far is kept",
+            do="run `ulimit -f unlimited`, then re-run the same command to resume",
         )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return StoreError(
-            f"{path}: may not be written ({error.strerror})",
+            f"{path}: is not writable ({error.strerror})",
             expected="a folder that you may write to",
             do="choose another folder with --out, or change its permissions",
         )
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
         return StoreError(
-            f"{path}: a file is where a folder should be ({error.strerror})",
-            expected="a folder, or a path where one can be made",
+            f"{path}: a file is in the way ({error.strerror})",
+            expected="a folder, or a path where one can be created",
             do="choose another folder with --out",
         )
     return StoreError(
         f"{path}: cannot be written ({error.strerror or error})",
         expected="a folder that you may write to",
-        do="check the path and the disk, then give the same command again",
+        do="check the path and the disk, then re-run the same command",
     )
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's own entries, so that a rename in it outlives a power cut. OSError where that fails."""
+    """Flush the entries of a folder to disk, so that a rename in it survives a power cut.
+
+    Raises:
+        OSError: The folder cannot be opened or flushed.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -66,10 +70,27 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary file to write, which becomes ``path`` when the block ends well and leaves no trace when it does not.
+    """Open a binary file for writing that replaces ``path`` when the block ends without an error.
 
-    Readers see the old content or the new, never a part; so does whoever comes after a ``kill -9`` or a power cut.
-    StoreError when the disk is full or the folder cannot be written; an error raised in the block goes through.
+    Readers see the old content or the new one, never a part of either, even after a ``kill -9`` or a power cut. An
+    error raised in the block is passed on and leaves ``path`` as it was.
+
+    Args:
+        path: The file to create or replace; its folder must exist.
+
+    Yields:
+        The open file.
+
+    Raises:
+        StoreError: The disk is full, or the folder cannot be written.
+
+    Example:
+        >>> with atomic_open("notes.txt") as file:
+        ...     file.write(b"all or nothing")
+        14
+        >>> from pathlib import Path
+        >>> Path("notes.txt").read_bytes()
+        b'all or nothing'
     """
     target = Path(path)
     beside = target.parent / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
@@ -92,13 +113,27 @@ def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def atomic_write(path: str | Path, content: bytes) -> None:
-    """Make ``content`` the whole content of ``path``, or leave what was there. StoreError where it cannot be done."""
+    """Replace the whole content of ``path``, or leave it as it was.
+
+    Args:
+        path: The file to create or replace; its folder must exist.
+        content: The bytes to write.
+
+    Raises:
+        StoreError: The disk is full, or the folder cannot be written.
+
+    Example:
+        >>> atomic_write("notes.txt", b"done")
+        >>> from pathlib import Path
+        >>> Path("notes.txt").read_bytes()
+        b'done'
+    """
     with atomic_open(path) as file:
         file.write(content)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the unfinished files of a process that was killed. Only for whoever holds the lock of ``folder``."""
+    """Delete the unfinished files of killed processes from ``folder``, whose lock the caller must hold."""
     for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         with suppress(FileNotFoundError):
             leftover.unlink()

@@ -1,7 +1,7 @@
-"""Garbage collection while many records are made.
+"""Garbage collection while many records are created.
 
-Records are trees, not cycles: reference counting frees them. Python's collector looks them all through again and again,
-which takes a seventh of a run's time. `rare_collection` lets it come seldom, and leaves things as they were.
+Records are trees without cycles, so reference counting frees them. Python's cyclic collector examines them again and
+again all the same, which takes a seventh of a run's time. `rare_collection` makes it run rarely within a block.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 __all__ = ["rare_collection"]
 
-_SELDOM = (50_000, 20, 100)  # allocations before the young are looked through, and collections before the older are
+_RARE = (50_000, 20, 100)  # allocations before a collection of generation 0, and collections before generations 1, 2
 
 
 @contextmanager
 def rare_collection() -> Iterator[None]:
-    """Collect garbage seldom until the block ends. What the user has set counts where it is rarer, or is off."""
+    """Collect garbage rarely until the block ends. A threshold that the user set higher, or to 0 (off), is kept."""
     before = gc.get_threshold()
-    gc.set_threshold(*(0 if not kept else max(kept, seldom) for kept, seldom in zip(before, _SELDOM, strict=True)))
+    gc.set_threshold(*(0 if not own else max(own, rare) for own, rare in zip(before, _RARE, strict=True)))
     try:
         yield
     finally:

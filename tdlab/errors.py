@@ -1,30 +1,30 @@
-"""Every error tdlab raises on purpose, in one tree.
+"""The errors that tdlab raises on purpose, in one tree.
 
 ::
 
     TdlabError
     ├── ConfigError            a configuration value, key or file is wrong
     ├── PoolError              a tool pool cannot be read or used
-    │   └── HarvestError       no live MCP server could be harvested
-    ├── PackError              a service pack is wrong: a file, a line and the rule it breaks
-    ├── TaskError              a world makes no such task possible, or no way to its goal is found
-    ├── SchemaError            a JSON Schema is invalid or asks for what is never done
-    ├── BlueprintError         a plan is not coherent
+    │   └── HarvestError       no live MCP server returned a tool
+    ├── PackError              a service pack is wrong: a file, a line and the rule that it breaks
+    ├── TaskError              no world makes such a task possible, or no way to its goal is found
+    ├── SchemaError            a JSON Schema is invalid or refers to a remote document
+    ├── BlueprintError         a plan is inconsistent
     │   └── MutationRefused    a mutation operator's precondition does not hold
-    ├── RolloutError           a rollout could not be played at all: a live server is gone
+    ├── RolloutError           a rollout could not be played: a live server is gone
     ├── TeacherError           the language model behind the teacher cannot be used
-    │   └── BudgetSpent        what the run may spend on it is spent
-    ├── SandboxUnavailable     code was to run and no sandbox is there
+    │   └── BudgetSpent        the run's budget for its teacher is spent
+    ├── SandboxUnavailable     code has to run and no sandbox works here
     ├── WorkerError            worker processes kept dying
     ├── StoreError             the run directory cannot be read or written
     │   ├── RunLocked          another process is using the run directory
-    │   ├── RunVersionError    the run directory was written by another layout version
+    │   ├── RunVersionError    another version of tdlab wrote the run directory
     │   ├── RunMismatch        the run directory holds a run of another config or pool
     │   └── RunNotFound        there is no run, or no such record in it
-    └── FormatError            a trajectory file is in no format that is known
+    └── FormatError            a trajectory file has no known format
 
-Each carries three sentences: what was *found*, what was *expected* and what to *do*. A command prints them and exits
-with status 2; nothing else in tdlab exits with 2.
+Each error carries three sentences: what was *found*, what was *expected* and what to *do*. A command prints them and
+exits with status 2; tdlab uses that status for nothing else.
 """
 
 from __future__ import annotations
@@ -56,7 +56,20 @@ __all__ = [
 
 
 class TdlabError(Exception):
-    """Root of the tree: ``found`` and, where there is something to say, ``expected`` and ``do``."""
+    """The root of the tree.
+
+    Attributes:
+        found: What is wrong, with the value or file concerned.
+        expected: What would have been right; empty where that goes without saying.
+        do: What to do about it: a command that works as typed, or an instruction; empty where there is none.
+
+    Example:
+        >>> error = TdlabError("target=-1", expected="a positive number", do="pass --target 500")
+        >>> print(error)
+        target=-1
+          expected: a positive number
+          to do: pass --target 500
+    """
 
     def __init__(self, found: str, *, expected: str = "", do: str = "") -> None:
         super().__init__(found, expected, do)
@@ -73,7 +86,7 @@ class TdlabError(Exception):
         return "\n  ".join(parts)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the trip home from a worker process."""
+        """Pickle the three sentences, so that an error survives the way back from a worker process."""
         return (_rebuild, (type(self), self.found, self.expected, self.do))
 
 
@@ -90,7 +103,7 @@ class PoolError(TdlabError):
 
 
 class HarvestError(PoolError):
-    """No live MCP server could be harvested."""
+    """No live MCP server returned a usable tool."""
 
 
 class PackError(TdlabError):
@@ -100,9 +113,8 @@ class PackError(TdlabError):
         self, found: str, *, file: str, line: int = 0, rule: str = "syntax", expected: str = "", do: str = ""
     ) -> None:
         place = f"{file}:{line}" if line else file
-        super().__init__(
-            f"{place}: {found} [{rule}]", expected=expected, do=do or f"change {place}, then: tdlab packs check {os.path.dirname(file) or '.'}"
-        )
+        check = f"change {place}, then: tdlab packs check {os.path.dirname(file) or '.'}"
+        super().__init__(f"{place}: {found} [{rule}]", expected=expected, do=do or check)
         self.file = file
         self.line = line
         self.rule = rule
@@ -122,11 +134,11 @@ class TaskError(TdlabError):
 
 
 class SchemaError(TdlabError):
-    """A JSON Schema is invalid, or asks for what is never done (a remote ``$ref``)."""
+    """A JSON Schema is invalid, or refers to a remote document (which is never fetched)."""
 
 
 class BlueprintError(TdlabError):
-    """A plan is not coherent."""
+    """A plan is inconsistent."""
 
 
 class MutationRefused(BlueprintError):
@@ -134,19 +146,19 @@ class MutationRefused(BlueprintError):
 
 
 class RolloutError(TdlabError):
-    """A rollout could not be played at all: a live server is gone for good."""
+    """A rollout could not be played at all: a live server is gone and does not come back."""
 
 
 class TeacherError(TdlabError):
-    """The language model behind the teacher cannot be used: unreachable, refused, or failing for too long."""
+    """The language model behind the teacher cannot be used: unreachable, refusing, or failing for too long."""
 
 
 class BudgetSpent(TeacherError):
-    """What the run may spend on its teacher is spent."""
+    """The run's budget for its teacher is spent."""
 
 
 class SandboxUnavailable(TdlabError):
-    """Code was to run and there is no sandbox to run it in."""
+    """Code has to run and no sandbox works on this machine."""
 
 
 class WorkerError(TdlabError):
@@ -162,7 +174,7 @@ class RunLocked(StoreError):
 
 
 class RunVersionError(StoreError):
-    """The run directory was written by another layout version."""
+    """Another version of tdlab, with another file layout, wrote the run directory."""
 
 
 class RunMismatch(StoreError):
@@ -170,8 +182,8 @@ class RunMismatch(StoreError):
 
 
 class RunNotFound(StoreError):
-    """There is no run at that place, or no such record in it."""
+    """There is no run at that path, or no such record in it."""
 
 
 class FormatError(TdlabError):
-    """A trajectory file is in no format that is known."""
+    """A trajectory file has no known format."""

@@ -51,7 +51,7 @@ class Registry(Generic[T]):
         noun: What one entry is called in messages.
         setting: The config key that names an entry; empty where none does.
         also: Other words that the setting takes.
-        valid: Takes a plug-in's name and value; returns why it is no such entry, or an empty string.
+        valid: Takes a plug-in's name and value; returns what it should be, or an empty string if it can be used.
         error: The error for a name that is not there.
 
     Example:
@@ -76,7 +76,7 @@ class Registry(Generic[T]):
         *,
         setting: str = "",
         also: tuple[str, ...] = (),
-        valid: Callable[[str, Any], str] = lambda name, value: "" if callable(value) else "it cannot be called",
+        valid: Callable[[str, Any], str] = lambda name, value: "" if callable(value) else "a function or class",
         error: type[TdlabError] = ConfigError,
     ) -> None:
         self.group = group
@@ -135,6 +135,19 @@ class Registry(Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self._own or name in self._plugins()
 
+    def get(self, name: str) -> T | None:
+        """Return an entry, or None if there is none of that name.
+
+        Args:
+            name: The name.
+
+        Raises:
+            ConfigError: If a plug-in cannot be imported or used, or has a name that is taken.
+        """
+        if name not in self:
+            return None
+        return self[name]
+
     def items(self) -> Iterator[tuple[str, T]]:
         """Yield every name with its entry."""
         return ((name, self[name]) for name in self)
@@ -147,6 +160,15 @@ class Registry(Generic[T]):
         """
         if name not in self._also:
             _ = self[name]
+
+    def expected(self, name: str, value: object) -> str:
+        """Return what an object should be to be an entry; empty if it can be one.
+
+        Args:
+            name: The name that it is to have.
+            value: The object.
+        """
+        return self._valid(name, value)
 
     def unknown(self, name: str) -> TdlabError:
         """Return the error for a name that is not there, with the closest one and all that are.
@@ -168,14 +190,18 @@ class Registry(Generic[T]):
 
         Args:
             names: Names of entries.
+
+        Raises:
+            ConfigError: If any plug-in has a name that is taken.
         """
-        plugins = () if set(names) <= set(self._own) else self._plugins().items()
-        sources = [entry.dist for name, entry in plugins if name in set(names)]
+        wanted = set(names)
+        sources = [entry.dist for name, entry in self._plugins().items() if name in wanted]
         return {source.name: source.version for source in sources if source is not None}
 
     def _plugins(self) -> dict[str, EntryPoint]:
         """What installed packages add, sorted by name; read again when the import path has changed."""
-        if self._path != tuple(sys.path):
+        path = tuple(sys.path)
+        if self._path != path:
             found: dict[str, EntryPoint] = {}
             for entry in sorted(entry_points(group=self.group), key=lambda entry: (entry.name, _package(entry))):
                 if entry.name in self._own:
@@ -189,7 +215,7 @@ class Registry(Generic[T]):
                         entry, f"is registered by {_package(found[entry.name])} too", do="uninstall one of the two"
                     )
                 found[entry.name] = entry
-            self._path, self._found = tuple(sys.path), found
+            self._path, self._found = path, found
         return self._found
 
     def _load(self, entry: EntryPoint) -> T:
@@ -199,15 +225,16 @@ class Registry(Generic[T]):
             raise self._broken(
                 entry, f"cannot be imported: {type(error).__name__}: {error}", do="repair or uninstall the package"
             ) from error
-        if problem := self._valid(entry.name, value):
-            raise self._broken(entry, f"is a {type(value).__name__}: {problem}", do="repair or uninstall the package")
+        if expected := self.expected(entry.name, value):
+            raise self._broken(entry, f"is {value!r:.80}", expected=expected, do="repair or uninstall the package")
         loaded: T = value
         return loaded
 
-    def _broken(self, entry: EntryPoint, problem: str, *, do: str) -> ConfigError:
+    def _broken(self, entry: EntryPoint, problem: str, *, expected: str = "", do: str) -> ConfigError:
+        expected = expected or f"one {self._noun} that can be imported, with a name of its own"
         return ConfigError(
             f"the {self._noun} {entry.name!r} ({entry.value}) of the package {_package(entry)} {problem}",
-            expected=f"entry points of the group {self.group} that each name one {self._noun}",
+            expected=f"in the entry-point group {self.group}, {expected}",
             do=do,
         )
 

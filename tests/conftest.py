@@ -1,7 +1,8 @@
-"""What all tests share: no network, no user settings, repeatable examples, and where recorded data is."""
+"""Fixtures of all tests: no network, no user settings, repeatable examples, recorded data."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 ONLINE = {"servers", "browser"}
 
-# The default run tries the same examples each time, so that a red test is about the change at hand.
-# `pytest --hypothesis-profile explore` looks further.
+# The default run tries the same examples each time, so that a failing test is about the current change.
+# `pytest --hypothesis-profile explore` tries more.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.register_profile(
     "explore", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -24,7 +25,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the user's own settings, and no figure opens a window."""
+    """Keep tests away from the user's settings, and figures from opening windows."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
@@ -38,7 +39,7 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that would reach another machine fails, unless a marker says that it may."""
+    """Fail tests that connect to another machine, unless a marker allows it."""
     if any(request.node.get_closest_marker(name) for name in ONLINE):
         return
     connect = socket.socket.connect
@@ -52,9 +53,19 @@ def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
+@pytest.fixture(scope="module")
+def no_figures() -> Iterator[None]:
+    """Skip the figures of runs: they take most of the time of a small run, and have their own tests."""
+    jobs = importlib.import_module("tdlab.jobs.run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "plot_run", lambda run: None)
+        patch.setattr(jobs, "save_figure", lambda figure, stem: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of recorded data: the variable TDLAB_SHARED, else ``shared`` beside the checkout; skips without it."""
+    """Return the folder of recorded data: TDLAB_SHARED, or ``shared`` beside the checkout; skip the test without it."""
     folder = Path(os.environ.get("TDLAB_SHARED") or ROOT.parent / "shared")
     if not (folder / "data").is_dir():
         pytest.skip(f"the recorded data is not at {folder} (set TDLAB_SHARED)")
@@ -62,6 +73,6 @@ def shared() -> Path:
 
 
 def pytest_report_header() -> str:
-    """Say at the top where the recorded data is, if anywhere."""
+    """Report whether recorded data was found."""
     folder = Path(os.environ.get("TDLAB_SHARED") or ROOT.parent / "shared")
     return f"recorded data: {'found' if (folder / 'data').is_dir() else 'absent, tests that read it skip'}"

@@ -1,4 +1,4 @@
-"""What the tests of whole jobs share: a small pool, the real command as a process, and what a run's files hash to."""
+"""Helpers for tests of whole jobs: a small pool, the command as a process, and hashes of a run's files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.pool import ToolPool, write_pool
+from tests.clock import slower
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("dataset.jsonl", "dataset.parquet", "metrics.json", "diversity.pdf", "diversity.png")
@@ -23,7 +24,7 @@ MANY_GENERATIONS = ("--set", "evolution.batch=4")
 
 
 def small_pool() -> ToolPool:
-    """Five of the bundled services, of five domains."""
+    """Return a pool of five bundled services in five domains."""
     return ToolPool.bundled().subset(services=SERVICES)
 
 
@@ -43,21 +44,21 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def finish(*words: object, cwd: Path, timeout: float = 120, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run ``tdlab`` to its end."""
+    """Run ``tdlab`` and wait for its end."""
     return subprocess.run(
         command(*words),
         cwd=cwd,
         env=environment(**changes),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * slower(),
         check=False,
     )
 
 
 @contextmanager
 def started(*words: object, cwd: Path, **changes: str) -> Iterator[subprocess.Popen[str]]:
-    """``tdlab`` as a process of its own session; it and whatever it started are gone when the block ends."""
+    """Start ``tdlab`` in its own session; kill it and its children when the block ends."""
     process = subprocess.Popen(
         command(*words),
         cwd=cwd,
@@ -78,7 +79,7 @@ def started(*words: object, cwd: Path, **changes: str) -> Iterator[subprocess.Po
 
 
 def reaches(process: subprocess.Popen[str], stages: Sequence[str]) -> str | None:
-    """The first of ``stages`` that the process says it has come to; None when it ends before."""
+    """Wait for the first of ``stages`` that the process reports; None if it ends before."""
     assert process.stderr is not None
     for line in process.stderr:
         if line.strip() in stages:
@@ -87,7 +88,7 @@ def reaches(process: subprocess.Popen[str], stages: Sequence[str]) -> str | None
 
 
 def descendants(pid: int) -> set[int]:
-    """Ids of all processes below ``pid`` now."""
+    """Return the ids of all current descendants of ``pid``."""
     found: set[int] = set()
     waiting = [pid]
     while waiting:
@@ -111,15 +112,15 @@ def alive(pid: int) -> bool:
 
 
 def gone(pids: set[int], *, within: float) -> set[int]:
-    """Those of ``pids`` that are still there after ``within`` seconds."""
-    end = time.monotonic() + within
+    """Return the ``pids`` that still exist after ``within`` seconds (on an idle machine)."""
+    end = time.monotonic() + within * slower()
     while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < end:
         time.sleep(0.02)
     return left
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Each derived file's hash; a missing one says so."""
+    """Return the hash of each derived file, or ``missing``."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() if (folder / name).exists() else "missing"
         for name in FILES
@@ -129,7 +130,7 @@ def hashes(folder: Path) -> dict[str, str]:
 def in_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
 ) -> tuple[int, str, str]:
-    """``tdlab`` in this process: its exit status, what it said on stdout and on stderr."""
+    """Run ``tdlab`` in this process; return its exit status, stdout and stderr."""
     from tdlab.cli import main
 
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Packages that add to tdlab, as they lie in site-packages: a dist-info folder with entry points, beside a module."""
+"""Install plug-in packages for tests: a module, and a dist-info folder with entry points."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.jobs import ROOT
 def install(
     folder: Path, package: str, entries: Mapping[str, Mapping[str, str]], *, source: str = "", version: str = "1.0"
 ) -> Path:
-    """Write the package ``package`` with the module of that name into ``folder``, which is to be on the import path.
+    """Write a package with one module into ``folder``, which has to be on the import path.
 
-    ``entries`` are names and values by entry-point group.
+    ``entries``: entry-point group -> name -> value.
     """
     folder.mkdir(exist_ok=True)
     (folder / f"{package}.py").write_text(textwrap.dedent(source))
@@ -28,5 +28,5 @@ def install(
 
 
 def import_path(folder: Path) -> str:
-    """The value of PYTHONPATH that makes a command find tdlab and what is installed in ``folder``."""
+    """Return the PYTHONPATH with which a command finds tdlab and the packages in ``folder``."""
     return os.pathsep.join((str(ROOT), str(folder)))

@@ -1,4 +1,4 @@
-"""The house: layers point downward, each outside library has one door, names are exact, importing is light."""
+"""Check the structure: imports go downward, each library has one importer, ``__all__`` is exact, importing is fast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -29,8 +29,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("pool",),
     ("clusters",),
-    ("blueprints",),
     ("sandbox",),
+    ("worlds",),
+    ("speech",),
+    ("tasks",),
+    ("blueprints",),
     ("rollout",),
     ("verify",),
     ("diversity",),
@@ -40,11 +43,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jobs",),
     ("panels", "cli"),
 )
-"""Low to high, as in the design. A room imports from lower layers and from itself."""
+"""Low to high, as in the design. A package imports from lower layers and from itself."""
 
-RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 
-DOORS: dict[str, str | tuple[str, ...]] = {
+IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
     "docker": "tdlab.sandbox",
     "faker": "tdlab.tools",
@@ -52,24 +55,25 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "jsonschema_rs": "tdlab.tools.schema",
     "jupyterlab": "tdlab.cli",
     "matplotlib": "tdlab.plots",
-    "mcp": ("tdlab.pool.live.servers", "tdlab.sandbox.server"),
-    "mcp_types": ("tdlab.pool.live.servers", "tdlab.sandbox.server"),
+    "mcp": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
+    "mcp_types": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
     "httpx2": "tdlab.rollout.llm",
+    "phonenumbers": "tdlab.speech",
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
     "pyarrow": "tdlab.formats",
     "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",
-    "sqlite3": ("tdlab.store", "tdlab.sandbox._inside"),
+    "sqlite3": ("tdlab.store", "tdlab.sandbox._inside", "tdlab.worlds"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
-    "yaml": "tdlab.config",
+    "yaml": ("tdlab.config", "tdlab.worlds"),
 }
-"""The one module or room that may import each library; two where one is the client and one the server, or the jail, and
-where one speaks with models and one asks for embeddings."""
+"""The one module or package that may import each library. Some have two: one for the client and one for the server or
+the sandbox, or one for chat and one for embeddings."""
 
-FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "rich", "scipy"}
-"""Libraries that any room may import: the language that the rooms speak with each other."""
+FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "pydantic_core", "rich", "scipy"}
+"""Libraries that any package may import: packages pass their types to each other."""
 
 HEAVY = (
     "IPython datasketch docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai pandas pyarrow "
@@ -77,8 +81,17 @@ HEAVY = (
 ).split()
 """What ``import tdlab`` must not load."""
 
-DISTRIBUTION = {"IPython": "ipywidgets", "mcp_types": "mcp", "umap": "umap-learn", "yaml": "pyyaml"}
+DISTRIBUTION = {
+    "IPython": "ipywidgets",
+    "mcp_types": "mcp",
+    "pydantic_core": "pydantic",
+    "umap": "umap-learn",
+    "yaml": "pyyaml",
+}
 """The declared dependency that brings an import name, where the two differ."""
+
+RUN_AS_PROGRAMS = {"jupyterlab"}
+"""Dependencies that tdlab starts and does not import."""
 
 MOST_LINES = 600
 
@@ -97,7 +110,7 @@ class Module:
     tree: ast.Module
 
     @property
-    def room(self) -> str:
+    def package(self) -> str:
         return self.name.split(".")[1] if "." in self.name else ""
 
     @property
@@ -105,7 +118,7 @@ class Module:
         return not any(part.startswith("_") and part != "__init__" for part in self.name.split("."))
 
     def imports(self) -> Iterator[Import]:
-        """Every import anywhere in the module: at the top, in functions, for type checkers only."""
+        """Yield every import of the module: at the top, in functions, and for type checkers."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -131,8 +144,8 @@ def modules() -> tuple[Module, ...]:
     return tuple(found)
 
 
-def rooms_of(found: Import) -> list[str]:
-    """The rooms of tdlab that an import reaches; an empty string stands for the package's own front."""
+def packages_of(found: Import) -> list[str]:
+    """Return the packages of tdlab that an import reaches; an empty string is ``tdlab`` itself."""
     if found.module == "tdlab":
         return [name if name in RANK else "" for name in found.names] or [""]
     return [found.module.split(".")[1]] if found.module.startswith("tdlab.") else []
@@ -143,29 +156,35 @@ def fail(title: str, faults: list[str]) -> None:
         pytest.fail(f"{title}:\n  " + "\n  ".join(faults), pytrace=False)
 
 
-def test_every_room_has_a_layer() -> None:
+def test_every_package_has_a_layer() -> None:
     fail(
-        "modules of a room that LAYERS does not name (put it where it belongs)",
-        [f"{m.at(1)} is in {m.room!r}" for m in modules() if m.room and m.room != "__main__" and m.room not in RANK],
+        "modules of a package that LAYERS does not name (put it where it belongs)",
+        [
+            f"{m.at(1)} is in {m.package!r}"
+            for m in modules()
+            if m.package and m.package != "__main__" and m.package not in RANK
+        ],
     )
 
 
 def test_imports_go_downward_only() -> None:
     faults = []
     for module in modules():
-        if module.room not in RANK:
+        if module.package not in RANK:
             continue
         for found in module.imports():
-            for room in rooms_of(found):
-                if room == "":
-                    faults.append(f"{module.at(found.line)} imports the package's front: name the module instead")
-                elif room != module.room and room in RANK and RANK[room] >= RANK[module.room]:
-                    faults.append(f"{module.at(found.line)} is in {module.room} and imports {room}, which is not lower")
+            for package in packages_of(found):
+                if package == "":
+                    faults.append(f"{module.at(found.line)} imports the face of tdlab: name the package instead")
+                elif package != module.package and package in RANK and RANK[package] >= RANK[module.package]:
+                    faults.append(
+                        f"{module.at(found.line)} is in {module.package} and imports {package}, which is not lower"
+                    )
     fail("imports that do not go downward", faults)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports inside functions count as well: what needs one to load needs to be taken apart."""
+    """Imports inside functions count, too."""
     names = {module.name for module in modules()}
     needs: dict[str, set[str]] = {}
     for module in modules():
@@ -181,74 +200,94 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_other_packages_are_imported_by_their_face() -> None:
-    """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``: modules may move."""
+    """``from tdlab.tools import nature``, never ``from tdlab.tools.names import nature``, so that modules can move."""
     packages = {module.name for module in modules() if module.file.name == "__init__.py" and module.name != "tdlab"}
     faults = [
-        f"{module.at(found.line)} imports {found.module}: import it from tdlab.{rooms_of(found)[0]}"
+        f"{module.at(found.line)} imports {found.module}: import it from tdlab.{packages_of(found)[0]}"
         for module in modules()
         for found in module.imports()
         if found.module.count(".") > 1
         and found.module.startswith("tdlab.")
-        and f"tdlab.{rooms_of(found)[0]}" in packages
-        and rooms_of(found) != [module.room]
+        and f"tdlab.{packages_of(found)[0]}" in packages
+        and packages_of(found) != [module.package]
     ]
     fail("imports that go around the face of a package", faults)
 
 
-def test_private_modules_stay_in_their_room() -> None:
+def test_private_modules_stay_in_their_package() -> None:
     faults = []
     for module in modules():
         for found in module.imports():
             inner = found.module.split(".")[2:] if found.module.startswith("tdlab.") else []
             names = list(found.names) if found.module.startswith("tdlab.") else []
             private = [part for part in [*inner, *names] if part.startswith("_") and not part.startswith("__")]
-            if private and rooms_of(found) != [module.room]:
+            if private and packages_of(found) != [module.package]:
                 faults.append(f"{module.at(found.line)} imports {private[0]} of {found.module}")
-    fail("private names used by another room", faults)
+    fail("private names used by another package", faults)
 
 
-def test_each_library_has_one_door() -> None:
+def test_each_library_has_one_importer() -> None:
     faults = []
     for module in modules():
         for found in module.imports():
             library = found.module.split(".")[0]
-            if library in DOORS:
-                doors = DOORS[library] if isinstance(DOORS[library], tuple) else (DOORS[library],)
-                if not any(module.name == door or module.name.startswith(f"{door}.") for door in doors):
-                    faults.append(f"{module.at(found.line)} imports {library}; its door is {' or '.join(doors)}")
+            if library in IMPORTERS:
+                importers = IMPORTERS[library] if isinstance(IMPORTERS[library], tuple) else (IMPORTERS[library],)
+                if not any(module.name == importer or module.name.startswith(f"{importer}.") for importer in importers):
+                    faults.append(
+                        f"{module.at(found.line)} imports {library}; its importer is {' or '.join(importers)}"
+                    )
             elif library not in FREE and library != "tdlab" and library not in sys.stdlib_module_names:
-                faults.append(f"{module.at(found.line)} imports {library}: give it a door in DOORS, or name it in FREE")
-    fail("libraries imported elsewhere than at their door", faults)
+                faults.append(
+                    f"{module.at(found.line)} imports {library}: give it an importer in IMPORTERS, or name it in FREE"
+                )
+    fail("libraries imported elsewhere than by their importer", faults)
+
+
+def declared(*, extras: Sequence[str] = ()) -> set[str]:
+    """Return the distributions in pyproject.toml, with normalised names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def distribution(found: Import) -> str:
+    """Return the distribution of an imported library; empty for tdlab and the standard library."""
+    library = found.module.split(".")[0]
+    if library == "tdlab" or library in sys.stdlib_module_names:
+        return ""
+    return DISTRIBUTION.get(library, library).lower().replace("_", "-")
 
 
 def test_every_imported_library_is_a_declared_dependency() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["embedding"]]
-    declared = {re.split(r"[<>=!~\[; ]", line)[0].lower().replace("_", "-") for line in lines}
-    faults = []
-    for module in modules():
-        for found in module.imports():
-            library = found.module.split(".")[0]
-            if library == "tdlab" or library in sys.stdlib_module_names:
-                continue
-            if DISTRIBUTION.get(library, library).lower().replace("_", "-") not in declared:
-                faults.append(f"{module.at(found.line)} imports {library}, which pyproject.toml does not name")
+    names = declared(extras=["embedding"])
+    faults = [
+        f"{module.at(found.line)} imports {found.module}, which pyproject.toml does not name"
+        for module in modules()
+        for found in module.imports()
+        if distribution(found) not in {"", *names}
+    ]
     fail("imports without a dependency", faults)
+
+
+def test_every_declared_dependency_is_used() -> None:
+    imported = {distribution(found) for module in modules() for found in module.imports()}
+    fail("dependencies that nothing imports", sorted(declared() - imported - RUN_AS_PROGRAMS))
 
 
 def test_nothing_imports_the_panels() -> None:
     faults = [
         f"{module.at(found.line)} imports panels"
         for module in modules()
-        if module.room not in ("panels", "")
+        if module.package not in ("panels", "")
         for found in module.imports()
-        if "panels" in rooms_of(found)
+        if "panels" in packages_of(found)
     ]
     fail("panels are for notebooks", faults)
 
 
 def test_no_library_call_starts_an_event_loop() -> None:
-    """It fails in Jupyter, where a loop runs already. Only the command line may start one."""
+    """It would fail in Jupyter, where a loop is running. Only the command line may start one."""
     faults = []
     for module in modules():
         for node in ast.walk(module.tree):
@@ -257,7 +296,7 @@ def test_no_library_call_starts_an_event_loop() -> None:
             owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
             called = f"{owner}.{node.func.attr}"
             never = called == "asyncio.run" or node.func.attr in ("run_until_complete", "run_forever")
-            if never or (called == "anyio.run" and module.room != "cli"):
+            if never or (called == "anyio.run" and module.package != "cli"):
                 faults.append(f"{module.at(node.lineno)} calls {called}")
     fail("event loops started in library code", faults)
 
@@ -272,7 +311,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
-    """``__all__`` (None without a literal one), all top-level names, and the public ones that the module defines."""
+    """Return ``__all__`` (None if it is not literal), all top-level names, and the public names defined here."""
     exported: list[str] | None = None
     bound: set[str] = set()
     defined: set[str] = set()
@@ -294,14 +333,14 @@ def names_of(module: Module) -> tuple[list[str] | None, set[str], set[str]]:
             bound |= names
             if "__all__" in names:
                 try:
-                    exported = list(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+                    exported = list(ast.literal_eval(node.value))
                 except ValueError:
                     exported = None
     return exported, bound, {name for name in defined if not name.startswith("_")}
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, those under ``if`` and ``try`` included, those for type checkers only left out."""
+    """Yield the statements of a module, also under ``if`` and ``try``, but not those for type checkers."""
     for node in body:
         if isinstance(node, ast.If):
             if "TYPE_CHECKING" not in ast.unparse(node.test):
@@ -330,7 +369,7 @@ def test_every_public_module_says_exactly_what_it_offers() -> None:
         if exported is None:
             faults.append(f"{module.at(1)} has no literal __all__")
             continue
-        lazy = "__getattr__" in bound  # names of another module, loaded on first use; the next test gets each
+        lazy = "__getattr__" in bound  # names of another module, imported on first use; the next test gets each of them
         if len(set(exported)) != len(exported):
             faults.append(f"{module.at(1)}: __all__ names something twice")
         faults += [
@@ -359,7 +398,7 @@ def test_every_offered_name_can_be_had() -> None:
 
 def test_importing_tdlab_is_light_and_quick(record_property: pytest.RecordProperty) -> None:
     script = (
-        "import time; start = time.perf_counter(); import tdlab; took = time.perf_counter() - start\n"
+        "import time; start = time.process_time(); import tdlab; took = time.process_time() - start\n"
         "import json, sys; print(json.dumps([took, sorted({name.split('.')[0] for name in sys.modules})]))"
     )
     seconds = []

@@ -1,4 +1,4 @@
-"""Bad input through the command line: what was found, what was expected, what to do, exit status 2, nothing lost."""
+"""Test bad input on the command line: the error explains itself, the exit status is 2, and no data is lost."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from tdlab.store import RunStore, open_run
 from tests.jobs import MANY_GENERATIONS, hashes, in_process, small_pool, small_pool_file
 
 Tdlab = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture
 def tdlab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tdlab:
-    """The command, in this process. Figures take half of a small run's time and have tests of their own."""
-    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
-    monkeypatch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
+    """Return the command, to be run in this process."""
     return lambda *words: in_process(monkeypatch, capsys, *words)
 
 
@@ -49,7 +48,7 @@ def pool_file(folder: Path, *services: dict[str, object]) -> Path:
 
 
 def explains(result: tuple[int, str, str], *words: str) -> None:
-    """It is an error of ours: status 2, no traceback, something found and something to do."""
+    """Check for an error of tdlab: status 2, no traceback, with what was found and what to do."""
     status, out, err = result
     assert status == 2, out + err
     assert "Traceback" not in err
@@ -142,26 +141,24 @@ def test_a_remote_reference_is_never_fetched(tdlab: Tdlab, tmp_path: Path, serve
     assert _Counter.hits == 0
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("pattern", [r"^(a+)+$", r"^(a|a?)+$"])
 def test_a_pattern_that_backtracks_for_ever(tdlab: Tdlab, tmp_path: Path, pattern: str) -> None:
     parameter = {"type": "string", "pattern": pattern, "minLength": 20, "maxLength": 60}
     slow = tool("tag_order", type="object", properties={"tag": parameter}, required=["tag"])
-    begun = time.monotonic()
+    begun = time.process_time()
     status, _, err = tdlab("run", "-p", pool_file(tmp_path, service(tool(), slow)), "-o", tmp_path / "run", "-n", 3)
     assert status in (0, 1), err
-    assert time.monotonic() - begun < 30
+    assert time.process_time() - begun < 30
 
 
 def test_two_services_of_one_name_are_both_kept(tdlab: Tdlab, tmp_path: Path) -> None:
     path = pool_file(tmp_path, service(tool()), service(tool("get_invoice")))
     status, out, err = tdlab("run", "-p", path, "-o", tmp_path / "run", "-n", 3)
     assert status in (0, 1), err
-    assert "mended: service_name_taken" in out
+    assert "fixed: service_name_taken" in out
     assert "2 tools read" in out
 
 
-@pytest.mark.timeout(120)
 def test_a_schema_of_ten_thousand_properties(tdlab: Tdlab, tmp_path: Path) -> None:
     many = {f"field_{n}": {"type": "string", "description": f"field number {n}"} for n in range(10_000)}
     path = pool_file(tmp_path, service(tool(), tool("import_order", type="object", properties=many)))
@@ -176,7 +173,7 @@ def test_a_pool_of_one_tool_works(tdlab: Tdlab, tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab: Tdlab, tmp_path: Path) -> None:
-    """One tool without parameters has few tasks in it."""
+    """One tool without parameters allows few tasks."""
     path = pool_file(tmp_path, service(tool("list_orders", type="object", properties={})))
     words = ("run", "-p", path, "-o", tmp_path / "run", "-n", 50, "--set", "evolution.dry=2")
     status, out, _ = tdlab(*words, *MANY_GENERATIONS, "--set", "verify.near_duplicate=0.4")
@@ -193,8 +190,8 @@ def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("targt: 5\n", ("unknown key 'targt'",)),
-        ("evolution: {bach: 5}\n", ("unknown key 'evolution.bach'",)),
+        ("targt: 5\n", ("unknown key 'targt'", "did you mean 'target'?")),
+        ("evolution: {bach: 5}\n", ("unknown key 'evolution.bach'", "did you mean 'evolution.batch'?")),
         ("target: 0\n", ("target is 0", "greater than or equal to 1")),
         ("verify: {near_duplicate: 1.5}\n", ("verify.near_duplicate is 1.5",)),
         ("clusters: {min_tools: 9, max_tools: 3}\n", ("larger than",)),
@@ -215,11 +212,11 @@ def test_a_config_that_is_wrong(tdlab: Tdlab, tmp_path: Path, text: str, words: 
     [
         (("--set", "nonsense"), ("--set 'nonsense'", "key=value")),
         (("--set", "=5"), ("key=value",)),
-        (("--set", "no.such=1"), ("no config section 'no'",)),
-        (("--set", "evolution.no=1"), ("unknown key 'evolution.no'",)),
+        (("--set", "no.such=1"), ("unknown key 'no.such'",)),
+        (("--set", "evolution.no=1"), ("unknown key 'evolution.no'", "tdlab config")),
         (("--set", "evolution.batch=lots"), ("evolution.batch is 'lots'",)),
         (("--set", "verify.near_duplicate=NaN"), ("verify.near_duplicate",)),
-        (("--strategy", "best"), ("evolution.strategy is 'best'",)),
+        (("--strategy", "best"), ("evolution.strategy: there is no strategy 'best'", "evolved, random")),
         (("--target", "0"), ("target is 0",)),
         (("-c", "none.yaml"), ("none.yaml: cannot be read",)),
     ],
@@ -244,14 +241,11 @@ def test_a_command_line_that_is_wrong(tdlab: Tdlab, words: tuple[str, ...]) -> N
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is complete, not to be changed."""
+    """Return a complete run that tests must not change."""
     import tdlab as package
 
     folder = tmp_path_factory.mktemp("made") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["tdlab.jobs.run"], "plot_run", lambda run: None)
-        patch.setattr(sys.modules["tdlab.jobs.run"], "save_figure", lambda figure, stem: None)
-        package.run(RunConfig(target=4), out=folder, pool=small_pool(), progress=False)
+    package.run(RunConfig(target=4), out=folder, pool=small_pool(), progress=False)
     return folder
 
 
@@ -259,7 +253,7 @@ def test_an_unwritable_run_directory(tdlab: Tdlab, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     pool = small_pool_file(tmp_path)
     explains(tdlab("run", "-p", pool, "-o", tmp_path / "file"), "is a file")
-    explains(tdlab("run", "-p", pool, "-o", tmp_path / "file" / "run"), "a file is where a folder should be")
+    explains(tdlab("run", "-p", pool, "-o", tmp_path / "file" / "run"), "a file is in the way")
     explains(tdlab("run", "-p", pool, "-o", "/proc/tdlab-run"), "/proc/tdlab-run")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -272,7 +266,7 @@ def test_someone_elses_files_are_left_alone(tdlab: Tdlab, tmp_path: Path) -> Non
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a file system of its own on a folder, or on it again with other options."""
+    """Return a function that mounts a file system on a folder, or remounts it with other options."""
     folder = tmp_path / "mounted"
     folder.mkdir()
     mounted = []
@@ -294,8 +288,8 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def test_a_file_system_that_is_read_only(tdlab: Tdlab, tmp_path: Path, mount: Callable[[str], Path]) -> None:
     folder = mount("size=1m,ro")
     pool = small_pool_file(tmp_path)
-    explains(tdlab("run", "-p", pool, "-o", folder / "run"), "may not be written")
-    explains(tdlab("mine", "-p", pool, "-o", folder / "clusters.jsonl"), "may not be written")
+    explains(tdlab("run", "-p", pool, "-o", folder / "run"), "is not writable")
+    explains(tdlab("mine", "-p", pool, "-o", folder / "clusters.jsonl"), "is not writable")
 
 
 @pytest.mark.crash
@@ -333,8 +327,8 @@ def test_a_run_of_another_layout_version(tdlab: Tdlab, tmp_path: Path) -> None:
 def test_a_folder_with_a_run_of_another_config_or_pool(tdlab: Tdlab, tmp_path: Path, made: Path) -> None:
     before = hashes(made)
     pool = small_pool_file(tmp_path)
-    explains(tdlab("run", "-p", pool, "-o", made, "-n", 5), "target is 4 there and 5 here")
-    explains(tdlab("run", "-p", pool, "-o", made, "-n", 4, "--seed", 3), "seed is 0 there and 3 here")
+    explains(tdlab("run", "-p", pool, "-o", made, "-n", 5), "target is 4 in the run directory and 5 now")
+    explains(tdlab("run", "-p", pool, "-o", made, "-n", 4, "--seed", 3), "seed is 0 in the run directory and 3 now")
     other = pool_file(tmp_path, service(tool()))
     explains(tdlab("run", "-p", other, "-o", made, "-n", 4), "the pool's content")
     assert hashes(made) == before

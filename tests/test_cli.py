@@ -1,4 +1,4 @@
-"""The command line: what each command prints and writes, over one small run."""
+"""Test what each command prints and writes, with one small run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 
 import tdlab
-from tdlab.cli import main
 from tdlab.records import BusinessCluster
-from tdlab.tools.text import counted
+from tdlab.tools import counted
 from tests.jobs import in_process, small_pool_file
 
 Tdlab = Callable[..., tuple[int, str, str]]
@@ -114,12 +113,12 @@ def test_show_says_why_a_generation_drew_and_kept_what_it_did(command: Tdlab, ma
     shown = flat(out)
     with tdlab.open_run(made) as run:
         record = run.generation(0).record
-        assert f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset" in shown
+        assert f"{record.tried} tried, {record.accepted} accepted, {record.total} in the dataset" in shown
         assert f"mean CAC {run.config.evolution.complexity_threshold:.3f} 1.000" in shown, "threshold and strength"
-        for name, weight in record["operators"].items():
+        for name, weight in record.operators.items():
             assert f"{name} {weight:.2f}" in shown
         for candidate in run.store.candidates(generation=0):
-            gain = candidate.lineage["gain"]
+            gain = candidate.lineage.gain
             if gain is not None:
                 assert f"{candidate.position} {gain['domain']:+.2f}, {gain['mode']:+.2f}, {gain['cac']:+.2f}" in shown
             if candidate.trajectory is not None and candidate.accepted:
@@ -137,14 +136,22 @@ def test_show_says_where_a_trajectory_comes_from(command: Tdlab, made: Path) -> 
     assert status == 0, err
     assert command("show", "lineage", row["blueprint"], "-r", made)[1] == out
     shown = flat(out)
-    assert shown.count("gauges: domain") == len(line)
+    assert shown.count("gauges: H_dom / ceiling") == len(line)
     for candidate in line:
         assert f"generation {candidate.generation}, offspring {candidate.position}" in shown
-        merits = [draft["merit"] for draft in candidate.lineage["drafts"]]
+        merits = [draft.merit for draft in candidate.lineage.drafts]
         if len(merits) > 1:
             assert ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits) in shown.replace("│ ", "")
     status, _, err = command("show", "lineage", "-r", made)
-    assert (status, "`tdlab show lineage ID`" in err) == (2, True)
+    assert (status, f"`tdlab show lineage latest --run {made}`" in flat(err)) == (2, True)
+
+
+def test_show_takes_the_latest_record(command: Tdlab, made: Path) -> None:
+    with tdlab.open_run(made) as run:
+        row = run.trajectories().iloc[-1]
+    for noun in ("cluster", "blueprint", "trajectory", "generation", "lineage"):
+        name = row["trajectory" if noun == "lineage" else noun]
+        assert command("show", noun, "latest", "-r", made) == command("show", noun, name, "-r", made)
 
 
 def test_show_run_needs_no_name_and_takes_a_folder(command: Tdlab, made: Path) -> None:
@@ -199,7 +206,7 @@ def test_a_cluster_of_a_mined_file_is_shown(command: Tdlab, tmp_path: Path) -> N
     assert (status, "expected: a cluster" in err) == (2, True)
     file.write_text("{}\n", encoding="utf-8")
     status, _, err = command("show", "cluster", "x", "--clusters", file)
-    assert (status, "clusters.jsonl:1: no cluster" in flat(err)) == (2, True)
+    assert (status, "clusters.jsonl:1: not a cluster" in flat(err)) == (2, True)
 
 
 def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> None:
@@ -212,7 +219,7 @@ def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> 
 
 
 def test_profile_finds_the_numbers_that_the_run_tells(command: Tdlab, made: Path) -> None:
-    """All of them, the ceiling of H_dom too: over the taxonomy's 36 domains and "other", whatever the pool reaches."""
+    """All of them agree, including the ceiling of H_dom: the taxonomy's 36 domains and "other", for any pool."""
     told = json.loads((made / "metrics.json").read_text(encoding="utf-8"))["diversity"]
     found = json.loads(command("profile", made, "--json")[1])[str(made)]
     assert told["domain"]["categories"] == found["domain"]["categories"] == 37
@@ -250,7 +257,7 @@ def test_one_is_no_plural(command: Tdlab, made: Path) -> None:
 
 
 def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_path: Path) -> None:
-    status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--likeness", 0.9)
+    status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--similarity", 0.9)
     assert status == 0, err
     assert f"dataset.jsonl: {TARGET} trajectories, format openai" in err
     assert (tmp_path / "map.png").stat().st_size
@@ -267,7 +274,7 @@ def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, 
 
 
 def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path) -> None:
-    """Control characters and markup in names and descriptions are shown as text, whatever the command."""
+    """Every command shows control characters and markup in names and descriptions as text."""
     schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}
     tools = [
         {"name": f"get_order[bold]{n}", "description": f"{ESCAPE}Returns [red]order[/red] {n}.", "inputSchema": schema}
@@ -287,17 +294,6 @@ def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path
         status, out, err = command("show", noun, name, "-r", tmp_path / "run")
         assert (status, "\x1b" in out + err) == (0, False), f"show {noun}"
         assert noun not in ("cluster", "blueprint") or "[bold]" in out, f"show {noun} swallows markup"
-
-
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["tdlab", "--help"])
-    with pytest.raises(SystemExit) as leave:
-        main()
-    assert leave.value.code == 0
-    listed = set(re.findall(r"^ {1,3}(?:│ )?([a-z][a-z-]*) {2,}", capsys.readouterr().out, flags=re.MULTILINE))
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `tdlab ([a-z][a-z-]*)", readme, flags=re.MULTILINE))
-    assert listed == documented, "the README's table of commands and `tdlab --help` differ"
 
 
 @pytest.mark.parametrize("group", [(), ("sandbox",)], ids=["tdlab", "sandbox"])

@@ -1,4 +1,4 @@
-"""Code steps where there is no jail: what a run says of them, what the commands and the panel do, what figures show."""
+"""Test code steps without a sandbox: messages, commands, panel and figures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ CHECKED = pd.DataFrame(
     [
         ("t1", "c1", "databases", "python", "same", 0.004, "", "print(1)", "{}"),
         ("t1", "c2", "databases", "sql", "different", 0.05, "1 differences", "select 1", "{}"),
-        ("t2", "c1", "healthcare", "bash", "not_replayed", 1.5, "three jails failed", "true", "{}"),
+        ("t2", "c1", "healthcare", "bash", "not_replayed", 1.5, "three processes failed", "true", "{}"),
         ("t3", "c1", "not in any taxonomy $x$", "python", "same", 0.003, "", "print(2)", "{}"),
     ],
     columns=["trajectory", "call", "domain", "language", "verdict", "seconds", "reason", "code", "recorded"],
 )
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bare(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """A machine with neither bubblewrap nor an engine."""
+    """Make this machine look as if it had neither bubblewrap nor docker."""
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/none.sock")
 
@@ -57,7 +59,7 @@ def test_a_run_says_that_code_steps_are_left_out_and_how_to_have_them(
         assert not any("code" in features["signature"] for _, _, features in run.store.features())
 
 
-def test_check_of_a_run_without_code_needs_no_jail(
+def test_check_of_a_run_without_code_needs_no_sandbox(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare(monkeypatch, tmp_path)
@@ -81,16 +83,16 @@ def test_doctor_says_what_to_install(
     assert "No working sandbox found. Runs will skip code steps." in out
 
 
-def test_code_without_a_jail_is_refused_before_anything_is_made(
+def test_code_without_a_sandbox_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare(monkeypatch, tmp_path)
     status, _, err = in_process(monkeypatch, capsys, "run", "--code", "-n", 5, "-o", tmp_path / "run")
     assert status == 2
-    assert "no sandbox on this machine" in err
+    assert "no working sandbox on this machine" in err
     assert "apt-get install bubblewrap" in err
     assert not (tmp_path / "run").exists()
-    with pytest.raises(SandboxUnavailable, match="no sandbox on this machine"):
+    with pytest.raises(SandboxUnavailable, match="no working sandbox on this machine"):
         tdlab.run(RunConfig(target=5).with_values(sandbox__backend="auto"), out=tmp_path / "run", progress=False)
 
 
@@ -100,7 +102,7 @@ def test_code_without_a_jail_is_refused_before_anything_is_made(
         (("sandbox", "serve", "--memory", 1), "at least 32 MB"),
         (("sandbox", "serve", "--database", "shop"), "NAME=FILE"),
         (("sandbox", "serve", "--database", "shop=/nowhere/shop.db"), "cannot be read"),
-        (("check", "nowhere"), "there is no such folder"),
+        (("check", "nowhere"), "the folder does not exist"),
         (("run", "--set", "sandbox.backend=chroot"), "sandbox.backend"),
         (("run", "--set", "sandbox.memory_mb=1"), "sandbox.memory_mb"),
     ],
@@ -115,7 +117,7 @@ def test_wrong_words_are_explained(
     assert told in err
 
 
-def test_no_programs_need_no_jail_and_workers_are_counted_from_one() -> None:
+def test_no_programs_need_no_sandbox_and_workers_are_counted_from_one() -> None:
     assert replay_programs([]).to_frame().empty
     with pytest.raises(ConfigError, match="workers is 0"):
         replay_programs([], workers=0)
@@ -162,12 +164,12 @@ def test_every_program_is_a_dot_beside_the_limit() -> None:
 
 def test_the_first_tier_that_holds_is_taken() -> None:
     docker = BackendReport(name="docker", available=False, reason="no engine", install="start one")
-    jail = BackendReport(
+    bubblewrap = BackendReport(
         name="bubblewrap", available=True, probes=23, enforced={"memory": Enforcement(level="kernel", how="cgroup")}
     )
-    assert held_by([docker, jail]) == "bubblewrap"
+    assert held_by([docker, bubblewrap]) == "bubblewrap"
     assert held_by([docker]) == held_by([]) == "none"
-    assert held_by([jail, docker.model_copy(update={"available": True})]) == "docker"
-    frame = reports_frame([docker, jail]).set_index("backend")
+    assert held_by([bubblewrap, docker.model_copy(update={"available": True})]) == "docker"
+    frame = reports_frame([docker, bubblewrap]).set_index("backend")
     assert frame.loc["bubblewrap", "kernel"] == "memory"
     assert frame.loc["docker", "to_do"] == "start one"

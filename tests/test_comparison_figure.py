@@ -1,8 +1,8 @@
-"""Several datasets in one figure and several on one map: what is drawn and written beside it is what was measured."""
+"""Test figures and maps of several datasets: they show what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    command: Callable[..., tuple[int, str, str]] = lambda *words: in_process(monkeypatch, capsys, *words)  # noqa: E731
+    command = partial(in_process, monkeypatch, capsys)
     for name, number in (("a", 6), ("b", 5)):
         one = some_set(name, number)
         write_openai_jsonl(one.trajectories, one.tools, tmp_path / f"{name}.jsonl", services=one.domains)
@@ -196,12 +196,12 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     assert status == 0, err
     assert "H_dom" in out
     assert "a.jsonl: line 7: is not JSON" in err
-    assert "a.jsonl: line 8: is in no format that is known" in err
+    assert "a.jsonl: line 8: has no known format" in err
     assert {path.name for path in tmp_path.glob("sets*")} == {"sets.pdf", "sets.png"}
     status, out, err = command("map", *files, "--figure", tmp_path / "map", "--likeness", 0.5)
     assert status == 0, err
     assert "Collapses: " in out
-    assert "Holes: 0 cells" in out
+    assert "Holes: 0 missing" in out
     assert {path.name for path in tmp_path.glob("map*")} == {"map.pdf", "map.png"}
     status, out, _ = command("map", *files, "--json")
     assert (status, out[:1]) == (0, "{")

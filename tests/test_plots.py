@@ -1,4 +1,4 @@
-"""Figures: what is drawn is what the frames say, in any hands' text, with bytes that depend on the figure alone."""
+"""Test figures: they show their data, draw any text as it is, and have the same bytes each time."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_nothing_to_draw_is_an_empty_figure_and_no_error() -> None:
 
 
 def test_text_from_a_pool_is_drawn_as_it_is() -> None:
-    """Dollars start no formula (an unbalanced one would raise), long names are cut, unknown letters are squares."""
+    """Dollar signs start no formula (an unbalanced one would raise), and long names are shortened."""
     names = ["$\\frac{1}{", "a $ b", "x" * 500, "价格 and more"]
     frame = pd.DataFrame({"domain": names, "title": names, "trajectories": [4.0, 3.0, 2.0, 1.0]})
     ax = plot_domains(frame)

@@ -1,4 +1,4 @@
-"""Each extension point is extended by an installed package, used by the command line, with no change to tdlab."""
+"""Test that an installed package can extend each extension point, and the command line uses it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,100 @@ from pathlib import Path
 
 import pytest
 
+import tdlab
 import tests.plugins as plugins
-from tests.jobs import finish
+from tdlab.config import RunConfig
+from tdlab.errors import ConfigError
+from tdlab.evolution import cached_candidates, what_if
+from tdlab.panels import tune_evolution
+from tdlab.plots import compute_gauges, plot_gauges
+from tdlab.store import Run, open_run
+from tests.jobs import finish, hashes, in_process, small_pool, small_pool_file
 
 SOURCE = '''
 """What a small package of extensions may hold."""
 
+import os
+from collections import Counter
+
+from tdlab.blueprints import Mutation
+from tdlab.diversity import counted_masses
+from tdlab.errors import MutationRefused
+from tdlab.evolution import EntropyGauge, MeanGauge, Strategy
 from tdlab.formats import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.pool import Definitions, PoolFormat
 from tdlab.records import Trajectory
+from tdlab.rollout import ScriptedTeacher, SimulatedEnvironment, ToolResult, receipt
+
+
+# --------------------------------------------------------------------- an environment, a teacher, a check, a mutation
+
+
+class Audited:
+    """Passes calls on to a simulated world, and signs the receipts itself. Says in which processes it worked."""
+
+    name = "audited"
+    replayable = True
+    external = False
+
+    def __init__(self, blueprint, tools):
+        self._world = SimulatedEnvironment(blueprint, tools)
+        open(f"audited-{os.getpid()}", "w").close()
+
+    def call(self, tool, arguments, *, call_id):
+        ok, text, _ = self._world.call(tool, arguments, call_id=call_id)
+        return ToolResult(ok, text, receipt(call_id, tool, self.name, arguments, text, ok=ok))
+
+    def changes(self):
+        return self._world.changes()
+
+
+class Loud(ScriptedTeacher):
+    """The scripted teacher, shouting at the user."""
+
+    name = "loud"
+
+    def assistant(self, view):
+        turn = super().assistant(view)
+        return turn if turn.tool_calls else turn._replace(content=turn.content + "!")
+
+
+def not_too_long(context):
+    number = len(context.trajectory.messages)
+    return f"there are {number} messages" if number > 24 else ""
+
+
+def _offer_everything(blueprint, context, rng):
+    more = [key for key in context.distractors if key in context.tools and key not in blueprint.offered]
+    if not more:
+        raise MutationRefused("offer_everything: there is no other tool")
+    return blueprint.model_copy(update={"offered": (*blueprint.offered, *rng.sample(more, k=len(more)))})
+
+
+offer_everything = Mutation("offer_everything", "complexity", (), _offer_everything)
+
+
+# ---------------------------------------------------------------------------------------------------------- a strategy
+
+
+def _in_one_cluster(controller, generation):
+    return [order._replace(cluster=controller.clusters[0].id) for order in controller.draw(generation)]
+
+
+in_one_cluster = Strategy(orders=_in_one_cluster)
+
+
+# ---------------------------------------------------------------------------------------------------------- two gauges
+
+
+def _messages_expected(prediction, blueprint, tools):
+    """Runs in the process that chooses among drafts."""
+    open(f"predicted-{os.getpid()}", "w").close()
+    return float(sum(len(step.calls) for step in blueprint.steps))
+
+
+calls = MeanGauge("calls per trajectory", lambda features: float(features.calls), _messages_expected)
+tools = EntropyGauge("tools / ceiling", lambda features: counted_masses(Counter(features.tools)), family="complexity")
 
 
 # ------------------------------------------------------------------------------------------------- a trajectory format
@@ -49,6 +134,12 @@ def _services(document, stem):
 catalogue = PoolFormat(_services)
 '''
 ENTRIES = {
+    "tdlab.environments": {"audited": "small_extras:Audited"},
+    "tdlab.teachers": {"loud": "small_extras:Loud"},
+    "tdlab.checks": {"not_too_long": "small_extras:not_too_long"},
+    "tdlab.mutations": {"offer_everything": "small_extras:offer_everything"},
+    "tdlab.gauges": {"calls": "small_extras:calls", "tools": "small_extras:tools"},
+    "tdlab.strategies": {"in_one_cluster": "small_extras:in_one_cluster"},
     "tdlab.trajectory_formats": {"chatlog": "small_extras:chatlog"},
     "tdlab.pool_formats": {"catalogue": "small_extras:catalogue"},
 }
@@ -56,9 +147,193 @@ ENTRIES = {
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The import path with the package on it."""
+    """Return the import path with the package."""
     folder = plugins.install(tmp_path_factory.mktemp("site") / "packages", "small_extras", ENTRIES, source=SOURCE)
     return plugins.import_path(folder)
+
+
+def made(out: Path, installed: str, *settings: str, workers: int = 1) -> Run:
+    """Make a run of a small pool with these settings on the command line."""
+    words = [word for setting in settings for word in ("--set", setting)]
+    job = (
+        "run",
+        "--pool",
+        small_pool_file(out.parent),
+        "-n",
+        "12",
+        "--set",
+        "evolution.batch=6",
+        "-w",
+        workers,
+        "--no-figure",
+    )
+    done = finish(*job, *words, "--out", out.name, cwd=out.parent, PYTHONPATH=installed)
+    assert done.returncode == 0, done.stderr
+    return open_run(out)
+
+
+def test_an_environment(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "rollout.environment=audited") as run:
+        environments = {kept.trajectory.environment for kept in run.store.accepted()}
+        verdicts = [{check.name: check for check in kept.verdict.checks} for kept in run.store.accepted()]
+        assert environments == {"audited"}
+        assert all(verdict["replay"].passed and verdict["end_state"].passed for verdict in verdicts)
+        assert run.store.versions["small_extras"] == "1.0"
+    for mark in tmp_path.glob("audited-*"):
+        mark.unlink()
+    made(tmp_path / "two", installed, "rollout.environment=audited", workers=2).close()
+    assert len(list(tmp_path.glob("audited-*"))) == 2, "the worker processes did not use it"
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_a_teacher(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "rollout.teacher=loud", workers=2) as run:
+        for kept in run.store.accepted():
+            assert kept.trajectory.teacher == "loud"
+            assert kept.trajectory.messages[-1].content.endswith("!")
+
+
+def test_a_check(installed: str, tmp_path: Path) -> None:
+    name = "not_too_long"
+    with made(tmp_path / "one", installed, f'verify.checks=["{name}"]') as run:
+        assert all(len(kept.trajectory.messages) <= 24 for kept in run.store.accepted())
+        assert run.store.rejection_reasons()[name] > 0
+        assert all(kept.verdict.checks[-1].name == name for kept in run.store.accepted())
+    made(tmp_path / "two", installed, f'verify.checks=["{name}"]', workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_a_mutation(installed: str, tmp_path: Path) -> None:
+    name = "offer_everything"
+    with made(tmp_path / "one", installed, f'blueprints.mutations=["{name}"]') as run:
+        assert any(name in kept.blueprint.lineage for kept in run.store.accepted())
+        assert name in run.generation(0).record.operators
+    made(tmp_path / "two", installed, f'blueprints.mutations=["{name}"]', workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_a_strategy(installed: str, tmp_path: Path) -> None:
+    with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
+        assert {kept.lineage.cluster for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
+        assert run.generation(0).record.strategy == "in_one_cluster"
+    made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_gauges(installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They steer, end up in every record, table and file that has gauges, and in the merit of drafts in workers."""
+    names = ["domain", "mode", "cac", "calls", "tools"]
+    settings = ("evolution.gauges.calls=40", "evolution.gauges.tools=1", "evolution.complexity_threshold=0")
+    off = ("evolution.mode_threshold=0", "evolution.domain_threshold=0")
+    with made(tmp_path / "one", installed, *settings, *off) as run:
+        record = run.generation(0).record
+        assert sorted(record.after.whole) == sorted(record.before.strengths) == sorted(names)
+        assert record.before.strengths["calls"] == 1.0
+        assert record.before.strengths["cac"] == record.before.strengths["mode"] == 0.0
+        assert record.drafts == 7, "a gauge that can be predicted has drafts to choose from"
+        assert min(record.operators[name] for name in ("extend_chain", "branch")) > record.operators["add_refusal"]
+        last = run.generation(run.counts().generations - 1).record
+        counts = [kept.features["calls"] for kept in run.store.accepted()]
+        assert last.after.whole["calls"] == pytest.approx(sum(counts) / len(counts))
+        assert all(set(kept.lineage.gain) == set(names) for kept in run.store.accepted())
+        monkeypatch.syspath_prepend(installed.rpartition(":")[2])
+        assert compute_gauges(run)["gauge"].unique().tolist() == names
+        labels = [line.get_label() for line in plot_gauges(compute_gauges(run)).lines]
+        assert labels == ["domains", "reasoning modes (trigrams)", "tools / ceiling"]
+        replayed = what_if(cached_candidates(run), run.config.evolution, target=12, redraw=False)
+        kept = [kept.trajectory.id for kept in run.store.accepted()]
+        assert replayed.kept == kept, "the decisions of a replay are the run's own"
+        assert replayed.generations["steer_calls"].iloc[0] == 1.0
+        panel = tune_evolution(cached_candidates(run), run.config)
+        assert panel.controls["gauges__calls"].value == 40.0
+        assert panel.config.evolution.gauges == {"calls": 40.0, "tools": 1.0}
+    metrics = json.loads((tmp_path / "one" / "metrics.json").read_text())
+    assert metrics["gauges"]["calls"] == {"value": last.after.whole["calls"], "threshold": 40.0}
+    shown = finish("show", "generation", "0", "--run", "one", cwd=tmp_path, PYTHONPATH=installed).stdout
+    assert "calls per trajectory" in shown
+    assert "tools / ceiling" in shown
+    without = finish("show", "generation", "0", "--run", "one", cwd=tmp_path)
+    assert without.returncode == 0, "a run can be looked at where the package is not installed"
+    for mark in tmp_path.glob("predicted-*"):
+        mark.unlink()
+    made(tmp_path / "two", installed, *settings, *off, workers=2).close()
+    assert len(list(tmp_path.glob("predicted-*"))) == 2, "the worker processes did not predict"
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+    made(tmp_path / "three", installed).close()
+    assert hashes(tmp_path / "one")["dataset.jsonl"] != hashes(tmp_path / "three")["dataset.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("gauge", "words"),
+    [
+        ("cac", "evolution.gauges has domain, mode or cac"),
+        ("xyzzy", "evolution.gauges: there is no gauge 'xyzzy'"),
+        ("xyzzy", "install the package that has it in the entry-point group tdlab.gauges"),
+    ],
+)
+def test_a_gauge_that_cannot_be_added(gauge: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        tdlab.run(RunConfig().with_values(evolution__gauges={gauge: 3.0}), out=tmp_path / "run", progress=False)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found", "close"),
+    [
+        ("rollout.environment=simulatd", "there is no environment 'simulatd'", "simulated"),
+        ("rollout.teacher=scriptd", "there is no teacher 'scriptd'", "scripted"),
+        ("evolution.strategy=evolve", "there is no strategy 'evolve'", "evolved"),
+        ('verify.checks=["groundin"]', "there is no check 'groundin'", "grounding"),
+        ('blueprints.mutations=["brunch"]', "there is no mutation 'brunch'", "branch"),
+    ],
+)
+def test_a_name_that_no_package_has(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    setting: str,
+    found: str,
+    close: str,
+) -> None:
+    status, _, err = in_process(monkeypatch, capsys, "run", "--out", tmp_path / "run", "--set", setting)
+    assert status == 2
+    said = " ".join(err.split())
+    assert f"{setting.partition('=')[0]}: {found}" in said
+    assert f"did you mean '{close}'?" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("packages", "group", "name", "words"),
+    [
+        (["rude_extras"], "tdlab.checks", "grounding", "has the name of one of tdlab's own entries"),
+        (["first_extras", "second_extras"], "tdlab.gauges", "calls", "is registered by first_extras 1.0 too"),
+        (["broken_extras"], "tdlab.environments", "broken", "cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_a_bad_plugin_stops_a_run_before_it_begins(
+    packages: list[str], group: str, name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for package in packages:
+        plugins.install(tmp_path / "site", package, {group: {name: f"{package}:it"}}, source="import no_such_module")
+    config = RunConfig(target=2)
+    if name == "broken":
+        tdlab.run(config, out=tmp_path / "unconcerned", pool=small_pool(), progress=False).close()
+        config = config.with_values(rollout__environment=name)
+    with pytest.raises(ConfigError) as refused:
+        tdlab.run(config, out=tmp_path / "run", pool=small_pool(), progress=False)
+    assert words in refused.value.found
+    assert f"the package {packages[-1]} 1.0" in refused.value.found
+    assert group in refused.value.expected
+    assert refused.value.do
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_installed_plugin_changes_no_run_that_does_not_name_it(installed: str, tmp_path: Path) -> None:
+    made(tmp_path / "with", installed).close()
+    made(tmp_path / "without", plugins.import_path(tmp_path)).close()
+    assert hashes(tmp_path / "with") == hashes(tmp_path / "without")
 
 
 def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:
@@ -70,7 +345,7 @@ def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:
     assert "1 trajectory, format chatlog" in done.stderr
     without = finish("profile", "log.jsonl", cwd=tmp_path)
     assert without.returncode == 2
-    assert "is in no format that is known" in without.stderr
+    assert "has no known format" in without.stderr
 
 
 def test_a_pool_format(installed: str, tmp_path: Path) -> None:

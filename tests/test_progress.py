@@ -1,4 +1,4 @@
-"""Progress bars: a stage that is done is drawn as done, and numbers are whole where room is short."""
+"""Test progress bars: finished stages look finished, and numbers are never cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The repository holds sources: no outputs, no machine's own paths, no large files; and a wheel of it is complete."""
+"""Check the repository: no outputs, no machine paths, no large files; and its wheel is complete."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ LARGEST = 1 << 20
 SET_UP_AND_RUN = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/tdlab run --out runs/first"
 TEST = ".venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest"
 
-# Written in two halves, so that this file does not hold what it looks for.
+# Split in two, so that this file does not contain what it searches for.
 MACHINE_PATHS = re.compile(
     "|".join(
         re.escape(a + b)
@@ -84,7 +85,7 @@ def test_no_machine_path_and_no_registry_is_named() -> None:
 
 def test_text_is_utf8_with_unix_line_ends() -> None:
     for file in tracked():
-        text = text_of(file)  # raises where it is no UTF-8
+        text = text_of(file)  # raises if it is not UTF-8
         assert text is None or "\r\n" not in text, f"{file.relative_to(ROOT)} has Windows line ends"
 
 
@@ -94,17 +95,36 @@ def test_no_file_is_large() -> None:
 
 
 def test_the_readme_has_the_two_commands() -> None:
-    """``.ci/run`` reads them from there and runs them."""
+    """``.ci/run`` reads them from the README."""
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     for command in (SET_UP_AND_RUN, TEST):
         assert lines.count(command) == 1, f"README.md must hold this line once: {command}"
 
 
+def tool_options() -> dict[str, Any]:
+    options: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    return options
+
+
+def markers() -> set[str]:
+    return {line.split(":")[0] for line in tool_options()["pytest"]["ini_options"]["markers"]}
+
+
 def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
-    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
-    described = {line.split(":")[0] for line in options["markers"]}
-    assert described == {"servers", "sandbox", "browser", "fullpool", "crash"}
-    assert options["addopts"][-1] == "not servers and not browser and not fullpool and not sandbox"
+    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "crash"}
+    default = "not servers and not browser and not fullpool and not sandbox and not slow"
+    assert tool_options()["pytest"]["ini_options"]["addopts"][-1] == default
+
+
+def test_the_guide_for_contributors_names_every_marker_task_and_extension_point() -> None:
+    guide = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    registry = (ROOT / "tdlab" / "registry.py").read_text(encoding="utf-8")
+    groups = re.findall(r"^``(tdlab\.\w+)`` ", registry, re.MULTILINE)
+    tasks = {f"poe {name}" for name in tool_options()["poe"]["tasks"] if name not in ("test-alone", "test-slow")}
+    assert groups
+    assert {"poe check", "poe test", "poe test-all", "poe bench"} <= tasks
+    for word in (*markers(), *tasks, *groups):
+        assert f"{word}`" in guide, f".github/CONTRIBUTING.md does not name {word}"
 
 
 def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path) -> None:
@@ -120,6 +140,7 @@ def test_a_wheel_holds_the_package_and_the_pool_and_nothing_else(tmp_path: Path)
     sources = {f"tdlab/{f.relative_to(ROOT / 'tdlab').as_posix()}" for f in (ROOT / "tdlab").rglob("*") if is_source(f)}
     data = {f"tdlab/data/{f.relative_to(ROOT / 'data').as_posix()}" for f in (ROOT / "data").rglob("*") if is_source(f)}
     assert len(data) > 60
+    assert "tdlab/py.typed" in held, "type checkers ignore the annotations of an installed package without it"
     assert held == sources | data
     assert entry_points["console_scripts"]["tdlab"] == "tdlab.cli:main"
 

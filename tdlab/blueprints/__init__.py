@@ -1,15 +1,19 @@
-"""Blueprints: the plan of one task, fixed before anyone speaks (paper: innovation 2, blueprint-then-execute).
+"""Blueprints: the plan of one task, fixed before the conversation (paper: innovation 2, blueprint-then-execute).
 
-`plan` makes one from a Business Cluster, `MUTATIONS` change it, `violations` says what is wrong with it, `as_graph`
-gives its DAG. A blueprint is data: it can be stored, shown, mutated and played any number of times.
+`first_plan` makes a blueprint from a Business Cluster: a task on an executable world, or where no service of the
+cluster has a pack one that `plan` improvises. `mutate` and `breed` change it with the operators in `MUTATIONS`,
+`violations` lists what is incoherent, and `as_graph` returns its DAG of steps. A blueprint is data: it can be stored,
+shown, mutated and played any number of times.
 """
 
 from __future__ import annotations
 
-from tdlab.blueprints.mutations import MUTATIONS, Mutated, Mutation, MutationContext, breed, fresh_values, mutate
+from tdlab.blueprints.breeding import Mutated, Mutation, MutationContext, breed, first_plan, fresh_values, mutate
+from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
+from tdlab.blueprints.world_plans import packed_services
 
 __all__ = [
     "MUTATIONS",
@@ -21,10 +25,12 @@ __all__ = [
     "breed",
     "checked",
     "could_be",
+    "first_plan",
     "follow",
     "fresh_values",
     "mutate",
     "named",
+    "packed_services",
     "plan",
     "settle",
     "violations",

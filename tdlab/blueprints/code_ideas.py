@@ -3,7 +3,7 @@
 Each family is a kind of work that people do with a few lines of code: pick the best of a list (and go on with it),
 add up, group, filter, rank, convert, validate, compare, measure a span of time, hold against a limit. An idea is the
 request in words and the call of the code tool, whose program is a template over values that earlier steps return or
-the user says. Field names come from strangers' schemas: only plain identifiers are ever written into a program.
+the user says. Field names come from untrusted schemas, so only plain identifiers are written into a program.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ from tdlab.blueprints.code_templates import (
 )
 from tdlab.blueprints.drafts import BlueprintDraft, shows_or_finds
 from tdlab.records import CODE_TOOL, Binding, Call, Constant, FromResult, FromTemplate, FromUser, Json, Step, Tool
-from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, output_of, reference, split_words
+from tdlab.tools import goal_phrase, label, make_value, ordered_pairs, referenced_entity, returned_schema, split_words
 
 __all__ = ["FAMILIES", "Idea", "Table", "follow_choice", "ideas"]
 
+# Fixed by definition: names that a program can use, and what a name says of its values.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TAKEN = frozenset(
     "json row rows value values best name count total counts problems seen first last result records statistics date"
@@ -62,7 +63,7 @@ _NO_MEASURE = frozenset("number year version rank place door tier grade latitude
 _GROUPING = frozenset("status state kind type category currency city phase priority severity role stage level".split())
 _NAMING = ("name", "title", "subject", "headline", "label", "ticker")
 _DATED = re.compile(r"(?:^|_)(?:date|at|on|time)$")
-_MOST_COLUMNS = 6
+_MOST_COLUMNS = 6  # fixed: people do not copy a wider table into a program by hand
 _LIMITS_SAID = {"least": "minimum", "most": "maximum"}
 
 
@@ -401,7 +402,7 @@ def _extremes(field: str, *, dated: bool) -> tuple[tuple[str, str], ...]:
 def _tables(draft: BlueprintDraft) -> Iterator[Table]:
     for step in draft.steps:
         if step.kind == "call" and _known(tool := draft.tools[step.calls[0].tool]):
-            for field, schema in output_of(tool).get("properties", {}).items():
+            for field, schema in returned_schema(tool).get("properties", {}).items():
                 table = _table(step, tool, field, schema)
                 if table is not None:
                     yield table
@@ -415,7 +416,7 @@ def _table(step: Step, tool: Tool, field: str, schema: Json) -> Table | None:
     usable = {f: s for f, s in properties.items() if isinstance(s, dict) and _free(f)}
     plain = tuple(f for f, s in usable.items() if s.get("type") in ("string", "integer", "number"))
     named = [f for f in plain if (split_words(f) or ("",))[-1] in _NAMING and usable[f].get("type") == "string"]
-    known = [f for f in plain if reference(f, field) is not None]
+    known = [f for f in plain if referenced_entity(f, field) is not None]
     if not (named or known):
         return None
     return Table(
@@ -445,7 +446,7 @@ def _known(tool: Tool) -> bool:
 
 def _fields(tool: Tool) -> list[tuple[str, Mapping[str, Json]]]:
     """The required fields of an answer that a program can name."""
-    output = output_of(tool)
+    output = returned_schema(tool)
     required = output.get("required") or ()
     properties = output.get("properties") or {}
     return [(f, s) for f, s in properties.items() if isinstance(s, dict) and f in required and _free(f)]
@@ -463,7 +464,7 @@ def _free(name: str) -> bool:
 
 def _is_measure(field: str, schema: Mapping[str, Json]) -> bool:
     words = set(split_words(field))
-    return schema.get("type") in ("integer", "number") and reference(field) is None and not words & _NO_MEASURE
+    return schema.get("type") in ("integer", "number") and referenced_entity(field) is None and not words & _NO_MEASURE
 
 
 def _is_group(field: str, schema: Mapping[str, Json]) -> bool:

@@ -115,7 +115,7 @@ insert into {variable} ({key}{_also(key, number)}) values
 select count(*) as entries, {first}, min({number}) as lowest, max({number}) as highest
 from {variable}
 where {key} is not null;
-"""  # noqa: S608  # no server runs it: names are plain identifiers, and it is run in a jail
+"""  # noqa: S608  # no server runs it: names are plain identifiers, and it runs in the sandbox
 
 
 def group_python(variable: str, group: str) -> str:
@@ -141,7 +141,7 @@ from {variable}
 where {key} is not null
 group by {group}
 order by entries desc, {group};
-"""  # noqa: S608  # no server runs it: names are plain identifiers, and it is run in a jail
+"""  # noqa: S608  # no server runs it: names are plain identifiers, and it runs in the sandbox
 
 
 def group_bash() -> str:

@@ -1,8 +1,7 @@
-"""Drafts: plans in the making, to which the planner and the mutation operators add one goal after the other.
+"""Drafts: unfinished plans, to which the planner and the mutation operators add goals one by one.
 
-A draft knows where each argument may come from: the cluster's dependencies say which outputs fill which parameters, and
-what no output fills is told by the user. A person does not know identifiers by heart, so where a search leads to one
-the plan searches.
+A draft knows the possible sources of each argument: the cluster's dependencies say which results fill which parameters,
+and the user says the rest. People do not know identifiers by heart, so the plan searches if a search finds one.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from tdlab.records import (
     Constant,
     Dependency,
     FromResult,
+    FromTemplate,
     FromUser,
     Json,
     SeedEntity,
@@ -32,23 +32,24 @@ from tdlab.records import (
 )
 from tdlab.tools import (
     CompiledSchema,
+    cached_per_tool,
     compile_schema,
-    kinds_fit,
     make_identifier,
     make_value,
     ordered_pairs,
-    output_of,
-    per_tool,
+    output_fit,
+    returned_schema,
     roles,
     schema_at,
     split_words,
 )
 
-__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "shows_or_finds"]
+__all__ = ["BlueprintDraft", "Facts", "Feed", "is_paging", "replace_said", "shows_or_finds"]
 
 Facts = Mapping[str, Mapping[str, list[Json]]]
 """Values that exist in the real world: service -> parameter -> values."""
 
+# Fixed by definition: parameters that page through results, and words whose values are the same for every tool.
 _PAGING = frozenset("cursor page offset page_token pagetoken next_token after before starting_after".split())
 _SHARED = frozenset(
     "limit size page currency country language lang locale timezone tz unit units system format email phone city date"
@@ -88,9 +89,9 @@ class _Memory:
 
 
 class BlueprintDraft:
-    """The steps of a plan so far and what the user says in it; never leaves this room.
+    """The steps of an unfinished plan, and what the user says in it; internal to this package.
 
-    `add_goal` and `tell` extend it, `freeze` (in the planner) makes a blueprint of it.
+    `add_goal` and `tell` extend it, and `freeze` (in the planner) turns it into a blueprint.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class BlueprintDraft:
         for parameter in chosen:
             arguments[parameter] = self._bind(tool, parameter, turn, depth, (*open_goals, tool_key))
         self._put_in_order(tool, arguments, before)
-        self._mend(tool, arguments)
+        self._repair(tool, arguments)
         call = Call(tool=tool_key, arguments=arguments)
         step = Step(id=self.next_id(), kind="call", calls=(call,), after=self.asked_in(arguments), turn=turn)
         self.steps.append(step)
@@ -247,10 +248,10 @@ class BlueprintDraft:
             if source is None or roles(source).nature.operation != "create" or source is tool:
                 continue
             for field, issued in roles(source).issued.items():
-                schema = schema_at(output_of(source), (field,))
+                schema = schema_at(returned_schema(source), (field,))
                 if issued != entity or field in source.parameters or schema is None:
                     continue
-                fit = kinds_fit(schema, tool.parameters[parameter])
+                fit = output_fit(schema, tool.parameters[parameter])
                 if fit is not None:
                     return FromResult(step=step.id, path=(field,), as_list=fit == "list")
         return None
@@ -314,7 +315,7 @@ class BlueprintDraft:
         known = {p: b.value for p, b in arguments.items() if isinstance(b, (FromUser, Constant))}
         return len(known) < len(arguments) or compile_schema(tool.input_schema).is_valid({**known, **changed})
 
-    def _mend(self, tool: Tool, arguments: dict[str, Binding]) -> None:
+    def _repair(self, tool: Tool, arguments: dict[str, Binding]) -> None:
         """Add what one of several alternatives requires, or drop optional arguments that do not go together."""
         for word in ("anyOf", "oneOf"):
             branches = [b for b in tool.input_schema.get(word) or () if isinstance(b, Mapping)]
@@ -359,6 +360,14 @@ def _later(day: str, days: int) -> str:
     return moved.isoformat() + day[10:]
 
 
+def replace_said(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
+    """Return a binding with the user's values replaced by ``slots``, also inside a template."""
+    if isinstance(binding, FromTemplate):
+        inputs = {name: replace_said(source, slots) for name, source in binding.inputs.items()}
+        return binding.model_copy(update={"inputs": inputs})
+    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
+
+
 def is_paging(parameter: str) -> bool:
     """Whether an optional parameter only pages through results, which no person asks for."""
     return parameter.lower() in _PAGING
@@ -383,8 +392,8 @@ def _feeds(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> dict[tuple[st
         source, target = tools.get(edge.source), tools.get(edge.target)
         if source is None or target is None or source is target or edge.parameter not in target.parameters:
             continue
-        schema = schema_at(output_of(source), edge.path)
-        fit = kinds_fit(schema, target.parameters[edge.parameter]) if schema is not None else None
+        schema = schema_at(returned_schema(source), edge.path)
+        fit = output_fit(schema, target.parameters[edge.parameter]) if schema is not None else None
         if fit is not None and _worth_calling(source, target, edge):
             found.setdefault((edge.target, edge.parameter), []).append(Feed(edge, fit == "list"))
     made = {key: tuple(feeds) for key, feeds in found.items()}
@@ -423,17 +432,17 @@ def _removes(tool: Tool) -> bool:
     return roles(tool).nature.operation == "delete"
 
 
-@per_tool
+@cached_per_tool
 def _asked_as(tool: Tool, parameter: str) -> str:
     """The name under which a value is made: a free query asks for a name where the tool lists what has one."""
     listed = roles(tool).listed
     if listed is None or split_words(parameter)[-1:] not in (("query",), ("q",), ("search",), ("keyword",)):
         return parameter
-    item = schema_at(output_of(tool), (listed[0], 0)) or {}
+    item = schema_at(returned_schema(tool), (listed[0], 0)) or {}
     return next((field for field in item.get("properties", {}) if split_words(field)[-1:] == ("name",)), parameter)
 
 
-@per_tool
+@cached_per_tool
 def _topic(tool: Tool, parameter: str) -> tuple[str, str] | None:
     """What two parameters have in common that a person would say only once: an entity, a date, a city, a language."""
     schema = tool.parameters.get(parameter, {})

@@ -1,26 +1,21 @@
-"""Mutation operators: typed functions Blueprint -> Blueprint, each with a precondition (paper: blueprint evolution).
-
-An operator returns a new, coherent blueprint whose ``lineage`` names it, or raises MutationRefused with the reason why
-it does not apply. `MUTATIONS` lists them with the family of diversity that each one serves, which is what the evolution
-controller chooses by.
-"""
+"""The mutation operators of tdlab, each a function from blueprint to blueprint with a precondition."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
+from tdlab.blueprints.breeding import MUTATIONS, Mutation, MutationContext
 from tdlab.blueprints.code_ideas import ideas
-from tdlab.blueprints.drafts import BlueprintDraft, Facts, is_paging, shows_or_finds
-from tdlab.blueprints.planner import freeze, make_persona, settle
-from tdlab.config import BlueprintConfig
-from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
+from tdlab.blueprints.drafts import BlueprintDraft, is_paging, replace_said, shows_or_finds
+from tdlab.blueprints.planner import freeze
+from tdlab.blueprints.world_plans import follow_on, refused_wish, tools_near, twist_of, with_partners
+from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.records import (
     CODE_TOOL,
     Ask,
-    Binding,
     Blueprint,
     BusinessCluster,
     Call,
@@ -28,152 +23,13 @@ from tdlab.records import (
     FromResult,
     FromTemplate,
     FromUser,
+    Recipe,
     Step,
-    Tool,
-    rng_for,
 )
+from tdlab.tasks import Stage
 from tdlab.tools import goal_phrase, label, roles
 
-__all__ = ["MUTATIONS", "Mutated", "Mutation", "MutationContext", "breed", "fresh_values", "mutate"]
-
-Family = Literal["mode", "complexity", "domain"]
-
-
-class MutationContext(NamedTuple):
-    """What an operator may draw on.
-
-    ``tools`` holds every tool named by the cluster, the partner and the distractors. ``partner`` is another cluster,
-    for tasks that cross two; ``distractors`` are keys of tools that may be offered but are of no use.
-    """
-
-    cluster: BusinessCluster
-    tools: Mapping[str, Tool]
-    partner: BusinessCluster | None = None
-    distractors: tuple[str, ...] = ()
-    config: BlueprintConfig = BlueprintConfig()
-    facts: Facts | None = None
-
-    def draft(self, blueprint: Blueprint, rng: random.Random, cluster: BusinessCluster | None = None) -> BlueprintDraft:
-        """A draft that continues ``blueprint``, over its own cluster or another one."""
-        return BlueprintDraft(cluster or self.cluster, self.tools, rng, self.config, facts=self.facts, base=blueprint)
-
-
-class Mutation(NamedTuple):
-    """An operator: its name, the family of diversity it serves, the mode letters it brings, and the function."""
-
-    name: str
-    family: Family
-    letters: tuple[str, ...]
-    apply: Callable[[Blueprint, MutationContext, random.Random], Blueprint]
-
-
-def mutate(blueprint: Blueprint, name: str, context: MutationContext, *, seed: int) -> Blueprint:
-    """Apply the operator ``name``: a pure function of its arguments. MutationRefused where it does not apply."""
-    if name not in MUTATIONS:
-        raise _unknown(name)
-    child = _applied(blueprint, name, context, rng_for("mutate", name, seed, blueprint.id))
-    return _settled(child.model_copy(update={"parent": blueprint.id}), name, context)
-
-
-def _applied(blueprint: Blueprint, name: str, context: MutationContext, rng: random.Random) -> Blueprint:
-    """What the operator gives, not yet named; whatever stops it is a MutationRefused."""
-    try:
-        return MUTATIONS[name].apply(blueprint, context, rng)
-    except (MutationRefused, SandboxUnavailable):
-        raise
-    except (BlueprintError, SchemaError) as error:
-        raise MutationRefused(f"{name}: {error.found}") from None
-
-
-def _settled(child: Blueprint, name: str, context: MutationContext) -> Blueprint:
-    try:
-        return settle(child, context.tools)
-    except BlueprintError as error:
-        raise MutationRefused(f"{name}: {error.found}") from None
-
-
-def _unknown(name: str) -> BlueprintError:
-    return BlueprintError(f"there is no mutation {name!r}", expected="one of " + ", ".join(MUTATIONS))
-
-
-class Mutated(NamedTuple):
-    """A mutated blueprint, the operators that were applied, and for each that was not, why."""
-
-    blueprint: Blueprint
-    applied: tuple[str, ...]
-    refused: dict[str, str]
-
-
-def breed(
-    base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, settled: bool = True
-) -> Mutated:
-    """Apply operators one after the other, passing over those that refuse. The child's ``parent`` is ``base``.
-
-    ``settled`` as in `plan`; where the child proves incoherent, each operator is held to account by itself.
-    """
-    found = _bred(base, names, context, seed=seed, each=False)
-    if not settled or not found.applied:
-        return found
-    try:
-        return found._replace(blueprint=settle(found.blueprint, context.tools))
-    except BlueprintError:
-        found = _bred(base, names, context, seed=seed, each=True)
-        return found._replace(blueprint=settle(found.blueprint, context.tools)) if found.applied else found
-
-
-def _bred(base: Blueprint, names: Sequence[str], context: MutationContext, *, seed: int, each: bool) -> Mutated:
-    """What the operators make of ``base``, not settled; with ``each``, only those whose result could be settled."""
-    child, applied, refused = base, [], {}
-    for place, operator in enumerate(names):
-        if operator not in MUTATIONS:
-            raise _unknown(operator)
-        try:
-            made = _applied(child, operator, context, rng_for("breed", seed, base.id, place, operator))
-            if each:
-                _settled(made, operator, context)
-            child = made
-            applied.append(operator)
-        except (MutationRefused, SandboxUnavailable) as error:
-            refused[operator] = error.found
-    if applied:
-        child = child.model_copy(update={"id": "", "parent": base.id or base.parent})
-    return Mutated(child, tuple(applied), refused)
-
-
-def fresh_values(blueprint: Blueprint, context: MutationContext, *, seed: int, settled: bool = True) -> Blueprint:
-    """The same plan for another user: new values, new persona, new world; topology and wording of the goal stay.
-
-    This is what the ``quantity`` control does. It is no mutation: the lineage stays as it is. ``settled`` as in `plan`.
-    """
-    rng = rng_for("values", seed, blueprint.id)
-    draft = BlueprintDraft(context.cluster, context.tools, rng, context.config, facts=context.facts)
-    slots: dict[str, FromUser] = {}
-    steps = []
-    for step in blueprint.steps:
-        calls = []
-        for call in step.calls:
-            tool = context.tools[call.tool]
-            arguments: dict[str, Binding] = {}
-            for parameter, binding in call.arguments.items():
-                if isinstance(binding, FromUser):
-                    if binding.slot not in slots:
-                        told = draft.tell(tool, parameter, fresh=True)
-                        slots[binding.slot] = told.model_copy(update={"slot": binding.slot, "when": binding.when})
-                    arguments[parameter] = slots[binding.slot]
-                else:
-                    arguments[parameter] = _retold(binding, slots)
-            calls.append(call.model_copy(update={"arguments": arguments}))
-        steps.append(step.model_copy(update={"calls": tuple(calls)}))
-    draft.steps = steps
-    child = freeze(
-        draft, cluster=blueprint.cluster, seed=seed, intent=blueprint.intent, persona=make_persona(rng),
-        offered=blueprint.offered, parent=blueprint.id or blueprint.parent, lineage=blueprint.lineage,
-        constraints=blueprint.constraints,
-    )  # fmt: skip
-    return settle(child, context.tools) if settled else child
-
-
-# --------------------------------------------------------------------------------------------------------- operators
+__all__ = ["MUTATIONS"]
 
 
 def _extend_chain(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -209,18 +65,18 @@ def _parallelise(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     tool = draft.tools[step.calls[0].tool]
     pivot = _pivots(draft, step)[0]
     calls = [step.calls[0]]
-    values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]
+    values = [calls[0].arguments[pivot].value]  # type: ignore[union-attr]  # a pivot is a FromUser
     # Fixed by definition, here and for what is withheld: mostly one, now and then two or three.
     for _ in range(rng.choice((1, 1, 2, 3))):
-        told = draft.tell(tool, pivot, fresh=True)
-        if told.value in values:
+        said = draft.tell(tool, pivot, fresh=True)
+        if said.value in values:
             continue
-        values.append(told.value)
-        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: told}))
+        values.append(said.value)
+        calls.append(Call(tool=tool.key, arguments={**calls[0].arguments, pivot: said}))
         draft.steps[place] = step.model_copy(update={"kind": "parallel", "calls": tuple(calls)})
     if len(calls) < 2:
         raise MutationRefused(f"parallelise: {tool.key} has no second value for {pivot!r}")
-    return _done(draft, blueprint, "parallelise")
+    return _done(draft, blueprint)
 
 
 def _pivots(draft: BlueprintDraft, step: Step) -> list[str]:
@@ -255,7 +111,7 @@ def _inject_failure(blueprint: Blueprint, context: MutationContext, rng: random.
     place = rng.choice(options)
     failure = rng.choice(_TRANSIENT)
     draft.steps[place] = draft.steps[place].model_copy(update={"failure": failure})
-    return _done(draft, blueprint, "inject_failure")
+    return _done(draft, blueprint)
 
 
 def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -295,7 +151,7 @@ def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: r
                     if isinstance(source, FromUser) and source.slot in chosen
                 }
                 if later:
-                    arguments[parameter] = _retold(binding, later)
+                    arguments[parameter] = replace_said(binding, later)
                     uses = True
             calls.append(call.model_copy(update={"arguments": arguments}))
         if uses:
@@ -303,7 +159,7 @@ def _withhold_information(blueprint: Blueprint, context: MutationContext, rng: r
     if confirm is not None:  # what is to be confirmed has to be known
         draft.steps[confirm] = draft.steps[confirm].model_copy(update={"after": (*draft.steps[confirm].after, ask.id)})
     draft.steps.insert(place if confirm is None else confirm, ask)
-    return _done(draft, blueprint, "withhold_information")
+    return _done(draft, blueprint)
 
 
 def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -313,7 +169,7 @@ def _add_distractor(blueprint: Blueprint, context: MutationContext, rng: random.
         raise MutationRefused("add_distractor: there is no tool left that could distract")
     added = tuple(rng.sample(left, k=min(len(left), rng.randint(1, context.config.max_distractors))))
     draft = context.draft(blueprint, rng)
-    return _done(draft, blueprint, "add_distractor", offered=(*blueprint.offered, *added))
+    return _done(draft, blueprint, offered=(*blueprint.offered, *added))
 
 
 def _follow_up(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -347,7 +203,7 @@ def _add_confirmation(blueprint: Blueprint, context: MutationContext, rng: rando
     confirm = Step(id=draft.next_id(), kind="confirm", about=step.id, turn=step.turn, after=step.needs())
     draft.steps[place] = step.model_copy(update={"after": (*step.after, confirm.id)})
     draft.steps.insert(place, confirm)
-    return _done(draft, blueprint, "add_confirmation")
+    return _done(draft, blueprint)
 
 
 def _add_refusal(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -361,7 +217,7 @@ def _add_refusal(blueprint: Blueprint, context: MutationContext, rng: random.Ran
     turn = max(step.turn for step in draft.steps) + 1
     wish = rng.choice(wishes)
     draft.steps.append(Step(id=draft.next_id(), kind="refuse", request=wish, turn=turn))
-    return _done(draft, blueprint, "add_refusal")
+    return _done(draft, blueprint)
 
 
 def _wishes(blueprint: Blueprint, context: MutationContext) -> list[str]:
@@ -399,13 +255,13 @@ def _tighten_constraint(blueprint: Blueprint, context: MutationContext, rng: ran
         raise MutationRefused("tighten_constraint: every parameter is bound already")
     place, parameter = rng.choice(options)
     step = draft.steps[place]
-    told = draft.tell(draft.tools[step.calls[0].tool], parameter)
-    asked = draft.asked_in({parameter: told})
+    said = draft.tell(draft.tools[step.calls[0].tool], parameter)
+    asked = draft.asked_in({parameter: said})
     if not set(asked) <= {earlier.id for earlier in draft.steps[:place]}:
         raise MutationRefused(f"tighten_constraint: {parameter!r} is told only later")
-    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: told}})
+    call = step.calls[0].model_copy(update={"arguments": {**step.calls[0].arguments, parameter: said}})
     draft.steps[place] = step.model_copy(update={"calls": (call,), "after": (*step.after, *asked)})
-    return _done(draft, blueprint, "tighten_constraint", constraints=(*blueprint.constraints, label(parameter)))
+    return _done(draft, blueprint, constraints=(*blueprint.constraints, label(parameter)))
 
 
 def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -438,7 +294,7 @@ def _add_code_step(blueprint: Blueprint, context: MutationContext, rng: random.R
         step = Step(id=draft.next_id(), kind="code", calls=(idea.call,), request=request, turn=turn, about=about)
         ends = [n for n, earlier in enumerate(draft.steps) if earlier.turn <= turn]
         draft.steps.insert(place + 1 if idea.picks else ends[-1] + 1, step)
-    return _done(draft, blueprint, "add_code_step", offered=(*blueprint.offered, CODE_TOOL))
+    return _done(draft, blueprint, offered=(*blueprint.offered, CODE_TOOL))
 
 
 _BY_CODE = (
@@ -449,35 +305,99 @@ _BY_CODE = (
 )
 
 
-MUTATIONS: dict[str, Mutation] = {
-    m.name: m
-    for m in (
-        Mutation("extend_chain", "complexity", (), _extend_chain),
-        Mutation("branch", "complexity", (), _branch),
-        Mutation("parallelise", "mode", ("parallel",), _parallelise),
-        Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure),
-        Mutation("withhold_information", "mode", ("ask",), _withhold_information),
-        Mutation("add_distractor", "complexity", (), _add_distractor),
-        Mutation("follow_up", "complexity", ("reply",), _follow_up),
-        Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters),
-        Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation),
-        Mutation("add_refusal", "mode", ("refuse",), _add_refusal),
-        Mutation("tighten_constraint", "complexity", (), _tighten_constraint),
-        Mutation("add_code_step", "mode", ("code",), _add_code_step),
-    )
-}
-"""Every operator by name. ``add_code_step`` needs the code tool among the tools: a run with a sandbox has it there."""
+# ---------------------------------------------------------------------------------- the same on executable worlds
+
+
+def _stage(context: MutationContext) -> Stage:
+    if context.stage is None:
+        raise MutationRefused("there is no stage to play the task on")
+    return context.stage
+
+
+def _move_follow(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return follow_on(recipe, _stage(context))
+
+
+def _move_bridge(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return with_partners(recipe, context.partner, context.tools, _stage(context))
+
+
+def _move_obstacle(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return twist_of(recipe, _stage(context), rng, ("error", "empty", "seen"))
+
+
+def _move_second_thoughts(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return twist_of(recipe, _stage(context), rng, ("change", "policy"))
+
+
+def _move_refusal(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return refused_wish(recipe, _stage(context), rng)
+
+
+def _move_withhold(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    if recipe.terse:
+        raise MutationRefused("the user says little at once already")
+    return recipe.model_copy(update={"terse": True})
+
+
+def _move_rule(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return _chosen_by(recipe, context, "rule")
+
+
+def _move_offer(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    return _chosen_by(recipe, context, "ask")
+
+
+def _chosen_by(recipe: Recipe, context: MutationContext, choice: Literal["rule", "ask"]) -> Recipe:
+    if recipe.choice == choice:
+        raise MutationRefused("the user chooses in this way already")
+    if not _stage(context).tasks(recipe.service).frames[recipe.frame].choose:
+        raise MutationRefused(f"nothing is chosen in {recipe.frame}")
+    return recipe.model_copy(update={"choice": choice})
+
+
+def _move_distractor(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+    if recipe.beyond:
+        raise MutationRefused("a wish is refused, which another tool might fulfil")
+    left = [key for key in context.distractors if key not in recipe.distractors]
+    most = rng.randint(1, context.config.max_distractors)
+    near = tools_near(recipe, left, context.tools, _stage(context), most)
+    if not near:
+        raise MutationRefused("there is no tool left that could distract")
+    return recipe.model_copy(update={"distractors": (*recipe.distractors, *near)})
+
+
+def _no_move(why: str) -> Callable[[Recipe, MutationContext, random.Random], Recipe]:
+    def refuse(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
+        raise MutationRefused(why)
+
+    return refuse
+
+
+for _mutation in (
+    Mutation("extend_chain", "complexity", (), _extend_chain, _move_follow),
+    Mutation("branch", "complexity", (), _branch, _move_offer),
+    Mutation(
+        "parallelise",
+        "mode",
+        ("parallel",),
+        _parallelise,
+        _no_move("calls that need not wait for each other are made at once as it is"),
+    ),
+    Mutation("inject_failure", "mode", ("error", "recover"), _inject_failure, _move_obstacle),
+    Mutation("withhold_information", "mode", ("ask",), _withhold_information, _move_withhold),
+    Mutation("add_distractor", "complexity", (), _add_distractor, _move_distractor),
+    Mutation("follow_up", "complexity", ("reply",), _follow_up, _move_follow),
+    Mutation("bridge_clusters", "domain", ("reply",), _bridge_clusters, _move_bridge),
+    Mutation("add_confirmation", "mode", ("confirm",), _add_confirmation, _move_second_thoughts),
+    Mutation("add_refusal", "mode", ("refuse",), _add_refusal, _move_refusal),
+    Mutation("tighten_constraint", "complexity", (), _tighten_constraint, _move_rule),
+    Mutation("add_code_step", "mode", ("code",), _add_code_step, _no_move("the task needs no program")),
+):
+    MUTATIONS.register(_mutation.name)(_mutation)
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
-
-
-def _retold(binding: Binding, slots: Mapping[str, FromUser]) -> Binding:
-    """The binding with what the user says replaced by ``slots``, also where it goes into a text."""
-    if isinstance(binding, FromTemplate):
-        inputs = {name: _retold(source, slots) for name, source in binding.inputs.items()}
-        return binding.model_copy(update={"inputs": inputs})
-    return slots.get(binding.slot, binding) if isinstance(binding, FromUser) else binding
 
 
 def _consumers(draft: BlueprintDraft, *, fed: Callable[[str], bool]) -> list[str]:
@@ -512,7 +432,7 @@ def _consume(draft: BlueprintDraft, options: list[str], blueprint: Blueprint, na
     goal = draft.rng.choice(options)
     with _before_refusal(draft) as turn:
         draft.add_goal(goal, turn=turn)
-    return _done(draft, blueprint, name)
+    return _done(draft, blueprint)
 
 
 def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Blueprint, name: str) -> Blueprint:
@@ -526,7 +446,6 @@ def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Bluepr
     return _done(
         draft,
         blueprint,
-        name,
         intent=intent,
         offered=(*blueprint.offered, *(k for k in cluster.tools if k in draft.tools)),
     )
@@ -535,7 +454,6 @@ def _new_turn(draft: BlueprintDraft, cluster: BusinessCluster, blueprint: Bluepr
 def _done(
     draft: BlueprintDraft,
     blueprint: Blueprint,
-    name: str,
     *,
     intent: str | None = None,
     offered: tuple[str, ...] | None = None,
@@ -544,6 +462,6 @@ def _done(
     return freeze(
         draft, cluster=blueprint.cluster, seed=blueprint.seed, intent=intent or blueprint.intent,
         persona=blueprint.persona, offered=offered or blueprint.offered, parent=blueprint.id,
-        lineage=(*blueprint.lineage, name),
+        lineage=blueprint.lineage,
         constraints=blueprint.constraints if constraints is None else constraints,
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""The planner: from a Business Cluster to the plan of one task (paper: blueprint-then-execute, the topology first).
+"""The planner: makes the plan of one task from a Business Cluster (paper: blueprint-then-execute, topology first).
 
-A plan is grown backwards from goals. A goal is a tool of the cluster; each of its arguments is read from the output of
-an earlier step where a dependency of the cluster says so, and told by the user where not. What the user refers to by
-identifier is put into the world before the task starts, and what the steps change becomes a promise about its end.
+A plan grows backwards from goals. A goal is a tool of the cluster. Each of its arguments comes from the result of an
+earlier step if a dependency of the cluster allows it, and from the user otherwise. Entities that the user refers to by
+identifier exist in the world from the start. The changes that the steps make become promises about the end state.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tdlab.tools import goal_phrase, make_person, roles
 
 __all__ = ["freeze", "make_persona", "named", "plan", "promises_of", "settle"]
 
+# Fixed by definition: words.
 _ROLES = (
     "office manager", "operations lead", "analyst", "founder of a small company", "assistant to the director",
     "project coordinator", "researcher", "freelancer", "team lead", "account manager", "engineer on call", "student",
@@ -49,27 +50,49 @@ def plan(
     goals: int | None = None,
     settled: bool = True,
 ) -> Blueprint:
-    """Plan one task over a cluster: a coherent blueprint, a pure function of its arguments.
+    """Plan one task over the tools of a cluster; the same arguments give the same blueprint.
 
-    ``goals`` is the number of things the user wants (one request each); one or two where it is not given. The tools
-    offered are the cluster's. ``settled`` False leaves a draft, of which many are thrown away, without promises, check
-    and id: `settle` gives them. BlueprintError where no coherent plan can be made, with the reason.
+    Args:
+        cluster: The tools, which the blueprint offers, and the dependencies between them.
+        tools: Every tool of the cluster, by key.
+        seed: Seed of all choices.
+        config: The settings of planning; the default settings if None.
+        facts: Values that exist on live servers, service -> parameter -> values; None to invent values.
+        goals: Number of things that the user wants, one request each; None for one or two.
+        settled: Whether to add promises, check the plan and set its id. Without that it is a draft for `settle`.
+
+    Returns:
+        The blueprint.
+
+    Raises:
+        BlueprintError: If no coherent plan can be made.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint = plan(cluster, tools, seed=1)
+        >>> blueprint.intent, [step.kind for step in blueprint.steps]
+        ('create a note', ['call'])
     """
     config = config or BlueprintConfig()
     rng = rng_for("plan", seed, cluster.id)
     usable = [key for key in cluster.tools if key in tools]
     if not usable:
-        raise BlueprintError(f"cluster {cluster.id} has no tool that can be used", expected="at least one tool")
+        raise BlueprintError(
+            f"cluster {cluster.id} has no usable tool", expected="at least one of its tools in `tools`"
+        )
     draft = BlueprintDraft(cluster, tools, rng, config, facts=facts)
     try:
         chosen = _choose_goals(draft, usable, goals)
         intent = "; then ".join(goal_phrase(tools[key]) for key in chosen)
-        made = freeze(
+        blueprint = freeze(
             draft, cluster=cluster.id, seed=seed, intent=intent, persona=make_persona(rng), offered=tuple(usable)
         )
     except SchemaError as error:
         raise BlueprintError(f"a tool of cluster {cluster.id} cannot be used: {error.found}") from None
-    return settle(made, tools) if settled else made
+    return settle(blueprint, tools) if settled else blueprint
 
 
 def _choose_goals(draft: BlueprintDraft, usable: list[str], goals: int | None) -> list[str]:
@@ -88,13 +111,30 @@ def _choose_goals(draft: BlueprintDraft, usable: list[str], goals: int | None) -
 
 
 def make_persona(rng: random.Random) -> Persona:
-    """A user: a name, a job, a way of writing."""
+    """Draw a user: a name, a job and a style of writing."""
     style = rng.choice(("plain", "brief", "chatty", "formal"))
     return Persona(name=make_person(rng), role=rng.choice(_ROLES), style=style)
 
 
 def named(blueprint: Blueprint, *, parent: str | None = None) -> Blueprint:
-    """A blueprint with its id, a digest of all the rest; ``parent`` replaces the one it has."""
+    """Return a copy of a blueprint with its id set.
+
+    Args:
+        blueprint: The blueprint; its id is ignored.
+        parent: Id of the blueprint that it was made from; by default as it is.
+
+    Returns:
+        The blueprint with an id, a digest of everything else in it.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> draft = plan(cluster, tools, seed=1, settled=False)
+        >>> draft.id, len(named(draft).id)
+        ('', 16)
+    """
     plain = blueprint.model_copy(update={"id": "", "parent": parent or blueprint.parent})
     return plain.model_copy(update={"id": digest(plain)})
 
@@ -111,7 +151,7 @@ def freeze(
     lineage: tuple[str, ...] = (),
     constraints: tuple[str, ...] = (),
 ) -> Blueprint:
-    """A draft as a blueprint that is not settled: it has no promises and no id, and may not be coherent."""
+    """Convert a draft to a blueprint without promises and id, which may not be coherent; `settle` completes it."""
     steps = tuple(follow_choice(draft.steps))
     used = tuple(dict.fromkeys(call.tool for step in steps for call in step.calls))
     world = tuple({(s.entity, str(s.id)): s for s in draft.world}.values())
@@ -123,16 +163,42 @@ def freeze(
 
 
 def settle(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
-    """A blueprint with its promises stated, checked to be coherent, and named. BlueprintError where it is not."""
+    """Add the promises to a blueprint, check that it is coherent, and set its id.
+
+    Args:
+        blueprint: A draft, such as `plan` returns with ``settled=False``.
+        tools: Every tool that it offers, by key.
+
+    Returns:
+        The settled blueprint.
+
+    Raises:
+        BlueprintError: If the plan is not coherent, with the first violations.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> draft = plan(cluster, tools, seed=1, settled=False)
+        >>> settle(draft, tools) == plan(cluster, tools, seed=1)
+        True
+    """
+    if blueprint.recipe is not None:  # its script has been played on its world
+        if blueprint.script is None:
+            raise BlueprintError(
+                "the task of the recipe has not been played", do="breed it, with no operator if need be"
+            )
+        return named(blueprint)
     stated = blueprint.model_copy(update={"promises": promises_of(blueprint.steps, tools)})
-    found = violations(stated, tools)
-    if found:
-        raise BlueprintError("the plan is not coherent: " + "; ".join(f"{v.step} {v.message}" for v in found[:3]))
+    problems = violations(stated, tools)
+    if problems:
+        raise BlueprintError("the plan is not coherent: " + "; ".join(f"{v.step} {v.message}" for v in problems[:3]))
     return named(stated)
 
 
 def promises_of(steps: tuple[Step, ...], tools: Mapping[str, Tool]) -> tuple[Promise, ...]:
-    """What the end state must show, from what the steps change; the last change of an entity wins."""
+    """Return the promises about the end state, from the changes of the steps; the last change of an entity wins."""
     made: dict[str, Promise] = {}
     for step in steps:
         for index, call in enumerate(step.calls):
@@ -168,7 +234,7 @@ def _in_list(binding: Binding) -> bool:
 
 
 def _several(own: Binding) -> bool:
-    """Whether a binding names several entities at once, or one by more than a plain value: no promise is made of it."""
+    """Return whether a binding names several entities, or one by a compound value; then there is no promise."""
     if isinstance(own, FromResult):
         return own.as_list
     return isinstance(own, FromTemplate) or isinstance(own.value, (list, dict))

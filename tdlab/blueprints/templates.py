@@ -1,8 +1,8 @@
-"""Programs that a plan leaves to the assistant to write: a template's gaps filled with values, and read back again.
+"""Templates of programs: fills the gaps of a template with values, and recognises a filled template.
 
-`written` is the one way from values to the text of a program or of its input, so the scripted teacher writes what
-verification expects, to the letter. Values are data: they are written as literals of the language, never as code, and
-a gap inside a value is no gap.
+Only `written` turns values into the text of a program or its input, so the scripted teacher writes exactly what
+verification expects. Values are written as literals of the language, never as code, and a gap inside a value stays
+text.
 """
 
 from __future__ import annotations
@@ -17,36 +17,82 @@ from tdlab.records import Call, FromTemplate, Json
 __all__ = ["could_be", "follow", "gaps_of", "printed_schema", "written"]
 
 _GAP = re.compile("«(\\w+)»")
-_LINE = 100  # characters up to which a list is written on one line
+_MAX_LINE = 100  # characters; a longer list is written on several lines
 
 
 def written(binding: FromTemplate, values: Mapping[str, Json]) -> str:
-    """The text for the values of its inputs. KeyError where a gap has no input."""
-    made = {name: _shown(binding, name, values[name]) for name in binding.inputs}
-    return _GAP.sub(lambda gap: made[gap.group(1)], binding.template)
+    """Fill in a template.
+
+    Args:
+        binding: The template, with its inputs and the language of the literals.
+        values: A value for each input, by name.
+
+    Returns:
+        The text, with each gap replaced by a literal.
+
+    Raises:
+        KeyError: If a gap or an input has no value.
+
+    Example:
+        >>> from tdlab.records import FromTemplate, FromUser
+        >>> total = FromUser(slot="total", value=3)
+        >>> binding = FromTemplate(form="python", template="print(«total» * 2)", inputs={"total": total})
+        >>> written(binding, {"total": 3})
+        'print(3 * 2)'
+    """
+    literals = {name: _shown(binding, name, values[name]) for name in binding.inputs}
+    return _GAP.sub(lambda gap: literals[gap.group(1)], binding.template)
 
 
 def gaps_of(binding: FromTemplate) -> tuple[str, ...]:
-    """The names in the gaps of a template, in order."""
+    """Return the names in the gaps of a template, in order."""
     return tuple(_GAP.findall(binding.template))
 
 
 def could_be(binding: FromTemplate, text: str) -> bool:
-    """Whether ``text`` is the template with some values in its gaps."""
+    """Return whether a text is a template with any values in its gaps.
+
+    Args:
+        binding: The template.
+        text: The text.
+
+    Returns:
+        True if the text has the fixed parts of the template, in their order.
+
+    Example:
+        >>> from tdlab.records import FromTemplate
+        >>> binding = FromTemplate(form="python", template="print(«total» * 2)")
+        >>> could_be(binding, "print(3 * 2)"), could_be(binding, "print(3)")
+        (True, False)
+    """
     fixed = _GAP.split(binding.template)[::2]
     if not text.startswith(fixed[0]) or not text.endswith(fixed[-1]):
         return False
-    place = len(fixed[0])
+    end = len(fixed[0])
     for piece in fixed[1:]:
-        place = text.find(piece, place)
-        if place < 0:
+        start = text.find(piece, end)
+        if start < 0:
             return False
-        place += len(piece)
+        end = start + len(piece)
     return True
 
 
 def follow(value: Json, path: Sequence[str | int]) -> Json:
-    """The value at ``path``; None where there is none. A text on the way that holds JSON is decoded."""
+    """Return the value at a path in a result.
+
+    Args:
+        value: A JSON value. Text on the path is parsed as JSON.
+        path: Keys of objects and indices of lists.
+
+    Returns:
+        The value; None if the path does not exist.
+
+    Example:
+        >>> follow({"stdout": '{"rows": [4, 5]}'}, ("stdout", "rows", 1))
+        5
+        >>> follow({"rows": []}, ("rows", 0)) is None
+        True
+    """
     for part in path:
         if isinstance(value, str):
             try:
@@ -61,7 +107,7 @@ def follow(value: Json, path: Sequence[str | int]) -> Json:
 
 
 def printed_schema(call: Call) -> dict[str, Json]:
-    """What the answer to a planned call of the code tool looks like: the printed object stands for ``stdout``."""
+    """Return the schema of a planned call's result of the code tool, with the printed object as ``stdout``."""
     code = call.arguments.get("code")
     printed = code.returns if isinstance(code, FromTemplate) and code.returns else {"type": "string"}
     return {"type": "object", "properties": {"stdout": printed}, "required": ["stdout"]}
@@ -78,7 +124,7 @@ def _shown(binding: FromTemplate, name: str, value: Json) -> str:
 
 
 def _python(value: Json) -> str:
-    """A Python literal; strings in double quotes, as JSON writes them."""
+    """Return a Python literal; strings have double quotes, as in JSON."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -92,11 +138,11 @@ def _python(value: Json) -> str:
 
 def _python_rows(rows: Sequence[dict[str, Json]], fields: Sequence[str]) -> str:
     flat = _python(list(rows))
-    return flat if len(flat) <= _LINE else "[\n" + "".join(f"    {_python(row)},\n" for row in rows) + "]"
+    return flat if len(flat) <= _MAX_LINE else "[\n" + "".join(f"    {_python(row)},\n" for row in rows) + "]"
 
 
 def _sql(value: Json) -> str:
-    """An SQLite literal; lists and objects as JSON text."""
+    """Return an SQLite literal; lists and objects become JSON text."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -108,7 +154,7 @@ def _sql(value: Json) -> str:
 
 
 def _sql_rows(rows: Sequence[dict[str, Json]], fields: Sequence[str]) -> str:
-    """The rows of a ``values`` clause; where there are none, one of nulls, so that the statement stays complete."""
+    """Return the rows of a ``values`` clause; without any, one row of nulls, so that the statement stays valid."""
     tuples = [", ".join(_sql(row.get(field)) for field in fields) for row in rows or [{}]]
     return ",\n".join(f"  ({row})" for row in tuples)
 

@@ -1,7 +1,7 @@
-"""Whether a blueprint is coherent: its DAG, its bindings, its schemas, its dialogue.
+"""Validation of blueprints: the DAG, the bindings, the schemas and the dialogue.
 
-`violations` returns everything that is wrong, as data; `checked` raises on it. Both are used after planning and after
-every mutation, so no plan that contradicts itself reaches a teacher.
+`violations` returns everything that is wrong, as data; `checked` raises an error instead. Plans and mutations are
+checked before use, so no contradictory plan reaches a teacher.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tdlab.blueprints.templates import gaps_of, printed_schema
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, Call, FromResult, FromTemplate, FromUser, Json, Record, Step, Tool
-from tdlab.tools import CompiledSchema, compile_schema, output_of, per_tool, schema_at
+from tdlab.tools import CompiledSchema, cached_per_tool, compile_schema, returned_schema, schema_at
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -21,7 +21,7 @@ __all__ = ["Violation", "ancestors", "as_graph", "checked", "schema_for_some", "
 
 
 class Violation(Record):
-    """One thing that is wrong with a blueprint: a stable ``code``, the step it is about, and a sentence."""
+    """One problem of a blueprint: a stable ``code``, the id of the step, and a message."""
 
     code: str
     step: str
@@ -29,7 +29,23 @@ class Violation(Record):
 
 
 def as_graph(blueprint: Blueprint) -> nx.DiGraph[str]:
-    """The DAG of steps as a networkx graph; an edge carries ``kind`` (``data`` or ``order``) and its ``label``."""
+    """Return the DAG of a blueprint's steps.
+
+    Args:
+        blueprint: The plan.
+
+    Returns:
+        A networkx graph. Nodes are step ids with ``kind``, ``turn`` and ``tools``; edges have ``kind`` (``data`` or
+        ``order``) and ``label``.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> as_graph(plan(cluster, tools, seed=1)).nodes["s1"]
+        {'kind': 'call', 'turn': 0, 'tools': ['notes/create_note']}
+    """
     import networkx as nx
 
     graph: nx.DiGraph[str] = nx.DiGraph()
@@ -48,43 +64,82 @@ def as_graph(blueprint: Blueprint) -> nx.DiGraph[str]:
 
 
 def ancestors(blueprint: Blueprint) -> dict[str, frozenset[str]]:
-    """For each step the ids of all steps that must come before it, following the order of ``steps``."""
-    known: dict[str, frozenset[str]] = {}
+    """Return the ids of all steps that must come before each step, in the order of ``steps``."""
+    before_step: dict[str, frozenset[str]] = {}
     for step in blueprint.steps:
         before: set[str] = set()
         for needed in step.needs():
             before.add(needed)
-            before |= known.get(needed, frozenset())
-        known[step.id] = frozenset(before)
-    return known
+            before |= before_step.get(needed, frozenset())
+        before_step[step.id] = frozenset(before)
+    return before_step
 
 
 def checked(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
-    """The blueprint itself; BlueprintError with every violation where there is one."""
-    found = violations(blueprint, tools)
-    if found:
+    """Return a blueprint unchanged, or raise an error if it is not coherent.
+
+    Args:
+        blueprint: The plan.
+        tools: Every tool that it offers, by key.
+
+    Returns:
+        The same blueprint.
+
+    Raises:
+        BlueprintError: If there are violations, with the first five.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint = plan(cluster, tools, seed=1)
+        >>> checked(blueprint, tools) is blueprint
+        True
+    """
+    problems = violations(blueprint, tools)
+    if problems:
         raise BlueprintError(
-            "the plan is not coherent: " + "; ".join(f"{v.step}: {v.message}" for v in found[:5]),
+            "the plan is not coherent: " + "; ".join(f"{v.step}: {v.message}" for v in problems[:5]),
             expected="a blueprint without violations",
-            do="see tdlab.blueprints.violations for the whole list",
+            do="call tdlab.blueprints.violations(blueprint, tools) for the whole list",
         )
     return blueprint
 
 
 def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violation, ...]:
-    """Everything that is wrong with the plan, in the order of its steps; empty for a coherent one."""
-    found: list[Violation] = []
+    """List everything that makes a blueprint incoherent.
+
+    Args:
+        blueprint: The plan.
+        tools: Every tool that it offers, by key.
+
+    Returns:
+        The violations, in the order of the steps; empty for a coherent plan.
+
+    Example:
+        >>> from tdlab.records import BusinessCluster, Tool
+        >>> schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+        >>> tools = {"notes/create_note": Tool(service="notes", name="create_note", input_schema=schema)}
+        >>> cluster = BusinessCluster(id="notes", tools=tuple(tools), dependencies=(), domains={}, title="Notes")
+        >>> blueprint = plan(cluster, tools, seed=1)
+        >>> violations(blueprint, tools)
+        ()
+        >>> [violation.code for violation in violations(blueprint, {})]
+        ['unknown_tool']
+    """
+    problems: list[Violation] = []
     before = ancestors(blueprint)
     seen: set[str] = set()
     asked: dict[str, str] = {}
     ids = {step.id for step in blueprint.steps}
     turn = 0
     if not any(step.kind in ("call", "parallel", "refuse", "code") for step in blueprint.steps):
-        found.append(Violation(code="empty", step="", message="the plan does nothing"))
+        problems.append(Violation(code="empty", step="", message="the plan does nothing"))
     for step in blueprint.steps:
 
         def note(code: str, message: str, step: Step = step) -> None:
-            found.append(Violation(code=code, step=step.id, message=message))
+            problems.append(Violation(code=code, step=step.id, message=message))
 
         if step.id in seen:
             note("duplicate_step", f"two steps are called {step.id!r}")
@@ -112,7 +167,7 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
                     elif asked[binding.slot] not in before[step.id]:
                         note("asked_late", f"{binding.slot!r} is asked for in a step that need not come before")
         seen.add(step.id)
-    return tuple(found)
+    return tuple(problems)
 
 
 def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None]) -> None:
@@ -183,14 +238,16 @@ def _check_observed(
         return
     made = source.calls[binding.call]
     producer = tools.get(made.tool)
-    returned = None if producer is None else printed_schema(made) if made.tool == CODE_TOOL else output_of(producer)
+    returned = (
+        None if producer is None else printed_schema(made) if made.tool == CODE_TOOL else returned_schema(producer)
+    )
     if returned is None or schema_at(returned, binding.path) is None:
         note("no_such_path", f"{parameter!r} is read at {binding.path!r}, which {binding.step!r} does not return")
 
 
-@per_tool
+@cached_per_tool
 def schema_for_some(tool: Tool, missing: frozenset[str]) -> CompiledSchema:
-    """The input schema of a tool for arguments of which those ``missing`` are not known; its references still lead."""
+    """Return the input schema of a tool for arguments without those in ``missing``; its references stay valid."""
     partial = {k: v for k, v in tool.input_schema.items() if k not in _TOGETHER}
     required = [name for name in tool.input_schema.get("required") or () if name not in missing]
     return compile_schema({**partial, "required": required})

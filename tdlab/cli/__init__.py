@@ -7,12 +7,14 @@ its target, or a check failed; 2 an error with an explanation; 130 interrupted.
 from __future__ import annotations
 
 import importlib.metadata
-from typing import Annotated
+import logging
+from typing import Annotated, Literal
 
 import typer
 
 from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
+from tdlab.cli._config import config
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile
 from tdlab.cli._packs import packs
@@ -25,6 +27,7 @@ from tdlab.errors import TdlabError
 __all__ = [
     "ablate",
     "check",
+    "config",
     "estimate",
     "export",
     "harvest",
@@ -40,10 +43,12 @@ __all__ = [
     "show",
 ]
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, lab):
+for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, config, lab):
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.command("rehearse", hidden=True)(rehearse)  # the old name of mock-server, for one release
 app.add_typer(packs, name="packs")
@@ -61,8 +66,19 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Log progress; -vv also logs each call."),
+    ] = 0,
+    log_level: Annotated[
+        LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Log this level and above.")
+    ] = None,
 ) -> None:
     """Synthesise diverse, verified tool-use trajectories from MCP tools."""
+    if log_level:
+        _common.start_logging(logging.getLevelNamesMapping()[log_level.upper()])
+    elif verbose:
+        _common.start_logging(logging.INFO if verbose == 1 else logging.DEBUG)
 
 
 def main() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tdlab.cli._common import ConfigOption, PoolOption, assignment, say, this_command
+from tdlab.cli._common import ConfigOption, PoolOption, SetOption, run_config, say, this_command
 
 __all__ = ["ablate"]
 
@@ -21,7 +21,7 @@ def ablate(
     target: Annotated[int | None, typer.Option("--target", "-n", help="Verified trajectories per cell.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds, counted from the config's seed.")] = 5,
     arms: Annotated[str | None, typer.Option("--arms", help="Arms, separated by commas; default: all.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32.")] = None,
+    set_: SetOption = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="Worker processes; each makes whole cells.")
     ] = 1,
@@ -31,13 +31,10 @@ def ablate(
     Arms: evolved, random, quantity, no evolution, and evolution without each gauge. Every cell (arm and seed) is a run
     directory; re-run the same command to resume.
     """
-    from tdlab.config import RunConfig
     from tdlab.evolution import ARMS
     from tdlab.jobs import ablate as compare
 
-    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
-    changes |= {name: value for name, value in {"target": target, "pool": pool}.items() if value is not None}
-    settings = (RunConfig.from_yaml(config) if config else RunConfig()).with_values(**changes)
+    settings = run_config(config, set_, target=target, pool=pool)
     chosen = tuple(ARMS) if arms is None else tuple(arm.strip() for arm in arms.split(","))
     try:
         ablation = compare(settings, out=out, arms=chosen, seeds=seeds, workers=workers)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +18,7 @@ from rich.text import Text
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tdlab.config import RunConfig
     from tdlab.pool import Harvest, ToolPool
 
 __all__ = [
@@ -22,24 +26,49 @@ __all__ = [
     "Out",
     "PoolOption",
     "RunOption",
-    "assignment",
+    "SetOption",
     "harvested",
     "pool_of",
+    "run_config",
     "say",
+    "start_logging",
     "this_command",
 ]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory; created, or resumed if it exists.")]
 PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings of RunConfig.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32; repeatable.")
+]
 RunOption = Annotated[Path, typer.Option("--run", "-r", help="Run directory.")]
 
 
 def say(text: str, *, err: bool = False) -> None:
     """Print text as it is: without interpreting markup, with control characters escaped."""
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
-    Console(stderr=err, soft_wrap=True).print(Text(plain(text)))
+    Console(stderr=err, soft_wrap=True).print(Text(printable(text)))
+
+
+class _ToStderr(logging.Handler):
+    """Print each log record on stderr, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tdlab.tools import printable
+
+        sys.stderr.write(printable(self.format(record)) + "\n")
+
+
+def start_logging(level: int) -> None:
+    """Print what tdlab logs at this level or above, instead of what an earlier call asked for."""
+    logger = logging.getLogger("tdlab")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _ToStderr)]:
+        logger.removeHandler(handler)
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(level)
 
 
 def pool_of(name: str) -> ToolPool:
@@ -70,7 +99,24 @@ def this_command() -> str:
     return shlex.join([*program, *sys.argv[1:]])
 
 
-def assignment(text: str) -> tuple[str, Any]:
+def run_config(file: Path | None, assignments: Sequence[str] | None, **options: Any) -> RunConfig:
+    """Assemble a config from --config, --set and the options of a command; later ones take precedence.
+
+    ``options`` are keyword arguments of `RunConfig.with_values`; None means that an option was not given.
+    """
+    from tdlab.config import RunConfig
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        base = RunConfig.from_yaml(file) if file is not None else RunConfig()
+    for warning in caught:
+        say(f"tdlab: {warning.message}", err=True)
+    changes = dict(_assignment(text) for text in assignments or ())
+    changes |= {name: value for name, value in options.items() if value is not None}
+    return base.with_values(**changes)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
     """Parse ``evolution.batch=32`` into a setting and its value: JSON, or else text."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():

@@ -40,7 +40,7 @@ def profile(
     """Measure the diversity of trajectory files.
 
     Several files are compared at equal N. Formats: OpenAI messages, ShareGPT, Hermes and Qwen tags, Toucan, TRL, ATIF,
-    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench, and the Parquet files of tdlab.
+    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench.
     """
     from tdlab.cli.render import show_report
     from tdlab.diversity import compare, taxonomy_domains
@@ -64,9 +64,12 @@ def map_(
     format_: FormatOption = None,
     by: Annotated[str, typer.Option("--by", help="Features to map by: text, structure or both.")] = "text",
     seed: Annotated[int, typer.Option("--seed", help="Seed of the layout.")] = 0,
-    likeness: Annotated[float, typer.Option("--likeness", help="Least cosine similarity of near-duplicates.")] = 0.95,
+    similarity: Annotated[
+        float, typer.Option("--similarity", help="Least cosine similarity of near-duplicates.")
+    ] = 0.95,
     figure: FigureOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    likeness: Annotated[float | None, typer.Option("--likeness", hidden=True)] = None,  # the old name, for one release
 ) -> None:
     """Map trajectories in 2-D; list collapses and holes.
 
@@ -75,23 +78,24 @@ def map_(
     """
     from tdlab.embedding import collapses, holes, map_trajectories
 
+    similarity = similarity if likeness is None else likeness
     files = _each_once(files)
     streams = _read([file for file in files if not _is_run(file)], format_)
     sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
     mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
-    groups, gaps = collapses(mapped, similarity=likeness), holes(mapped.frame)
+    groups, gaps = collapses(mapped, similarity=similarity), holes(mapped.frame)
     if as_json:
         frames = {"collapses": groups.drop(columns="members"), "holes": gaps}
         text = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         typer.echo(json.dumps(text, indent=2, sort_keys=True))
     else:
         _table(
-            f"Collapses: {len(groups)} groups of near-duplicates (cosine similarity from {likeness:g}, by {by})",
+            f"Collapses: {len(groups)} groups of near-duplicates (cosine similarity from {similarity:g}, by {by})",
             groups,
             ("clump", "trajectories", "share", "domain", "mode", "example", "tool_sequence"),
         )
         _table(
-            f"Holes: {len(gaps)} combinations of domain and mode with fewer trajectories than expected",
+            f"Holes: {len(gaps)} missing or rare combinations of domain and mode",
             gaps,
             ("dataset", "domain", "mode", "kind", "trajectories", "expected"),
         )
@@ -147,14 +151,14 @@ def _table(title: str, frame: pd.DataFrame, columns: Sequence[str], *, most: int
     from rich.table import Table
     from rich.text import Text
 
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column)
     for row in frame.head(most).loc[:, list(columns)].itertuples(index=False):
         cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
-        table.add_row(*(Text(plain(cell, most=40)) for cell in cells))
+        table.add_row(*(Text(printable(cell, most=40)) for cell in cells))
     if len(frame) > most:
         table.caption = f"and {len(frame) - most} more; --json prints all"
     Console().print(table)

@@ -12,7 +12,8 @@ from tdlab.cli._common import say
 from tdlab.errors import ConfigError, PackError, TaskError
 
 if TYPE_CHECKING:
-    from tdlab.tasks import TaskPack, TaskScript
+    from tdlab.records import TaskScript
+    from tdlab.tasks import TaskPack
     from tdlab.worlds import World
 
 __all__ = ["packs"]
@@ -40,8 +41,8 @@ def check(
             say(str(error), err=True)
             wrong += 1
             continue
-        for error in report.errors:
-            say(str(error), err=True)
+        for fault in report.errors:
+            say(str(fault), err=True)
         wrong += bool(report.errors)
         solved = sum(good for good, _ in report.solved.values())
         tried = sum(number for _, number in report.solved.values())

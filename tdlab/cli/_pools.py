@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, PoolOption, harvested, pool_of, say
+from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, pool_of, run_config, say
 
 __all__ = ["harvest", "mine"]
 
@@ -37,6 +37,7 @@ def harvest(
 def mine(
     pool: PoolOption = None,
     config: ConfigOption = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the clusters to this file (JSONL).")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of random choices; default: the config's.")] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Number of clusters to list.")] = 15,
@@ -45,18 +46,17 @@ def mine(
     from tdlab.cli.render import show_mined
     from tdlab.clusters import mine as select
     from tdlab.clusters import write_clusters
-    from tdlab.config import RunConfig
     from tdlab.jobs import Reporter
 
-    settings = RunConfig.from_yaml(config) if config else RunConfig()
+    settings = run_config(config, set_, pool=pool, seed=seed)
     with Reporter() as reporter:
         reporter.stage("pool")
-        tools = pool_of(pool or settings.pool)
+        tools = pool_of(settings.pool)
         reporter.stage("clusters", total=100)
         mined = select(
             tools,
             settings.clusters,
-            seed=settings.seed if seed is None else seed,
+            seed=settings.seed,
             on_progress=lambda name, share: reporter.update(int(share * 100), note=name),
         )
     Console().print(show_mined(mined, most=show))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,9 +15,10 @@ from tdlab.cli._common import (
     Out,
     PoolOption,
     RunOption,
-    assignment,
+    SetOption,
     harvested,
     pool_of,
+    run_config,
     say,
     this_command,
 )
@@ -47,65 +48,62 @@ def run(
         int | None, typer.Option("--target", "-n", help="Number of verified trajectories to make.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")] = None,
-    strategy: Annotated[str | None, typer.Option("--strategy", help="evolved, random, planned or quantity.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="evolved, random, planned, quantity, or a plug-in's.")
+    ] = None,
     servers: Annotated[Path | None, typer.Option("--servers", help="mcpServers file: call these live servers.")] = None,
     code: Annotated[
         bool,
         typer.Option("--code", help="Plan code steps; use the first sandbox that works here."),
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32.")] = None,
+    set_: SetOption = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="Worker processes; the dataset is the same for any number.")
     ] = 1,
     replies: Annotated[
         Path | None, typer.Option("--replies", help="File of the teacher's saved replies; default: beside OUT.")
     ] = None,
+    figure: Annotated[bool, typer.Option("--figure/--no-figure", help="Draw the run's figure.")] = True,
 ) -> None:
     """Make a dataset, or resume an interrupted run.
 
     Exit status 1 means that the run stopped short of its target.
     """
     from tdlab.cli.render import show_run
-    from tdlab.config import RunConfig
     from tdlab.jobs import run as make
 
-    base = RunConfig.from_yaml(config) if config else RunConfig()
-    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
-    changes |= {
-        k: v
-        for k, v in {"target": target, "seed": seed, "pool": pool, "evolution__strategy": strategy}.items()
-        if v is not None
-    }
-    if code and base.with_values(**changes).sandbox.backend == "none":
-        changes["sandbox__backend"] = "auto"
-    live = None
-    tools = None
-    if servers is not None:
-        changes["rollout__environment"] = "live"
-        live, tools = _live(servers)
-    settings = base.with_values(**changes)
+    environment = None if servers is None else "live"
+    settings = run_config(
+        config, set_, target=target, seed=seed, pool=pool, evolution__strategy=strategy,
+        rollout__environment=environment,
+    )  # fmt: skip
+    if code and not settings.sandbox.on:
+        settings = settings.with_values(sandbox__backend="auto")
+    live, tools = (None, None) if servers is None else _live(servers)
     try:
-        made = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies)
+        finished = make(settings, out=out, pool=tools, servers=live, workers=workers, replies=replies, figure=figure)
     except KeyboardInterrupt:
         say(f"Interrupted. Finished work is saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
-    Console().print(show_run(made))
-    complete = made.store.status == "complete"
+    Console().print(show_run(finished))
+    complete = finished.store.status == "complete"
     names = (
         ("Dataset", "dataset.jsonl"),
         ("also as", "dataset.parquet"),
         ("metrics", "metrics.json"),
         ("figure", "diversity.png"),
     )
-    say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names))
-    made.close()
+    say("\n" + "\n".join(f"{label:<8} {out / name}" for label, name in names if figure or label != "figure"))
+    finished.close()
     if not complete:
         raise typer.Exit(1)
 
 
 def show(
     noun: Annotated[str, typer.Argument(help=", ".join(_NOUNS) + ".")] = "run",
-    name: Annotated[str, typer.Argument(help="Id or its beginning; number of a generation; folder of a run.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Id or its beginning, number of a generation, or latest; for a run, its folder.")
+    ] = "",
     run_: RunOption = Path("runs/first"),
     clusters: Annotated[
         Path | None, typer.Option("--clusters", help="File written by `tdlab mine --out`: show one of its clusters.")
@@ -114,7 +112,8 @@ def show(
 ) -> None:
     """Show a run, or one of its records.
 
-    Records: cluster, blueprint, trajectory, generation, lineage. With --clusters FILE, show a cluster of that file;
+    Records: cluster, blueprint, trajectory, generation, lineage. `latest` is the last trajectory of the dataset, and
+    the records that it comes from. With --clusters FILE, show a cluster of that file;
     --pool then gives the descriptions of its tools.
     """
     from tdlab.cli.render import show_blueprint, show_cluster, show_lineage, show_run, show_trajectory
@@ -145,12 +144,16 @@ def show(
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:
             console.print(show_run(opened))
-        elif noun == "generation":
+            return
+        if name == "latest":
+            name = _latest(opened, "generation" if noun == "generation" else kind)
+        if noun == "generation":
             console.print(_generation(opened, name))
         elif not name:
-            ids = opened.store.ids(kind)
             raise RunNotFound(
-                f"which {kind}?", expected="an id, such as " + ", ".join(ids[:3]), do=f"`tdlab show {noun} ID`"
+                f"which {kind}?",
+                expected="an id, such as " + ", ".join(opened.store.ids(kind)[:3]),
+                do=f"`tdlab show {noun} latest --run {run_}`",
             )
         elif kind == "cluster":
             console.print(show_cluster(opened.cluster(name), {tool.key: tool for tool in opened.store.tools()}))
@@ -164,6 +167,17 @@ def show(
             console.print(show_trajectory(opened.trajectory(name)))
 
 
+def _latest(opened: Run, column: str) -> str:
+    """Return the id in this column of the last trajectory of the dataset."""
+    trajectories = opened.trajectories()
+    if trajectories.empty:
+        raise RunNotFound(
+            f"{opened.path} has no verified trajectory",
+            do=f"resume it: `tdlab run --out {opened.path}` with its options",
+        )
+    return str(trajectories.iloc[-1][column])
+
+
 def _generation(opened: Run, name: str) -> RenderableType:
     """Render the generation with this number."""
     from tdlab.cli.render import show_generation
@@ -172,7 +186,7 @@ def _generation(opened: Run, name: str) -> RenderableType:
         raise RunNotFound(
             f"which generation? {name!r} is not a number" if name else "which generation?",
             expected=f"a number below {opened.counts().generations}",
-            do="`tdlab show generation 0`",
+            do=f"`tdlab show generation 0 --run {opened.path}`",
         )
     generation = opened.generation(int(name))
     candidates = list(opened.store.candidates(generation=generation.number))
@@ -203,7 +217,7 @@ def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, path: Path) -> B
     raise RunNotFound(
         f"{path}: {len(matches)} clusters begin with {wanted!r}" if wanted else f"which cluster of {path}?",
         expected=f"one of its {len(clusters):,} ids" + (f", such as {', '.join(ids)}" if ids else ""),
-        do=f"`tdlab show cluster ID --clusters {path}`",
+        do=f"`tdlab show cluster {ids[0]} --clusters {path}`" if ids else "",
     )
 
 

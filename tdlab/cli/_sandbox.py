@@ -35,7 +35,7 @@ def doctor() -> None:
     import anyio
 
     from tdlab.sandbox import probe
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
     reports = anyio.run(probe)
     console = Console()
@@ -46,7 +46,7 @@ def doctor() -> None:
             for column in ("guarantee", "enforced by", "how"):
                 table.add_column(column, overflow="fold", no_wrap=column != "how")
             for name, guarantee in report.enforced.items():
-                table.add_row(name, guarantee.level, Text(plain(guarantee.how, most=300)))
+                table.add_row(name, guarantee.level, Text(printable(guarantee.how, most=300)))
             console.print(table)
         console.print()
     first = next((report.name for report in reports if report.available), None)
@@ -57,16 +57,19 @@ def doctor() -> None:
 
 
 def _head(report: BackendReport) -> Group:
-    from tdlab.tools import plain
+    from tdlab.tools import printable
 
     if report.available:
         status = f"works: none of {report.probes} escape attempts succeeded; first start in {report.cold_ms} ms"
     else:
         status = f"does not work: {report.reason}"
-    lines = [Text(plain(f"{report.name} {report.version}".strip(), most=120), style="bold"), Text(plain(status))]
-    lines += [Text(plain(f"escaped: {escape}")) for escape in report.escapes]
+    lines = [
+        Text(printable(f"{report.name} {report.version}".strip(), most=120), style="bold"),
+        Text(printable(status)),
+    ]
+    lines += [Text(printable(f"escaped: {escape}")) for escape in report.escapes]
     if report.install and not report.available:
-        lines.append(Text(plain(f"to do: {report.install}")))
+        lines.append(Text(printable(f"to do: {report.install}")))
     return Group(*lines)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, PoolOption, assignment, harvested, say
+from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, run_config, say
 
 __all__ = ["estimate", "mock_server", "rehearse"]
 
@@ -24,7 +24,7 @@ def estimate(
     servers: Annotated[
         Path | None, typer.Option("--servers", help="mcpServers file: estimate a run on these live servers.")
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, such as teacher.model=NAME.")] = None,
+    set_: SetOption = None,
     sample: Annotated[
         int, typer.Option("--sample", min=1, help="Number of dry-run rollouts to extrapolate from.")
     ] = 50,
@@ -35,16 +35,11 @@ def estimate(
     Estimate calls, tokens and cost per role, without calling any API.
     """
     from tdlab.cli.render import show_estimate
-    from tdlab.config import RunConfig
     from tdlab.jobs import estimate as estimate_run
 
-    base = RunConfig.from_yaml(config) if config else RunConfig()
-    changes: dict[str, Any] = dict(assignment(text) for text in set_ or [])
-    changes |= {k: v for k, v in {"target": target, "pool": pool}.items() if v is not None}
-    changes.setdefault("rollout__teacher", "llm")
-    if servers is not None:
-        changes["rollout__environment"] = "live"
-    settings = base.with_values(**changes)
+    assignments = ["rollout.teacher=llm", *(set_ or [])]
+    environment = None if servers is None else "live"
+    settings = run_config(config, assignments, target=target, pool=pool, rollout__environment=environment)
     estimated = estimate_run(settings, pool=harvested(servers).pool if servers is not None else None, sample=sample)
     if as_json:
         roles = [role._asdict() for role in estimated.roles]
@@ -109,5 +104,5 @@ def mock_server(
 @wraps(mock_server)
 def rehearse(**options: Any) -> None:
     """Run `mock_server` under its old name, which is kept for one release."""
-    say("note: `tdlab rehearse` is deprecated; use `tdlab mock-server`", err=True)
+    say("`tdlab rehearse` is deprecated; use `tdlab mock-server`.", err=True)
     mock_server(**options)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
-from tdlab.evolution import Estimate
+from tdlab.evolution import GAUGES, Estimate
+from tdlab.jobs import IssueCount, MiningRecord
 from tdlab.records import (
     Blueprint,
     BusinessCluster,
@@ -24,8 +25,8 @@ from tdlab.records import (
     heaviest,
 )
 from tdlab.rollout import CODE_EXECUTOR
-from tdlab.store import Candidate, Generation, Run
-from tdlab.tools import counted, plain, say
+from tdlab.store import Candidate, Generation, GenerationRecord, Lineage, Run
+from tdlab.tools import counted, printable, say, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -69,7 +70,8 @@ def show_run(run: Run) -> RenderableType:
     from rich.text import Text
 
     counts, config, store = run.counts(), run.config, run.store
-    mining = store.mining() or {}
+    stored = store.mining()
+    mining = None if stored is None else MiningRecord.model_validate(stored)
     head = Table(title="Run", title_justify="left", show_header=False, box=None, pad_edge=False)
     head.add_column(style="bold")
     head.add_column()
@@ -77,7 +79,7 @@ def show_run(run: Run) -> RenderableType:
         ("folder", str(run.path)),
         ("status", run.status),
         ("strategy", f"{config.evolution.strategy}, seed {config.seed}"),
-        ("pool", f"{mining.get('read', '?')} tools read, {store.pool_fingerprint[:16]}"),
+        ("pool", f"{'?' if mining is None else mining.read} tools read, {store.pool_fingerprint[:16]}"),
         ("clusters", f"{counts.clusters} over {counts.services} services and {counts.tools} tools"),
         ("code steps", _code_steps(run)),
         (
@@ -85,8 +87,13 @@ def show_run(run: Run) -> RenderableType:
             f"{counts.accepted} verified, {counts.rejected} rejected, {counted(counts.generations, 'generation')}",
         ),
     ):
-        head.add_row(name, Text(plain(value, most=_LINE)))
-    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.get("issues", []))]
+        head.add_row(name, Text(printable(value, most=_LINE)))
+    guessed = run.metrics()["guessed"] if (run.path / "metrics.json").exists() else None
+    if guessed and guessed["trajectories"]:
+        kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
+        share = f"{guessed['calls'] / guessed['of_calls']:.0%} of the calls"
+        head.add_row("guessed", f"{counted(guessed['trajectories'], 'trajectory')} ({share}), {kept}")
+    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
@@ -94,9 +101,11 @@ def show_run(run: Run) -> RenderableType:
     examples: dict[str, str] = {}
     for candidate in store.candidates(accepted=False):
         for reason in candidate.reasons[:1]:
-            examples.setdefault(reason.partition(":")[0], reason.partition(":")[2].strip())
+            examples.setdefault(reason.check, reason.text)
     for check, number in store.rejection_reasons().items():
-        rejected.add_row(Text(plain(check, most=40)), str(number), Text(plain(examples.get(check, ""), most=90)))
+        rejected.add_row(
+            Text(printable(check, most=40)), str(number), Text(printable(examples.get(check, ""), most=90))
+        )
     blocks += [rejected if counts.rejected else Text("No candidate was rejected."), Text("")]
     if (run.path / "metrics.json").exists():
         metrics = run.metrics()
@@ -156,7 +165,7 @@ def _paid(paid: Json) -> list[RenderableType]:
 
     if paid is None:
         return []
-    money = "unknown cost" if paid["money"] is None else f"{paid['money']:,.4f} {plain(paid['currency'], most=16)}"
+    money = "unknown cost" if paid["money"] is None else f"{paid['money']:,.4f} {printable(paid['currency'], most=16)}"
     return [
         Text(
             f"Paid in total: {paid['calls']:,} calls, {paid['tokens']:,} tokens, {money}, including unused rollouts,"
@@ -177,7 +186,7 @@ def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> Re
     for role, model, calls, reading, writing, money in rows:
         shown = "-" if money is None else f"{money:,.4f}"
         numbers = [f"{n:,.1f}" if isinstance(n, float) else f"{n:,}" for n in (calls, reading, writing)]
-        table.add_row(Text(role), Text(plain(model, most=40)), *numbers, shown)
+        table.add_row(Text(role), Text(printable(model, most=40)), *numbers, shown)
     return table
 
 
@@ -202,7 +211,7 @@ def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool 
         blocks.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
     for dataset, report in reports.items():
         if dataset:
-            blocks += [Text(""), Text(plain(dataset, most=_LINE), style="bold")]
+            blocks += [Text(""), Text(printable(dataset, most=_LINE), style="bold")]
         blocks.append(_report_table(report, corrections=corrections))
     return Group(*blocks)
 
@@ -251,23 +260,23 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     sizes = f"{shapes['tools'].min()} to {shapes['tools'].max()} tools, mean {shapes['tools'].mean():.1f}; "
     depths = f"depth to {shapes['depth'].max()}, mean {shapes['depth'].mean():.1f}" if len(shapes) else ""
     for name, value in (
-        ("pool", f"{r['services']:,} services, {r['tools']:,} tools, {r['tools_with_schema']:,} with an input schema"),
+        ("pool", f"{r.services:,} services, {r.tools:,} tools, {r.tools_with_schema:,} with an input schema"),
         (
             "dependencies",
-            f"{r['in_service']:,} in services, {r['cross_service']:,} across, scored from {r['edge_threshold']}",
+            f"{r.in_service:,} in services, {r.cross_service:,} across, scored from {r.edge_threshold}",
         ),
-        ("companions", f"{r['companions']:,} pairs joined by topic alone"),
-        ("clusters", f"{r['clusters']:,} selected from {r['candidates']:,} candidates"),
+        ("companions", f"{r.companions:,} pairs joined by topic alone"),
+        ("clusters", f"{r.clusters:,} selected from {r.candidates:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
         (
             "tools",
-            f"{r['tools_covered']:,} covered ({r['tool_coverage']:.1%}); {r['schema_tool_coverage']:.1%} with a schema",
+            f"{r.tools_covered:,} covered ({r.tool_coverage:.1%}); {r.schema_tool_coverage:.1%} with a schema",
         ),
-        ("edges", f"{r['dependencies_covered']:,} covered ({r['edge_coverage']:.1%})"),
+        ("edges", f"{r.dependencies_covered:,} covered ({r.edge_coverage:.1%})"),
         ("seconds", ", ".join(f"{stage} {value:.1f}" for stage, value in mined.seconds.items())),
-        *(("note", note) for note in r["notes"]),
+        *(("note", note) for note in r.notes),
     ):
-        head.add_row(name, Text(plain(value, most=_LINE)))
+        head.add_row(name, Text(printable(value, most=_LINE)))
     listed = Table(box=None, pad_edge=False)
     listed.add_column("id", no_wrap=True)
     for column in ("tools", "edges", "depth"):
@@ -277,7 +286,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     for cluster, depth in zip(mined.clusters[:most], shapes["depth"], strict=False):
         domain = heaviest(cluster.domains)
         numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
-        listed.add_row(cluster.id, *numbers, Text(plain(domain, most=24)), Text(plain(cluster.title, most=80)))
+        listed.add_row(cluster.id, *numbers, Text(printable(domain, most=24)), Text(printable(cluster.title, most=80)))
     return Group(head, Text(""), listed) if most and mined.clusters else head
 
 
@@ -293,17 +302,17 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
     members.add_column("what it does", overflow="fold")
     for key in cluster.tools:
         described = tools[key].description.partition("\n")[0] if key in tools else ""
-        members.add_row(Text(plain(key, most=80)), Text(plain(described, most=100)))
+        members.add_row(Text(printable(key, most=80)), Text(printable(described, most=100)))
     edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
     for column in ("from", "returns", "to", "parameter", "score", "evidence"):
         edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
     for edge in cluster.dependencies:
         why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
         row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
-        edges.add_row(*(Text(plain(cell, most=160)) for cell in row))
+        edges.add_row(*(Text(printable(cell, most=160)) for cell in row))
     return Group(
-        Text(f"Cluster {cluster.id}  {plain(cluster.title, most=_LINE)}", style="bold"),
-        Text(f"domains: {plain(shares, most=_LINE)}"),
+        Text(f"Cluster {cluster.id}  {printable(cluster.title, most=_LINE)}", style="bold"),
+        Text(f"domains: {printable(shares, most=_LINE)}"),
         Text(""),
         members,
         Text(""),
@@ -317,27 +326,27 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
     from rich.text import Text
     from rich.tree import Tree
 
-    tree = Tree(Text(f"Blueprint {blueprint.id}: {plain(blueprint.intent, most=200)}", style="bold"))
+    tree = Tree(Text(f"Blueprint {blueprint.id}: {printable(blueprint.intent, most=200)}", style="bold"))
     persona = blueprint.persona
-    tree.add(Text(plain(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
+    tree.add(Text(printable(f"user: {persona.name}, {persona.role}, writes {persona.style}", most=_LINE)))
     origin = f"cluster {blueprint.cluster}, seed {blueprint.seed}, parent {blueprint.parent or 'none'}"
     tree.add(Text(f"{origin}, lineage: {', '.join(blueprint.lineage) or 'planned'}"))
     steps = tree.add("steps")
     for step in blueprint.steps:
         labels = [f"{step.id}  turn {step.turn}  {step.kind}"]
         if step.asks:
-            labels.append(plain("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
+            labels.append(printable("asks for " + ", ".join(ask.label for ask in step.asks), most=120))
         if step.about:
             labels.append(f"confirms {step.about}")
         if step.request:
-            labels.append(plain(step.request, most=120))
+            labels.append(printable(step.request, most=120))
         if step.after:
             labels.append("after " + ", ".join(step.after))
         if step.failure:
-            labels.append(plain(f"first try fails: {step.failure.code}", most=80))
+            labels.append(printable(f"first try fails: {step.failure.code}", most=80))
         branch = steps.add(Text("  ".join(labels)))
         for call in step.calls:
-            node = branch.add(Text(plain(call.tool, most=80)))
+            node = branch.add(Text(printable(call.tool, most=80)))
             for parameter, binding in call.arguments.items():
                 if isinstance(binding, FromResult):
                     source = f"{binding.step} returns {'.'.join(map(str, binding.path))}"
@@ -348,31 +357,33 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                     source = f"{say(binding.value)} (fixed)"
                 else:
                     source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
-                node.add(Text(f"{plain(parameter, most=60)} = {plain(source, most=140)}"))
+                node.add(Text(f"{printable(parameter, most=60)} = {printable(source, most=140)}"))
     promises = tree.add("promises")
     for promise in blueprint.promises:
         summary = f"{promise.entity} {promise.kind}, {len(promise.fields)} fields fixed"
-        promises.add(Text(plain(summary, most=_LINE)))
+        promises.add(Text(printable(summary, most=_LINE)))
     return Group(tree)
 
 
 def show_trajectory(trajectory: Trajectory) -> RenderableType:
     """Render a conversation with its calls and results."""
     from rich.console import Group
+    from rich.table import Table
     from rich.text import Text
 
     colours = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
-    lines: list[RenderableType] = [Text(f"Trajectory {trajectory.id}", style="bold")]
+    table = Table.grid(padding=(0, 2))  # a column of its own for text, so that no line of it can pass for a speaker
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
     for message in trajectory.messages:
         name = message.role + (" (error)" if message.is_error else "")
         if message.content:
-            text = _block(message.content)
-            lines.append(Text.assemble((f"{name:>14}  ", colours[message.role]), text))
+            table.add_row(Text(name, colours[message.role]), Text(shorten(printable(message.content), _MESSAGE)))
         for call in message.tool_calls:
             arguments = ", ".join(f"{k}={say(v)}" for k, v in call.arguments.items())
-            called = plain(f"{call.name}({arguments})", most=_MESSAGE)
-            lines.append(Text.assemble((f"{'calls':>14}  ", colours["assistant"]), called))
-    return Group(*lines)
+            called = printable(f"{call.name}({arguments})", most=_MESSAGE)
+            table.add_row(Text("calls", colours["assistant"]), Text(called))
+    return Group(Text(f"Trajectory {trajectory.id}", style="bold"), table)
 
 
 def show_generation(
@@ -382,7 +393,7 @@ def show_generation(
 
     The ceiling of a gauge counts the domains that the run's clusters reach, since steering cannot reach others; the
     ceiling in the report of a run counts those of the taxonomy (37). A gain is the change of a dataset of N
-    trajectories, multiplied by N + 1: bits of H_dom, bits of steering H_mode, CAC minus the mean.
+    trajectories, multiplied by N + 1: bits of an entropy, a number minus the mean.
 
     Args:
         generation: The generation.
@@ -397,30 +408,28 @@ def show_generation(
     from rich.text import Text
 
     record = generation.record
-    summary = f"{record['tried']} tried, {record['accepted']} accepted, {record['total']} in the dataset afterwards"
+    summary = f"{record.tried} tried, {record.accepted} accepted, {record.total} in the dataset afterwards"
     blocks: list[RenderableType] = [
-        Text(f"Generation {generation.number} ({record['strategy']}): {summary}", style="bold"),
+        Text(f"Generation {generation.number} ({record.strategy}): {summary}", style="bold"),
         _gauge_table(record, evolution),
     ]
-    drafts = record["drafts"]
-    blocks.append(
-        Text(f"Drafts per offspring: {drafts}" + ("; the one with the highest merit is played" if drafts > 1 else ""))
-    )
-    if weights := record["operators"]:
-        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    choice = "; the one with the highest merit is played" if record.drafts > 1 else ""
+    blocks.append(Text(f"Drafts per offspring: {record.drafts}{choice}"))
+    if record.operators:
+        ranked = sorted(record.operators.items(), key=lambda item: (-item[1], item[0]))
         blocks.append(Text("Operators by weight: " + ", ".join(f"{name} {weight:.2f}" for name, weight in ranked)))
-    if record["rejected"]:
-        reasons = ", ".join(f"{plain(check, most=40)} {number}" for check, number in record["rejected"].items())
+    if record.rejected:
+        reasons = ", ".join(f"{printable(check, most=40)} {number}" for check, number in record.rejected.items())
         blocks.append(Text(f"Rejected: {reasons}"))
     table = Table(box=None, pad_edge=False, collapse_padding=True, title="Offspring", title_justify="left")
-    for column in ("#", "gain: dom, mode, CAC", "merit", "offspring, its aim and outcome"):
+    for column in ("#", f"gain: {', '.join(_gauges(record.before.whole))}", "merit", "offspring, its aim and outcome"):
         table.add_column(column, justify="left" if column.startswith("off") else "right", overflow="fold")
     for candidate in candidates:
         lineage = candidate.lineage
         table.add_row(
             str(candidate.position),
             Text(_gain(lineage)),
-            _number(_merits(lineage)[1]),
+            _number(lineage.draft.merit),
             Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
         )
     return Group(*blocks, Text(""), table)
@@ -445,91 +454,74 @@ def show_lineage(line: Sequence[Candidate], generations: Mapping[int, Generation
     tree = Tree(Text(f"Trajectory {name}: {counted(len(line), 'generation')} of plans", style="bold"))
     for candidate in reversed(line):
         lineage, blueprint = candidate.lineage, candidate.blueprint
-        plan = f"blueprint {blueprint.id}: {plain(blueprint.intent, most=160)}" if blueprint else "no blueprint"
+        plan = f"blueprint {blueprint.id}: {printable(blueprint.intent, most=160)}" if blueprint else "no blueprint"
         node = tree.add(Text(f"generation {candidate.generation}, offspring {candidate.position}: {plan}"))
-        drafts, chosen = lineage["drafts"], lineage["chosen"]
-        base = drafts[chosen]["base"] if drafts else None
-        origin = f"mutated from {base}" if base else "a new plan"
-        node.add(Text(f"{origin} in cluster {lineage['cluster']}; aim: {_aim(lineage)}"))
-        before = generations[candidate.generation].record["before"]
-        node.add(
-            Text(
-                "gauges: "
-                + ", ".join(
-                    f"{gauge} {before[gauge.lower()]:.3f} (steered {before['steer_' + gauge.lower()]:.2f})"
-                    for gauge in ("domain", "mode", "CAC")
-                )
-            )
+        draft = lineage.draft
+        origin = f"mutated from {draft.base}" if draft.base else "a new plan"
+        node.add(Text(f"{origin} in cluster {lineage.cluster}; aim: {_aim(lineage)}"))
+        before = generations[candidate.generation].record.before
+        gauges = (
+            f"{title} {before.values[gauge]:.3f} (steered {before.strengths[gauge]:.2f})"
+            for gauge, title in _gauges(before.values).items()
         )
-        ordered = ", ".join(drafts[chosen]["ordered"]) if drafts else ""
-        node.add(Text(f"operators drawn: {ordered or 'none'}; applied: {', '.join(lineage['applied']) or 'none'}"))
-        for operator, reason in lineage["refused"].items():
-            node.add(Text(f"{operator} not applicable: {plain(reason, most=120)}"))
-        merits, best = _merits(lineage)
-        if best is not None:
-            listed = ", ".join("-" if merit is None else f"{merit:.3f}" for merit in merits)
-            node.add(Text(f"draft {chosen + 1} of {len(drafts)} has the highest merit and was played: {listed}"))
-        if lineage["gain"] is not None:
-            bar = "no minimum" if lineage["bar"] is None else f"minimum {lineage['bar']:.3f}"
-            weighed = f"weighted {lineage['gain']['weighed']:.3f} ({bar})"
-            node.add(Text(f"gain in domain, mode, CAC: {_gain(lineage)}; {weighed}"))
+        node.add(Text("gauges: " + ", ".join(gauges)))
+        drawn, applied = (", ".join(names) or "none" for names in (draft.ordered, lineage.applied))
+        node.add(Text(f"operators drawn: {drawn}; applied: {applied}"))
+        for operator, reason in lineage.refused.items():
+            node.add(Text(f"{operator} not applicable: {printable(reason.removeprefix(f'{operator}: '), most=120)}"))
+        if draft.merit is not None:
+            listed = ", ".join("-" if draft.merit is None else f"{draft.merit:.3f}" for draft in lineage.drafts)
+            number = f"draft {lineage.chosen + 1} of {len(lineage.drafts)}"
+            node.add(Text(f"{number} has the highest merit and was played: {listed}"))
+        if lineage.gain is not None:
+            bar = "no minimum" if lineage.bar is None else f"minimum {lineage.bar:.3f}"
+            weighed = f"weighted {lineage.weighed:.3f} ({bar})"
+            node.add(Text(f"gain in {', '.join(_gauges(lineage.gain))}: {_gain(lineage)}; {weighed}"))
         node.add(Text(_outcome(candidate)))
     return Group(tree)
 
 
-def _gauge_table(record: Mapping[str, Json], evolution: EvolutionConfig) -> RenderableType:
+def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for column in ("gauge", "threshold", "steered", "set before", "after", "window before", "after"):
         table.add_column(column, justify="left" if column == "gauge" else "right", no_wrap=True)
-    before, after = record["before"], record["after"]
-    for title, gauge, threshold in (
-        ("H_dom / ceiling", "domain", evolution.domain_threshold),
-        ("H_mode / ceiling", "mode", evolution.mode_threshold),
-        ("mean CAC", "cac", evolution.complexity_threshold),
-    ):
-        values = [one[scope][gauge] for scope in ("whole", "window") for one in (before, after)]
-        table.add_row(title, *(_number(value) for value in (threshold, before[f"steer_{gauge}"], *values)))
+    before, after = record.before, record.after
+    for gauge, title in _gauges(before.whole).items():
+        values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
+        numbers = (evolution.thresholds[gauge], before.strengths[gauge], *values)
+        table.add_row(Text(printable(title, most=40)), *map(_number, numbers))
     return table
 
 
-def _aim(lineage: Mapping[str, Json]) -> str:
-    if lineage["aim"] is None:
+def _gauges(values: Mapping[str, float]) -> dict[str, str]:
+    """Return the titles of the gauges in a record, tdlab's own first; those of missing packages go by name."""
+    names = [name for name in GAUGES.own if name in values] + sorted(set(values) - set(GAUGES.own))
+    return {name: gauge.title if (gauge := GAUGES.get(name)) else name for name in names}
+
+
+def _aim(lineage: Lineage) -> str:
+    if lineage.aim is None:
         return "no aim"
-    return f"{plain(lineage['aim'], most=40)}, drawn with probability {lineage['aim_share']:.3f}"
+    return f"{printable(lineage.aim, most=40)}, drawn with probability {lineage.aim_share:.3f}"
 
 
-def _operators(lineage: Mapping[str, Json]) -> str:
-    drafts, chosen = lineage["drafts"], lineage["chosen"]
-    base = "mutant" if drafts and drafts[chosen]["base"] else "plan"
-    fresh = " with new values" if lineage["fresh"] else ""
-    return " + ".join([base + fresh, *lineage["applied"]])
+def _operators(lineage: Lineage) -> str:
+    base = "mutant" if lineage.draft.base else "plan"
+    return " + ".join([base + (" with new values" if lineage.fresh else ""), *lineage.applied])
 
 
-def _merits(lineage: Mapping[str, Json]) -> tuple[list[float | None], float | None]:
-    """Return the merit of every draft, and that of the draft that was played."""
-    merits = [draft["merit"] for draft in lineage["drafts"]]
-    chosen = lineage["chosen"]
-    return merits, merits[chosen] if chosen < len(merits) else None
-
-
-def _gain(lineage: Mapping[str, Json]) -> str:
-    gain = lineage["gain"]
-    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in ("domain", "mode", "cac"))
+def _gain(lineage: Lineage) -> str:
+    gain = lineage.gain
+    return "-" if gain is None else ", ".join(f"{gain[name]:+.2f}" for name in _gauges(gain))
 
 
 def _outcome(candidate: Candidate) -> str:
     if candidate.accepted:
         return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
-    return plain(candidate.reasons[0] if candidate.reasons else "rejected", most=120)
-
-
-def _block(text: str) -> str:
-    """Shorten a message and indent its lines, so that none can be mistaken for another speaker's."""
-    shown = plain(text)
-    shown = shown if len(shown) <= _MESSAGE else shown[: _MESSAGE - 1] + "…"
-    return shown.replace("\n", "\n" + " " * 16)
+    return printable(str(candidate.reasons[0]) if candidate.reasons else "rejected", most=120)
 
 
 def _code_steps(run: Run) -> str:
@@ -544,7 +536,7 @@ def _code_steps(run: Run) -> str:
     return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and re-run in the sandbox"
 
 
-def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
+def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
     """Render the issues of the pool, one row per kind; nothing if there are none."""
     from rich.table import Table
     from rich.text import Text
@@ -552,12 +544,12 @@ def _issues(kinds: Sequence[Mapping[str, Json]]) -> Iterator[RenderableType]:
     if not kinds:
         return
     table = Table(title="Pool (every issue: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
-    names = [f"{'skipped' if kind['severity'] == 'error' else kind['severity']}: {kind['code']}" for kind in kinds]
+    names = [f"{'skipped' if kind.severity == 'error' else kind.severity}: {kind.code}" for kind in kinds]
     table.add_column("issue", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("example", overflow="fold")
     for name, kind in zip(names, kinds, strict=True):
-        table.add_row(Text(plain(name)), str(kind["count"]), Text(plain(kind["example"], most=90)))
+        table.add_row(Text(printable(name)), str(kind.count), Text(printable(kind.example, most=90)))
     yield table
     yield Text("")
 

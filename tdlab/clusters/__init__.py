@@ -1,29 +1,35 @@
-"""Innovation 1, Business Clusters: which tools belong together because one feeds the other.
+"""Business Clusters (paper: innovation 1): tools that belong together because one returns what another needs.
 
-`returned_schema` and `returned_fields` say what a tool returns, declared or inferred (`Returns` does it for a whole
-service at once, and is what the planner and the simulated environment use). `mine_dependencies` matches returned values
-to the parameters that need them, and keeps its evidence. `grow` makes candidate clusters along those dependencies;
-`select` chooses among them by weighted maximum coverage, lazily. `mine` is all of it in one call::
+`mine_dependencies` matches returned values with the parameters that need them, and records the evidence. `grow` makes
+candidate clusters along these dependencies, and `select` chooses among them by weighted maximum coverage. `mine` does
+all of it in one call. Tools without such dependencies are tied as *companions* if they are about the same topic, within
+a service, or across services if one is too small for a cluster.
 
-    mined = mine(pool, ClusterConfig(max_clusters=500), seed=0)
-    mined.to_frame()
-    mined.reselect(edge_threshold=0.6, max_tools=8)        # another choice from the same candidates, in a moment
+``tests/benchmarks/dependencies.py`` measures the dependencies against recorded dataflow, and
+``tests/benchmarks/clusters.py`` measures scale, selection and coverage.
 
-Tools that no value joins are tied as *companions* where they speak of the same things: in one service, and across
-services where one is too small to be a cluster. Quality of the dependencies is measured against recorded dataflow
-(``tests/benchmarks/dependencies.py``), scale, selection and coverage in ``tests/benchmarks/clusters.py``.
+Example:
+    >>> from tdlab import ToolPool
+    >>> mined = mine(ToolPool.bundled())
+    >>> mined.clusters[0].title
+    'Ferrowick Quotedesk + Brasskettle Pipeline: quote, lead, quote line'
+    >>> smaller = mined.reselect(edge_threshold=0.6, max_tools=8)    # from the same candidates, so it is fast
+    >>> max(len(cluster.tools) for cluster in smaller.clusters)
+    8
 """
 
 from tdlab.clusters.candidates import ClusterCandidate, grow
 from tdlab.clusters.coverage import Coverable, Selection, naive_greedy, random_curve, select
-from tdlab.clusters.dependencies import DependencyGraph, Pool, mine_dependencies
+from tdlab.clusters.dependencies import DependencyGraph, DependencyReport, Pool, mine_dependencies
 from tdlab.clusters.files import read_clusters, write_clusters
-from tdlab.clusters.mining import MiningResult, mine
+from tdlab.clusters.mining import MiningReport, MiningResult, mine
 
 __all__ = [
     "ClusterCandidate",
     "Coverable",
     "DependencyGraph",
+    "DependencyReport",
+    "MiningReport",
     "MiningResult",
     "Pool",
     "Selection",

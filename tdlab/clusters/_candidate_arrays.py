@@ -1,7 +1,7 @@
-"""Candidate clusters in flat arrays: another threshold, size or coverage is a mask and a selection.
+"""Candidate clusters in flat arrays, so that another threshold, size or coverage needs only a mask and a selection.
 
-Each candidate was grown tool by tool, and every beginning of that order is connected. So a stricter threshold or a
-smaller size is a shorter beginning: a candidate ends before the first tool that no usable edge joins to an earlier one.
+Each candidate was grown tool by tool, and every prefix of that order is connected. So a stricter threshold or a smaller
+size keeps a prefix: the candidate ends before the first tool that no usable edge joins to an earlier one.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["CandidateArrays", "Choice"]
 
 
 class Choice(NamedTuple):
-    """Chosen candidates, cut as asked: ``members[i]`` are tool and edge indices of the i-th choice, sorted.
+    """The chosen candidates, cut to the requested size: ``members[i]`` has the tools and edges of the i-th choice.
 
-    ``candidates`` counts those that were left to choose among, ``reached`` the tools in any of them.
+    ``candidates`` counts the candidates that were available, and ``reached`` the tools in any of them.
     """
 
     selection: Selection
@@ -35,10 +35,10 @@ class Choice(NamedTuple):
 class CandidateArrays:
     """All candidates over a graph's tools and edges.
 
-    ``items`` are tools, then edges shifted by the number of tools; an item is in a candidate's first ``n`` tools where
-    its ``rank`` is below ``n``. ``ends`` are an edge's two tools, ``strength`` is its score (2 for ties of companions,
-    which no threshold touches), and ``score`` the same for each item (2 for tools). ``exempt`` marks candidates that
-    may have fewer than the fewest tools.
+    ``items`` are tools, then edges with the number of tools added; an item belongs to a candidate's first ``n`` tools
+    if its ``rank`` is below ``n``. ``ends`` has the two tools of each edge, ``strength`` its score (2 for ties of
+    companions, which no threshold removes), and ``score`` the same for each item (2 for tools). ``exempt`` marks
+    candidates that may have fewer than ``min_tools``.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class CandidateArrays:
 
         self.tools = len(graph.tools)
         count = len(candidates)
-        place = {key: i for i, key in enumerate(graph.tools)}
-        ends = np.array([(place[e.source], place[e.target]) for e in graph.edges], dtype=np.int64).reshape(-1, 2)
+        index = {key: i for i, key in enumerate(graph.tools)}
+        ends = np.array([(index[e.source], index[e.target]) for e in graph.edges], dtype=np.int64).reshape(-1, 2)
         self.ends: NDArray[np.int64] = ends
         strength = np.array([2.0 if _is_tie(e) else e.score for e in graph.edges], dtype=np.float64)
         self.strength: NDArray[np.float64] = strength
@@ -69,21 +69,21 @@ class CandidateArrays:
         rank = np.arange(len(order)) - first[owner_t]
         by_key = owner_t * max(self.tools, 1) + order
         sorting = by_key.argsort()
-        spots = [
+        end_positions = [
             sorting[np.searchsorted(by_key, owner_e * max(self.tools, 1) + ends[edges, side], sorter=sorting)]
             for side in (0, 1)
         ]
-        later = np.maximum(*spots)
+        later = np.maximum(*end_positions)
         joined = np.full(len(order), -1.0)
         joined[rank == 0] = 2.0
         np.maximum.at(joined, later, strength[edges])
-        into = np.concatenate([owner_t, owner_e])
-        sorting = into.argsort(kind="stable")
-        self.owner: NDArray[np.int64] = into[sorting]
+        owner = np.concatenate([owner_t, owner_e])
+        sorting = owner.argsort(kind="stable")
+        self.owner: NDArray[np.int64] = owner[sorting]
         self.items: NDArray[np.int64] = np.concatenate([order, edges + self.tools])[sorting]
         self.rank: NDArray[np.int64] = np.concatenate([rank, rank[later]])[sorting]
         self.score: NDArray[np.float64] = np.concatenate([np.full(len(order), 2.0), strength[edges]])[sorting]
-        self._first, self._joined, self._place, self._sizes = first, joined, rank, n_tools
+        self._first, self._joined, self._tool_rank, self._sizes = first, joined, rank, n_tools
         self.exempt: NDArray[np.bool_] = np.zeros(count, dtype=bool)
         self.exempt[: len(exempt)] = exempt
         self.weights, self.scale = fixed_point([*tool_weights, *edge_weights])
@@ -101,16 +101,16 @@ class CandidateArrays:
         max_clusters: int | None,
         every_tool: bool = False,
     ) -> Choice:
-        """Cut every candidate, drop what became too small, and select among the rest.
+        """Cut every candidate, drop those that become too small, and select among the rest.
 
-        With ``every_tool`` selection goes on beyond ``coverage`` until every tool that can be covered is.
+        With ``every_tool``, selection continues beyond ``coverage`` until every tool that can be covered is covered.
         """
         import numpy as np
 
         count = len(self)
         if not count:
             return Choice(Selection((), (), 0.0, 0.0), (), 0, 0)
-        stop = np.where(self._joined >= edge_threshold, np.iinfo(np.int64).max, self._place)
+        stop = np.where(self._joined >= edge_threshold, np.iinfo(np.int64).max, self._tool_rank)
         length = np.minimum(np.minimum.reduceat(stop, self._first[:-1]), np.minimum(self._sizes, max_tools))
         length[(length < min_tools) & ~self.exempt] = 0
         kept = (self.rank < length[self.owner]) & (self.score >= edge_threshold)
@@ -123,9 +123,9 @@ class CandidateArrays:
             selection = _enough(selection, instance, coverage, self.tools)
         members = []
         for i in selection.chosen:
-            own = items[starts[i] : starts[i + 1]].tolist()
-            tools = sorted(item for item in own if item < self.tools)
-            edges = sorted(item - self.tools for item in own if item >= self.tools)
+            covered = items[starts[i] : starts[i + 1]].tolist()
+            tools = sorted(item for item in covered if item < self.tools)
+            edges = sorted(item - self.tools for item in covered if item >= self.tools)
             members.append(ClusterCandidate(tuple(tools), tuple(edges)))
         held = np.zeros(len(self.weights), dtype=bool)
         held[items] = True
@@ -133,7 +133,7 @@ class CandidateArrays:
 
 
 def _enough(selection: Selection, instance: Packed, coverage: float, tools: int) -> Selection:
-    """The beginning of a complete selection that covers the share asked for and all the tools that the whole covers."""
+    """Return the prefix of a complete selection that reaches the coverage and every tool that the whole covers."""
     seen: set[int] = set()
     last = 0
     for count, i in enumerate(selection.chosen, start=1):

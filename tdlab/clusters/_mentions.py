@@ -1,4 +1,4 @@
-"""Explicit words of order in prose: where a tool's description names a sibling, and which of the two comes first."""
+"""Mentions: tools that a description names, and which of the two comes first according to the words around the name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Mention", "mentions_in"]
 
 
 class Mention(NamedTuple):
-    """Somebody says that one tool feeds or precedes another.
+    """A statement in prose that one tool feeds or precedes another.
 
-    ``parameter`` is the target's parameter whose description says so (``""`` where it is the tool's own description);
-    ``weight`` in [0, 1] how plainly; ``detail`` the words around.
+    ``parameter`` is the parameter of the target whose description says so; empty for the description of the tool.
+    ``weight`` in [0, 1] says how explicit the statement is, and ``detail`` quotes it.
     """
 
     parameter: str
@@ -48,12 +48,13 @@ _OTHERWISE = re.compile(
 
 
 def mentions_in(tools: Sequence[Tool], weights: MentionWeights) -> dict[int, dict[int, Mention]]:
-    """For each target (an index into ``tools``) the sources that prose names for it, the plainest mention of each.
+    """Return the most explicit mention of each source for each target, as target -> source -> mention.
 
-    A sibling counts as named when its whole name stands in the text and has at least two words, or stands in quotes.
+    Targets and sources are indices into ``tools``. A text mentions a tool if it contains the whole name, and the name
+    has several words, an inner capital letter, quotes around it or a parenthesis after it.
     """
     names = {tool.name.lower(): i for i, tool in enumerate(tools)}
-    found: dict[int, dict[int, Mention]] = {}
+    mentions: dict[int, dict[int, Mention]] = {}
     for i, tool in enumerate(tools):
         texts = [("", tool.description)]
         texts += [
@@ -67,13 +68,14 @@ def mentions_in(tools: Sequence[Tool], weights: MentionWeights) -> dict[int, dic
                 if other is None or other == i or not _is_name(text, match):
                     continue
                 source, target, mention = _judge(i, other, parameter, text, match, weights)
-                known = found.setdefault(target, {}).get(source)
+                known = mentions.setdefault(target, {}).get(source)
                 if mention.weight > 0 and (known is None or known.weight < mention.weight):
-                    found[target][source] = mention
-    return {target: dict(sorted(sources.items())) for target, sources in found.items() if sources}
+                    mentions[target][source] = mention
+    return {target: dict(sorted(sources.items())) for target, sources in mentions.items() if sources}
 
 
 def _is_name(text: str, match: re.Match[str]) -> bool:
+    """Return whether a match is a tool's name and not the same word in prose: ``search`` is also English."""
     if (len(split_words(match.group())) > 1 and any(c in match.group() for c in "_-")) or any(
         c.isupper() for c in match.group()[1:]
     ):
@@ -85,6 +87,7 @@ def _is_name(text: str, match: re.Match[str]) -> bool:
 def _judge(
     speaker: int, named: int, parameter: str, text: str, match: re.Match[str], weights: MentionWeights
 ) -> tuple[int, int, Mention]:
+    """Return source, target and mention; a weight of 0 for a tool that is named as an alternative."""
     before, after = text[max(0, match.start() - 60) : match.start()], text[match.end() : match.end() + 40]
     before = re.split(r"[.;!?]\s", before)[-1]
     after = re.split(r"[.;!?](?:\s|$)", after)[0]

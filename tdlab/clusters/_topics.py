@@ -1,8 +1,7 @@
-"""What a tool and a service speak of: weighted words, to tell which tools serve one task though no value joins them.
+"""The topics of tools and services, as weighted words: tools may serve one task although no value joins them.
 
-A word counts by how few of its fellows use it (in the service for tools, in the pool for services); words of names
-count most, then parameters, then the first words of descriptions. Vocabulary of the trade itself (*server*, *API*,
-*enables*) counts for nothing.
+A word counts the more, the fewer tools of the service (or services of the pool) use it. Words of names count most, then
+parameters, then the beginnings of descriptions. Words of the field itself (*server*, *API*, *enables*) do not count.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import NamedTuple
 
 from tdlab.config import TopicWeights
 from tdlab.records import Service, Tool
-from tdlab.tools import ENTITY_NOISE, kind_of, nature_of_name, normal, singular, split_words
+from tdlab.tools import ENTITY_NOISE, nature_of_name, normal_name, parameter_kind, singular, split_words
 
 __all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
-# Fixed by definition: words that say nothing about what a tool is for.
+# Fixed by definition: words that say nothing about the purpose of a tool.
 _STOP = frozenset(
     "the and for with from this that your you via into are can use used using uses user users will all any its"
     " not has have more most other over when which who whom whose what where how each also may must should only"
@@ -45,37 +44,37 @@ _PROSE_LENGTH = 200
 
 
 def content_words(text: str) -> dict[str, None]:
-    """The words of a text that say something, singular; an ordered set."""
+    """Return the words of a text that name a topic, in the singular, as an ordered set."""
     return dict.fromkeys(
         singular(word) for word in split_words(text) if len(word) > 2 and word not in _STOP and not word.isdigit()
     )
 
 
 def tool_topics(tools: Sequence[Tool], weights: TopicWeights) -> list[dict[str, float]]:
-    """For each tool of one service its words and parameters (``p:`` before the name), weighted."""
-    found = [_traits(tool, weights) for tool in tools]
-    having = Counter(trait for traits in found for trait in traits)
-    rare = {trait: math.log(1 + len(tools) / count) for trait, count in having.items()}
-    return [{trait: weight * rare[trait] for trait, weight in traits.items()} for traits in found]
+    """Return the weighted words and parameters (with the prefix ``p:``) of each tool of one service."""
+    by_tool = [_traits(tool, weights) for tool in tools]
+    counts = Counter(trait for traits in by_tool for trait in traits)
+    rarity = {trait: math.log(1 + len(tools) / count) for trait, count in counts.items()}
+    return [{trait: weight * rarity[trait] for trait, weight in traits.items()} for traits in by_tool]
 
 
 def _traits(tool: Tool, weights: TopicWeights) -> dict[str, float]:
     traits: dict[str, float] = {}
     verb = nature_of_name(tool.name).verb
     for word in split_words(tool.name):
-        one = singular(word)
+        noun = singular(word)
         if len(word) > 1 and word not in ("the", "for", "and", "with", "from", "of", "by", "to", "in"):
-            traits[one] = weights.verb if one in ENTITY_NOISE or word == verb else weights.name
+            traits[noun] = weights.verb if noun in ENTITY_NOISE or word == verb else weights.name
     for parameter, schema in list(tool.parameters.items())[:60]:
-        if kind_of(parameter, schema) not in ("control", "flag"):
-            traits[f"p:{normal(parameter)[0]}"] = weights.parameter
+        if parameter_kind(parameter, schema) not in ("control", "flag"):
+            traits[f"p:{normal_name(parameter)[0]}"] = weights.parameter
     for word in content_words(tool.description[:_PROSE_LENGTH]):
         traits.setdefault(word, weights.prose)
     return traits
 
 
 def similarity(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Shared weight over the geometric mean of both weights, in [0, 1]."""
+    """Return the shared weight over the geometric mean of both weights, in [0, 1]."""
     if len(other) < len(one):
         one, other = other, one
     shared = 0.0
@@ -88,16 +87,16 @@ def similarity(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 
 def common_words(one: Mapping[str, float], other: Mapping[str, float], most: int = 4) -> list[str]:
-    """The heaviest words that both have, for people to read."""
+    """Return the heaviest words that both have, for display."""
     shared = sorted(((-min(weight, other[word]), word) for word, weight in one.items() if word in other))
     return list(dict.fromkeys(word.removeprefix("p:") for _, word in shared))[:most]
 
 
 class ServiceWords(NamedTuple):
-    """What services are about: for each the weights of all its words, of the *plain* ones, and of those in names.
+    """The weighted words of each service: ``all``, the ``plain`` ones, and those in names (``named``).
 
-    Plain are the words of its name, its title and its tools; what only its description says is often advertisement,
-    and weighs a quarter.
+    Plain words are those of its name, title and tools. Words that only its description has are often advertising, and
+    weigh a quarter.
     """
 
     all: list[dict[str, float]]
@@ -106,16 +105,16 @@ class ServiceWords(NamedTuple):
 
 
 def service_words(services: Sequence[Service], weights: TopicWeights) -> ServiceWords:
-    """The words of each service, weighted by how few services use them; a word of one service alone is left out.
+    """Return the words of each service, weighted by rarity; words that only one service uses are left out.
 
-    The owner in a name (``@owner/name``) says nothing.
+    The owner in a name (``@owner/name``) does not count.
     """
-    found: list[dict[str, float]] = []
+    every: list[dict[str, float]] = []
     plain: list[dict[str, float]] = []
     named: list[dict[str, float]] = []
     for service in services:
-        parts = [service.name.rsplit("/", 1)[-1], service.title.rsplit("/", 1)[-1]]
-        text = " ".join([*parts, *(tool.name for tool in service.tools[:12])])
+        titles = [service.name.rsplit("/", 1)[-1], service.title.rsplit("/", 1)[-1]]
+        text = " ".join([*titles, *(tool.name for tool in service.tools[:12])])
         names = dict.fromkeys(content_words(text), weights.service_name)
         own = dict(names)
         for passage, weight in (
@@ -129,11 +128,11 @@ def service_words(services: Sequence[Service], weights: TopicWeights) -> Service
                 own.setdefault(word, weight)
         named.append(names)
         plain.append(own)
-        found.append({**dict.fromkeys(content_words(service.description[:400]), weights.service_prose), **own})
-    having = Counter(word for words in found for word in words)
-    rare = {word: math.log(1 + len(found) / count) for word, count in having.items() if count > 1}
+        every.append({**dict.fromkeys(content_words(service.description[:400]), weights.service_prose), **own})
+    counts = Counter(word for words in every for word in words)
+    rarity = {word: math.log(1 + len(every) / count) for word, count in counts.items() if count > 1}
 
     def weighted(words: Mapping[str, float]) -> dict[str, float]:
-        return {word: weight * rare[word] for word, weight in words.items() if word in rare}
+        return {word: weight * rarity[word] for word, weight in words.items() if word in rarity}
 
-    return ServiceWords(*([weighted(words) for words in group] for group in (found, plain, named)))
+    return ServiceWords(*([weighted(words) for words in group] for group in (every, plain, named)))

@@ -1,13 +1,14 @@
-"""Candidate clusters: from every seed tool, sets of tools grown along dependencies, a few shapes each.
+"""Candidate clusters: sets of tools grown along dependencies from every seed tool, in several shapes.
 
-A shape says where to grow: *around* takes both directions, *bridge* does so and then takes a tool or two of another
-service, *upstream* gathers what must be called before the seed, *downstream* what its result makes possible; further
-attempts repeat the shapes with some chance of taking a weaker edge. Growth takes the best edge out of the set so far:
-a strong one, to a tool that speaks of what the seed speaks of, and that several members feed or are fed by. Once there
-are tools enough, what speaks of nothing that the seed speaks of joins only over a strong edge: one value that fits is
-no reason to put two affairs into one task. Growth stays in the seed's service unless the shape bridges or the service
-is too small; then each attempt begins with another of the kindred services. The shapes are this project's own; the
-paper only says that clusters keep logical dependencies.
+The shape says where to grow. *Around* follows dependencies in both directions. *Bridge* does the same and then adds a
+tool or two of another service. *Upstream* adds the tools to call before the seed, *downstream* those that need its
+result. Further attempts repeat the shapes, with some randomness in the choice of edges.
+
+Growth follows the best edge out of the set so far: one with a high score, to a tool about the seed's topic, with
+several dependencies to members. Once the set has ``min_tools``, a tool about another topic joins only over a strong
+edge: one matching value is no reason to combine two topics in one task. Growth stays in the seed's service unless the
+shape is *bridge* or the service is too small; then each attempt starts with another related service. The shapes are
+this project's own; the paper only says that clusters keep logical dependencies.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ from tdlab.records import rng_for
 
 __all__ = ["ClusterCandidate", "grow"]
 
-# Fixed by definition: the shapes, and how many of the tools a bridge leaves to the other service (one in three).
+# Fixed by definition: the shapes, and the share of tools that a bridge leaves to the other service (one in three).
 _SHAPES = ("around", "bridge", "upstream", "downstream")
 
 
 class ClusterCandidate(NamedTuple):
     """A connected set of tools: ``tools`` and ``edges`` are sorted indices into the graph's tools and edges.
 
-    ``order`` has the tools as they were added: every beginning of it is connected.
+    ``order`` has the tools in the order of growth; every prefix of it is connected.
+
+    Example:
+        >>> ClusterCandidate(tools=(0, 2), edges=(1,), order=(2, 0)).tools
+        (0, 2)
     """
 
     tools: tuple[int, ...]
@@ -40,7 +45,7 @@ class ClusterCandidate(NamedTuple):
 
 
 class _Grower:
-    """The graph as adjacency lists, and one seed's view of it."""
+    """The graph as adjacency lists, and the state of one seed."""
 
     def __init__(
         self,
@@ -65,20 +70,20 @@ class _Grower:
                 self.after[source].append((target, edge.score))
                 self.before[target].append((source, edge.score))
                 self.out_edges[source].append(e)
-        self._near: dict[int, float] = {}
+        self._similarity: dict[int, float] = {}
 
     def begin(self, seed: int) -> None:
-        """Look from another seed."""
+        """Start from another seed."""
         self._seed = seed
-        self._near = {}
+        self._similarity = {}
 
-    def likeness(self, tool: int) -> float:
-        """How much a tool speaks of what the seed speaks of, in [0, 1]; 1 where nothing is known of topics."""
+    def similarity(self, tool: int) -> float:
+        """Return the similarity of a tool's topic to the seed's, in [0, 1]; 1 without topics."""
         if self.topics is None:
             return 1.0
-        if tool not in self._near:
-            self._near[tool] = similarity(self.topics[self._seed], self.topics[tool])
-        return self._near[tool]
+        if tool not in self._similarity:
+            self._similarity[tool] = similarity(self.topics[self._seed], self.topics[tool])
+        return self._similarity[tool]
 
     def fill(
         self,
@@ -91,7 +96,10 @@ class _Grower:
         *,
         least: int,
     ) -> None:
-        """Grow ``members`` to ``size`` along the best edges that stay in ``homes``; choosier from ``least`` on."""
+        """Grow ``members`` to ``size`` along the best edges to services in ``homes``.
+
+        From ``least`` members on, a tool about another topic joins only over a strong edge.
+        """
         heap: list[tuple[float, int]] = []
         links: dict[int, int] = {}
         strongest: dict[int, float] = {}
@@ -107,7 +115,7 @@ class _Grower:
                                 continue
                             score = strongest[other]
                         strongest[other] = score
-                        value = score * (config.unlike + (1.0 - config.unlike) * self.likeness(other))
+                        value = score * (config.unlike + (1.0 - config.unlike) * self.similarity(other))
                         value += config.link_bonus * min(count, config.links)
                         heapq.heappush(heap, (-value * (rng.uniform(config.loosest, 1.0) if loose else 1.0), other))
 
@@ -117,12 +125,12 @@ class _Grower:
             _, tool = heapq.heappop(heap)
             if tool in members:
                 continue
-            if len(members) < least or strongest[tool] >= config.strong or self.likeness(tool) >= config.about:
+            if len(members) < least or strongest[tool] >= config.strong or self.similarity(tool) >= config.about:
                 members[tool] = None
                 reach(tool)
 
-    def one(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
-        """The tools of one candidate: grown at home first, then abroad where the shape bridges or home is too small."""
+    def members(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
+        """Grow one candidate and return its tools: from the seed's service first, then perhaps from others."""
         shape = _SHAPES[attempt % len(_SHAPES)]
         loose = attempt >= len(_SHAPES)
         size = rng.randint(max(least, (least + most) // 2), most)
@@ -135,7 +143,7 @@ class _Grower:
         if len(members) < least:
             self.fill(members, least, homes, both, loose, rng, least=least)
         if len(members) < least:
-            self._visit(members, homes, attempt, least, size, loose, rng)
+            self._visit_services(members, homes, attempt, least, size, loose, rng)
         elif shape == "bridge" and len(members) < size:
             crossing = self._crossing(members, homes, self.config.bridge)
             if crossing:
@@ -146,7 +154,7 @@ class _Grower:
                 self.fill(members, size, {self.service[start]}, both, loose, rng, least=least)
         return members
 
-    def _visit(
+    def _visit_services(
         self,
         members: dict[int, None],
         homes: set[str],
@@ -156,7 +164,7 @@ class _Grower:
         loose: bool,
         rng: random.Random,
     ) -> None:
-        """A small service calls on others, a few tools of each, until there are enough."""
+        """Add a few tools of each of several other services to those of a small one, until there are enough."""
         turn = attempt
         while len(homes) < self.config.services:
             crossing = self._crossing(members, homes, 0.0)
@@ -166,14 +174,14 @@ class _Grower:
             turn = 0
             homes.add(self.service[other])
             members[other] = None
-            room = min(size, len(members) + self.config.guests - 1)
-            self.fill(members, room, {self.service[other]}, (self.before, self.after), loose, rng, least=least)
+            limit = min(size, len(members) + self.config.guests - 1)
+            self.fill(members, limit, {self.service[other]}, (self.before, self.after), loose, rng, least=least)
             if len(members) >= least and len(homes) >= self.config.services - 1:
                 return
 
     def _crossing(self, members: Mapping[int, None], homes: set[str], weakest: float) -> list[int]:
-        """Tools of other services that an edge of at least ``weakest`` leads to, the best first, one a service."""
-        found = sorted(
+        """Return the best tool of each other service reached by an edge of at least ``weakest``, the best first."""
+        crossings = sorted(
             (-score, other)
             for tool in members
             for side in (self.before, self.after)
@@ -181,12 +189,12 @@ class _Grower:
             if score >= weakest and self.service[other] not in homes
         )
         first: dict[str, int] = {}
-        for _, other in found:
+        for _, other in crossings:
             first.setdefault(self.service[other], other)
         return list(first.values())
 
     def edges_of(self, tools: Sequence[int]) -> tuple[int, ...]:
-        """The usable edges between tools of a set, as sorted indices."""
+        """Return the usable edges between tools of a set, as sorted indices."""
         inside = set(tools)
         return tuple(sorted(e for tool in tools for e in self.out_edges[tool] if self.ends[e][1] in inside))
 
@@ -200,11 +208,26 @@ def grow(
     topics: Mapping[str, Mapping[str, float]] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> tuple[ClusterCandidate, ...]:
-    """All distinct candidates, in order of first seed: ``candidates_per_tool`` tries from every tool of the graph.
+    """Grow candidate clusters from every tool of a graph, ``config.candidates_per_tool`` attempts each.
 
-    Only edges scored at least ``threshold`` are grown along and kept. A set that cannot reach ``config.min_tools``
-    yields no candidate. ``topics`` (each tool's weighted words by key) keep a candidate to what its seed is about.
-    ``services`` give the service of a key; where they do not, it is what stands before the last ``/``.
+    Args:
+        graph: The dependencies to grow along.
+        config: Sizes and settings of growth; the default settings if None.
+        seed: Seed of the random sizes and choices.
+        threshold: Score of the weakest edge to grow along and to keep.
+        topics: The weighted words of each tool by key, which keep a candidate to the topic of its seed; None to ignore
+            topics.
+        services: The service of each tool by key; by default, the part of the key before the last ``/``.
+
+    Returns:
+        All distinct candidates with at least ``config.min_tools`` tools, in the order of their first seeds.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> graph = mine_dependencies(ToolPool.bundled())
+        >>> candidates = grow(graph)
+        >>> min(len(candidate.tools) for candidate in candidates)
+        3
     """
     config = config or ClusterConfig()
     min_tools, max_tools = config.min_tools, config.max_tools
@@ -218,7 +241,7 @@ def grow(
         grower.begin(start)
         for attempt in range(config.candidates_per_tool):
             rng = rng_for("candidate", seed, graph.tools[start], attempt)
-            members = tuple(grower.one(start, attempt, min_tools, max_tools, rng))
+            members = tuple(grower.members(start, attempt, min_tools, max_tools, rng))
             if len(members) >= min_tools:
                 seen.setdefault(tuple(sorted(members)), members)
     return tuple(ClusterCandidate(tools, grower.edges_of(tools), order) for tools, order in seen.items())

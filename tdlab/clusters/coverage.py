@@ -1,14 +1,13 @@
-"""Weighted maximum coverage over tools and dependency edges: the greedy with linear work, and what it is measured by.
+"""Weighted maximum coverage over tools and dependency edges: a greedy algorithm with linear work, and its references.
 
-The objective of a set of candidates is the weight of the tools in their union plus the weight of the edges in theirs.
-It is monotone and submodular, so greedy choice reaches at least (1 - 1/e) of the best set of the same size (Nemhauser,
-Wolsey and Fisher 1978).
+The objective of a set of candidates is the weight of all tools and edges that they cover. It is monotone and
+submodular, so greedy choice reaches at least (1 - 1/e) of the best set of the same size (Nemhauser, Wolsey and Fisher
+1978).
 
-`select` keeps every gain exact instead of bounding it: when an item is covered, its weight is taken from the gains of
-the candidates that hold it, and since an item is covered once, all of that work together is one visit to each
-incidence. The largest gain is found lazily (Minoux 1978) over blocks of candidates: a block's maximum known from
-earlier bounds its maximum now. Weights are held as integers (decimal fixed point), so that sums are exact, ties are
-ties, and the order of addition cannot matter.
+`select` keeps every gain exact instead of bounding it. When an item is covered, its weight is subtracted from the gains
+of the candidates that contain it; each item is covered once, so this work visits each incidence once. The largest gain
+is found lazily (Minoux 1978) over blocks of candidates: a block's earlier maximum bounds its current one. Weights are
+integers (decimal fixed point), so that sums are exact and do not depend on the order of addition.
 """
 
 from __future__ import annotations
@@ -40,27 +39,28 @@ __all__ = [
 
 # Fixed: exactness of the arithmetic, which no choice depends on.
 _DIGITS = 12
-"""Decimal places kept of a weight, fewer where the sum of all weights would not fit into 60 bits."""
+"""Decimal places of a weight; fewer if the sum of all weights would not fit into 60 bits."""
 _EPSILON = 1e-12
 
 
 class Coverable(Protocol):
-    """A candidate: which tools and which edges it covers, as indices."""
+    """A candidate: the indices of the tools and edges that it covers."""
 
     @property
     def tools(self) -> Sequence[int]:
-        """Indices of the tools it covers, each once."""
+        """Indices of the covered tools, each once."""
 
     @property
     def edges(self) -> Sequence[int]:
-        """Indices of the edges it covers, each once."""
+        """Indices of the covered edges, each once."""
 
 
 class Selection(NamedTuple):
-    """What was chosen, in order of choice.
+    """A selection of candidates.
 
-    ``chosen`` are indices of candidates; ``curve[i]`` is the covered share of the reachable weight after i + 1 choices;
-    ``objective`` the covered weight; ``reachable`` the weight that all candidates together cover.
+    ``chosen`` has the indices of the chosen candidates, in order of choice. ``curve[i]`` is the covered share of the
+    reachable weight after i + 1 choices. ``objective`` is the covered weight, and ``reachable`` the weight that all
+    candidates together cover.
     """
 
     chosen: tuple[int, ...]
@@ -70,9 +70,9 @@ class Selection(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """An instance in flat arrays: candidate ``i`` covers ``items[starts[i]:starts[i + 1]]``, tools before edges.
+    """A problem in flat arrays: candidate ``i`` covers ``items[starts[i]:starts[i + 1]]``, tools before edges.
 
-    ``weights`` are integers; ``scale`` of them make a weight of 1.
+    ``weights`` are integers, in units of 1 / ``scale``.
     """
 
     starts: Ints
@@ -86,7 +86,7 @@ def pack(
     tool_weights: Sequence[float] | Mapping[int, float],
     edge_weights: Sequence[float] | Mapping[int, float],
 ) -> Packed:
-    """Flat arrays of an instance. Weights are non-negative and finite, indexed by tool and by edge."""
+    """Convert candidates to flat arrays. Weights are non-negative and finite, indexed by tool and by edge."""
     import numpy as np
 
     tools, edges = _dense(tool_weights), _dense(edge_weights)
@@ -106,7 +106,7 @@ def pack(
 
 
 def fixed_point(weights: Sequence[float]) -> tuple[Ints, float]:
-    """Weights as integers and the scale: decimal places are kept exactly, as many as 60 bits of their sum allow."""
+    """Convert weights to integers and their scale, with as many exact decimal places as 60 bits of their sum allow."""
     import numpy as np
 
     exact = np.asarray(weights, dtype=np.float64)
@@ -124,16 +124,30 @@ def select(
     coverage: float = 1.0,
     max_clusters: int | None = None,
 ) -> Selection:
-    """Choose candidates until ``coverage`` of the reachable weight is covered, or ``max_clusters`` are chosen.
+    """Choose candidates greedily by the weight that each adds, like `naive_greedy` but in near-linear time.
 
-    Ties go to the lower index, so the answer is the same as `naive_greedy`'s. A candidate that adds nothing is never
-    chosen. Weights are non-negative, indexed by tool and by edge.
+    Ties go to the lower index. A candidate that adds nothing is never chosen.
+
+    Args:
+        candidates: The candidates, each with the indices of its tools and edges.
+        tool_weights: Weight of covering each tool, by index; non-negative.
+        edge_weights: Weight of covering each edge, by index; non-negative.
+        coverage: Stop at this share of the reachable weight, in [0, 1].
+        max_clusters: Stop at this number of candidates; None for no limit.
+
+    Returns:
+        The selection.
+
+    Example:
+        >>> candidates = [ClusterCandidate((0, 1), ()), ClusterCandidate((1, 2), (0,)), ClusterCandidate((2,), ())]
+        >>> select(candidates, tool_weights=[1.0, 1.0, 1.0], edge_weights=[0.5]).chosen
+        (1, 0)
     """
     return select_packed(pack(candidates, tool_weights, edge_weights), coverage=coverage, max_clusters=max_clusters)
 
 
 def select_packed(instance: Packed, *, coverage: float = 1.0, max_clusters: int | None = None) -> Selection:
-    """`select` on flat arrays."""
+    """Select among the candidates of a problem in flat arrays, as `select` does."""
     import numpy as np
 
     starts, items, weights, scale = instance
@@ -158,20 +172,20 @@ def select_packed(instance: Packed, *, coverage: float = 1.0, max_clusters: int 
     while len(chosen) < limit and objective < target:
         block = int(bound.argmax())
         row = table[block]
-        place = int(row.argmax())
-        gain = int(row[place])
+        column = int(row.argmax())
+        gain = int(row[column])
         if gain < bound[block]:
             bound[block] = gain
             continue
         if gain <= 0:
             break
-        index = block * width + place
-        own = items[begins[index] : begins[index + 1]]
-        own = own[left[own] > 0]
-        begin, size = first[own], first[own + 1] - first[own]
-        places = np.arange(size.sum()) + np.repeat(begin - (size.cumsum() - size), size)
-        np.subtract.at(padded, holders[places], np.repeat(left[own], size))
-        left[own] = 0
+        index = block * width + column
+        new = items[begins[index] : begins[index + 1]]
+        new = new[left[new] > 0]
+        begin, size = first[new], first[new + 1] - first[new]
+        incidences = np.arange(size.sum()) + np.repeat(begin - (size.cumsum() - size), size)
+        np.subtract.at(padded, holders[incidences], np.repeat(left[new], size))
+        left[new] = 0
         objective += gain
         chosen.append(index)
         covered.append(objective)
@@ -187,7 +201,25 @@ def naive_greedy(
     coverage: float = 1.0,
     max_clusters: int | None = None,
 ) -> Selection:
-    """The textbook greedy, every gain computed in every round: the reference for `select`, quadratic in candidates."""
+    """Choose candidates greedily with every gain computed in every round: the reference for `select`.
+
+    The time is quadratic in the number of candidates.
+
+    Args:
+        candidates: The candidates, each with the indices of its tools and edges.
+        tool_weights: Weight of covering each tool, by index; non-negative.
+        edge_weights: Weight of covering each edge, by index; non-negative.
+        coverage: Stop at this share of the reachable weight, in [0, 1].
+        max_clusters: Stop at this number of candidates; None for no limit.
+
+    Returns:
+        The selection, the same as that of `select`.
+
+    Example:
+        >>> candidates = [ClusterCandidate((0, 1), ()), ClusterCandidate((1, 2), (0,)), ClusterCandidate((2,), ())]
+        >>> naive_greedy(candidates, [1.0, 1.0, 1.0], [0.5]) == select(candidates, [1.0, 1.0, 1.0], [0.5])
+        True
+    """
     instance = pack(candidates, tool_weights, edge_weights)
     starts, items, weights, scale = instance
     reachable = _reachable(instance)
@@ -217,7 +249,23 @@ def random_curve(
     seed: int,
     max_clusters: int | None = None,
 ) -> tuple[float, ...]:
-    """The curve of candidates taken in random order: covered share of the reachable weight after each."""
+    """Return the coverage of candidates in random order, for comparison with `select`.
+
+    Args:
+        candidates: The candidates, each with the indices of its tools and edges.
+        tool_weights: Weight of covering each tool, by index; non-negative.
+        edge_weights: Weight of covering each edge, by index; non-negative.
+        seed: Seed of the order.
+        max_clusters: Number of candidates to take; None for all.
+
+    Returns:
+        The covered share of the reachable weight after each candidate, in [0, 1].
+
+    Example:
+        >>> candidates = [ClusterCandidate((0, 1), ()), ClusterCandidate((1, 2), (0,)), ClusterCandidate((2,), ())]
+        >>> random_curve(candidates, [1.0, 1.0, 1.0], [0.5], seed=0)[-1]
+        1.0
+    """
     import numpy as np
 
     instance = pack(candidates, tool_weights, edge_weights)
@@ -249,7 +297,7 @@ def _target(coverage: float, reachable: int) -> float:
 
 
 def _gains(instance: Packed, left: Ints) -> Ints:
-    """What each candidate adds, given what is ``left`` of each item's weight."""
+    """Return the weight that each candidate adds, given the weight ``left`` of each item."""
     import numpy as np
 
     sums = np.zeros(len(instance.items) + 1, dtype=np.int64)
@@ -258,7 +306,7 @@ def _gains(instance: Packed, left: Ints) -> Ints:
 
 
 def _holders(instance: Packed) -> tuple[Ints, Ints]:
-    """For each item the candidates that hold it: ``holders[first[item]:first[item + 1]]``."""
+    """Return the candidates that contain each item: ``holders[first[item]:first[item + 1]]``."""
     import numpy as np
 
     count = max(len(instance.starts) - 1, 1)

@@ -1,14 +1,14 @@
-"""Which tool feeds which: returned values matched to the parameters that need them, every edge with its evidence.
+"""Dependencies: returned values matched with the parameters that need them, each with its evidence.
 
-A score is the product of five judgements, each in [0, 1]: how surely the source returns the value (`returns`), how well
-value and parameter match (name, entity, type, format), how telling the parameter is (its kind, and how rare its name is
-among the pool's services), how much the target needs it, and how natural it is that a call of the target's kind follows
-one of the source's. Explicit mentions ("call X first") raise it. The factors are judgements of this project, made in
+A score is the product of five factors in [0, 1]: how certain it is that the source returns the value, how well value
+and parameter match (name, entity, type, format), how distinctive the parameter is (its kind, and how rare its name is
+among the services of the pool), how much the target needs it, and how natural it is that the target's operation follows
+the source's. Explicit mentions ("call X first") raise the score. The factors are judgements of this project, made in
 advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow. Most of them are
 settings (`tdlab.config.ClusterConfig`).
 
-Work is near-linear: values meet parameters in an inverted index by name and entity, inside one service, and across
-services only over shared real-world entities among a bounded number of neighbours (`tdlab.clusters._cross_service`).
+The work is near-linear. Inside a service, an inverted index by name and entity matches values with parameters. Across
+services only shared real-world entities count, among a bounded number of neighbours (`tdlab.clusters._cross_service`).
 """
 
 from __future__ import annotations
@@ -20,29 +20,38 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tdlab.clusters._mentions import mentions_in
+from tdlab.clusters._mentions import Mention, mentions_in
 from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
-from tdlab.records import Dependency, Evidence, Service, Tool
-from tdlab.tools import ReturnedField, Returns, Slot, inner_properties, kind_of, normal, outcome, types_of
+from tdlab.records import Dependency, Evidence, Record, Service, Tool
+from tdlab.tools import (
+    ReturnedField,
+    Returns,
+    Slot,
+    inner_properties,
+    normal_name,
+    outcome_of_field,
+    parameter_kind,
+    types_of,
+)
 
 if TYPE_CHECKING:
     import networkx
     import pandas
 
-__all__ = ["DependencyGraph", "Pool", "mine_dependencies"]
+__all__ = ["DependencyGraph", "DependencyReport", "Pool", "mine_dependencies"]
 
 
 class Pool(Protocol):
-    """What mining needs of a tool pool."""
+    """The parts of a tool pool that mining uses."""
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """All services, in the pool's order."""
+        """All services, in any order."""
 
     @property
     def tools(self) -> Mapping[str, Tool]:
-        """Every tool by its key."""
+        """Every tool, by key."""
 
 
 # Fixed by definition: how natural it is that one operation follows another is part of what a dependency means.
@@ -55,22 +64,58 @@ _FLOW: dict[str, dict[str, float]] = {
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
     "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
 }
-# Fixed, a bound on work: of so many values of one name or entity, equals give way to those more like the target.
-_RANKED = 256
+# Fixed, a bound on work: values of one name or entity that are kept, to prefer among equals those like the target.
+_MAX_RANKED = 256
+
+
+class DependencyReport(Record):
+    """The counts of mining dependencies.
+
+    Attributes:
+        threshold: The minimum score of a dependency.
+        sources_per_parameter: Most sources of a parameter within its service.
+        cross_sources_per_parameter: Most sources of a parameter in other services.
+        capped: Dependencies beyond these two limits.
+        not_compared: Values that were not compared with a parameter.
+        in_service: Dependencies within a service.
+        cross_service: Dependencies across services.
+        companions: Ties between tools of one topic.
+    """
+
+    threshold: float = 0.0
+    sources_per_parameter: int = 0
+    cross_sources_per_parameter: int = 0
+    capped: int = 0
+    not_compared: int = 0
+    in_service: int = 0
+    cross_service: int = 0
+    companions: int = 0
 
 
 class DependencyGraph:
-    """All dependencies of a pool: sorted by source, target and parameter; best edge of each such triple only.
+    """All dependencies of a pool, one per source, target and parameter, in that order.
 
-    ``report`` says what was counted and what the caps left out; it is JSON-able.
+    ``report`` has the counts of mining, and of what its limits left out.
+
+    Args:
+        edges: The dependencies, in any order.
+        tools: Keys of all tools, also of those without a dependency.
+        report: The counts of mining.
+
+    Example:
+        >>> from tdlab.records import Dependency
+        >>> edge = Dependency(source="shop/list_orders", target="shop/get_order", parameter="order_id", score=0.9)
+        >>> graph = DependencyGraph([edge], ["shop/get_order", "shop/list_orders"])
+        >>> [edge.source for edge in graph.into("shop/get_order")]
+        ['shop/list_orders']
     """
 
     def __init__(
-        self, edges: Iterable[Dependency], tools: Iterable[str], report: Mapping[str, Any] | None = None
+        self, edges: Iterable[Dependency], tools: Iterable[str], report: DependencyReport | None = None
     ) -> None:
         self.edges: tuple[Dependency, ...] = tuple(sorted(edges, key=lambda e: (e.source, e.target, e.parameter)))
         self.tools: tuple[str, ...] = tuple(tools)
-        self.report: dict[str, Any] = dict(report or {})
+        self.report = report or DependencyReport()
         self._into: dict[str, list[Dependency]] = {}
         self._out: dict[str, list[Dependency]] = {}
         for edge in self.edges:
@@ -81,18 +126,18 @@ class DependencyGraph:
         return len(self.edges)
 
     def into(self, tool: str) -> tuple[Dependency, ...]:
-        """Edges whose target is ``tool`` (a key), ordered by source and parameter."""
+        """Return the edges to a tool, by its key, ordered by source and parameter."""
         return tuple(self._into.get(tool, ()))
 
     def out_of(self, tool: str) -> tuple[Dependency, ...]:
-        """Edges whose source is ``tool`` (a key), ordered by target and parameter."""
+        """Return the edges from a tool, by its key, ordered by target and parameter."""
         return tuple(self._out.get(tool, ()))
 
     def pair_scores(self) -> dict[tuple[str, str], float]:
-        """How surely a value of one tool reaches another, by ordered pair: over all parameters that it could fill.
+        """Return one score for each pair of source and target, over all parameters that the source can fill.
 
-        Parameters of one call are neither independent nor the same evidence, so the score lies half-way between that
-        of the best edge and 1 - product(1 - score).
+        The parameters of one call are neither independent nor the same evidence. So the score is the mean of the best
+        edge's score and 1 - product(1 - score).
         """
         missing: dict[tuple[str, str], float] = {}
         best: dict[tuple[str, str], float] = {}
@@ -100,10 +145,14 @@ class DependencyGraph:
             pair = (edge.source, edge.target)
             missing[pair] = missing.get(pair, 1.0) * (1.0 - edge.score)
             best[pair] = max(best.get(pair, 0.0), edge.score)
-        return {pair: round((best[pair] + 1.0 - left) / 2, 6) for pair, left in missing.items()}
+        return {pair: round((best[pair] + 1.0 - product) / 2, 6) for pair, product in missing.items()}
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row an edge: source, target, path, parameter, score, evidence (``kind: detail`` joined by ``; ``)."""
+        """Return a table with one row per edge.
+
+        Its columns are ``source``, ``target``, ``path``, ``parameter``, ``score`` and ``evidence`` (``kind: detail``,
+        joined by ``; ``).
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -118,7 +167,7 @@ class DependencyGraph:
         )
 
     def graph(self) -> networkx.MultiDiGraph[str]:
-        """The same for networkx: nodes are tool keys, edges keyed by parameter carry ``score`` and ``dependency``."""
+        """Return a networkx graph of tool keys; edges are keyed by parameter, with ``score`` and ``dependency``."""
         import networkx as nx
 
         graph: networkx.MultiDiGraph[str] = nx.MultiDiGraph()
@@ -129,7 +178,7 @@ class DependencyGraph:
 
 
 class _Offer(NamedTuple):
-    """A returned value in the index: who returns it, and how."""
+    """A returned value in the index: the tool that returns it (an index), the field, the tool's operation."""
 
     tool: int
     field: ReturnedField
@@ -137,38 +186,55 @@ class _Offer(NamedTuple):
 
 
 def mine_dependencies(pool: Pool, config: ClusterConfig | None = None) -> DependencyGraph:
-    """All dependencies scored at least ``config.edge_threshold``.
+    """Find which tool returns a value that another tool needs.
 
-    For each (target, parameter) at most ``config.sources_per_parameter`` sources of its own service are kept, and at
-    most ``config.across.sources_per_parameter`` of other services, the best-scored; ``report["capped"]`` counts what
-    was cut. A parameter is compared with the ``2 * sources_per_parameter + 1`` surest values of its name or entity;
-    ``report["not_compared"]`` counts the values left out of such rankings. Of equals, those go first whose tools speak
-    of what the target speaks of.
+    For each parameter of each target, the best ``config.sources_per_parameter`` sources of its own service are kept,
+    and the best ``config.across.sources_per_parameter`` of other services. Of sources with equal scores, those about
+    the same topic as the target come first.
+
+    Args:
+        pool: The tools, by service.
+        config: The factors and limits of scoring; the default settings if None.
+
+    Returns:
+        All dependencies with a score of at least ``config.edge_threshold``. In its ``report``, ``capped`` counts
+        sources beyond these limits, and ``not_compared`` values beyond the most certain ``2 * sources_per_parameter +
+        1``.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> graph = mine_dependencies(ToolPool.bundled())
+        >>> len(graph) > len(graph.tools)
+        True
+        >>> min(edge.score for edge in graph.edges) >= 0.35
+        True
     """
     from tdlab.clusters._cross_service import join_services
 
     config = config or ClusterConfig()
     services = sorted(_services(pool), key=lambda service: service.name)
-    telling = _telling(services, config)
-    report: dict[str, Any] = {
-        "threshold": config.edge_threshold,
-        "sources_per_parameter": config.sources_per_parameter,
-        "cross_sources_per_parameter": config.across.sources_per_parameter,
-        "capped": 0,
-        "not_compared": 0,
-    }
+    distinctness = _distinctness(services, config)
+    left_out: Counter[str] = Counter()
     edges: list[Dependency] = []
     returns: dict[str, Returns] = {}
     for service in services:
         if not service.tools:
             continue
-        known = returns[service.name] = Returns(service.tools)
-        edges.extend(_inside(known, telling, config, report))
-    report["in_service"] = len(edges)
+        returned = returns[service.name] = Returns(service.tools)
+        edges.extend(_inside(returned, distinctness, config, left_out))
+    in_service = len(edges)
     served = {(edge.target, edge.parameter) for edge in edges if edge.score >= config.served}
-    joined = join_services(services, returns, served, config, report)
+    joined = join_services(services, returns, served, config, left_out)
     edges.extend(joined)
-    report["cross_service"] = len(joined)
+    report = DependencyReport(
+        threshold=config.edge_threshold,
+        sources_per_parameter=config.sources_per_parameter,
+        cross_sources_per_parameter=config.across.sources_per_parameter,
+        capped=left_out["capped"],
+        not_compared=left_out["not_compared"],
+        in_service=in_service,
+        cross_service=len(joined),
+    )
     return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)
 
 
@@ -177,17 +243,17 @@ def _services(pool: Pool) -> Iterator[Service]:
     yield from services.values() if isinstance(services, Mapping) else services
 
 
-def _telling(services: list[Service], config: ClusterConfig) -> dict[str, float]:
-    """For each normalised parameter name how telling it is, up to 1: rare among the services is telling.
+def _distinctness(services: list[Service], config: ClusterConfig) -> dict[str, float]:
+    """Return how distinctive each normalised parameter name is, up to 1: the fewer services use it, the more.
 
-    With few services there is nothing to count by, and every name counts as fully telling.
+    With few services there is nothing to count, and every name counts as fully distinctive.
     """
     if len(services) < max(2, config.few_services):
         return {}
     least, slope = config.matching.common_name, config.matching.rare_name
     seen: Counter[str] = Counter()
     for service in services:
-        seen.update({normal(name)[0] for tool in service.tools for name in tool.parameters})
+        seen.update({normal_name(name)[0] for tool in service.tools for name in tool.parameters})
     top = math.log(len(services))
     return {
         name: round(least + (1.0 - least) * min(1.0, slope * math.log(len(services) / count) / top), 4)
@@ -196,7 +262,7 @@ def _telling(services: list[Service], config: ClusterConfig) -> dict[str, float]
 
 
 class _Match(NamedTuple):
-    """A value that could fill a parameter, before any mention is counted."""
+    """A value that could fill a parameter, with its score before mentions count."""
 
     score: float
     slot: Slot
@@ -204,8 +270,8 @@ class _Match(NamedTuple):
     how: str
 
 
-class _Likeness:
-    """How much two tools of one service speak of the same things; their words are counted when first asked for."""
+class _Similarity:
+    """The similarity of the topics of two tools of one service; words are counted on first use."""
 
     def __init__(self, tools: Sequence[Tool], weights: TopicWeights) -> None:
         self._tools = tools
@@ -222,62 +288,65 @@ class _Likeness:
 
 
 def _inside(
-    known: Returns, telling: Mapping[str, float], config: ClusterConfig, report: dict[str, Any]
+    returned: Returns, distinctness: Mapping[str, float], config: ClusterConfig, left_out: Counter[str]
 ) -> list[Dependency]:
-    """The edges inside one service."""
+    """Return the edges inside one service."""
     threshold, cap, matching = config.edge_threshold, config.sources_per_parameter, config.matching
-    tools = known.tools
+    tools = returned.tools
     keys = [tool.key for tool in tools]
-    index = _index(known)
-    natures = [known.nature(tool).operation for tool in tools]
-    focuses = {known.focus(tool) for tool, op in zip(tools, natures, strict=True) if op in ("list", "read", "create")}
+    index = _index(returned)
+    operations = [returned.nature(tool).operation for tool in tools]
+    focuses = {
+        returned.focus(tool)
+        for tool, operation in zip(tools, operations, strict=True)
+        if operation in ("list", "read", "create")
+    }
     shared = Counter(
         slot.name
-        for tool, operation in zip(tools, natures, strict=True)
+        for tool, operation in zip(tools, operations, strict=True)
         if operation not in ("create", "update")
-        for slot in known.slots(tool)
+        for slot in returned.slots(tool)
         if not slot.inside and slot.required
     )
     ranked: dict[tuple[tuple[str, str], str], list[tuple[float, _Offer]]] = {}
-    mentioned = mentions_in(tools, config.mentions)
-    alike = _Likeness(tools, config.topics)
-    found: list[Dependency] = []
+    mentions = mentions_in(tools, config.mentions)
+    alike = _Similarity(tools, config.topics)
+    edges: list[Dependency] = []
     for j, tool in enumerate(tools):
-        told = mentioned.get(j, {})
+        mentioned = mentions.get(j, {})
         matches: dict[str, dict[int, _Match]] = {}
-        for slot in known.slots(tool):
-            weight = _slot_weight(slot, telling, focuses, shared, config)
-            weight *= matching.made_up if _is_made_up(slot, natures[j], known.focus(tool)) else 1.0
-            if weight <= 0.0 or (weight < threshold and not told):
+        for slot in returned.slots(tool):
+            weight = _slot_weight(slot, distinctness, focuses, shared, config)
+            weight *= matching.made_up if _is_made_up(slot, operations[j], returned.focus(tool)) else 1.0
+            if weight <= 0.0 or (weight < threshold and not mentioned):
                 continue
             options = matches.setdefault(slot.parameter, {})
             for key, quality, how in _wanted(slot, matching):
-                for strength, offer in _top(index, ranked, key, natures[j], 2 * cap + 1, j, alike, report):
+                for strength, offer in _top(index, ranked, key, operations[j], 2 * cap + 1, j, alike, left_out):
                     if offer.tool == j:
                         continue
                     score = strength * quality * weight * _compatible(offer.field.schema, slot.schema, matching)
                     if offer.tool not in options or score > options[offer.tool].score:
                         options[offer.tool] = _Match(score, slot, offer.field, how)
-        spoken = {source: word.parameter or _best_parameter(matches, source) for source, word in told.items()}
+        mention_of = {source: m.parameter or _best_parameter(matches, source) for source, m in mentioned.items()}
         for parameter, options in matches.items():
             scored = []
             for source, match in options.items():
                 score = match.score
-                if spoken.get(source) == parameter:
-                    score = 1.0 - (1.0 - score) * (1.0 - told[source].weight)
+                if mention_of.get(source) == parameter:
+                    score = 1.0 - (1.0 - score) * (1.0 - mentioned[source].weight)
                 if score >= threshold:
                     scored.append((-score, source))
             kept = scored
             if len(scored) > cap:
                 kept = sorted(scored, key=lambda s: (s[0], -alike(s[1], j), keys[s[1]]))[:cap]
-                report["capped"] += len(scored) - cap
+                left_out["capped"] += len(scored) - cap
             for negative, source in kept:
                 match = options[source]
-                evidence = _evidence(tools[source], tool, natures[source], natures[j], match)
-                if spoken.get(source) == parameter:
-                    word = told[source]
-                    evidence = (*evidence, Evidence(kind="mention", detail=word.detail, weight=word.weight))
-                found.append(
+                evidence = _evidence(tools[source], tool, operations[source], operations[j], match)
+                if mention_of.get(source) == parameter:
+                    evidence = (*evidence, _mention_evidence(mentioned[source]))
+                edges.append(
                     Dependency(
                         source=keys[source],
                         target=keys[j],
@@ -287,28 +356,36 @@ def _inside(
                         evidence=evidence,
                     )
                 )
-        for source, word in told.items():
-            if source not in matches.get(spoken[source], {}) and word.weight >= threshold:
-                spoken_of = Evidence(kind="mention", detail=word.detail, weight=word.weight)
-                found.append(
-                    Dependency(source=keys[source], target=keys[j], score=round(word.weight, 4), evidence=(spoken_of,))
+        for source, mention in mentioned.items():
+            if source not in matches.get(mention_of[source], {}) and mention.weight >= threshold:
+                edges.append(
+                    Dependency(
+                        source=keys[source],
+                        target=keys[j],
+                        score=round(mention.weight, 4),
+                        evidence=(_mention_evidence(mention),),
+                    )
                 )
-    return found
+    return edges
+
+
+def _mention_evidence(mention: Mention) -> Evidence:
+    return Evidence(kind="mention", detail=mention.detail, weight=mention.weight)
 
 
 def _best_parameter(matches: Mapping[str, Mapping[int, _Match]], source: int) -> str:
-    """The parameter that a source fills best; ``""`` where it fills none."""
+    """Return the parameter that a source fills best; empty if it fills none."""
     scores = [(options[source].score, parameter) for parameter, options in matches.items() if source in options]
     return max(scores)[1] if scores else ""
 
 
-def _index(known: Returns) -> dict[tuple[str, str], list[_Offer]]:
-    """Returned values by the keys under which a parameter looks for them; of each tool the surest under each key."""
+def _index(returned: Returns) -> dict[tuple[str, str], list[_Offer]]:
+    """Return the most certain value of each tool under each key by which parameters look for values."""
     index: dict[tuple[str, str], list[_Offer]] = {}
-    for i, tool in enumerate(known.tools):
-        operation = known.nature(tool).operation
+    for i, tool in enumerate(returned.tools):
+        operation = returned.nature(tool).operation
         best: dict[tuple[str, str], _Offer] = {}
-        for field in known.fields(tool):  # surest first
+        for field in returned.fields(tool):  # the most certain first
             offer = _Offer(i, field, operation)
             for key in _keys(field):
                 best.setdefault(key, offer)
@@ -321,11 +398,13 @@ def _index(known: Returns) -> dict[tuple[str, str], list[_Offer]]:
 
 
 def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
-    """The index keys under which a returned value is found: by name, and where it identifies something, by entity."""
-    if outcome(field.name) is not None:  # it says how the call went, and is nothing to go on with
+    """Yield the index keys of a returned value: by name, and by entity if it identifies one."""
+    if (
+        outcome_of_field(field.name) is not None
+    ):  # ``error`` and ``successful`` say how the call went; no tool needs them
         return
-    name, words = normal(field.name)
-    kind = kind_of(field.name, field.schema)
+    name, words = normal_name(field.name)
+    kind = parameter_kind(field.name, field.schema)
     if kind == "id" and len(words) == 1 and field.entity:
         name = f"{field.entity}_id"
     yield ("name", name)
@@ -337,7 +416,7 @@ def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
 
 
 def _opaque(slot: Slot) -> bool:
-    """Whether a slot takes whole records that its schema does not describe."""
+    """Return whether a slot takes whole records whose fields its schema does not declare."""
     if slot.inside or inner_properties(slot.schema):
         return False
     types = types_of(slot.schema)
@@ -346,7 +425,7 @@ def _opaque(slot: Slot) -> bool:
 
 
 def _wanted(slot: Slot, weights: MatchWeights) -> Iterator[tuple[tuple[str, str], float, str]]:
-    """The index keys that can fill a slot, each with the quality of such a match."""
+    """Yield the index keys that can fill a slot, each with the quality of such a match and its name."""
     yield ("name", slot.name), 1.0, "same name"
     if slot.kind == "value" and slot.entity and _opaque(slot):
         yield ("record", slot.entity), weights.whole_record, "whole record"
@@ -361,9 +440,9 @@ def _wanted(slot: Slot, weights: MatchWeights) -> Iterator[tuple[tuple[str, str]
 
 
 def _slot_weight(
-    slot: Slot, telling: Mapping[str, float], focuses: set[str], shared: Mapping[str, int], config: ClusterConfig
+    slot: Slot, distinctness: Mapping[str, float], focuses: set[str], shared: Mapping[str, int], config: ClusterConfig
 ) -> float:
-    """How telling and how needed a slot is, in [0, 1]; 0 for what controls a call."""
+    """Return how distinctive and how necessary a slot is, in [0, 1]; 0 for settings of the call."""
     matching = config.matching
     weight: float = getattr(config.kinds, slot.kind)
     if weight == 0.0:
@@ -374,7 +453,7 @@ def _slot_weight(
     elif slot.kind in ("value", "label", "world") and slot.required and shared.get(slot.name, 0) >= matching.shared_by:
         weight = max(weight, matching.shared_value)
     if slot.kind != "id":
-        weight *= telling.get(slot.name, 1.0)
+        weight *= distinctness.get(slot.name, 1.0)
     if "boolean" in types:
         return 0.0
     if "object" in types and not slot.inside and not _opaque(slot):
@@ -385,9 +464,9 @@ def _slot_weight(
 
 
 def _is_made_up(slot: Slot, operation: str, focus: str) -> bool:
-    """Whether the caller makes a value up: the name or title that a new thing is to have comes from no other tool."""
-    own = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
-    return own and operation in ("create", "update")
+    """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool."""
+    is_own_label = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
+    return is_own_label and operation in ("create", "update")
 
 
 def _top(
@@ -397,22 +476,23 @@ def _top(
     operation: str,
     count: int,
     target: int,
-    alike: _Likeness,
-    report: dict[str, Any],
+    alike: _Similarity,
+    left_out: Counter[str],
 ) -> list[tuple[float, _Offer]]:
-    """The ``count`` strongest offers under a key for a target of that operation; of equals those most like the target.
+    """Return the ``count`` strongest offers under a key for a target with an operation, ranked once for all targets.
 
-    Ranked once for all targets, then looked up.
+    Equal offers are ordered by their similarity to the target: dozens of tools of a market-data feed return a symbol,
+    and the alphabet is no reason to choose among them.
     """
     if key not in index:
         return []
-    place = (key, operation)
-    if place not in ranked:
+    ranking = (key, operation)
+    if ranking not in ranked:
         offers = index[key]
         scored = [(offer.field.certainty * _FLOW[offer.operation][operation], offer) for offer in offers]
-        ranked[place] = heapq.nsmallest(max(count, _RANKED), scored, key=lambda s: (-s[0], s[1].tool))
-        report["not_compared"] += max(0, len(offers) - count)
-    best = ranked[place]
+        ranked[ranking] = heapq.nsmallest(max(count, _MAX_RANKED), scored, key=lambda s: (-s[0], s[1].tool))
+        left_out["not_compared"] += max(0, len(offers) - count)
+    best = ranked[ranking]
     if len(best) <= count or best[count][0] < best[count - 1][0]:
         return best[:count]
     last = best[count][0]
@@ -422,39 +502,39 @@ def _top(
     return sure + equal[: count - len(sure)]
 
 
-def _compatible(given: dict[str, Any], wanted: dict[str, Any], weights: MatchWeights) -> float:
-    """How well a returned value's schema fits a parameter's, in [0, 1]; what is not known does not count against it."""
-    have, need = types_of(given), types_of(wanted)
-    if "array" in need and isinstance(wanted.get("items"), dict):
-        wanted = wanted["items"]
-        need = types_of(wanted)
+def _compatible(returned: dict[str, Any], needed: dict[str, Any], weights: MatchWeights) -> float:
+    """Return how well a returned value's schema fits a parameter's, in [0, 1]; what is undeclared costs nothing."""
+    have, need = types_of(returned), types_of(needed)
+    if "array" in need and isinstance(needed.get("items"), dict):
+        needed = needed["items"]
+        need = types_of(needed)
     factor = 1.0
     if have and need and not have & need:
-        pairs = {"integer", "number"}
-        if have <= pairs and need <= pairs:
+        numbers = {"integer", "number"}
+        if have <= numbers and need <= numbers:
             factor = 1.0
-        elif have <= pairs | {"string"} and need <= pairs | {"string"}:
+        elif have <= numbers | {"string"} and need <= numbers | {"string"}:
             factor = weights.text_as_number
         else:
             return weights.other_type
     for word, cost in (("format", weights.other_format), ("pattern", weights.other_pattern)):
-        if word in given and word in wanted and given[word] != wanted[word]:
+        if word in returned and word in needed and returned[word] != needed[word]:
             factor *= cost
     return factor
 
 
 @lru_cache(maxsize=100_000)
-def _word(kind: str, detail: str, weight: float) -> Evidence:
+def _shared_evidence(kind: str, detail: str, weight: float) -> Evidence:
     return Evidence(kind=kind, detail=detail, weight=weight)
 
 
 def _evidence(source: Tool, target: Tool, before: str, after: str, match: _Match) -> tuple[Evidence, ...]:
-    # Weights of evidence are shown to people and enter no score: they are fixed.
+    # the weights of evidence are for display only and do not enter any score, so they are fixed
     field, slot = match.field, match.slot
     declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
     what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter
     return (
-        _word("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
-        _word("match", f"{match.how}: {field.name} for {what}", 1.0 if match.how == "same name" else 0.85),
-        _word("order", f"{after} after {before}", _FLOW[before][after]),
+        _shared_evidence("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
+        _shared_evidence("match", f"{match.how}: {field.name} for {what}", 1.0 if match.how == "same name" else 0.85),
+        _shared_evidence("order", f"{after} after {before}", _FLOW[before][after]),
     )

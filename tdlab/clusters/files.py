@@ -1,4 +1,4 @@
-"""Clusters in files: one JSON line each, as `tdlab mine --out` writes them and `tdlab show cluster` reads them."""
+"""Cluster files: one cluster per line as JSON, as `tdlab mine --out` writes and `tdlab show cluster` reads them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,23 @@ __all__ = ["read_clusters", "write_clusters"]
 
 
 def write_clusters(clusters: Iterable[BusinessCluster], path: str | Path) -> int:
-    """Write clusters as JSON lines, whole or not at all; returns their number. StoreError where it cannot be written.
+    """Write clusters to a file, one per line as JSON. The file is complete, or stays as it was.
 
-    Half a surrogate pair in a scraped name becomes a JSON escape.
+    Args:
+        clusters: The clusters.
+        path: The file to write; half a surrogate pair in a scraped name becomes a JSON escape.
+
+    Returns:
+        The number of clusters.
+
+    Raises:
+        StoreError: If the file cannot be written.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> mined = mine(ToolPool.bundled())
+        >>> write_clusters(mined.clusters[:20], "clusters.jsonl")
+        20
     """
     lines = [canonical_json(cluster) + "\n" for cluster in clusters]
     atomic_write(Path(path), "".join(lines).encode("utf-8", "backslashreplace"))
@@ -26,28 +40,41 @@ def write_clusters(clusters: Iterable[BusinessCluster], path: str | Path) -> int
 
 
 def read_clusters(path: str | Path) -> tuple[BusinessCluster, ...]:
-    """The clusters of a file that `write_clusters` wrote, in its order.
+    """Read a file that `write_clusters` wrote.
 
-    PoolError for a file that cannot be read and for the first line that is no cluster: a file that was cut or edited is
-    not taken for a smaller one.
+    Args:
+        path: The file.
+
+    Returns:
+        The clusters, in the order of the file.
+
+    Raises:
+        PoolError: If the file cannot be read, or a line is not a cluster, as in a file that was cut off.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> mined = mine(ToolPool.bundled())
+        >>> _ = write_clusters(mined.clusters[:2], "two.jsonl")
+        >>> read_clusters("two.jsonl") == mined.clusters[:2]
+        True
     """
-    expected, do = "a cluster a line, as mining writes them", "write it anew with `tdlab mine --out FILE`"
+    expected, do = "one cluster per line, as `tdlab mine` writes them", f"tdlab mine --out {path}"
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise PoolError(f"{path}: cannot be read ({reason})", expected=expected, do=do) from None
-    found = []
+    clusters = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            found.append(BusinessCluster.model_validate(json.loads(line)))
+            clusters.append(BusinessCluster.model_validate(json.loads(line)))
         except (ValueError, RecursionError) as error:
             if isinstance(error, ValidationError):
                 first = error.errors(include_url=False, include_input=False)[0]
                 problem = f"{'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg']}"
             else:
-                problem = "it is no JSON"
-            raise PoolError(f"{path}:{number}: no cluster ({problem:.200})", expected=expected, do=do) from None
-    return tuple(found)
+                problem = "not JSON"
+            raise PoolError(f"{path}:{number}: not a cluster ({problem:.200})", expected=expected, do=do) from None
+    return tuple(clusters)

@@ -4,6 +4,7 @@ A run's dataset depends only on this tree and on the content of the pool. Nothin
 paths, time) is in it. The main setting is ``target``: how many verified trajectories to make.
 """
 
+from tdlab.config._section import Setting
 from tdlab.config.clusters import (
     AcrossConfig,
     ClusterConfig,
@@ -15,7 +16,16 @@ from tdlab.config.clusters import (
     SchemaWeights,
     TopicWeights,
 )
-from tdlab.config.run import BlueprintConfig, EvolutionConfig, RolloutConfig, RunConfig, SandboxConfig, VerifyConfig
+from tdlab.config.reference import commented_yaml, find_settings, settings_markdown, shown_value
+from tdlab.config.run import (
+    BlueprintConfig,
+    EvolutionConfig,
+    RolloutConfig,
+    RunConfig,
+    SandboxConfig,
+    VerifyConfig,
+    without_retired,
+)
 from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig, TeacherRole, address_problem
 
 __all__ = [
@@ -33,9 +43,15 @@ __all__ = [
     "RunConfig",
     "SandboxConfig",
     "SchemaWeights",
+    "Setting",
     "TeacherConfig",
     "TeacherRole",
     "TopicWeights",
     "VerifyConfig",
     "address_problem",
+    "commented_yaml",
+    "find_settings",
+    "settings_markdown",
+    "shown_value",
+    "without_retired",
 ]

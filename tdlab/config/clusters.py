@@ -31,7 +31,7 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 
 
 class KindWeights(Section):
-    """How telling a parameter is, by its kind."""
+    """How specific a parameter is, by its kind."""
 
     id: Share = Field(default=1.0, description="An identifier of an entity.")
     ref: Share = Field(default=0.92, description="Another reference to an entity, such as a number or a key.")
@@ -77,7 +77,7 @@ class MatchWeights(Section):
 
 
 class MentionWeights(Section):
-    """Score of a dependency that a description states, by how plainly it does."""
+    """Score of a dependency stated in a description, by how explicit it is."""
 
     parameter: Share = Field(default=0.85, description="The parameter's description names the tool.")
     earlier: Share = Field(default=0.75, description="The tool's description says what to call first.")
@@ -90,28 +90,28 @@ class AcrossConfig(Section):
 
     sources_per_parameter: int = Field(default=4, ge=1, le=10_000, description="Most sources kept for a parameter.")
     into_one_service: Count = Field(default=4, description="Most dependencies from one tool into one other service.")
-    word_services: Count = Field(
-        default=64, description="A word that more services use does not make two of them neighbours."
-    )
-    neighbours: Count = Field(default=10, description="Nearest services that are considered.")
-    asked: Count = Field(default=3, description="Services that are asked for one value.")
-    sources: Count = Field(default=2, description="Tools of one service that are asked for one value.")
+    word_services: Count = Field(default=64, description="Words used by more services do not make services neighbours.")
+    neighbours: Count = Field(default=10, description="Nearest services to consider.")
+    asked: Count = Field(default=3, description="Most services searched for the source of one value.")
+    sources: Count = Field(default=2, description="Most tools of one service searched for the source of one value.")
     small_service: Count = Field(
-        default=5, description="Services of at most this many tools also ask services of their domain."
+        default=5, description="Services with at most this many tools also search services of their domain."
     )
     close: float = Field(default=0.4, gt=0.0, le=1.0, description="Affinity from which two services are close.")
     same_domain: Share = Field(default=0.25, description="Least affinity of two services of the same main domain.")
     telling: Share = Field(
-        default=0.65, description="Weight from which a concept names one thing and joins services that are not close."
+        default=0.65, description="Weight from which a concept is specific enough to join services that are not close."
     )
     trust_telling: Share = Field(default=0.85, description="Factor of such a concept between distant services.")
     trust_other: Share = Field(default=0.6, description="Factor of any other concept between distant services.")
     changed: Share = Field(default=0.9, description="Factor of a value that a writing tool returns.")
-    fork: Share = Field(default=0.5, description="Services that share more of their tool names are one server twice.")
+    fork: Share = Field(
+        default=0.5, description="Services that share a larger part of their tool names are copies of one server."
+    )
 
 
 class CompanionConfig(Section):
-    """Ties between tools that no value joins and that speak of the same things."""
+    """Ties between tools that share a topic but no value."""
 
     least_score: Share = Field(default=0.1, description="Score of the loosest tie.")
     most_score: Share = Field(default=0.3, description="Score of the closest tie.")
@@ -121,18 +121,18 @@ class CompanionConfig(Section):
     some_topic: Share = Field(default=0.12, description="Affinity from which services of the same domain are tied.")
     domain_bonus: float = Field(default=1.3, ge=1.0, le=10.0, description="Factor of the affinity inside a domain.")
     alike: Share = Field(default=0.06, description="Similarity from which tools of two services are tied.")
-    widely_used: Share = Field(default=0.05, description="A word that a larger share of services uses is no topic.")
-    few_services: Count = Field(default=6, description="A word that at most this many services use can be a topic.")
+    widely_used: Share = Field(default=0.05, description="Words used by a larger share of services are not topics.")
+    few_services: Count = Field(default=6, description="Words used by at most this many services can be topics.")
     fork: Share = Field(
-        default=0.6, description="Affinity from which services with the same tool names are one server twice."
+        default=0.6, description="Affinity from which services with the same tool names are copies of one server."
     )
     same_words: Share = Field(
-        default=0.6, description="Share of common words from which tools of one name have the same description."
+        default=0.6, description="Share of common words from which tools with the same name have the same description."
     )
 
 
 class TopicWeights(Section):
-    """What words count for when tools and services are compared by what they speak of."""
+    """Weights of words when tools and services are compared by topic."""
 
     name: Weight = Field(default=1.0, description="A word of a tool's name.")
     verb: Weight = Field(default=0.3, description="The verb of a tool's name, and words such as *data*.")
@@ -154,7 +154,7 @@ class GrowthConfig(Section):
     strong: Share = Field(
         default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
     )
-    unlike: Share = Field(default=0.5, description="Share of its score that a dependency to another topic counts for.")
+    unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
     links: Count = Field(default=4, description="Further dependencies that are counted.")
     loosest: Share = Field(
@@ -163,13 +163,13 @@ class GrowthConfig(Section):
 
 
 class SchemaWeights(Section):
-    """Factor of a tool's weight, by where its schema comes from."""
+    """Factor of a tool's weight, by the source of its schema."""
 
     live: Share = Field(default=1.0, description="A live server.")
     bundled: Share = Field(default=1.0, description="The bundled pool.")
     published: Share = Field(default=1.0, description="A published file.")
     scraped: Share = Field(default=0.8, description="A web page.")
-    none: Share = Field(default=0.4, description="No schema; also the most for a schema without parameters.")
+    none: Share = Field(default=0.4, description="No schema; also the upper limit for a schema without parameters.")
 
 
 class ClusterConfig(Section):
@@ -182,21 +182,22 @@ class ClusterConfig(Section):
         default=16, ge=1, le=10_000, description="Most sources in its own service that are kept for a parameter."
     )
     served: Share = Field(
-        default=0.5, description="Score from which a parameter served by its own service is not looked for in others."
+        default=0.5,
+        description="Dependency score inside a service from which other services are not searched for the parameter.",
     )
     few_services: int = Field(
         default=30,
         ge=0,
         le=10_000,
-        description="In a pool of fewer services, words are not weighed by how rare they are, tools that nothing joins "
-        "become small clusters, and every tool is covered.",
+        description="With fewer services, do not weigh words by rarity, make small clusters of unconnected tools, "
+        "and cover every tool.",
     )
     candidates_per_tool: int = Field(
         default=3, ge=1, le=100, description="Candidate clusters grown from each seed tool."
     )
     coverage: Share = Field(default=0.98, description="Stop selecting clusters at this share of the reachable weight.")
     cover_all_from: Share = Field(
-        default=0.95, description="Coverage from which every tool of a pool of few services is covered."
+        default=0.95, description="Coverage from which a pool of few services has every tool covered."
     )
     max_clusters: int | None = Field(
         default=None, ge=1, description="Stop selecting at this many clusters; null: no limit."

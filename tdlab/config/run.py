@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import copy
+import warnings
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from tdlab.config._section import Name, Section, Share
+from tdlab.config._section import Name, Section, Share, flattened, unknown_key
 from tdlab.config.clusters import ClusterConfig
 from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig
 from tdlab.errors import ConfigError
 from tdlab.records import Json, digest
 
-__all__ = ["BlueprintConfig", "EvolutionConfig", "RolloutConfig", "RunConfig", "SandboxConfig", "VerifyConfig"]
+__all__ = [
+    "BlueprintConfig",
+    "EvolutionConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "SandboxConfig",
+    "VerifyConfig",
+    "without_retired",
+]
 
 
 class BlueprintConfig(Section):
@@ -46,22 +57,36 @@ class BlueprintConfig(Section):
         default=0.2, description="Probability that another value is looked up where the look-up needs an identifier."
     )
     max_distractors: int = Field(
-        default=3, ge=1, le=20, description="Most tools of no use that one mutation adds to those on offer."
+        default=3, ge=1, le=20, description="Most distractor tools that one mutation adds to the offer."
     )
     max_programs: int = Field(default=2, ge=0, le=20, description="Most programs in a blueprint.")
     program_at_once: Share = Field(
-        default=0.6, description="Probability that a program is asked for in the request whose results it works on."
+        default=0.6, description="Probability that the user asks for a program in the same request as its data."
+    )
+    worlds: int = Field(default=3, ge=1, le=100, description="Number of worlds of each executable service in a run.")
+    twisted: Share = Field(
+        default=0.3, description="Probability that a new task on an executable world does not go as the user hopes."
+    )
+    mutations: tuple[Name, ...] = Field(
+        default=(), strict=False, description="Mutation operators of plug-ins to draw as well, by name."
     )
 
 
 class RolloutConfig(Section):
     """How blueprints are played out."""
 
-    teacher: Literal["scripted", "llm"] = Field(
-        default="scripted", description="Who plays the user and the assistant: a script or language models."
+    teacher: Name = Field(
+        default="scripted",
+        description="Who plays the user and the assistant: a script (scripted), language models (llm) or a plug-in.",
     )
-    environment: Literal["simulated", "live"] = Field(
-        default="simulated", description="What executes tool calls: a simulation or live MCP servers."
+    environment: Name = Field(
+        default="simulated",
+        description="What executes tool calls: a simulation (simulated), MCP servers (live) or a plug-in.",
+    )
+    guessed: Literal["leave_out", "keep"] = Field(
+        default="leave_out",
+        description="Trajectories with guessed results, of services without a pack: leave_out (of the dataset) or "
+        "keep. Where some services of a pool have packs, leave_out plans tasks of these alone.",
     )
     allow_writes: bool = Field(
         default=False, description="Live only: also plan tools that may change data on the server."
@@ -115,15 +140,18 @@ class VerifyConfig(Section):
         description="A number in a reply may be the sum, difference or product of two known ones while at most this "
         "many are known.",
     )
+    checks: tuple[Name, ...] = Field(
+        default=(), strict=False, description="Checks of plug-ins to run as well, by name."
+    )
 
 
 class EvolutionConfig(Section):
     """The steering loop."""
 
-    strategy: Literal["evolved", "random", "planned", "quantity"] = Field(
+    strategy: Name = Field(
         default="evolved",
-        description="The steering loop (evolved) or a control: random (uniform draws), planned (plans without "
-        "mutations), quantity (a few plans with new values).",
+        description="The steering loop (evolved), a control: random (uniform draws), planned (plans without "
+        "mutations), quantity (a few plans with new values), or a plug-in.",
     )
     batch: int = Field(default=64, ge=1, le=4096, description="Offspring per generation.")
     domain_threshold: Share = Field(
@@ -134,6 +162,9 @@ class EvolutionConfig(Section):
     )
     complexity_threshold: float = Field(
         default=36.0, ge=0.0, le=1000.0, description="Steer complexity while the mean CAC is lower; 0: never."
+    )
+    gauges: dict[Name, Annotated[float, Field(ge=0.0)]] = Field(
+        default_factory=dict, description="Gauges of plug-ins -> threshold: steer while the gauge is lower; 0: never."
     )
     strength: float = Field(
         default=1.0,
@@ -167,7 +198,7 @@ class EvolutionConfig(Section):
     )
     mode_weight: float = Field(
         default=2.0, ge=0.0, le=100.0,
-        description="Added to the weight of a mutation whose letters no trajectory has, when modes steer fully.",
+        description="Added to the weight of a mutation that brings a new mode letter, when modes steer fully.",
     )  # fmt: skip
     max_drafts: int = Field(
         default=7, ge=1, le=100, description="Drafts of an offspring, of which the best is played, at full steering."
@@ -175,9 +206,11 @@ class EvolutionConfig(Section):
     parent_share: Share = Field(
         default=0.25, description="Probability that a draft starts from an accepted trajectory's blueprint."
     )
-    max_parents: int = Field(default=64, ge=1, le=10_000, description="Most such blueprints that a cluster keeps.")
+    max_parents: int = Field(
+        default=64, ge=1, le=10_000, description="Most accepted blueprints that a cluster keeps as parents."
+    )
     distractors: int = Field(
-        default=6, ge=0, le=1000, description="Tools of no use that an offspring's mutations may draw on."
+        default=6, ge=0, le=1000, description="Distractor tools from which an offspring's mutations can choose."
     )
     min_gain: float | None = Field(
         default=None, ge=-100.0, le=100.0, description="Least marginal gain of an accepted offspring; null: no minimum."
@@ -199,6 +232,18 @@ class EvolutionConfig(Section):
         default=12, ge=1, le=100_000, description="Stop after this many generations without an accepted trajectory."
     )
     quantity_seeds: int = Field(default=20, ge=1, le=10_000, description="Clusters that the quantity control repeats.")
+
+    @model_validator(mode="after")
+    def _one_threshold_each(self) -> Self:
+        if len(self.thresholds) < 3 + len(self.gauges):
+            raise ValueError("evolution.gauges has domain, mode or cac: set domain_threshold and its like instead")
+        return self
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds of all gauges, by name."""
+        own = {"domain": self.domain_threshold, "mode": self.mode_threshold, "cac": self.complexity_threshold}
+        return {**own, **self.gauges}
 
 
 class RunConfig(Section):
@@ -265,9 +310,9 @@ class RunConfig(Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(
-                f"{source}: " + "; ".join(_explain(e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors()),
+                f"{source}: " + "; ".join(_explain(e) for e in error.errors()),
                 expected="the keys and ranges of tdlab.RunConfig",
-                do="correct the entries named above; `tdlab run --help` and the README list them all",
+                do="correct the entries named above; `tdlab config` lists all keys with their ranges",
             ) from None
 
     @classmethod
@@ -282,6 +327,9 @@ class RunConfig(Section):
 
         Raises:
             ConfigError: The file cannot be read, is not YAML, names a key twice, or holds an invalid key or value.
+
+        Warns:
+            UserWarning: The file names a setting that an earlier version of tdlab had; it is ignored.
 
         Example:
             >>> import tempfile
@@ -306,6 +354,12 @@ class RunConfig(Section):
         if not isinstance(values, dict):
             raise ConfigError(
                 f"{path}: holds a {type(values).__name__}", expected="a YAML mapping", do="write `key: value` lines"
+            )
+        values, retired = without_retired(values)
+        for note in retired:
+            warnings.warn(
+                f"{path}: {note}; `tdlab config --config {path} --write NEW.yaml` writes a file without it",
+                stacklevel=2,
             )
         return cls.from_mapping(values, source=str(path))
 
@@ -354,11 +408,14 @@ class RunConfig(Section):
         values = self.model_dump(mode="json")
         for name, value in dotted.items():
             *sections, key = name.split("__")
-            place = values
+            place: Any = values
             for section in sections:
-                place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]  # told below
+                place = place.setdefault(section, {})
                 if not isinstance(place, dict):
-                    raise ConfigError(f"no config section {section!r}", do="use the sections of tdlab.RunConfig")
+                    raise ConfigError(
+                        f"{name.replace('__', '.')}: {section} is a setting and has none in it",
+                        do="`tdlab config` lists all keys with their ranges",
+                    )
             place[key] = value
         return type(self).from_mapping(values)
 
@@ -377,10 +434,38 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _explain(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
-    key = ".".join(str(part) for part in location) or "config"
-    if kind == "extra_forbidden":
-        return f"unknown key {key!r}"
-    if kind == "value_error":  # of a section as a whole: the message says it, and the values may hold a secret
+_RETIRED = {"blueprints.distractors": "had no effect and is ignored (see blueprints.max_distractors)"}
+"""Settings that earlier versions had, and what has become of them."""
+
+
+def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Take the settings that earlier versions of tdlab had out of a nested mapping.
+
+    Args:
+        values: Section -> setting -> value, as in a YAML file or a run directory.
+
+    Returns:
+        The mapping without them, and a sentence for each that was there.
+
+    Example:
+        >>> without_retired({"seed": 1, "blueprints": {"distractors": 2}})[0]
+        {'seed': 1, 'blueprints': {}}
+    """
+    kept, notes = copy.deepcopy(dict(values)), []
+    for name, fate in _RETIRED.items():
+        section, _, key = name.partition(".")
+        if isinstance(kept.get(section), dict) and key in kept[section]:
+            del kept[section][key]
+            notes.append(f"{name} {fate}")
+    return kept, notes
+
+
+def _explain(error: ErrorDetails) -> str:
+    place = tuple(str(part) for part in error["loc"])
+    message = error["msg"]
+    if error["type"] == "unknown_key":
+        names = flattened(error["input"], error["ctx"]["unknown"], place)
+        return "; ".join(unknown_key(name, RunConfig) for name in names)
+    if error["type"] == "value_error":  # of a section as a whole: the message names it; its values may hold a secret
         return message.removeprefix("Value error, ")
-    return f"{key} is {found!r}: {message[0].lower()}{message[1:]}"
+    return f"{'.'.join(place) or 'config'} is {error['input']!r}: {message[0].lower()}{message[1:]}"

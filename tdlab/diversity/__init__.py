@@ -1,33 +1,32 @@
-"""How diverse a set of trajectories is, stated fairly: entropies, reasoning modes, complexity (the paper's gauges).
+"""Measure how diverse a set of trajectories is: entropies, reasoning modes and complexity (the paper's gauges).
 
-Three metrics, from the paper's names and our definitions:
+The paper names three metrics; the definitions are ours:
 
 - *Domain entropy* H_dom: bits over business domains; a trajectory's mass of 1 is split over the domains of its calls.
 - *Reasoning-mode entropy* H_mode, in three variants: (a) ``tool_sequence``, the collapsed tool names, comparable with
-  the paper and capped by log2 N; (b) ``signature``, the headline: the collapsed letters of a fixed, tool-agnostic
-  alphabet; (c) ``trigrams`` of (b) with start and end marks, for steering.
-- *Cumulative Action Complexity* (CAC): what the successful calls add up to; loops gain nothing.
+  the paper and limited by log2 N; (b) ``signature``, the headline: the collapsed letters of a fixed alphabet that does
+  not depend on tools; (c) ``trigrams`` of (b) with start and end marks, for steering.
+- *Cumulative Action Complexity* (CAC): a sum over the successful calls; loops gain nothing.
 
-Usable alone: `featurise` a trajectory once, `add` its features to a `DiversityMeter`, ask for gauges, for the `gain`
-of a candidate, or for the `report`. Every entropy comes with N, K, its ceiling, Miller-Madow and Chao-Shen estimates, a
-bootstrap interval and its value rarefied to a common N; `compare` puts several sets at equal N and at equal sample
-coverage, and `comparison_frame` makes one tidy table of that. The functions on plain counts (`entropy`, `summarise`,
-`at_coverage`, ...) and on embeddings (`vendi_score`) know nothing of trajectories.
+The package can be used alone: `featurise` a trajectory once, add its features to a `DiversityMeter`, and read the
+gauges, the gain of a candidate, or the report. Every entropy comes with N, K, its ceiling, the Miller-Madow and
+Chao-Shen estimates, a bootstrap interval and its value rarefied to a common N. `compare` reports several sets at equal
+N and at equal sample coverage; `comparison_frame` tabulates that. The functions on counts (`entropy`, `summarise`,
+`at_coverage`, ...) and on embeddings (`vendi_score`) do not depend on trajectories.
 
-What is not covered: the letters for text (ask, confirm, refuse) know English; a call whose result was not recorded
-counts as successful; nothing here looks at the meaning of words.
+Not covered: the letters for text (ask, confirm, refuse) know English only; a call without a recorded result counts as
+successful; the meaning of words is not looked at.
 """
 
 from __future__ import annotations
 
 from tdlab.diversity._profile import compare, measure, profile
+from tdlab.diversity._tally import ONE, Tally, counted_masses, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, cac, scalars
+from tdlab.diversity.counts import Counts, PreparedCounts, SplitCounts, prepare_counts
 from tdlab.diversity.domains import UNKNOWN_DOMAIN, domain_mass, taxonomy_domains
 from tdlab.diversity.entropy import (
-    Counts,
     EntropySummary,
-    Prepared,
-    SplitCounts,
     bootstrap_interval,
     ceiling,
     chao_shen,
@@ -35,7 +34,6 @@ from tdlab.diversity.entropy import (
     entropy,
     hill_number,
     miller_madow,
-    prepare,
     rarefied_entropy,
     summarise,
 )
@@ -63,6 +61,7 @@ from tdlab.diversity.vendi import rarefied_vendi, vendi_score, vendi_score_of_ke
 __all__ = [
     "ALPHABET",
     "MODE_VERSION",
+    "ONE",
     "POSSIBLE_TRIGRAMS",
     "UNKNOWN_DOMAIN",
     "CacSummary",
@@ -78,8 +77,9 @@ __all__ = [
     "Gain",
     "HillNumbers",
     "ModeVariant",
-    "Prepared",
+    "PreparedCounts",
     "SplitCounts",
+    "Tally",
     "at_coverage",
     "bootstrap_interval",
     "cac",
@@ -88,6 +88,7 @@ __all__ = [
     "common_coverage",
     "compare",
     "comparison_frame",
+    "counted_masses",
     "coverage",
     "domain_mass",
     "entropy",
@@ -95,7 +96,7 @@ __all__ = [
     "hill_number",
     "measure",
     "miller_madow",
-    "prepare",
+    "prepare_counts",
     "profile",
     "profile_table",
     "rarefied_entropy",
@@ -110,4 +111,5 @@ __all__ = [
     "utterance",
     "vendi_score",
     "vendi_score_of_kernel",
+    "whole_masses",
 ]

@@ -1,4 +1,4 @@
-"""Every call of a trajectory with its tool, service and outcome: what modes, complexity and domains all read."""
+"""Pair every call of a trajectory with its tool, service and outcome, for modes, complexity and domains."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ __all__ = ["PlayedCall", "played", "service_of", "tool_key"]
 
 
 class PlayedCall(NamedTuple):
-    """A call, the key and service of its tool, where it stands (message, place in the batch), and what came of it.
+    """A call with its tool, its message and its outcome.
 
-    ``answered_at`` is the index of the tool message that answers it, None where the recording has none. ``failed`` is
-    True only when that message is an error: a call whose result was not recorded did not fail as far as is known.
+    Attributes:
+        call: The call.
+        key: Key of its tool.
+        service: Service of its tool; empty if it has none.
+        tool: Definition of its tool, if known.
+        message: Index of the message that makes it.
+        answered_at: Index of the tool message that answers it; None if the recording has none.
+        failed: Whether that message is an error. A call without a recorded result does not count as failed.
     """
 
     call: ToolCall
@@ -28,14 +34,14 @@ class PlayedCall(NamedTuple):
 
 
 def tool_key(trajectory: Trajectory, name: str) -> str:
-    """The key of the tool that the model called by ``name``; the name itself where the trajectory has no key for it."""
+    """Return the key of the tool that the model called by ``name``, or the name if the trajectory has no key for it."""
     return trajectory.tools.get(name, name)
 
 
 def service_of(key: str, tools: Mapping[str, Tool]) -> str:
-    """The service of a tool key: its definition's, else what stands before the last slash, else nothing.
+    """Return the service of a tool: from its definition, or the part of its key before the last slash.
 
-    tdlab's own code tool is an agent runner's and belongs to no service.
+    tdlab's own code tool belongs to no service.
     """
     if key == CODE_TOOL:
         return ""
@@ -46,21 +52,21 @@ def service_of(key: str, tools: Mapping[str, Tool]) -> str:
 
 
 def played(trajectory: Trajectory, tools: Mapping[str, Tool]) -> list[PlayedCall]:
-    """All calls in order. A tool message answers the oldest open call of its id, so reused ids do no harm."""
-    waiting: dict[str, deque[int]] = {}
-    found: list[PlayedCall] = []
+    """Return all calls in order. A tool message answers the oldest open call with its id, in case ids are reused."""
+    open_by_id: dict[str, deque[int]] = {}
+    played_calls: list[PlayedCall] = []
     for index, message in enumerate(trajectory.messages):
         if message.role == "tool":
-            queue = waiting.get(message.tool_call_id or "")
-            if queue:
-                place = queue.popleft()
-                found[place] = _answered(found[place], index, message)
+            open_calls = open_by_id.get(message.tool_call_id or "")
+            if open_calls:
+                call_index = open_calls.popleft()
+                played_calls[call_index] = _answered(played_calls[call_index], index, message)
             continue
         for call in message.tool_calls:
             key = tool_key(trajectory, call.name)
-            waiting.setdefault(call.id, deque()).append(len(found))
-            found.append(PlayedCall(call, key, service_of(key, tools), tools.get(key), index, None, False))
-    return found
+            open_by_id.setdefault(call.id, deque()).append(len(played_calls))
+            played_calls.append(PlayedCall(call, key, service_of(key, tools), tools.get(key), index, None, False))
+    return played_calls
 
 
 def _answered(played_call: PlayedCall, index: int, message: Message) -> PlayedCall:

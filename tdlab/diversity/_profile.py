@@ -1,4 +1,4 @@
-"""The diversity of any trajectory file, and of several at equal N and at equal coverage."""
+"""The diversity of a trajectory file, and of several files at equal N and at equal coverage."""
 
 from __future__ import annotations
 
@@ -22,10 +22,22 @@ def measure(
     categories: int | None = None,
     weights: CacWeights | None = None,
 ) -> DiversityMeter:
-    """A meter filled with a set. ``tools`` and ``domains`` add to, and win over, what the set itself brings.
+    """Count a set of trajectories in a new meter. A stream is read one trajectory at a time.
 
-    ``categories`` is the number of domains there are, for the gauge of H_dom. A `TrajectoryStream` is read conversation
-    by conversation; what stays in memory are the counts.
+    Args:
+        trajectories: The set, or a stream.
+        tools: Definitions of tools by key, added to those of the set; they override those of the set.
+        domains: Domains of services, added to those of the set; they override those of the set.
+        categories: Number of domains that exist, for the gauge of H_dom.
+        weights: Weights of the components of CAC; all 1 by default.
+
+    Returns:
+        The meter.
+
+    Example:
+        >>> from tdlab.formats import read_trajectories
+        >>> len(measure(read_trajectories("runs/first/dataset.jsonl")))
+        12
     """
     known_tools = {**trajectories.tools, **(tools or {})}
     known_domains = {**trajectories.domains, **(domains or {})}
@@ -47,18 +59,38 @@ def profile(
     rarefy_to: int | None = None,
     replicates: int = 1000,
 ) -> DiversityReport:
-    """The diversity of a set that was read from a file.
+    """Report the diversity of one set of trajectories. For several sets use `compare`.
 
-    Without ``domains`` a service's domain is what the reader made of it (the service's own name, if nothing classified
-    it), and then H_dom is an entropy over services. ``categories`` is as in `compare`. Coverage is measured against the
-    tools the set defines, where it defines any, and against ``dependencies`` where they are given. ``rarefy_to`` is the
-    common number of trajectories; see `compare` for several sets.
+    Coverage is measured against the tools that the set defines, if any, and against ``dependencies``.
+
+    Args:
+        trajectories: The set, or a stream.
+        tools: Definitions of tools by key, added to those of the set.
+        domains: Domains of services, added to those of the set. A service without known domains is a domain of its own,
+            so that H_dom is then an entropy over services.
+        dependencies: Dependencies that could be used, for coverage.
+        categories: Number or names of the domains that exist, as in `compare`.
+        weights: Weights of the components of CAC; all 1 by default.
+        seed: Seed of the intervals.
+        rarefy_to: Number of trajectories to rarefy to.
+        replicates: Number of redrawn samples of an interval.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConfigError: An option is out of range.
+
+    Example:
+        >>> from tdlab.formats import read_trajectories
+        >>> profile(read_trajectories("runs/first/dataset.jsonl"), replicates=20).trajectories
+        12
     """
-    known = {**trajectories.tools, **(tools or {})}
+    known_tools = {**trajectories.tools, **(tools or {})}
     return measure(trajectories, tools=tools, domains=domains, weights=weights).report(
         seed=seed,
         categories=categories,
-        tools=known or None,
+        tools=known_tools or None,
         dependencies=dependencies,
         rarefy_to=rarefy_to,
         replicates=replicates,
@@ -77,30 +109,53 @@ def compare(
     rarefy_to: int | None = None,
     replicates: int = 1000,
 ) -> dict[str, DiversityReport]:
-    """Reports of several sets, each rarefied to one common N: ``rarefy_to``, else the size of the smallest set.
+    """Report the diversity of several sets, at one common N and at one common sample coverage.
 
-    Each entropy is also given at one sample coverage, the highest that all the sets reach (`common_coverage`). Only
-    these two, ``rarefied`` and ``covered``, compare across sets of different sizes. Sets without trajectories set
-    neither.
+    The common coverage is the highest that all sets reach (`common_coverage`). Only the fields ``rarefied`` and
+    ``covered`` can be compared across sets of different sizes. Sets without trajectories influence neither.
 
-    ``categories`` sets the ceiling of H_dom. It is the number of domains there are, or their names, such as
-    `taxonomy_domains` (37: the taxonomy's 36 and "other"), to which those that a set has besides are added for it, so
-    that no set lies above its ceiling and what is said of one does not depend on the others. Unknown (None), the
-    ceiling is what N sets.
+    Args:
+        sets: The sets, or streams, by name.
+        tools: Definitions of tools by key, added to those of each set.
+        domains: Domains of services, added to those of each set.
+        dependencies: Dependencies that could be used, for coverage.
+        categories: The domains that exist, for the ceiling of H_dom: their number, or their names, such as
+            `taxonomy_domains`. Domains that a set has outside these names are added for that set, so that no set
+            exceeds its ceiling and no report depends on the other sets. None: the ceiling is log2 N.
+        weights: Weights of the components of CAC; all 1 by default.
+        seed: Seed of the intervals.
+        rarefy_to: The common N; by default the size of the smallest set.
+        replicates: Number of redrawn samples of an interval.
+
+    Returns:
+        A report for each set, by name.
+
+    Raises:
+        ConfigError: An option is out of range.
+
+    Example:
+        >>> from tdlab.formats import TrajectorySet, read_trajectories
+        >>> whole = read_trajectories("runs/first/dataset.jsonl")
+        >>> reports = compare({"all": whole, "half": TrajectorySet(whole.trajectories[:6])}, replicates=20)
+        >>> reports["all"].domain.rarefied_to
+        6
     """
     edges = None if dependencies is None else tuple(dependencies)
-    meters = {name: measure(one, tools=tools, domains=domains, weights=weights) for name, one in sets.items()}
-    common = rarefy_to if rarefy_to is not None else min((len(m) for m in meters.values() if len(m)), default=None)
+    meters = {
+        name: measure(trajectories, tools=tools, domains=domains, weights=weights)
+        for name, trajectories in sets.items()
+    }
+    common_size = rarefy_to if rarefy_to is not None else min((len(m) for m in meters.values() if len(m)), default=None)
     counts = [meter.counts() for meter in meters.values()]
-    cover = {name: common_coverage(one[name] for one in counts) for name in (counts[0] if counts else ())}
+    common_coverages = {name: common_coverage(each[name] for each in counts) for name in (counts[0] if counts else ())}
     return {
         name: meter.report(
             seed=seed,
             categories=categories,
             tools={**sets[name].tools, **(tools or {})} or None,
             dependencies=edges,
-            rarefy_to=common,
-            cover_to=cover,
+            rarefy_to=common_size,
+            cover_to=common_coverages,
             replicates=replicates,
         )
         for name, meter in meters.items()

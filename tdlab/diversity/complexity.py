@@ -1,22 +1,21 @@
-"""Cumulative Action Complexity: what the successful calls of a trajectory add up to, with its components published.
+"""Cumulative Action Complexity (CAC): a sum over the successful calls of a trajectory, with its components.
 
-Each successful call, a recovered one included, adds
+Each successful call, also a recovered one, adds
 
     call + leaves * log2(1 + L) + bound * B + new_tool [new] + service_change [changed] + recovery [recovers]
 
-with all weights 1 unless `CacWeights` says otherwise. L is the number of scalar values in its arguments. B is how many
-of these the assistant had from an observation: strings of four characters and more, or numbers of three digits and
-more, whose first appearance in the conversation is in a tool result (not in the user's or the system's words, and not
-in an earlier call of the assistant's own). CAC has no unit and no ceiling. The paper names the measure; this formula
-is ours.
+where all weights are 1 unless `CacWeights` says otherwise. L is the number of scalar values in the arguments. B is the
+number of those that the assistant took from an observation: strings of four or more characters, or numbers of three or
+more digits, that appear first in a tool result (not in a message of the user or the system, and not in an earlier call
+of the assistant). CAC has no unit and no ceiling. The paper names the measure; the formula is ours.
 
-Tools of no service (an agent runner's own) change none.
+Tools without a service (such as a hand-over of the agent runner) do not count as a change of service.
 
-Loops gain nothing: a call that repeats an earlier successful one, same tool and same arguments, adds nothing and
-leaves no trace in what follows (no change of service, no recovery, no new tool), and an error of a call that was made
-before in the same words opens no recovery. A failed call adds nothing. A call whose result was not recorded counts as
-successful. Not covered: a repeated call that returns something new (polling) adds nothing itself, though what it
-returned may be bound later.
+Loops gain nothing. A call that repeats an earlier successful one, with the same tool and arguments, adds nothing and
+has no effect on later calls (no change of service, no recovery, no new tool). An error of a call that was made before
+with the same arguments allows no recovery. A failed call adds nothing. A call without a recorded result counts as
+successful. Not covered: a repeated call that returns something new (polling) adds nothing itself, although its result
+may be bound later.
 """
 
 from __future__ import annotations
@@ -36,7 +35,10 @@ __all__ = ["CacWeights", "Complexity", "cac", "cac_of", "scalars", "traced"]
 
 
 class CacWeights(Record):
-    """What each component of CAC counts; all are 1 in the definition."""
+    """Weights of the components of CAC; all are 1 in the definition."""
+
+    # Fixed by definition for a run: CAC of two datasets can be compared only if both count the same. The least lengths
+    # of traced values below are fixed for the same reason.
 
     call: float = Field(1.0, ge=0.0)
     leaves: float = Field(1.0, ge=0.0)
@@ -47,7 +49,7 @@ class CacWeights(Record):
 
 
 class Complexity(Record):
-    """CAC (``value``) and its unweighted components: counts, but for ``leaves``, the sum of log2(1 + L)."""
+    """CAC (``value``) and its unweighted components: counts, except ``leaves``, the sum of log2(1 + L)."""
 
     value: float
     calls: int
@@ -59,40 +61,56 @@ class Complexity(Record):
 
 
 def cac(trajectory: Trajectory, tools: Mapping[str, Tool], *, weights: CacWeights | None = None) -> Complexity:
-    """CAC of a trajectory. ``tools`` maps tool keys to definitions and is needed for their services alone."""
+    """Compute the Cumulative Action Complexity of a trajectory (named in the paper; the formula is ours).
+
+    Args:
+        trajectory: The trajectory.
+        tools: Definitions of tools by key; only their services are used.
+        weights: Weights of the components; all 1 by default.
+
+    Returns:
+        CAC and its components.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     complexity = cac(next(run.store.accepted()).trajectory, {})
+        >>> complexity.value > complexity.calls
+        True
+    """
     return cac_of(played(trajectory, tools), trajectory, weights=weights)
 
 
 def cac_of(calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeights | None = None) -> Complexity:
-    """`cac` for calls that are already paired with their results."""
+    """Compute `cac` from calls that are already paired with their results."""
     return traced(calls, trajectory, weights=weights)[0]
 
 
 def traced(
     calls: list[PlayedCall], trajectory: Trajectory, *, weights: CacWeights | None = None
 ) -> tuple[Complexity, tuple[tuple[str, str, str], ...]]:
-    """CAC, and the (source tool, target tool, parameter) along which its bound values went, sorted, each once."""
+    """Compute CAC, and the sorted (source tool, target tool, parameter) triples along which bound values went."""
     weight = weights or CacWeights()
     conversation = _Conversation(trajectory, calls)
-    made: set[str] = set()
+    attempted: set[str] = set()
     succeeded: set[str] = set()
-    broken: set[str] = set()
-    known: set[str] = set()
-    last: str | None = None
-    counted = bound = new_tools = changes = recoveries = 0
+    failed_tools: set[str] = set()
+    called_tools: set[str] = set()
+    last_service: str | None = None
+    counted = bound = new_tools = service_changes = recoveries = 0
     leaves: list[float] = []
     flows: set[tuple[str, str, str]] = set()
     for call in calls:
-        words = _same_words(call)
+        identity = _identity(call)
         if call.failed:
-            if words not in made:
-                broken.add(call.key)
-            made.add(words)
+            if identity not in attempted:
+                failed_tools.add(call.key)
+            attempted.add(identity)
             continue
-        made.add(words)
-        if words in succeeded:
+        attempted.add(identity)
+        if identity in succeeded:
             continue
-        succeeded.add(words)
+        succeeded.add(identity)
         values = [(name, leaf) for name, value in call.call.arguments.items() for leaf in scalars(value)]
         counted += 1
         leaves.append(math.log2(1 + len(values)))
@@ -101,51 +119,63 @@ def traced(
             if source is not None:
                 bound += 1
                 flows.add((source, call.key, name))
-        new_tools += call.key not in known
-        known.add(call.key)
+        new_tools += call.key not in called_tools
+        called_tools.add(call.key)
         if call.service:
-            changes += last is not None and call.service != last
-            last = call.service
-        if call.key in broken:
+            service_changes += last_service is not None and call.service != last_service
+            last_service = call.service
+        if call.key in failed_tools:
             recoveries += 1
-            broken.remove(call.key)
-    total = math.fsum(leaves)
+            failed_tools.remove(call.key)
+    leaf_sum = math.fsum(leaves)
     value = math.fsum(
         (
             weight.call * counted,
-            weight.leaves * total,
+            weight.leaves * leaf_sum,
             weight.bound * bound,
             weight.new_tool * new_tools,
-            weight.service_change * changes,
+            weight.service_change * service_changes,
             weight.recovery * recoveries,
         )
     )
     complexity = Complexity(
         value=value,
         calls=counted,
-        leaves=total,
+        leaves=leaf_sum,
         bound=bound,
         new_tools=new_tools,
-        service_changes=changes,
+        service_changes=service_changes,
         recoveries=recoveries,
     )
     return complexity, tuple(sorted(flows))
 
 
 def scalars(value: Json) -> Iterator[Json]:
-    """Every value in ``value`` that is no list and no object, in order; an empty list or object has none."""
-    waiting = [value]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            waiting.extend(reversed(list(found.values())))
-        elif isinstance(found, (list, tuple)):
-            waiting.extend(reversed(found))
+    """Yield every value inside a JSON value that is neither a list nor an object.
+
+    Args:
+        value: A JSON value.
+
+    Yields:
+        The scalar values, in order; an empty list or object has none.
+
+    Example:
+        >>> list(scalars({"city": "Bern", "days": [1, 2]}))
+        ['Bern', 1, 2]
+    """
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, (list, tuple)):
+            stack.extend(reversed(item))
         else:
-            yield found
+            yield item
 
 
-def _same_words(call: PlayedCall) -> str:
+def _identity(call: PlayedCall) -> str:
+    """Return a text that is the same for calls with the same tool and arguments."""
     arguments = json.dumps(call.call.arguments, sort_keys=True, ensure_ascii=True, default=str)
     return f"{call.key}\n{call.call.malformed or ''}\n{arguments}"
 
@@ -155,14 +185,14 @@ _LONGEST_NUMBER = 400
 
 
 def _spelling(value: Json) -> str | None:
-    """How a value that is telling enough to be traced is written; None for the others."""
+    """Return how a value is spelt, or None if it is too common to be traced (short texts, small numbers, booleans)."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, str):
-        found = value.strip().casefold()
-        if found.isdecimal():
-            return found if len(found) >= 3 else None
-        return found if len(found) >= 4 else None
+        text = value.strip().casefold()
+        if text.isdecimal():
+            return text if len(text) >= 3 else None
+        return text if len(text) >= 4 else None
     if isinstance(value, int):
         if value.bit_length() > 3 * _LONGEST_NUMBER:
             return None
@@ -175,53 +205,55 @@ def _spelling(value: Json) -> str | None:
 
 
 class _Conversation:
-    """Where values were first said: by user or system, by the assistant as an argument, or by a tool."""
+    """Find where values were first mentioned: by the user or system, in the assistant's arguments, or by a tool."""
 
     def __init__(self, trajectory: Trajectory, calls: list[PlayedCall]) -> None:
         self._messages = trajectory.messages
-        good = {call.answered_at: call.key for call in calls if call.answered_at is not None and not call.failed}
-        self._tool_of = good
-        self._told = [i for i, m in enumerate(self._messages) if m.role in ("user", "system")]
-        self._results = sorted(good)
+        tool_of_result = {
+            call.answered_at: call.key for call in calls if call.answered_at is not None and not call.failed
+        }
+        self._tool_of_result = tool_of_result
+        self._said_at = [i for i, m in enumerate(self._messages) if m.role in ("user", "system")]
+        self._result_messages = sorted(tool_of_result)
         self._texts: dict[int, str] = {}
-        self._argued: dict[str, int] = {}
-        self._first_argued(calls)
+        self._argued_at: dict[str, int] = {}
+        self._note_arguments(calls)
 
-    def _first_argued(self, calls: list[PlayedCall]) -> None:
+    def _note_arguments(self, calls: list[PlayedCall]) -> None:
         for call in calls:
             for value in scalars(call.call.arguments):
                 spelling = _spelling(value)
                 if spelling is not None:
-                    self._argued.setdefault(spelling, call.message)
+                    self._argued_at.setdefault(spelling, call.message)
 
     def observed_first(self, value: Json, before: int) -> str | None:
-        """The tool in whose result ``value``, an argument in message ``before``, was first seen; None: in none."""
+        """Return the tool whose result first mentioned an argument of message ``before``; None if no result did."""
         spelling = _spelling(value)
         if spelling is None:
             return None
-        until = min(before, self._argued.get(spelling, before))
-        seen = self._first(self._results, spelling, until)
-        if seen is None or self._first(self._told, spelling, seen) is not None:
+        limit = min(before, self._argued_at.get(spelling, before))
+        first_result = self._first_mention(self._result_messages, spelling, limit)
+        if first_result is None or self._first_mention(self._said_at, spelling, first_result) is not None:
             return None
-        return self._tool_of[seen]
+        return self._tool_of_result[first_result]
 
-    def _first(self, places: list[int], spelling: str, until: int) -> int | None:
-        for place in places[: bisect_left(places, until)]:
-            if _stands_in(spelling, self._text(place)):
-                return place
+    def _first_mention(self, positions: list[int], spelling: str, until: int) -> int | None:
+        for position in positions[: bisect_left(positions, until)]:
+            if _contains_word(spelling, self._text(position)):
+                return position
         return None
 
-    def _text(self, place: int) -> str:
-        text = self._texts.get(place)
+    def _text(self, position: int) -> str:
+        text = self._texts.get(position)
         if text is None:
-            message = self._messages[place]
+            message = self._messages[position]
             text = _readable(message.content) if message.role == "tool" else _THOUSANDS.sub("", message.content)
-            text = self._texts[place] = text.casefold()
+            text = self._texts[position] = text.casefold()
         return text
 
 
 def _readable(content: str) -> str:
-    """The values of a JSON text, one a line, so that escapes hide nothing; other text as it is."""
+    """Return the values of a JSON text, one per line, since escapes would hide them; other text unchanged."""
     if content[:1] not in ("{", "[") and content.lstrip()[:1] not in ("{", "["):
         return content
     try:
@@ -237,8 +269,8 @@ def _readable(content: str) -> str:
     return "\n".join(lines)
 
 
-def _stands_in(spelling: str, text: str) -> bool:
-    """Whether ``spelling`` stands in ``text`` as a word of its own, not inside a longer word or number."""
+def _contains_word(spelling: str, text: str) -> bool:
+    """Return whether ``spelling`` occurs in ``text`` outside a longer word or number."""
     start = text.find(spelling)
     while start >= 0:
         end = start + len(spelling)

@@ -1,7 +1,7 @@
-"""Which business domains a trajectory is about: its mass of 1, split over the domains of the services it called.
+"""The business domains of a trajectory: its mass of 1, split over the domains of the services that it called.
 
-Every call has an equal share, and a call's share goes to its service's domains in their own proportions. The split is
-ours; the paper's is not published.
+Every call has an equal share, which is split over the domains of its service in their proportions. The split is ours;
+the paper's is not published.
 """
 
 from __future__ import annotations
@@ -17,20 +17,28 @@ from tdlab.records import Domains, Tool, Trajectory
 __all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of", "number_of_domains", "taxonomy_domains"]
 
 UNKNOWN_DOMAIN = "other"
-"""Where the mass of an unknown service goes; the id of the taxonomy's own unknown domain."""
+"""The domain of an unknown service; the id of the taxonomy's own domain for these."""
 
 
 @lru_cache(maxsize=1)
 def taxonomy_domains() -> frozenset[str]:
-    """Every domain that the bundled taxonomy can place a service in: its 36, and `UNKNOWN_DOMAIN`; 37 in all."""
+    """Return every domain of the bundled taxonomy, `UNKNOWN_DOMAIN` included.
+
+    Returns:
+        The ids of 37 domains.
+
+    Example:
+        >>> len(taxonomy_domains())
+        37
+    """
     return frozenset({*Taxonomy.bundled().ids, UNKNOWN_DOMAIN})
 
 
 def number_of_domains(categories: int | Collection[str] | None, seen: Iterable[str]) -> int | None:
-    """How many domains there are, for the ceiling of H_dom; None where that is not known.
+    """Return the number of domains that exist, for the ceiling of H_dom; None if it is not known.
 
-    ``categories`` is that number, or the domains themselves, such as `taxonomy_domains`: then those that were ``seen``
-    besides (a pool's or a file's own) count as well.
+    ``categories`` is that number, or the domains themselves; then ``seen`` domains outside it count too, since a pool
+    or a file may have domains of its own.
     """
     if categories is None or isinstance(categories, int):
         return categories
@@ -38,12 +46,26 @@ def number_of_domains(categories: int | Collection[str] | None, seen: Iterable[s
 
 
 def domain_mass(trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains]) -> Domains:
-    """Domain id -> share of the trajectory, sorted by id; the shares sum to 1.
+    """Split a trajectory's mass of 1 over business domains (H_dom is the paper's; the split is ours).
 
-    ``services`` maps a service to its domains; one that is missing, or whose shares are no positive numbers, counts as
-    "other". Tools of no service at all (an agent runner's own, such as a hand-over) carry no mass where other calls do.
-    A trajectory without calls (a refusal) is about the services that it was offered, and where it was offered none,
-    "other".
+    Tools without a service (such as a hand-over of the agent runner) carry no mass if other calls do. A trajectory
+    without calls (a refusal) has the domains of the services that it was offered.
+
+    Args:
+        trajectory: The trajectory.
+        tools: Definitions of tools by key; only their services are used.
+        services: Domains of each service. A service that is missing or has no positive share counts as "other".
+
+    Returns:
+        Share of each domain by id, sorted by id; the shares sum to 1.
+
+    Example:
+        >>> from tdlab.records import Message, ToolCall, Trajectory
+        >>> call = ToolCall(id="1", name="book")
+        >>> trajectory = Trajectory(id="t", messages=(Message(role="assistant", tool_calls=(call,)),),
+        ...                         tools={"book": "inn/book"})
+        >>> domain_mass(trajectory, {}, {"inn": {"travel": 3.0, "food": 1.0}})
+        {'food': 0.25, 'travel': 0.75}
     """
     return domain_mass_of(played(trajectory, tools), trajectory, tools, services)
 
@@ -51,27 +73,27 @@ def domain_mass(trajectory: Trajectory, tools: Mapping[str, Tool], services: Map
 def domain_mass_of(
     calls: list[PlayedCall], trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains]
 ) -> Domains:
-    """`domain_mass` for calls that are already paired with their results."""
-    called = [call.service for call in calls if call.service]
-    if not called and not calls:
-        called = [service for key in trajectory.tools.values() if (service := service_of(key, tools))]
-    if not called:
+    """Compute `domain_mass` from calls that are already paired with their results."""
+    services_called = [call.service for call in calls if call.service]
+    if not services_called and not calls:
+        services_called = [service for key in trajectory.tools.values() if (service := service_of(key, tools))]
+    if not services_called:
         return {UNKNOWN_DOMAIN: 1.0}
-    shares: dict[str, list[float]] = {}
-    times: dict[str, int] = {}
-    for service in called:
-        times[service] = times.get(service, 0) + 1
-    for service, count in times.items():
+    parts_of_domain: dict[str, list[float]] = {}
+    calls_of_service: dict[str, int] = {}
+    for service in services_called:
+        calls_of_service[service] = calls_of_service.get(service, 0) + 1
+    for service, count in calls_of_service.items():
         for domain, share in _normalised(services.get(service, {})).items():
-            shares.setdefault(domain, []).append(share * count / len(called))
-    return {domain: math.fsum(sorted(shares[domain])) for domain in sorted(shares)}
+            parts_of_domain.setdefault(domain, []).append(share * count / len(services_called))
+    return {domain: math.fsum(sorted(parts_of_domain[domain])) for domain in sorted(parts_of_domain)}
 
 
 def _normalised(domains: Domains) -> Domains:
-    kept = {domain: share for domain, share in domains.items() if math.isfinite(share) and share > 0}
-    if not kept:
+    positive = {domain: share for domain, share in domains.items() if math.isfinite(share) and share > 0}
+    if not positive:
         return {UNKNOWN_DOMAIN: 1.0}
-    largest = max(kept.values())
-    scaled = {domain: part for domain, share in kept.items() if (part := share / largest) > 0}
-    total = math.fsum(scaled.values())
-    return {domain: part / total for domain, part in scaled.items()}
+    largest = max(positive.values())
+    relative = {domain: ratio for domain, share in positive.items() if (ratio := share / largest) > 0}
+    total = math.fsum(relative.values())
+    return {domain: ratio / total for domain, ratio in relative.items()}

@@ -1,8 +1,8 @@
-"""Entropies of counts, in bits, each with what is needed to read it fairly: N, K, ceiling, corrections, interval.
+"""Entropies of counts, in bits, with the numbers that a fair reading needs: N, K, ceiling, corrections, interval.
 
 ``counts`` is a mapping from category to count, a vector of counts, or a `SplitCounts`, where one trajectory gives its
-mass to several categories (its domains, its trigrams). Zero counts are left out. Nothing here knows of trajectories;
-every function is pure and, given its seed, deterministic. Values that cannot be counts raise ConfigError.
+mass to several categories (its domains, its trigrams). Zero counts are ignored. Every function is pure and, given its
+seed, deterministic. Values that cannot be counts raise ConfigError.
 
 Sources: Shannon, *A mathematical theory of communication* (1948); Miller, *Note on the bias of information estimates*
 (1955); Chao and Shen, *Nonparametric estimation of Shannon's index of diversity when there are unseen species* (2003);
@@ -14,12 +14,11 @@ Hurlbert, *The nonconcept of species diversity* (1971) for rarefaction; Hill, *D
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tdlab.diversity._resample import CHUNK, draw, generator
+from tdlab.diversity.counts import Counts, PreparedCounts, prepare_counts
 from tdlab.errors import ConfigError
 from tdlab.records import Record
 
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEAR_ONE",
-    "Counts",
     "EntropySummary",
-    "Prepared",
-    "SplitCounts",
     "bootstrap_interval",
     "ceiling",
     "chao_shen",
@@ -41,169 +37,49 @@ __all__ = [
     "hill_number",
     "log_power_sum",
     "miller_madow",
-    "prepare",
     "rarefied_entropy",
     "summarise",
 ]
 
 _TABULATED = 2_000_000
-"""Up to this many draws, n log2 n is looked up; above, it is computed."""
-
-
-@dataclass(frozen=True)
-class SplitCounts:
-    """Counts of kinds of trajectory, each kind spread over categories: what is resampled is the trajectory.
-
-    ``units[u]`` trajectories are of kind ``u``. Entry ``e`` says that each trajectory of kind ``kind[e]`` gives
-    ``mass[e]`` to category ``category[e]``. Shapes: ``units`` (kinds,), the other three (entries,); ``categories`` is
-    the number of categories that occur.
-    """
-
-    units: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    category: NDArray[np.int64]
-    mass: NDArray[np.float64]
-    categories: int
-
-    @classmethod
-    def of(cls, kinds: Iterable[tuple[Mapping[Any, float], int]]) -> SplitCounts:
-        """From pairs of (category -> mass of one trajectory, number of such trajectories), in any order."""
-        import numpy as np
-
-        units: list[int] = []
-        index: dict[Hashable, int] = {}
-        category: list[int] = []
-        mass: list[float] = []
-        sizes: list[int] = []
-        for masses, count in kinds:
-            if count < 0 or count != int(count):
-                raise ConfigError(f"{count!r} trajectories of a kind", expected="a whole number that is not negative")
-            if count == 0:
-                continue
-            for value in masses.values():
-                if not 0 < value < math.inf:
-                    if value != 0:
-                        raise ConfigError(f"a mass of {value!r}", expected="a finite number that is not negative")
-                    masses = {name: value for name, value in masses.items() if value != 0}
-            category += [index.setdefault(name, len(index)) for name in masses]
-            mass += masses.values()
-            sizes.append(len(masses))
-            units.append(int(count))
-        return cls(
-            np.array(units, dtype=np.int64),
-            np.repeat(np.arange(len(units), dtype=np.int64), sizes),
-            np.array(category, dtype=np.int64),
-            np.array(mass, dtype=np.float64),
-            len(index),
-        )
-
-    def totals(self, units: NDArray[Any] | None = None) -> NDArray[np.float64]:
-        """Mass of each category, shape (categories,), for these ``units`` or others of the same shape."""
-        import numpy as np
-
-        chosen = self.units if units is None else units
-        found = np.bincount(self.category, weights=self.mass * chosen[self.kind], minlength=self.categories)
-        return found.astype(np.float64)
-
-    @cached_property
-    def spread(self) -> Any:
-        """The masses as a sparse matrix, shape (kinds, categories): redrawn units times this are redrawn totals."""
-        import numpy as np
-        from scipy.sparse import csr_array
-
-        ends = np.searchsorted(self.kind, np.arange(len(self.units) + 1))
-        return csr_array((self.mass, self.category, ends), shape=(len(self.units), self.categories))
-
-
-Counts: TypeAlias = "Mapping[Any, float] | Sequence[float] | NDArray[Any] | SplitCounts | Prepared"
-"""What the functions here take."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Counts made ready by `prepare`: positive ``masses``, ``units`` (trajectories), (trajectory, category) ``pairs``.
-
-    ``lonely`` is the mass of categories that one trajectory alone has, ``whole`` says that all masses are whole.
-    ``met`` is in how many trajectories each category was met; None for plain counts, where a trajectory is a draw.
-    """
-
-    masses: list[float]
-    units: int
-    pairs: int
-    lonely: float
-    whole: bool
-    split: SplitCounts | None
-    met: list[float] | None = None
-
-    @cached_property
-    def total(self) -> float:
-        """The sum of the masses."""
-        return math.fsum(self.masses)
-
-    @property
-    def n(self) -> int:
-        """The total as a whole number."""
-        return round(self.total)
-
-    @cached_property
-    def entropy(self) -> float:
-        """Shannon entropy in bits."""
-        return _plain(self.masses)
-
-
-def prepare(counts: Counts) -> Prepared:
-    """Counts checked once, to hand to several functions of this module; what is ready already is returned as it is."""
-    if isinstance(counts, Prepared):
-        return counts
-    if isinstance(counts, SplitCounts):
-        import numpy as np
-
-        met = np.bincount(counts.category, weights=counts.units[counts.kind], minlength=counts.categories)
-        totals = counts.totals()
-        masses = [float(m) for m in totals]
-        lonely = math.fsum(m for m, times in zip(masses, met, strict=True) if times == 1)
-        return Prepared(masses, int(counts.units.sum()), int(met.sum()), lonely, False, counts, met.tolist())
-    values = counts.values() if isinstance(counts, Mapping) else counts
-    masses = [mass for value in values if (mass := _mass(value)) > 0]
-    whole = all(m.is_integer() for m in masses)
-    n = round(math.fsum(masses))
-    lonely = math.fsum(m for m in masses if m <= 1)
-    return Prepared(masses, n, n, lonely, whole, None)
-
-
-def _mass(value: Any) -> float:
-    try:
-        mass = float(value)
-    except (OverflowError, TypeError, ValueError):
-        mass = math.nan
-    if not math.isfinite(mass) or mass < 0:
-        raise ConfigError(f"a count of {str(value)[:40]}", expected="finite counts that are not negative")
-    return mass
-
-
-def _plain(masses: Iterable[float]) -> float:
-    """H = log2 M - (sum m log2 m) / M, the sum rounded once, so that order never matters; within [0, log2 K]."""
-    kept = [m for m in masses if m > 0]
-    if len(kept) < 2:
-        return 0.0
-    total = math.fsum(kept)
-    value = math.log2(total) - math.fsum(m * math.log2(m) for m in kept) / total
-    return min(max(value, 0.0), math.log2(len(kept)))
+"""Up to this many draws, n log2 n is looked up in a table."""
 
 
 def entropy(counts: Counts) -> float:
-    """Shannon entropy of the shares p = count / total, in bits: H = - sum p log2 p (Shannon 1948; plug-in estimate).
+    """Return the Shannon entropy of counts, H = - sum p log2 p with p = count / total (Shannon 1948; plug-in estimate).
 
-    0 for no counts and for one category, log2 K when K categories have equal counts. The order of the counts has no
-    influence on any bit of the result. Biased low by about (K - 1) / (2 N ln 2): compare at equal N only.
+    The estimate is low by about (K - 1) / (2 N ln 2), so that only entropies at equal N can be compared. The result
+    does not depend on the order of the counts, to the last bit.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+
+    Returns:
+        Entropy in bits: 0 for fewer than two categories, log2 K for K categories with equal counts.
+
+    Raises:
+        ConfigError: A count is negative or not finite.
+
+    Example:
+        >>> entropy({"food": 4, "travel": 2, "health": 1, "news": 1})
+        1.75
     """
-    return prepare(counts).entropy
+    return prepare_counts(counts).entropy
 
 
 def ceiling(n: float, categories: int | None = None) -> float:
-    """The most bits that an entropy can have: min(log2 n, log2 ``categories``); 0 when there is nothing to choose from.
+    """Return the highest entropy that a set can have: min(log2 n, log2 categories).
 
-    ``n`` is the number of draws, ``categories`` that of the categories there are (not those seen), where it is known.
+    Args:
+        n: Number of draws.
+        categories: Number of categories that exist, seen or not; None if it is not known.
+
+    Returns:
+        Ceiling in bits; 0 for at most one draw or category.
+
+    Example:
+        >>> ceiling(500, 37)
+        5.209
     """
     top = math.log2(n) if n > 1 else 0.0
     if categories is not None:
@@ -212,59 +88,114 @@ def ceiling(n: float, categories: int | None = None) -> float:
 
 
 def miller_madow(counts: Counts) -> float:
-    """The plug-in entropy plus its first-order bias, in bits: H + (K - 1) / (2 N ln 2) (Miller 1955).
+    """Return the entropy with the Miller-Madow correction, H + (K - 1) / (2 N ln 2) (Miller 1955).
 
-    N is the total mass: draws, or trajectories where each has a mass of 1. Good for N well over K, too low below that.
+    The correction is accurate for N well above K and too small otherwise. N is the total mass: the number of draws, or
+    of trajectories with a mass of 1 each.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+
+    Returns:
+        Entropy in bits; 0 for no counts.
+
+    Raises:
+        ConfigError: A count is negative or not finite.
+
+    Example:
+        >>> miller_madow([4, 2, 1, 1])
+        2.0205
     """
-    table = prepare(counts)
+    table = prepare_counts(counts)
     if not table.masses:
         return 0.0
     return table.entropy + (len(table.masses) - 1) / (2.0 * table.total * math.log(2.0))
 
 
 def coverage(counts: Counts) -> float:
-    """Good-Turing sample coverage in [0, 1]: 1 - the mass of categories that one trajectory alone has / the total mass.
+    """Estimate the probability that the next draw is of a category already seen (Good 1953): 1 - f1 / N.
 
-    For plain counts this is 1 - f1 / N, f1 being the singletons (Good 1953): an estimate of the chance that the next
-    draw falls in a category that was seen. 0 for no counts.
+    f1 is the number of singletons; for `SplitCounts` it is the mass of the categories that only one trajectory has.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+
+    Returns:
+        Coverage in [0, 1]; 0 for no counts.
+
+    Raises:
+        ConfigError: A count is negative or not finite.
+
+    Example:
+        >>> coverage([4, 2, 1, 1])
+        0.75
     """
-    table = prepare(counts)
-    return max(0.0, 1.0 - table.lonely / table.total) if table.masses else 0.0
+    table = prepare_counts(counts)
+    return max(0.0, 1.0 - table.singleton_mass / table.total) if table.masses else 0.0
 
 
 def chao_shen(counts: Counts) -> float:
-    """Coverage-adjusted Horvitz-Thompson estimate of the entropy, in bits (Chao and Shen 2003).
+    """Estimate the entropy with unseen categories, by Horvitz and Thompson with adjusted coverage (Chao and Shen 2003).
 
-    With C the `coverage` and q = C p: H = - sum q log2 q / (1 - (1 - q)^N). Where every category was met by one
-    trajectory alone C would be 0; then 1 / N is taken, as is usual. Reaches further than Miller-Madow. What is divided
-    by is the chance that a category is met at all. For `SplitCounts` that is ours: 1 - (1 - C t / N)^N for a category
-    met in t of N trajectories, since a trajectory with a small mass of it meets it as surely as one with a large mass.
+    With the `coverage` C and q = C p, H = - sum q log2 q / (1 - (1 - q)^N). The denominator is the probability that a
+    category is met at all. If every category was met only once, C would be 0; then 1 / N is used, as is usual. For
+    `SplitCounts` the probability is our own: 1 - (1 - C t / N)^N for a category in t of N trajectories, since a
+    trajectory meets a category whatever its mass. The estimate corrects more than Miller-Madow if N is small.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+
+    Returns:
+        Entropy in bits; 0 for fewer than two categories.
+
+    Raises:
+        ConfigError: A count is negative or not finite.
+
+    Example:
+        >>> chao_shen([4, 2, 1, 1])
+        2.2771
     """
-    table = prepare(counts)
+    table = prepare_counts(counts)
     if len(table.masses) < 2:
         return 0.0
     total = table.total
-    seen = 1.0 - table.lonely / total
-    if seen <= 1e-12:
-        seen = 1.0 / max(total, 1.0)
-    met, draws = (table.masses, total) if table.met is None else (table.met, float(table.units))
+    sample_coverage = 1.0 - table.singleton_mass / total
+    if sample_coverage <= 1e-12:
+        sample_coverage = 1.0 / max(total, 1.0)
+    incidences, draws = (table.masses, total) if table.incidences is None else (table.incidences, float(table.units))
     terms = []
-    for mass, times in zip(table.masses, met, strict=True):
-        q, chance = seen * mass / total, seen * times / draws
-        if 0.0 < q < 1.0:
-            terms.append(-q * math.log2(q) / (-math.expm1(draws * math.log1p(-chance)) if chance < 1.0 else 1.0))
+    for mass, incidence in zip(table.masses, incidences, strict=True):
+        share, detection = sample_coverage * mass / total, sample_coverage * incidence / draws
+        if 0.0 < share < 1.0:
+            terms.append(
+                -share * math.log2(share) / (-math.expm1(draws * math.log1p(-detection)) if detection < 1.0 else 1.0)
+            )
     return math.fsum(terms)
 
 
 def hill_number(counts: Counts, q: float) -> float:
-    """Hill number of order ``q``: the number of equally common categories that would be as diverse (Hill 1973).
+    """Return the Hill number of order ``q``: how many equally common categories would be as diverse (Hill 1973).
 
-    (sum p^q)^(1 / (1 - q)); order 0 is the number of categories K, order 1 is 2^H, order 2 is 1 / sum p^2. Unit:
-    categories. Falls, or stays, as ``q`` grows. 0 for no counts.
+    (sum p^q)^(1 / (1 - q)). Order 0 is the number of categories K, order 1 is 2^H, order 2 is 1 / sum p^2. It never
+    grows with ``q``.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+        q: The order, at least 0.
+
+    Returns:
+        Effective number of categories; 0 for no counts.
+
+    Raises:
+        ConfigError: The order or a count is negative or not finite.
+
+    Example:
+        >>> [hill_number([4, 2, 1, 1], order) for order in (0, 1, 2)]
+        [4.0, 3.364, 2.909]
     """
     if not math.isfinite(q) or q < 0:
-        raise ConfigError(f"a Hill number of order {q!r}", expected="a finite order that is not negative")
-    table = prepare(counts)
+        raise ConfigError(f"a Hill number of order {q!r}", expected="a finite order, at least 0")
+    table = prepare_counts(counts)
     if not table.masses:
         return 0.0
     if q == 0:
@@ -275,11 +206,11 @@ def hill_number(counts: Counts, q: float) -> float:
 
 
 NEAR_ONE = 1e-6
-"""Orders nearer to 1 than this are taken for 1, where the general formula divides by next to nothing."""
+"""Orders closer to 1 than this count as 1, since the general formula would divide by almost 0."""
 
 
 def log_power_sum(shares: Sequence[float], q: float) -> float:
-    """ln(sum p^q) without underflow at high orders; the shares are positive."""
+    """Return ln(sum p^q) of positive shares, without underflow at high orders."""
     largest = max(shares)
     return q * math.log(largest) + math.log(math.fsum((share / largest) ** q for share in shares))
 
@@ -287,85 +218,129 @@ def log_power_sum(shares: Sequence[float], q: float) -> float:
 def bootstrap_interval(
     counts: Counts, *, seed: int, replicates: int = 1000, level: float = 0.95, draws: int | None = None
 ) -> tuple[float, float]:
-    """Interval in bits for the entropy that another sample of the same size would show, by multinomial bootstrap.
+    """Estimate an interval for the entropy of another sample of the same size, by multinomial bootstrap.
 
-    N trajectories are redrawn with replacement ``replicates`` times. A redrawn sample has fewer categories than the
-    sample it came from, so the replicates sit lower than the value by the estimate's own bias; the interval is moved by
-    that mean difference and thus surrounds the value: (H + q_low - mean, H + q_high - mean), cut to [0, log2 of the
-    pairs]. It says how far H would move at the same N, not how far it is from the truth at N = infinity.
-    With ``draws`` it is the interval of that many trajectories, around the value rarefied to them.
-    Same seed, same interval. Memory is bounded whatever N and ``replicates`` are.
+    A redrawn sample has fewer categories than the original, so that the replicates are low by the bias of the estimate.
+    The interval is shifted by the mean difference and thus surrounds the value: (H + q_low - mean, H + q_high - mean),
+    cut to [0, log2 of the pairs] (Efron and Tibshirani 1993). It shows how far H varies at the same N, not how far it
+    is from the truth at N = infinity. Memory is bounded.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`, whose trajectories are redrawn whole.
+        seed: Seed of the draws.
+        replicates: Number of redrawn samples.
+        level: Confidence level, in (0, 1).
+        draws: Size of the redrawn samples, in trajectories; by default that of the set. The interval then surrounds
+            the entropy rarefied to that size.
+
+    Returns:
+        Lower and upper end, in bits.
+
+    Raises:
+        ConfigError: A count, ``replicates``, ``level`` or ``draws`` is out of range.
+
+    Example:
+        >>> bootstrap_interval([4, 2, 1, 1], seed=0)
+        (0.9, 2.2)
     """
     import numpy as np
 
     _check_resampling(replicates, level)
-    table = prepare(counts)
+    table = prepare_counts(counts)
     size = table.units if draws is None else draws
     value = table.entropy if size == table.units else rarefied_entropy(table, size, seed=seed)
     if len(table.masses) < 2 or table.units < 1:
         return value, value
-    found = np.concatenate(list(_replicates(table, generator("bootstrap", seed), replicates, size, False)))
+    entropies = np.concatenate(list(_replicates(table, generator("bootstrap", seed), replicates, size, False)))
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail]) - found.mean()
+    low, high = np.quantile(entropies, [tail, 1.0 - tail]) - entropies.mean()
     top = max(ceiling(max(table.pairs, table.n) if size == table.units else size * table.pairs / table.units), value)
     return max(0.0, value + min(float(low), 0.0)), min(top, value + max(float(high), 0.0))
 
 
 def rarefied_entropy(counts: Counts, n: int, *, seed: int = 0, replicates: int = 200) -> float:
-    """The entropy in bits to expect of ``n`` trajectories taken from these without replacement (Hurlbert 1971).
+    """Return the expected entropy of ``n`` trajectories drawn without replacement (rarefaction; Hurlbert 1971).
 
-    Whole counts: exact, E[H] = sum over categories of E[-(X/n) log2(X/n)] with X hypergeometric(N, count, n); no
-    random number is used. `SplitCounts`: the mean over ``replicates`` draws of n whole trajectories. Fractional
-    counts with nothing known of the trajectories behind them: the mean over multinomial draws. ``n`` above the number
-    of trajectories is an error; at that number the result is the entropy itself.
+    For whole counts the result is exact: the sum over categories of E[-(X/n) log2(X/n)] with X hypergeometric
+    (N, count, n). For `SplitCounts` it is the mean over draws of whole trajectories, and for other fractional counts
+    the mean over multinomial draws.
+
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+        n: Number of trajectories, from 1 to that of the set.
+        seed: Seed of the draws.
+        replicates: Number of draws.
+
+    Returns:
+        Entropy in bits; that of the whole set if ``n`` is its size.
+
+    Raises:
+        ConfigError: ``n``, ``replicates`` or a count is out of range.
+
+    Example:
+        >>> rarefied_entropy([4, 2, 1, 1], 4)
+        1.335
     """
     import numpy as np
 
     _check_resampling(replicates, 0.95)
-    table = prepare(counts)
+    table = prepare_counts(counts)
     if n < 1 or n > table.units:
         raise ConfigError(
             f"rarefaction to {n} of {table.units} trajectories",
-            expected="at least 1 and at most as many as there are",
-            do="compare at the size of the smallest set",
+            expected=f"1 to {table.units}",
+            do="use the size of the smallest set",
         )
     if n == table.units:
         return table.entropy
-    if not table.whole:
-        found = np.concatenate(list(_replicates(table, generator("rarefy", seed), replicates, n, True)))
-        return float(found.mean())
+    if not table.is_whole:
+        entropies = np.concatenate(list(_replicates(table, generator("rarefy", seed), replicates, n, True)))
+        return float(entropies.mean())
     from scipy.special import gammaln
 
     def log_choose(top: Any, bottom: Any) -> Any:
         return gammaln(top + 1.0) - gammaln(bottom + 1.0) - gammaln(top - bottom + 1.0)
 
     total = table.units
-    times: dict[int, int] = {}
+    categories_by_count: dict[int, int] = {}
     for mass in table.masses:
-        times[int(mass)] = times.get(int(mass), 0) + 1
+        categories_by_count[int(mass)] = categories_by_count.get(int(mass), 0) + 1
     terms = []
-    for count, categories in sorted(times.items()):
-        drawn = np.arange(max(0, n - (total - count)), min(count, n) + 1, dtype=np.float64)
-        log_chance = log_choose(float(count), drawn) + log_choose(float(total - count), n - drawn)
-        chance = np.exp(log_chance - log_chance.max())
-        share = drawn / n
-        bits = np.where(share > 0, -share * np.log2(np.where(share > 0, share, 1.0)), 0.0)
-        terms.append(categories * float((chance * bits).sum() / chance.sum()))
+    for count, categories in sorted(categories_by_count.items()):
+        sampled = np.arange(max(0, n - (total - count)), min(count, n) + 1, dtype=np.float64)
+        log_probabilities = log_choose(float(count), sampled) + log_choose(float(total - count), n - sampled)
+        probabilities = np.exp(log_probabilities - log_probabilities.max())
+        shares = sampled / n
+        bits = np.where(shares > 0, -shares * np.log2(np.where(shares > 0, shares, 1.0)), 0.0)
+        terms.append(categories * float((probabilities * bits).sum() / probabilities.sum()))
     return math.fsum(terms)
 
 
 class EntropySummary(Record):
-    """One entropy with all that a fair reading needs. Bits, but for ``n``, ``units``, ``k``, ``categories``.
+    """One entropy with the numbers that a fair reading needs; made by `summarise`. Entropies are in bits.
 
-    ``n`` is the mass: draws, or trajectories where each has a mass of 1. ``units`` is the number of trajectories,
-    which is what intervals redraw and what ``rarefied_to`` counts. ``k`` categories were seen, of ``categories`` where
-    that is known. ``ceiling`` is min(log2 max(n, trajectory-category pairs), log2 categories) and ``normalised`` is
-    value / ceiling, 0 where the ceiling is 0. ``coverage`` is Good-Turing's. ``low`` and ``high`` bound the ``level``
-    interval of `bootstrap_interval`. ``rarefied`` with its interval and its ceiling (of as
-    many pairs as so many trajectories have on average) is None where there are fewer than ``rarefied_to``
-    trajectories. ``miller_madow`` and ``chao_shen`` are cut to log2 ``categories`` where that is known, as no set can
-    have more. ``covered`` is the value at the sample coverage ``covered_to``, reached at ``covered_size`` draws (see
-    `tdlab.diversity.at_coverage`), None where that is out of reach.
+    Attributes:
+        value: Plug-in entropy.
+        n: Total mass: the number of draws, or of trajectories with a mass of 1 each.
+        units: Number of trajectories; intervals redraw them, and ``rarefied_to`` counts them.
+        k: Number of categories that were seen.
+        categories: Number of categories that exist; None if it is not known.
+        ceiling: min(log2 max(n, number of (trajectory, category) pairs), log2 categories).
+        normalised: value / ceiling, in [0, 1]; 0 for a ceiling of 0.
+        miller_madow: Entropy with the Miller-Madow correction, at most log2 categories.
+        chao_shen: Entropy with the Chao-Shen correction, at most log2 categories.
+        coverage: Sample coverage of Good and Turing, in [0, 1].
+        low: Lower end of the interval of `bootstrap_interval`.
+        high: Upper end of that interval.
+        level: Confidence level of the intervals.
+        rarefied_to: Common number of trajectories.
+        rarefied: Entropy at that number; None if the set is smaller.
+        rarefied_low: Lower end of its interval.
+        rarefied_high: Upper end of its interval.
+        rarefied_ceiling: Ceiling at that number, for the average number of pairs per trajectory.
+        covered_to: Common sample coverage, in [0, 1].
+        covered_size: Number of draws at which the set reaches that coverage.
+        covered: Entropy at that coverage (see `at_coverage`); None if the set cannot reach it.
     """
 
     value: float
@@ -400,50 +375,67 @@ def summarise(
     replicates: int = 1000,
     level: float = 0.95,
 ) -> EntropySummary:
-    """Every estimate of this module for ``counts``; ``rarefy_to`` names the common size to rarefy to.
+    """Compute every estimate of this module.
 
-    ``categories`` is the number of categories there are; ConfigError where more than that were seen.
+    Args:
+        counts: Counts by category, a vector of counts, or `SplitCounts`.
+        categories: Number of categories that exist; None if it is not known.
+        seed: Seed of the draws.
+        rarefy_to: Common number of trajectories to rarefy to.
+        replicates: Number of redrawn samples of an interval.
+        level: Confidence level of the intervals.
+
+    Returns:
+        The summary. It is the summary of one set: ``covered`` is filled by `compare`.
+
+    Raises:
+        ConfigError: More categories were seen than exist, or a count or an option is out of range.
+
+    Example:
+        >>> summary = summarise([4, 2, 1, 1], categories=16, rarefy_to=4)
+        >>> summary.value, summary.ceiling, summary.rarefied
+        (1.75, 3.0, 1.335)
     """
-    table = prepare(counts)
+    table = prepare_counts(counts)
     value = table.entropy
     if categories is not None and categories < len(table.masses):
         raise ConfigError(
-            f"{len(table.masses)} categories seen of {categories} that there are",
-            expected="at least as many as were seen",
-            do="count those that the set has besides, or leave `categories` out",
+            f"categories={categories}, but {len(table.masses)} categories occur",
+            expected=f"at least {len(table.masses)}",
+            do="count the categories of the set too, or leave `categories` out",
         )
-    most = math.inf if categories is None else math.log2(max(categories, 1))
-    top = max(ceiling(max(table.pairs, table.n), categories), 0.0)
+    maximum = math.inf if categories is None else math.log2(max(categories, 1))
+    entropy_ceiling = max(ceiling(max(table.pairs, table.n), categories), 0.0)
     low, high = bootstrap_interval(table, seed=seed, replicates=replicates, level=level)
-    rarefied = rarefied_low = rarefied_high = rarefied_top = None
+    rarefied = rarefied_low = rarefied_high = rarefied_ceiling = None
     if rarefy_to is not None and 1 <= rarefy_to <= table.units:
         rarefied = rarefied_entropy(table, rarefy_to, seed=seed)
-        rarefied_top = max(ceiling(rarefy_to * max(table.pairs, table.n) / table.units, categories), rarefied)
+        rarefied_ceiling = max(ceiling(rarefy_to * max(table.pairs, table.n) / table.units, categories), rarefied)
         rarefied_low, rarefied_high = low, high
         if rarefy_to < table.units:
             rarefied_low, rarefied_high = bootstrap_interval(
                 table, seed=seed, replicates=replicates, level=level, draws=rarefy_to
             )
-        rarefied_high = max(min(rarefied_high, rarefied_top), rarefied)
+        rarefied_high = max(min(rarefied_high, rarefied_ceiling), rarefied)
     return EntropySummary(
         value=value,
         n=table.n,
         units=table.units,
         k=len(table.masses),
         categories=categories,
-        ceiling=top,
-        normalised=min(value / top, 1.0) if top > 0 else 0.0,
-        miller_madow=min(miller_madow(table), max(most, value)),
-        chao_shen=min(chao_shen(table), max(most, value)),
+        ceiling=entropy_ceiling,
+        normalised=min(value / entropy_ceiling, 1.0) if entropy_ceiling > 0 else 0.0,
+        miller_madow=min(miller_madow(table), max(maximum, value)),
+        chao_shen=min(chao_shen(table), max(maximum, value)),
         coverage=coverage(table),
         low=low,
-        high=max(min(high, top), value),
+        high=max(min(high, entropy_ceiling), value),
         level=level,
         rarefied_to=rarefy_to,
         rarefied=rarefied,
         rarefied_low=rarefied_low,
         rarefied_high=rarefied_high,
-        rarefied_ceiling=rarefied_top,
+        rarefied_ceiling=rarefied_ceiling,
     )
 
 
@@ -452,39 +444,39 @@ def summarise(
 
 def _check_resampling(replicates: int, level: float) -> None:
     if replicates < 1:
-        raise ConfigError(f"{replicates} bootstrap replicates", expected="at least 1")
+        raise ConfigError(f"replicates={replicates}", expected="at least 1")
     if not 0.0 < level < 1.0:
-        raise ConfigError(f"a confidence level of {level!r}", expected="a number between 0 and 1, such as 0.95")
+        raise ConfigError(f"level={level!r}", expected="a number between 0 and 1, such as 0.95")
 
 
 def _replicates(
-    table: Prepared, rng: np.random.Generator, replicates: int, draws: int, without: bool
+    table: PreparedCounts, rng: np.random.Generator, replicates: int, draws: int, without: bool
 ) -> Iterator[NDArray[np.float64]]:
-    """Entropies of ``replicates`` samples of ``draws`` trajectories, in chunks of bounded size."""
+    """Yield the entropies of ``replicates`` samples of ``draws`` trajectories, in chunks of bounded size."""
     import numpy as np
 
     if table.split is not None:
         for units in draw(table.split.units, rng, replicates, draws, without):
-            yield _vector(np.asarray(units @ table.split.spread))
+            yield _row_entropies(np.asarray(units @ table.split.spread))
         return
     masses = np.array(table.masses)
-    if table.whole and draws <= _TABULATED:
+    if table.is_whole and draws <= _TABULATED:
         steps = np.arange(draws + 1, dtype=np.float64)
-        worth = steps * np.log2(np.maximum(steps, 1.0))
+        n_log_n = steps * np.log2(np.maximum(steps, 1.0))
         for sampled in draw(masses.astype(np.int64), rng, replicates, draws, without):
-            yield np.maximum(0.0, math.log2(draws) - worth[sampled].sum(axis=1) / draws)
+            yield np.maximum(0.0, math.log2(draws) - n_log_n[sampled].sum(axis=1) / draws)
         return
     rows = max(1, CHUNK // len(masses))
     for start in range(0, replicates, rows):
         size = min(rows, replicates - start)
-        yield _vector(rng.multinomial(draws, masses / masses.sum(), size=size).astype(np.float64))
+        yield _row_entropies(rng.multinomial(draws, masses / masses.sum(), size=size).astype(np.float64))
 
 
-def _vector(masses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy of every row of (rows, categories), by numpy's sums: for replicates, where no last bit matters."""
+def _row_entropies(masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy of each row of (rows, categories); numpy's sums are exact enough for replicates."""
     import numpy as np
 
     totals = masses.sum(axis=1)
-    worth = (masses * np.log2(np.where(masses > 0, masses, 1.0))).sum(axis=1)
-    found: NDArray[np.float64] = np.maximum(0.0, np.log2(totals) - worth / totals)
-    return found
+    mass_log_mass = (masses * np.log2(np.where(masses > 0, masses, 1.0))).sum(axis=1)
+    entropies: NDArray[np.float64] = np.maximum(0.0, np.log2(totals) - mass_log_mass / totals)
+    return entropies

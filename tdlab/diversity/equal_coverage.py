@@ -1,10 +1,10 @@
-"""Sets compared at equal coverage: the same share of what there is to find, instead of the same number of draws.
+"""Compare sets at equal sample coverage instead of at equal size.
 
-At equal N the richer of two sets is seen less completely, and so differences shrink. At equal sample coverage, the
-chance that the next draw is of a category already seen, both are seen equally well (Chao and Jost 2012). A size is
-lowered by interpolation (rarefaction, exact for plain counts) and raised by extrapolation up to twice the sample; an
-extrapolated entropy is kept within log2 of the size and of the number of categories expected there. A common coverage
-that is low, because one set repeats next to nothing, compares next to nothing.
+At equal N the richer of two sets is seen less completely, so that differences shrink. Sample coverage is the
+probability that the next draw is of a category already seen; at equal coverage both sets are seen equally well (Chao
+and Jost 2012). Smaller sizes are interpolated (rarefaction, exact for plain counts), larger ones extrapolated up to
+twice the sample. An extrapolated entropy is at most log2 of the size and log2 of the expected number of categories. If
+one set repeats almost nothing, the common coverage is low and the comparison says little.
 
 Plain counts: coverage C(n) = 1 - (f1 / n) A with A = n f0 / (n f0 + f1), where f0 = (n - 1) f1^2 / (2 n f2), or
 (n - 1) f1 (f1 - 1) / (2 n) without doubletons; C(m) = 1 - sum x/n C(n - x, m) / C(n - 1, m) below n; C(n + m) =
@@ -23,22 +23,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from tdlab.diversity.entropy import Counts, Prepared, prepare, rarefied_entropy
+from tdlab.diversity.counts import Counts, PreparedCounts, prepare_counts
+from tdlab.diversity.entropy import rarefied_entropy
 from tdlab.errors import ConfigError
 from tdlab.records import Record
 
 __all__ = ["CoverageEstimate", "at_coverage", "common_coverage", "sample_coverage"]
 
 _FURTHEST = 2.0
-"""Extrapolation goes to twice the sample, as its authors advise."""
+"""Extrapolate to at most twice the sample, as the authors of the method advise."""
 
 
 class CoverageEstimate(Record):
-    """What a set would show at a sample ``coverage``: the ``size`` at which it has it, and the diversity there.
+    """The diversity of a set at a sample coverage; made by `at_coverage`.
 
-    ``size`` is in draws (trajectories for `SplitCounts`) and is no whole number in general. ``entropy`` is in bits;
-    ``q0``, ``q1`` and ``q2`` are Hill numbers, the first and last None for `SplitCounts`. ``extrapolated`` says that
-    the size is above the sample's.
+    Attributes:
+        coverage: The sample coverage, in [0, 1].
+        size: Number of draws (trajectories for `SplitCounts`) at which the set has that coverage; not always whole.
+        extrapolated: Whether ``size`` is larger than the sample.
+        entropy: Entropy at that size, in bits.
+        q0: Hill number of order 0; None for `SplitCounts`.
+        q1: Hill number of order 1.
+        q2: Hill number of order 2; None for `SplitCounts`.
     """
 
     coverage: float
@@ -51,112 +57,160 @@ class CoverageEstimate(Record):
 
 
 def sample_coverage(counts: Counts, size: float | None = None) -> float:
-    """Estimated sample coverage in [0, 1] at ``size`` draws (the sample's own by default), from 1 to any number.
+    """Estimate the sample coverage at a number of draws (Chao and Jost 2012), more precisely than `coverage`.
 
-    More exact than `tdlab.diversity.coverage`, which is Good's. 0 for no counts. Between whole numbers below the
-    sample's size it is interpolated linearly.
+    Between whole numbers below the size of the sample the estimate is interpolated linearly.
+
+    Args:
+        counts: Whole counts by category, a vector of counts, or `SplitCounts`.
+        size: Number of draws, at least 1; by default that of the sample.
+
+    Returns:
+        Coverage in [0, 1]; 0 for no counts.
+
+    Raises:
+        ConfigError: The counts are not whole numbers, or ``size`` is less than 1.
+
+    Example:
+        >>> sample_coverage([4, 2, 1, 1]), sample_coverage([4, 2, 1, 1], 2)
+        (0.781, 0.429)
     """
     sample = _sample(counts)
     if not sample.times:
         return 0.0
     if size is not None and not 1 <= size < math.inf:
-        raise ConfigError(f"the coverage of {size!r} draws", expected="a finite number of draws, at least 1")
+        raise ConfigError(f"the coverage of {size!r} draws", expected="a finite number, at least 1")
     return sample.coverage(sample.n if size is None else size)
 
 
 def common_coverage(sets: Iterable[Counts]) -> float:
-    """The highest coverage at which all the sets can be compared: the least of what each reaches; 0 for no sets.
+    """Return the highest coverage at which all sets can be compared (Chao and Jost 2012).
 
-    Plain counts reach the coverage of twice their size, `SplitCounts` their own. Sets without counts are left out.
+    Plain counts reach the coverage at twice their size, `SplitCounts` their own coverage.
+
+    Args:
+        sets: Counts of each set, as `sample_coverage` takes them; sets without counts are ignored.
+
+    Returns:
+        Coverage in [0, 1]; 0 if no set has counts.
+
+    Raises:
+        ConfigError: The counts of a set are not whole numbers.
+
+    Example:
+        >>> common_coverage([[4, 2, 1, 1], [3, 3, 1, 1, 1]])
+        0.897
     """
-    reached = [sample.reach for one in sets if (sample := _sample(one)).times]
+    reached = [sample.reach for counts in sets if (sample := _sample(counts)).times]
     return min(reached, default=0.0)
 
 
 def at_coverage(counts: Counts, coverage: float, *, seed: int = 0, replicates: int = 200) -> CoverageEstimate | None:
-    """Entropy in bits and Hill numbers at a sample coverage; None where the set cannot reach it or has no counts.
+    """Estimate entropy and Hill numbers at a sample coverage (Chao and Jost 2012; Chao et al. 2014).
 
-    Plain counts: exact expectations below the sample's size, estimates above. `SplitCounts`: means over ``replicates``
-    draws of whole trajectories. A coverage below that of one draw gives the values of one draw.
+    For plain counts the values are exact expectations up to the size of the sample and estimates above it. For
+    `SplitCounts` they are means over draws of whole trajectories. A coverage below that of one draw gives the values of
+    one draw.
+
+    Args:
+        counts: Whole counts by category, a vector of counts, or `SplitCounts`.
+        coverage: The sample coverage, in [0, 1].
+        seed: Seed of the draws.
+        replicates: Number of draws.
+
+    Returns:
+        The estimate, or None if the set has no counts or cannot reach the coverage.
+
+    Raises:
+        ConfigError: The counts are not whole numbers, or ``coverage`` is out of range.
+
+    Example:
+        >>> estimate = at_coverage([4, 2, 1, 1], 0.5)
+        >>> estimate.size, estimate.entropy
+        (2.59, 0.964)
+        >>> at_coverage([1, 1, 1], 0.9) is None
+        True
     """
     if not 0.0 <= coverage <= 1.0:
-        raise ConfigError(f"a coverage of {coverage!r}", expected="a number from 0 to 1")
+        raise ConfigError(f"coverage={coverage!r}", expected="a number from 0 to 1")
     sample = _sample(counts)
     if not sample.times or coverage > sample.reach + 1e-12:
         return None
     size = sample.size(coverage)
-    whole = sample.table.split is None
+    is_plain = sample.table.split is None
     q0 = q2 = None
     if size > sample.n:
-        share = sample.n / size
+        sample_share = sample.n / size
         q0, q2 = sample.further_richness(size - sample.n), sample.dominance(size)
-        bits = share * sample.table.entropy + (1 - share) * max(sample.asymptote(), sample.table.entropy)
-        bits = max(sample.table.entropy, min(bits, math.log2(q0), math.log2(size)))
+        entropy_bits = sample_share * sample.table.entropy + (1 - sample_share) * max(
+            sample.asymptote(), sample.table.entropy
+        )
+        entropy_bits = max(sample.table.entropy, min(entropy_bits, math.log2(q0), math.log2(size)))
     else:
-        bits = _between(size, lambda m: rarefied_entropy(sample.table, m, seed=seed, replicates=replicates))
-        if whole:
+        entropy_bits = _between(size, lambda m: rarefied_entropy(sample.table, m, seed=seed, replicates=replicates))
+        if is_plain:
             q0, q2 = _between(size, sample.richness), _between(size, sample.dominance)
     return CoverageEstimate(
         coverage=sample.coverage(size),
         size=size,
         extrapolated=size > sample.n,
-        entropy=bits,
+        entropy=entropy_bits,
         q0=q0,
-        q1=2.0**bits,
+        q1=2.0**entropy_bits,
         q2=q2,
     )
 
 
 def _sample(counts: Counts) -> _Sample:
-    table = prepare(counts)
+    table = prepare_counts(counts)
     if table.split is None:
-        if not table.whole:
+        if not table.is_whole:
             raise ConfigError(
-                "coverage of counts that are no whole numbers",
+                "coverage of counts that are not whole numbers",
                 expected="whole counts, or SplitCounts",
-                do="keep the trajectories apart with SplitCounts.of",
+                do="count trajectories with SplitCounts.of",
             )
-        met = table.masses
+        incidences = table.masses
     else:
         import numpy as np
 
         split = table.split
-        met = np.bincount(split.category, weights=split.units[split.kind], minlength=split.categories).tolist()
-    times: dict[int, int] = {}
-    for count in met:
-        times[int(count)] = times.get(int(count), 0) + 1
-    return _Sample(table, dict(sorted(times.items())), table.units)
+        incidences = np.bincount(split.category, weights=split.units[split.kind], minlength=split.categories).tolist()
+    categories_by_count: dict[int, int] = {}
+    for count in incidences:
+        categories_by_count[int(count)] = categories_by_count.get(int(count), 0) + 1
+    return _Sample(table, dict(sorted(categories_by_count.items())), table.units)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """``times[x]`` categories were met x times in ``n`` draws (or trajectories)."""
+    """A sample of ``n`` draws (or trajectories), in which ``times[x]`` categories were met x times."""
 
-    table: Prepared
+    table: PreparedCounts
     times: dict[int, int]
     n: int
 
     @cached_property
     def total(self) -> int:
-        """All that was met: n for plain counts, (trajectory, category) pairs for split ones."""
+        """The number of incidences: n for plain counts, (trajectory, category) pairs for split counts."""
         return sum(count * categories for count, categories in self.times.items())
 
     @cached_property
     def unseen(self) -> float:
-        """Chao's lower bound for the number of categories that were not met."""
+        """Chao's lower bound for the number of unseen categories (f0)."""
         once, twice = self.times.get(1, 0), self.times.get(2, 0)
         scale = (self.n - 1) / self.n
         return scale * once * once / (2 * twice) if twice else scale * once * (once - 1) / 2
 
     @cached_property
     def slack(self) -> float:
-        """A: by which factor the uncovered share falls with every further draw."""
+        """The factor A by which the uncovered share falls with each further draw."""
         once = self.times.get(1, 0)
         return self.n * self.unseen / (self.n * self.unseen + once) if once else 0.0
 
     @cached_property
     def reach(self) -> float:
-        """The highest coverage at which something can be said."""
+        """The highest coverage that can be estimated."""
         return self.coverage(self.n * _FURTHEST if self.table.split is None else self.n)
 
     def coverage(self, size: float) -> float:
@@ -176,7 +230,7 @@ class _Sample:
         return max(0.0, 1.0 - math.fsum(missed))
 
     def size(self, coverage: float) -> float:
-        """The size that has this coverage, at least 1 and within reach."""
+        """Return the size that has this coverage, at least 1 and within reach."""
         if coverage > self.coverage(self.n):
             if coverage >= 1.0:
                 return self.n * _FURTHEST
@@ -193,7 +247,7 @@ class _Sample:
         return low + (min(coverage, above) - below) / (above - below) if above > below else float(high)
 
     def richness(self, m: int) -> float:
-        """Expected number of categories in m of the draws."""
+        """Return the expected number of categories in m of the draws."""
         return math.fsum(
             categories * (1.0 - math.exp(_log_choose(self.n - count, m) - _log_choose(self.n, m)))
             if count <= self.n - m
@@ -202,7 +256,7 @@ class _Sample:
         )
 
     def dominance(self, m: float) -> float:
-        """Hill number of order 2 at size m, by its unbiased estimate: also above n."""
+        """Return the Hill number of order 2 at size m, by its unbiased estimate, which also holds above n."""
         if self.n < 2:
             return 1.0
         pairs = math.fsum(c * x * (x - 1) for x, c in self.times.items()) / (self.n * (self.n - 1))
@@ -216,7 +270,7 @@ class _Sample:
         return seen + self.unseen * -math.expm1(more * math.log1p(-chance)) if chance < 1 else seen + self.unseen
 
     def asymptote(self) -> float:
-        """The entropy in bits that an endless sample would show, as Chao, Wang and Jost estimate it."""
+        """Estimate the entropy of an infinite sample in bits (Chao, Wang and Jost 2013)."""
         from scipy.special import digamma
 
         n = self.n
@@ -230,19 +284,19 @@ class _Sample:
 
 
 def _tail(n: int, a: float) -> float:
-    """The sum over k from 0 of (1 - a)^(k + 1) / (n + k), as the integral of (1 - a) t^(n - 1) / (1 - (1 - a) t).
+    """Return the sum over k >= 0 of (1 - a)^(k + 1) / (n + k), by the integral of (1 - a) t^(n - 1) / (1 - (1 - a) t).
 
-    With t = exp(-v / n) and v on a logarithmic grid, whose lower end is far below the scale n a of the integrand.
+    Substitutes t = exp(-v / n), with v on a logarithmic grid that begins far below the scale n a of the integrand.
     """
     import numpy as np
 
     v = np.exp(np.linspace(math.log(min(n * a, 1.0)) - 18.0, math.log(60.0), 6000))
-    worth = v * np.exp(-v) / -np.expm1(math.log1p(-a) - v / n)
-    return float((1.0 - a) / n * np.trapezoid(worth, np.log(v)))
+    integrand = v * np.exp(-v) / -np.expm1(math.log1p(-a) - v / n)
+    return float((1.0 - a) / n * np.trapezoid(integrand, np.log(v)))
 
 
 def _between(size: float, exact: Callable[[int], float]) -> float:
-    """A value at a size that is no whole number: linear between its neighbours."""
+    """Interpolate a function of whole sizes linearly."""
     low = math.floor(size)
     below = exact(low)
     return below if low == size else below + (size - low) * (exact(low + 1) - below)

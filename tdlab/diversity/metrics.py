@@ -1,8 +1,8 @@
-"""A set of trajectories measured as it grows: what one trajectory is to the metrics, and the meter that adds them up.
+"""Measure a growing set of trajectories: the features of one trajectory, and a meter that counts them.
 
-`featurise` reads a trajectory once; from then on only its `Features` matter. `DiversityMeter` holds the counts of a
-set: adding, removing and asking for a gain cost the size of one trajectory, whatever the size of the set, and the
-gauges equal a recount exactly. `DiversityMeter.report` is the full statement of the design's section 6.
+`featurise` reads a trajectory once; the metrics need only its `Features`. `DiversityMeter` holds the counts of a set.
+Adding, removing and computing a gain take time proportional to one trajectory, whatever the size of the set, and the
+gauges equal a recount exactly. `DiversityMeter.report` computes the full report.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from tdlab.diversity._calls import played
-from tdlab.diversity._tally import ONE, Tally, whole_masses
+from tdlab.diversity._tally import ONE, Tally, counted_masses, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, traced
+from tdlab.diversity.counts import PreparedCounts
 from tdlab.diversity.domains import domain_mass_of, number_of_domains
-from tdlab.diversity.entropy import Prepared, ceiling
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS, Trigram, signature_of, tool_sequence, trigrams
 from tdlab.diversity.report import Coverage, DiversityReport, build_report, metric_counts
 from tdlab.errors import ConfigError
@@ -24,16 +24,24 @@ from tdlab.records import Dependency, Domains, Record, Tool, Trajectory
 __all__ = ["DiversityMeter", "Features", "Gain", "ModeVariant", "featurise"]
 
 ModeVariant = Literal["tool_sequence", "signature", "trigrams"]
-"""(a) comparable with the paper, (b) the headline, (c) for steering."""
+"""The variants of H_mode: (a) as in the paper, (b) the headline, (c) for steering."""
 
 
 class Features(Record):
-    """What the metrics need of one trajectory.
+    """The features of one trajectory that the metrics need; made by `featurise`.
 
-    ``domains`` sum to 1. ``tools`` and ``parameters`` (``key:name``) are those that it called and gave, sorted;
-    ``offered`` is the number of tools it could have called. ``calls`` counts all calls, failed and repeated ones too.
-    ``dependencies`` are the (source tool, target tool, parameter) along which a value went: one that was first seen in
-    a result of the source and was given to the target (as in CAC's ``bound``), sorted.
+    Attributes:
+        id: Id of the trajectory.
+        domains: Share of each domain; the shares sum to 1.
+        tool_sequence: Keys of the called tools, with repeats collapsed.
+        signature: Letters of its reasoning mode, with repeats collapsed.
+        complexity: CAC and its components.
+        tools: Keys of the called tools, sorted.
+        parameters: ``key:name`` of the parameters that were given, sorted.
+        calls: Number of calls, including failed and repeated ones.
+        offered: Number of tools that it could have called.
+        dependencies: (source tool, target tool, parameter) triples along which a value went, sorted: the value was
+            first mentioned in a result of the source and given to the target (as in CAC's ``bound``).
     """
 
     id: str
@@ -65,9 +73,24 @@ def featurise(
     *,
     weights: CacWeights | None = None,
 ) -> Features:
-    """The features of a trajectory. ``tools`` maps tool keys to definitions, ``domains`` services to their domains."""
+    """Compute the features of a trajectory.
+
+    Args:
+        trajectory: The trajectory.
+        tools: Definitions of tools by key.
+        domains: Domains of each service.
+        weights: Weights of the components of CAC; all 1 by default.
+
+    Returns:
+        The features.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> featurise(Trajectory(id="t", messages=(Message(role="assistant", content="Which day?"),)), {}, {}).signature
+        ('ask',)
+    """
     calls = played(trajectory, tools)
-    complexity, flows = traced(calls, trajectory, weights=weights)
+    complexity, dependencies = traced(calls, trajectory, weights=weights)
     return Features(
         id=trajectory.id,
         domains=domain_mass_of(calls, trajectory, tools, domains),
@@ -78,16 +101,21 @@ def featurise(
         parameters=tuple(sorted({f"{call.key}:{name}" for call in calls for name in call.call.arguments})),
         calls=len(calls),
         offered=len(trajectory.tools),
-        dependencies=flows,
+        dependencies=dependencies,
     )
 
 
 class Gain(NamedTuple):
-    """What one more trajectory would do to a set of N: (N + 1) times the change of each metric.
+    """The marginal gain of one more trajectory for a set of N: (N + 1) times the change of each metric.
 
-    A set's entropy moves by about 1 / N with each trajectory, so the plain change says nothing without N. Times N + 1
-    it tends to the trajectory's surprise, -log2 p of what it holds, less the mean surprise (the entropy): above 0 means
-    rarer than the set's average. ``domain`` and ``mode`` in bits; ``cac`` is exactly its CAC less the set's mean.
+    The entropy of a set changes by about 1 / N with each trajectory, so that the plain change depends on N. Multiplied
+    by N + 1 it tends to the trajectory's surprise (-log2 p of its categories) minus the mean surprise of the set, which
+    is the entropy. A positive gain means rarer than average.
+
+    Attributes:
+        domain: Gain in domain entropy, in bits.
+        mode: Gain in mode entropy, in bits.
+        cac: CAC of the trajectory minus the mean CAC of the set.
     """
 
     domain: float
@@ -96,10 +124,20 @@ class Gain(NamedTuple):
 
 
 class DiversityMeter:
-    """Counts of a growing set (or of a sliding window of it, with `remove`). The order of additions has no influence.
+    """Counts of a growing set, or of a sliding window of it (with `remove`). The order of additions does not matter.
 
-    ``domain_categories`` is the number of domains there are, for the ceiling of H_dom; unknown, it is log2 N. Steering
-    counts those that the run's clusters reach, since no move leads beyond them; a report counts the taxonomy's.
+    Args:
+        features: Features of the first trajectories.
+        domain_categories: Number of domains that exist, for the ceiling of H_dom; None: the ceiling is log2 N. Steering
+            counts the domains that the run's clusters reach, since no move leads beyond them; reports count those of
+            the taxonomy.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> meter = DiversityMeter()
+        >>> meter.add(featurise(Trajectory(id="t", messages=(Message(role="assistant", content="Hi."),)), {}, {}))
+        >>> len(meter), meter.h_mode("signature")
+        (1, 0.0)
     """
 
     def __init__(self, features: Iterable[Features] = (), *, domain_categories: int | None = None) -> None:
@@ -113,30 +151,37 @@ class DiversityMeter:
         self._calls = 0
         self._tools: Counter[str] = Counter()
         self._parameters: Counter[str] = Counter()
-        self._flows: Counter[tuple[str, str, str]] = Counter()
-        for one in features:
-            self.add(one)
+        self._dependencies: Counter[tuple[str, str, str]] = Counter()
+        for member in features:
+            self.add(member)
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, features: Features) -> None:
-        """Count one more trajectory, in time proportional to its own size."""
+        """Add a trajectory, in time proportional to its size."""
         domains = whole_masses(features.domains)
         self._size += 1
         self._domain.add(domains)
         self._domain_kinds[domains] += 1
         for variant, tally in self._modes.items():
-            tally.add(_parts(features, variant))
+            tally.add(_masses(features, variant))
         self._complexities[features.complexity] += 1
-        self._cac += _fixed(features.cac)
+        self._cac += _fixed_point(features.cac)
         self._calls += features.calls
         self._tools.update(features.tools)
         self._parameters.update(features.parameters)
-        self._flows.update(features.dependencies)
+        self._dependencies.update(features.dependencies)
 
     def remove(self, features: Features) -> None:
-        """Take back a trajectory that was added; ConfigError where it was not."""
+        """Remove a trajectory that was added before.
+
+        Args:
+            features: Its features, exactly as they were added.
+
+        Raises:
+            ConfigError: The trajectory is not in the set.
+        """
         domains = whole_masses(features.domains)
         if (
             self._domain_kinds[domains] < 1
@@ -147,62 +192,71 @@ class DiversityMeter:
             raise ConfigError(
                 f"{features.id}: removed from a meter that does not hold it",
                 expected="features that were added before",
-                do="remove exactly what was added, once",
+                do="remove each trajectory at most once, with the features that were added",
             )
         self._size -= 1
         self._domain.remove(domains)
         _decrease(self._domain_kinds, (domains,))
         for variant, tally in self._modes.items():
-            tally.remove(_parts(features, variant))
+            tally.remove(_masses(features, variant))
         _decrease(self._complexities, (features.complexity,))
-        self._cac -= _fixed(features.cac)
+        self._cac -= _fixed_point(features.cac)
         self._calls -= features.calls
         _decrease(self._tools, features.tools)
         _decrease(self._parameters, features.parameters)
-        _decrease(self._flows, features.dependencies)
+        _decrease(self._dependencies, features.dependencies)
 
     def h_dom(self) -> float:
-        """Domain entropy in bits."""
+        """Return the domain entropy in bits."""
         return self._domain.entropy
 
     def h_mode(self, variant: ModeVariant = "trigrams") -> float:
-        """Reasoning-mode entropy in bits, of the variant named."""
+        """Return the reasoning-mode entropy of a variant, in bits."""
         return self._mode(variant).entropy
 
     def normalised_domain(self) -> float:
-        """H_dom over its ceiling, in [0, 1]; 0 while the ceiling is 0."""
-        return _share(self._domain.entropy, ceiling(self._domain.draws, self.domain_categories))
+        """Return H_dom / ceiling, in [0, 1]; 0 for a ceiling of 0."""
+        return self._domain.share(self.domain_categories)
 
     def normalised_mode(self, variant: ModeVariant = "trigrams") -> float:
-        """H_mode over its ceiling, in [0, 1]; 0 while the ceiling is 0."""
-        tally = self._mode(variant)
-        categories = POSSIBLE_TRIGRAMS if variant == "trigrams" else None
-        return _share(tally.entropy, ceiling(tally.draws, categories))
+        """Return H_mode / ceiling of a variant, in [0, 1]; 0 for a ceiling of 0."""
+        return self._mode(variant).share(POSSIBLE_TRIGRAMS if variant == "trigrams" else None)
 
     def mean_cac(self) -> float:
-        """Mean CAC of the trajectories; 0 for none."""
+        """Return the mean CAC of the trajectories; 0 for none."""
         return self._cac / _FIXED / self._size if self._size else 0.0
 
     def domain_counts(self) -> dict[str, float]:
-        """Domain -> mass, sorted by domain."""
+        """Return the mass of each domain, sorted by domain."""
         return {str(name): mass / ONE for name, mass in sorted(self._domain.masses.items(), key=lambda kv: str(kv[0]))}
 
     def count(self, variant: ModeVariant, value: tuple[str, ...]) -> int:
-        """How often a tool sequence, a signature or a trigram occurs in the set."""
+        """Return how often a tool sequence, a signature or a trigram occurs in the set."""
         return self._mode(variant).masses.get(value, 0) // ONE
 
     def gain(self, features: Features, *, variant: ModeVariant = "trigrams") -> Gain:
-        """What adding this trajectory would do, without adding it; in time proportional to its own size."""
+        """Return the gain of a trajectory without adding it, in time proportional to its size.
+
+        Args:
+            features: Its features.
+            variant: The variant of H_mode.
+
+        Returns:
+            The gain.
+        """
         scale = self._size + 1
-        mode = self._mode(variant)
         return Gain(
-            domain=scale * (self._domain.entropy_with(whole_masses(features.domains)) - self._domain.entropy),
-            mode=scale * (mode.entropy_with(_parts(features, variant)) - mode.entropy),
+            domain=scale * self._domain.gain(whole_masses(features.domains)),
+            mode=scale * self._mode(variant).gain(_masses(features, variant)),
             cac=features.cac - self.mean_cac(),
         )
 
-    def counts(self) -> dict[str, Prepared]:
-        """Counts by the names domain, tool_sequence, signature and trigrams, for the functions on plain counts."""
+    def tally(self, variant: ModeVariant) -> Tally:
+        """Return a copy of the counts of a variant of H_mode, whose entropy stays as it is now."""
+        return self._mode(variant).copy()
+
+    def counts(self) -> dict[str, PreparedCounts]:
+        """Return the counts of ``domain``, ``tool_sequence``, ``signature`` and ``trigrams``."""
         signatures = {
             tuple(map(str, key)) if isinstance(key, tuple) else (): mass // ONE
             for key, mass in self._modes["signature"].masses.items()
@@ -225,13 +279,24 @@ class DiversityMeter:
         replicates: int = 1000,
         level: float = 0.95,
     ) -> DiversityReport:
-        """The whole statement: every metric with N, K, ceiling, corrections, interval and rarefied value.
+        """Report every metric with N, K, ceiling, corrections, interval and rarefied value.
 
-        ``categories`` is the number of domains there are, or their names (`taxonomy_domains`: 37), to which those that
-        the set has besides are added; by default it is the meter's number. ``tools`` and ``dependencies`` are the pool
-        that coverage is measured against, ``rarefy_to`` the common number of trajectories, ``cover_to`` the common
-        sample coverage of each entropy by name. Intervals redraw whole trajectories ``replicates`` times, from
-        ``seed``.
+        Args:
+            seed: Seed of the intervals.
+            categories: Number of domains that exist, or their names (such as `taxonomy_domains`), to which those of the
+                set are added; by default the meter's number.
+            tools: The pool that coverage is measured against, by key.
+            dependencies: The dependencies that coverage is measured against.
+            rarefy_to: Common number of trajectories.
+            cover_to: Common sample coverage of each entropy, by name.
+            replicates: Number of redrawn samples of an interval; whole trajectories are redrawn.
+            level: Confidence level of the intervals.
+
+        Returns:
+            The report.
+
+        Raises:
+            ConfigError: An option is out of range.
         """
         return build_report(
             size=self._size,
@@ -242,7 +307,7 @@ class DiversityMeter:
                 self._parameters,
                 tools,
                 calls=self._calls,
-                flows=self._flows,
+                flows=self._dependencies,
                 dependencies=dependencies,
             ),
             categories=number_of_domains(
@@ -257,7 +322,7 @@ class DiversityMeter:
 
     def _mode(self, variant: str) -> Tally:
         if variant not in self._modes:
-            raise ConfigError(f"a mode variant {variant!r}", expected="one of " + ", ".join(self._modes))
+            raise ConfigError(f"mode variant {variant!r}", expected="one of " + ", ".join(self._modes))
         return self._modes[variant]
 
 
@@ -265,21 +330,17 @@ _FIXED = 1 << 40
 _T = TypeVar("_T")
 
 
-def _fixed(value: float) -> int:
-    """A CAC in units of 2**-40, so that sums are exact."""
+def _fixed_point(value: float) -> int:
+    """Return a CAC in units of 2**-40, so that sums are exact."""
     return round(value * _FIXED)
 
 
-def _share(value: float, top: float) -> float:
-    return min(value / top, 1.0) if top > 0 else 0.0
-
-
-def _parts(features: Features, variant: str) -> list[tuple[tuple[str, ...], int]]:
+def _masses(features: Features, variant: str) -> list[tuple[tuple[str, ...], int]]:
     if variant == "tool_sequence":
         return [(features.tool_sequence, ONE)]
     if variant == "signature":
         return [(features.signature, ONE)]
-    return [(gram, times * ONE) for gram, times in Counter(features.trigrams).items()]
+    return counted_masses(Counter(features.trigrams))
 
 
 def _decrease(counter: Counter[_T], items: Iterable[_T]) -> None:

@@ -1,21 +1,21 @@
-"""The reasoning mode of a trajectory: its string over a fixed, tool-agnostic alphabet, in three variants.
+"""The reasoning mode of a trajectory: a string over a fixed alphabet that is independent of tools, in three variants.
 
-The alphabet, and when a letter is written:
+The letters, and when each is written:
 
 ========================  =========================================================================================
-read search write         a call, by the effect of its tool (`tdlab.tools.names`: annotations, else verb, else schema)
+read search write         a call, by the effect of its tool (`tdlab.tools`: from annotations, verb or schema)
 delete compute code
-parallel-2 parallel-3     an assistant message with that many calls (four and more are one letter), before the effects
-parallel-4+               of those calls, each effect once, in the order of the alphabet: a batch has no order
+parallel-2 parallel-3     an assistant message with that many calls (four and more are one letter); the effects of the
+parallel-4+               calls follow, each once, in the order of the alphabet, since a batch has no order
 error                     a tool result that is an error
 recover                   a later successful result of a tool whose last result was an error
 ask confirm refuse reply  an assistant message without calls, by its text (`utterance`)
 ========================  =========================================================================================
 
-A letter that repeats the one before it is not written again. User, system and empty assistant messages write nothing,
-and neither does text that accompanies calls. The alphabet is the design's; the rules are ours, since the paper's
-mapping is not published; `MODE_VERSION` changes whenever a rule here does (the rules on tools have their own,
-`tdlab.tools.names.NAMING_VERSION`). Not covered: the rules on text know English, and elsewhere only the question mark.
+A letter that repeats its predecessor is not written. User, system and empty assistant messages write nothing, and
+neither does text beside calls. The paper does not publish its alphabet or its rules; these are ours. `MODE_VERSION`
+changes with the rules of this module; the rules on tools have their own `tdlab.tools.NAMING_VERSION`. Not covered: the
+rules on text know English only; in other languages they recognise the question mark.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ __all__ = [
     "utterance",
 ]
 
-MODE_VERSION = "2"
-"""Changes whenever the signature of some trajectory could change by a rule of this module."""
+MODE_VERSION = "3"
+"""Changes whenever a change of the rules of this module could change the signature of a trajectory."""
 
 ALPHABET = (
     "read",
@@ -67,34 +67,48 @@ ALPHABET = (
     "recover",
     "reply",
 )
-"""Every letter, in the order in which a batch lists its effects."""
+"""All letters, in the order in which the effects of a batch are written."""
 
 START, END = "^", "$"
-"""The marks that stand before and after a signature in its trigrams."""
+"""The marks before and after a signature in its trigrams."""
 
 Trigram = tuple[str, str, str]
 
-_A = len(ALPHABET)
-POSSIBLE_TRIGRAMS = _A * (_A - 1) ** 2 + 2 * _A * (_A - 1) + _A + 1
-"""How many trigrams a signature could have, repeats being collapsed: abc, ^ab, ab$, ^a$ and the empty one. 3,376."""
+_LETTERS = len(ALPHABET)
+POSSIBLE_TRIGRAMS = _LETTERS * (_LETTERS - 1) ** 2 + 2 * _LETTERS * (_LETTERS - 1) + _LETTERS + 1
+"""The number of possible trigrams (3,376) when repeats are collapsed: abc, ^ab, ab$, ^a$ and the empty one."""
 
 _ORDER = {letter: place for place, letter in enumerate(ALPHABET)}
 
 
 def effect_of(name: str, tool: Tool | None) -> str:
-    """The letter of a tool: from its definition, or, where there is none, from the last part of its ``name``."""
+    """Return the letter of a tool, from its definition or, without one, from the last part of its ``name``."""
     if tool is not None:
         return nature(tool).effect
     return nature_of_name(name.rpartition("/")[2]).effect
 
 
 def signature(trajectory: Trajectory, tools: Mapping[str, Tool]) -> tuple[str, ...]:
-    """Variant (b), the headline: the trajectory's letters, repeats collapsed. ``tools`` maps keys to definitions."""
+    """Return the signature of a trajectory: its letters with repeats collapsed; variant (b) of H_mode, the headline.
+
+    Args:
+        trajectory: The trajectory.
+        tools: Definitions of tools by key; without one, the name of a tool gives its letter.
+
+    Returns:
+        Letters of `ALPHABET`.
+
+    Example:
+        >>> from tdlab.records import Message, ToolCall, Trajectory
+        >>> call = Message(role="assistant", tool_calls=(ToolCall(id="1", name="search_rooms"),))
+        >>> signature(Trajectory(id="t", messages=(call, Message(role="assistant", content="Done."))), {})
+        ('search', 'reply')
+    """
     return signature_of(played(trajectory, tools), trajectory)
 
 
 def signature_of(calls: list[PlayedCall], trajectory: Trajectory) -> tuple[str, ...]:
-    """`signature` for calls that are already paired with their results."""
+    """Compute `signature` from calls that are already paired with their results."""
     by_message: dict[int, list[PlayedCall]] = {}
     by_answer: dict[int, PlayedCall] = {}
     for call in calls:
@@ -102,24 +116,25 @@ def signature_of(calls: list[PlayedCall], trajectory: Trajectory) -> tuple[str, 
         if call.answered_at is not None:
             by_answer[call.answered_at] = call
     letters: list[str] = []
-    broken: set[str] = set()
+    failed_tools: set[str] = set()
     for index, message in enumerate(trajectory.messages):
         batch = by_message.get(index)
-        answered = by_answer.get(index)
+        answered_call = by_answer.get(index)
         if batch:
-            letters.extend(_batch(batch))
+            letters.extend(_batch_letters(batch))
         elif message.role == "assistant" and spoken(message.content).strip():
             letters.append(utterance(message.content))
-        elif answered is not None and answered.failed:
+        elif answered_call is not None and answered_call.failed:
             letters.append("error")
-            broken.add(answered.key)
-        elif answered is not None and answered.key in broken:
+            failed_tools.add(answered_call.key)
+        elif answered_call is not None and answered_call.key in failed_tools:
             letters.append("recover")
-            broken.remove(answered.key)
+            failed_tools.remove(answered_call.key)
     return tuple(letter for letter, _ in groupby(letters))
 
 
-def _batch(batch: list[PlayedCall]) -> list[str]:
+def _batch_letters(batch: list[PlayedCall]) -> list[str]:
+    """Return the letters of an assistant message with calls."""
     effects = sorted({effect_of(call.key, call.tool) for call in batch}, key=_ORDER.__getitem__)
     if len(batch) == 1:
         return effects
@@ -127,18 +142,40 @@ def _batch(batch: list[PlayedCall]) -> list[str]:
 
 
 def tool_sequence(trajectory: Trajectory) -> tuple[str, ...]:
-    """Variant (a), comparable with the paper: the keys of the tools called, in order, repeats collapsed.
+    """Return the keys of the called tools in order, with repeats collapsed; variant (a) of H_mode, as in the paper.
 
-    Nearly every real sequence is unique, so over N trajectories its entropy sits near log2 N and says little.
+    Almost every real sequence is unique, so that its entropy over N trajectories is close to log2 N and says little.
+
+    Args:
+        trajectory: The trajectory.
+
+    Returns:
+        Keys of tools.
+
+    Example:
+        >>> from tdlab.records import Message, ToolCall, Trajectory
+        >>> call = Message(role="assistant", tool_calls=(ToolCall(id="1", name="search"),))
+        >>> tool_sequence(Trajectory(id="t", messages=(call, call), tools={"search": "inn/search"}))
+        ('inn/search',)
     """
-    names = (trajectory.tools.get(call.name, call.name) for call in trajectory.calls())
-    return tuple(name for name, _ in groupby(names))
+    keys = (trajectory.tools.get(call.name, call.name) for call in trajectory.calls())
+    return tuple(key for key, _ in groupby(keys))
 
 
 def trigrams(letters: tuple[str, ...]) -> tuple[Trigram, ...]:
-    """Variant (c), for steering: every three letters in a row of ^ signature $, in order, repeats kept.
+    """Return the trigrams of a signature between its marks ^ and $; variant (c) of H_mode, for steering.
 
-    There are as many as letters; the empty signature has the one trigram ``(^, $, "")``.
+    N does not limit the entropy of trigrams as it limits that of whole signatures.
+
+    Args:
+        letters: A signature.
+
+    Returns:
+        One trigram per letter, in order, repeats included; ``(^, $, "")`` for an empty signature.
+
+    Example:
+        >>> trigrams(("read", "reply"))
+        (('^', 'read', 'reply'), ('read', 'reply', '$'))
     """
     marked = (START, *letters, END)
     if len(marked) < 3:
@@ -148,11 +185,11 @@ def trigrams(letters: tuple[str, ...]) -> tuple[Trigram, ...]:
 
 # ---------------------------------------------------------------------------------------------- what a message does
 
-_MOST_TEXT = 600
-"""Characters read at either end of a message: a question in the middle of a long report is not put to the user."""
+_MOST_CHARACTERS = 600
+"""Characters read at each end of a message: a question in the middle of a long report is not meant for the user."""
 
 _OPENING = 3
-"""A refusal stands in the first sentences; what "I can't" says later in a message is a side note."""
+"""Sentences in which a refusal counts; a later "I can't" is a side remark."""
 
 
 def _any_of(*alternatives: str) -> re.Pattern[str]:
@@ -160,6 +197,7 @@ def _any_of(*alternatives: str) -> re.Pattern[str]:
 
 
 _SENTENCE = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])[\s\"'\u201d\u2019)*_}\]]*(?:\s|$)|\n+")
+# "Is there anything else I can help with?" closes a reply and asks for nothing.
 _COURTESY = _any_of(
     r"\b(?:any|some)thing else\b",
     r"\b(?:other|further|more|additional) (?:questions?|help|assistance|concerns?|requests?)\b",
@@ -167,16 +205,18 @@ _COURTESY = _any_of(
     r"\b(?:what else|feel free to|reach out)\b",
     r"\bhave an? \w+ (?:\w+ )?day\b",
 )
+# A courtesy counts all the same if it makes an offer or a request: "Would you like me to book anything else?"
 _OFFER = _any_of(
     r"\b(?:would you (?:like|prefer)|do you want|shall i|should i)\b",
     r"\b(?:can|could|would) you (?:please )?(?:tell|give|provide|share|confirm)\b",
 )
-_DECLINES = _any_of(
+_REFUSES = _any_of(
     r"\b(?:i|we)(?: am| are|['\u2019]m|['\u2019]re)? (?:\w+ )?"
     r"(?:can ?not(?! only)|can['\u2019]t|unable to|not able to)\b",
     r"\b(?:i|we) won['\u2019]t be able to\b",
 )
-_DECLINES_FLATLY = _any_of(
+# These refuse whatever the condition: "None of my tools can do that until Monday."
+_REFUSES_FLATLY = _any_of(
     r"\b(?:i|we) (?:\w+ )?(?:do not|don['\u2019]t) have "
     r"(?:access to|(?:a|any|the) (?:\w+ )?(?:tools?|functions?|way|means|ability))\b",
     r"\bnone of (?:my|the|these) (?:\w+ )?(?:tools?|functions?)\b",
@@ -184,9 +224,12 @@ _DECLINES_FLATLY = _any_of(
     r"\b(?:i|we) (?:must|have to|need to) (?:decline|refuse)\b",
     r"\bgive[ _]up(?![a-z])",
 )
+# Recordings of reasoning models keep their thoughts in the content of messages.
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _QUOTED = re.compile(r'"([^"\n]*)"|\u201c([^\u201d\n]*)\u201d')
+# "I can't look it up without the order id" asks for the id; it does not refuse.
 _CONDITION = _any_of(r"\b(?:without|until|unless|before|after|once|if)\b")
+# "I can change the date, but I can't change the name" does a part of the request.
 _ABLE = _any_of(r"\b(?:i|we) can (?!not\b)")
 _WANTS_A_YES = _any_of(
     r"\bshall (?:i|we)\b",
@@ -202,6 +245,7 @@ _WANTS_A_YES = _any_of(
     r"\bis (?:that|this|it) (?:all )?(?:correct|right|ok|okay|fine|alright)\b",
     r"\b(?:ok|okay|fine|alright|ready) (?:for me )?(?:to|if i) (?:go ahead|proceed|continue)\b",
 )
+# "Please confirm your address and tell me the date" asks for more than a yes, so that `_ASKS` comes first.
 _CHECKS = _any_of(r"\b(?:please|kindly|can you|could you)(?: \w+)? confirm\b|^\W*confirm\b")
 _ASKS = _any_of(
     r"\b(?:could|can|would|will) you (?:please |kindly |also )?"
@@ -209,44 +253,57 @@ _ASKS = _any_of(
     r"\bplease (?:also )?"
     r"(?:provide|share|tell|specify|send|give|let me know|choose|select|clarify|name|enter|supply)\b",
     r"\bplease (?:double-)?check your\b",
-    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also)? need (?:to know\b|(?!to\b))",
+    r"\b(?:i|we)(?:['\u2019]ll| will)?(?: also| just| still| only)? need (?:to know\b|(?!to\b))",
+    r"\bonce (?:i|we) know\b",
     r"\blet me know (?:which|what|when|your)\b",
 )
 _QUESTION_MARKS = "?\uff1f\u061f"
 
 
 def utterance(text: str) -> Literal["ask", "confirm", "refuse", "reply"]:
-    """What an assistant's text does, by the first rule that holds for one of its sentences.
+    """Classify an assistant's text by the first rule that one of its sentences meets (our rules, for English).
 
-    *refuse*: one of the first three sentences declines, flatly ("none of my tools", "I have to decline", "give up") or
-    without a condition ("I can't", but not "I can't without the id") and in full (not "I can do this, but I can't do
-    that"). Then courtesies ("Is there anything else ...?", "How can I help ...?") are set aside. *confirm*: it wants a
-    yes ("Shall I go ahead", "Would you like me to", "confirm that you want", "is that correct"), or wants something
-    confirmed ("please confirm:") and asks for nothing else. *ask*: a question, or a request for information ("please
-    provide", "I need the order id"). *reply*: everything else. What stands in ``<think>`` tags is not said; quoted
-    phrases are someone else's words and are not read; of a JSON object the texts are; of a long text the first and the
-    last 600 characters.
+    *refuse*: one of the first three sentences refuses, either flatly ("none of my tools", "I have to decline", "give
+    up") or without a condition ("I can't", but not "I can't without the id") and completely (not "I can do this, but I
+    can't do that"). For the other rules, courtesies ("Is there anything else ...?", "How can I help ...?") are ignored.
+    *confirm*: asks for a yes ("Shall I go ahead", "Would you like me to", "is that correct"), or asks to confirm
+    something ("please confirm:") and nothing else. *ask*: a question, or a request for information ("please provide",
+    "I need the order id"). *reply*: everything else.
+
+    Ignored are ``<think>`` blocks, which are not said, and quoted phrases, which are the words of others. Of a JSON
+    object only the texts are read, of a long text the first and the last 600 characters.
+
+    Args:
+        text: Content of an assistant message.
+
+    Returns:
+        The letter of the message.
+
+    Example:
+        >>> utterance("Shall I book it?"), utterance("Which day?"), utterance("I can't do that.")
+        ('confirm', 'ask', 'refuse')
     """
-    text = _unwrapped(spoken(text))
-    if len(text) > 2 * _MOST_TEXT:
-        text = text[:_MOST_TEXT] + "\n" + text[-_MOST_TEXT:]
-    sentences = [s for part in _SENTENCE.split(_QUOTED.sub(_kept, text)) if (s := part.strip())]
-    if any(_declines(sentence) for sentence in sentences[:_OPENING]):
+    text = _json_texts(spoken(text))
+    if len(text) > 2 * _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS] + "\n" + text[-_MOST_CHARACTERS:]
+    pieces = _SENTENCE.split(_QUOTED.sub(_drop_phrase, text))
+    sentences = [stripped for piece in pieces if (stripped := piece.strip())]
+    if any(_refuses(sentence) for sentence in sentences[:_OPENING]):
         return "refuse"
-    said = [sentence for sentence in sentences if not _COURTESY.search(sentence) or _OFFER.search(sentence)]
-    if any(_WANTS_A_YES.search(sentence) for sentence in said):
+    relevant = [sentence for sentence in sentences if not _COURTESY.search(sentence) or _OFFER.search(sentence)]
+    if any(_WANTS_A_YES.search(sentence) for sentence in relevant):
         return "confirm"
-    if any(_ASKS.search(sentence) for sentence in said):
+    if any(_ASKS.search(sentence) for sentence in relevant):
         return "ask"
-    if any(_CHECKS.search(sentence) for sentence in said):
+    if any(_CHECKS.search(sentence) for sentence in relevant):
         return "confirm"
-    return "ask" if any(_is_question(sentence) for sentence in said) else "reply"
+    return "ask" if any(_is_question(sentence) for sentence in relevant) else "reply"
 
 
 def spoken(text: str) -> str:
-    """What a message says: its text without ``<think>`` blocks.
+    """Return a text without ``<think>`` blocks.
 
-    A block that is never closed goes on to the end, one that is never opened began before the text.
+    A block that is never closed ends with the text; a block that is never opened begins with it.
     """
     unopened = text.find("</think>")
     if unopened >= 0 and text.find("<think>", 0, unopened) < 0:
@@ -254,28 +311,28 @@ def spoken(text: str) -> str:
     return _THOUGHT.sub("", text).strip() if "<think>" in text else text
 
 
-def _unwrapped(text: str) -> str:
-    """The texts in a message that is one JSON object, one a line; any other message as it is."""
+def _json_texts(text: str) -> str:
+    """Return the texts of a message that is a JSON object, one per line; any other message unchanged."""
     if not text.startswith("{"):
         return text
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text.replace("\\n", "\n").replace('"', "\n")
-    return "\n".join(part for part in scalars(value) if isinstance(part, str))
+    return "\n".join(text_part for text_part in scalars(value) if isinstance(text_part, str))
 
 
-def _kept(quoted: re.Match[str]) -> str:
-    """A quoted word stays (reply "yes"), a quoted phrase goes."""
+def _drop_phrase(quoted: re.Match[str]) -> str:
+    """Keep a quoted word (reply "yes"), drop a quoted phrase."""
     inner = quoted.group(1) or quoted.group(2) or ""
     return quoted.group() if not any(character.isspace() for character in inner) else ""
 
 
-def _declines(sentence: str) -> bool:
-    if _DECLINES_FLATLY.search(sentence):
+def _refuses(sentence: str) -> bool:
+    if _REFUSES_FLATLY.search(sentence):
         return True
-    found = _DECLINES.search(sentence)
-    return found is not None and not _CONDITION.search(sentence) and not _ABLE.search(sentence, 0, found.start())
+    match = _REFUSES.search(sentence)
+    return match is not None and not _CONDITION.search(sentence) and not _ABLE.search(sentence, 0, match.start())
 
 
 def _is_question(sentence: str) -> bool:

@@ -1,4 +1,4 @@
-"""The full statement of how diverse a set is, as one JSON-able record, and several of them as a table."""
+"""The diversity report of a set as one JSON-compatible record, and several reports as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tdlab.diversity._resample import draw, generator
 from tdlab.diversity._tally import ONE
 from tdlab.diversity.complexity import Complexity
-from tdlab.diversity.entropy import EntropySummary, Prepared, SplitCounts, hill_number, prepare, summarise
+from tdlab.diversity.counts import PreparedCounts, SplitCounts, prepare_counts
+from tdlab.diversity.entropy import EntropySummary, hill_number, summarise
 from tdlab.diversity.equal_coverage import at_coverage
 from tdlab.diversity.modes import MODE_VERSION, POSSIBLE_TRIGRAMS, trigrams
 from tdlab.records import Dependency, Record, Tool
@@ -34,7 +35,7 @@ _COMPONENTS = ("calls", "leaves", "bound", "new_tools", "service_changes", "reco
 
 
 class HillNumbers(Record):
-    """Effective numbers of categories: all of them, the common ones (2^H), the dominant ones (1 / sum p^2)."""
+    """Effective numbers of categories (Hill 1973): all (q0), the common ones (q1 = 2^H), the dominant ones (q2)."""
 
     q0: float
     q1: float
@@ -42,7 +43,7 @@ class HillNumbers(Record):
 
 
 class CacSummary(Record):
-    """CAC over a set: mean with its bootstrap interval at ``level``, quantiles, and the mean of each raw component."""
+    """CAC of a set: mean with its bootstrap interval at ``level``, quantiles, and the mean of each raw component."""
 
     mean: float
     low: float
@@ -59,12 +60,22 @@ class CacSummary(Record):
 
 
 class Coverage(Record):
-    """How much of the tools was used. Shares are of the pool that was named; None where none was.
+    """How much of a pool of tools a set used.
 
-    ``tools`` and ``parameters`` count what was called and given, ``dependencies`` the (source tool, target tool,
-    parameter) triples along which a value went; ``known_*`` what the pool has; a share counts only what is in the pool,
-    so that calls of invented tools raise nothing. Dependencies that only order two tools bind nothing and are not
-    counted.
+    Shares count only what is in the pool, so that calls of invented tools raise nothing. Dependencies that only order
+    two tools carry no value and are not counted.
+
+    Attributes:
+        calls: Number of calls.
+        tools: Number of different tools that were called.
+        parameters: Number of different parameters that were given.
+        known_tools: Number of tools of the pool; None without a pool, like the other fields about it.
+        known_parameters: Number of parameters of the pool.
+        tool_share: Share of the pool's tools that were called, in [0, 1].
+        parameter_share: Share of the pool's parameters that were given.
+        dependencies: Number of (source tool, target tool, parameter) triples along which a value went.
+        known_dependencies: Number of such triples that exist.
+        dependency_share: Share of them that were used.
     """
 
     calls: int
@@ -89,31 +100,40 @@ class Coverage(Record):
         flows: Collection[tuple[str, str, str]] = (),
         dependencies: Iterable[Dependency] | None = None,
     ) -> Coverage:
-        """From use counts by tool key and by ``key:parameter``, and the ``flows`` that were seen."""
-        found = cls(calls=calls, tools=len(tools), parameters=len(parameters), dependencies=len(flows))
+        """Compute coverage from counts by tool key and by ``key:parameter``, and the ``flows`` that were observed."""
+        coverage = cls(calls=calls, tools=len(tools), parameters=len(parameters), dependencies=len(flows))
         shares: dict[str, Any] = {}
         if pool is not None:
-            known = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
+            declared = {f"{key}:{name}" for key, tool in pool.items() for name in tool.parameters}
             shares |= {
                 "known_tools": len(pool),
-                "known_parameters": len(known),
+                "known_parameters": len(declared),
                 "tool_share": sum(key in pool for key in tools) / len(pool) if pool else 0.0,
-                "parameter_share": sum(key in known for key in parameters) / len(known) if known else 0.0,
+                "parameter_share": sum(key in declared for key in parameters) / len(declared) if declared else 0.0,
             }
         if dependencies is not None:
-            edges = {(one.source, one.target, one.parameter) for one in dependencies if one.parameter}
+            edges = {(edge.source, edge.target, edge.parameter) for edge in dependencies if edge.parameter}
             shares |= {
                 "known_dependencies": len(edges),
                 "dependency_share": sum(flow in edges for flow in flows) / len(edges) if edges else 0.0,
             }
-        return found.model_copy(update=shares)
+        return coverage.model_copy(update=shares)
 
 
 class DiversityReport(Record):
-    """How diverse a set of ``trajectories`` is. ``hill`` has the Hill numbers of each of the four entropies by name.
+    """The diversity of a set of trajectories; made by `DiversityMeter.report`, `profile` and `compare`.
 
-    ``domain`` is H_dom; ``tool_sequence``, ``signature`` and ``trigrams`` are H_mode (a), (b) and (c). ``mode_version``
-    and ``naming_version`` name the rules behind the modes: numbers of different versions do not compare.
+    Attributes:
+        trajectories: Number of trajectories.
+        domain: H_dom.
+        tool_sequence: H_mode (a).
+        signature: H_mode (b).
+        trigrams: H_mode (c).
+        cac: CAC.
+        coverage: Use of the pool.
+        hill: Hill numbers of each entropy, by name.
+        mode_version: Version of the rules behind the modes; values of different versions cannot be compared.
+        naming_version: Version of the rules that read tool definitions, likewise.
     """
 
     trajectories: int
@@ -132,21 +152,21 @@ def metric_counts(
     domains: Mapping[tuple[tuple[str, int], ...], int],
     sequences: list[int],
     signatures: Mapping[tuple[str, ...], int],
-) -> dict[str, Prepared]:
-    """Counts of the four entropies by name, in an order in which history leaves no trace."""
+) -> dict[str, PreparedCounts]:
+    """Return the counts of the four entropies by name, in an order that does not depend on the order of additions."""
     ordered = sorted(signatures.items())
     return {
-        "domain": prepare(SplitCounts.of((_masses(kind), count) for kind, count in sorted(domains.items()))),
-        "tool_sequence": prepare(sorted(sequences)),
-        "signature": prepare([count for _, count in ordered]),
-        "trigrams": prepare(SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in ordered)),
+        "domain": prepare_counts(SplitCounts.of((_masses(kind), count) for kind, count in sorted(domains.items()))),
+        "tool_sequence": prepare_counts(sorted(sequences)),
+        "signature": prepare_counts([count for _, count in ordered]),
+        "trigrams": prepare_counts(SplitCounts.of((Counter(trigrams(kind)), count) for kind, count in ordered)),
     }
 
 
 def build_report(
     *,
     size: int,
-    counts: Mapping[str, Prepared],
+    counts: Mapping[str, PreparedCounts],
     complexities: Mapping[Complexity, int],
     coverage: Coverage,
     categories: int | None,
@@ -156,20 +176,20 @@ def build_report(
     replicates: int,
     level: float,
 ) -> DiversityReport:
-    """A report from the counts of `metric_counts`."""
-    known = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
+    """Build a report from the counts of `metric_counts`."""
+    possible = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
     entropies: dict[str, EntropySummary] = {}
-    for name, found in counts.items():
+    for name, prepared in counts.items():
         summary = summarise(
-            found, categories=known.get(name), seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level
+            prepared, categories=possible.get(name), seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level
         )
         if cover_to is not None and name in cover_to:
-            reached = at_coverage(found, cover_to[name], seed=seed)
+            estimate = at_coverage(prepared, cover_to[name], seed=seed)
             summary = summary.model_copy(
                 update={
                     "covered_to": cover_to[name],
-                    "covered_size": None if reached is None else reached.size,
-                    "covered": None if reached is None else reached.entropy,
+                    "covered_size": None if estimate is None else estimate.size,
+                    "covered": None if estimate is None else estimate.entropy,
                 }
             )
         entropies[name] = summary
@@ -179,8 +199,8 @@ def build_report(
         cac=_cac_summary(complexities, seed=seed, replicates=replicates, level=level),
         coverage=coverage,
         hill={
-            name: HillNumbers(q0=hill_number(found, 0), q1=hill_number(found, 1), q2=hill_number(found, 2))
-            for name, found in counts.items()
+            name: HillNumbers(q0=hill_number(prepared, 0), q1=hill_number(prepared, 1), q2=hill_number(prepared, 2))
+            for name, prepared in counts.items()
         },
     )
 
@@ -193,12 +213,10 @@ def _cac_summary(complexities: Mapping[Complexity, int], *, seed: int, replicate
     import numpy as np
 
     if not complexities:
-        nothing = dict.fromkeys(
-            ("mean", "low", "high", "minimum", "q05", "q25", "median", "q75", "q95", "maximum"), 0.0
-        )
-        return CacSummary(**nothing, level=level, components=dict.fromkeys(_COMPONENTS, 0.0))
-    parts = attrgetter("value", *_COMPONENTS)
-    kinds = sorted((parts(kind), count) for kind, count in complexities.items())
+        zeros = dict.fromkeys(("mean", "low", "high", "minimum", "q05", "q25", "median", "q75", "q95", "maximum"), 0.0)
+        return CacSummary(**zeros, level=level, components=dict.fromkeys(_COMPONENTS, 0.0))
+    row_of = attrgetter("value", *_COMPONENTS)
+    kinds = sorted((row_of(kind), count) for kind, count in complexities.items())
     table = np.array([kind for kind, _ in kinds], dtype=np.float64)
     values = table[:, 0]
     counts = np.array([count for _, count in kinds], dtype=np.int64)
@@ -228,10 +246,19 @@ def _cac_summary(complexities: Mapping[Complexity, int], *, seed: int, replicate
 
 
 def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
-    """One row a dataset and metric, in the order given: dataset, metric, value, n, units, k, ceiling, ... as columns.
+    """Tabulate several reports.
 
-    The metrics are domain, tool_sequence, signature, trigrams (bits, the fields of `EntropySummary`) and cac, whose
-    value is the mean and which has no ceiling and no corrections (missing values there).
+    Args:
+        reports: Reports by dataset name.
+
+    Returns:
+        One row per dataset and metric, in the given order. Columns: ``dataset``, ``metric`` (``domain``,
+        ``tool_sequence``, ``signature``, ``trigrams``, in bits, and ``cac``), and the fields of `EntropySummary`. The
+        value of ``cac`` is the mean; it has no ceiling and no corrections (missing values).
+
+    Example:
+        >>> profile_table({"mine": DiversityMeter().report()})["metric"].tolist()
+        ['domain', 'tool_sequence', 'signature', 'trigrams', 'cac']
     """
     import pandas as pd
 
@@ -253,10 +280,10 @@ def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
                 "level": cac.level,
             }
         )
-    whole = ["n", "units", "k", "categories", "rarefied_to"]
+    whole_columns = ["n", "units", "k", "categories", "rarefied_to"]
     frame = pd.DataFrame(rows, columns=columns)
-    kinds = {column: "Int64" if column in whole else "float64" for column in columns[2:]}
-    return frame.astype(kinds)
+    types = {column: "Int64" if column in whole_columns else "float64" for column in columns[2:]}
+    return frame.astype(types)
 
 
 _LABELS = {
@@ -269,49 +296,57 @@ _LABELS = {
 
 
 def comparison_frame(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
-    """What a figure of several datasets needs, tidy: one row a dataset, metric and basis, in the order given.
+    """Tabulate several reports of `compare` in tidy form, for a figure.
 
-    ``basis`` is "all" (each set whole: not comparable across sizes), "equal N" (rarefied to ``n`` trajectories) or
-    "equal coverage" (at the sample ``coverage`` that all sets reach, where each has it at ``n`` draws). Columns:
-    dataset, metric, label and unit (for axes), basis, value, low and high (the interval; missing at equal coverage), n,
-    trajectories (of the whole set), k (categories seen in the whole set), ceiling (bits, at this n; missing for CAC and
-    at equal coverage), share (value / ceiling) and coverage. Rows whose value cannot be had (a set smaller than the
-    common N, or short of the common coverage) are there with missing values. CAC is a mean and has the basis "all"
-    alone.
+    Args:
+        reports: Reports by dataset name.
+
+    Returns:
+        One row per dataset, metric and basis, in the given order. ``basis`` is "all" (the whole set; not comparable
+        across sizes), "equal N" (rarefied to ``n`` trajectories) or "equal coverage" (at the common sample
+        ``coverage``, which the set has at ``n`` draws). Columns: ``dataset``, ``metric``, ``label`` and ``unit`` (for
+        axes), ``basis``, ``value``, ``low`` and ``high`` (interval; missing at equal coverage), ``n``,
+        ``trajectories`` and ``k`` (of the whole set), ``ceiling`` (in bits, at this ``n``; missing for CAC and at
+        equal coverage), ``share`` (value / ceiling), ``coverage``. A set that cannot reach the common N or coverage has
+        rows with missing values. CAC is a mean and has the basis "all" only.
+
+    Example:
+        >>> comparison_frame({"mine": DiversityMeter().report()})["basis"].unique().tolist()
+        ['all']
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
     for dataset, report in reports.items():
         for metric in ("domain", "tool_sequence", "signature", "trigrams"):
-            one: EntropySummary = getattr(report, metric)
-            about: dict[str, Any] = {"dataset": dataset, "metric": metric, "label": _LABELS[metric], "unit": "bits"}
-            about |= {"trajectories": one.units, "k": one.k}
+            summary: EntropySummary = getattr(report, metric)
+            common: dict[str, Any] = {"dataset": dataset, "metric": metric, "label": _LABELS[metric], "unit": "bits"}
+            common |= {"trajectories": summary.units, "k": summary.k}
             rows.append(
-                about
-                | {"basis": "all", "value": one.value, "low": one.low, "high": one.high, "n": one.units}
-                | {"ceiling": one.ceiling, "share": one.normalised, "coverage": one.coverage}
+                common
+                | {"basis": "all", "value": summary.value, "low": summary.low, "high": summary.high, "n": summary.units}
+                | {"ceiling": summary.ceiling, "share": summary.normalised, "coverage": summary.coverage}
             )
-            if one.rarefied_to is not None:
-                top = one.rarefied_ceiling
+            if summary.rarefied_to is not None:
+                top = summary.rarefied_ceiling
                 rows.append(
-                    about
-                    | {"basis": "equal N", "value": one.rarefied, "low": one.rarefied_low, "high": one.rarefied_high}
-                    | {"n": one.rarefied_to, "ceiling": top}
-                    | {"share": one.rarefied / top if one.rarefied is not None and top else None}
+                    common
+                    | {"basis": "equal N", "n": summary.rarefied_to, "value": summary.rarefied, "ceiling": top}
+                    | {"low": summary.rarefied_low, "high": summary.rarefied_high}
+                    | {"share": summary.rarefied / top if summary.rarefied is not None and top else None}
                 )
-            if one.covered_to is not None:
+            if summary.covered_to is not None:
                 rows.append(
-                    about
-                    | {"basis": "equal coverage", "value": one.covered, "n": one.covered_size}
-                    | {"coverage": one.covered_to}
+                    common
+                    | {"basis": "equal coverage", "value": summary.covered, "n": summary.covered_size}
+                    | {"coverage": summary.covered_to}
                 )
         cac = report.cac
-        about = {"dataset": dataset, "metric": "cac", "label": _LABELS["cac"], "unit": "", "basis": "all"}
-        about |= {"value": cac.mean, "low": cac.low, "high": cac.high}
-        rows.append(about | {"n": report.trajectories, "trajectories": report.trajectories})
-    words = ["dataset", "metric", "label", "unit", "basis"]
-    numbers = ["value", "low", "high", "n", "trajectories", "k", "ceiling", "share", "coverage"]
-    frame = pd.DataFrame(rows, columns=[*words, *numbers])
-    whole = ["trajectories", "k"]
-    return frame.astype({column: "Int64" if column in whole else "float64" for column in numbers})
+        common = {"dataset": dataset, "metric": "cac", "label": _LABELS["cac"], "unit": "", "basis": "all"}
+        common |= {"value": cac.mean, "low": cac.low, "high": cac.high}
+        rows.append(common | {"n": report.trajectories, "trajectories": report.trajectories})
+    text_columns = ["dataset", "metric", "label", "unit", "basis"]
+    number_columns = ["value", "low", "high", "n", "trajectories", "k", "ceiling", "share", "coverage"]
+    frame = pd.DataFrame(rows, columns=[*text_columns, *number_columns])
+    whole_columns = ["trajectories", "k"]
+    return frame.astype({column: "Int64" if column in whole_columns else "float64" for column in number_columns})

@@ -119,21 +119,9 @@ def structure_features(features: Sequence[Features], *, seed: int = 0) -> Array:
     """
     import numpy as np
 
-    modes = reduced(
-        tf_idf([">".join(gram) for gram in trajectory_features.trigrams] for trajectory_features in features),
-        _MODES,
-        seed=seed,
-    )
-    tools = reduced(
-        tf_idf([*trajectory_features.tools, *_services(trajectory_features)] for trajectory_features in features),
-        _TOOLS,
-        seed=seed,
-    )
-    numbers = np.log1p(
-        np.array([_numbers(trajectory_features) for trajectory_features in features], dtype=np.float64).reshape(
-            -1, _NUMBERS
-        )
-    )
+    modes = reduced(tf_idf([">".join(gram) for gram in item.trigrams] for item in features), _MODES, seed=seed)
+    tools = reduced(tf_idf([*item.tools, *_services(item)] for item in features), _TOOLS, seed=seed)
+    numbers = np.log1p(np.array([_numbers(item) for item in features], dtype=np.float64).reshape(-1, _NUMBERS))
     if len(numbers):
         deviations = numbers.std(axis=0)
         numbers = np.clip((numbers - numbers.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0), -3.0, 3.0)

@@ -92,8 +92,8 @@ def _orthonormal(columns: Any) -> Any:
 
     tall = columns.astype(np.float64)
     eigenvalues, eigenvectors = np.linalg.eigh(tall.T @ tall)
-    kept = eigenvalues > 1e-12 * max(float(eigenvalues[-1]), 1e-300)
-    return (tall @ (eigenvectors[:, kept] / np.sqrt(eigenvalues[kept]))).astype(np.float32)
+    is_kept = eigenvalues > 1e-12 * max(float(eigenvalues[-1]), 1e-300)
+    return (tall @ (eigenvectors[:, is_kept] / np.sqrt(eigenvalues[is_kept]))).astype(np.float32)
 
 
 def scaled_rows(rows: Any) -> Array:

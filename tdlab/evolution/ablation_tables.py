@@ -1,8 +1,8 @@
-"""What an ablation compares, and how: the arms, what is measured of each run, and the pooling over seeds.
+"""The tables of an ablation: arms, measurements of each run, and pooling over seeds.
 
-An arm is the config with one part of the evolution taken away, or a control in its place; a cell is an arm with a seed.
-Every cell is measured at the same N, that of the smallest: entropies are rarefied to it and stand beside the ceiling
-that N sets. Over seeds a number is a mean with its 95 % interval by Student's t; ratios to the baseline are of cells
+An arm is the config with one part of the evolution removed, or with a control in its place; a cell is an arm with a
+seed. All cells are compared at the same N, that of the smallest: entropies are rarefied to it and stand beside their
+ceiling there. Over seeds, a number is a mean with its 95 % interval (Student 1908); ratios to the baseline are of cells
 with the same seed. `tdlab.ablate` makes the runs.
 """
 
@@ -16,7 +16,7 @@ from tdlab.diversity import (
     POSSIBLE_TRIGRAMS,
     DiversityMeter,
     Features,
-    Prepared,
+    PreparedCounts,
     ceiling,
     rarefied_entropy,
     taxonomy_domains,
@@ -49,7 +49,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "random": {"evolution__strategy": "random"},
     "quantity": {"evolution__strategy": "quantity"},
 }
-"""Arm -> the config values that make it, as `RunConfig.with_values` takes them."""
+"""Arms, and the config values that make each, as `RunConfig.with_values` takes them."""
 
 METRICS: dict[str, str] = {
     "domain": "H_dom (bits)",
@@ -60,9 +60,9 @@ METRICS: dict[str, str] = {
     "verified": "verified / played",
     "kept": "kept / tried",
 }
-"""Metric -> what it is called, with its unit. ``verified`` counts near-duplicates as not verified."""
+"""Metrics, and the title of each with its unit. ``verified`` counts near-duplicates as not verified."""
 
-_LEVEL = 0.95
+_CONFIDENCE = 0.95
 _ENTROPIES = ("domain", "signature", "trigrams", "tool_sequence")
 
 
@@ -75,14 +75,23 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its folder's name."""
+        """The name of its folder."""
         return f"{self.arm}-seed{self.seed}"
 
 
 class Measured(NamedTuple):
-    """What a cell's run came to, before a common N is known. ``cac`` holds the CAC of each trajectory kept.
+    """Measurements of one run, before a common N is known; made by `measure_run`.
 
-    ``categories`` is the number of domains there are: the taxonomy's with "other" (37), and the clusters' own besides.
+    Attributes:
+        cell: Name of the cell.
+        status: Status of the run, or why it stopped short of its target.
+        trajectories: Number of trajectories that were kept.
+        tried: Number of offspring.
+        played: Number of offspring that were played and verified.
+        verified: Number of those that passed verification.
+        categories: Number of domains that exist: the taxonomy's 37, and those of the clusters outside it.
+        counts: Counts of each entropy, by name.
+        cac: CAC of each kept trajectory.
     """
 
     cell: str
@@ -92,14 +101,28 @@ class Measured(NamedTuple):
     played: int
     verified: int
     categories: int
-    counts: dict[str, Prepared]
+    counts: dict[str, PreparedCounts]
     cac: tuple[float, ...]
 
 
 def ablation_cells(config: RunConfig, arms: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
-    """The cells of an ablation, seed by seed. No arm stops on a plateau, since arms are compared at equal N.
+    """List the cells of an ablation, seed by seed. No arm stops on a plateau, since arms are compared at equal N.
 
-    ConfigError for an unknown arm, or where there is nothing to compare.
+    Args:
+        config: The config that all arms share.
+        arms: Names of arms, each once, of `ARMS`.
+        seeds: Seeds, each once.
+
+    Returns:
+        One cell per seed and arm.
+
+    Raises:
+        ConfigError: An arm is unknown, an arm or a seed is repeated, or there is none.
+
+    Example:
+        >>> from tdlab.config import RunConfig
+        >>> [cell.name for cell in ablation_cells(RunConfig(), ["evolved", "random"], [0])]
+        ['evolved-seed0', 'random-seed0']
     """
     unknown = [arm for arm in arms if arm not in ARMS]
     if unknown or not arms or not seeds or len(set(arms)) < len(arms) or len(set(seeds)) < len(seeds):
@@ -117,14 +140,28 @@ def ablation_cells(config: RunConfig, arms: Sequence[str], seeds: Sequence[int])
 
 
 def measure_run(store: RunStore, *, cell: str) -> Measured:
-    """What the run in ``store`` came to."""
+    """Measure a finished run.
+
+    Args:
+        store: The store of the run.
+        cell: Name of its cell.
+
+    Returns:
+        The measurements.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     measure_run(run.store, cell="evolved-seed0").trajectories
+        12
+    """
     meter = DiversityMeter()
     cac: list[float] = []
     tried = played = verified = 0
     for candidate in store.candidates(bodies=False):
         tried += 1
         played += candidate.verdict is not None
-        if candidate.accepted or (candidate.reasons and candidate.reasons[0].startswith("gain:")):
+        if candidate.accepted or (candidate.reasons and candidate.reasons[0].check == "gain"):
             verified += 1
         if candidate.accepted:
             features = Features.model_validate(candidate.features)
@@ -144,115 +181,171 @@ def measure_run(store: RunStore, *, cell: str) -> Measured:
 
 
 def tabulate(cells: Sequence[Cell], measured: Sequence[Measured]) -> pd.DataFrame:
-    """One row a cell and metric, at the common N: the size of the smallest set.
+    """Tabulate the cells of an ablation at their common N, the size of the smallest set.
 
-    Columns: ``arm``, ``seed``, ``metric``, ``value``, ``ceiling`` (at that N; missing where there is none), ``n``,
-    ``trajectories`` (of the whole set), ``tried``. Mean CAC and the two rates are of the whole set.
+    Args:
+        cells: The cells.
+        measured: The measurements of each cell, in the same order.
+
+    Returns:
+        One row per cell and metric: ``arm``, ``seed``, ``metric``, ``value``, ``ceiling`` (at the common N; missing for
+        CAC), ``n`` (the common N), ``trajectories`` (of the whole set), ``tried``. Mean CAC and the two rates are of
+        the whole set.
+
+    Raises:
+        ConfigError: A cell has no trajectory.
+
+    Example:
+        >>> import tdlab
+        >>> cells = ablation_cells(tdlab.RunConfig(), ["evolved"], [0])
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     table = tabulate(cells, [measure_run(run.store, cell=cells[0].name)])
+        >>> set(table["metric"]) == set(METRICS)
+        True
     """
     import pandas as pd
 
-    n = min(one.trajectories for one in measured)
+    n = min(measurement.trajectories for measurement in measured)
     if n < 1:
-        empty = [one.cell for one in measured if not one.trajectories]
+        empty_cells = [measurement.cell for measurement in measured if not measurement.trajectories]
         raise ConfigError(
-            f"{', '.join(empty)} made no trajectory", expected="at least one in each cell", do="see its folder for why"
+            f"{', '.join(empty_cells)}: no trajectory was accepted",
+            expected="at least one in each cell",
+            do=f"run `tdlab show {empty_cells[0]}` in the ablation's folder to see why",
         )
     rows = []
-    for cell, one in zip(cells, measured, strict=True):
-        about = {"arm": cell.arm, "seed": cell.seed, "n": n, "trajectories": one.trajectories, "tried": one.tried}
+    for cell, measurement in zip(cells, measured, strict=True):
+        common = {
+            "arm": cell.arm,
+            "seed": cell.seed,
+            "n": n,
+            "trajectories": measurement.trajectories,
+            "tried": measurement.tried,
+        }
         for metric in _ENTROPIES:
-            counts = one.counts[metric]
-            known = {"domain": one.categories, "trigrams": POSSIBLE_TRIGRAMS}.get(metric)
-            top = ceiling(n * max(counts.pairs, counts.n) / counts.units, known)
+            counts = measurement.counts[metric]
+            known_categories = {"domain": measurement.categories, "trigrams": POSSIBLE_TRIGRAMS}.get(metric)
+            entropy_ceiling = ceiling(n * max(counts.pairs, counts.n) / counts.units, known_categories)
             value = rarefied_entropy(counts, n, seed=cell.seed)
-            rows.append({**about, "metric": metric, "value": value, "ceiling": top})
-        rows.append({**about, "metric": "cac", "value": sum(one.cac) / len(one.cac)})
-        rows.append({**about, "metric": "verified", "value": one.verified / one.played, "ceiling": 1.0})
-        rows.append({**about, "metric": "kept", "value": one.trajectories / one.tried, "ceiling": 1.0})
+            rows.append({**common, "metric": metric, "value": value, "ceiling": entropy_ceiling})
+        rows.append({**common, "metric": "cac", "value": sum(measurement.cac) / len(measurement.cac)})
+        rows.append(
+            {**common, "metric": "verified", "value": measurement.verified / measurement.played, "ceiling": 1.0}
+        )
+        rows.append({**common, "metric": "kept", "value": measurement.trajectories / measurement.tried, "ceiling": 1.0})
     columns = ["arm", "seed", "metric", "value", "ceiling", "n", "trajectories", "tried"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def pool_cells(cells: pd.DataFrame, *, baseline: str = "random") -> pd.DataFrame:
-    """One row a metric and arm, pooled over seeds; takes `tabulate`.
+    """Pool the cells of an ablation over seeds.
 
-    Columns: ``metric``, ``arm``, ``mean`` with its 95 % interval ``low`` to ``high`` (missing for one seed; cut to
-    [0, ceiling], as nothing lies beyond), ``ceiling`` and ``share`` (mean / ceiling; missing for a ceiling of 0),
-    ``n``, ``seeds``, ``ratio`` to the baseline's cell of the same seed (missing for a baseline of 0) with ``ratio_low``
-    and ``ratio_high``, and ``apart``: whether the interval and the baseline's do not overlap. The last four are missing
-    where the baseline is not among the arms.
+    Args:
+        cells: The frame of `tabulate`.
+        baseline: The arm that others are compared with.
+
+    Returns:
+        One row per metric and arm: ``metric``, ``arm``, ``mean``, ``low`` and ``high`` (95 % interval by Student's t,
+        cut to [0, ceiling]; missing for one seed), ``ceiling``, ``share`` (mean / ceiling; missing for a ceiling of 0),
+        ``n``, ``seeds``; ``ratio`` to the baseline's cell of the same seed (missing for a baseline of 0), with
+        ``ratio_low`` and ``ratio_high``; ``apart`` (whether the intervals of the arm and the baseline do not overlap).
+        The last four are missing if the baseline is not among the arms.
+
+    Example:
+        >>> import pandas as pd
+        >>> cells = pd.DataFrame({"metric": "cac", "arm": ["evolved", "random"], "seed": 0, "value": [9.0, 6.0],
+        ...                       "ceiling": float("nan"), "n": 50})
+        >>> pool_cells(cells)["ratio"].tolist()
+        [1.5, 1.0]
     """
     import pandas as pd
 
-    rows = []
+    table_rows = []
     for metric in METRICS:
-        part = cells[cells["metric"] == metric]
-        by_seed = {arm: group.set_index("seed")["value"] for arm, group in part.groupby("arm", sort=False)}
-        beside = interval(by_seed[baseline].to_numpy(), top=_top(part, baseline)) if baseline in by_seed else None
+        rows = cells[cells["metric"] == metric]
+        by_seed = {arm: group.set_index("seed")["value"] for arm, group in rows.groupby("arm", sort=False)}
+        reference = (
+            interval(by_seed[baseline].to_numpy(), top=_mean_ceiling(rows, baseline)) if baseline in by_seed else None
+        )
         for arm, values in by_seed.items():
-            top = _top(part, str(arm))
-            mean, low, high = interval(values.to_numpy(), top=top)
+            highest = _mean_ceiling(rows, str(arm))
+            mean, low, high = interval(values.to_numpy(), top=highest)
             row: dict[str, Any] = {"metric": metric, "arm": arm, "mean": mean, "low": low, "high": high}
             row |= {
-                "ceiling": top,
-                "share": mean / top if top else float("nan"),
-                "n": int(part["n"].iloc[0]),
+                "ceiling": highest,
+                "share": mean / highest if highest else float("nan"),
+                "n": int(rows["n"].iloc[0]),
                 "seeds": len(values),
             }
-            if beside is not None:
+            if reference is not None:
                 ratios = (values / by_seed[baseline].replace(0.0, float("nan"))).dropna()
                 row |= dict(zip(("ratio", "ratio_low", "ratio_high"), interval(ratios.to_numpy()), strict=True))
-                known = len(values) > 1 and len(by_seed[baseline]) > 1
-                row["apart"] = bool(low > beside[2] or high < beside[1]) if known else None
-            rows.append(row)
+                has_intervals = len(values) > 1 and len(by_seed[baseline]) > 1
+                row["apart"] = bool(low > reference[2] or high < reference[1]) if has_intervals else None
+            table_rows.append(row)
     columns = ["metric", "arm", "mean", "low", "high", "ceiling", "share", "n", "seeds"]
-    return pd.DataFrame(rows, columns=[*columns, "ratio", "ratio_low", "ratio_high", "apart"])
+    return pd.DataFrame(table_rows, columns=[*columns, "ratio", "ratio_low", "ratio_high", "apart"])
 
 
-def _top(part: pd.DataFrame, arm: str) -> float:
-    """The mean ceiling of an arm's cells; nan where there is none."""
-    return float(part[part["arm"] == arm]["ceiling"].astype("float64").mean())
+def _mean_ceiling(rows: pd.DataFrame, arm: str) -> float:
+    """Return the mean ceiling of an arm's cells; nan if there is none."""
+    return float(rows[rows["arm"] == arm]["ceiling"].astype("float64").mean())
 
 
 def interval(values: Any, *, top: float = float("nan")) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student's t) of a vector of numbers; the interval is nan for fewer than two.
+    """Return mean and 95 % interval (Student's t) of a vector of numbers; the interval is nan for fewer than two.
 
-    With ``top`` the numbers lie in [0, top], and so does the interval.
+    ``top`` cuts the interval to [0, top], for numbers that cannot lie outside.
     """
     import numpy as np
     from scipy.stats import t
 
-    found = np.asarray(values, dtype=np.float64)
-    mean = float(found.mean()) if len(found) else float("nan")
-    if len(found) < 2:
+    numbers = np.asarray(values, dtype=np.float64)
+    mean = float(numbers.mean()) if len(numbers) else float("nan")
+    if len(numbers) < 2:
         return mean, float("nan"), float("nan")
-    half = float(t.ppf(0.5 + _LEVEL / 2.0, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
+    half_width = float(t.ppf(0.5 + _CONFIDENCE / 2.0, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
     if top == top:
-        return mean, max(0.0, mean - half), min(max(top, mean), mean + half)
-    return mean, mean - half, mean + half
+        return mean, max(0.0, mean - half_width), min(max(top, mean), mean + half_width)
+    return mean, mean - half_width, mean + half_width
 
 
 def ablation_markdown(table: pd.DataFrame, *, titles: Mapping[str, str] = METRICS) -> str:
-    """`pool_cells` as a Markdown table for each metric."""
-    parts = []
-    for metric, part in table.groupby("metric", sort=False):
-        first = part.iloc[0]
-        seeds = f"{first['seeds']} seed" + ("" if first["seeds"] == 1 else "s")
-        parts.append(f"### {titles[str(metric)]}, N = {first['n']}, {seeds}\n")
-        parts.append("| arm | mean | 95 % interval | ceiling | share | ratio to random | 95 % interval | apart |")
-        parts.append("|---|---:|---:|---:|---:|---:|---:|---|")
-        for row in part.to_dict("records"):
+    """Write a pooled ablation as Markdown, one table per metric.
+
+    Args:
+        table: The frame of `pool_cells`.
+        titles: Title of each metric.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> import pandas as pd
+        >>> cells = pd.DataFrame({"metric": "cac", "arm": ["random"], "seed": 0, "value": [6.0],
+        ...                       "ceiling": float("nan"), "n": 50})
+        >>> ablation_markdown(pool_cells(cells)).splitlines()[0]
+        '### mean CAC, N = 50, 1 seed'
+    """
+    lines = []
+    for metric, rows in table.groupby("metric", sort=False):
+        first_row = rows.iloc[0]
+        seeds = f"{first_row['seeds']} seed" + ("" if first_row["seeds"] == 1 else "s")
+        lines.append(f"### {titles[str(metric)]}, N = {first_row['n']}, {seeds}\n")
+        lines.append("| arm | mean | 95 % interval | ceiling | share | ratio to random | 95 % interval | apart |")
+        lines.append("|---|---:|---:|---:|---:|---:|---:|---|")
+        for row in rows.to_dict("records"):
             apart = {True: "yes", False: "no"}.get(row["apart"], "")
             span, ratio_span = _span(row["low"], row["high"]), _span(row["ratio_low"], row["ratio_high"])
-            cells = [row["arm"], _shown(row["mean"]), span, _shown(row["ceiling"]), _shown(row["share"])]
-            parts.append("| " + " | ".join([*cells, _shown(row["ratio"]), ratio_span, apart]) + " |")
-        parts.append("")
-    return "\n".join(parts)
+            texts = [row["arm"], _number(row["mean"]), span, _number(row["ceiling"]), _number(row["share"])]
+            lines.append("| " + " | ".join([*texts, _number(row["ratio"]), ratio_span, apart]) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _span(low: Any, high: Any) -> str:
-    return " to ".join(shown for shown in (_shown(low), _shown(high)) if shown)
+    return " to ".join(text for text in (_number(low), _number(high)) if text)
 
 
-def _shown(value: Any) -> str:
+def _number(value: Any) -> str:
     return "" if value is None or value != value else f"{value:.3f}"

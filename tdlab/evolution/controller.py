@@ -1,46 +1,57 @@
-"""The controller: reads the gauges, orders offspring, decides which of them enter the set (paper: innovation 3).
+"""The controller: read the gauges, order offspring, and decide which offspring enter the set (paper: innovation 3).
 
-Three gauges over a sliding window and over the whole set: domain entropy and steering mode entropy, both as shares of
-their ceilings, and mean CAC. A gauge below its threshold turns on its family of moves in proportion to the shortfall:
+tdlab has three gauges: domain entropy and steering mode entropy, both as shares of their ceilings, and mean CAC. Each
+is taken over a sliding window and over the whole set. A gauge below its threshold turns on its family of moves in
+proportion to the shortfall:
 
 - *domain*: orders aim at a domain drawn with probability proportional to (count + a)^(-b), and bridges are preferred;
-- *mode*: more operators are applied, those whose letters are rare are preferred, and of several drafts of a blueprint
-  the one is played that adds most to the entropy of trigrams and of whole modes;
-- *CAC*: more operators are applied, complexifying ones are preferred, and drafts that raise the mean are.
+- *mode*: more operators are applied, operators with rare letters are preferred, and of several drafts the one is played
+  that adds most to the entropies of trigrams and of whole signatures;
+- *CAC*: more operators are applied, and operators and drafts that raise the mean are preferred.
 
-The formulas are this project's own; the paper names the gauges only. Every draw comes from the run's seed, the
-generation and the position, never from what happened to be computed first.
+A plug-in's gauge does what CAC does, for the family of operators that it names.
+
+The paper names the gauges only; the formulas are ours. Every draw depends on the run's seed, the generation and the
+position only, never on the order of computation.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.blueprints import MUTATIONS
 from tdlab.config import EvolutionConfig, RunConfig
-from tdlab.diversity import DiversityMeter, Features, Gain
-from tdlab.evolution.predict import SetState, Trigram
+from tdlab.diversity import DiversityMeter, Features
+from tdlab.evolution.gauges import SetState
 from tdlab.evolution.producer import DraftPlan, Offspring, Order
-from tdlab.evolution.steering import Gauges, number_of_drafts, rarity, read_gauges, weigh
-from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, rng_for
+from tdlab.evolution.steering import Gauges, GaugeSet, number_of_drafts, rarity, weigh
+from tdlab.evolution.strategies import STRATEGIES
+from tdlab.records import Blueprint, BusinessCluster, Reason, Trajectory, rng_for
+from tdlab.store import GaugeRecord
 from tdlab.verify import NearDuplicates
 
 __all__ = ["Controller", "Decision", "Gauges"]
 
 
 class Decision(NamedTuple):
-    """What became of an offspring: accepted or why not; its marginal gain, and that gain weighed by the steering.
+    """The decision on an offspring. The fields about the gain are None if it was not computed.
 
-    ``bar`` is what the weighed gain was held against, ``gauges`` are those that weighed it. All four are None where no
-    gain was looked at. ``duplicate_of`` is the id of the trajectory that this one nearly repeats.
+    Attributes:
+        accepted: Whether it enters the set.
+        reasons: Why it does not.
+        gain: Its marginal gain, by gauge.
+        weighed: The gain weighed by the strengths of the gauges.
+        bar: The least weighed gain of an accepted offspring; None without a bar.
+        gauges: The gauges at that moment.
+        duplicate_of: The id of the trajectory that it nearly repeats.
     """
 
     accepted: bool
-    reasons: tuple[str, ...] = ()
-    gain: Gain | None = None
+    reasons: tuple[Reason, ...] = ()
+    gain: Mapping[str, float] | None = None
     weighed: float | None = None
     bar: float | None = None
     gauges: Gauges | None = None
@@ -48,10 +59,14 @@ class Decision(NamedTuple):
 
 
 class Controller:
-    """Steers one run.
+    """Steers one run: orders offspring and decides on them.
 
-    ``clusters`` and ``distractors`` (tool keys) are what orders draw on; ``categories`` is the number of domains that
-    can be reached, for the ceiling of H_dom; ``mutations`` are the operators that may be ordered.
+    Args:
+        config: The config of the run.
+        clusters: The clusters that orders are drawn from.
+        distractors: Keys of the tools that may be offered in addition.
+        categories: Number of domains that can be reached, for the ceiling of H_dom.
+        mutations: Names of the operators that may be ordered.
     """
 
     def __init__(
@@ -64,81 +79,82 @@ class Controller:
         mutations: Sequence[str],
     ) -> None:
         self._config = config
+        self._strategy = STRATEGIES[config.evolution.strategy]
         self._evolution: EvolutionConfig = config.evolution
         self._clusters = list(clusters)
-        self._named = {cluster.id: cluster for cluster in clusters}
+        self._cluster_by_id = {cluster.id: cluster for cluster in clusters}
         self._distractors = list(distractors)
         self._mutations = [name for name in mutations if name in MUTATIONS]
-        self._all = DiversityMeter(domain_categories=categories)
-        self._window = DiversityMeter(domain_categories=categories)
-        self._recent: deque[Features] = deque()
+        self._set = DiversityMeter(domain_categories=categories)
+        self._gauges = GaugeSet(config.evolution, domains=categories)
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         self._letters: Counter[str] = Counter()
-        self._trigrams: Counter[Trigram] = Counter()
-        self._signatures: Counter[tuple[str, ...]] = Counter()
-        self._uses: Counter[str] = Counter()
+        self._cluster_uses: Counter[str] = Counter()
         self._parents: dict[str, list[Blueprint]] = {}
-        self._by_domain: dict[str, list[tuple[str, float]]] = {}
+        self._clusters_of_domain: dict[str, list[tuple[str, float]]] = {}
         for cluster in self._clusters:
             for domain, mass in cluster.domains.items():
-                self._by_domain.setdefault(domain, []).append((cluster.id, mass))
-        self._domains = sorted(self._by_domain)
+                self._clusters_of_domain.setdefault(domain, []).append((cluster.id, mass))
+        self._domains = sorted(self._clusters_of_domain)
 
     @property
     def meter(self) -> DiversityMeter:
-        """The measures of the whole set so far."""
-        return self._all
+        """The meter of the whole set."""
+        return self._set
+
+    @property
+    def config(self) -> RunConfig:
+        """The config of the run."""
+        return self._config
+
+    @property
+    def clusters(self) -> tuple[BusinessCluster, ...]:
+        """The clusters that orders are drawn from."""
+        return tuple(self._clusters)
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._set)
 
     # -------------------------------------------------------------------------------------------------------- gauges
 
     def gauges(self) -> Gauges:
-        """The gauges now, with the strength at which each steers; the controls steer by none."""
-        return read_gauges(
-            self._evolution,
-            domain=min(self._all.normalised_domain(), self._window.normalised_domain()),
-            mode=min(self._all.normalised_mode(), self._window.normalised_mode()),
-            cac=min(self._all.mean_cac(), self._window.mean_cac()),
+        """Return the gauges with the strength at which each steers; the controls do not steer."""
+        return self._gauges.read()
+
+    def record(self) -> GaugeRecord:
+        """Return the gauges for a generation's record, with their values over the window and over the whole set."""
+        gauges = self.gauges()
+        return GaugeRecord(
+            values=_rounded(gauges.values),
+            strengths=_rounded(gauges.strengths),
+            whole=_rounded({name: reading.value for name, reading in self._gauges.whole.items()}),
+            window=_rounded({name: reading.value for name, reading in self._gauges.window.items()}),
         )
 
-    def record(self) -> dict[str, Json]:
-        """The gauges as JSON, for a generation's record: what steers, and its values over the window and the whole."""
-
-        def values(meter: DiversityMeter) -> dict[str, Json]:
-            return {
-                "domain": round(meter.normalised_domain(), 9),
-                "mode": round(meter.normalised_mode(), 9),
-                "cac": round(meter.mean_cac(), 9),
-            }
-
-        gauges = {name: round(value, 9) for name, value in self.gauges()._asdict().items()}
-        return {**gauges, "whole": values(self._all), "window": values(self._window)}
-
-    def plan_record(self) -> dict[str, Json]:
-        """What the next orders will be drawn with, as JSON: the weight of each operator, and the number of drafts."""
-        if self._evolution.strategy in ("quantity", "planned"):
-            return {"operators": {}, "drafts": 1}
+    def plan_record(self) -> tuple[dict[str, float], int]:
+        """Return the weight of each operator and the number of drafts of the next orders."""
+        if not self._strategy.mutates:
+            return {}, 1
         gauges = self.gauges()
-        return {
-            "operators": {name: round(weight, 9) for name, weight in self._weights(gauges).items()},
-            "drafts": number_of_drafts(gauges, self._evolution),
-        }
+        return _rounded(self._weights(gauges)), number_of_drafts(gauges, self._evolution)
 
     # ------------------------------------------------------------------------------------------------------ ordering
 
     def orders(self, generation: int) -> list[Order]:
-        """The orders of a generation, from the state of the set alone."""
-        batch = range(self._evolution.batch)
-        if self._evolution.strategy == "quantity":
-            return [self._repeat(generation, position) for position in batch]
+        """Return the orders of a generation, as the strategy draws them."""
+        return self._strategy.orders(self, generation)
+
+    def draw(self, generation: int) -> list[Order]:
+        """Draw the orders of a generation from the state of the set, by the gauges that steer."""
         gauges = self.gauges()
         set_state = self._set_state(gauges)
         weights = self._weights(gauges)
-        expected = self._all.domain_counts()
-        used = self._uses.copy()
-        return [self._order(generation, position, gauges, set_state, weights, expected, used) for position in batch]
+        domain_counts = self._set.domain_counts()
+        uses = self._cluster_uses.copy()
+        return [
+            self._order(generation, position, gauges, set_state, weights, domain_counts, uses)
+            for position in range(self._evolution.batch)
+        ]
 
     def _order(
         self,
@@ -147,21 +163,21 @@ class Controller:
         gauges: Gauges,
         set_state: SetState | None,
         weights: Mapping[str, float],
-        expected: dict[str, float],
-        used: Counter[str],
+        domain_counts: dict[str, float],
+        uses: Counter[str],
     ) -> Order:
         rng = rng_for(self._config.seed, "order", generation, position)
-        aim, share = None, None
-        if self._domains and rng.random() < gauges.steer_domain:
-            aim, share = self._aim(rng, expected)
-            choices = self._by_domain[aim]
-            among = [mass / (1.0 + used[cluster]) for cluster, mass in choices]
-            cluster = rng.choices([name for name, _ in choices], weights=among)[0]
+        aim, aim_share = None, None
+        if self._domains and rng.random() < gauges.strengths["domain"]:
+            aim, aim_share = self._aim(rng, domain_counts)
+            choices = self._clusters_of_domain[aim]
+            choice_weights = [mass / (1.0 + uses[cluster]) for cluster, mass in choices]
+            cluster = rng.choices([name for name, _ in choices], weights=choice_weights)[0]
         else:
             cluster = rng.choice(self._clusters).id
-        used[cluster] += 1
-        for domain, mass in self._named[cluster].domains.items():
-            expected[domain] = expected.get(domain, 0.0) + mass
+        uses[cluster] += 1
+        for domain, mass in self._cluster_by_id[cluster].domains.items():
+            domain_counts[domain] = domain_counts.get(domain, 0.0) + mass
         return Order(
             generation=generation,
             position=position,
@@ -175,99 +191,81 @@ class Controller:
                 rng.sample(self._distractors, k=min(len(self._distractors), self._evolution.distractors))
             ),
             aim=aim,
-            aim_share=share,
+            aim_share=aim_share,
         )
 
     def _aim(self, rng: random.Random, expected: Mapping[str, float]) -> tuple[str, float]:
-        """A domain drawn with probability proportional to (count + a)^(-b), and that probability."""
+        """Draw a domain with probability proportional to (count + a)^(-b); return it with its probability."""
         weights = [rarity(expected.get(domain, 0.0), self._evolution) for domain in self._domains]
-        place = rng.choices(range(len(weights)), weights=weights)[0]
-        return self._domains[place], weights[place] / sum(weights)
+        index = rng.choices(range(len(weights)), weights=weights)[0]
+        return self._domains[index], weights[index] / sum(weights)
 
     def _draft(self, rng: random.Random, cluster: str, gauges: Gauges, weights: Mapping[str, float]) -> DraftPlan:
         config = self._evolution
-        if config.strategy == "planned":
+        if not self._strategy.mutates:
             return DraftPlan()
         parents = self._parents.get(cluster, [])
         base = rng.choice(parents) if parents and rng.random() < config.parent_share else None
         most = config.max_mutations
-        more = max(gauges.steer_mode, gauges.steer_cac)
-        number = rng.randint(0, most) + sum(rng.random() < more for _ in range(config.extra_mutations))
-        left = dict(weights)
+        strength = max(value for name, value in gauges.strengths.items() if name != "domain")
+        count = rng.randint(0, most) + sum(rng.random() < strength for _ in range(config.extra_mutations))
+        remaining_weights = dict(weights)
         chosen: list[str] = []
-        for _ in range(min(number, most)):
-            if not left:
+        for _ in range(min(count, most)):
+            if not remaining_weights:
                 break
-            name = rng.choices(list(left), weights=list(left.values()))[0]
+            name = rng.choices(list(remaining_weights), weights=list(remaining_weights.values()))[0]
             chosen.append(name)
             if MUTATIONS[name].family == "mode":
-                del left[name]
+                del remaining_weights[name]
         partner = rng.choice(self._clusters).id
         return DraftPlan(base, tuple(chosen), partner if partner != cluster else None)
 
     def _weights(self, gauges: Gauges) -> dict[str, float]:
-        """The weight of each operator: a floor for all, and more where the gauge of its family steers."""
-        floor, total = self._evolution.mutation_floor, max(1, len(self._all))
+        """Return the weight of each operator: a floor, and more if the gauge of its family steers."""
+        floor, total = self._evolution.mutation_floor, max(1, len(self._set))
+        strengths = {family: gauges.strength_of(family) for family in {MUTATIONS[n].family for n in self._mutations}}
         weights: dict[str, float] = {}
         for name in self._mutations:
             operator = MUTATIONS[name]
+            weight = strengths[operator.family]
             if operator.family == "mode":
                 rarity = 1.0 - min((self._count_of(letter) / total for letter in operator.letters), default=1.0)
-                weights[name] = floor + self._evolution.mode_weight * gauges.steer_mode * max(0.0, rarity)
-            elif operator.family == "complexity":
-                weights[name] = floor + gauges.steer_cac
-            else:
-                weights[name] = floor + gauges.steer_domain
+                weight = self._evolution.mode_weight * weight * max(0.0, rarity)
+            weights[name] = floor + weight
         return weights
 
     def _count_of(self, letter: str) -> int:
-        """Trajectories that hold the letter; ``parallel`` stands for a batch of any size."""
+        """Return the number of trajectories with a letter; ``parallel`` is a batch of any size."""
         return sum(n for name, n in self._letters.items() if name.partition("-")[0] == letter)
 
     def _set_state(self, gauges: Gauges) -> SetState | None:
         if number_of_drafts(gauges, self._evolution) < 2:
             return None
-        return SetState.of(
-            self._trigrams,
-            signatures=self._signatures,
-            mean_cac=self._all.mean_cac(),
-            steer_mode=gauges.steer_mode,
-            steer_cac=gauges.steer_cac,
-            cac_scale=self._evolution.complexity_threshold or 1.0,
-        )
-
-    def _repeat(self, generation: int, position: int) -> Order:
-        """The quantity control: the first blueprints of a few clusters, new values each time."""
-        seeds = self._clusters[: self._evolution.quantity_seeds]
-        number = generation * self._evolution.batch + position
-        cluster = seeds[number % len(seeds)]
-        return Order(
-            generation=generation,
-            position=position,
-            seed=rng_for(self._config.seed, "repeat", number).getrandbits(62),
-            cluster=cluster.id,
-            plan_seed=rng_for(self._config.seed, "first", cluster.id).getrandbits(62),
-            fresh=number >= len(seeds),
-        )
+        return self._gauges.state(gauges)
 
     # ------------------------------------------------------------------------------------------------------ deciding
 
     def consider(self, offspring: Offspring) -> Decision:
-        """Whether an offspring enters the set; if so it is counted at once. Call in order of position."""
+        """Decide whether an offspring enters the set, and count it if it does. Call in order of position."""
         blueprint, trajectory, features = offspring.blueprint, offspring.trajectory, offspring.features
         if blueprint is None or trajectory is None or features is None or offspring.verdict is None:
-            return Decision(False, (f"blueprint: {offspring.failure}",))
+            return Decision(False, (Reason("blueprint", offspring.failure),))
         if not offspring.verdict.accepted:
             return Decision(False, offspring.verdict.reasons)
-        check = self._duplicates.check(trajectory, offspring.sketch)
-        if not check.passed:
-            near = self._duplicates.nearest(trajectory, offspring.sketch)
-            return Decision(False, (f"{check.name}: {check.reason}",), duplicate_of=near[0] if near else None)
-        gauges, gain = self.gauges(), self._all.gain(features)
+        duplicate_check = self._duplicates.check(trajectory, offspring.sketch)
+        if not duplicate_check.passed:
+            nearest_member = self._duplicates.nearest(trajectory, offspring.sketch)
+            return Decision(
+                False,
+                (Reason(duplicate_check.name, duplicate_check.reason),),
+                duplicate_of=nearest_member[0] if nearest_member else None,
+            )
+        gauges, gain = self.gauges(), self._gauges.gain(self._gauges.measure(features))
         weighed = weigh(gain, gauges, self._evolution)
-        bar = self._evolution.min_gain if gauges.steers and len(self._all) else None
+        bar = self._evolution.min_gain if gauges.steers and len(self._set) else None
         if bar is not None and weighed < bar:
-            why = f"gain: {weighed:.4f} is below the bar of {bar:.4f}"
+            why = Reason("gain", f"{weighed:.4f} is below the bar of {bar:.4f}")
             return Decision(False, (why,), gain, weighed, bar, gauges)
         self.admit(blueprint, features)
         self._duplicates.add(trajectory, offspring.sketch)
@@ -275,20 +273,19 @@ class Controller:
 
     def admit(self, blueprint: Blueprint, features: Features) -> None:
         """Count an accepted trajectory; also used to rebuild the state of a resumed run."""
-        self._all.add(features)
-        self._window.add(features)
-        self._recent.append(features)
-        if len(self._recent) > self._evolution.window:
-            self._window.remove(self._recent.popleft())
+        self._set.add(features)
+        self._gauges.add(self._gauges.measure(features))
         self._letters.update(set(features.signature))
-        self._trigrams.update(features.trigrams)
-        self._signatures[features.signature] += 1
-        self._uses[blueprint.cluster] += 1
+        self._cluster_uses[blueprint.cluster] += 1
         parents = self._parents.setdefault(blueprint.cluster, [])
         if len(parents) < self._evolution.max_parents and len(blueprint.steps) < self._config.blueprints.max_steps:
             parents.append(blueprint)
 
     def recall(self, blueprint: Blueprint, trajectory: Trajectory, features: Features) -> None:
-        """Take back into the set what an earlier session accepted."""
+        """Restore a trajectory that an earlier session accepted."""
         self.admit(blueprint, features)
         self._duplicates.add(trajectory)
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 9) for name, value in values.items()}

@@ -1,8 +1,8 @@
-"""What a run with language models will cost, told before it: the first rollouts played dry, their tokens scaled up.
+"""Estimate the cost of a run with language models by a dry run of its first rollouts, scaled up to the target.
 
-The prompts are the real ones and the replies the script's, so calls and input tokens are those of the first
-generations; a model's own words may be longer, a model that leaves its plan is rejected more often, and tokens are
-estimated at four characters each. It is an estimate, and says on how many rollouts it rests.
+Prompts are the real ones and replies are the script's, so that calls and input tokens are those of the first
+generations. The estimate has three limits: a model's replies may be longer, a model that leaves its plan is rejected
+more often, and a token is counted as four characters. The estimate says how many rollouts it is based on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tdlab.errors import ConfigError
 from tdlab.evolution.controller import Controller
 from tdlab.evolution.producer import Producer
 from tdlab.records import CODE_TOOL, BusinessCluster, Domains, Tool
-from tdlab.rollout import MOCK_MODEL, DryRunBackend, Prices, Spending
+from tdlab.rollout import ENVIRONMENTS, MOCK_MODEL, DryRunBackend, Prices, SimulatedEnvironment, Spending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ _MOST_BATCHES = 50
 
 
 class RoleEstimate(NamedTuple):
-    """One role: its model, and calls, tokens and money for the whole run; money is None without a price."""
+    """The estimate for one role: its model, and calls, tokens and cost of the whole run (None without a price)."""
 
     role: str
     model: str
@@ -38,10 +38,16 @@ class RoleEstimate(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a run will take: rollouts to be tried for its target, and what each role uses.
+    """The estimated cost of a run; made by `estimate_spending`.
 
-    ``played`` rollouts were played dry for it, of which ``accepted`` were accepted. ``beyond`` says where the budget of
-    the config is less than that.
+    Attributes:
+        target: Trajectories to make.
+        rollouts: Rollouts that must be tried for it.
+        played: Rollouts of the dry run.
+        accepted: Rollouts of the dry run that were accepted.
+        roles: The estimate for each role.
+        currency: Currency of the price table.
+        beyond: Which budget of the config is smaller than the estimate; empty if none is.
     """
 
     target: int
@@ -54,22 +60,22 @@ class Estimate(NamedTuple):
 
     @property
     def calls(self) -> int:
-        """All calls."""
+        """The number of calls of all roles."""
         return sum(role.calls for role in self.roles)
 
     @property
     def tokens(self) -> int:
-        """All tokens."""
+        """The number of tokens of all roles."""
         return sum(role.input_tokens + role.output_tokens for role in self.roles)
 
     @property
     def money(self) -> float | None:
-        """All the money; None where a price is not known."""
+        """The cost of all roles; None if a price is not known."""
         costs = [role.money for role in self.roles]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a role, with the fields of `RoleEstimate` as columns."""
+        """Return one row per role, with the fields of `RoleEstimate` as columns."""
         import pandas as pd
 
         return pd.DataFrame(self.roles, columns=list(RoleEstimate._fields))
@@ -84,18 +90,44 @@ def estimate_spending(
     mutations: list[str],
     sample: int = 50,
 ) -> Estimate:
-    """Play ``sample`` rollouts of the run dry (fewer for a smaller target) and scale their use up to the target."""
-    mocked = config.model_copy(
+    """Estimate calls, tokens and cost of a run by a dry run of its first rollouts.
+
+    Args:
+        config: The config of the run.
+        tools: Definitions of tools, by key.
+        clusters: The clusters.
+        domains: Domains of each service.
+        mutations: Names of the operators that may be ordered.
+        sample: Number of accepted rollouts to play, at most the target.
+
+    Returns:
+        The estimate, scaled up to the target.
+
+    Raises:
+        ConfigError: No rollout of the dry run was accepted.
+
+    Example:
+        >>> import tdlab
+        >>> pool = tdlab.ToolPool.bundled().subset(services=["cobblegate_permits"])
+        >>> domains = {service.name: service.domains for service in pool.services}
+        >>> config = tdlab.RunConfig(target=100).with_values(rollout__teacher="llm", teacher__model="m")
+        >>> estimate = estimate_spending(config, pool.tools, tdlab.mine(pool).clusters, domains, mutations=[], sample=1)
+        >>> estimate.target, estimate.accepted
+        (100, 1)
+    """
+    mock_config = config.model_copy(
         update={"teacher": config.teacher.model_copy(update={"model": MOCK_MODEL, "models": {}})}
     )
     prices = Prices.load(config.teacher.prices)
     categories = len({domain for cluster in clusters for domain in cluster.domains})
     controller = Controller(
-        mocked, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=categories,
+        mock_config, clusters, distractors=[key for key in tools if key != CODE_TOOL], categories=categories,
         mutations=mutations,
     )  # fmt: skip
-    used, played, wanted = Spending(), 0, min(sample, config.target)
-    with closing(Producer(mocked, tools, clusters, domains, backend=DryRunBackend(mocked.teacher))) as producer:
+    spending, played, goal = Spending(), 0, min(sample, config.target)
+    environment = _StandIn if ENVIRONMENTS[config.rollout.environment].external else None
+    backend = DryRunBackend(mock_config.teacher)
+    with closing(Producer(mock_config, tools, clusters, domains, environment=environment, backend=backend)) as producer:
         for generation in range(_MOST_BATCHES):
             for order in controller.orders(generation):
                 offspring = producer.produce(order)
@@ -103,34 +135,46 @@ def estimate_spending(
                 played += 1
                 rows: Any = offspring.spent
                 for row in rows:
-                    used.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
-                if len(controller) >= wanted:
+                    spending.add(
+                        row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
+                    )
+                if len(controller) >= goal:
                     break
-            if len(controller) >= wanted:
+            if len(controller) >= goal:
                 break
     accepted = len(controller)
     if not accepted:
         raise ConfigError(
-            f"none of {played} rollouts that were played dry was accepted",
-            expected="some that are",
-            do="make a small run with the scripted teacher and look at its rejections",
+            f"none of {played} rollouts of the dry run was accepted",
+            expected="at least one",
+            do="run `tdlab run -n 20 --out runs/trial` with the scripted teacher, then `tdlab show runs/trial`",
         )
     scale = config.target / accepted
     roles = []
-    for (role, _), found in sorted(used.used.items()):
+    for (role, _), amounts in sorted(spending.used.items()):
         model = config.teacher.model_of(role)  # type: ignore[arg-type]  # a role of the config
-        calls, reading, writing = (round(number * scale) for number in found)
-        roles.append(RoleEstimate(role, model, calls, reading, writing, prices.cost(model, reading, writing)))
-    told = Estimate(config.target, round(played * scale), played, accepted, tuple(roles), prices.currency)
-    return told._replace(beyond=_beyond(told, config.teacher))
+        calls, input_tokens, output_tokens = (round(number * scale) for number in amounts)
+        roles.append(
+            RoleEstimate(
+                role, model, calls, input_tokens, output_tokens, prices.cost(model, input_tokens, output_tokens)
+            )
+        )
+    estimate = Estimate(config.target, round(played * scale), played, accepted, tuple(roles), prices.currency)
+    return estimate._replace(beyond=_beyond(estimate, config.teacher))
 
 
-def _beyond(found: Estimate, teacher: TeacherConfig) -> str:
-    """Where the budget is less than the estimate; empty where it is not, or where nobody can tell."""
-    if teacher.budget_tokens is not None and found.tokens > teacher.budget_tokens:
+class _StandIn(SimulatedEnvironment):
+    """Stands in for an external environment, for which no values are invented."""
+
+    external = True
+
+
+def _beyond(estimate: Estimate, teacher: TeacherConfig) -> str:
+    """Say which budget is smaller than the estimate; empty if none is, or if it cannot be known."""
+    if teacher.budget_tokens is not None and estimate.tokens > teacher.budget_tokens:
         return f"teacher.budget_tokens is {teacher.budget_tokens:,}"
-    if teacher.budget_money is not None and found.money is None:
-        return "teacher.budget_money needs the price of every model, and a run is refused without"
-    if teacher.budget_money is not None and found.money is not None and found.money > teacher.budget_money:
-        return f"teacher.budget_money is {teacher.budget_money:,g} {found.currency}"
+    if teacher.budget_money is not None and estimate.money is None:
+        return "teacher.budget_money is set, but a model has no price; the run will be refused"
+    if teacher.budget_money is not None and estimate.money is not None and estimate.money > teacher.budget_money:
+        return f"teacher.budget_money is {teacher.budget_money:,g} {estimate.currency}"
     return ""

@@ -1,13 +1,14 @@
 """The loop: generations of orders, offspring and decisions, each committed to the store before the next begins.
 
-A run that was killed is rebuilt from what was committed and goes on with the next generation; since every draw depends
-on the seed, the generation and the position alone, it ends as if nothing had happened.
+A run that was interrupted is rebuilt from the committed generations and continues with the next one. Every draw depends
+only on the seed, the generation and the position, so that the result is the same as without the interruption.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -18,16 +19,16 @@ from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.evolution.producer import Offspring, Producer
-from tdlab.evolution.steering import Gauges, Plateau, budget_spent, ran_dry
+from tdlab.evolution.steering import Plateau, budget_spent, ran_dry
 from tdlab.evolution.thread_pool import ThreadPool
-from tdlab.records import Json
-from tdlab.store import Candidate, Generation, RunStore
+from tdlab.store import Candidate, DraftRecord, Generation, GenerationRecord, Lineage, RunStore
 
 __all__ = ["Progress", "evolve"]
+_log = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
-    """Where a run stands: told after every generation."""
+    """The progress of a run: number of the generation, accepted and rejected offspring, and the target."""
 
     generation: int
     accepted: int
@@ -44,14 +45,36 @@ def evolve(
     on_progress: Callable[[Progress], None] | None = None,
     threads: ThreadPool | None = None,
 ) -> str:
-    """Run generations until the target is met or there is a reason to stop short of it; returns why it stopped.
+    """Run generations until the target or another stop is reached.
 
-    ``"target"`` when as many trajectories as wanted are in the store, else a sentence: the budget of offspring is
-    spent, the gauges that steer have been flat for ``patience`` generations (`Plateau`), or nothing was accepted in
-    ``dry`` generations in a row. State is read from the store first, so calling it again continues. ``threads`` carry
-    the orders out in place of ``workers``, and progress is then told after every offspring. Where they were stopped,
-    what they made is kept as a part of a generation, which is made anew when the run goes on; what was paid for is not
-    paid for again. TeacherError where the server failed, RolloutError where a live server is gone.
+    The state is read from the store first, so that a second call continues the run. If threads are stopped in the
+    middle of a generation, their offspring are kept as a partial generation; a resumed run makes that generation again,
+    with the cached replies of the models.
+
+    Args:
+        store: The store of the run.
+        controller: Orders offspring and decides on them; empty, it is filled from the store.
+        producer: Executes orders.
+        workers: Number of worker processes.
+        on_progress: Called after every generation; with ``threads``, also after every offspring.
+        threads: Executes the orders in place of worker processes, for language models.
+
+    Returns:
+        ``"target"``, or a sentence that says why the run stopped before: the budget of offspring is spent, the gauges
+        that steer were flat for ``patience`` generations, or nothing was accepted for ``dry`` generations.
+
+    Raises:
+        TeacherError: The server of the language models failed.
+        RolloutError: A live server is gone.
+        StoreError: The database was changed by hand.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:  # a finished run has nothing left to do
+        ...     clusters, tools = tuple(run.store.clusters()), {tool.key: tool for tool in run.store.tools()}
+        ...     controller = Controller(run.config, clusters, distractors=[], categories=37, mutations=[])
+        ...     evolve(run.store, controller, Producer(run.config, tools, clusters, {}))
+        'target'
     """
     config = producer.config
     stopped: TeacherError | RolloutError | None = None
@@ -60,9 +83,9 @@ def evolve(
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
                 return why
-            before, drawn_with = controller.record(), controller.plan_record()
+            before, (operators, drafts) = controller.record(), controller.plan_record()
             candidates: list[Candidate] = []
-            found: Counter[str] = Counter()
+            outcomes: Counter[str] = Counter()
             orders = controller.orders(past.generations)
             if config.evolution.budget is not None:
                 orders = orders[: config.evolution.budget - past.tried]
@@ -71,26 +94,28 @@ def evolve(
                     break
                 decision = controller.consider(offspring)
                 candidates.append(_candidate(offspring, decision))
-                found["accepted" if decision.accepted else decision.reasons[0].partition(":")[0]] += 1
+                outcomes["accepted" if decision.accepted else decision.reasons[0].check] += 1
                 if threads is not None and on_progress is not None:
                     rejected = past.tried + len(candidates) - len(controller)
                     on_progress(Progress(past.generations, len(controller), rejected, config.target))
             stopped = threads.stopped if threads is not None and len(controller) < config.target else None
-            accepted = found.pop("accepted", 0)
-            record: dict[str, Json] = {
-                "strategy": config.evolution.strategy,
-                "tried": len(candidates),
-                "accepted": accepted,
-                "rejected": dict(sorted(found.items())),
-                "before": before,
-                **drawn_with,
-                "after": controller.record(),
-                "total": len(controller),
-                **({"partial": True} if stopped is not None else {}),
-            }
+            accepted = outcomes.pop("accepted", 0)
+            record = GenerationRecord(
+                strategy=config.evolution.strategy,
+                tried=len(candidates),
+                accepted=accepted,
+                rejected=dict(sorted(outcomes.items())),
+                before=before,
+                operators=operators,
+                drafts=drafts,
+                after=controller.record(),
+                total=len(controller),
+                partial=stopped is not None,
+            )
             if stopped is not None and not candidates:
                 break
             store.commit_generation(Generation(number=past.generations, record=record), candidates)
+            _log.info("generation %d: %d of %d accepted", past.generations, accepted, len(candidates))
             past = past.after(record)
             if on_progress is not None:
                 on_progress(Progress(past.generations, len(controller), past.tried - len(controller), config.target))
@@ -104,21 +129,21 @@ def evolve(
 
 
 class _Past(NamedTuple):
-    """What a run has behind it, as far as its stops need it: ``dry`` generations at the end accepted nothing."""
+    """The past of a run, as far as its stops need it; the last ``dry`` generations accepted nothing."""
 
     plateau: Plateau
     generations: int = 0
     tried: int = 0
     dry: int = 0
 
-    def after(self, record: Mapping[str, Json]) -> _Past:
-        """With one more generation, by its record."""
-        self.plateau.note(record["after"]["whole"])
-        dry = 0 if record["accepted"] else self.dry + 1
-        return self._replace(generations=self.generations + 1, tried=self.tried + record["tried"], dry=dry)
+    def after(self, record: GenerationRecord) -> _Past:
+        """Return the past with one more generation, from its record."""
+        self.plateau.note(record.after.whole)
+        dry = 0 if record.accepted else self.dry + 1
+        return self._replace(generations=self.generations + 1, tried=self.tried + record.tried, dry=dry)
 
     def stop(self, config: EvolutionConfig, *, accepted: int) -> str:
-        """Why the run should stop short of its target; empty while it should go on."""
+        """Return why the run should stop before its target, or an empty string while it should go on."""
         if config.budget is not None and self.tried >= config.budget:
             return budget_spent(self.tried, accepted)
         if self.dry >= config.dry:
@@ -127,19 +152,20 @@ class _Past(NamedTuple):
 
 
 def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past:
-    """The controller's state from the store, and what lies behind the run."""
+    """Fill the controller from the store, and return the past of the run."""
     last = store.last_generation()
-    if last is not None and last.record.get("partial"):
+    if last is not None and last.record.partial:
         store.discard_last_generation()
     past = _Past(plateau)
-    for kept in store.accepted():
-        if kept.blueprint is None or kept.trajectory is None:
+    for candidate in store.accepted():
+        if candidate.blueprint is None or candidate.trajectory is None:
             raise StoreError(
-                f"candidate {kept.generation}.{kept.position} is accepted and has no trajectory",
+                f"candidate {candidate.generation}.{candidate.position} is accepted and has no trajectory; "
+                "the database was changed by hand",
                 expected="a blueprint and a trajectory for each accepted candidate",
-                do="the database was changed by hand; start another run with --out",
+                do="start another run: tdlab run --out runs/other",
             )
-        controller.recall(kept.blueprint, kept.trajectory, Features.model_validate(kept.features))
+        controller.recall(candidate.blueprint, candidate.trajectory, Features.model_validate(candidate.features))
     for generation in store.generations():
         past = past.after(generation.record)
     return past
@@ -147,30 +173,28 @@ def _rebuild(store: RunStore, controller: Controller, plateau: Plateau) -> _Past
 
 def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
     order = offspring.order
-    lineage: dict[str, Json] = {
-        "seed": order.seed,
-        "cluster": order.cluster,
-        "aim": order.aim,
-        "aim_share": order.aim_share,
-        "fresh": order.fresh,
-        "drafts": [
-            {
-                "base": draft.base.id if draft.base else None,
-                "ordered": list(draft.mutations),
-                "partner": draft.partner,
-                "merit": merit,
-            }
+    lineage = Lineage(
+        seed=order.seed,
+        cluster=order.cluster,
+        aim=order.aim,
+        aim_share=order.aim_share,
+        fresh=order.fresh,
+        drafts=tuple(
+            DraftRecord(
+                base=draft.base.id if draft.base else None, ordered=draft.mutations, partner=draft.partner, merit=merit
+            )
             for draft, merit in zip_longest(order.drafts, offspring.merits)
-        ],
-        "chosen": offspring.chosen,
-        "applied": list(offspring.applied),
-        "refused": dict(offspring.refused),
-        "gain": None if decision.gain is None else {**decision.gain._asdict(), "weighed": decision.weighed},
-        "steer": None if decision.gauges is None else _strengths(decision.gauges),
-        "bar": decision.bar,
-        **({"spent": list(offspring.spent)} if offspring.spent else {}),
-        "duplicate_of": decision.duplicate_of,
-    }
+        ),
+        chosen=offspring.chosen,
+        applied=offspring.applied,
+        refused=dict(offspring.refused),
+        gain=None if decision.gain is None else dict(decision.gain),
+        weighed=decision.weighed,
+        steer=None if decision.gauges is None else dict(decision.gauges.strengths),
+        bar=decision.bar,
+        spent=tuple(map(dict, offspring.spent)),
+        duplicate_of=decision.duplicate_of,
+    )
     return Candidate(
         generation=order.generation,
         position=order.position,
@@ -182,8 +206,3 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         blueprint=offspring.blueprint,
         trajectory=offspring.trajectory,
     )
-
-
-def _strengths(gauges: Gauges) -> dict[str, Json]:
-    """How strongly each gauge steered, as JSON."""
-    return {"domain": gauges.steer_domain, "mode": gauges.steer_mode, "cac": gauges.steer_cac}

@@ -1,50 +1,72 @@
-"""What a blueprint will add to the set, told before it is played: its mode, its complexity and the gain of both.
+"""Predict what playing a blueprint will give, from its plan alone: the mode and the complexity of the trajectory.
 
-A blueprint fixes the topology of its trajectory, so the letters of its reasoning mode and most of its CAC are known as
-soon as it is planned. That is what makes steering cheap: the controller sends a `SetState` along with an order, several
+A blueprint fixes the topology of its trajectory, so that the letters of its reasoning mode and most of its CAC are
+known once it is planned. This makes steering cheap: the controller sends the state of the set with an order, several
 drafts are bred, and only the one with the most merit is played and verified. With the scripted teacher and the
-simulated environment the forecast of the mode is what is then measured; a real model may do otherwise, and what counts
-towards the gauges is always what was measured. The formulas are ours.
+simulated environment the predicted mode is exact; a language model may deviate. The gauges always use measured values.
+The formulas are ours.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from tdlab.diversity import ALPHABET, scalars, trigrams
-from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, Tool
+from tdlab.diversity import ALPHABET, scalars, utterance
+from tdlab.records import Blueprint, Constant, FromResult, FromTemplate, FromUser, Step, TaskScript, Tool
 from tdlab.tools import nature
 
-__all__ = ["Prediction", "SetState", "Trigram", "predict"]
-
-Trigram = tuple[str, str, str]
+__all__ = ["Prediction", "predict"]
 
 _PLACE = {letter: place for place, letter in enumerate(ALPHABET)}
 
 
 class Prediction(NamedTuple):
-    """What playing a blueprint should give: the letters of its mode, and its CAC."""
+    """The expected signature (letters of the mode) and CAC of a blueprint's trajectory."""
 
     signature: tuple[str, ...]
     cac: float
 
 
 def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
-    """The mode and CAC to expect of ``blueprint``; ``tools`` holds every tool that it calls."""
+    """Predict mode and CAC of the trajectory of a blueprint.
+
+    Args:
+        blueprint: The plan.
+        tools: Definitions of all tools that it calls, by key.
+
+    Returns:
+        The expected signature and CAC.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     candidate = next(run.store.accepted())
+        ...     tools = {tool.key: tool for tool in run.store.tools()}
+        >>> list(predict(candidate.blueprint, tools).signature) == candidate.features["signature"]
+        True
+    """
+    if blueprint.script is not None:
+        return Prediction(_signature_of_script(blueprint.script, tools), _cac_of_steps(blueprint, tools))
     letters: list[str] = []
-    terms: list[float] = []
-    called: set[str] = set()
     turn = blueprint.steps[0].turn if blueprint.steps else 0
-    service = ""
     for step in blueprint.steps:
         if step.turn != turn:
             letters.append("reply")
             turn = step.turn
         letters.extend(_letters(step, tools))
+    if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
+        letters.append("reply")
+    return Prediction(tuple(letter for letter, _ in groupby(letters)), _cac_of_steps(blueprint, tools))
+
+
+def _cac_of_steps(blueprint: Blueprint, tools: Mapping[str, Tool]) -> float:
+    terms: list[float] = []
+    called: set[str] = set()
+    service = ""
+    for step in blueprint.steps:
         for call in step.calls:
             tool = tools[call.tool]
             values = [b.value for b in call.arguments.values() if isinstance(b, (FromUser, Constant))]
@@ -54,100 +76,42 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
             terms += [1.0, math.log2(1 + leaves), float(observed)]
             terms.append(float(tool.key not in called))
             called.add(tool.key)
-            if step.kind != "code":  # the code tool is no business's
+            if step.kind != "code":  # the code tool belongs to no service
                 terms.append(float(service not in ("", tool.service)))
                 service = tool.service
         terms.append(float(step.failure is not None))
-    if not blueprint.steps or blueprint.steps[-1].kind != "refuse":
-        letters.append("reply")
-    return Prediction(tuple(letter for letter, _ in groupby(letters)), math.fsum(terms))
+    return math.fsum(terms)
+
+
+def _signature_of_script(script: TaskScript, tools: Mapping[str, Tool]) -> tuple[str, ...]:
+    """Return the signature of a script: its words are known already."""
+    letters: list[str] = []
+    failed: set[str] = set()
+    for beat in script.beats:
+        if beat.speaker == "assistant":
+            letters.append(utterance(beat.text))
+        if beat.calls:
+            letters.extend(_batch_letters([tools[call.tool] for call in beat.calls]))
+        for call in beat.calls:
+            if call.meets:
+                letters.append("error")
+                failed.add(call.tool)
+            elif call.tool in failed:
+                letters.append("recover")
+                failed.remove(call.tool)
+    return tuple(letter for letter, _ in groupby(letters))
+
+
+def _batch_letters(called: Sequence[Tool]) -> list[str]:
+    """Return the letters of calls that are made at once."""
+    effects = sorted({nature(tool).effect for tool in called}, key=_PLACE.__getitem__)
+    batch = len(called)
+    return [*([f"parallel-{batch}" if batch < 4 else "parallel-4+"] if batch > 1 else []), *effects]
 
 
 def _letters(step: Step, tools: Mapping[str, Tool]) -> list[str]:
+    """Return the letters that a step adds to the signature."""
     if step.kind in ("ask", "confirm", "refuse", "code"):
         return [step.kind]
-    effects = sorted({nature(tools[call.tool]).effect for call in step.calls}, key=_PLACE.__getitem__)
-    batch = len(step.calls)
-    letters = [*([f"parallel-{batch}" if batch < 4 else "parallel-4+"] if batch > 1 else []), *effects]
+    letters = _batch_letters([tools[call.tool] for call in step.calls])
     return [*letters, "error", *letters, "recover"] if step.failure is not None else letters
-
-
-class SetState(NamedTuple):
-    """Where the set stands, as far as merit needs it; made by `of`.
-
-    ``trigrams`` counts the whole set, ``total`` is their sum and ``worth`` the sum of c log2 c over the counts.
-    ``signatures`` counts the whole modes of the set's ``size`` trajectories; ``mode_worth`` is their sum of c log2 c.
-    ``steer_mode`` and ``steer_cac`` are strengths in [0, 1]; ``cac_scale`` is
-    the CAC that weighs as much as one bit.
-    """
-
-    trigrams: Mapping[Trigram, int]
-    total: int
-    worth: float
-    signatures: Mapping[tuple[str, ...], int]
-    mode_worth: float
-    size: int
-    mean_cac: float
-    steer_mode: float
-    steer_cac: float
-    cac_scale: float
-
-    @classmethod
-    def of(
-        cls,
-        counts: Mapping[Trigram, int],
-        *,
-        signatures: Mapping[tuple[str, ...], int],
-        mean_cac: float,
-        steer_mode: float,
-        steer_cac: float,
-        cac_scale: float,
-    ) -> Self:
-        """The set_state of a set that holds each trigram and each signature as often as the counts say."""
-        return cls(
-            trigrams=dict(counts),
-            total=sum(counts.values()),
-            worth=math.fsum(_worth(count) for count in counts.values()),
-            signatures=dict(signatures),
-            mode_worth=math.fsum(_worth(count) for count in signatures.values()),
-            size=sum(signatures.values()),
-            mean_cac=mean_cac,
-            steer_mode=steer_mode,
-            steer_cac=steer_cac,
-            cac_scale=cac_scale,
-        )
-
-    def merit(self, expected: Prediction) -> float:
-        """The marginal gain to expect, weighed: of steering and of headline H_mode, and CAC less the mean.
-
-        Both entropies count (N + 1) times their change. Trigrams alone would not mind a mode that is there already.
-        """
-        complexity = (expected.cac - self.mean_cac) / self.cac_scale
-        mode = self.mode_gain(expected.signature) + self.signature_gain(expected.signature)
-        return self.steer_mode * mode + self.steer_cac * complexity
-
-    def mode_gain(self, signature: tuple[str, ...]) -> float:
-        """(N + 1) times the change of the trigram entropy in bits, as `tdlab.diversity.Gain` has it; 0 for no set."""
-        if not self.total:
-            return 0.0
-        added = Counter(trigrams(signature))
-        grown = self.worth + math.fsum(
-            _worth(self.trigrams.get(gram, 0) + times) - _worth(self.trigrams.get(gram, 0))
-            for gram, times in added.items()
-        )
-        more = self.total + sum(added.values())
-        before = math.log2(self.total) - self.worth / self.total
-        return (self.size + 1) * (math.log2(more) - grown / more - before)
-
-    def signature_gain(self, signature: tuple[str, ...]) -> float:
-        """(N + 1) times the change of the entropy of whole modes in bits; 0 for no set."""
-        if not self.size:
-            return 0.0
-        count = self.signatures.get(signature, 0)
-        grown = self.mode_worth + _worth(count + 1) - _worth(count)
-        before = math.log2(self.size) - self.mode_worth / self.size
-        return (self.size + 1) * (math.log2(self.size + 1) - grown / (self.size + 1) - before)
-
-
-def _worth(count: int) -> float:
-    return count * math.log2(count) if count else 0.0

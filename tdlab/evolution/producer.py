@@ -1,41 +1,45 @@
-"""One offspring, from order to verdict: plan, mutate, play, verify, measure. A pure function of the order.
+"""Produce one offspring from an order: plan, mutate, play, verify, measure. A pure function of the order.
 
-An `Order` says what to try; `Producer.produce` tries it. Nothing else is read or written, so an order gives the same
-offspring in any process, in any sequence, however often it is produced. What depends on the rest of the set (near
-duplicates, marginal gain) is decided by the controller; what an order has to know of the set travels in its
-``set_state``.
+An `Order` says what to try; `Producer.produce` tries it and reads or writes nothing else. An order therefore gives the
+same offspring in any process and in any sequence. The controller decides what depends on the rest of the set (near
+duplicates, marginal gain); the part of the set's state that an order needs is in its ``set_state``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.blueprints import Mutated, MutationContext, breed, fresh_values, plan, settle
+from tdlab.blueprints import Mutated, MutationContext, breed, first_plan, fresh_values, settle
 from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
-from tdlab.evolution.predict import SetState, predict
+from tdlab.evolution.gauges import SetState
 from tdlab.records import Blueprint, BusinessCluster, Check, Domains, Json, Tool, Trajectory, Verdict
 from tdlab.rollout import (
+    ENVIRONMENTS,
+    TEACHERS,
     CodeRunner,
     CodingEnvironment,
-    Environment,
+    EnvironmentFactory,
     LlmRollout,
     ModelBackend,
-    ScriptedTeacher,
-    SimulatedEnvironment,
+    TeacherFactory,
     play,
 )
-from tdlab.verify import NearDuplicates, verify
+from tdlab.tasks import stage_here
+from tdlab.verify import CheckFunction, NearDuplicates, verify
 
 __all__ = ["DraftPlan", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
 
 
 class DraftPlan(NamedTuple):
-    """One way to carry an order out: a parent to start from (None: a new plan), operators to apply in this order.
+    """One way to execute an order.
 
-    ``partner`` is the cluster that a bridge leads to.
+    Attributes:
+        base: The blueprint to start from; None for a new plan.
+        mutations: Operators to apply, in this order.
+        partner: The cluster that a bridge leads to.
     """
 
     base: Blueprint | None = None
@@ -44,11 +48,20 @@ class DraftPlan(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What to try: a cluster, a seed, and one draft or several, of which the one with the most merit is played.
+    """What to try: a cluster, a seed, and one or several drafts, of which the one with the most merit is played.
 
-    Merit is told by ``set_state``; without one the first draft that can be bred is played. ``fresh`` keeps the plan and
-    gives it new values first. A new plan is drawn from ``plan_seed``, or from ``seed`` where that is None. ``aim`` is
-    the domain that steering drew, ``aim_share`` the probability with which it did.
+    Attributes:
+        generation: Number of the generation.
+        position: Position in the generation.
+        seed: Seed of every draw.
+        cluster: Id of the cluster.
+        drafts: The drafts.
+        set_state: Computes the merit of a draft; without it, the first draft that can be bred is played.
+        fresh: Whether to keep the plan and give it new values first.
+        plan_seed: Seed of a new plan; ``seed`` by default.
+        distractors: Keys of tools that may be offered in addition.
+        aim: The domain that steering drew.
+        aim_share: The probability of that draw.
     """
 
     generation: int
@@ -65,12 +78,21 @@ class Order(NamedTuple):
 
 
 class Offspring(NamedTuple):
-    """What became of an order. ``failure`` says why there is no blueprint; then the other fields are empty.
+    """The result of an order.
 
-    ``sketch`` is what `tdlab.verify.NearDuplicates` compares, and nothing that others look into. ``chosen`` is the
-    place of the draft that was played, ``merits`` holds the merit of each (None: it could not be
-    bred, or there was nothing to choose by). ``applied`` and ``refused`` are about the operators of the chosen draft.
-    ``spent`` is what language models used for it (`tdlab.rollout.llm.Spending.to_json`).
+    Attributes:
+        order: The order.
+        blueprint: The plan; None if none could be made, and then the following fields are empty too.
+        trajectory: The trajectory.
+        verdict: The verdict of verification.
+        features: Features of the trajectory.
+        sketch: The hash that `tdlab.verify.NearDuplicates` compares.
+        applied: Operators that were applied to the chosen draft.
+        refused: Operators that could not be applied to it, with the reason.
+        failure: Why there is no blueprint.
+        chosen: Index of the draft that was played.
+        merits: Merit of each draft; None if it could not be bred or was not needed.
+        spent: What language models used (`tdlab.rollout.Spending.to_json`).
     """
 
     order: Order
@@ -88,11 +110,19 @@ class Offspring(NamedTuple):
 
 
 class Producer:
-    """All that producing needs: the config, the tools and clusters by key, the services' domains.
+    """Produces one offspring per order. Programs run in the sandbox of ``config.sandbox``, which `close` closes.
 
-    ``environment`` makes the environment of a rollout; the simulated one where it is None. ``backend`` answers for the
-    language models of a run whose teacher is one. Programs run in the sandbox of ``config.sandbox``, opened by the
-    first one; `close` ends it.
+    Environment, teacher and checks are those that the config names, unless they are passed as objects.
+
+    Args:
+        config: The config of the run.
+        tools: Definitions of tools, by key.
+        clusters: The clusters that orders name.
+        domains: Domains of each service.
+        environment: The factory of environments to use.
+        teacher: The factory of teachers to use.
+        checks: Functions to use for names of ``config.verify.checks``.
+        backend: Sends the calls to the language models, if the teacher is one.
     """
 
     def __init__(
@@ -102,7 +132,9 @@ class Producer:
         clusters: tuple[BusinessCluster, ...],
         domains: Mapping[str, Domains],
         *,
-        environment: Callable[[Blueprint, Mapping[str, Tool]], Environment] | None = None,
+        environment: EnvironmentFactory | None = None,
+        teacher: TeacherFactory | None = None,
+        checks: Mapping[str, CheckFunction] = {},
         backend: ModelBackend | None = None,
     ) -> None:
         self.config = config
@@ -110,63 +142,73 @@ class Producer:
         self.tools = tools
         self.clusters = {cluster.id: cluster for cluster in clusters}
         self.domains = domains
-        self._environment = environment or SimulatedEnvironment
+        self._environment = environment
+        self._teacher = teacher
+        self._checks = checks
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
+        environment_used = environment or ENVIRONMENTS[config.rollout.environment]
+        self._on_worlds = backend is None and not environment_used.external and config.rollout.teacher != "llm"
         self.code = CodeRunner(config.sandbox)
 
     def close(self) -> None:
-        """End the sandbox, if a program has opened one here."""
+        """Close the sandbox, if a program has opened one."""
         self.code.close()
 
     def produce(self, order: Order) -> Offspring:
-        """Carry out an order. What cannot be planned is an offspring with a ``failure``, not an exception."""
-        bred, merits, failure = self._breed_drafts(order)
-        for chosen in sorted(bred, key=lambda place: (-(merits[place] or 0.0), place)):
+        """Execute an order. An order that cannot be planned gives an offspring with a ``failure``, not an exception."""
+        mutated, merits, failure = self._breed_drafts(order)
+        for chosen in sorted(mutated, key=lambda index: (-(merits[index] or 0.0), index)):
             try:
-                blueprint = settle(bred[chosen].blueprint, self.tools)
+                blueprint = settle(mutated[chosen].blueprint, self.tools)
             except BlueprintError as error:
                 failure = failure or error.found
                 continue
-            return self._played(order, blueprint, bred[chosen], chosen, merits)
+            return self._play(order, blueprint, mutated[chosen], chosen, merits)
         return Offspring(order, failure=failure, merits=merits)
 
-    def _played(
-        self, order: Order, blueprint: Blueprint, draft: Mutated, chosen: int, merits: tuple[float | None, ...]
+    def _play(
+        self, order: Order, blueprint: Blueprint, mutated: Mutated, chosen: int, merits: tuple[float | None, ...]
     ) -> Offspring:
         tools = {key: self.tools[key] for key in blueprint.offered}
-        played = play_and_verify(blueprint, tools, self.config, self._environment, self.code, self.backend)
+        environment = self._environment or ENVIRONMENTS[self.config.rollout.environment]
+        verified = play_and_verify(
+            blueprint, tools, self.config, environment, self.code,
+            teacher=self._teacher, checks=self._checks, backend=self.backend,
+        )  # fmt: skip
         return Offspring(
             order,
-            played.blueprint,
-            played.trajectory,
-            played.verdict,
-            features=featurise(played.trajectory, tools, self.domains),
-            sketch=self._duplicates.sketch(played.trajectory) if played.verdict.accepted else None,
-            applied=draft.applied,
-            refused=draft.refused,
+            verified.blueprint,
+            verified.trajectory,
+            verified.verdict,
+            features=featurise(verified.trajectory, tools, self.domains),
+            sketch=self._duplicates.sketch(verified.trajectory) if verified.verdict.accepted else None,
+            applied=mutated.applied,
+            refused=mutated.refused,
             chosen=chosen,
             merits=merits,
-            spent=played.spent,
+            spent=verified.spent,
         )
 
     def _breed_drafts(self, order: Order) -> tuple[dict[int, Mutated], tuple[float | None, ...], str]:
-        """The drafts that could be bred, by place, none settled; the merit of each; why the first that failed did."""
+        """Return the drafts that could be bred, by index and not yet settled; their merits; the first failure."""
         cluster = self.clusters[order.cluster]
-        mutation_context = MutationContext(
+        context = MutationContext(
             cluster=cluster,
             tools=self.tools,
             distractors=order.distractors,
             config=self.config.blueprints,
             facts=self.config.rollout.facts,
+            stage=stage_here() if self._on_worlds else None,
+            run_seed=self.config.seed,
         )
-        bred: dict[int, Mutated] = {}
+        mutated: dict[int, Mutated] = {}
         merits: list[float | None] = []
         failure = ""
-        for place, draft in enumerate(order.drafts):
+        for index, draft in enumerate(order.drafts):
             try:
                 partner = self.clusters.get(draft.partner) if draft.partner else None
-                shop = mutation_context._replace(partner=partner)
-                bred[place] = self._breed(order, draft, shop, seed=order.seed + place)
+                draft_context = context._replace(partner=partner)
+                mutated[index] = self._breed(order, draft, draft_context, seed=order.seed + index)
             except BlueprintError as error:
                 failure = failure or error.found
                 merits.append(None)
@@ -174,30 +216,30 @@ class Producer:
             if order.set_state is None:
                 merits.append(None)
                 break
-            merits.append(order.set_state.merit(predict(bred[place].blueprint, self.tools)))
-        return bred, tuple(merits), failure
+            merits.append(order.set_state.merit(order.set_state.predicted(mutated[index].blueprint, self.tools)))
+        return mutated, tuple(merits), failure
 
-    def _breed(self, order: Order, draft: DraftPlan, mutation_context: MutationContext, *, seed: int) -> Mutated:
-        config = self.config
+    def _breed(self, order: Order, draft: DraftPlan, context: MutationContext, *, seed: int) -> Mutated:
         if draft.base is None:
-            drawn = seed if order.plan_seed is None else order.plan_seed
-            blueprint = plan(
-                mutation_context.cluster,
-                self.tools,
-                seed=drawn,
-                config=config.blueprints,
-                facts=config.rollout.facts,
-                settled=False,
-            )
+            plan_seed = seed if order.plan_seed is None else order.plan_seed
+            blueprint = first_plan(context, seed=plan_seed, settled=False)
         else:
             blueprint = draft.base
-        if order.fresh or draft.base is not None:  # a mutant tells of another user, else it nearly repeats its parent
-            blueprint = fresh_values(blueprint, mutation_context, seed=seed, settled=False)
-        return breed(blueprint, draft.mutations, mutation_context, seed=seed, settled=False)
+        # A mutant gets new values, since it would otherwise be a near-duplicate of its parent.
+        if order.fresh or draft.base is not None:
+            blueprint = fresh_values(blueprint, context, seed=seed, settled=False)
+        return breed(blueprint, draft.mutations, context, seed=seed, settled=False)
 
 
 class VerifiedRollout(NamedTuple):
-    """What was played (a writer may have changed the blueprint), its verdict, and what models used for it."""
+    """A rollout with its verdict.
+
+    Attributes:
+        blueprint: The plan that was played; a writer may have changed it.
+        trajectory: The trajectory.
+        verdict: The verdict of verification.
+        spent: What language models used.
+    """
 
     blueprint: Blueprint
     trajectory: Trajectory
@@ -209,22 +251,32 @@ def play_and_verify(
     blueprint: Blueprint,
     tools: Mapping[str, Tool],
     config: RunConfig,
-    environment: Callable[[Blueprint, Mapping[str, Tool]], Environment],
+    environment: EnvironmentFactory,
     code: CodeRunner,
+    *,
+    teacher: TeacherFactory | None = None,
+    checks: Mapping[str, CheckFunction] = {},
     backend: ModelBackend | None = None,
 ) -> VerifiedRollout:
-    """Play and verify; ``code`` runs programs, ``backend`` answers for the models of a run whose teacher is one."""
+    """Play a blueprint and verify its trajectory, with a language model as the teacher if there is a ``backend``."""
     if backend is None:
+        teacher = teacher or TEACHERS[config.rollout.teacher]
         stage = CodingEnvironment(environment(blueprint, tools), code)
-        rollout = play(blueprint, tools, ScriptedTeacher(blueprint, tools), stage)
-        verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
+        rollout = play(blueprint, tools, teacher(blueprint, tools), stage)
+        verdict = verify(
+            rollout.trajectory, blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify,
+            environment=environment, checks=checks,
+        )  # fmt: skip
         return VerifiedRollout(blueprint, rollout.trajectory, verdict, [])
-    part = LlmRollout(backend, config.teacher, blueprint, tools)
-    rollout = part.play(environment, code=code, values=config.rollout.environment != "live")
+    llm_rollout = LlmRollout(backend, config.teacher, blueprint, tools)
+    rollout = llm_rollout.play(environment, code=code, values=not environment.external)
     trajectory = rollout.trajectory
-    verdict = verify(trajectory, part.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify)
-    objection = part.judge(trajectory) if verdict.accepted else None
+    verdict = verify(
+        trajectory, llm_rollout.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify,
+        environment=environment, checks=checks,
+    )  # fmt: skip
+    objection = llm_rollout.judge(trajectory) if verdict.accepted else None
     if objection is not None:
-        judged = Check(name="judge", passed=not objection, reason=objection)
-        verdict = verdict.model_copy(update={"checks": (*verdict.checks, judged)})
-    return VerifiedRollout(part.blueprint, trajectory, verdict, part.spending.to_json())
+        judge_check = Check(name="judge", passed=not objection, reason=objection)
+        verdict = verdict.model_copy(update={"checks": (*verdict.checks, judge_check)})
+    return VerifiedRollout(llm_rollout.blueprint, trajectory, verdict, llm_rollout.spending.to_json())

@@ -1,19 +1,22 @@
-"""What steers, as pure functions of numbers: strengths, draws, weighed gains, and when the gauges have gone flat.
+"""Steering as pure functions of numbers: strengths, draws, weighed gains, and the plateau of the gauges.
 
-The controller uses these on a run that grows, `tdlab.evolution.what_if` on candidates that are there already, so that a
-setting means the same in both. The formulas are this project's own; the paper names the gauges only.
+The controller uses them on a growing run and `tdlab.evolution.what_if` on existing candidates, so that a setting means
+the same in both. The paper names the gauges only; the formulas are ours.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tdlab.config import EvolutionConfig
-from tdlab.diversity import Gain
+from tdlab.diversity import Features
+from tdlab.evolution.gauges import GAUGES, SetState
+from tdlab.evolution.strategies import STRATEGIES
 
 __all__ = [
+    "GaugeSet",
     "Gauges",
     "Plateau",
     "budget_spent",
@@ -27,40 +30,90 @@ __all__ = [
 
 
 class Gauges(NamedTuple):
-    """The three gauges and how strongly each steers, all in [0, 1] but ``cac``, which is a mean CAC.
+    """The gauges by name, and the strength at which each steers.
 
-    Each gauge is the lower of its value over the sliding window and over the whole set.
+    Attributes:
+        values: The lower of each gauge's value over the sliding window and its value over the whole set.
+        strengths: How strongly each steers, in [0, 1].
     """
 
-    domain: float
-    mode: float
-    cac: float
-    steer_domain: float
-    steer_mode: float
-    steer_cac: float
+    values: Mapping[str, float]
+    strengths: Mapping[str, float]
 
     @property
     def steers(self) -> bool:
-        """Whether any gauge is below its threshold."""
-        return max(self.steer_domain, self.steer_mode, self.steer_cac) > 0.0
+        """True if a gauge is below its threshold."""
+        return max(self.strengths.values()) > 0.0
+
+    def strength_of(self, family: str) -> float:
+        """Return the strength of a family of mutations: the highest of its gauges."""
+        return max((s for name, s in self.strengths.items() if GAUGES[name].family == family), default=0.0)
 
 
-def read_gauges(config: EvolutionConfig, *, domain: float, mode: float, cac: float) -> Gauges:
-    """The gauges at these values, with the strength at which each steers; the controls steer by none."""
-    if config.strategy != "evolved":
-        return Gauges(domain, mode, cac, 0.0, 0.0, 0.0)
-    return Gauges(
-        domain,
-        mode,
-        cac,
-        strength(domain, config.domain_threshold, full_at=config.domain_full_at),
-        strength(mode, config.mode_threshold, full_at=config.full_at),
-        strength(cac, config.complexity_threshold, full_at=config.full_at),
-    )
+class GaugeSet:
+    """The gauges of a config over a growing set and over its sliding window.
+
+    Args:
+        config: The names and thresholds of the gauges, and the size of the window.
+        domains: Number of domains that can be reached.
+    """
+
+    def __init__(self, config: EvolutionConfig, *, domains: int) -> None:
+        self._config = config
+        self._gauges = {name: GAUGES[name] for name in config.thresholds}
+        self.whole = {name: gauge.reading(domains=domains) for name, gauge in self._gauges.items()}
+        self.window = {name: gauge.reading(domains=domains) for name, gauge in self._gauges.items()}
+        self._recent: deque[Mapping[str, Any]] = deque()
+
+    def measure(self, features: Features) -> dict[str, Any]:
+        """Return the measurement of each gauge for a trajectory."""
+        return {name: gauge.measure(features) for name, gauge in self._gauges.items()}
+
+    def add(self, measured: Mapping[str, Any]) -> None:
+        """Add a trajectory; the window drops its oldest one beyond its size."""
+        self._recent.append(measured)
+        oldest = self._recent.popleft() if len(self._recent) > self._config.window else None
+        for name, reading in self.whole.items():
+            reading.add(measured[name])
+            self.window[name].add(measured[name])
+            if oldest is not None:
+                self.window[name].remove(oldest[name])
+
+    def read(self) -> Gauges:
+        """Return the gauges with their strengths."""
+        values = {name: min(reading.value, self.window[name].value) for name, reading in self.whole.items()}
+        return read_gauges(self._config, values)
+
+    def state(self, gauges: Gauges) -> SetState:
+        """Return the state of the whole set, for the choice between drafts."""
+        thresholds = self._config.thresholds
+        names = [name for name, gauge in self._gauges.items() if gauge.predict is not None]
+        return SetState(
+            readings={name: self.whole[name].copy() for name in names},
+            strengths={name: gauges.strengths[name] for name in names},
+            scales={name: self._gauges[name].scale(thresholds[name]) for name in names},
+        )
+
+    def gain(self, measured: Mapping[str, Any]) -> dict[str, float]:
+        """Return the marginal gain of one more trajectory, by gauge; see `tdlab.diversity.Gain`."""
+        return {name: reading.gain(measured[name]) for name, reading in self.whole.items()}
+
+
+def read_gauges(config: EvolutionConfig, values: Mapping[str, float]) -> Gauges:
+    """Return the gauges at these values with their strengths; the controls do not steer."""
+    if not STRATEGIES[config.strategy].steers:
+        return Gauges(values, dict.fromkeys(values, 0.0))
+    strengths = {
+        name: strength(
+            value, config.thresholds[name], full_at=config.domain_full_at if name == "domain" else config.full_at
+        )
+        for name, value in values.items()
+    }
+    return Gauges(values, strengths)
 
 
 def strength(value: float, threshold: float, *, full_at: float) -> float:
-    """How strongly a gauge steers: its shortfall as a share of the threshold, in full from ``full_at`` of it on.
+    """Return the strength of a gauge in [0, 1]: its relative shortfall / ``full_at``, at most 1.
 
     A threshold of 0 turns the gauge off.
     """
@@ -69,68 +122,71 @@ def strength(value: float, threshold: float, *, full_at: float) -> float:
 
 
 def number_of_drafts(gauges: Gauges, config: EvolutionConfig) -> int:
-    """How many drafts are bred for one order, from 1 (nothing to choose by) to ``config.max_drafts``."""
-    return 1 + round(max(gauges.steer_mode, gauges.steer_cac) * (config.max_drafts - 1))
+    """Return how many drafts are bred for one order: 1 without steering, up to ``config.max_drafts``.
+
+    Only gauges with a prediction count, since the others cannot tell drafts apart.
+    """
+    most = max((s for name, s in gauges.strengths.items() if GAUGES[name].predict is not None), default=0.0)
+    return 1 + round(most * (config.max_drafts - 1))
 
 
 def rarity(count: float, config: EvolutionConfig) -> float:
-    """What a domain that ``count`` trajectories are about weighs in the draw: (count + a)^(-b)."""
+    """Return the weight of a domain with ``count`` trajectories in the draw: (count + a)^(-b)."""
     weight: float = (count + config.smoothing) ** -config.strength
     return weight
 
 
-def weigh(gain: Gain, gauges: Gauges, config: EvolutionConfig) -> float:
-    """The marginal gain of each gauge, weighed by how strongly that gauge steers; CAC as a share of its threshold."""
-    cac = gain.cac / (config.complexity_threshold or 1.0)
-    return gauges.steer_domain * gain.domain + gauges.steer_mode * gain.mode + gauges.steer_cac * cac
+def weigh(gain: Mapping[str, float], gauges: Gauges, config: EvolutionConfig) -> float:
+    """Return the sum of the marginal gains, each times the strength of its gauge; means as shares of the threshold."""
+    total = 0.0
+    for name, strength in gauges.strengths.items():
+        total += strength * (gain[name] / GAUGES[name].scale(config.thresholds[name]))
+    return total
 
 
 def budget_spent(tried: int, kept: int) -> str:
-    """Why a run stops whose budget of offspring is spent, in a sentence."""
+    """Say that a run stops because its budget of offspring is spent."""
     return f"budget: {tried} offspring {'was' if tried == 1 else 'were'} tried and {kept} of them kept"
 
 
 def ran_dry(generations: int) -> str:
-    """Why a run stops that accepted nothing in so many generations, in a sentence."""
+    """Say that a run stops because it accepted nothing in so many generations."""
     return f"dry: no trajectory was accepted in {generations} generation{'s in a row' if generations > 1 else ''}"
 
 
 class Plateau:
-    """Watches the gauges of the whole set, generation by generation, and says when they have gone flat.
+    """Watch the gauges of the whole set over generations, and report when they are flat.
 
-    They are flat when a gauge is below its threshold, so that steering is at work, and each that is has kept within
-    ``config.flat`` of its range (CAC: as a share of its threshold) for ``config.patience`` generations: what more is
-    made adds size and no diversity. The controls have no gauge to wait for and never come to it.
+    The gauges are flat if at least one is below its threshold and none of those below has moved by more than
+    ``config.flat`` of its range (of its threshold, for a mean) for ``config.patience`` generations. More offspring
+    would then add size and no diversity. The controls do not steer and never reach a plateau.
     """
 
     def __init__(self, config: EvolutionConfig) -> None:
         self._config = config
-        self._past: deque[tuple[float, float, float]] = deque(maxlen=(config.patience or 0) + 1)
+        self._past: deque[Mapping[str, float]] = deque(maxlen=(config.patience or 0) + 1)
 
     def note(self, whole: Mapping[str, float]) -> None:
-        """The gauges after one more generation: ``domain``, ``mode`` and ``cac`` of the whole set."""
-        self._past.append((whole["domain"], whole["mode"], whole["cac"]))
+        """Note the gauges of the whole set after a generation, by name."""
+        self._past.append(whole)
 
     def reached(self) -> str:
-        """Why the run should stop, in a sentence; empty while it should go on."""
+        """Return why the run should stop, or an empty string while it should go on."""
         config = self._config
-        thresholds = (config.domain_threshold, config.mode_threshold, config.complexity_threshold)
-        if config.patience is None or config.strategy != "evolved" or len(self._past) <= config.patience:
+        if config.patience is None or not STRATEGIES[config.strategy].steers or len(self._past) <= config.patience:
             return ""
-        told = []
-        for name, threshold, values in zip(
-            ("domain", "mode", "CAC"), thresholds, zip(*self._past, strict=True), strict=True
-        ):
+        flat_gauges = []
+        for name, threshold in config.thresholds.items():
+            values = [whole[name] for whole in self._past]
             if values[-1] >= threshold:
                 continue
-            scale = threshold if name == "CAC" else 1.0
-            if (max(values) - min(values)) / scale > config.flat:
+            if (max(values) - min(values)) / GAUGES[name].scale(threshold) > config.flat:
                 return ""
-            told.append(f"{name} {values[-1]:.4g} of {threshold:.4g}")
-        if not told:
+            flat_gauges.append(f"{GAUGES[name].title} {values[-1]:.4g} of {threshold:.4g}")
+        if not flat_gauges:
             return ""
         generations = f"{config.patience} generation{'s' * (config.patience != 1)}"
         return (
             f"plateau: in {generations} no gauge below its threshold moved by more than "
-            f"{config.flat:g} ({', '.join(told)}); more would add size, not diversity"
+            f"{config.flat:g} ({', '.join(flat_gauges)}); more would add size, not diversity"
         )

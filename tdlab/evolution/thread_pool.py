@@ -1,8 +1,8 @@
-"""Carrying orders out in threads, for rollouts that wait for a language model: one thread for a call in flight.
+"""Execute orders in threads, for rollouts that wait for a language model: one thread per call in flight.
 
-Offspring come in the sequence of the orders, so what is decided on them does not depend on who was quicker. A rollout
-that could not be played because the budget is spent or a server is gone is left out, and `stopped` tells why: it is
-no offspring, and is played when the run goes on.
+Offspring come in the sequence of the orders, so that decisions on them do not depend on timing. A rollout that could
+not be played, because the budget is spent or a server is gone, is left out, and `stopped` says why. It is no offspring;
+it is played when the run is resumed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from tdlab.rollout import LiveBackend
 
 __all__ = ["ThreadPool"]
 
-_AHEAD = 4  # orders taken up at once, as a multiple of the threads: nobody idles while the first is slow
-_GRACE_S = 10.0  # that calls in flight have to come home when nobody needs them any more
+_ORDERS_PER_THREAD = 4  # orders begun per thread, so that no thread is idle while the first order is slow
+_GRACE_S = 10.0  # time for calls in flight to end when they are no longer needed
 _TICK_S = 0.5
-_SPARE = 8  # one order more than is wanted for so many, since some will be rejected
+_SPARE = 8  # begin one extra order per this many wanted, since some offspring will be rejected
 
 
 class ThreadPool:
-    """A context manager that carries orders out in ``count`` threads. ``backend`` is what their agents ask.
+    """A context manager that executes orders in threads.
 
-    ``on_wait`` is called twice a second while the next offspring is waited for.
+    Args:
+        producer: Executes one order.
+        count: Number of threads.
+        backend: Sends the calls of the rollouts to the language models.
+        on_wait: Called twice a second while the next offspring is not ready.
     """
 
     def __init__(
@@ -41,7 +45,7 @@ class ThreadPool:
         self._count = count
         self._backend = backend
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="tdlab-rollout")
-        self._waiting: deque[Future[Offspring]] = deque()
+        self._futures: deque[Future[Offspring]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -50,33 +54,41 @@ class ThreadPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._backend.close("the run ends here")
-        for future in self._waiting:
+        for future in self._futures:
             future.cancel()
-        wait(self._waiting, timeout=_GRACE_S)
+        wait(self._futures, timeout=_GRACE_S)
         self._backend.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Offspring]:
-        """Offspring in the sequence of the orders; no more are begun than could be ``wanted`` still."""
-        left = iter(orders)
-        waiting: deque[Future[Offspring]] = deque()
-        self._waiting = waiting
+        """Execute a batch of orders.
+
+        Args:
+            orders: The orders.
+            wanted: How many more offspring can be used; few more orders than that are begun.
+
+        Yields:
+            Offspring, in the sequence of the orders, without those that `stopped` prevented.
+        """
+        remaining_orders = iter(orders)
+        futures: deque[Future[Offspring]] = deque()
+        self._futures = futures
         while True:
-            most = _AHEAD * self._count
+            in_flight = _ORDERS_PER_THREAD * self._count
             if wanted is not None:
-                most = min(most, wanted() + wanted() // _SPARE + 1)
+                in_flight = min(in_flight, wanted() + wanted() // _SPARE + 1)
             if self.stopped is None:
-                for order in islice(left, max(most - len(waiting), 0)):
-                    waiting.append(self._pool.submit(self._producer.produce, order))
-            if not waiting:
+                for order in islice(remaining_orders, max(in_flight - len(futures), 0)):
+                    futures.append(self._pool.submit(self._producer.produce, order))
+            if not futures:
                 return
-            while self._on_wait is not None and not wait([waiting[0]], timeout=_TICK_S).done:
+            while self._on_wait is not None and not wait([futures[0]], timeout=_TICK_S).done:
                 self._on_wait()
             try:
-                offspring = waiting[0].result()
+                offspring = futures[0].result()
             except (TeacherError, RolloutError) as error:
                 self.stopped = self.stopped or error
-                waiting.popleft()
+                futures.popleft()
                 continue
-            waiting.popleft()
+            futures.popleft()
             yield offspring

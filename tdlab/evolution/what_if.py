@@ -1,88 +1,96 @@
-"""WhatIf: what other thresholds would keep of candidates that are there already. Nothing is generated.
+"""Show what other settings of evolution would keep of existing candidates. Nothing is generated.
 
-`cached_candidates` reads what a run has stored: the measured features of every candidate, kept or not, and what
-verification found. `what_if` steers over them with any settings, by the formulas of a real run (`steering`), in a
-fraction of a second: an order aims at a domain by the same draw, takes as many of the candidates left there as there
-would be drafts, and tries the one with the most merit; decisions, gauges and stops are those of a run.
+`cached_candidates` reads the candidates of a run, kept or not, with their measured features and verdicts. `what_if`
+steers over them with any settings, by the formulas of a real run (`tdlab.evolution.steering`), in a fraction of a
+second. An order aims at a domain by the same draw, takes as many of the remaining candidates there as there would be
+drafts, and tries the one with the most merit. Decisions, gauges and stops are those of a run.
 
-What it does not show: operators are not applied anew, so a replay chooses among what was made and cannot make what was
-not; merits are of measured features where a run has forecasts; a recorded near-duplicate is one as long as the
-trajectory that it was told to repeat is in the set. The more candidates there are for each that is kept, the more
-steering has to choose from: runs of the ``random`` control, or several together, serve best.
+There are three limits. Operators are not applied, so that only existing candidates can be chosen. Merits come from
+measured features, where a run has predictions. A recorded near-duplicate counts as one while the trajectory that it
+repeats is in the set. Steering has more choice if there are many candidates for each that is kept: use runs of the
+``random`` control, or several runs together.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.config import EvolutionConfig
-from tdlab.diversity import POSSIBLE_TRIGRAMS, Features, Gain, ceiling
+from tdlab.diversity import Features
 from tdlab.errors import ConfigError
+from tdlab.evolution.gauges import GAUGES
 from tdlab.evolution.steering import (
     Gauges,
+    GaugeSet,
     Plateau,
     budget_spent,
     number_of_drafts,
     ran_dry,
     rarity,
-    read_gauges,
     weigh,
 )
-from tdlab.records import rng_for
+from tdlab.records import heaviest, rng_for
 from tdlab.store import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODE_KINDS", "CachedCandidates", "CodedCandidate", "WhatIf", "cached_candidates", "what_if"]
+__all__ = ["MODE_KINDS", "CachedCandidate", "CachedCandidates", "WhatIf", "cached_candidates", "what_if"]
 
 MODE_KINDS = ("plain", "ask", "confirm", "parallel", "code", "recover", "refuse")
-"""The kinds of reasoning that the map may have a column for; ``plain`` is a mode with none of the others."""
+"""The kinds of reasoning mode, the columns of the map; ``plain`` is a mode with none of the others."""
 
 _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tried")
 
 
-class CodedCandidate(NamedTuple):
-    """A candidate, coded: domain and trigram ids with their masses, the id of its signature."""
+class CachedCandidate(NamedTuple):
+    """A candidate: its features, its heaviest domain, the kinds of reasoning in it, and what verification found."""
 
-    id: str
-    domains: tuple[tuple[int, float], ...]
-    trigrams: tuple[tuple[int, int], ...]
-    signature: int
-    cac: float
+    features: Features
+    heaviest: str
+    kinds: tuple[str, ...]
     verified: bool
     duplicate_of: str | None
-    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CachedCandidates:
-    """Candidates to replay on, in the order in which they were tried; made by `cached_candidates`.
+    """Candidates in the order in which they were tried; made by `cached_candidates`.
 
-    ``domains`` names the domains by their ids, ``categories`` is the number of those that could be reached.
+    Attributes:
+        categories: Number of domains that could be reached.
+        entries: The candidates.
     """
 
-    domains: tuple[str, ...]
     categories: int
-    entries: tuple[CodedCandidate, ...] = field(repr=False)
+    entries: tuple[CachedCandidate, ...] = field(repr=False)
+    _measured: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.entries)
 
+    def measured(self, gauge: str) -> list[Any]:
+        """Return what a gauge measures of each candidate; it is measured once."""
+        if gauge not in self._measured:
+            self._measured[gauge] = [GAUGES[gauge].measure(entry.features) for entry in self.entries]
+        return self._measured[gauge]
+
 
 class WhatIf(NamedTuple):
-    """What a replay came to.
+    """The result of a what-if; made by `what_if`.
 
-    ``generations`` has a row a generation: ``generation``, ``tried``, ``accepted``, ``total`` (in the set after it),
-    ``domain``, ``mode``, ``cac`` (gauges of the whole set after it), ``steer_domain``, ``steer_mode``, ``steer_cac``
-    (strengths it was ordered with). ``candidates`` has a row a candidate, in the order recorded: ``candidate``,
-    ``outcome`` (kept, not verified, near-duplicate, below the bar, not tried), ``domain`` (the heaviest), ``kinds`` (of
-    `MODE_KINDS`), ``cac``. ``stopped`` says why it ended: ``target`` or a sentence.
+    Attributes:
+        generations: One row per generation: ``generation``, ``tried``, ``accepted``, ``total`` (size of the set after
+            it); each gauge by its name, such as ``domain`` (of the whole set after it), and with ``steer_`` before its
+            name (the strength with which it was ordered).
+        candidates: One row per candidate, in the recorded order: ``candidate`` (id), ``outcome`` (kept, not verified,
+            near-duplicate, below the bar, not tried), ``domain`` (the heaviest), ``kinds`` (of `MODE_KINDS`), ``cac``.
+        stopped: Why it ended: ``target`` or a sentence.
+        evolution: The settings.
     """
 
     generations: pd.DataFrame
@@ -92,52 +100,57 @@ class WhatIf(NamedTuple):
 
     @property
     def kept(self) -> list[str]:
-        """Ids of the candidates that the set would hold, in the order recorded."""
+        """Ids of the candidates that would be kept, in the recorded order."""
         frame = self.candidates
         return [str(name) for name in frame[frame["outcome"] == "kept"]["candidate"]]
 
 
 def cached_candidates(*runs: Run) -> CachedCandidates:
-    """The candidates of one run, or of several over the same pool, ready to be replayed.
+    """Read the candidates of one run, or of several runs over the same pool, for `what_if`.
 
-    Candidates for which no blueprint could be made have nothing to replay and are left out. ConfigError where there
-    are none.
+    Candidates without a blueprint were never played and are left out.
+
+    Args:
+        *runs: The runs.
+
+    Returns:
+        The candidates, in the recorded order.
+
+    Raises:
+        ConfigError: The runs have no candidate.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     len(cached_candidates(run)) >= 12
+        True
     """
-    seen: list[tuple[Features, bool, str | None]] = []
+    played: list[tuple[Features, bool, str | None]] = []
     reachable: set[str] = set()
     for run in runs:
         reachable |= {domain for cluster in run.store.clusters() for domain in cluster.domains}
         for candidate in run.store.candidates(bodies=False):
             if candidate.features and candidate.verdict is not None:
                 features = Features.model_validate(candidate.features)
-                seen.append((features, candidate.verdict.accepted, candidate.lineage.get("duplicate_of")))
-    if not seen:
+                played.append((features, candidate.verdict.accepted, candidate.lineage.duplicate_of))
+    if not played:
         raise ConfigError(
-            "there is no candidate to replay", expected="a run that has tried some", do="make one with `tdlab run`"
+            "the runs have no candidates",
+            expected="at least one played candidate",
+            do="make some with `tdlab run --strategy random -n 100 --out runs/candidates`",
         )
-    return _coded(seen, categories=len(reachable))
+    return _cached(played, categories=len(reachable))
 
 
-def _coded(seen: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
-    names: dict[str, int] = {}
-    grams: dict[tuple[str, ...], int] = {}
-    modes: dict[tuple[str, ...], int] = {}
+def _cached(played: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
+    domains: set[str] = set()
     entries = []
-    for features, verified, duplicate_of in seen:
+    for features, verified, duplicate_of in played:
+        domains |= features.domains.keys()
         letters = {letter.partition("-")[0] for letter in features.signature}
-        entries.append(
-            CodedCandidate(
-                id=features.id,
-                domains=tuple((names.setdefault(d, len(names)), mass) for d, mass in features.domains.items()),
-                trigrams=tuple((grams.setdefault(g, len(grams)), n) for g, n in Counter(features.trigrams).items()),
-                signature=modes.setdefault(features.signature, len(modes)),
-                cac=features.cac,
-                verified=verified,
-                duplicate_of=duplicate_of,
-                kinds=tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",),
-            )
-        )
-    return CachedCandidates(tuple(names), max(categories, len(names)), tuple(entries))
+        kinds = tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",)
+        entries.append(CachedCandidate(features, heaviest(features.domains), kinds, verified, duplicate_of))
+    return CachedCandidates(max(categories, len(domains)), tuple(entries))
 
 
 def what_if(
@@ -148,39 +161,54 @@ def what_if(
     seed: int = 0,
     redraw: bool = True,
 ) -> WhatIf:
-    """Steer over ``candidates`` with the settings of ``evolution`` until ``target`` are kept or there is a stop.
+    """Show which of the existing candidates other settings of evolution would keep. Nothing is generated.
 
-    With ``redraw`` False the candidates are offered in the order recorded and steering only decides: with the settings
-    of the run they come from, the decisions are then the run's own. Pure: the same arguments give the same result.
+    Args:
+        candidates: The candidates, from `cached_candidates`.
+        evolution: The settings.
+        target: Stop when this many candidates are kept.
+        seed: Seed of the draws.
+        redraw: Whether steering also chooses the next candidates. Otherwise they come in the recorded order and
+            steering only decides; the settings of their own run then reproduce its decisions.
+
+    Returns:
+        The result; it depends on the arguments only.
+
+    Example:
+        >>> import tdlab
+        >>> with tdlab.open_run("runs/first") as run:
+        ...     result = what_if(cached_candidates(run), run.config.evolution, target=5)
+        >>> result.stopped, len(result.kept)
+        ('target', 5)
     """
     state = _State(candidates, evolution)
     plateau = Plateau(evolution)
-    offers = _Offers(candidates, evolution, seed) if redraw else None
+    offers = _Remaining(candidates, evolution, seed) if redraw else None
     outcomes = [_OUTCOMES[4]] * len(candidates)
     kept: set[str] = set()
     rows: list[tuple[float, ...]] = []
     tried = dry = 0
     stopped = ""
     while not stopped:
-        before = state.gauges()
+        before = state.gauges.read()
         batch = evolution.batch if evolution.budget is None else min(evolution.batch, evolution.budget - tried)
-        began = len(kept)
+        kept_before = len(kept)
         if offers is not None:
-            places = offers.draw(batch, before, state)
+            indices = offers.draw(batch, before, state)
         else:
-            places = list(range(tried, min(tried + batch, len(candidates))))
-        number = 0
-        for place in places:
+            indices = list(range(tried, min(tried + batch, len(candidates))))
+        tried_now = 0
+        for index in indices:
             if len(kept) >= target:
                 break
-            outcomes[place] = _decide(candidates.entries[place], state, kept)
-            number += 1
-        tried += number
-        dry = 0 if len(kept) > began else dry + 1
-        after = state.whole()
-        plateau.note({"domain": after[0], "mode": after[1], "cac": after[2]})
-        steers = (before.steer_domain, before.steer_mode, before.steer_cac)
-        rows.append((len(rows), number, len(kept) - began, len(kept), *after, *steers))
+            outcomes[index] = _decide(candidates.entries[index], index, state, kept)
+            tried_now += 1
+        tried += tried_now
+        dry = 0 if len(kept) > kept_before else dry + 1
+        after = {name: reading.value for name, reading in state.gauges.whole.items()}
+        plateau.note(after)
+        counts = (len(rows), tried_now, len(kept) - kept_before, len(kept))
+        rows.append((*counts, *after.values(), *before.strengths.values()))
         if len(kept) >= target:
             stopped = "target"
         elif evolution.budget is not None and tried >= evolution.budget:
@@ -191,202 +219,95 @@ def what_if(
             stopped = ran_dry(dry)
         else:
             stopped = plateau.reached()
-    return WhatIf(*_frames(candidates, rows, outcomes), stopped, evolution)
+    return WhatIf(*_frames(candidates, list(evolution.thresholds), rows, outcomes), stopped, evolution)
 
 
-def _decide(one: CodedCandidate, state: _State, kept: set[str]) -> str:
-    """The controller's decision on a candidate; one that is kept is counted."""
-    if not one.verified:
+def _decide(candidate: CachedCandidate, index: int, state: _State, kept: set[str]) -> str:
+    """Decide on a candidate as the controller does, and count it if it is kept."""
+    if not candidate.verified:
         return _OUTCOMES[1]
-    if one.id in kept or (one.duplicate_of is not None and one.duplicate_of in kept):
+    if candidate.features.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
         return _OUTCOMES[2]
-    bar = state.evolution.min_gain
-    if bar is not None and state.size:
-        gauges = state.gauges()
-        if gauges.steers and weigh(state.gain(one), gauges, state.evolution) < bar:
+    bar, measured = state.evolution.min_gain, state.measured(index)
+    if bar is not None and kept:
+        gauges = state.gauges.read()
+        if gauges.steers and weigh(state.gauges.gain(measured), gauges, state.evolution) < bar:
             return _OUTCOMES[3]
-    state.add(one)
-    kept.add(one.id)
+    state.gauges.add(measured)
+    state.domains.update(candidate.features.domains)
+    kept.add(candidate.features.id)
     return _OUTCOMES[0]
 
 
-class _Bits:
-    """Masses of coded categories and their entropy in bits, kept up to date."""
-
-    def __init__(self, known: int | None) -> None:
-        self.known = known
-        self.masses: dict[int, float] = {}
-        self.total = 0.0
-        self.pairs = 0
-        self.worth = 0.0
-
-    def change(self, parts: Iterable[tuple[int, float]], sign: int) -> None:
-        for category, mass in parts:
-            old = self.masses.get(category, 0.0)
-            new = old + sign * mass
-            if new < 1e-9:
-                self.masses.pop(category, None)
-                new = 0.0
-            else:
-                self.masses[category] = new
-            self.worth += _worth(new) - _worth(old)
-            self.total += sign * mass
-            self.pairs += sign
-
-    @property
-    def entropy(self) -> float:
-        return max(0.0, math.log2(self.total) - self.worth / self.total) if len(self.masses) > 1 else 0.0
-
-    @property
-    def share(self) -> float:
-        top = ceiling(max(self.total, self.pairs), self.known)
-        return min(1.0, self.entropy / top) if top > 0 else 0.0
-
-    def more(self, parts: Sequence[tuple[int, float]]) -> float:
-        """The change of entropy if ``parts`` were added."""
-        total, worth = self.total, self.worth
-        for category, mass in parts:
-            old = self.masses.get(category, 0.0)
-            worth += _worth(old + mass) - _worth(old)
-            total += mass
-        return math.log2(total) - worth / total - self.entropy
-
-
 class _State:
-    """The set and its sliding window, as far as gauges and gains need them."""
+    """The kept set: its gauges, and the mass of each domain."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig) -> None:
         self.evolution = evolution
-        self.size = 0
-        self._cac = self._window_cac = 0.0
-        self._domain, self._window_domain = _Bits(candidates.categories), _Bits(candidates.categories)
-        self._grams, self._window_grams = _Bits(POSSIBLE_TRIGRAMS), _Bits(POSSIBLE_TRIGRAMS)
-        self._modes = _Bits(None)
-        self._recent: deque[CodedCandidate] = deque()
+        self.gauges = GaugeSet(evolution, domains=candidates.categories)
+        self.domains: Counter[str] = Counter()
+        self._measured = {name: candidates.measured(name) for name in evolution.thresholds}
 
-    def add(self, one: CodedCandidate) -> None:
-        self.size += 1
-        self._cac += one.cac
-        self._domain.change(one.domains, 1)
-        self._grams.change(one.trigrams, 1)
-        self._modes.change(((one.signature, 1.0),), 1)
-        self._recent.append(one)
-        self._slide(one, 1)
-        if len(self._recent) > self.evolution.window:
-            self._slide(self._recent.popleft(), -1)
-
-    def _slide(self, one: CodedCandidate, sign: int) -> None:
-        self._window_domain.change(one.domains, sign)
-        self._window_grams.change(one.trigrams, sign)
-        self._window_cac += sign * one.cac
-
-    def whole(self) -> tuple[float, float, float]:
-        """The gauges of the whole set: domain, mode, mean CAC."""
-        return self._domain.share, self._grams.share, self.mean_cac
-
-    @property
-    def mean_cac(self) -> float:
-        return self._cac / self.size if self.size else 0.0
-
-    def gauges(self) -> Gauges:
-        window_cac = self._window_cac / len(self._recent) if self._recent else 0.0
-        return read_gauges(
-            self.evolution,
-            domain=min(self._domain.share, self._window_domain.share),
-            mode=min(self._grams.share, self._window_grams.share),
-            cac=min(self.mean_cac, window_cac),
-        )
-
-    def gain(self, one: CodedCandidate) -> Gain:
-        scale = self.size + 1
-        return Gain(
-            domain=scale * self._domain.more(one.domains),
-            mode=scale * self._grams.more(one.trigrams),
-            cac=one.cac - self.mean_cac,
-        )
-
-    def merit(self, one: CodedCandidate, gauges: Gauges) -> float:
-        """What a set_state would say of it: see `tdlab.evolution.predict.SetState`."""
-        if not self.size:
-            mode = 0.0
-        else:
-            both = self._grams.more(one.trigrams) + self._modes.more(((one.signature, 1.0),))
-            mode = (self.size + 1) * both
-        complexity = (one.cac - self.mean_cac) / (self.evolution.complexity_threshold or 1.0)
-        return gauges.steer_mode * mode + gauges.steer_cac * complexity
-
-    def count(self, domain: int) -> float:
-        return self._domain.masses.get(domain, 0.0)
+    def measured(self, index: int) -> dict[str, Any]:
+        """Return what each gauge measures of a candidate."""
+        return {name: values[index] for name, values in self._measured.items()}
 
 
-class _Offers:
-    """The candidates that are left, by the domain they are most about, in an order drawn once from the seed."""
+class _Remaining:
+    """The candidates that were not tried yet, by their heaviest domain."""
 
     def __init__(self, candidates: CachedCandidates, evolution: EvolutionConfig, seed: int) -> None:
         self._entries = candidates.entries
         self._evolution = evolution
-        self._rng: random.Random = rng_for("replay", seed)
-        self._left: dict[int, list[int]] = {}
-        for place, one in enumerate(self._entries):
-            self._left.setdefault(_heaviest(one), []).append(place)
+        self._rng: random.Random = rng_for("replay", seed)  # the name of the stream; another name draws otherwise
+        self._by_domain: dict[str, list[int]] = {}
+        for index, candidate in enumerate(self._entries):
+            self._by_domain.setdefault(candidate.heaviest, []).append(index)
 
     def draw(self, batch: int, gauges: Gauges, state: _State) -> list[int]:
-        """The places of a generation's candidates; the set is as it was at the generation's start, as in a run."""
-        expected: dict[int, float] = {}
-        drawn: list[int] = []
+        """Draw the candidates of a generation from the state of the set at its start, as a run does."""
+        expected: dict[str, float] = {}
+        indices: list[int] = []
         drafts = number_of_drafts(gauges, self._evolution)
+        set_state = state.gauges.state(gauges)
         rng = self._rng
-        while self._left and len(drawn) < batch:
-            domains = list(self._left)
-            if rng.random() < gauges.steer_domain:
-                weights = [rarity(state.count(d) + expected.get(d, 0.0), self._evolution) for d in domains]
+        while self._by_domain and len(indices) < batch:
+            domains = list(self._by_domain)
+            if rng.random() < gauges.strengths["domain"]:
+                weights = [
+                    rarity(state.domains[domain_name] + expected.get(domain_name, 0.0), self._evolution)
+                    for domain_name in domains
+                ]
             else:
-                weights = [float(len(self._left[d])) for d in domains]
+                weights = [float(len(self._by_domain[domain_name])) for domain_name in domains]
             domain = rng.choices(domains, weights)[0]
-            left = self._left[domain]
-            among = [rng.randrange(len(left)) for _ in range(min(drafts, len(left)))]
-            best = max(among, key=lambda n: state.merit(self._entries[left[n]], gauges))
-            left[best], left[-1] = left[-1], left[best]
-            place = left.pop()
-            if not left:
-                del self._left[domain]
-            for name, mass in self._entries[place].domains:
+            remaining = self._by_domain[domain]
+            positions = [rng.randrange(len(remaining)) for _ in range(min(drafts, len(remaining)))]
+            best = max(positions, key=lambda position: set_state.merit(state.measured(remaining[position])))
+            remaining[best], remaining[-1] = remaining[-1], remaining[best]
+            index = remaining.pop()
+            if not remaining:
+                del self._by_domain[domain]
+            for name, mass in self._entries[index].features.domains.items():
                 expected[name] = expected.get(name, 0.0) + mass
-            drawn.append(place)
-        return drawn
+            indices.append(index)
+        return indices
 
 
 def _frames(
-    candidates: CachedCandidates, rows: list[tuple[float, ...]], outcomes: list[str]
+    candidates: CachedCandidates, gauges: list[str], rows: list[tuple[float, ...]], outcomes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
-    columns = ["generation", "tried", "accepted", "total", "domain", "mode", "cac"]
-    generations = pd.DataFrame(rows, columns=[*columns, "steer_domain", "steer_mode", "steer_cac"])
-    whole = ["generation", "tried", "accepted", "total"]
+    count_columns = ["generation", "tried", "accepted", "total"]
+    generations = pd.DataFrame(rows, columns=[*count_columns, *gauges, *(f"steer_{name}" for name in gauges)])
     frame = pd.DataFrame(
         {
-            "candidate": [one.id for one in candidates.entries],
+            "candidate": [candidate.features.id for candidate in candidates.entries],
             "outcome": outcomes,
-            "domain": [candidates.domains[_heaviest(one)] for one in candidates.entries],
-            "kinds": [one.kinds for one in candidates.entries],
-            "cac": [one.cac for one in candidates.entries],
+            "domain": [candidate.heaviest for candidate in candidates.entries],
+            "kinds": [candidate.kinds for candidate in candidates.entries],
+            "cac": [candidate.features.cac for candidate in candidates.entries],
         }
     )
-    return generations.astype(dict.fromkeys(whole, "int64")), frame
-
-
-def _heaviest(one: CodedCandidate) -> int:
-    return max(one.domains, key=lambda part: (part[1], -part[0]))[0]
-
-
-_WORTHS = [0.0, *(n * math.log2(n) for n in range(1, 4096))]
-
-
-def _worth(mass: float) -> float:
-    if mass <= 0.0:
-        return 0.0
-    whole = int(mass)
-    if whole == mass and whole < 4096:
-        return _WORTHS[whole]
-    return mass * math.log2(mass)
+    return generations.astype(dict.fromkeys(count_columns, "int64")), frame

@@ -1,13 +1,13 @@
-"""Trajectory files of every known format, read into `Trajectory` records, and the formats that tdlab writes.
+"""Trajectory files: reading every known format into `Trajectory` records, and writing three formats.
 
-`read_trajectories` finds the format out by content, whether the file is packed with gzip or not:
+`read_trajectories` detects the format by content, whether or not the file is compressed with gzip:
 
 ==============  ====================================================================================================
-``openai``      one ``{"id"?, "messages", "tools"?}`` a line, or a list of them; tools a list or JSON text
-``hermes``      chats whose tool use stands in texts: ``<tools>``, ``<tool_call>``, ``<tool_response>`` (Hermes, Qwen)
-``sharegpt``    ``{"conversations": [{"from", "value"}], "tools"?}``, LLaMA-Factory's ``function_call`` included
+``openai``      one ``{"id"?, "messages", "tools"?}`` per line, or a list of them; tools a list or JSON text
+``hermes``      chats with tool use written as text: ``<tools>``, ``<tool_call>``, ``<tool_response>`` (Hermes, Qwen)
+``sharegpt``    ``{"conversations": [{"from", "value"}], "tools"?}``, including LLaMA-Factory's ``function_call``
 ``toucan``      Toucan's rows (``messages`` as JSON text, ``function_call``) and its training form (``tool_call`` roles)
-``trl``         ``{"prompt", "completion"}``, ``{"prompt", "chosen"}``, or ChatML ``{"text"}``; ``tools`` beside them
+``trl``         ``{"prompt", "completion"}``, ``{"prompt", "chosen"}``, or ChatML ``{"text"}``, each with ``tools``
 ``atif``        Harbor's ``{"schema_version": "ATIF-v1.x", "agent", "steps"}``
 ``bfcl``        BFCL multi-turn answers: ``{"id", "ground_truth": [["cd(folder='x')", ...], ...]}``; results of models
 ``tau-bench``   ``[{"task_id", "trial", "traj", ...}]``
@@ -16,20 +16,24 @@
 ``toolbench``   ``{query id: {"query", "available_tools", "answer": {"answer_details": tree}}}``
 ==============  ====================================================================================================
 
-TRL's conversational layout with ``tools`` is ``openai``. Broken lines and broken conversations are reported as
-`LineProblem` and the rest is read; a file may mix formats. In each recording the ids of calls are made unique, results
-are joined to their calls, and an error that carries no flag is told by its text. A tool's key is ``service/name``: the
-service comes from the file (an environment's domain, a server, an API, the front part of ``service__name``) and is
-empty where the file names none. Nothing here knows a taxonomy: hand in ``classify`` to map services to business
-domains, else a service is its own.
+TRL's conversational layout with ``tools`` is ``openai``. Broken lines and broken conversations become `LineProblem`
+records and the rest is read; a file may mix formats. In each recording the ids of calls are made unique, results are
+joined to their calls, and an error without a flag is recognised by its text. A tool's key is ``service/name``. The
+service comes from the file (an environment's domain, a server, an API, the first part of ``service__name``) and is
+empty where the file names none. Nothing here knows a taxonomy: pass ``classify`` to map services to business domains;
+otherwise each service is its own domain.
 
 Other packages add a `Format` in the entry-point group ``tdlab.trajectory_formats``; theirs are tried last.
 
-`read_trajectories` holds all conversations; `scan_trajectories` gives the same ones for files larger than memory, and
-`iter_trajectories` one by one with nothing in common worked out.
+`read_trajectories` keeps all conversations in memory. `scan_trajectories` returns the same ones for files larger than
+memory, and `iter_trajectories` yields them one by one, without anything that they have in common.
 
-`write_openai_jsonl`, `write_parquet` and `write_atif_jsonl` write whole files with the same bytes for the same
+`write_openai_jsonl`, `write_parquet` and `write_atif_jsonl` write complete files, with the same bytes for the same
 trajectories.
+
+Modules: `base` (what readers build with), `read` (files and detection), one module for each format (`openai`, `chat`,
+`atif`, `bfcl`, `tau`, `mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_tags`, `_literal`, `_json` and
+`_array` (pieces of syntax), `write` and `parquet`.
 """
 
 from __future__ import annotations

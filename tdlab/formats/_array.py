@@ -1,4 +1,4 @@
-"""A JSON array of any length, element by element: memory for one element, and a broken one does not break the rest."""
+"""A JSON array of any length, element by element: memory for one element, and a broken one does not spoil the rest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tdlab.formats._json import strict_loads
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["array_elements"]
 
@@ -20,11 +20,11 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
-    """The elements of the array that ``stream`` holds, in order; a ValueError in the place of each that is broken.
+    """Yield the elements of the array in ``stream``, in order, with a ValueError in place of each broken one.
 
-    An array that breaks off, or has something else behind it, ends with a ValueError that says so. Elements are told
-    by their brackets, so that one with a bracket too many or too few may take its neighbours with it. Nothing is
-    yielded where the text is no array at all.
+    An array that ends early, or is followed by something else, ends with a ValueError that says so. Elements are
+    delimited by their brackets, so one with a bracket too many or too few may take its neighbours with it. Nothing is
+    yielded if the text is not an array at all.
     """
     text = _Text(stream)
     text.skip(_BETWEEN)
@@ -33,19 +33,19 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
     while True:
         text.skip(_BETWEEN)
         if text.ended:
-            yield ValueError("breaks off before the array is closed")
+            yield ValueError("ends before the array is closed")
             return
         if text.take(b"]"):
             text.skip(_BETWEEN)
             if not text.ended:
-                yield ValueError("goes on behind the array")
+                yield ValueError("continues after the array")
             return
         raw = text.element()
         if raw is None:
-            yield ValueError("breaks off inside an element, or one is larger than 256 MiB")
+            yield ValueError("ends inside an element, or one is larger than 256 MiB")
             return
         try:
-            yield strict_loads(raw.decode())
+            yield read_json(raw.decode())
         except UnicodeDecodeError as error:
             yield ValueError(f"is not UTF-8 text (byte {error.start} of the element)")
         except ValueError as error:
@@ -53,7 +53,7 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
 
 
 class _Text:
-    """A window on a stream: what was not yet taken, read on as needed."""
+    """A window on a stream: the bytes that were not taken yet, read on as needed."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -68,35 +68,35 @@ class _Text:
         return self._at >= len(self._kept) and not self._fill()
 
     def skip(self, pattern: re.Pattern[bytes]) -> None:
-        """Go past everything that ``pattern`` matches."""
+        """Skip everything that ``pattern`` matches."""
         while not self.ended:
-            found = pattern.match(self._kept, self._at)
-            self._at = found.end() if found else self._at
+            match = pattern.match(self._kept, self._at)
+            self._at = match.end() if match else self._at
             if self._at < len(self._kept):
                 return
 
     def take(self, mark: bytes) -> bool:
-        """Whether ``mark``, one byte, stands next; then go past it."""
+        """Return whether the next byte is ``mark``, and skip it if so."""
         if self.ended or self._kept[self._at : self._at + 1] != mark:
             return False
         self._at += 1
         return True
 
     def element(self) -> bytes | None:
-        """The element that stands next; None where the stream ends inside it, or it is too large."""
+        """Return the next element; None where the stream ends inside it, or it is too large."""
         if self._kept[self._at : self._at + 1] not in (b"{", b"[", b'"'):
             return self._bare()
         depth = 0
         offset = 0
         while True:
-            found = _TOKEN.search(self._kept, self._at + offset)
-            token = found.group()[:1] if found else b""
-            if found is None or found.group() == b'"':
-                offset = (found.start() if found else len(self._kept)) - self._at
+            match = _TOKEN.search(self._kept, self._at + offset)
+            token = match.group()[:1] if match else b""
+            if match is None or match.group() == b'"':
+                offset = (match.start() if match else len(self._kept)) - self._at
                 if len(self._kept) - self._at > _MOST_ELEMENT or not self._fill():
                     return None
                 continue
-            offset = found.end() - self._at
+            offset = match.end() - self._at
             depth += (token in b"[{") - (token in b"]}")
             if depth <= 0:
                 raw = self._kept[self._at : self._at + offset]
@@ -105,8 +105,8 @@ class _Text:
 
     def _bare(self) -> bytes | None:
         while True:
-            found = _BARE.match(self._kept, self._at)
-            end = found.end() if found else self._at
+            match = _BARE.match(self._kept, self._at)
+            end = match.end() if match else self._at
             if end < len(self._kept):
                 raw = self._kept[self._at : end].strip()
                 self._at = end

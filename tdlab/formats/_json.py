@@ -1,56 +1,24 @@
-"""JSON of strangers: strict decoding with usable reasons, plain text of any content, what an error looks like."""
+"""JSON in recordings: plain text of any content, arguments of calls, and the look of errors."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from tdlab.records import Json
+from tdlab.tools import read_json
 
-__all__ = ["arguments_of", "is_shallow", "json_text", "looks_like_error", "strict_loads", "text_of"]
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def strict_loads(text: str) -> Json:
-    """The value of a JSON text. ValueError says why not: NaN, infinities, numbers out of range and endless nesting too.
-
-    Half of a surrogate pair, which no UTF-8 file can hold, becomes U+FFFD.
-    """
-    try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-        if _MAY_HOLD_SURROGATE.search(text):
-            value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
-    except json.JSONDecodeError as error:
-        at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise ValueError(f"is not JSON ({what} at {at})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}, which is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"holds {digits[:40]}, a number out of range")
-    return value
+__all__ = ["arguments_of", "is_shallow", "json_text", "list_of", "looks_like_error", "object_of", "text_of"]
 
 
 def json_text(value: Json) -> str:
-    """A decoded value as JSON text again, in the order it has."""
+    """Return a decoded value as JSON text again, in the order it has."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def text_of(content: Json) -> str:
-    """The text of a message's content: a string, null, a list of parts, or any other value as JSON."""
+    """Return the text of a message's content: a string, null, a list of parts, or any other value as JSON."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -74,14 +42,14 @@ _MOST_DEPTH = 64
 
 
 def is_shallow(value: Json) -> bool:
-    """Whether lists and objects are nested at most 64 deep: more would break whoever walks or stores them later."""
+    """Return whether lists and objects are nested at most 64 deep; deeper ones break code that walks them."""
     level = [value]
     for _ in range(_MOST_DEPTH + 1):
         level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            child
+            for parent in level
+            if isinstance(parent, (dict, list))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
         ]
         if not level:
             return True
@@ -89,7 +57,7 @@ def is_shallow(value: Json) -> bool:
 
 
 def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
-    """Arguments as a recording has them -> (decoded, None), or ({}, the text) where they are no sound JSON object."""
+    """Return recorded arguments as (decoded, None), or as ({}, text) where they are not a sound JSON object."""
     if raw is None or raw == "":
         return {}, None
     if isinstance(raw, dict) and is_shallow(raw):
@@ -99,10 +67,31 @@ def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
     if not raw.strip():
         return {}, None
     try:
-        value = strict_loads(raw)
+        value = read_json(raw)
     except ValueError:
         return {}, raw
     return (value, None) if isinstance(value, dict) and is_shallow(value) else ({}, raw)
+
+
+def object_of(value: Json) -> dict[str, Any]:
+    """Return an object, decoded where it is written as JSON text; an empty one for anything else."""
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def list_of(value: Json) -> list[Any]:
+    """Return a list, decoded where it is written as JSON text; an empty one for anything else."""
+    decoded = _decoded(value)
+    return decoded if isinstance(decoded, list) else []
+
+
+def _decoded(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_json(value)
+    except ValueError:
+        return None
 
 
 _ERROR_OPENS = re.compile(
@@ -118,11 +107,21 @@ _ERROR_OPENS = re.compile(
 
 
 def looks_like_error(text: str) -> bool:
-    """Whether a tool result that carries no flag reads as an error.
+    """Return whether a tool result without a flag reads as an error.
 
-    It does when it opens with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
-    ``error``, ``errors`` or ``isError``, or with ``success`` or ``ok`` false, or ``status`` "error". A JSON object that
-    the recording cut short counts when its first key is an ``error`` that says something.
+    It does if it starts with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
+    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` "error". A JSON object
+    that the recording truncated counts if its first key is an ``error`` that is not empty.
+
+    Args:
+        text: The content of a tool message.
+
+    Returns:
+        Whether it is an error.
+
+    Example:
+        >>> looks_like_error("ValueError: no such order"), looks_like_error('{"status": "shipped"}')
+        (True, False)
     """
     if _ERROR_OPENS.match(text):
         return True

@@ -1,7 +1,8 @@
-"""Python literals and call expressions of strangers: read as syntax trees, never evaluated.
+"""Untrusted Python literals and call expressions, read as syntax trees and never evaluated.
 
-Datasets hold reprs (``{'name': 'x', 'arguments': '{"a": 1}'}``) and calls in Python's words (``cd(folder='x')``). Only
-constants, lists, tuples, objects and signs are understood; names, operators and anything that computes are refused.
+Datasets contain reprs (``{'name': 'x', 'arguments': '{"a": 1}'}``) and calls in Python syntax (``cd(folder='x')``).
+Only constants, lists, tuples, objects and signs are understood; names, operators and anything that computes are
+refused.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 import math
 from typing import Any
 
-from tdlab.formats._json import is_shallow, strict_loads
+from tdlab.formats._json import is_shallow
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["calls_of", "literal", "loads_leniently"]
 
@@ -21,14 +23,22 @@ _FAULTS = (ValueError, SyntaxError, MemoryError, RecursionError, TypeError)
 
 
 def literal(text: str) -> Json:
-    """The JSON value of a Python literal; ValueError where the text is none or holds what JSON has no place for."""
+    """Return the JSON value of a Python literal.
+
+    Raises:
+        ValueError: The text is not a literal, or contains what JSON has no form for.
+    """
     return _value(_parsed(text.strip()))
 
 
 def loads_leniently(text: str) -> Json:
-    """The value of a JSON text or, where it is none, of a Python literal; ValueError (JSON's) where it is neither."""
+    """Return the value of a JSON text or, if it is not JSON, of a Python literal.
+
+    Raises:
+        ValueError: It is neither; the message is JSON's.
+    """
     try:
-        return strict_loads(text)
+        return read_json(text)
     except ValueError as error:
         try:
             return literal(text)
@@ -37,14 +47,16 @@ def loads_leniently(text: str) -> Json:
 
 
 def calls_of(text: str) -> list[tuple[str, dict[str, Json]]]:
-    """The calls in ``f(a=1)`` or ``[f(a=1), g()]`` as (dotted name, arguments); ValueError where it is anything else.
+    """Return the calls in ``f(a=1)`` or ``[f(a=1), g()]`` as (dotted name, arguments).
 
-    A positional argument, whose parameter the text does not name, is called ``arg_1``, ``arg_2``, ... An argument that
-    is no literal raises, too: there is nobody to evaluate it.
+    A positional argument, whose parameter the text does not name, becomes ``arg_1``, ``arg_2``, ...
+
+    Raises:
+        ValueError: The text is anything else, or an argument is not a literal, since nothing is evaluated.
     """
     node = _parsed(text.strip())
     nodes = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
-    return [_call(one) for one in nodes]
+    return [_call(call) for call in nodes]
 
 
 def _parsed(text: str) -> ast.expr:
@@ -53,20 +65,20 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except _FAULTS as error:
-        raise ValueError(f"is no Python expression ({str(error)[:80]})") from None
+        raise ValueError(f"is not a Python expression ({str(error)[:80]})") from None
 
 
 def _call(node: ast.expr) -> tuple[str, dict[str, Json]]:
     if not isinstance(node, ast.Call):
-        raise ValueError(f"holds a {type(node).__name__} where a call was expected")
+        raise ValueError(f"contains a {type(node).__name__} instead of a call")
     arguments: dict[str, Json] = {}
-    for place, value in enumerate(node.args, 1):
+    for position, value in enumerate(node.args, 1):
         if isinstance(value, ast.Starred):
-            raise ValueError("holds a call with unpacked arguments")
-        arguments[f"arg_{place}"] = _value(value)
+            raise ValueError("contains a call with unpacked arguments")
+        arguments[f"arg_{position}"] = _value(value)
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise ValueError("holds a call with unpacked arguments")
+            raise ValueError("contains a call with unpacked arguments")
         arguments[keyword.arg] = _value(keyword.value)
     return _name(node.func), arguments
 
@@ -77,7 +89,7 @@ def _name(node: ast.expr) -> str:
         parts.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name):
-        raise ValueError("holds a call of something that has no name")
+        raise ValueError("contains a call of something without a name")
     return ".".join(reversed([*parts, node.id]))
 
 
@@ -85,22 +97,26 @@ def _value(node: ast.expr) -> Json:
     try:
         value = _jsonable(ast.literal_eval(node))
     except _FAULTS as error:
-        raise ValueError(f"holds what is no literal ({str(error)[:80]})") from None
+        raise ValueError(f"contains something that is not a literal ({str(error)[:80]})") from None
     if not is_shallow(value):
         raise ValueError("is nested too deeply")
     return value
 
 
 def _jsonable(value: Any) -> Json:
-    """Tuples and sets as lists; keys as texts; TypeError for bytes, complex numbers, infinities and the like."""
+    """Return the value with tuples and sets as lists and keys as strings.
+
+    Raises:
+        TypeError: It contains bytes, a complex number, an infinity or the like.
+    """
     if isinstance(value, bool) or value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, list | tuple):
-        return [_jsonable(one) for one in value]
+        return [_jsonable(item) for item in value]
     if isinstance(value, set):
-        return sorted((_jsonable(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+        return sorted((_jsonable(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
     if isinstance(value, dict):
         return {key if isinstance(key, str) else json.dumps(_jsonable(key)): _jsonable(v) for key, v in value.items()}
-    raise TypeError(f"a {type(value).__name__} is no JSON value")
+    raise TypeError(f"a {type(value).__name__} is not a JSON value")

@@ -1,8 +1,8 @@
-"""Tool use written into texts: ``<tools>``, ``<tool_call>`` and ``<tool_response>``, as Hermes and Qwen models say it.
+"""Tool use written into texts: ``<tools>``, ``<tool_call>`` and ``<tool_response>``, as by Hermes and Qwen models.
 
 A call is JSON (``{"name": ..., "arguments": ...}``), a Python repr of that, or Qwen3-Coder's own tags
 (``<function=name><parameter=key>value</parameter></function>``). A tag that is never closed reaches to the end of its
-text. What cannot be read as a call stays in the text.
+text. Whatever cannot be read as a call stays in the text.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tdlab.formats._json import json_text, strict_loads, text_of
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats._literal import loads_leniently
 from tdlab.formats.base import ConversationBuilder
 from tdlab.records import Json
+from tdlab.tools import read_json
 
 __all__ = ["CALL", "RESPONSE", "call_parts", "has_tags", "say_tagged", "tagged_tools"]
 
@@ -30,7 +31,7 @@ Call = tuple[str | None, str, Json]
 
 
 def has_tags(texts: Iterable[tuple[str, str]]) -> bool:
-    """Whether (role, text) pairs hold tool use in tags: a call by the assistant, or tools in the system's words."""
+    """Return whether (role, text) pairs contain tool use in tags: an assistant's call, or tools in a system message."""
     return any(
         (role == "assistant" and CALL in text) or (role == "system" and "<tools>" in text and "</tools>" in text)
         for role, text in texts
@@ -38,14 +39,14 @@ def has_tags(texts: Iterable[tuple[str, str]]) -> bool:
 
 
 def tagged_tools(text: str) -> Iterator[Json]:
-    """The definitions in the ``<tools>`` of a system message: one JSON list, or one object a line."""
+    """Yield the definitions in the ``<tools>`` of a system message: one JSON list, or one object per line."""
     for block in _TOOLS.findall(text):
         try:
             value = loads_leniently(block)
         except ValueError:
             for line in block.splitlines():
                 try:
-                    value = strict_loads(line)
+                    value = read_json(line)
                 except ValueError:
                     continue
                 yield from value if isinstance(value, list) else [value]
@@ -53,36 +54,36 @@ def tagged_tools(text: str) -> Iterator[Json]:
         yield from value if isinstance(value, list) else [value]
 
 
-def say_tagged(talk: ConversationBuilder, role: str, text: str) -> None:
-    """Add a message whose text may hold tags: an assistant's calls, or results in the user's or the tool's turn."""
+def say_tagged(builder: ConversationBuilder, role: str, text: str) -> None:
+    """Add a message whose text may contain tags: an assistant's calls, or results in a user's or tool's message."""
     if role == "assistant":
         rest, calls = _calls(text)
         if calls:
-            talk.call(rest, calls)
+            builder.call(rest, calls)
         else:
-            talk.say("assistant", text)
+            builder.say("assistant", text)
     elif role == "tool" or (role == "user" and RESPONSE in text):
-        _results(talk, role, text)
+        _results(builder, role, text)
     elif role == "system":
-        talk.say("system", text)
+        builder.say("system", text)
     else:
-        talk.say("user", text)
+        builder.say("user", text)
 
 
 def _calls(text: str) -> tuple[str, list[Call]]:
-    """What a text says besides its calls, and the calls."""
+    """Return a text without its calls, and the calls."""
     calls: list[Call] = []
 
-    def taken(found: re.Match[str]) -> str:
-        here = _read_call(found.group(1))
-        calls.extend(here)
-        return "" if here else found.group()
+    def take(match: re.Match[str]) -> str:
+        own = _read_calls(match.group(1))
+        calls.extend(own)
+        return "" if own else match.group()
 
-    rest = _CALL.sub(taken, text) if CALL in text else text
+    rest = _CALL.sub(take, text) if CALL in text else text
     return rest.strip(), calls
 
 
-def _read_call(body: str) -> list[Call]:
+def _read_calls(body: str) -> list[Call]:
     function = _FUNCTION.search(body)
     if function is not None:
         return [
@@ -98,41 +99,41 @@ def _read_call(body: str) -> list[Call]:
 
 
 def call_parts(value: Json) -> list[Call]:
-    """(id, name, arguments) of each call in a decoded value: one object or a list of them; others are left out."""
-    found: list[Call] = []
-    for one in value if isinstance(value, list) else [value]:
-        inner: Any = one.get("function", one) if isinstance(one, dict) else None
-        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
+    """Return (id, name, arguments) for each call in a decoded value (one object or a list); others are skipped."""
+    calls: list[Call] = []
+    for call in value if isinstance(value, list) else [value]:
+        function: Any = call.get("function", call) if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
             continue
-        given = one.get("id")
-        arguments = inner.get("arguments", inner.get("parameters"))
-        found.append((given if isinstance(given, str) and given else None, inner["name"], arguments))
-    return found
+        call_id = call.get("id")
+        arguments = function.get("arguments", function.get("parameters"))
+        calls.append((call_id if isinstance(call_id, str) and call_id else None, function["name"], arguments))
+    return calls
 
 
 def _typed(text: str) -> Json:
-    """A parameter between tags has no quotes: what is a JSON number, object or the like is that, the rest is text."""
+    """Return the value of a parameter between tags, which has no quotes: a JSON value if it is one, else the text."""
     try:
-        return strict_loads(text)
+        return read_json(text)
     except ValueError:
         return text
 
 
-def _results(talk: ConversationBuilder, role: str, text: str) -> None:
+def _results(builder: ConversationBuilder, role: str, text: str) -> None:
     bodies = _RESPONSE.findall(text)
     if not bodies:
-        talk.result(None, text)
+        builder.result(None, text)
         return
     for body in bodies:
         name, content = _named(body.strip())
-        talk.result(None, content, name=name)
+        builder.result(None, content, name=name)
     rest = _RESPONSE.sub("", text).strip()
     if rest and role == "user":
-        talk.say("user", rest)
+        builder.say("user", rest)
 
 
 def _named(body: str) -> tuple[str | None, str]:
-    """Hermes wraps a result with the name of its tool: ``{"name": ..., "content": ...}``."""
+    """Return the name and content of a result that Hermes wraps: ``{"name": ..., "content": ...}``."""
     if (body.startswith("{") and '"content"' in body) or body.startswith("{'"):
         try:
             value = loads_leniently(body)

@@ -1,6 +1,6 @@
-"""ATIF, Harbor's Agent Trajectory Interchange Format: one document a run, steps with calls and their observations.
+"""ATIF, Harbor's Agent Trajectory Interchange Format: one document per run, steps with calls and their observations.
 
-Read: every published version (1.0 to 1.8), told by ``schema_version`` or by the steps. FromTemplate: 1.7. The shape::
+Reads every published version (1.0 to 1.8), recognised by ``schema_version`` or by the steps; writes 1.7. The shape::
 
     {"schema_version": "ATIF-v1.7", "session_id", "trajectory_id", "agent": {"name", "version", "model_name"?,
       "tool_definitions"?}, "steps": [{"step_id": 1.., "source": "system" | "user" | "agent", "message",
@@ -40,79 +40,81 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 
 def _documents(value: dict[str, Any], where: str) -> Iterator[Item]:
-    """A document and the trajectories of the subagents that it embeds."""
+    """Yield a document and the trajectories of the subagents that it embeds."""
     waiting = [(value, where)]
     while waiting:
-        document, place = waiting.pop()
-        yield Item(place, document)
+        document, position = waiting.pop()
+        yield Item(position, document)
         inner = document.get("subagent_trajectories")
         if isinstance(inner, list):
-            for number, one in reversed(list(enumerate(inner))):
-                if isinstance(one, dict):
-                    waiting.append((one, f"{place} subagent_trajectories[{number}]".strip()))
+            for number, embedded in reversed(list(enumerate(inner))):
+                if isinstance(embedded, dict):
+                    waiting.append((embedded, f"{position} subagent_trajectories[{number}]".strip()))
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """The agent's words, calls and observations. What the model thought (``reasoning_content``) was not said."""
+    """Read the agent's messages, calls and observations; ``reasoning_content`` is skipped, since it was not said."""
     value = item.value
     steps = value.get("steps")
     if not isinstance(steps, list) or not steps:
         raise Unreadable("has no steps")
-    talk = ConversationBuilder()
-    for place, step in enumerate(steps):
+    builder = ConversationBuilder()
+    for index, step in enumerate(steps):
         if not isinstance(step, dict) or step.get("source") not in ("system", "user", "agent"):
-            found = step.get("source") if isinstance(step, dict) else type(step).__name__
-            raise Unreadable(f"step {place} has the source {str(found)[:40]!r}")
-        _say(talk, step, place)
-        _observe(talk, step.get("observation"), place)
-    if not talk.messages:
-        raise Unreadable("has steps without words and calls")
+            shown = step.get("source") if isinstance(step, dict) else type(step).__name__
+            raise Unreadable(f"step {index} has the source {str(shown)[:40]!r}")
+        _say(builder, step, index)
+        _observe(builder, step.get("observation"), index)
+    if not builder.messages:
+        raise Unreadable("has steps without messages and calls")
     agent = value.get("agent")
     definitions = agent.get("tool_definitions") if isinstance(agent, dict) else None
     extra = value.get("extra")
-    tools, names, domains, _ = listed_tools(definitions, extra.get(EXTRA) if isinstance(extra, dict) else None, talk)
+    tools, names, domains, _ = listed_tools(definitions, extra.get(EXTRA) if isinstance(extra, dict) else None, builder)
     identities = (value.get(key) for key in ("trajectory_id", "session_id"))
-    identity = next((one for one in identities if isinstance(one, str) and one), fallback)
-    trajectory = Trajectory(id=identity, messages=tuple(talk.messages), tools=names)
+    identity = next(
+        (recorded_id for recorded_id in identities if isinstance(recorded_id, str) and recorded_id), fallback
+    )
+    trajectory = Trajectory(id=identity, messages=tuple(builder.messages), tools=names)
     return Recording(trajectory, tools, ATIF.name, domains)
 
 
-def _say(talk: ConversationBuilder, step: dict[str, Any], place: int) -> None:
+def _say(builder: ConversationBuilder, step: dict[str, Any], index: int) -> None:
     text = text_of(step.get("message"))
     raw = step.get("tool_calls")
     if step["source"] != "agent":
         if text or not step.get("observation"):
-            talk.say("system" if step["source"] == "system" else "user", text)
+            builder.say("system" if step["source"] == "system" else "user", text)
         return
     if not raw:
         if text or not step.get("observation"):
-            talk.say("assistant", text)
+            builder.say("assistant", text)
         return
     if not isinstance(raw, list) or not all(isinstance(call, dict) for call in raw):
-        raise Unreadable(f"step {place} has tool_calls that are no list of objects")
+        raise Unreadable(f"step {index} has tool_calls that are not a list of objects")
     calls: list[tuple[str | None, str, Json]] = []
     for call in raw:
-        given, extra = call.get("tool_call_id"), call.get("extra")
+        call_id, extra = call.get("tool_call_id"), call.get("extra")
         arguments = call.get("arguments")
         if isinstance(extra, dict) and isinstance(extra.get("malformed"), str) and not arguments:
             arguments = extra["malformed"]
         calls.append(
-            (given if isinstance(given, str) and given else None, name_of(call.get("function_name")), arguments)
+            (call_id if isinstance(call_id, str) and call_id else None, name_of(call.get("function_name")), arguments)
         )
-    talk.call(text, calls)
+    builder.call(text, calls)
 
 
-def _observe(talk: ConversationBuilder, observation: Json, place: int) -> None:
+def _observe(builder: ConversationBuilder, observation: Json, index: int) -> None:
     if observation is None:
         return
     results = observation.get("results") if isinstance(observation, dict) else None
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-        raise Unreadable(f"step {place} has an observation without a list of results")
+        raise Unreadable(f"step {index} has an observation without a list of results")
     for result in results:
-        given, extra = result.get("source_call_id"), result.get("extra")
+        call_id, extra = result.get("source_call_id"), result.get("extra")
         flag = extra.get("is_error") if isinstance(extra, dict) else None
-        talk.result(
-            given if isinstance(given, str) and given else None,
+        builder.result(
+            call_id if isinstance(call_id, str) and call_id else None,
             text_of(result.get("content")),
             failed=flag if isinstance(flag, bool) else None,
         )
@@ -133,9 +135,31 @@ def write_atif_jsonl(
     agent: str = "tdlab",
     agent_version: str = "unknown",
 ) -> int:
-    """Write one ATIF document a line and return how many; see `atif_record`. The file appears when it is complete.
+    """Write one ATIF document per line; the file appears when it is complete.
 
-    Harbor reads one document a file: split the lines where a tool wants that. StoreError where it cannot be written.
+    Harbor reads one document per file: split the lines for tools that expect that.
+
+    Args:
+        trajectories: The trajectories to write.
+        tools: The tools' definitions by key.
+        path: The file to create or replace.
+        services: The services' domains; if given, each document also keeps tool keys, annotations and domains.
+        agent: The agent's name in the documents.
+        agent_version: The agent's version in the documents.
+
+    Returns:
+        The number of documents.
+
+    Raises:
+        StoreError: The file cannot be written, or an argument has no JSON form.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
+        >>> write_atif_jsonl([hello], {}, "run.jsonl")
+        1
+        >>> read_trajectories("run.jsonl").format
+        'atif'
     """
     written = 0
     with atomic_open(path) as handle:
@@ -155,14 +179,32 @@ def atif_record(
     agent: str = "tdlab",
     agent_version: str = "unknown",
 ) -> dict[str, Json]:
-    """One trajectory as an ATIF document; the same record gives the same value.
+    """Return a trajectory as an ATIF document; the same record gives the same value.
 
-    Steps are numbered from 1. A result stands in the observation of the step that called, where ATIF wants it, also if
-    other messages came between; one that answers no call stands, without an id, in a step of the system. The flag of an
-    error and the text of malformed arguments are in ``extra``; with ``services`` so are tool keys, annotations and
-    domains, and what is read back measures the same. StoreError where an argument holds what JSON cannot.
+    Steps are numbered from 1. A result belongs to the observation of the step with its call, as ATIF wants it, even if
+    other messages came in between; one that answers no call becomes, without an id, a step of the system. The error
+    flags and the text of malformed arguments are in ``extra``.
+
+    Args:
+        trajectory: The trajectory to convert.
+        tools: The tools' definitions by key.
+        services: The services' domains; if given, the document also keeps tool keys, annotations and domains.
+        agent: The agent's name in the document.
+        agent_version: The agent's version in the document.
+
+    Returns:
+        A value that JSON can represent.
+
+    Raises:
+        StoreError: An argument or a schema has no JSON form.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
+        >>> atif_record(hello, {})["steps"]
+        [{'step_id': 1, 'source': 'user', 'message': 'Hello'}]
     """
-    plain = openai_record(trajectory, tools, services=services)
+    openai = openai_record(trajectory, tools, services=services)
     steps: list[dict[str, Json]] = []
     calling: dict[str, dict[str, Json]] = {}
     for message in trajectory.messages:
@@ -179,8 +221,8 @@ def atif_record(
     about: dict[str, Json] = {"name": agent, "version": agent_version}
     if trajectory.teacher:
         about["model_name"] = trajectory.teacher
-    if plain["tools"]:
-        about["tool_definitions"] = plain["tools"]
+    if openai["tools"]:
+        about["tool_definitions"] = openai["tools"]
     record: dict[str, Json] = {
         "schema_version": VERSION,
         "session_id": trajectory.id,
@@ -189,7 +231,7 @@ def atif_record(
         "steps": steps,
     }
     if services is not None:
-        record["extra"] = {EXTRA: plain[EXTRA]}
+        record["extra"] = {EXTRA: openai[EXTRA]}
     return record
 
 
@@ -210,7 +252,7 @@ def _step(message: Message, number: int) -> dict[str, Json]:
 
 
 def _result(message: Message, known: bool) -> dict[str, Json]:
-    found: dict[str, Json] = {"source_call_id": message.tool_call_id} if known else {}
-    found["content"] = message.content
-    found["extra"] = {"is_error": message.is_error}
-    return found
+    result: dict[str, Json] = {"source_call_id": message.tool_call_id} if known else {}
+    result["content"] = message.content
+    result["extra"] = {"is_error": message.is_error}
+    return result

@@ -1,4 +1,4 @@
-"""What every reader builds with: conversations whose call ids are unique and whose results name their call."""
+"""The pieces that readers build with: formats, recordings, problems, and conversations with consistent call ids."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from tdlab.formats._json import arguments_of, is_shallow, looks_like_error, strict_loads
+from tdlab.formats._json import arguments_of, is_shallow, looks_like_error
 from tdlab.records import Domains, Json, Message, Tool, ToolCall, Trajectory
+from tdlab.tools import read_json
 
 __all__ = [
     "ConversationBuilder",
@@ -24,12 +25,12 @@ __all__ = [
 
 
 class Unreadable(Exception):
-    """One conversation cannot be read; the text says why. A `LineProblem` tells it to the user."""
+    """One conversation cannot be read; the text says why. It becomes a `LineProblem` for the user."""
 
 
 @dataclass(frozen=True)
 class LineProblem:
-    """A part of a file that was left out: which file, which line (0 in a one-document file), where in it, and why."""
+    """A part of a file that was skipped: the file, the line (0 in a file of one document), the position, and why."""
 
     path: str
     line: int
@@ -37,15 +38,15 @@ class LineProblem:
     reason: str
 
     def __str__(self) -> str:
-        place = ", ".join(part for part in (f"line {self.line}" if self.line else "", self.where) if part)
-        return f"{self.path}: {place}: {self.reason}" if place else f"{self.path}: {self.reason}"
+        location = ", ".join(part for part in (f"line {self.line}" if self.line else "", self.where) if part)
+        return f"{self.path}: {location}: {self.reason}" if location else f"{self.path}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One conversation that was read, the tools it defines by key, and domains of services where the file has them.
+    """One conversation as read, with the tools that it defines by key and the services' domains if stated.
 
-    ``environment`` is a service whose tools were all offered, where the format has such a thing and lists no tools.
+    ``environment`` names a service whose tools were all offered, in formats that have environments but list no tools.
     """
 
     trajectory: Trajectory
@@ -57,7 +58,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Item:
-    """One conversation still in its file's own form: where it stands, its value, and what the document says of all."""
+    """One conversation in its file's own form: its position, its value, and what the document says about all."""
 
     where: str
     value: dict[str, Any]
@@ -66,9 +67,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its name, how to take a decoded value apart (None: not this format), how to read one item of it.
+    """A format of trajectory files.
 
-    ``read`` takes the item and an id to use where the item has none, and raises `Unreadable`.
+    Attributes:
+        name: The name by which users choose it.
+        unpack: Takes a decoded JSON value and returns its conversations, or None if the value has another format.
+        read: Takes one of them, with an id for conversations that have none, and returns the recording; raises
+            `Unreadable`.
     """
 
     name: str
@@ -77,10 +82,18 @@ class Format:
 
 
 class ConversationBuilder:
-    """A conversation in the making. Ids of calls are made unique; a result finds the oldest open call of its id.
+    """A conversation under construction: ids of calls become unique, and a result joins the oldest open call of its id.
 
-    A result without an id answers the oldest open call of the name it gives, else the oldest open one; a result that
-    answers nothing is kept with no id. Where no flag says so, an error is told by its text.
+    A result without an id answers the oldest open call of the name that it gives, or else the oldest open call; a
+    result that answers no call is kept without an id. An error without a flag is recognised by its text.
+
+    Example:
+        >>> builder = ConversationBuilder()
+        >>> builder.say("user", "Where is order 7?")
+        >>> builder.call("", [("a", "get_order", '{"order": 7}')])
+        >>> builder.result("a", '{"status": "shipped"}')
+        >>> builder.messages[1].tool_calls[0].arguments, builder.messages[2].tool_call_id
+        ({'order': 7}, 'a')
     """
 
     def __init__(self) -> None:
@@ -90,60 +103,67 @@ class ConversationBuilder:
         self._open: list[tuple[str, str, str]] = []
 
     def say(self, role: Literal["system", "user", "assistant"], text: str) -> None:
-        """A message without calls."""
+        """Add a message without calls."""
         self.messages.append(Message(role=role, content=text))
 
     def call(self, text: str, calls: list[tuple[str | None, str, Json]]) -> None:
-        """An assistant message with calls, each (id or None, name, arguments as recorded)."""
-        made = []
-        for wanted, name, raw in calls:
+        """Add an assistant message with calls, each (id or None, name, arguments as recorded)."""
+        tool_calls = []
+        for recorded_id, name, raw in calls:
             arguments, malformed = arguments_of(raw)
-            unique = self._unique(wanted)
-            self._open.append((wanted or unique, unique, name))
+            unique = self._unique(recorded_id)
+            self._open.append((recorded_id or unique, unique, name))
             self.names.setdefault(name)
-            made.append(ToolCall(id=unique, name=name, arguments=arguments, malformed=malformed))
-        self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(made)))
+            tool_calls.append(ToolCall(id=unique, name=name, arguments=arguments, malformed=malformed))
+        self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls)))
 
     def result(self, call_id: str | None, text: str, *, failed: bool | None = None, name: str | None = None) -> None:
-        """A tool's answer."""
+        """Add a tool's answer."""
         self.messages.append(
             Message(
                 role="tool",
                 content=text,
-                tool_call_id=self._answered(call_id, name),
+                tool_call_id=self._answered_call(call_id, name),
                 is_error=looks_like_error(text) if failed is None else failed,
             )
         )
 
-    def _unique(self, wanted: str | None) -> str:
-        found = wanted or f"call_{len(self._ids) + 1}"
+    def _unique(self, recorded_id: str | None) -> str:
+        unique = recorded_id or f"call_{len(self._ids) + 1}"
         number = 2
-        while found in self._ids:
-            found = f"{wanted or 'call'}_{len(self._ids) + number}"
+        while unique in self._ids:
+            unique = f"{recorded_id or 'call'}_{len(self._ids) + number}"
             number += 1
-        self._ids.add(found)
-        return found
+        self._ids.add(unique)
+        return unique
 
-    def _answered(self, call_id: str | None, name: str | None) -> str | None:
-        place = None
+    def _answered_call(self, call_id: str | None, name: str | None) -> str | None:
+        index = None
         if call_id is not None:
-            place = next((i for i, (wanted, _, _) in enumerate(self._open) if wanted == call_id), None)
+            index = next((i for i, (recorded_id, _, _) in enumerate(self._open) if recorded_id == call_id), None)
         elif self._open:
-            place = next((i for i, (_, _, called) in enumerate(self._open) if called == name), 0)
-        return None if place is None else self._open.pop(place)[1]
+            index = next((i for i, (_, _, called) in enumerate(self._open) if called == name), 0)
+        return None if index is None else self._open.pop(index)[1]
 
 
 def name_of(value: Json) -> str:
-    """A tool's name as recorded; Unreadable where it is no text or empty."""
+    """Return a tool's name as recorded.
+
+    Raises:
+        Unreadable: It is not a string, or empty.
+    """
     if not isinstance(value, str) or not value:
         raise Unreadable(f"calls a tool whose name is {str(value)[:60]!r}")
     return value
 
 
 def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | None:
-    """A Tool from an OpenAI or bare function definition; None for what is no definition (then the tool is undefined).
+    """Return a Tool from an OpenAI or bare function definition; None for anything else (the tool then stays undefined).
 
-    ``name`` replaces the definition's own, where the service was part of it.
+    Args:
+        raw: The definition as recorded.
+        service: The service of the tool.
+        name: The name to use instead of the definition's own, where the service was part of that.
     """
     if not isinstance(raw, dict):
         return None
@@ -153,7 +173,7 @@ def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | 
     schema = function.get("parameters", function.get("inputSchema", function.get("input_schema")))
     if isinstance(schema, str):
         try:
-            schema = strict_loads(schema)
+            schema = read_json(schema)
         except ValueError:
             schema = None
     description = function.get("description")

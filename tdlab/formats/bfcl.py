@@ -1,4 +1,4 @@
-"""BFCL multi-turn: the answers as published (calls in Python's words, turn by turn) and models' recorded results."""
+"""BFCL multi-turn: the published answers (calls in Python syntax, turn by turn) and models' recorded results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BY_CLASS = {
     " setHeadlights set_navigation startEngine",
 }
 _CLASS = {function: name for name, functions in _BY_CLASS.items() for function in functions.split()}
-"""The class of each function of the benchmark's multi-turn backends: an answer file names functions alone."""
+"""The class of each function of the benchmark's multi-turn backends: an answer file names only functions."""
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -50,60 +50,62 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """One turn of the user after another; each call of an answer is a message of its own, since they build on another.
+    """Read one user turn after another; each call of an answer is a message of its own, since they build on each other.
 
-    The service is the function's class in the benchmark, and no service where the function is not the benchmark's. The
-    user's words are there where the line holds the ``question`` too. An argument that the answer gives by position is
-    called ``arg_1``. No result is recorded, and none is made up. In a result, a step that is no call is the reply.
+    The service is the function's class in the benchmark; other functions have no service. The user's texts are there if
+    the line has the ``question`` too. A positional argument is named ``arg_1``. No result is recorded, and none is
+    invented. In a model's result, a step that is not a call is the reply.
     """
     value = item.value
     recorded = "ground_truth" not in value
     answers = value["result"] if recorded else value["ground_truth"]
     questions = value.get("question")
-    talk = ConversationBuilder()
-    for place, turn in enumerate(answers):
-        asked = questions[place] if isinstance(questions, list) and place < len(questions) else []
-        for message in asked if isinstance(asked, list) else []:
+    builder = ConversationBuilder()
+    for index, turn in enumerate(answers):
+        question = questions[index] if isinstance(questions, list) and index < len(questions) else []
+        for message in question if isinstance(question, list) else []:
             if isinstance(message, dict):
-                talk.say("system" if message.get("role") == "system" else "user", text_of(message.get("content")))
+                builder.say("system" if message.get("role") == "system" else "user", text_of(message.get("content")))
         for step in turn:
-            _step(talk, step, place, recorded)
-    if not talk.messages:
+            _step(builder, step, index, recorded)
+    if not builder.messages:
         raise Unreadable("has no calls")
     names = {}
-    for called in talk.names:
+    for called in builder.names:
         service, _, bare = called.rpartition(".")
         service = service or _CLASS.get(bare, "")
         names[called] = f"{service}/{bare}"
-    given = value.get("id")
+    recorded_id = value.get("id")
     return Recording(
         Trajectory(
-            id=given if isinstance(given, str) and given else fallback, messages=tuple(talk.messages), tools=names
+            id=recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
+            messages=tuple(builder.messages),
+            tools=names,
         ),
         {},
         BFCL.name,
     )
 
 
-def _step(talk: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
+def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
     if isinstance(step, str):
         try:
-            calls: list[tuple[str | None, str, Json]] = [(None, name, given) for name, given in calls_of(step)]
+            calls: list[tuple[str | None, str, Json]] = [(None, name, arguments) for name, arguments in calls_of(step)]
         except ValueError as error:
             if not recorded:
                 raise Unreadable(f"turn {turn}: {step[:60]!r} {error}") from None
             calls = []
         if calls:
-            talk.call("", calls)
+            builder.call("", calls)
         elif step.strip():
-            talk.say("assistant", step)
+            builder.say("assistant", step)
         return
     raw: list[Any] = step if isinstance(step, list) else [step]
-    if not all(isinstance(one, dict) for one in raw):
+    if not all(isinstance(answer, dict) for answer in raw):
         raise Unreadable(f"turn {turn} has a step that is neither calls nor text")
-    calls = [(None, name, given) for one in raw for name, given in one.items() if name]
+    calls = [(None, name, arguments) for answer in raw for name, arguments in answer.items() if name]
     if calls:
-        talk.call("", calls)
+        builder.call("", calls)
 
 
 BFCL = Format("bfcl", _unpack, _read)

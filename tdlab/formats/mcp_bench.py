@@ -1,4 +1,4 @@
-"""mcp-bench results: runs of an agent over real MCP servers, every call with its arguments and its response."""
+"""mcp-bench results: runs of an agent over real MCP servers, each call with its arguments and its response."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tdlab.records import Json, Trajectory
 
 __all__ = ["MCP_BENCH"]
 
-_NOT_THE_TOOLS = "__intent"
-"""A note that this runner adds to arguments and takes off again before it calls the tool."""
+_RUNNER_NOTE = "__intent"
+"""A note that this runner adds to arguments and removes before it calls the tool."""
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -24,62 +24,64 @@ def _unpack(value: Json) -> Iterator[Item] | None:
     if not isinstance(value.get("task_run_results"), dict):
         return None
     return (
-        Item(f"{model}[{place}]", run if isinstance(run, dict) else {}, {"model": model})
+        Item(f"{model}[{index}]", run if isinstance(run, dict) else {}, {"model": model})
         for model, runs in value["task_run_results"].items()
-        for place, run in enumerate(runs if isinstance(runs, list) else [])
+        for index, run in enumerate(runs if isinstance(runs, list) else [])
     )
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """Calls of one round are one assistant message. The service is the server; the runner's own tools have none.
+    """Read a run: the calls of one round are one assistant message, and the service is the server.
 
-    The task's text is not in the file, so that the conversation opens with the first calls and nothing counts as said
-    by the user. The solution is the closing reply.
+    The runner's own tools have no service. The task's text is often not in the file; then the conversation starts with
+    the first calls and the user says nothing. The solution is the closing reply.
     """
     results = item.value.get("execution_results")
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise Unreadable("has no execution_results")
-    talk = ConversationBuilder()
+    builder = ConversationBuilder()
     task = item.value.get("task_description", item.value.get("task"))
     if isinstance(task, str) and task:
-        talk.say("user", task)
+        builder.say("user", task)
     names: dict[str, str] = {}
     for number, (_, batch) in enumerate(groupby(results, key=lambda result: result.get("round"))):
-        _round(list(batch), number, talk, names)
+        _round(list(batch), number, builder, names)
     solution = item.value.get("solution")
     if isinstance(solution, str) and solution:
-        talk.say("assistant", solution)
-    if not talk.messages:
+        builder.say("assistant", solution)
+    if not builder.messages:
         raise Unreadable("has no calls and no solution")
-    given = item.value.get("task_id")
+    recorded_id = item.value.get("task_id")
     return Recording(
         Trajectory(
-            id=given if isinstance(given, str) and given else fallback, messages=tuple(talk.messages), tools=names
+            id=recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
+            messages=tuple(builder.messages),
+            tools=names,
         ),
         {},
         MCP_BENCH.name,
     )
 
 
-def _round(batch: list[dict[str, Any]], number: int, talk: ConversationBuilder, names: dict[str, str]) -> None:
+def _round(batch: list[dict[str, Any]], number: int, builder: ConversationBuilder, names: dict[str, str]) -> None:
     calls: list[tuple[str | None, str, Json]] = []
     ids = []
-    for place, result in enumerate(batch):
+    for index, result in enumerate(batch):
         visible = name_of(result.get("tool"))
         server = result.get("server")
         service = server if isinstance(server, str) else ""
         names[visible] = f"{service}/{visible.partition('__')[2] or visible}" if service else f"/{visible}"
-        given = result.get("call_id")
-        ids.append(given if isinstance(given, str) and given else f"round{number}_{place}")
+        call_id = result.get("call_id")
+        ids.append(call_id if isinstance(call_id, str) and call_id else f"round{number}_{index}")
         arguments = result.get("parameters")
         if isinstance(arguments, dict):
-            arguments = {name: value for name, value in arguments.items() if name != _NOT_THE_TOOLS}
+            arguments = {name: value for name, value in arguments.items() if name != _RUNNER_NOTE}
         calls.append((ids[-1], visible, arguments))
-    talk.call("", calls)
+    builder.call("", calls)
     for call_id, result in zip(ids, batch, strict=True):
         response = result.get("response")
         failed = result.get("success") is False or (isinstance(response, dict) and response.get("isError") is True)
-        talk.result(call_id, _response(response), failed=failed)
+        builder.result(call_id, _response(response), failed=failed)
 
 
 def _response(response: Json) -> str:

@@ -1,4 +1,4 @@
-"""OpenAI messages: one conversation a line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
+"""OpenAI messages: one conversation per line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tdlab.formats._json import strict_loads
+from tdlab.formats._json import list_of, object_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
@@ -15,7 +15,7 @@ from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
 __all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
 EXTRA = "tdlab"
-"""An optional key, a JSON text, for what OpenAI's shape has no place for: tool keys, annotations, domains, errors."""
+"""An optional key, a JSON text, for facts that OpenAI's shape lacks: tool keys, annotations, domains, errors."""
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -28,18 +28,19 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 def _read(item: Item, fallback: str) -> Recording:
     value = item.value
-    talk = read_messages(value["messages"])
-    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), talk)
-    messages = talk.messages
+    builder = read_messages(value["messages"])
+    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), builder)
+    messages = builder.messages
     if "errors" in extra:
-        wrong = {call for call in _list(extra["errors"]) if isinstance(call, str)}
+        failed_calls = {call for call in list_of(extra["errors"]) if isinstance(call, str)}
         messages = [
-            m.model_copy(update={"is_error": m.tool_call_id in wrong}) if m.role == "tool" else m for m in messages
+            m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
+            for m in messages
         ]
-    given = value.get("id")
+    recorded_id = value.get("id")
     return Recording(
         Trajectory(
-            id=str(given) if isinstance(given, (str, int)) and str(given) else fallback,
+            id=str(recorded_id) if isinstance(recorded_id, (str, int)) and str(recorded_id) else fallback,
             messages=tuple(messages),
             tools=names,
         ),
@@ -50,19 +51,19 @@ def _read(item: Item, fallback: str) -> Recording:
 
 
 def listed_tools(
-    definitions: Json, note: Json, talk: ConversationBuilder
+    definitions: Json, note: Json, builder: ConversationBuilder
 ) -> tuple[dict[str, Tool], dict[str, str], dict[str, Domains], dict[str, Any]]:
-    """Definitions by key, visible names to keys, domains by service, and the ``note`` (EXTRA) decoded.
+    """Return definitions by key, visible names to keys, domains by service, and the decoded ``note`` (see `EXTRA`).
 
-    Tools that the conversation calls and that are not defined get a key too.
+    Tools that the conversation calls without a definition get a key too.
     """
-    extra = _object(note)
-    known = _object(extra.get("tools"))
-    domains = _domains(_object(extra.get("domains")))
+    extra = object_of(note)
+    known = object_of(extra.get("tools"))
+    domains = _domains(object_of(extra.get("domains")))
     names = {name: "/".join(_split(name, known, domains)) for name in known}
     tools: dict[str, Tool] = {}
-    for raw in _list(definitions):
-        bare = tool_definition(raw, "")
+    for definition in list_of(definitions):
+        bare = tool_definition(definition, "")
         if bare is None:
             continue
         service, name = _split(bare.name, known, domains)
@@ -71,14 +72,14 @@ def listed_tools(
         )
         names[bare.name] = tool.key
         tools.setdefault(tool.key, tool)
-    for called in talk.names:
+    for called in builder.names:
         if called not in names:
             names[called] = "/".join(_split(called, known, domains))
     return tools, names, domains, extra
 
 
 def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:
-    """Service and name of a tool: as the file's own note has it, else by ``service__name``, else no service."""
+    """Return the service and name of a tool: from the file's own note, else from ``service__name``, else no service."""
     note = known.get(visible)
     key = note.get("key") if isinstance(note, dict) else None
     if isinstance(key, str) and "/" in key:
@@ -110,25 +111,6 @@ def _domains(raw: dict[str, Any]) -> dict[str, Domains]:
         for service, shares in raw.items()
         if isinstance(shares, dict)
     }
-
-
-def _decoded(value: Json) -> Json:
-    if not isinstance(value, str):
-        return value
-    try:
-        return strict_loads(value)
-    except ValueError:
-        return None
-
-
-def _object(value: Json) -> dict[str, Any]:
-    found = _decoded(value)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(value: Json) -> list[Any]:
-    found = _decoded(value)
-    return found if isinstance(found, list) else []
 
 
 OPENAI = Format("openai", _unpack, _read)

@@ -1,7 +1,7 @@
-"""Trajectories as Parquet, for training code that loads columns: the only door to pyarrow.
+"""Trajectories as Parquet, for training code that loads columns; the only importer of pyarrow.
 
-One row a trajectory: ``id`` (text), ``messages`` (a list of role, content, tool_calls, tool_call_id), ``tools`` (JSON
-text). Arguments are JSON text too: as nested columns, objects of different shapes would be padded with nulls.
+One row per trajectory: ``id`` (text), ``messages`` (a list of role, content, tool_calls, tool_call_id), ``tools`` (JSON
+text). Arguments are JSON text too, because nested columns would pad objects of different shapes with nulls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tdlab.records import Domains, Json, Tool, Trajectory, canonical_json
 __all__ = ["parquet_rows", "write_parquet"]
 
 _ROWS = 1024
-"""Rows of a row group: what is held in memory at once."""
+"""The number of rows in a row group, which is held in memory at once."""
 
 
 def write_parquet(
@@ -29,13 +29,33 @@ def write_parquet(
     *,
     services: Mapping[str, Domains] | None = None,
 ) -> int:
-    """Write one row a trajectory and return how many; see `write_openai_jsonl` for ``tools`` and ``services``.
+    """Write one row per trajectory to a Parquet file; the file appears when it is complete.
 
-    Same trajectories, same pyarrow: same bytes. Half surrogate pairs, which Arrow cannot hold, become U+FFFD. The file
-    appears when it is complete. StoreError where it cannot be written.
+    The same trajectories and the same pyarrow give the same bytes. Half surrogate pairs, which Arrow cannot hold,
+    become U+FFFD.
+
+    Args:
+        trajectories: The trajectories to write.
+        tools: The tools' definitions by key; a tool without one is called but not listed.
+        path: The file to create or replace.
+        services: The services' domains; see `write_openai_jsonl`.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        StoreError: The file cannot be written, or an argument has no JSON form.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
+        >>> write_parquet([hello], {}, "data.parquet")
+        1
+        >>> read_trajectories("data.parquet").trajectories == (hello,)
+        True
     """
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     call = pa.struct(
         [
@@ -74,7 +94,11 @@ def write_parquet(
 
 
 def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file as OpenAI records, nulls left out; FormatError where it is no sound Parquet file."""
+    """Yield the rows of a Parquet file as OpenAI records, without nulls.
+
+    Raises:
+        FormatError: It is not a valid Parquet file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -85,7 +109,7 @@ def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
                     yield _without_nulls(row)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FormatError(
-            f"{path}: is no sound Parquet file ({error})", expected="Parquet", do="fetch or write the file again"
+            f"{path}: is not a valid Parquet file ({error})", expected="Parquet", do="download or write the file again"
         ) from None
 
 
@@ -99,15 +123,15 @@ def _encodable(value: Json) -> Json:
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if isinstance(value, list):
-        return [_encodable(one) for one in value]
+        return [_encodable(item) for item in value]
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(one) for key, one in value.items()}
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
     return value
 
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(one) for one in value]
+        return [_without_nulls(item) for item in value]
     return value

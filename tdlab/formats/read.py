@@ -1,4 +1,4 @@
-"""Reading a trajectory file of any known format: told by its content, read part by part, broken parts reported."""
+"""Reading a trajectory file of any known format: detected by content, read part by part, broken parts reported."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from shlex import quote
+from typing import BinaryIO, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from tdlab.errors import FormatError
 from tdlab.formats._array import array_elements
-from tdlab.formats._json import strict_loads
 from tdlab.formats.atif import ATIF
 from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
 from tdlab.formats.bfcl import BFCL
@@ -26,6 +26,7 @@ from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
 from tdlab.registry import Registry
+from tdlab.tools import read_json
 
 __all__ = [
     "FORMATS",
@@ -40,11 +41,11 @@ FORMATS: Registry[Format] = Registry(
     "tdlab.trajectory_formats",
     "trajectory format",
     valid=lambda name, value: (
-        "" if isinstance(value, Format) and value.name == name else "expected a tdlab.formats.Format of that name"
+        "" if isinstance(value, Format) and value.name == name else f"a tdlab.formats.Format whose name is {name!r}"
     ),
     error=FormatError,
 )
-"""The formats that are read, in the order in which they are tried. Parquet files hold ``openai`` rows."""
+"""The formats that are read, in the order in which they are tried. Parquet files contain ``openai`` rows."""
 
 for _known in (TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI):
     FORMATS.register(_known.name)(_known)
@@ -59,11 +60,11 @@ _FILE_ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
 
 @dataclass(frozen=True)
 class TrajectorySet:
-    """What a file, or a folder of files, holds.
+    """The content of a file, or of a folder of files.
 
     ``tools`` are the definitions by tool key, the first one where conversations disagree. ``domains`` maps every
-    service that was offered or called to its domains. ``format`` is the format's name, several joined by " + ".
-    ``problems`` are the parts that were left out; past a thousand, the last one counts the rest.
+    service that was offered or called to its domains. ``format`` is the format's name, or several joined by " + ".
+    ``problems`` are the parts that were skipped; after a thousand, the last one counts the rest.
     """
 
     trajectories: tuple[Trajectory, ...]
@@ -79,33 +80,51 @@ def read_trajectories(
     format: str | None = None,
     classify: Callable[[Service], Domains] | None = None,
 ) -> TrajectorySet:
-    """Read a file (plain or gzip, JSONL, JSON or Parquet) or every such file of a folder.
+    r"""Read a file (plain or gzip; JSONL, JSON or Parquet), or every such file of a folder.
 
-    The format is found out by content, conversation by conversation, unless ``format`` names one of `FORMATS`; what is
-    broken or of no known format is reported in ``problems`` and the rest is read. ``classify`` gives the domains of a
-    service (its tools with it, bare where the file defines none); without it, a service is its own domain, unless the
-    file says better. Where a recording of an environment lists no tools (tau-bench, tau2-bench), each conversation is
-    offered all that the environment's conversations called. Ids that occur twice get ``#2``, ``#3``, ... FormatError
-    where nothing can be read at all.
+    Broken parts and parts without a known format are reported in ``problems``, and the rest is read. Where a recording
+    of an environment lists no tools (tau-bench, tau2-bench), each conversation is offered every tool that the
+    environment's conversations called. Repeated ids get ``#2``, ``#3``, ...
+
+    Args:
+        path: A file or folder.
+        format: The only format to accept, a name in `FORMATS`; by default, each conversation's format is detected.
+        classify: A function that returns a service's domains, given its tools (bare ones where the file defines none);
+            by default, a service is its own domain, unless the file states better ones.
+
+    Returns:
+        All conversations, and everything that they have in common.
+
+    Raises:
+        FormatError: Nothing can be read, or ``format`` is unknown.
+
+    Example:
+        >>> with open("chat.jsonl", "w") as file:
+        ...     _ = file.write('{"messages": [{"role": "user", "content": "Hi"}]}\n{"broken": ')
+        >>> conversations = read_trajectories("chat.jsonl")
+        >>> conversations.format, len(conversations.trajectories), conversations.problems[0].line
+        ('openai', 1, 2)
     """
-    gathered = _Gathered(path, format)
-    told: list[tuple[Trajectory, str]] = [(found.trajectory, found.environment) for found in gathered.recordings()]
-    trajectories = tuple(_offered(told, gathered.offers()))
+    collector = _Collector(path, format)
+    recordings: list[tuple[Trajectory, str]] = [
+        (recording.trajectory, recording.environment) for recording in collector.recordings()
+    ]
+    trajectories = tuple(_with_offers(recordings, collector.offers()))
     return TrajectorySet(
         trajectories,
-        gathered.tools,
-        gathered.domains(classify),
-        " + ".join(gathered.formats),
-        gathered.all_problems(),
+        collector.tools,
+        collector.domains(classify),
+        " + ".join(collector.formats),
+        collector.all_problems(),
     )
 
 
 @dataclass(frozen=True)
 class TrajectoryStream:
-    """What a file, or a folder of files, holds, for files larger than memory: a `TrajectorySet` that is read again.
+    """The content of a file, or of a folder of files, larger than memory: a `TrajectorySet` that is read again on use.
 
-    ``trajectories`` can be counted and gone through any number of times, and reads the file each time; the other fields
-    are those of `TrajectorySet`. What is held in memory are the tools, the ids and one conversation.
+    ``trajectories`` has a length and can be iterated any number of times; each iteration reads the file. The other
+    fields are those of `TrajectorySet`. Memory holds the tools, the ids and one conversation.
     """
 
     trajectories: Collection[Trajectory]
@@ -121,25 +140,43 @@ def scan_trajectories(
     format: str | None = None,
     classify: Callable[[Service], Domains] | None = None,
 ) -> TrajectoryStream:
-    """As `read_trajectories`, with the same conversations, but none is kept: JSONL, arrays and Parquet are streamed.
+    """Read the same conversations as `read_trajectories`, but keep none: JSONL, arrays and Parquet are streamed.
 
-    The file is read once here, for its tools and services, and once each time the trajectories are gone through. It
-    must not change in between.
+    The file is read once now, for its tools and services, and once for each iteration over the trajectories. It must
+    not change in between.
+
+    Args:
+        path: A file or folder.
+        format: The only format to accept, a name in `FORMATS`; by default, each conversation's format is detected.
+        classify: A function that returns a service's domains; see `read_trajectories`.
+
+    Returns:
+        The conversations to iterate over, and everything that they have in common.
+
+    Raises:
+        FormatError: Nothing can be read, or ``format`` is unknown.
+
+    Example:
+        >>> with open("chat.jsonl", "w") as file:
+        ...     _ = file.write('{"messages": [{"role": "user", "content": "Hi"}]}')
+        >>> stream = scan_trajectories("chat.jsonl")
+        >>> len(stream.trajectories), [t.messages[0].content for t in stream.trajectories]
+        (1, ['Hi'])
     """
-    gathered = _Gathered(path, format)
-    count = sum(1 for _ in gathered.recordings())
+    collector = _Collector(path, format)
+    count = sum(1 for _ in collector.recordings())
     return TrajectoryStream(
-        _Again(path, format, count, gathered.offers()),
-        gathered.tools,
-        gathered.domains(classify),
-        " + ".join(gathered.formats),
-        gathered.all_problems(),
+        _Reread(path, format, count, collector.offers()),
+        collector.tools,
+        collector.domains(classify),
+        " + ".join(collector.formats),
+        collector.all_problems(),
     )
 
 
 @dataclass(frozen=True)
-class _Again(Collection[Trajectory]):
-    """The trajectories of a file, read anew each time."""
+class _Reread(Collection[Trajectory]):
+    """The trajectories of a file, read again at each iteration."""
 
     path: str | Path
     format: str | None
@@ -150,53 +187,58 @@ class _Again(Collection[Trajectory]):
         return self.count
 
     def __iter__(self) -> Iterator[Trajectory]:
-        used: dict[str, int] = {}
-        for found in iter_trajectories(self.path, format=self.format):
-            if isinstance(found, Recording):
-                yield from _offered([(_renamed(found.trajectory, used), found.environment)], self.offers)
+        next_numbers: dict[str, int] = {}
+        for part in iter_trajectories(self.path, format=self.format):
+            if isinstance(part, Recording):
+                unique = _with_unique_id(part.trajectory, next_numbers)
+                yield from _with_offers([(unique, part.environment)], self.offers)
 
-    def __contains__(self, wanted: object) -> bool:
-        return any(found == wanted for found in self)
+    def __contains__(self, other: object) -> bool:
+        return any(trajectory == other for trajectory in self)
 
 
-class _Gathered:
-    """What all conversations of a file have in common, gathered while they go by."""
+class _Collector:
+    """Everything that the conversations of a file have in common, collected while they are read."""
 
     def __init__(self, path: str | Path, format: str | None) -> None:
         self._path, self._format = path, format
         self.tools: dict[str, Tool] = {}
         self.formats: dict[str, None] = {}
-        self._told: dict[str, Domains] = {}
-        self._keys: dict[str, None] = {}
-        self._shared: dict[str, dict[str, str]] = {}
+        self._domains: dict[str, Domains] = {}
+        self._offered_keys: dict[str, None] = {}
+        self._environments: dict[str, dict[str, str]] = {}
         self._problems: list[LineProblem] = []
         self._skipped = 0
 
     def recordings(self) -> Iterator[Recording]:
-        """Every conversation that can be read, ids made unique; FormatError where there is none."""
-        used: dict[str, int] = {}
-        for found in iter_trajectories(self._path, format=self._format):
-            if isinstance(found, LineProblem):
+        """Yield every readable conversation, with unique ids.
+
+        Raises:
+            FormatError: There is none.
+        """
+        next_numbers: dict[str, int] = {}
+        for part in iter_trajectories(self._path, format=self._format):
+            if isinstance(part, LineProblem):
                 if len(self._problems) < _MOST_PROBLEMS:
-                    self._problems.append(found)
+                    self._problems.append(part)
                 else:
                     self._skipped += 1
                 continue
-            self.formats.setdefault(found.format)
-            for key, tool in found.tools.items():
+            self.formats.setdefault(part.format)
+            for key, tool in part.tools.items():
                 self.tools.setdefault(key, tool)
-            for service, domains in found.domains.items():
-                self._told.setdefault(service, domains)
-            self._keys.update(dict.fromkeys(found.trajectory.tools.values()))
-            if found.environment:
-                self._shared.setdefault(found.environment, {}).update(found.trajectory.tools)
-            yield replace(found, trajectory=_renamed(found.trajectory, used))
-        if not used:
-            raise _nothing(self._path, self._format, self._problems)
+            for service, domains in part.domains.items():
+                self._domains.setdefault(service, domains)
+            self._offered_keys.update(dict.fromkeys(part.trajectory.tools.values()))
+            if part.environment:
+                self._environments.setdefault(part.environment, {}).update(part.trajectory.tools)
+            yield replace(part, trajectory=_with_unique_id(part.trajectory, next_numbers))
+        if not next_numbers:
+            raise _nothing_read(self._path, self._format, self._problems)
 
     def offers(self) -> dict[str, dict[str, str]]:
-        """Conversations of one environment saw the same tools: environment -> all that any of them called."""
-        return {environment: dict(sorted(tools.items())) for environment, tools in self._shared.items()}
+        """Return the tools of each environment: all that any of its conversations called."""
+        return {environment: dict(sorted(tools.items())) for environment, tools in self._environments.items()}
 
     def all_problems(self) -> tuple[LineProblem, ...]:
         if self._skipped:
@@ -204,63 +246,81 @@ class _Gathered:
         return tuple(self._problems)
 
     def domains(self, classify: Callable[[Service], Domains] | None) -> dict[str, Domains]:
-        """Every service that was offered or called, with its domains."""
+        """Return the domains of every service that was offered or called."""
         members: dict[str, dict[str, Tool]] = {}
-        for key in self._keys:
+        for key in self._offered_keys:
             tool = self.tools.get(key)
             if tool is None:
                 service, _, name = key.rpartition("/")
                 tool = Tool(service=service, name=name or key, input_schema={"type": "object"})
             if tool.service:
                 members.setdefault(tool.service, {}).setdefault(key, tool)
-        found: dict[str, Domains] = {}
+        domains: dict[str, Domains] = {}
         for service in sorted(members):
-            if service in self._told:
-                found[service] = self._told[service]
+            if service in self._domains:
+                domains[service] = self._domains[service]
             elif classify is None:
-                found[service] = {service: 1.0}
+                domains[service] = {service: 1.0}
             else:
                 offered = tuple(tool for _, tool in sorted(members[service].items()))
-                found[service] = classify(Service(name=service, tools=offered))
-        return found
+                domains[service] = classify(Service(name=service, tools=offered))
+        return domains
 
 
-def _offered(told: Iterable[tuple[Trajectory, str]], offers: Mapping[str, dict[str, str]]) -> Iterator[Trajectory]:
-    for trajectory, environment in told:
+def _with_offers(
+    recordings: Iterable[tuple[Trajectory, str]], offers: Mapping[str, dict[str, str]]
+) -> Iterator[Trajectory]:
+    for trajectory, environment in recordings:
         yield trajectory.model_copy(update={"tools": offers[environment]}) if environment else trajectory
 
 
 def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterator[Recording | LineProblem]:
-    """The conversations of a file or folder one by one, in order, and what could not be read.
+    r"""Yield the conversations of a file or folder one by one, in order, and the parts that cannot be read.
 
-    JSONL, a JSON array and Parquet are streamed; another JSON document is read whole. Ids are as the file has them, so
-    they may repeat. FormatError when the file cannot be opened, is no text, or is one broken JSON document.
+    JSONL, a JSON array and Parquet are streamed; any other JSON document is read whole. Ids are as in the file, so they
+    may repeat.
+
+    Args:
+        path: A file or folder.
+        format: The only format to accept, a name in `FORMATS`; by default, each conversation's format is detected.
+
+    Yields:
+        A recording for each conversation, a problem for each unreadable part.
+
+    Raises:
+        FormatError: The file cannot be opened, is not text, or is one broken JSON document, or ``format`` is unknown.
+
+    Example:
+        >>> with open("chat.jsonl", "w") as file:
+        ...     _ = file.write('{"messages": [{"role": "user", "content": "Hi"}]}\n{"broken": ')
+        >>> [type(part).__name__ for part in iter_trajectories("chat.jsonl")]
+        ['Recording', 'LineProblem']
     """
-    known = _chosen(format)
-    place = Path(path)
-    if place.is_dir():
-        for file in sorted(place.iterdir()):
+    formats = _accepted(format)
+    source = Path(path)
+    if source.is_dir():
+        for file in sorted(source.iterdir()):
             if file.is_file() and file.name.lower().endswith(_FILE_ENDINGS):
                 try:
-                    yield from _file(file, known)
+                    yield from _file(file, formats)
                 except FormatError as error:
                     yield LineProblem(str(file), 0, "", error.found)
         return
-    yield from _file(place, known)
+    yield from _file(source, formats)
 
 
-def _chosen(format: str | None) -> tuple[Format, ...]:
+def _accepted(format: str | None) -> tuple[Format, ...]:
     return tuple(known for _, known in FORMATS.items()) if format is None else (FORMATS[format],)
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
     path: str
     stem: str
     line: int
     where: str
 
 
-def _file(path: Path, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def _file(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     stem = path.name.partition(".")[0] or path.name
     try:
         with path.open("rb") as handle:
@@ -269,43 +329,45 @@ def _file(path: Path, known: tuple[Format, ...]) -> Iterator[Recording | LinePro
                 from tdlab.formats.parquet import parquet_rows
 
                 for number, row in enumerate(parquet_rows(path)):
-                    yield from _value(row, _Place(str(path), stem, 0, f"row {number}"), known)
+                    yield from _value(row, _Location(str(path), stem, 0, f"row {number}"), formats)
                 return
             _refuse_encodings(path, head)
             if _is_long_array(handle):
                 with _Opened(handle) as stream:
-                    yield from _array(path, stem, stream, known)
+                    yield from _array(path, stem, stream, formats)
                 return
             with _Opened(handle) as stream:
-                document, found = _document(path, stream)
-            if found:
-                yield from _value(document, _Place(str(path), stem, 0, ""), known)
+                document, is_document = _document(path, stream)
+            if is_document:
+                yield from _value(document, _Location(str(path), stem, 0, ""), formats)
                 return
             with _Opened(handle) as stream:
-                yield from _lines(path, stem, stream, known)
+                yield from _lines(path, stem, stream, formats)
     except (OSError, EOFError, zlib.error) as error:
         raise FormatError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})",
             expected="a file of trajectories",
-            do="check the path and that the file is whole",
+            do="check the path and that the file is complete",
         ) from None
 
 
 def _refuse_encodings(path: Path, head: bytes) -> None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise FormatError(
-            f"{path}: is UTF-16 text", expected="UTF-8", do="convert it, e.g. with iconv -f UTF-16 -t UTF-8"
+            f"{path}: is UTF-16 text",
+            expected="UTF-8",
+            do=f"convert it: `iconv -f UTF-16 -t UTF-8 {quote(str(path))} > utf8.jsonl`",
         )
 
 
 class _Opened:
-    """The decompressed bytes of an open file from its start; the file itself stays open."""
+    """The decompressed bytes of an open file from its start; leaving does not close the file."""
 
     def __init__(self, handle: BinaryIO) -> None:
         handle.seek(0)
         packed = handle.read(2) == b"\x1f\x8b"
         handle.seek(0)
-        self._stream: BinaryIO = gzip.GzipFile(fileobj=handle, mode="rb") if packed else handle  # type: ignore[assignment]
+        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=handle, mode="rb")) if packed else handle
         self._packed = packed
 
     def __enter__(self) -> BinaryIO:
@@ -317,21 +379,21 @@ class _Opened:
 
 
 def _is_object(line: bytes) -> bool:
-    """Whether a line is a JSON object of its own: then a broken line before it does not make the file one document."""
+    """Return whether a line is a JSON object; then a broken line before it does not make the file one document."""
     try:
-        return isinstance(strict_loads(line.decode()), dict)
+        return isinstance(read_json(line.decode()), dict)
     except ValueError:
         return False
 
 
 def _is_long_array(handle: BinaryIO) -> bool:
-    """Whether a file is one JSON array over many lines, or one very long one, of more than one message's parts."""
+    """Return whether a file is one JSON array over many lines, or one very long one, that is not itself a chat."""
     with _Opened(handle) as stream:
         first = _first_line(stream, _LONG_LINE)
     if not first.lstrip().startswith(b"["):
         return False
     try:
-        strict_loads(first.decode())
+        read_json(first.decode())
         return False
     except ValueError:
         pass
@@ -343,7 +405,7 @@ def _is_long_array(handle: BinaryIO) -> bool:
 
 
 def _first_line(stream: BinaryIO, most: int) -> bytes:
-    """The first line that is not blank, or its first ``most`` bytes; nothing where there is none."""
+    """Return the first line that is not blank, or its first ``most`` bytes; empty where there is none."""
     while line := stream.readline(most):
         line = line.removeprefix(_BOM)
         if line.strip():
@@ -351,116 +413,118 @@ def _first_line(stream: BinaryIO, most: int) -> bytes:
     return b""
 
 
-def _array(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def _array(path: Path, stem: str, stream: BinaryIO, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     for index, element in enumerate(array_elements(stream)):
-        place = _Place(str(path), stem, 0, f"[{index}]")
+        location = _Location(str(path), stem, 0, f"[{index}]")
         if isinstance(element, ValueError):
-            yield _problem(place, str(element))
+            yield _problem(location, str(element))
         else:
-            yield from _one(element, place, known)
+            yield from _conversations(element, location, formats)
 
 
 def _document(path: Path, stream: BinaryIO) -> tuple[Json, bool]:
-    """The value of a file that is one JSON document, and True; (None, False) for a file of lines."""
+    """Return (value, True) for a file that is one JSON document, (None, False) for a file of lines."""
     first = _first_line(stream, _MOST_LINE)
     if not first:
         return None, False
     try:
-        strict_loads(first.decode())
+        read_json(first.decode())
         return None, False
     except ValueError:
         pass
-    opens = first.decode("utf-8", "replace").lstrip()
-    sure = opens.strip() in ("[", "{") or opens.startswith("[")
-    second = b"" if sure else _first_line(stream, _MOST_LINE)
-    if not opens.startswith(("[", "{")) or _is_object(second):
+    start = first.decode("utf-8", "replace").lstrip()
+    certain = start.strip() in ("[", "{") or start.startswith("[")
+    second = b"" if certain else _first_line(stream, _MOST_LINE)
+    if not start.startswith(("[", "{")) or _is_object(second):
         return None, False
     rest = second + stream.read(_MOST_DOCUMENT)
     if not rest.strip():
         return None, False
     if len(rest) >= _MOST_DOCUMENT:
-        if sure:
+        if certain:
             raise FormatError(
-                f"{path}: is one JSON document of over 1 GiB", expected="JSONL", do="write one object a line"
+                f"{path}: is one JSON document of over 1 GiB", expected="JSONL", do="write one object per line"
             )
         return None, False
     try:
-        return strict_loads((first + rest).decode()), True
+        return read_json((first + rest).decode()), True
     except ValueError as error:
-        if not sure:
+        if not certain:
             return None, False
         reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise FormatError(
             f"{path}: one JSON document that {reason}",
-            expected="whole JSON, or JSONL",
-            do="repair or fetch the file again",
+            expected="complete JSON, or JSONL",
+            do="download or write the file again",
         ) from None
 
 
-def _lines(path: Path, stem: str, stream: BinaryIO, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def _lines(path: Path, stem: str, stream: BinaryIO, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     number = 0
     while True:
         try:
             raw = stream.readline(_MOST_LINE)
         except (OSError, EOFError, zlib.error) as error:
-            yield LineProblem(str(path), number + 1, "", f"the compressed data breaks off ({error})")
+            yield LineProblem(str(path), number + 1, "", f"the compressed data ends early ({error})")
             return
         if not raw:
             return
         number += 1
         raw = raw.removeprefix(_BOM).rstrip(b"\r\n")
-        place = _Place(str(path), stem, number, "")
+        location = _Location(str(path), stem, number, "")
         if len(raw) == _MOST_LINE and not raw.endswith(b"\n"):
             while (more := stream.readline(_MOST_LINE)) and not more.endswith(b"\n"):
                 pass
-            yield _problem(place, f"is longer than {_MOST_LINE >> 20} MiB")
+            yield _problem(location, f"is longer than {_MOST_LINE >> 20} MiB")
             continue
         if not raw.strip():
             continue
         try:
-            value = strict_loads(raw.decode())
+            value = read_json(raw.decode())
         except UnicodeDecodeError as error:
-            yield _problem(place, f"is not UTF-8 text (byte {error.start})")
+            yield _problem(location, f"is not UTF-8 text (byte {error.start})")
             continue
         except ValueError as error:
-            yield _problem(place, str(error))
+            yield _problem(location, str(error))
             continue
-        yield from _value(value, place, known)
+        yield from _value(value, location, formats)
 
 
-def _value(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    """Whatever a decoded value holds: one conversation, a document of many, or a list of either."""
+def _value(value: Json, location: _Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+    """Yield the conversations of a decoded value: one conversation, a document of many, or a list of either."""
     if isinstance(value, list) and not is_chat(value):
         if not value:
-            yield _problem(place, "is an empty list")
-        for index, one in enumerate(value):
-            yield from _one(one, place._replace(where=f"{place.where}[{index}]"), known)
+            yield _problem(location, "is an empty list")
+        for index, element in enumerate(value):
+            yield from _conversations(element, location._replace(where=f"{location.where}[{index}]"), formats)
         return
-    yield from _one(value, place, known)
+    yield from _conversations(value, location, formats)
 
 
-def _one(value: Json, place: _Place, known: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    for kind in known:
-        items = kind.unpack(value)
+def _conversations(value: Json, location: _Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+    for candidate in formats:
+        items = candidate.unpack(value)
         if items is None:
             continue
         empty = True
         for item in items:
             empty = False
-            here = place._replace(where=f"{place.where} {item.where}".strip())
-            spot = "-".join(str(part) for part in (here.stem, here.line or "", here.where) if part)
+            item_location = location._replace(where=f"{location.where} {item.where}".strip())
+            fallback_id = "-".join(
+                str(part) for part in (item_location.stem, item_location.line or "", item_location.where) if part
+            )
             try:
-                yield kind.read(item, spot)
+                yield candidate.read(item, fallback_id)
             except Unreadable as error:
-                yield _problem(here, f"{kind.name}: {error}")
+                yield _problem(item_location, f"{candidate.name}: {error}")
             except ValidationError as error:
-                yield _problem(here, f"{kind.name}: {error.errors()[0]['msg']}")
+                yield _problem(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
             except RecursionError:
-                yield _problem(here, f"{kind.name}: is nested too deeply")
+                yield _problem(item_location, f"{candidate.name}: is nested too deeply")
         if empty:
-            yield _problem(place, f"{kind.name}: holds no conversation")
+            yield _problem(location, f"{candidate.name}: contains no conversation")
         return
-    yield _problem(place, f"is in no format that is known ({_shape(value)})")
+    yield _problem(location, f"has no known format ({_shape(value)})")
 
 
 def _shape(value: Json) -> str:
@@ -470,25 +534,25 @@ def _shape(value: Json) -> str:
     return f"a {type(value).__name__}"
 
 
-def _problem(place: _Place, reason: str) -> LineProblem:
-    return LineProblem(place.path, place.line, place.where, reason)
+def _problem(location: _Location, reason: str) -> LineProblem:
+    return LineProblem(location.path, location.line, location.where, reason)
 
 
-def _renamed(trajectory: Trajectory, used: dict[str, int]) -> Trajectory:
-    identity = trajectory.id
-    while identity in used:
-        used[trajectory.id] += 1
-        identity = f"{trajectory.id}#{used[trajectory.id]}"
-    used[identity] = 1
-    return trajectory if identity == trajectory.id else trajectory.model_copy(update={"id": identity})
+def _with_unique_id(trajectory: Trajectory, next_numbers: dict[str, int]) -> Trajectory:
+    unique = trajectory.id
+    while unique in next_numbers:
+        next_numbers[trajectory.id] += 1
+        unique = f"{trajectory.id}#{next_numbers[trajectory.id]}"
+    next_numbers[unique] = 1
+    return trajectory if unique == trajectory.id else trajectory.model_copy(update={"id": unique})
 
 
-def _nothing(path: str | Path, format: str | None, problems: list[LineProblem]) -> FormatError:
-    reasons = "; ".join(str(problem) for problem in problems[:3]) or f"{path}: holds nothing"
+def _nothing_read(path: str | Path, format: str | None, problems: list[LineProblem]) -> FormatError:
+    reasons = "; ".join(str(problem) for problem in problems[:3]) or f"{path}: is empty"
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
     return FormatError(
         f"no trajectory could be read: {reasons}{more}",
         expected="conversations in "
         + (f"the format {format}" if format else "one of the formats " + ", ".join(FORMATS)),
-        do='name the right file; OpenAI JSONL has one {"messages": [...]} a line',
+        do='pass the right file; OpenAI JSONL has one {"messages": [...]} per line',
     )

@@ -1,4 +1,4 @@
-"""tau-bench and tau2-bench: lists of recorded conversations, and ``results.json`` with flat calls, dict arguments."""
+"""tau-bench and tau2-bench: lists of conversations, and ``results.json`` with flat calls and dict arguments."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _unpack_tau(value: Json) -> Iterator[Item] | None:
 
 
 def _read_tau(item: Item, fallback: str) -> Recording:
-    """The service is the domain that the system message names ("# Airline Agent Policy"), else ``tau-bench``."""
-    talk = read_messages(item.value["traj"])
-    headings = (_HEADING.match(message.content) for message in talk.messages if message.role == "system")
-    heading = next((found for found in headings if found), None)
+    """Read a conversation; the system message names the service ("# Airline Agent Policy")."""
+    builder = read_messages(item.value["traj"])
+    headings = (_HEADING.match(message.content) for message in builder.messages if message.role == "system")
+    heading = next((match for match in headings if match), None)
     service = heading.group(1).lower() if heading else TAU.name
     task, trial = item.value.get("task_id"), item.value.get("trial")
     known = isinstance(task, (int, str)) and isinstance(trial, (int, str))
-    return _recording(talk, service, f"{service}-{task}-{trial}" if known else fallback, TAU.name, {})
+    return _recording(builder, service, f"{service}-{task}-{trial}" if known else fallback, TAU.name, {})
 
 
 def _unpack_tau2(value: Json) -> Iterator[Item] | None:
@@ -39,32 +39,40 @@ def _unpack_tau2(value: Json) -> Iterator[Item] | None:
     environment = info.get("environment_info") if isinstance(info, dict) else None
     context = environment if isinstance(environment, dict) else {}
     return (
-        Item(f"simulations[{place}]", one if isinstance(one, dict) else {"messages": None}, context)
-        for place, one in enumerate(value["simulations"])
+        Item(f"simulations[{index}]", simulation if isinstance(simulation, dict) else {"messages": None}, context)
+        for index, simulation in enumerate(value["simulations"])
     )
 
 
 def _read_tau2(item: Item, fallback: str) -> Recording:
-    """The service is the environment's domain name."""
+    """Read a conversation; the service is the environment's domain name."""
     if not is_message_list(item.value.get("messages")):
         raise Unreadable("has no messages")
-    talk = read_messages(item.value["messages"])
+    builder = read_messages(item.value["messages"])
     domain = item.context.get("domain_name")
     service = domain if isinstance(domain, str) and domain else TAU2.name
-    given = item.value.get("id")
+    recorded_id = item.value.get("id")
     definitions = item.context.get("tool_defs")
     raw = list(definitions.values()) if isinstance(definitions, dict) else definitions
-    tools = [tool for one in (raw if isinstance(raw, list) else []) if (tool := tool_definition(one, service))]
+    tools = [
+        tool for definition in (raw if isinstance(raw, list) else []) if (tool := tool_definition(definition, service))
+    ]
     return _recording(
-        talk, service, given if isinstance(given, str) and given else fallback, TAU2.name, {t.key: t for t in tools}
+        builder,
+        service,
+        recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
+        TAU2.name,
+        {t.key: t for t in tools},
     )
 
 
-def _recording(talk: ConversationBuilder, service: str, identity: str, name: str, tools: dict[str, Tool]) -> Recording:
+def _recording(
+    builder: ConversationBuilder, service: str, identity: str, name: str, tools: dict[str, Tool]
+) -> Recording:
     names: dict[str, Any] = {tool.name: key for key, tool in tools.items()}
-    names.update({called: f"{service}/{called}" for called in talk.names})
+    names.update({called: f"{service}/{called}" for called in builder.names})
     return Recording(
-        Trajectory(id=identity, messages=tuple(talk.messages), tools=names), tools, name, environment=service
+        Trajectory(id=identity, messages=tuple(builder.messages), tools=names), tools, name, environment=service
     )
 
 

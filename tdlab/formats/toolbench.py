@@ -1,8 +1,8 @@
 """ToolBench answers: trees of system, user, assistant and tool nodes; the branch that was followed to the end is read.
 
-In the published recordings every node's text is cut to 100 characters, so that a call is the front part of a Python
-repr, ``{'name': 'x', 'arguments': '{...}', 'response': '{"er``. What is there is read; arguments that were cut are
-malformed and keep their text.
+In the published recordings every node's text is truncated to 100 characters, so a call is the start of a Python repr,
+``{'name': 'x', 'arguments': '{...}', 'response': '{"er``. Everything present is read; truncated arguments are malformed
+and keep their text.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tdlab.formats._json import json_text, strict_loads, text_of
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of, tool_definition
 from tdlab.records import Json, Tool, Trajectory
+from tdlab.tools import read_json
 
 __all__ = ["TOOLBENCH"]
 
@@ -28,9 +29,11 @@ def _unpack(value: Json) -> Iterator[Item] | None:
         return None
     if _is_answer(value):
         return iter([Item("", value)])
-    if not any(_is_answer(one) for one in value.values()):
+    if not any(_is_answer(answer) for answer in value.values()):
         return None
-    return (Item(f"query {key}", one if isinstance(one, dict) else {}, {"id": key}) for key, one in value.items())
+    return (
+        Item(f"query {key}", answer if isinstance(answer, dict) else {}, {"id": key}) for key, answer in value.items()
+    )
 
 
 def _is_answer(value: Json) -> bool:
@@ -38,46 +41,48 @@ def _is_answer(value: Json) -> bool:
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """The service is the API that the tool's description names. ``Finish`` is the closing reply, not a call."""
+    """Read a query; the tool's description names the service, and ``Finish`` is the closing reply, not a call."""
     if not _is_answer(item.value):
         raise Unreadable("has no answer.answer_details")
     answer = item.value["answer"]
     tools, names = _tools(item.value.get("available_tools"))
-    talk = ConversationBuilder()
+    builder = ConversationBuilder()
     thought = ""
     query = item.value.get("query")
     for role, message in _branch(answer["answer_details"]):
         if role == "tool":
             call = _call(message)
             if call.get("name") == _FINISH:
-                talk.say("assistant", _final(answer, call) or thought)
+                builder.say("assistant", _final(answer, call) or thought)
                 thought = ""
                 break
-            talk.call(thought, [(None, name_of(call.get("name")), call.get("arguments"))])
+            builder.call(thought, [(None, name_of(call.get("name")), call.get("arguments"))])
             thought = ""
             if "response" in call:
-                talk.result(None, text_of(call["response"]))
+                builder.result(None, text_of(call["response"]))
         elif role == "assistant":
             if thought:
-                talk.say("assistant", thought)
+                builder.say("assistant", thought)
             thought = text_of(message)
         elif role == "user":
-            talk.say("user", query if isinstance(query, str) and query else text_of(message))
+            builder.say("user", query if isinstance(query, str) and query else text_of(message))
         elif text_of(message):
-            talk.say("system", text_of(message))
+            builder.say("system", text_of(message))
     if thought:
-        talk.say("assistant", thought)
-    if not talk.messages:
+        builder.say("assistant", thought)
+    if not builder.messages:
         raise Unreadable("has an empty answer tree")
     services = {tool.service for tool in tools.values()}
-    for called in talk.names:
+    for called in builder.names:
         if called not in names:
             service = called.rpartition("_for_")[2]
             names[called] = f"{service}/{called}" if service in services else f"/{called}"
-    given = item.context.get("id")
+    recorded_id = item.context.get("id")
     return Recording(
         Trajectory(
-            id=given if isinstance(given, str) and given else fallback, messages=tuple(talk.messages), tools=names
+            id=recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
+            messages=tuple(builder.messages),
+            tools=names,
         ),
         tools,
         TOOLBENCH.name,
@@ -87,8 +92,8 @@ def _read(item: Item, fallback: str) -> Recording:
 def _tools(raw: Json) -> tuple[dict[str, Tool], dict[str, str]]:
     tools: dict[str, Tool] = {}
     names: dict[str, str] = {}
-    for one in raw if isinstance(raw, list) else []:
-        tool = tool_definition(one, "")
+    for definition in raw if isinstance(raw, list) else []:
+        tool = tool_definition(definition, "")
         if tool is None or tool.name == _FINISH:
             continue
         api = _API.search(tool.description)
@@ -100,7 +105,7 @@ def _tools(raw: Json) -> tuple[dict[str, Tool], dict[str, str]]:
 
 
 def _branch(details: Json) -> Iterator[tuple[str, Json]]:
-    """The nodes of the branch that was followed to the end: the last child at every fork."""
+    """Yield the nodes of the branch that was followed to the end: the last child at every fork."""
     nodes = details if isinstance(details, list) else [details]
     while isinstance(nodes, list) and nodes:
         node = nodes[-1]
@@ -111,26 +116,26 @@ def _branch(details: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _call(message: Json) -> dict[str, Any]:
-    """``name``, ``arguments`` and ``response`` of a tool node: an object, its repr, or the front part of its repr."""
+    """Return ``name``, ``arguments`` and ``response`` of a tool node: an object, its repr, or the start of its repr."""
     if isinstance(message, dict):
         return message
     if not isinstance(message, str):
-        raise Unreadable(f"has a tool node that holds a {type(message).__name__}")
-    found: dict[str, Any] = {}
+        raise Unreadable(f"has a tool node that is a {type(message).__name__}")
+    fields: dict[str, Any] = {}
     position = 0
     while (field := _FIELD.match(message, position)) is not None:
         text, position = _quoted(message, field.end())
-        found[field.group(2)] = text
-    if "name" not in found:
+        fields[field.group(2)] = text
+    if "name" not in fields:
         raise Unreadable(f"has a tool node that names no tool: {message[:60]!r}")
-    return found
+    return fields
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    """A Python string literal at ``start``, cut off or not, and where it ends; other values are taken as text."""
+    """Return the Python string literal at ``start``, truncated or not, and its end; other values come as text."""
     quote = text[start : start + 1]
     if quote not in ("'", '"'):
-        end = min((place for mark in ",}" if (place := text.find(mark, start)) >= 0), default=len(text))
+        end = min((position for mark in ",}" if (position := text.find(mark, start)) >= 0), default=len(text))
         return text[start:end].strip(), max(end, start + 1)
     end = start + 1
     while end < len(text) and text[end] != quote:
@@ -143,11 +148,11 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
 
 
 def _final(answer: dict[str, Any], call: dict[str, Any]) -> str:
-    """The closing words: the final answer where the recording has one, else what ``Finish`` was called with."""
+    """Return the closing text: the final answer if recorded, else the argument of ``Finish``."""
     for raw in (answer.get("final_answer"), call.get("arguments")):
         if isinstance(raw, str) and raw.strip():
             try:
-                value = strict_loads(raw)
+                value = read_json(raw)
             except ValueError:
                 return raw
             if isinstance(value, dict) and isinstance(value.get("final_answer"), str):

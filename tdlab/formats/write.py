@@ -1,4 +1,4 @@
-"""Writing trajectories as OpenAI JSONL: whole files or none, and the same bytes for the same trajectories."""
+"""Writing trajectories as OpenAI JSONL: complete files or none, the same bytes for the same trajectories."""
 
 from __future__ import annotations
 
@@ -22,12 +22,32 @@ def write_openai_jsonl(
     *,
     services: Mapping[str, Domains] | None = None,
 ) -> int:
-    """Write one line a trajectory, ``{"id", "messages", "tools"}`` in OpenAI's shape, and return how many.
+    r"""Write one line per trajectory, ``{"id", "messages", "tools"}`` in OpenAI's shape.
 
-    ``tools`` maps tool keys to definitions; a name without one is called but not listed. Arguments are JSON text, keys
-    sorted. OpenAI's shape has no place for a tool's service and annotations nor for error flags; with ``services``
-    (service -> domains) each line has a fourth key, ``tdlab``, a JSON text that keeps them, so that what is read back
-    measures the same. The file appears when it is complete. StoreError where it cannot be written.
+    The file appears when it is complete. Arguments are JSON text with sorted keys. OpenAI's shape has no place for a
+    tool's service and annotations nor for error flags.
+
+    Args:
+        trajectories: The trajectories to write.
+        tools: The tools' definitions by key; a tool without one is called but not listed.
+        path: The file to create or replace.
+        services: The services' domains. If given, each line has a fourth key, ``tdlab``, a JSON text with the facts
+            that OpenAI's shape lacks, so that diversity measured on the file is the same as on the originals.
+
+    Returns:
+        The number of lines.
+
+    Raises:
+        StoreError: The file cannot be written, or an argument has no JSON form.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tdlab.records import Message, Trajectory
+        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
+        >>> write_openai_jsonl([hello], {}, "data.jsonl")
+        1
+        >>> Path("data.jsonl").read_text()
+        '{"id":"t1","messages":[{"role":"user","content":"Hello"}],"tools":[]}\n'
     """
     written = 0
     with atomic_open(path) as handle:
@@ -42,9 +62,25 @@ def write_openai_jsonl(
 def openai_record(
     trajectory: Trajectory, tools: Mapping[str, Tool], *, services: Mapping[str, Domains] | None = None
 ) -> dict[str, Json]:
-    """One trajectory in OpenAI's shape, as a value that JSON can hold; the same record gives the same value.
+    """Return a trajectory in OpenAI's shape; the same record gives the same value.
 
-    StoreError where an argument or a schema holds what JSON cannot (NaN, an infinity).
+    Args:
+        trajectory: The trajectory to convert.
+        tools: The tools' definitions by key.
+        services: The services' domains; see `write_openai_jsonl`.
+
+    Returns:
+        A value that JSON can represent.
+
+    Raises:
+        StoreError: An argument or a schema has no JSON form (NaN, an infinity).
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tdlab.records import Message, Trajectory
+        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
+        >>> openai_record(hello, {})
+        {'id': 't1', 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': []}
     """
     try:
         listed = [
@@ -69,17 +105,33 @@ def openai_record(
     except ValueError as error:
         raise StoreError(
             f"trajectory {trajectory.id}: cannot be written as JSON ({error})",
-            expected="arguments and schemas of JSON values, no NaN and no infinity",
-            do="leave the trajectory out; verification should have rejected it",
+            expected="arguments and schemas of JSON values, without NaN and infinities",
+            do="leave the trajectory out; verification rejects such trajectories",
         ) from None
     return record
 
 
 def openai_message(message: Message) -> dict[str, Json]:
-    """A message as the chat API has it; ValueError for arguments that are no JSON."""
-    found: dict[str, Json] = {"role": message.role, "content": message.content}
+    """Return a message in the shape of OpenAI's chat API.
+
+    Args:
+        message: The message to convert.
+
+    Returns:
+        A value that JSON can represent.
+
+    Raises:
+        ValueError: An argument has no JSON form.
+
+    Example:
+        >>> from tdlab.records import Message, ToolCall
+        >>> call = ToolCall(id="c1", name="get_order", arguments={"id": 7})
+        >>> openai_message(Message(role="assistant", tool_calls=(call,)))["tool_calls"][0]["function"]
+        {'name': 'get_order', 'arguments': '{"id":7}'}
+    """
+    record: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        found["tool_calls"] = [
+        record["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
@@ -91,8 +143,8 @@ def openai_message(message: Message) -> dict[str, Json]:
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
-        found["tool_call_id"] = message.tool_call_id
-    return found
+        record["tool_call_id"] = message.tool_call_id
+    return record
 
 
 def _extra(trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
+from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
 from tdlab.jobs.run import estimate, export, run
@@ -11,6 +12,8 @@ __all__ = [
     "Ablation",
     "CheckReport",
     "Checked",
+    "IssueCount",
+    "MiningRecord",
     "Reporter",
     "ablate",
     "check_run",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tdlab.clusters import MiningResult, mine
-from tdlab.config import RunConfig
+from tdlab.config import ClusterConfig, RunConfig
 from tdlab.errors import ConfigError, RunNotFound
 from tdlab.evolution import (
     ARMS,
@@ -132,7 +132,7 @@ class _CellRunner:
     def __init__(self, folder: Path, pool: ToolPool | None) -> None:
         self._folder = folder
         self._pool = pool
-        self._mined: tuple[int, MiningResult] | None = None
+        self._mined: tuple[tuple[int, ClusterConfig], MiningResult] | None = None
 
     def produce(self, cell: Cell) -> Measured:
         """Make or resume the run of a cell, and measure it."""
@@ -141,8 +141,9 @@ class _CellRunner:
             named = cell.config.pool
             self._pool = ToolPool.bundled() if named == "bundled" else ToolPool.load(named)
         if not _is_complete(path, cell.config, self._pool):
-            if self._mined is None or self._mined[0] != cell.seed:
-                self._mined = cell.seed, mine(self._pool, cell.config.clusters, seed=cell.seed)
+            asked = cell.seed, cell.config.clusters
+            if self._mined is None or self._mined[0] != asked:
+                self._mined = asked, mine(self._pool, cell.config.clusters, seed=cell.seed)
             run(cell.config, out=path, pool=self._pool, mined=self._mined[1], progress=False).close()
         with open_run(path) as finished:
             return measure_run(finished.store, cell=cell.name)

@@ -5,6 +5,7 @@ Other outputs, such as log files, get one line per stage.
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 __all__ = ["Reporter"]
+_log = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -65,6 +67,7 @@ class Reporter:
 
     def stage(self, name: str, *, total: int | None = None) -> None:
         """Start a stage of ``total`` steps, if the number is known."""
+        _log.info("stage: %s", name)
         if self._progress is not None:
             self._finish()
             self._task = self._progress.add_task(name, total=total, note="")

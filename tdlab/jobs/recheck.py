@@ -19,7 +19,7 @@ from tdlab.jobs.progress import Reporter
 from tdlab.jobs.run import derive_again
 from tdlab.records import CODE_TOOL, Check, Json, Record, Trajectory, Verdict, heaviest
 from tdlab.rollout import CodeRunner, recorded_output
-from tdlab.sandbox import CodeOutput, Comparison, Difference, code_job
+from tdlab.sandbox import BACKENDS, CodeOutput, Comparison, Difference, code_job
 from tdlab.store import Candidate, Run, RunStore, open_run
 
 if TYPE_CHECKING:
@@ -196,12 +196,13 @@ def check_run(
     settings = SandboxConfig.model_validate(
         {**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}}
     )
+    BACKENDS.check(settings.backend)
     with Reporter(enabled=progress and bool(programs)) as reporter:
         reporter.stage("programs", total=len(programs))
         report = replay_programs(
             programs, config=settings, workers=workers, on_progress=lambda done, _: reporter.update(done)
         )
-    rejected, restored = _rejudge(Path(path), report.checked)
+    rejected, restored = _replace_verdicts(Path(path), report.checked)
     return report._replace(rejected=rejected, restored=restored)
 
 
@@ -229,7 +230,7 @@ def _refused(recorded: CodeOutput, now: CodeOutput) -> Comparison:
 def _judged(store: RunStore) -> Iterable[Candidate]:
     """Yield the dataset and the candidates that were rejected for their code only."""
     for candidate in store.candidates():
-        only_code = bool(candidate.reasons) and all(reason.startswith(f"{_CHECK}: ") for reason in candidate.reasons)
+        only_code = bool(candidate.reasons) and all(reason.check == _CHECK for reason in candidate.reasons)
         if candidate.trajectory is not None and (candidate.accepted or only_code):
             yield candidate
 
@@ -252,7 +253,7 @@ def _programs(candidate: Candidate) -> Iterable[Program]:
             )
 
 
-def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _replace_verdicts(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Store changed verdicts and write the derived files; return the rejected and the restored ids."""
     by_trajectory: dict[str, list[Checked]] = {}
     for result in checked:
@@ -269,7 +270,7 @@ def _rejudge(path: Path, checked: Sequence[Checked]) -> tuple[tuple[str, ...], t
     if not changed:
         return (), ()
     with RunStore.create_or_resume(path, config=config, pool_fingerprint=fingerprint, versions=versions) as store:
-        store.rejudge(changed)
+        store.replace_verdicts(changed)
         if status == "stopped":
             store.mark_stopped(reason)
         derive_again(store)

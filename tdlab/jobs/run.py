@@ -11,26 +11,41 @@ import json
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints import MUTATIONS
+from tdlab.blueprints import MUTATIONS, packed_services
 from tdlab.clusters import MiningResult, mine
 from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
 from tdlab.errors import ConfigError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Producer, Progress, ThreadPool, estimate_spending, evolve
 from tdlab.formats import write_openai_jsonl, write_parquet
+from tdlab.jobs._plugins import Objects, plugin_versions, with_objects
+from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.progress import Reporter
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
-from tdlab.rollout import CodeRunner, Environment, LiveBackend, LiveEnvironment, Prices, Spending, SpendingLine
+from tdlab.rollout import (
+    ENVIRONMENTS,
+    CodeRunner,
+    EnvironmentFactory,
+    LiveBackend,
+    LiveEnvironment,
+    Prices,
+    Spending,
+    SpendingLine,
+    TeacherFactory,
+)
 from tdlab.sandbox import RUN_CODE
 from tdlab.store import ReplyJournal, Run, RunStore, atomic_write, open_run
+from tdlab.tasks import stage_here
 from tdlab.tools import Returns, nature
+from tdlab.verify import CheckFunction
+from tdlab.worlds import packs_digest
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
@@ -63,9 +78,13 @@ def run(
     out: str | Path,
     pool: ToolPool | None = None,
     servers: Mapping[str, ServerSpec] | None = None,
+    environment: str | EnvironmentFactory | None = None,
+    teacher: str | TeacherFactory | None = None,
+    checks: Sequence[str | CheckFunction] = (),
     mined: MiningResult | None = None,
     workers: int = 1,
     progress: bool = True,
+    figure: bool = True,
     replies: str | Path | None = None,
     api_key: str | None = None,
 ) -> Run:
@@ -77,16 +96,27 @@ def run(
     With ``config.rollout.teacher`` set to ``llm``, rollouts run in ``config.teacher.concurrency`` threads of this
     process, and ``workers`` is not used.
 
+    An environment, a teacher and checks of your own are passed by the name that a package registers (see
+    `tdlab.registry`), or as objects: a function or class at the top level of a module, which worker processes import.
+    The config of the run then has ``module:name`` in their place, and the same objects are needed to resume it.
+
     Args:
         config: Settings of the run; default: ``RunConfig()``.
         out: Run directory; created, or resumed if it exists.
         pool: Tools to use instead of ``config.pool``.
         servers: Name -> live MCP server. Needs ``config.rollout.environment`` set to ``live``; ``pool`` then holds the
             tools that the servers offer.
+        environment: Makes the environment of a rollout from its blueprint and tools, or the name of one that does;
+            replaces ``config.rollout.environment``.
+        teacher: Makes the teacher of a rollout from its blueprint and tools, or the name of one that does; replaces
+            ``config.rollout.teacher``.
+        checks: Checks that each trajectory must pass besides tdlab's own, as functions or names; added to
+            ``config.verify.checks``.
         mined: Result of ``mine(pool, config.clusters, seed=config.seed)``, to reuse it.
         workers: Number of worker processes; 1 works in this process. The dataset is the same for any number. A script
             that uses more than 1 needs ``if __name__ == "__main__":``.
         progress: Show a progress bar.
+        figure: Draw ``diversity.pdf`` and ``diversity.png``, which takes seconds. The same call can draw them later.
         replies: File of the teacher's saved replies; default: ``teacher-replies.sqlite`` beside ``out``, so that all
             runs in one folder share it.
         api_key: Key of the teacher's server; default: ``OPENAI_API_KEY``. It is not stored.
@@ -99,7 +129,7 @@ def run(
         ConfigError: A setting or argument is invalid.
         StoreError: The run directory cannot be read or written, is in use (RunLocked), or holds a run of another
             config, pool or version (RunMismatch).
-        TeacherError: The teacher's server cannot be used, or the budget is spent (BudgetSpent).
+        TeacherError: The teacher's server cannot be used. A spent budget raises nothing: the run is stopped.
         RolloutError: A live server has ended and cannot be restarted.
         WorkerError: Worker processes kept dying.
         SandboxUnavailable: The config asks for code steps and no sandbox works.
@@ -112,13 +142,23 @@ def run(
         ...         made.status, len(made.trajectories())
         ('complete', 3)
     """
-    config = config or RunConfig()
     if workers < 1:
         raise ConfigError(f"workers is {workers}", expected="1 or more", do="leave it out for one process")
+    config, objects = with_objects(
+        config or RunConfig(), environment=environment, teacher=teacher, checks=checks, workers=workers
+    )
+    if mined is not None and mined.config != config.clusters:
+        raise ConfigError(
+            "`mined` was mined with other settings than config.clusters",
+            expected="the result of mine(pool, config.clusters, seed=config.seed)",
+            do="leave it out, or pass a config with clusters=mined.config",
+        )
+    versions = {**_versions(), "packs": packs_digest(), **plugin_versions(config, objects)}
     live = config.rollout.environment == "live"
+    external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
     if live != (servers is not None):
         raise ConfigError(
-            "live servers are given and rollout.environment is simulated"
+            f"live servers are given and rollout.environment is {config.rollout.environment}"
             if servers is not None
             else "rollout.environment is live and no live servers are given",
             expected="both or neither",
@@ -131,8 +171,8 @@ def run(
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
-        if live:
-            pool = _live_pool(pool, config)
+        if external:
+            pool = _external_pool(pool, config)
         if not len(pool):
             raise PoolError("the pool has no usable tool", expected="at least one", do="look at ToolPool.issues")
         if CODE_TOOL in pool.tools:
@@ -140,10 +180,10 @@ def run(
                 f"the pool has a tool named {CODE_TOOL}, which is reserved",
                 expected="another name", do="rename the service",
             )  # fmt: skip
-        store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=_versions())
+        store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=versions)
         with store:
             if store.status == "complete":
-                _derive_all(store, pool, reporter)
+                _derive_all(store, pool, reporter, figure=figure)
                 return open_run(out)
             _check_versions(store)
             if store.mining() is None:
@@ -151,13 +191,13 @@ def run(
                     with LiveBackend(config.teacher, api_key=api_key):
                         pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
-                _mine(store, pool, config, mined, live=live)
+                _mine(store, pool, config, mined, external=external)
             if config.rollout.teacher == "llm":
                 saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
-                outcome = _evolve_with_models(store, config, servers, reporter, saved, api_key)
+                outcome = _evolve_with_models(store, config, servers, objects, reporter, saved, api_key)
             else:
-                outcome = _evolve(store, config, servers, workers, reporter)
-            _derive_all(store, pool, reporter)
+                outcome = _evolve(store, config, servers, objects, workers, reporter)
+            _derive_all(store, pool, reporter, figure=figure)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -167,6 +207,8 @@ def run(
 
 def export(run: Run, path: str | Path) -> int:
     """Write the dataset of a run to a file.
+
+    Trajectories with guessed results are left out, unless the run's ``rollout.guessed`` is ``keep``.
 
     Args:
         run: An open run.
@@ -187,18 +229,20 @@ def export(run: Run, path: str | Path) -> int:
     store = run.store
     write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
     tools = {tool.key: tool for tool in store.tools()}
-    trajectories = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    keep = store.config.rollout.guessed == "keep"
+    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
     return write(trajectories, tools, path, services=store.services())
 
 
-def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, live: bool) -> None:
+def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool) -> None:
     mined = mined or mine(pool, config.clusters, seed=config.seed)
-    clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if live else mined.clusters
+    clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    report = {**mined.report, "read": pool.read, "issues": _issue_table(pool)}
+    report = MiningRecord(**dict(mined.report), read=pool.read, issues=_issue_counts(pool))
     store.put_mining(
         clusters=clusters,
-        tools=[*([pool.tools[key] for key in used] if live else _completed(pool, used)), *_code_tools(config)],
+        tools=[*([pool.tools[key] for key in used] if external else _completed(pool, used)), *_code_tools(config)],
         services={s.name: s.domains for s in pool.services if any(t.key in used for t in s.tools)},
         report=report,
     )
@@ -224,25 +268,40 @@ def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
 
 
 def _prepare(
-    store: RunStore, config: RunConfig, *, live: bool
+    store: RunStore, config: RunConfig, objects: Objects
 ) -> tuple[Controller, dict[str, Tool], tuple[BusinessCluster, ...]]:
     """Return the controller of a run, its tools and its clusters."""
     tools = {tool.key: tool for tool in store.tools()}
     clusters = tuple(store.clusters())
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
+    played = _executable(clusters, tools, config, objects) if config.rollout.guessed == "leave_out" else ()
     controller = Controller(
-        config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
-        categories=len({d for c in clusters for d in c.domains}),
-        mutations=_allowed(live=live, code=config.sandbox.on),
+        config, played or clusters, distractors=[key for key in tools if key != CODE_TOOL],
+        categories=len({d for c in played or clusters for d in c.domains}),
+        mutations=_allowed(config, objects),
     )  # fmt: skip
     return controller, tools, clusters
 
 
+def _executable(
+    clusters: Sequence[BusinessCluster], tools: Mapping[str, Tool], config: RunConfig, objects: Objects
+) -> tuple[BusinessCluster, ...]:
+    """Return the clusters that a world executes; none where the environment or the teacher does not use worlds."""
+    if config.rollout.teacher == "llm" or (objects.environment or ENVIRONMENTS[config.rollout.environment]).external:
+        return ()
+    return tuple(cluster for cluster in clusters if packed_services(cluster, tools, stage_here()))
+
+
 def _evolve(
-    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None, workers: int, reporter: Reporter
+    store: RunStore,
+    config: RunConfig,
+    servers: Mapping[str, ServerSpec] | None,
+    objects: Objects,
+    workers: int,
+    reporter: Reporter,
 ) -> str:
-    controller, tools, clusters = _prepare(store, config, live=servers is not None)
+    controller, tools, clusters = _prepare(store, config, objects)
     reporter.stage("trajectories", total=config.target)
     began = time.monotonic()
 
@@ -251,26 +310,25 @@ def _evolve(
         note = f"{progress.rejected} rejected, {progress.accepted / seconds:.0f}/s"
         reporter.update(progress.accepted, note=note)
 
-    if servers is None:
-        with closing(Producer(config, tools, clusters, store.services())) as producer:
-            return evolve(store, controller, producer, workers=workers, on_progress=show_progress)
     with (
-        _environments(store, config, servers) as environment,
-        closing(Producer(config, tools, clusters, store.services(), environment=environment)) as producer,
+        _connected(store, config, servers, objects) as connected,
+        closing(Producer(config, tools, clusters, store.services(), **connected._asdict())) as producer,
     ):
-        return evolve(store, controller, producer, workers=1, on_progress=show_progress)
+        workers = workers if servers is None else 1
+        return evolve(store, controller, producer, workers=workers, on_progress=show_progress)
 
 
 def _evolve_with_models(
     store: RunStore,
     config: RunConfig,
     servers: Mapping[str, ServerSpec] | None,
+    objects: Objects,
     reporter: Reporter,
     replies: Path,
     api_key: str | None,
 ) -> str:
     """Evolve with language models as the teacher, while the file of replies and the server are open."""
-    controller, tools, clusters = _prepare(store, config, live=servers is not None)
+    controller, tools, clusters = _prepare(store, config, objects)
     owner = store.journal_get("teacher/owner")
     if owner is None:
         owner = uuid.uuid4().hex  # identifies this run's spending in the shared file of replies
@@ -279,9 +337,9 @@ def _evolve_with_models(
     with ExitStack() as stack:
         journal = stack.enter_context(ReplyJournal(replies))
         backend = stack.enter_context(LiveBackend(config.teacher, journal=journal, owner=owner, api_key=api_key))
-        environment = stack.enter_context(_environments(store, config, servers))
+        connected = stack.enter_context(_connected(store, config, servers, objects))
         producer = stack.enter_context(
-            closing(Producer(config, tools, clusters, store.services(), environment=environment, backend=backend))
+            closing(Producer(config, tools, clusters, store.services(), **connected._asdict(), backend=backend))
         )
         if config.sandbox.on:
             _ = producer.code.sandbox  # open it before threads start
@@ -311,24 +369,25 @@ def _evolve_with_models(
 
 
 @contextmanager
-def _environments(
-    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None
-) -> Iterator[Callable[[Blueprint, Mapping[str, Tool]], Environment] | None]:
-    """Yield a function that makes live environments, or None for the simulated one."""
+def _connected(
+    store: RunStore, config: RunConfig, servers: Mapping[str, ServerSpec] | None, objects: Objects
+) -> Iterator[Objects]:
+    """Yield the objects of a run, with environments of the servers where there are some."""
     if servers is None:
-        yield None
+        yield objects
         return
     from tdlab.pool import LiveServers
 
     with LiveServers(servers) as connected:
 
-        def environment(blueprint: Blueprint, offered: Mapping[str, Tool]) -> Environment:
-            return LiveEnvironment(
-                connected, scope=blueprint.id, timeout_s=config.rollout.call_timeout_s,
-                journal_get=store.journal_get, journal_put=store.journal_put,
-            )  # fmt: skip
+        class Connected(LiveEnvironment):
+            def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+                super().__init__(
+                    blueprint, tools, servers=connected, timeout_s=config.rollout.call_timeout_s,
+                    journal_get=store.journal_get, journal_put=store.journal_put,
+                )  # fmt: skip
 
-        yield environment
+        yield objects._replace(environment=Connected)
 
 
 def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 50, progress: bool = True) -> Estimate:
@@ -357,8 +416,9 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
         >>> estimated.target, [role.role for role in estimated.roles]
         (10, ['assistant', 'user', 'writer'])
     """
-    live = config.rollout.environment == "live"
-    if live and pool is None and config.pool == "bundled":
+    plugin_versions(config, Objects())
+    external = ENVIRONMENTS[config.rollout.environment].external
+    if config.rollout.environment == "live" and pool is None and config.pool == "bundled":
         raise ConfigError(
             "the tools of the live servers are not given",
             expected="the pool that the servers offer",
@@ -368,20 +428,20 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
-        if live:
-            pool = _live_pool(pool, config)
+        if external:
+            pool = _external_pool(pool, config)
         reporter.stage("clusters")
         clusters = mine(pool, config.clusters, seed=config.seed).clusters
         if not clusters:
             raise PoolError("no cluster could be mined from the pool", expected="a tool with a usable schema")
-        if live:
+        if external:
             clusters = tuple(_observable(cluster, pool.tools) for cluster in clusters)
         used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-        known = (pool.tools[key] for key in used) if live else _completed(pool, used)
+        known = (pool.tools[key] for key in used) if external else _completed(pool, used)
         tools = {tool.key: tool for tool in (*known, *_code_tools(config))}
         reporter.stage("dry rollouts")
         domains = {service.name: service.domains for service in pool.services}
-        mutations = _allowed(live=live, code=config.sandbox.on)
+        mutations = _allowed(config, Objects())
         return estimate_spending(config, tools, clusters, domains, mutations=mutations, sample=sample)
 
 
@@ -389,10 +449,11 @@ def derive_again(store: RunStore) -> None:
     """Write the derived files of a run again, if it has them."""
     metrics = store.path / "metrics.json"
     if metrics.exists():
-        _derive(store, json.loads(metrics.read_text(encoding="utf-8"))["pool"])
+        facts = json.loads(metrics.read_text(encoding="utf-8"))["pool"]
+        _derive(store, facts, figure=(store.path / "diversity.pdf").exists())
 
 
-def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
+def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter, *, figure: bool) -> None:
     """Write every derived file."""
     reporter.stage("files")
     issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
@@ -403,10 +464,10 @@ def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter) -> None:
         "tools": len(pool),
         "services": len(pool.services),
     }
-    _derive(store, facts)
+    _derive(store, facts, figure=figure)
 
 
-def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
+def _derive(store: RunStore, facts: Mapping[str, Json], *, figure: bool) -> None:
     """Write the files derived from the trajectories, each atomically. ``facts`` describe the pool."""
     folder = store.path
     atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
@@ -414,7 +475,8 @@ def _derive(store: RunStore, facts: Mapping[str, Json]) -> None:
         export(run, folder / "dataset.jsonl")
         export(run, folder / "dataset.parquet")
         atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
-        save_figure(plot_run(run), folder / "diversity")
+        if figure:
+            save_figure(plot_run(run), folder / "diversity")
 
 
 def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
@@ -434,8 +496,28 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "rejections": store.rejection_reasons(),
         "mining": store.mining(),
         "diversity": report.model_dump(mode="json"),
+        "gauges": _gauges(store),
+        "guessed": _guessed(store),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
     }
+
+
+def _guessed(store: RunStore) -> dict[str, Json]:
+    """Return how many accepted trajectories have guessed results, the calls with such results, and all calls."""
+    trajectories = calls = every = 0
+    for candidate in store.accepted():
+        if candidate.trajectory is not None:
+            trajectories += candidate.trajectory.guessed > 0
+            calls += candidate.trajectory.guessed
+            every += len(candidate.trajectory.executions)
+    return {"trajectories": trajectories, "calls": calls, "of_calls": every}
+
+
+def _gauges(store: RunStore) -> dict[str, Json]:
+    """Return the last value of each gauge over the whole set, and its threshold."""
+    last, thresholds = store.last_generation(), store.config.evolution.thresholds
+    values = last.record.after.whole if last is not None else {}
+    return {name: {"value": value, "threshold": thresholds[name]} for name, value in values.items()}
 
 
 def _spending(store: RunStore) -> dict[str, Json]:
@@ -444,7 +526,7 @@ def _spending(store: RunStore) -> dict[str, Json]:
     used = {True: Spending(), False: Spending()}
     counts = store.counts()
     for candidate in store.candidates():
-        rows: Json = candidate.lineage.get("spent", [])
+        rows: Json = candidate.lineage.spent
         for row in rows:
             used[candidate.accepted].add(
                 row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
@@ -468,8 +550,8 @@ def _spending(store: RunStore) -> dict[str, Json]:
     }
 
 
-def _live_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
-    """Return the tools that a live run may call: all, or without ``allow_writes`` those that only read."""
+def _external_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
+    """Return the tools that may be called outside tdlab: all, or without ``allow_writes`` those that only read."""
     if config.rollout.allow_writes:
         return pool
     reading = [key for key, tool in pool.tools.items() if nature(tool).effect in ("read", "search", "compute")]
@@ -477,28 +559,29 @@ def _live_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
 
 
 def _observable(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> BusinessCluster:
-    """Keep only dependencies on declared outputs: on live servers, inferred outputs are a guess."""
+    """Keep only dependencies on declared outputs: outside tdlab, inferred outputs are a guess."""
     kept = tuple(e for e in cluster.dependencies if tools[e.source].output_schema is not None or not e.parameter)
     named = digest("live", cluster.id, [[e.source, e.target, e.parameter] for e in kept])
     return cluster.model_copy(update={"dependencies": kept, "id": named})
 
 
-def _allowed(*, live: bool, code: bool) -> list[str]:
-    """Return the operators of a run: code needs a sandbox, and failures are not injected into live servers."""
-    excluded = (set() if code else {"add_code_step"}) | ({"inject_failure"} if live else set())
-    return [name for name in MUTATIONS if name not in excluded]
+def _allowed(config: RunConfig, objects: Objects) -> list[str]:
+    """Return the operators of a run: code needs a sandbox, and failures are not injected outside tdlab."""
+    external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
+    excluded = (set() if config.sandbox.on else {"add_code_step"}) | ({"inject_failure"} if external else set())
+    return [name for name in dict.fromkeys((*MUTATIONS.own, *config.blueprints.mutations)) if name not in excluded]
 
 
-def _issue_table(pool: ToolPool) -> list[dict[str, Json]]:
-    """Count issues by kind: rows of ``severity``, ``code``, ``count`` and one ``example``, errors first."""
+def _issue_counts(pool: ToolPool) -> tuple[IssueCount, ...]:
+    """Count issues by kind, errors first."""
     kinds: dict[tuple[str, str], list[PoolIssue]] = {}
     for issue in pool.issues:
         kinds.setdefault((issue.severity, issue.code), []).append(issue)
-    order = ("error", "mended", "note")
-    return [
-        {"severity": severity, "code": code, "count": len(issues), "example": _describe(issues[0])}
+    order = ("error", "fixed", "note")
+    return tuple(
+        IssueCount(severity=severity, code=code, count=len(issues), example=_describe(issues[0]))
         for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
-    ]
+    )
 
 
 def _describe(issue: PoolIssue) -> str:
@@ -510,9 +593,9 @@ def _check_versions(store: RunStore) -> None:
     """Refuse to resume a run made with other versions: no single version would reproduce its dataset."""
     (_, first), (_, now) = store.sessions[0], store.sessions[-1]
     other = [
-        f"{name} {first[name]} there and {now[name]} here"
-        for name in _DECISIVE
-        if name in first and first[name] != now[name]
+        f"{name} {first[name]} there and {now.get(name, 'none')} here"
+        for name in (*_DECISIVE, *sorted(set(first) - {*_WATCHED, "python"}))
+        if name in first and first[name] != now.get(name, "none")
     ]
     if other and store.last_generation() is not None:
         raise RunMismatch(

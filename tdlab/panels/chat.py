@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import json
 
-from tdlab.records import Message, Trajectory
-from tdlab.tools import plain
+from tdlab.records import Message, Reason, Trajectory
+from tdlab.tools import printable
 
 __all__ = ["chat_html"]
 
@@ -19,7 +19,7 @@ _SIDES = {
 }
 
 
-def chat_html(trajectory: Trajectory, *, reasons: tuple[str, ...] = ()) -> str:
+def chat_html(trajectory: Trajectory, *, reasons: tuple[Reason, ...] = ()) -> str:
     """Render a trajectory as a chat in HTML.
 
     The messages are shown in a scrolling box below the id. Messages over 4,000 characters are shortened, with a note.
@@ -41,7 +41,7 @@ def chat_html(trajectory: Trajectory, *, reasons: tuple[str, ...] = ()) -> str:
     blocks = [f"<b>{_text(trajectory.id)}</b>"]
     blocks += [_bubble(message) for message in trajectory.messages] or ["<i>No messages.</i>"]
     if reasons:
-        items = "".join(f"<li>{_text(reason)}</li>" for reason in reasons)
+        items = "".join(f"<li>{_text(str(reason))}</li>" for reason in reasons)
         blocks.append(f'<div style="color:#b00020">rejected:<ul>{items}</ul></div>')
     return f'<div style="max-width:60em;max-height:480px;overflow:auto;line-height:1.4">{"".join(blocks)}</div>'
 
@@ -66,4 +66,4 @@ def _bubble(message: Message) -> str:
 
 def _text(text: str) -> str:
     more = len(text) - _MOST
-    return html.escape(plain(text if more <= 0 else f"{text[:_MOST]} … ({more:,} more characters)"))
+    return html.escape(printable(text if more <= 0 else f"{text[:_MOST]} … ({more:,} more characters)"))

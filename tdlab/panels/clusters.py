@@ -59,9 +59,9 @@ def clusters_panel(mined: MiningResult) -> Panel[MiningResult]:
         ),
         paint=lambda selected: plot_clusters(selected, random=random),
         describe=lambda selected: (
-            f"{selected.report['clusters']:,} clusters of {selected.report['candidates']:,} candidates; they cover "
-            f"{selected.report['schema_tool_coverage']:.1%} of the tools with a schema and "
-            f"{selected.report['edge_coverage']:.1%} of the edges"
+            f"{selected.report.clusters:,} clusters of {selected.report.candidates:,} candidates; they cover "
+            f"{selected.report.schema_tool_coverage:.1%} of the tools with a schema and "
+            f"{selected.report.edge_coverage:.1%} of the edges"
         ),
     )  # fmt: skip
 

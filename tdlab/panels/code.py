@@ -10,6 +10,7 @@ from tdlab.jobs import Checked, CheckReport, recorded_programs, replay_programs
 from tdlab.panels.panel import Panel
 from tdlab.plots import plot_code_check
 from tdlab.rollout import recorded_output
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     from tdlab.store import Run
@@ -151,5 +152,5 @@ def _in_full(result: Checked) -> str:
 
 
 def _block(name: str, text: str) -> str:
-    shown = text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
+    shown = shorten(text, _MOST_TEXT)
     return f"<b>{html.escape(name)}</b><div style='{_BOX}'>{html.escape(shown)}</div>"

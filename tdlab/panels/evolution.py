@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdlab.config import RunConfig
-from tdlab.evolution import CachedCandidates, WhatIf, what_if
+from tdlab.evolution import GAUGES, CachedCandidates, WhatIf, what_if
 from tdlab.panels.panel import PANEL_DPI, Panel
 from tdlab.plots import WhatIfCanvas
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
@@ -118,6 +119,10 @@ def tune_evolution(
         "patience": slider(widgets.IntSlider, "patience (0: none)", evolution.patience or 0, 0, 100, 1),
         "budget": slider(widgets.IntSlider, "budget (0: none)", evolution.budget or 0, 0, len(candidates), 1),
     }
+    for name, threshold in evolution.gauges.items():
+        highest = max(1.0, 2.0 * threshold)
+        title = shorten(GAUGES[name].title, 40)
+        controls[f"gauges__{name}"] = slider(widgets.FloatSlider, title, threshold, 0.0, highest, highest / 200)
     return TuningPanel(candidates, config, controls, save_to=save_to)
 
 
@@ -126,4 +131,5 @@ def _describe(selection: WhatIf) -> str:
     last = selection.generations.iloc[-1]
     outcome = ", ".join(f"{number} {name}" for name, number in counts.items())
     gauges = f"H_dom {last['domain']:.3f} and H_mode {last['mode']:.3f} of their ceilings, mean CAC {last['cac']:.1f}"
+    gauges += "".join(f", {GAUGES[name].title} {last[name]:.3f}" for name in selection.evolution.gauges)
     return f"{outcome}; {gauges}; stopped: {selection.stopped}"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tdlab.embedding import TrajectoryMap
 from tdlab.panels.chat import chat_html
-from tdlab.panels.panel import Panel, shortened
+from tdlab.panels.panel import Panel
 from tdlab.plots import COLOURS, Colour, map_figure
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ class MapPanel(Panel[MapView]):
         options: list[tuple[str, int | None]] = [("none", None)]
         for row in listed:
             point = frame.iloc[row]
-            opening = shortened(point["opening"], _OPENING)
+            opening = shorten(" ".join(point["opening"].split()), _OPENING)
             options.append((f"{row}  {point['trajectory'][:24]}  {point['domain']}  {point['mode']}  {opening}", row))
         self._listing = True
         try:

@@ -18,30 +18,12 @@ from tdlab.plots import figure_png
 if TYPE_CHECKING:
     import ipywidgets as widgets
 
-__all__ = ["PANEL_DPI", "Panel", "shortened"]
+__all__ = ["PANEL_DPI", "Panel"]
 
 PANEL_DPI = 120
 """Resolution at which a figure of the default width fits a notebook cell on a small screen."""
 
 Result = TypeVar("Result")
-
-
-def shortened(text: str, most: int) -> str:
-    """Shorten text to one line.
-
-    Args:
-        text: Any text.
-        most: Most characters of the line.
-
-    Returns:
-        The line, with an ellipsis if it was longer.
-
-    Example:
-        >>> shortened("Book a room for two", 12)
-        'Book a room…'
-    """
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 class Panel(Generic[Result]):

@@ -10,10 +10,11 @@ from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound
 from tdlab.jobs import run
 from tdlab.panels.chat import chat_html
-from tdlab.panels.panel import Panel, shortened
+from tdlab.panels.panel import Panel
 from tdlab.plots import plot_rollout, plot_run
 from tdlab.rollout import MOCK_MODEL, MockServer
 from tdlab.store import Candidate, Run
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     from tdlab.pool import ToolPool
@@ -144,7 +145,7 @@ class ConversationPanel(Panel[Candidate]):
                 c for c in run.store.candidates(generation=rollout[0]) if c.position == rollout[1]
             ),
             paint=_paint,
-            describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(c.reasons[:2]),
+            describe=lambda c: "accepted" if c.accepted else "rejected: " + "; ".join(map(str, c.reasons[:2])),
         )
         self.widget.children = (*self.widget.children, self._chat)
 
@@ -163,7 +164,7 @@ class ConversationPanel(Panel[Candidate]):
 def _title(candidate: Candidate) -> str:
     verdict = "accepted" if candidate.accepted else "rejected"
     intent = candidate.blueprint.intent if candidate.blueprint is not None else ""
-    return f"{candidate.generation}.{candidate.position} {verdict}: {shortened(intent, 80)}"
+    return f"{candidate.generation}.{candidate.position} {verdict}: {shorten(' '.join(intent.split()))}"
 
 
 def _paint(candidate: Candidate) -> Any:

@@ -1,19 +1,31 @@
-"""Named horizontal bars and axes of whole numbers, shared by most figures."""
+"""Named horizontal bars, histograms and axes of whole numbers, shared by most figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tdlab.plots.style import PALETTE, label
+from tdlab.pool import Taxonomy
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-__all__ = ["draw_bars", "draw_nothing", "whole_numbers"]
+__all__ = ["domain_table", "draw_bars", "draw_histogram", "draw_nothing", "whole_numbers"]
 
 _FEWEST = 8  # leave room for at least this many bars: a single bar that fills the Axes reads as a background
+
+
+def domain_table(masses: Mapping[str, float], column: str) -> pd.DataFrame:
+    """Return one row per domain, the heaviest first: ``domain`` (its id), ``title`` and its mass in ``column``."""
+    import pandas as pd
+
+    taxonomy = Taxonomy.bundled()
+    ranked = sorted(masses, key=lambda domain: (-masses[domain], domain))
+    titles = [taxonomy[domain].title if domain in taxonomy else domain or "unknown" for domain in ranked]
+    return pd.DataFrame({"domain": ranked, "title": titles, column: [masses[domain] for domain in ranked]})
 
 
 def draw_bars(
@@ -23,17 +35,24 @@ def draw_bars(
 
     Of more than ``most`` values, the last ones are added up in one bar.
     """
-    shown = list(zip((label(name) for name in names), values, strict=True))
-    if len(shown) > most:
-        rest = shown[most - 1 :]
-        shown = [*shown[: most - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
-    positions = range(len(shown), 0, -1)
-    ax.barh(positions, [value for _, value in shown], color=colour, height=0.72)
-    ax.set_yticks(positions, [name for name, _ in shown])
-    ax.set_ylim(0.3 - max(0, _FEWEST - len(shown)), len(shown) + 0.7)
+    bars = list(zip((label(name) for name in names), values, strict=True))
+    if len(bars) > most:
+        rest = bars[most - 1 :]
+        bars = [*bars[: most - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
+    positions = range(len(bars), 0, -1)
+    ax.barh(positions, [value for _, value in bars], color=colour, height=0.72)
+    ax.set_yticks(positions, [name for name, _ in bars])
+    ax.set_ylim(0.3 - max(0, _FEWEST - len(bars)), len(bars) + 0.7)
     whole_numbers(ax.xaxis)
-    ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
-    return len(shown)
+    ax.tick_params(axis="y", labelsize=6.5 if len(bars) > 12 else 7, length=0)
+    return len(bars)
+
+
+def draw_histogram(ax: Axes, values: pd.Series[float], *, bins: int | list[float], colour: str) -> None:
+    """Draw how many of the values lie in each bin, given as a number of bins or as their edges."""
+    import seaborn
+
+    seaborn.histplot(x=values, bins=bins, color=colour, alpha=1, edgecolor="white", linewidth=0.4, ax=ax)
 
 
 def whole_numbers(axis: Axis) -> None:

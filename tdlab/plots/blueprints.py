@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tdlab.blueprints import as_graph, violations
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes, rows_of
 from tdlab.records import Blueprint, Step, Tool
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ _COLOURS = {
     "call": PALETTE[0], "parallel": PALETTE[4], "ask": PALETTE[1], "confirm": PALETTE[3], "refuse": PALETTE[5],
     "code": PALETTE[2],
 }  # fmt: skip
-_VIOLATION_COLOUR = "#b00020"
+_RED = "#b00020"
 _MOST_CHARACTERS = 44  # of a step's name
 _COLUMN_WIDTH = 1.15  # least width of a column, in inches
 _LINE_CHARACTERS = 15  # of a line of a step's name
@@ -94,8 +95,7 @@ def compute_edges(blueprint: Blueprint) -> pd.DataFrame:
     """
     import pandas as pd
 
-    dag = as_graph(blueprint)
-    edges = [(a, b, edge["kind"], edge["label"]) for a, b, edge in dag.edges(data=True)]
+    edges = [(a, b, edge["kind"], edge["label"]) for a, b, edge in as_graph(blueprint).edges(data=True)]
     return pd.DataFrame(edges, columns=["source", "target", "kind", "label"])
 
 
@@ -124,7 +124,7 @@ def plot_dag(steps: pd.DataFrame, edges: pd.DataFrame, *, ax: Axes | None = None
     centres = {s["step"]: (float(s["column"]), -float(s["row"])) for s in rows_of(steps)}
     boxes: dict[str, Any] = {}
     for step in rows_of(steps):
-        frame = _VIOLATION_COLOUR if step["violation"] else "black" if step["failure"] else "white"
+        frame = _RED if step["violation"] else "black" if step["failure"] else "white"
         text = "\n".join((step["step"], *_label_lines(step["label"])))
         box = ax.text(
             *centres[step["step"]], text, ha="center", va="center", fontsize=6,
@@ -189,35 +189,22 @@ def plot_blueprint(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Figure:
     rows = int(steps["row"].max()) + 1 if len(steps) else 1
     violating = [": ".join((s["step"], s["violation"])) for s in rows_of(steps) if s["violation"]]
     width = max(WIDTH, _COLUMN_WIDTH * columns)
-    message_lines = [line for text in violating for line in _wrapped(text, round(_CHARACTERS_PER_INCH * width))]
+    lines = [line for text in violating for line in _wrapped(text, round(_CHARACTERS_PER_INCH * width))]
     with rc_context(STYLE):
-        size = (width, 1.25 + 0.62 * rows + _LINE_HEIGHT * len(message_lines))
+        size = (width, 1.25 + 0.62 * rows + _LINE_HEIGHT * len(lines))
         figure = Figure(figsize=size, layout="constrained")
         ax = plot_dag(steps, compute_edges(blueprint), ax=figure.subplots())
         ax.set_title(f"Blueprint {blueprint.id}: {len(steps)} steps, {len(violating)} violations")
-        kind_handles = [Patch(color=_COLOURS[kind], label=kind) for kind in _COLOURS if kind in set(steps["kind"])]
-        line_handles = [
+        kinds = [Patch(color=_COLOURS[kind], label=kind) for kind in _COLOURS if kind in set(steps["kind"])]
+        marks = [
             Line2D([], [], color="0.45", label="carries a value"),
             Line2D([], [], color="0.45", linestyle=":", label="comes before"),
             Patch(facecolor="white", edgecolor="black", linestyle="--", label="fails once"),
-            Patch(facecolor="white", edgecolor=_VIOLATION_COLOUR, label="violation"),
+            Patch(facecolor="white", edgecolor=_RED, label="violation"),
         ]
-        figure.legend(
-            handles=[*kind_handles, *line_handles],
-            loc="outside lower center",
-            ncols=len(kind_handles) + 4,
-            fontsize=6.5,
-        )
-        if message_lines:
-            ax.text(
-                0,
-                -0.02,
-                "\n".join(message_lines),
-                transform=ax.transAxes,
-                fontsize=6.5,
-                color=_VIOLATION_COLOUR,
-                va="top",
-            )
+        figure.legend(handles=[*kinds, *marks], loc="outside lower center", ncols=len(kinds) + 4, fontsize=6.5)
+        if lines:
+            ax.text(0, -0.02, "\n".join(lines), transform=ax.transAxes, fontsize=6.5, color=_RED, va="top")
     return figure
 
 
@@ -236,8 +223,7 @@ def _in_order(blueprint: Blueprint) -> list[Step]:
 
 def _label_lines(text: str) -> list[str]:
     """Break a step's label into short lines at underscores and blanks."""
-    shortened = " ".join(text.split())
-    shortened = shortened if len(shortened) <= _MOST_CHARACTERS else f"{shortened[: _MOST_CHARACTERS - 1]}…"
+    shortened = shorten(" ".join(text.split()), _MOST_CHARACTERS)
     lines = [""]
     for word in re.split(r"(?<=[_ ])", shortened):
         for piece in (word[at : at + _LINE_CHARACTERS] for at in range(0, len(word), _LINE_CHARACTERS)):

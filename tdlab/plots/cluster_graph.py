@@ -35,7 +35,7 @@ _KINDS: dict[str, tuple[str, str, Any]] = {
 
 _LINE_CHARACTERS = 15  # of a line of a tool's name
 _STEP = 0.1
-_SERVICE_COLOURS = (0, 5, 2)  # places in PALETTE of the colours of the services' boxes
+_BORDERS = (0, 5, 2)  # places in PALETTE of the colours of the services' boxes
 
 
 class ClusterGraph(NamedTuple):
@@ -130,9 +130,7 @@ def plot_cluster_graph(graph: ClusterGraph, *, ax: Axes | None = None) -> Axes:
         return draw_nothing(ax, "no cluster")
     ax.set(xlim=(-0.1, 1.1), ylim=(-0.08, 1.08))
     ax.set_axis_off()
-    positions = {
-        tool: (x, y) for tool, x, y in zip(graph.tools["tool"], graph.tools["x"], graph.tools["y"], strict=True)
-    }
+    centre = {tool: (x, y) for tool, x, y in zip(graph.tools["tool"], graph.tools["x"], graph.tools["y"], strict=True)}
     services = list(dict.fromkeys(graph.tools["service"]))
     names = dict(zip(graph.tools["tool"], graph.tools["name"], strict=True))
     out_degrees, in_degrees = graph.edges["source"].value_counts(), graph.edges["target"].value_counts()
@@ -140,7 +138,7 @@ def plot_cluster_graph(graph: ClusterGraph, *, ax: Axes | None = None) -> Axes:
     for row in graph.edges.to_dict("records"):
         source, target, parameter, score = row["source"], row["target"], row["parameter"], row["score"]
         _, colour, line = _KINDS[row["kind"]]
-        start, end = positions[source], positions[target]
+        start, end = centre[source], centre[target]
         tie = row["kind"] == "companion"
         bend = 0.0 if abs(end[0] - start[0]) < 1.5 * layer else 0.15
         ax.annotate(
@@ -157,21 +155,15 @@ def plot_cluster_graph(graph: ClusterGraph, *, ax: Axes | None = None) -> Axes:
                     ha="center", va="center", zorder=2,
                     bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
     for tool, name, service in zip(graph.tools["tool"], graph.tools["name"], graph.tools["service"], strict=True):
-        border = PALETTE[_SERVICE_COLOURS[services.index(service) % 3]]
-        ax.text(*positions[tool], name, fontsize=6, ha="center", va="center", zorder=3,
+        border = PALETTE[_BORDERS[services.index(service) % 3]]
+        ax.text(*centre[tool], name, fontsize=6, ha="center", va="center", zorder=3,
                 bbox={"boxstyle": "round,pad=0.3", "fc": "white", "ec": border, "lw": 0.9})  # fmt: skip
     kinds = [kind for kind in _KINDS if kind in set(graph.edges["kind"])]
     lines = [Line2D([], [], color=_KINDS[k][1], linestyle=_KINDS[k][2], label=_KINDS[k][0]) for k in kinds]
     if len(services) > 1:
         lines += [
             Line2D(
-                [],
-                [],
-                color=PALETTE[_SERVICE_COLOURS[i % 3]],
-                marker="s",
-                markerfacecolor="white",
-                ls="",
-                label=label(name),
+                [], [], color=PALETTE[_BORDERS[i % 3]], marker="s", markerfacecolor="white", ls="", label=label(name)
             )
             for i, name in enumerate(services)
         ]
@@ -264,20 +256,15 @@ def _edge_gap(ax: Axes, name: str, start: tuple[float, float], end: tuple[float,
 
 def _names(keys: Sequence[str]) -> Mapping[str, str]:
     """Return wrapped names of tools by key, without the words that all of them begin with."""
-    bare_names = {key: key.rpartition("/")[2] or key for key in keys}
-    words = [split_words(name) for name in bare_names.values()]
+    bare = {key: key.rpartition("/")[2] or key for key in keys}
+    words = [split_words(name) for name in bare.values()]
     common = 0
     if len(words) > 2:
-        while (
-            all(len(name_words) > common + 1 for name_words in words)
-            and len({name_words[common] for name_words in words}) == 1
-        ):
+        while all(len(own) > common + 1 for own in words) and len({own[common] for own in words}) == 1:
             common += 1
     return {
-        key: "\n".join(_lines(name_words[common:]))
-        if common
-        else "\n".join(_lines(name_words)) or label(bare_names[key])
-        for key, name_words in zip(bare_names, words, strict=True)
+        key: "\n".join(_lines(own[common:])) if common else "\n".join(_lines(own)) or label(bare[key])
+        for key, own in zip(bare, words, strict=True)
     }
 
 

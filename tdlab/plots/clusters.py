@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.clusters import MiningResult, random_curve
-from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
+from tdlab.plots.bars import domain_table, draw_bars, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, new_axes
-from tdlab.pool import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,12 +96,7 @@ def compute_cluster_domains(mined: MiningResult) -> pd.DataFrame:
         >>> list(compute_cluster_domains(mined))
         ['domain', 'title', 'clusters']
     """
-    import pandas as pd
-
-    taxonomy = Taxonomy.bundled()
-    rows = sorted(mined.report["domains"].items(), key=lambda row: (-row[1], row[0]))
-    titled = [(domain, taxonomy[domain].title if domain in taxonomy else domain, mass) for domain, mass in rows]
-    return pd.DataFrame(titled, columns=["domain", "title", "clusters"])
+    return domain_table(mined.report.domains, "clusters")
 
 
 def plot_coverage(coverage: pd.DataFrame, *, random: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
@@ -237,11 +231,11 @@ def plot_clusters(mined: MiningResult, *, random: pd.DataFrame | None = None) ->
         )
         for name, plot in plots.items():
             plot(axes[name])
-        title = f"{report['clusters']:,} Business Clusters of {report['candidates']:,} candidates"
+        title = f"{report.clusters:,} Business Clusters of {report.candidates:,} candidates"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         margin = (
-            f"{report['tools']:,} tools of {report['services']:,} services, edges from {report['edge_threshold']:.2f},"
-            f" {report['schema_tool_coverage']:.1%} of the tools that have a schema"
+            f"{report.tools:,} tools of {report.services:,} services, edges from {report.edge_threshold:.2f},"
+            f" {report.schema_tool_coverage:.1%} of the tools that have a schema"
         )
         figure.text(0.995, 0.008, margin, fontsize=5.5, ha="right", va="bottom", color="0.35")
         figure.draw_without_rendering()

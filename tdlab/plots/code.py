@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 
@@ -44,15 +44,14 @@ def compute_code_verdicts(checked: pd.DataFrame) -> pd.DataFrame:
 
     taxonomy = Taxonomy.bundled()
     kinds = [kind for kind, _, _ in _VERDICTS]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for domain in sorted({str(domain) for domain in checked["domain"]}):
         verdicts = checked.loc[checked["domain"] == domain, "verdict"]
-        numbers = [int((verdicts == kind).sum()) for kind in kinds]
-        rows.append((domain, taxonomy[domain].title if domain in taxonomy else domain, numbers))
-    rows.sort(key=lambda row: (-sum(row[2]), row[0]))
-    return pd.DataFrame(
-        [(domain, title, *numbers) for domain, title, numbers in rows], columns=["domain", "title", *kinds]
-    )
+        numbers = {kind: int((verdicts == kind).sum()) for kind in kinds}
+        title = taxonomy[domain].title if domain in taxonomy else domain
+        rows.append({"domain": domain, "title": title, **numbers})
+    rows.sort(key=lambda row: (-sum(row[kind] for kind in kinds), row["domain"]))
+    return pd.DataFrame(rows, columns=["domain", "title", *kinds])
 
 
 def plot_code_verdicts(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -74,21 +73,21 @@ def plot_code_verdicts(verdicts: pd.DataFrame, *, ax: Axes | None = None) -> Axe
     from matplotlib.ticker import MaxNLocator
 
     ax = new_axes(ax)
-    shown = verdicts.head(_MOST_BARS)
-    heights = list(range(len(shown), 0, -1))
-    left = [0] * len(shown)
+    rows = verdicts.head(_MOST_BARS)
+    heights = list(range(len(rows), 0, -1))
+    starts = [0] * len(rows)
     for name, caption, colour in _VERDICTS:
-        numbers = [int(number) for number in shown[name]]
+        numbers = [int(number) for number in rows[name]]
         ax.barh(
-            heights, numbers, left=left, color=colour, height=0.72, label=f"{caption} ({int(verdicts[name].sum())})"
+            heights, numbers, left=starts, color=colour, height=0.72, label=f"{caption} ({int(verdicts[name].sum())})"
         )
-        left = [before + number for before, number in zip(left, numbers, strict=True)]
-    ax.set_yticks(heights, [label(title) for title in shown["title"]])
-    more = f", {len(verdicts) - len(shown)} more" if len(verdicts) > len(shown) else ""
-    ax.set(xlabel="programs", title=f"Re-run programs by domain ({len(shown)}{more})", ylim=(0.3, len(shown) + 0.7))
-    ax.tick_params(axis="y", labelsize=6.5 if len(shown) > 12 else 7, length=0)
+        starts = [before + number for before, number in zip(starts, numbers, strict=True)]
+    ax.set_yticks(heights, [label(title) for title in rows["title"]])
+    more = f", {len(verdicts) - len(rows)} more" if len(verdicts) > len(rows) else ""
+    ax.set(xlabel="programs", title=f"Re-run programs by domain ({len(rows)}{more})", ylim=(0.3, len(rows) + 0.7))
+    ax.tick_params(axis="y", labelsize=6.5 if len(rows) > 12 else 7, length=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(shown):
+    if len(rows):
         ax.legend(loc="lower right")
     return ax
 

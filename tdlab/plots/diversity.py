@@ -81,12 +81,10 @@ def compute_comparison(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
         if equal is not None:
             row |= {f"equal_{name}": equal[name] for name in ("n", "value", "low", "high", "ceiling")}
         rows.append(row)
-    columns = [
-        "dataset", "metric", "trajectories", "k", "value", "low", "high", "ceiling", "miller_madow", "chao_shen",
-        *(f"equal_{name}" for name in ("n", "value", "low", "high", "ceiling")),
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({name: "Int64" if name in ("trajectories", "k") else "float64" for name in columns[2:]})
+    counts, numbers = ("trajectories", "k"), ("n", "value", "low", "high", "ceiling")
+    measured = ("value", "low", "high", "ceiling", "miller_madow", "chao_shen", *(f"equal_{name}" for name in numbers))
+    frame = pd.DataFrame(rows, columns=["dataset", "metric", *counts, *measured])
+    return frame.astype({**dict.fromkeys(counts, "Int64"), **dict.fromkeys(measured, "float64")})
 
 
 def plot_comparison(comparison: pd.DataFrame, *, metric: str = "signature", ax: Axes | None = None) -> Axes:

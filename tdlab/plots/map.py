@@ -77,13 +77,9 @@ def plot_map(
             scale.outline.set_linewidth(0)
     else:
         for name, rows, shape, fill in _groups(frame, colour):
-            legend_label = f"{label(name)} ({len(rows):,})"
-            legend_label = (
-                f" {legend_label}" if legend_label.startswith("_") else legend_label
-            )  # matplotlib hides such labels
-            ax.scatter(
-                rows["x"], rows["y"], s=size, color=fill, marker=shape, linewidths=0, alpha=0.75, label=legend_label
-            )
+            entry = f"{label(name)} ({len(rows):,})"
+            entry = f" {entry}" if entry.startswith("_") else entry  # matplotlib hides such labels
+            ax.scatter(rows["x"], rows["y"], s=size, color=fill, marker=shape, linewidths=0, alpha=0.75, label=entry)
         if len(frame):
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6, markerscale=1.3, handletextpad=0.2)
     for clump in () if collapses is None else collapses.head(_MOST_NUMBERED).itertuples():

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.plots.bars import draw_bars, draw_nothing, whole_numbers
+from tdlab.plots.bars import domain_table, draw_bars, draw_histogram, draw_nothing, whole_numbers
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
-from tdlab.pool import GRADES, Taxonomy, ToolPool
+from tdlab.pool import GRADES, ToolPool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,16 +50,7 @@ def compute_pool_domains(tools: pd.DataFrame) -> pd.DataFrame:
         >>> compute_pool_domains(pd.DataFrame({"domain": ["food", "food"]}))["tools"].tolist()
         [2]
     """
-    import pandas as pd
-
-    taxonomy = Taxonomy.bundled()
-    counts = tools["domain"].value_counts()
-    rows = sorted(((str(name), int(number)) for name, number in counts.items()), key=lambda row: (-row[1], row[0]))
-    titled = [
-        (domain, taxonomy[domain].title if domain in taxonomy else domain or "unknown", number)
-        for domain, number in rows
-    ]
-    return pd.DataFrame(titled, columns=["domain", "title", "tools"])
+    return domain_table({str(name): int(n) for name, n in tools["domain"].value_counts().items()}, "tools")
 
 
 def compute_pool_grades(tools: pd.DataFrame) -> pd.DataFrame:
@@ -146,12 +137,12 @@ def plot_pool_grades(grades: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if not len(grades):
         return draw_nothing(ax, _NOTHING)
     heights = list(range(len(grades), 0, -1))
-    left = [0] * len(grades)
+    starts = [0] * len(grades)
     for grade in grades.columns:
         values = [int(value) for value in grades[grade]]
         if any(values):
-            ax.barh(heights, values, left=left, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
-        left = [start + value for start, value in zip(left, values, strict=True)]
+            ax.barh(heights, values, left=starts, color=_COLOURS[str(grade)], height=0.72, label=str(grade))
+        starts = [start + value for start, value in zip(starts, values, strict=True)]
     ax.set_yticks(heights, [label(str(source), most=_SOURCE_CHARACTERS) for source in grades.index])
     ax.set(title="Schemas by source", ylim=(min(0.3, len(grades) - 2.7), len(grades) + 0.7))
     whole_numbers(ax.xaxis)
@@ -178,7 +169,7 @@ def plot_pool_trust(tools: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     if not len(tools):
         return draw_nothing(ax, _NOTHING)
-    ax.hist(tools["trust"], bins=[i / 20 for i in range(21)], color=PALETTE[2], edgecolor="white", linewidth=0.4)
+    draw_histogram(ax, tools["trust"], bins=[i / 20 for i in range(21)], colour=PALETTE[2])
     whole_numbers(ax.yaxis)
     ax.set(xlabel="trust in the schema", ylabel="tools", title=f"Trust (mean {tools['trust'].mean():.2f})", xlim=(0, 1))
     return ax

@@ -193,16 +193,16 @@ def plot_spending(spending: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     roles = list(dict.fromkeys(spending["role"]))
     for row, role in enumerate(roles):
-        left = 0.0
+        start = 0.0
         for fate, column, colour, hatch in (
             ("accepted", "input_tokens", PALETTE[0], ""), ("accepted", "output_tokens", PALETTE[1], ""),
             ("rejected", "input_tokens", PALETTE[0], "////"), ("rejected", "output_tokens", PALETTE[1], "////"),
         ):  # fmt: skip
             selection = spending[(spending["role"] == role) & (spending["fate"] == fate)]
             tokens = float(selection[column].sum()) / 1000.0
-            ax.barh(row, tokens, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4,
+            ax.barh(row, tokens, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4,
                     label=f"{column.partition('_')[0]}, {fate}" if row == 0 else None)  # fmt: skip
-            left += tokens
+            start += tokens
     ax.set_yticks(range(len(roles)), [label(role) for role in roles])
     ax.set(xlabel="thousand tokens", title="Tokens by role of the teacher")
     if roles:

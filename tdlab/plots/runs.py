@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tdlab.evolution import GAUGES, STRATEGIES, EntropyGauge
+from tdlab.plots.bars import domain_table, draw_histogram
 from tdlab.plots.style import PALETTE, STYLE, WIDTH, label, new_axes
 from tdlab.store import Run
 
@@ -37,7 +39,7 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     Returns:
         One row per generation and gauge: ``generation``, ``trajectories`` (in the set after it), ``gauge``, ``value``.
         The gauges are ``domain`` and ``mode`` (entropies as shares of their ceilings, in [0, 1]; the ceiling of the
-        domains counts those that the run's clusters reach) and ``cac`` (mean CAC).
+        domains counts those that the run's clusters reach), ``cac`` (mean CAC), and those that the config adds.
 
     Example:
         >>> import tdlab
@@ -49,9 +51,9 @@ def compute_gauges(run: Run) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (generation.number, generation.record["total"], gauge, generation.record["after"]["whole"][gauge])
+        (generation.number, generation.record.total, gauge, generation.record.after.whole[gauge])
         for generation in run.store.generations()
-        for gauge in ("domain", "mode", "cac")
+        for gauge in run.config.evolution.thresholds
     ]
     return pd.DataFrame(rows, columns=["generation", "trajectories", "gauge", "value"])
 
@@ -72,20 +74,11 @@ def compute_domains(run: Run) -> pd.DataFrame:
         ...     round(compute_domains(run)["trajectories"].sum())
         12
     """
-    import pandas as pd
-
-    from tdlab.pool import Taxonomy
-
-    taxonomy = Taxonomy.bundled()
     mass_of_domain: dict[str, float] = {}
     for _, _, features in run.store.features(accepted=True):
         for domain, share in features["domains"].items():
             mass_of_domain[domain] = mass_of_domain.get(domain, 0.0) + share
-    rows = sorted(mass_of_domain.items(), key=lambda item: (-item[1], item[0]))
-    titled_rows = [
-        (domain, taxonomy[domain].title if domain in taxonomy else domain, number) for domain, number in rows
-    ]
-    return pd.DataFrame(titled_rows, columns=["domain", "title", "trajectories"])
+    return domain_table(mass_of_domain, "trajectories")
 
 
 def compute_complexity(run: Run) -> pd.DataFrame:
@@ -138,7 +131,7 @@ def compute_modes(run: Run) -> pd.DataFrame:
 
 
 def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the two normalised entropies over the size of the set.
+    """Draw the normalised entropies over the size of the set: domains, modes, and those of plug-ins.
 
     Args:
         gauges: The frame of `compute_gauges`.
@@ -153,10 +146,14 @@ def plot_gauges(gauges: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         'Entropy'
     """
     ax = new_axes(ax)
-    for gauge, name, colour, line_style in (
-        ("domain", "domains", PALETTE[0], "-"),
-        ("mode", "reasoning modes (trigrams)", PALETTE[5], "--"),
-    ):
+    lines = [("domain", "domains", PALETTE[0], "-"), ("mode", "reasoning modes (trigrams)", PALETTE[5], "--")]
+    plugins = {name: GAUGES.get(name) for name in gauges["gauge"].unique() if name not in GAUGES.own}
+    lines += [
+        (name, gauge.title, PALETTE[2 + number % 3], ":")
+        for number, (name, gauge) in enumerate(plugins.items())
+        if isinstance(gauge, EntropyGauge)
+    ]
+    for gauge, name, colour, line_style in lines:
         rows = gauges[gauges["gauge"] == gauge]
         marker = "o" if len(rows) < 2 else None
         ax.plot(rows["trajectories"], rows["value"], color=colour, linestyle=line_style, label=name, marker=marker)
@@ -211,7 +208,7 @@ def plot_complexity(complexity: pd.DataFrame, *, ax: Axes | None = None) -> Axes
     """
     ax = new_axes(ax)
     if len(complexity):
-        ax.hist(complexity["cac"], bins=24, color=PALETTE[1], edgecolor="white", linewidth=0.4)
+        draw_histogram(ax, complexity["cac"], bins=24, colour=PALETTE[1])
         mean = float(complexity["cac"].mean())
         ax.axvline(mean, color="black", linewidth=0.9, linestyle="--")
         ax.set_ylim(top=ax.get_ylim()[1] * 1.16)  # leave room for the label above the bars
@@ -291,7 +288,8 @@ def plot_run(run: Run) -> Figure:
         for name, plot in plot_functions.items():
             plot(frames[name], ax=axes[name])
         strategy = config.evolution.strategy
-        strategy_name = strategy if strategy == "evolved" else f"{strategy} control"
+        known = STRATEGIES.get(strategy)
+        strategy_name = strategy if known is None or known.steers else f"{strategy} control"
         title = f"{run.counts().accepted:,} verified trajectories, {strategy_name}, seed {config.seed}"
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         margin = f"config {config.digest} · pool {run.store.pool_fingerprint[:16]}"

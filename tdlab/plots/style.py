@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tdlab.store import atomic_write
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,11 +116,10 @@ def label(text: str, *, most: int = _MOST_CHARACTERS) -> str:
 
     A character that the font cannot draw becomes a square, since scraped names hold any script and control characters.
     """
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= most else shown[: most - 1] + "…"
-    if not (shown.isascii() and shown.isprintable()):
-        shown = "".join(character if _is_drawn(character) else "\N{WHITE SQUARE}" for character in shown)
-    return shown.replace("$", r"\$")
+    line = shorten(" ".join(text.split()), most)
+    if not (line.isascii() and line.isprintable()):
+        line = "".join(character if _is_drawn(character) else "\N{WHITE SQUARE}" for character in line)
+    return line.replace("$", r"\$")
 
 
 @lru_cache(maxsize=4096)

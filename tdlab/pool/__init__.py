@@ -1,23 +1,21 @@
-"""The tools: a catalogue of services, readers for every public format, and the live harvest over MCP.
+"""The tools that a run draws from: a catalogue of services, readers for public file formats, and live MCP servers.
 
-`ToolPool` holds services and their tools and accounts for every definition it met. Get one from the bundled data, from
-files, or from servers that run::
+`ToolPool` holds services with their tools and accounts for every tool definition in its input. Make one from the
+bundled services, from files, or from running servers::
 
-    pool = ToolPool.bundled()                                              # invented services
-    pool = ToolPool.load("mcp_pool.jsonl.gz")              # any public format, told by content
-    pool = harvest_sync("mcp.json").pool                   # the servers of an MCP client's file
-    pool.issues_frame()                                    # what was set aside, mended or is worth knowing
+    pool = ToolPool.bundled()                  # invented services that ship with tdlab
+    pool = ToolPool.load("tools.jsonl.gz")     # any known format, detected by content
+    pool = harvest_sync("mcp.json").pool       # the servers in an MCP client's file
 
-    pool.report()                              # by source: what was mended, how many schemas are of use
-    pool.quality(key)                          # how far one tool's schema can be trusted, to weigh it by
-    pool.duplicates(); pool.deduplicated()     # forks and repeated tools
+    pool.issues_frame()                        # what was skipped, fixed or noted
+    pool.report()                              # the same by source, with the share of usable schemas
+    pool.quality("service/tool")               # how far one tool's schema can be trusted
+    pool.duplicates(); pool.deduplicated()     # copied services and near-duplicate tools
 
-Modules, low to high: `schema` (the only importer of ``jsonschema_rs``), `naming` (verb, entity and effect of a tool),
-`language`, `quality` (how far a schema can be trusted), `findings` (what is said of a pool), `data` (where the data
-that travels with tdlab is), `taxonomy` and `domains` (business domains: the fixed list, and what a pool's labels
-teach), `mending` and `intake` (one definition), `prose`, `scraped` and `cleaning` (what web pages left behind),
-`duplicates`, `summary` (frames), `formats`, `readers` and `bundled` (files), `catalogue` (the pool that stands on all
-these), `writers`, `server_config` and `live` (MCP servers; the only importer of ``mcp``).
+Modules, low to high: `quality` (grades of schemas), `issues` (the records about a pool's input), `taxonomy` (the list
+of business domains), `domains` (the domains of each service), `repair/` (fixes to texts and schemas), `duplicates`,
+`summary` (DataFrames), `files/` (reading and writing pool files), `catalogue` (`ToolPool`) and `live/` (MCP servers;
+the only importer of ``mcp``, together with the sandbox's server).
 """
 
 from __future__ import annotations

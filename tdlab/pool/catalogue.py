@@ -1,7 +1,7 @@
-"""ToolPool: the services and tools that a run draws from, and what was wrong with the input they came from.
+"""`ToolPool`: the services and tools that a run draws from, and the problems of the input they came from.
 
-Nothing is lost in silence: every tool definition that was met is either in the pool or set aside by an issue of
-severity ``error``. ``read == len(pool) + (number of error issues that name a tool)`` holds for every pool.
+Every tool definition in the input is accounted for: it is in the pool, or an issue of severity ``error`` says why not.
+``read == len(pool) + (number of error issues that name a tool)`` holds for every pool.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tdlab.errors import PoolError
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.quality import ToolQuality, grade_tool
 from tdlab.records import Domains, Service, Tool, canonical_json, digest, heaviest
-from tdlab.tools import schema_problem
+from tdlab.tools import schema_problem, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 __all__ = ["PoolIssue", "ToolPool"]
 
 _HTML_ROWS = 12
-_SHOWN = 80
 
 
 class ToolPool:
-    """An immutable collection of services and their tools, services sorted by name.
+    """An immutable collection of services and their tools, with the services sorted by name.
 
     Make one with `load`, `bundled`, `from_services` or `tdlab.pool.harvest`.
+
+    Example:
+        >>> pool = ToolPool.bundled()
+        >>> pool
+        <ToolPool: 538 tools of 72 services>
+        >>> pool.tool("basalt_outfitters/get_order").required
+        ('order_id',)
+        >>> pool.subset(domains=["ecommerce-retail"]).services[0].name
+        'basalt_outfitters'
     """
 
     __slots__ = ("_codes", "_fingerprint", "_issues", "_placements", "_quality", "_read", "_services", "_tools")
@@ -46,9 +54,9 @@ class ToolPool:
     _quality: dict[str, ToolQuality]
 
     def __init__(self) -> None:
-        raise TypeError("ToolPool() makes no pool: use ToolPool.load, .bundled or .from_services")
+        raise TypeError("ToolPool() cannot be called: use ToolPool.load, .bundled or .from_services")
 
-    # ------------------------------------------------------------------------------------------------------ making one
+    # -------------------------------------------------------------------------------------------------------- creating
 
     @classmethod
     def load(
@@ -59,25 +67,44 @@ class ToolPool:
         clean: bool = True,
         label: Callable[[Service], Domains] | None = None,
     ) -> ToolPool:
-        """Read files and folders of tool definitions; see `tdlab.pool.files.readers` for the formats.
+        """Read a pool from files and folders of tool definitions.
 
-        The format is told by content; ``format`` insists on one (a name in `tdlab.pool.POOL_FORMATS`).
-        Malformed parts are reported in ``issues`` and the rest is kept; PoolError where a file cannot be read at all or
-        where nothing usable is found. Scraped or badly exported definitions are cleaned (`tdlab.pool.repair.services`)
-        unless ``clean`` is False. ``label`` places services that carry no label (`tdlab.pool.domains.CachedLabeller`
-        remembers its answers); without it their text decides.
+        The format is detected by content; `tdlab.pool.files.formats` lists the formats. Malformed parts become
+        ``issues`` and the rest is kept. Services are sorted into business domains by their labels, and by their words
+        where they have no label.
+
+        Args:
+            paths: A file or folder, or several; of a folder, all files with a known ending are read.
+            format: The name of the only format to accept (a key of `tdlab.pool.POOL_FORMATS`).
+            clean: Whether to fix scraped or badly exported definitions (`tdlab.pool.repair.services`).
+            label: A function that returns the domains (weights that sum to 1) of a service without a label;
+                `CachedLabeller` remembers its answers.
+
+        Returns:
+            The pool of all usable tools.
+
+        Raises:
+            PoolError: A path does not exist, a single file cannot be read, or no usable tool was found.
+
+        Example:
+            >>> import json
+            >>> tool = {"name": "list_orders", "description": "List orders", "inputSchema": {"type": "object"}}
+            >>> with open("shop.json", "w") as file:
+            ...     json.dump({"tools": [tool]}, file)
+            >>> ToolPool.load("shop.json")
+            <ToolPool: 1 tools of 1 services; 0 errors, 0 fixed, 2 notes>
         """
         from tdlab.pool.files.readers import read_files
 
-        found = read_files(paths, format=format, clean=clean, label=label)
-        pool = cls._assemble(found.services, issues=found.issues, placements=found.placements)
+        reading = read_files(paths, format=format, clean=clean, label=label)
+        pool = cls._assemble(reading.services, issues=reading.issues, placements=reading.placements)
         if not len(pool):
-            raise found.empty(pool.issues)
+            raise reading.no_tools_error(pool.issues)
         return pool
 
     @classmethod
     def bundled(cls) -> ToolPool:
-        """The pool that comes with tdlab: invented services, each with its logical dependencies."""
+        """Return the pool that ships with tdlab: invented services, each with dependencies between its tools."""
         from tdlab.pool.files.bundled import bundled_services
 
         services, issues = bundled_services()
@@ -87,46 +114,53 @@ class ToolPool:
     def from_services(
         cls, services: Iterable[Service], *, issues: Iterable[PoolIssue] = (), read: int | None = None
     ) -> ToolPool:
-        """A pool of these services; tools that cannot be used are set aside with an issue.
+        """Make a pool of these services; unusable tools are skipped with an issue each.
 
-        Set aside: a name that is empty or already taken in its service, an input schema that `schema_problem` objects
-        to, a second copy of a whole service. An output schema that it objects to is left out. Two different services of
-        one name are both kept, the later as ``name#2``.
-        ``issues`` found earlier are passed on. ``read`` is the number of tool definitions met; by default the tools
-        given and those that ``issues`` set aside.
+        A tool is skipped when its name is empty or already used in its service, or when `schema_problem` objects to
+        its input schema. A second copy of a whole service is skipped too. An output schema to which `schema_problem`
+        objects is dropped. Two different services of one name are both kept, the later one as ``name#2``.
+
+        Args:
+            services: The services, in any order.
+            issues: Issues found earlier, to keep with the pool.
+            read: The number of tool definitions in the input; by default, the given tools plus those that ``issues``
+                skipped.
+
+        Returns:
+            The pool of all usable tools.
         """
         return cls._assemble([(service, "") for service in services], issues=issues, read=read, checked=False)
 
     @classmethod
     def _assemble(
         cls,
-        found: Iterable[tuple[Service, str]],
+        located: Iterable[tuple[Service, str]],
         *,
         issues: Iterable[PoolIssue],
         read: int | None = None,
         checked: bool = True,
         placements: Sequence[Placement] = (),
     ) -> ToolPool:
-        """`from_services`, with the place (file and line) that each service comes from.
+        """Do the work of `from_services`, given the origin (file and line) of each service.
 
-        ``placements`` say how each service's domains were found, in the order of ``found``, which may be lazy and add
-        to ``issues`` while it runs. ``checked`` says that `intake` has seen the schemas.
+        ``placements`` say how each service's domains were determined, in the order of ``located``, which may be lazy
+        and append to ``issues`` while it is consumed. ``checked`` says that the schemas have been checked already.
         """
-        known: list[PoolIssue] = []
+        own_issues: list[PoolIssue] = []
         given_tools = 0
         kept: dict[str, Service] = {}
         given: dict[str, Service] = {}
         keys: set[str] = set()
         placed: dict[str, Placement] = {}
-        for place, (service, where) in enumerate(found):
+        for index, (service, where) in enumerate(located):
             name = service.name
             given_tools += len(service.tools)
             if name in given:
                 if given[name] == service:
-                    known.extend(
+                    own_issues.extend(
                         PoolIssue(
                             service=name, tool=tool.name, severity="error", code="repeated_service", where=where,
-                            found="the whole service is here twice, word for word; the copy is set aside",
+                            found="the whole service occurs twice, word for word; the copy is skipped",
                         )
                         for tool in service.tools
                     )  # fmt: skip
@@ -135,31 +169,32 @@ class ToolPool:
                 while f"{name}#{number}" in given:
                     number += 1
                 name = f"{name}#{number}"
-                known.append(
+                own_issues.append(
                     PoolIssue(
-                        service=name, severity="mended", code="service_name_taken", where=where,
-                        found=f"another service is called {_cut(service.name)!r}; this one is kept as {_cut(name)!r}",
+                        service=name, severity="fixed", code="service_name_taken", where=where,
+                        found=f"another service is named {shorten(service.name)!r}; "
+                        f"this one is kept as {shorten(name)!r}",
                     )
                 )  # fmt: skip
             given[name] = service
             tools, problems = _usable(service, name, keys, where, checked=checked)
-            known.extend(problems)
+            own_issues.extend(problems)
             if tools:
                 kept[name] = service.model_copy(update={"name": name, "tools": tools})
                 if placements:
-                    placed[name] = placements[place]
+                    placed[name] = placements[index]
                 keys.update(tool.key for tool in tools)
             else:
-                known.append(
+                own_issues.append(
                     PoolIssue(
                         service=name, severity="note", code="no_tools", where=where,
-                        found="no usable tool; the service is left out",
+                        found="it has no usable tool; the service is left out",
                     )
                 )  # fmt: skip
-        earlier = tuple(issues)
+        earlier_issues = tuple(issues)
         if read is None:
-            read = given_tools + sum(_sets_aside(issue) for issue in earlier)
-        return cls._of(kept.values(), (*earlier, *known), read, placed)
+            read = given_tools + sum(_skips_tool(issue) for issue in earlier_issues)
+        return cls._of(kept.values(), (*earlier_issues, *own_issues), read, placed)
 
     @classmethod
     def _of(
@@ -184,11 +219,11 @@ class ToolPool:
     def __reduce__(self) -> tuple[object, ...]:
         return (_restore, (self.services, self._issues, self._read, dict(self._placements)))
 
-    # -------------------------------------------------------------------------------------------------- looking inside
+    # --------------------------------------------------------------------------------------------------------- reading
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Every service that has a usable tool, by name."""
+        """Every service that has a usable tool, sorted by name."""
         return tuple(self._services.values())
 
     @property
@@ -198,39 +233,51 @@ class ToolPool:
 
     @property
     def issues(self) -> tuple[PoolIssue, ...]:
-        """What was wrong, mended or worth knowing about the input, in the order it was met."""
+        """What was skipped, fixed or noted in the input, in the order of reading."""
         return self._issues
 
     @property
     def read(self) -> int:
-        """Tool definitions met in the input, usable or not."""
+        """The number of tool definitions in the input, usable or not."""
         return self._read
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that name the content, whatever the order of the files it came from."""
+        """32 hex digits that identify the content, independent of the order of the files it came from."""
         if self._fingerprint is None:
             self._fingerprint = digest([canonical_json(service) for service in self.services], length=32)
         return self._fingerprint
 
     def service(self, name: str) -> Service:
-        """The service of that name; PoolError names close matches where there is none."""
+        """Return the service of that name.
+
+        Raises:
+            PoolError: There is none; the message suggests close names.
+        """
         try:
             return self._services[name]
         except KeyError:
             raise _missing("service", name, self._services) from None
 
     def tool(self, key: str) -> Tool:
-        """The tool of that key (``service/name``); PoolError names close matches where there is none."""
+        """Return the tool of that key (``service/name``).
+
+        Raises:
+            PoolError: There is none; the message suggests close keys.
+        """
         try:
             return self._tools[key]
         except KeyError:
             raise _missing("tool", key, self._tools) from None
 
     def quality(self, key: str) -> ToolQuality:
-        """How far the schema of the tool of that key can be trusted (`tdlab.pool.quality`); PoolError without one."""
-        found = self._quality.get(key)
-        if found is None:
+        """Return how far the schema of the tool of that key can be trusted (`tdlab.pool.quality`).
+
+        Raises:
+            PoolError: There is no such tool.
+        """
+        quality = self._quality.get(key)
+        if quality is None:
             tool = self.tool(key)
             if self._codes is None:
                 self._codes = {}
@@ -238,47 +285,65 @@ class ToolPool:
                     if issue.severity != "error" and issue.service is not None and issue.tool is not None:
                         self._codes.setdefault((issue.service, issue.tool), set()).add(issue.code)
             codes = self._codes.get((tool.service, tool.name), set())
-            found = self._quality[key] = grade_tool(tool, self._services[tool.service], codes)
-        return found
+            quality = self._quality[key] = grade_tool(tool, self._services[tool.service], codes)
+        return quality
 
     def placement(self, name: str) -> Placement:
-        """The domains of the service of that name, with a confidence and what they are from; PoolError without one."""
+        """Return the domains of the service of that name, with a confidence and their origin.
+
+        Raises:
+            PoolError: There is no such service.
+        """
         service = self.service(name)
-        found = self._placements.get(name)
-        if found is None:
+        placement = self._placements.get(name)
+        if placement is None:
             return Placement(domains=service.domains, confidence=1.0 if service.domains else 0.0, by="given")
-        return found
+        return placement
 
     def report(self, *, before: ToolPool | None = None) -> pd.DataFrame:
-        """The state of the pool by source and schema quality; see `tdlab.pool.summary.report`."""
+        """Return counts and shares of tools, by source and schema quality.
+
+        Args:
+            before: The same pool loaded with ``clean=False``, to compare with.
+
+        Returns:
+            One row for each source and schema quality and one for all; `tdlab.pool.summary.report` lists the columns.
+        """
         from tdlab.pool.summary import report
 
         return report(self, before=before)
 
     def duplicates(self) -> pd.DataFrame:
-        """Groups of tools that are the same or nearly so, one row a tool; see `tdlab.pool.duplicates`."""
+        """Return the groups of (nearly) identical tools, one row for each tool; see `tdlab.pool.duplicates`."""
         from tdlab.pool.duplicates import duplicates_frame
 
         return duplicates_frame(self)
 
     def deduplicated(self, *, level: Literal["fork", "tool"] = "fork") -> ToolPool:
-        """A pool in which one of each group of duplicates is left; see `tdlab.pool.duplicates`.
+        """Return a pool in which one tool of each group of duplicates is left; see `tdlab.pool.duplicates`.
 
-        ``fork`` folds tools only between services that are copies of each other, so that no other service loses a tool
-        its own tools depend on; ``tool`` folds every group. Each folded tool is an ``error`` issue ``duplicate`` that
-        names the tool it was folded into.
+        Args:
+            level: ``fork`` merges tools only between services that are copies of each other, so that no other service
+                loses a tool that its own tools depend on; ``tool`` merges every group.
+
+        Returns:
+            The smaller pool; each removed tool is an ``error`` issue ``duplicate`` that names the tool that was kept
+            instead.
+
+        Raises:
+            PoolError: ``level`` is neither of the two.
         """
-        from tdlab.pool.duplicates import fold
+        from tdlab.pool.duplicates import merge_duplicates
 
-        kept, issues = fold(self, level=level)
-        return self._of(kept, issues, self._read, self._placements)
+        services, issues = merge_duplicates(self, level=level)
+        return self._of(services, issues, self._read, self._placements)
 
     def __len__(self) -> int:
-        """Number of usable tools."""
+        """Return the number of usable tools."""
         return len(self._tools)
 
     def __contains__(self, key: object) -> bool:
-        """Whether there is a tool of that key."""
+        """Return whether a tool has that key."""
         return key in self._tools
 
     def __eq__(self, other: object) -> bool:
@@ -289,7 +354,7 @@ class ToolPool:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    # ----------------------------------------------------------------------------------------------------- taking part
+    # ------------------------------------------------------------------------------------------------------- selecting
 
     def subset(
         self,
@@ -298,10 +363,18 @@ class ToolPool:
         tools: Collection[str] | None = None,
         domains: Collection[str] | None = None,
     ) -> ToolPool:
-        """The pool of the tools that meet every condition given.
+        """Return the pool of the tools that meet every given condition.
 
-        ``services`` are names, ``tools`` are keys, ``domains`` are taxonomy ids: a service counts when its heaviest
-        domain is one of them. An unknown name is a PoolError. Of the issues, those about the tools kept stay.
+        Args:
+            services: Names of services to keep.
+            tools: Keys of tools to keep.
+            domains: Taxonomy ids; a service is kept when its heaviest domain is one of them.
+
+        Returns:
+            The smaller pool, with those issues that are about its tools.
+
+        Raises:
+            PoolError: A name, key or domain does not occur in the pool.
         """
         for name in services or ():
             self.service(name)
@@ -331,35 +404,38 @@ class ToolPool:
         )
         return self._of(kept, issues, sum(len(service.tools) for service in kept), self._placements)
 
-    # --------------------------------------------------------------------------------------------------------- showing
+    # --------------------------------------------------------------------------------------------------------- viewing
 
     def to_frame(self, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:
-        """One row a tool (or service), in the pool's order.
+        """Return a DataFrame with one row for each tool (or service), in the pool's order.
 
         Tool columns: key, service, name, description, domain (the heaviest), category, source, license, schema_quality,
         parameters and required (counts), has_output, read_only, destructive, idempotent, open_world (true, false or
         missing), errors (count), grade and trust (`quality`), language (of the description). Service columns: service,
         title, description, domain, domains (a dict), domain_by and domain_confidence (`placement`), category, source,
-        license, schema_quality, tools (count), trust (the mean of its tools').
+        license, schema_quality, tools (count), trust (the mean over its tools).
+
+        Raises:
+            PoolError: ``level`` is neither ``tool`` nor ``service``.
         """
         from tdlab.pool.summary import to_frame
 
         return to_frame(self, level=level)
 
     def issues_frame(self) -> pd.DataFrame:
-        """One row an issue: severity, code, service, tool, found, where."""
+        """Return a DataFrame with one row for each issue: severity, code, service, tool, found, where."""
         import pandas as pd
 
         columns = ["severity", "code", "service", "tool", "found", "where"]
         return pd.DataFrame([{c: getattr(issue, c) for c in columns} for issue in self._issues], columns=columns)
 
     def __repr__(self) -> str:
-        counts = dict.fromkeys(("error", "mended", "note"), 0)
+        counts = dict.fromkeys(("error", "fixed", "note"), 0)
         for issue in self._issues:
             counts[issue.severity] += 1
         parts = [f"{len(self._tools):,} tools of {len(self._services):,} services"]
         if self._issues:
-            parts.append(f"{counts['error']:,} errors, {counts['mended']:,} mended, {counts['note']:,} notes")
+            parts.append(f"{counts['error']:,} errors, {counts['fixed']:,} fixed, {counts['note']:,} notes")
         return f"<ToolPool: {'; '.join(parts)}>"
 
     def _repr_html_(self) -> str:
@@ -368,7 +444,7 @@ class ToolPool:
             "<tr>"
             + "".join(
                 f"<td>{html.escape(text)}</td>"
-                for text in (_cut(s.name), heaviest(s.domains), str(len(s.tools)), _cut(s.description))
+                for text in (shorten(s.name), heaviest(s.domains), str(len(s.tools)), shorten(s.description))
             )
             + "</tr>"
             for s in self.services[:_HTML_ROWS]
@@ -384,37 +460,37 @@ class ToolPool:
 def _usable(
     service: Service, name: str, taken: Collection[str], where: str, *, checked: bool
 ) -> tuple[tuple[Tool, ...], list[PoolIssue]]:
-    """The tools of ``service`` that can be used under the service name ``name``, and why the others cannot."""
+    """Return the tools of ``service`` that are usable under the service name ``name``, and issues about the others."""
     tools: dict[str, Tool] = {}
     issues: list[PoolIssue] = []
 
-    def set_aside(tool: Tool, place: int, code: str, found: str) -> None:
+    def skip(tool: Tool, index: int, code: str, found: str) -> None:
         issues.append(
             PoolIssue(
-                service=name, tool=tool.name or f"[{place}]", severity="error", code=code, found=found, where=where
+                service=name, tool=tool.name or f"[{index}]", severity="error", code=code, found=found, where=where
             )
         )
 
-    for place, tool in enumerate(service.tools):
+    for index, tool in enumerate(service.tools):
         if not tool.name:
-            set_aside(tool, place, "no_name", "the tool has no name")
+            skip(tool, index, "no_name", "the tool has no name")
             continue
         if tool.name in tools:
-            set_aside(tool, place, "name_taken", f"another tool of the service is called {_cut(tool.name)!r}")
+            skip(tool, index, "name_taken", f"another tool of the service is named {shorten(tool.name)!r}")
             continue
         if f"{name}/{tool.name}" in taken:
-            set_aside(tool, place, "key_taken", f"another tool has the key {_cut(name + '/' + tool.name)!r}")
+            skip(tool, index, "key_taken", f"another tool has the key {shorten(name + '/' + tool.name)!r}")
             continue
         problem = None if checked else schema_problem(tool.input_schema)
         if problem is not None:
-            set_aside(tool, place, "bad_input_schema", problem)
+            skip(tool, index, "bad_input_schema", problem)
             continue
         problem = None if checked or tool.output_schema is None else schema_problem(tool.output_schema)
         if problem is not None:
             issues.append(
                 PoolIssue(
-                    service=name, tool=tool.name, severity="mended", code="output_schema_dropped", where=where,
-                    found=f"its output schema cannot be used and is left out: {problem}",
+                    service=name, tool=tool.name, severity="fixed", code="output_schema_dropped", where=where,
+                    found=f"its output schema cannot be used and is dropped: {problem}",
                 )
             )  # fmt: skip
             tool = tool.model_copy(update={"output_schema": None})
@@ -422,7 +498,7 @@ def _usable(
     return tuple(tools.values()), issues
 
 
-def _sets_aside(issue: PoolIssue) -> bool:
+def _skips_tool(issue: PoolIssue) -> bool:
     return issue.severity == "error" and issue.tool is not None
 
 
@@ -436,11 +512,7 @@ def _missing(kind: str, name: object, known: Iterable[str]) -> PoolError:
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5) if len(str(name)) <= 200 else []
     if close:
-        do = "did you mean " + " or ".join(repr(_cut(match)) for match in close) + "?"
+        do = "did you mean " + " or ".join(repr(shorten(match)) for match in close) + "?"
     else:
         do = "list them with ToolPool.to_frame()"
-    return PoolError(f"the pool has no {kind} {_cut(str(name))!r}", expected=f"one of its {len(names):,}", do=do)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return PoolError(f"the pool has no {kind} {shorten(str(name))!r}", expected=f"one of its {len(names):,}", do=do)

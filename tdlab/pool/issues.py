@@ -1,6 +1,7 @@
-"""What is said of a pool's content: issues about definitions, where a service was placed; and the view that this needs.
+"""Records about a pool's input (issues, placements in domains), and the read-only view of a pool that reports need.
 
-The lowest module that knows of a pool: everything that finds something out imports it, and `ToolPool` gathers it.
+This is the lowest module that knows about pools: whatever examines a pool creates these records, and `ToolPool`
+collects them.
 """
 
 from __future__ import annotations
@@ -15,28 +16,29 @@ __all__ = ["Placement", "PoolIssue", "PoolView"]
 
 
 class PoolIssue(Record):
-    """Something about the input that a person may want to know.
+    """One problem or peculiarity of the input.
 
-    ``error``: what is named here was set aside. ``mended``: it was put right in a safe way and is in the pool.
-    ``note``: it is in the pool as it was. ``tool`` is a tool's name, or its place (``[3]``) where it has no name, or
-    None where the issue is about a service or a file. ``code`` is a stable word, ``found`` is for people, ``where`` is
-    the file and line, as far as known.
+    ``severity`` says what became of it: ``error``, the tool or service was skipped; ``fixed``, it was repaired safely
+    and is in the pool; ``note``, it is in the pool unchanged. ``tool`` is a tool's name, its position (``[3]``) where
+    it has no name, or None where the issue is about a service or a file. ``code`` is a stable word, ``found`` a
+    sentence, ``where`` the file and line as far as known.
     """
 
     service: str | None = None
     tool: str | None = None
-    severity: Literal["error", "mended", "note"]
+    severity: Literal["error", "fixed", "note"]
     code: str
     found: str
     where: str = ""
 
 
 class Placement(Record):
-    """A service's domains (weights sum to 1), the confidence in the first of them, and what they are from.
+    """A service's business domains (weights sum to 1), the confidence in the first of them, and where they come from.
 
-    ``by``: ``file`` (tdlab's own data), ``label``, ``labeller``, ``learned``, ``words``, ``none`` (nothing said:
-    *other*) or ``given`` (the service came with them). The confidence of a file, a label or what was given is 1: it is
-    not questioned, which does not mean that public labels are never wrong.
+    ``by`` is one of ``file`` (tdlab's own data), ``label``, ``labeller``, ``learned`` (a model trained on the pool's
+    labels), ``words`` (keywords), ``none`` (no evidence: *other*) and ``given`` (the service came with them). The
+    confidence of a file, a label or given domains is 1: they are not questioned, which does not mean that public labels
+    are always right.
     """
 
     domains: Domains
@@ -45,11 +47,11 @@ class Placement(Record):
 
 
 class PoolView(Protocol):
-    """What reports and comparisons need of a pool; a `ToolPool` is one."""
+    """The part of a `ToolPool` that reports and comparisons read."""
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Every service, by name."""
+        """Every service, sorted by name."""
 
     @property
     def tools(self) -> Mapping[str, Tool]:
@@ -57,16 +59,16 @@ class PoolView(Protocol):
 
     @property
     def issues(self) -> tuple[PoolIssue, ...]:
-        """What was found about the input."""
+        """The issues of the input."""
 
     def service(self, name: str) -> Service:
-        """The service of that name."""
+        """Return the service of that name."""
 
     def tool(self, key: str) -> Tool:
-        """The tool of that key."""
+        """Return the tool of that key."""
 
     def quality(self, key: str) -> ToolQuality:
-        """How far the schema of a tool can be trusted."""
+        """Return how far the schema of a tool can be trusted."""
 
     def placement(self, name: str) -> Placement:
-        """The domains of a service, and what they are from."""
+        """Return the domains of a service and where they come from."""

@@ -1,18 +1,19 @@
-"""How far a tool's schema can be trusted: one grade a tool, a number to weigh by, and the reasons.
+"""How far a tool's schema can be trusted: a grade, a number to use as a weight, and the reasons.
 
 =============  =====  ==================================================================================================
 grade          trust  meaning
 =============  =====  ==================================================================================================
-``described``  1.0    typed parameters, at least half of them described (in the schema or as ``name:`` in the text)
-``typed``      0.9    typed parameters, most without a word about them
-``empty``      0.7    a schema that declares no parameter, from a source that gives schemas: it takes none
+``described``  1.0    typed parameters, at least half of them described (in the schema, or as ``name:`` in the text)
+``typed``      0.9    typed parameters, most of them not described
+``empty``      0.7    a schema without parameters, from a source that has schemas: the tool takes none
 ``recovered``  0.6    no schema, but the tool's docstring declares the parameters
-``names``      0.4    names of parameters off a web page; their types are not known
-``missing``    0.1    no schema: what the tool takes is not known
+``names``      0.4    only names of parameters, scraped from a web page; their types are unknown
+``missing``    0.1    no schema: the parameters are unknown
 =============  =====  ==================================================================================================
 
-Each doubt takes a share off: no description 0.3, contradictory types 0.1, doubtful parameters 0.3. The grades follow
-from the tool, its service and the cleaning issues; the numbers are ours, an order more than a measurement.
+Each doubt multiplies the trust: 0.7 without a description, 0.9 with contradictory types, 0.7 with doubtful parameters.
+The grades follow from the tool, its service and the issues found in cleaning. The numbers are ours: they express an
+order rather than a measurement.
 """
 
 from __future__ import annotations
@@ -34,13 +35,19 @@ GRADES: Mapping[Grade, float] = {
     "names": 0.4,
     "missing": 0.1,
 }
-"""The trust of each grade before doubts, best first."""
+"""The trust of each grade before doubts, best grade first."""
 
 _DOUBTS = {"no_description": 0.3, "type_contradicted": 0.1, "doubtful_parameter": 0.3}
 
 
 class ToolQuality(Record):
-    """A tool's grade, its ``trust`` in (0, 1], and the issue codes that lowered it."""
+    """A tool's grade, its ``trust`` in (0, 1], and the codes of the doubts that lowered it.
+
+    Example:
+        >>> quality = ToolPool.bundled().quality("basalt_outfitters/get_product")
+        >>> quality.grade, quality.trust, quality.usable
+        ('described', 1.0, True)
+    """
 
     grade: Grade
     trust: float
@@ -48,12 +55,12 @@ class ToolQuality(Record):
 
     @property
     def usable(self) -> bool:
-        """Whether the schema says something about what the tool takes: every grade but ``missing``."""
+        """Whether the schema tells anything about the parameters: true for every grade but ``missing``."""
         return self.grade != "missing"
 
 
 def grade_tool(tool: Tool, service: Service, codes: Collection[str] = ()) -> ToolQuality:
-    """The quality of ``tool``; ``codes`` are those of the pool's issues about it."""
+    """Return the quality of ``tool``; ``codes`` are those of the pool's issues about it."""
     grade = _grade(tool, service, codes)
     reasons = [code for code in _DOUBTS if code in codes and code != "no_description"]
     if not tool.description.strip():
@@ -68,8 +75,8 @@ def _grade(tool: Tool, service: Service, codes: Collection[str]) -> Grade:
     if not tool.parameters:
         if any(word in tool.input_schema for word in ("$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if")):
             return "typed"
-        stand_in = service.schema_quality in ("none", "scraped") or "no_schema" in codes
-        return "missing" if stand_in else "empty"
+        has_no_schema = service.schema_quality in ("none", "scraped") or "no_schema" in codes
+        return "missing" if has_no_schema else "empty"
     if "described_parameters" in codes:
         return "recovered"
     if "types_unknown" in codes or service.schema_quality == "scraped":

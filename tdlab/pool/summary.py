@@ -1,4 +1,4 @@
-"""The pool in frames: one row a tool or a service, and its state by source and schema quality."""
+"""DataFrames of a pool: its tools, its services, and its quality by source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SERVICE_COLUMNS = [
 
 
 def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:
-    """One row a tool (or service), in the pool's order; the columns are listed at `ToolPool.to_frame`."""
+    """Return one row for each tool (or service), in the pool's order; `ToolPool.to_frame` lists the columns."""
     import pandas as pd
 
     if level == "service":
@@ -54,7 +54,7 @@ def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> p
             )
         return pd.DataFrame(rows, columns=_SERVICE_COLUMNS)
     if level != "tool":
-        raise PoolError(f"level={level!r}", expected="'tool' or 'service'", do="pass one of the two")
+        raise PoolError(f"level={level!r}", expected="'tool' or 'service'", do="pass level='tool' or level='service'")
     frame = pd.DataFrame(
         [
             {
@@ -85,17 +85,23 @@ def to_frame(pool: PoolView, *, level: Literal["tool", "service"] = "tool") -> p
 
 
 def report(pool: PoolView, *, before: PoolView | None = None) -> pd.DataFrame:
-    """One row a source and schema quality, and one for all (source ``all``), as shares and counts.
+    """Return the quality of a pool, one row for each source and schema quality and one for all (source ``all``).
 
-    Columns: services, tools; ``usable`` (share of tools whose schema is not ``missing``), ``trust`` (mean),
-    ``described`` (share of tools with a description), ``parameters`` (mean number); then for each issue code, by name,
-    ``code (severity)``: how many tools or services have it (set-aside tools count where their service is known).
-    ``before`` is the same pool loaded with ``clean=False``: then ``usable_before``, ``described_before`` and
-    ``parameters_before`` stand beside.
+    Columns: services and tools (counts); ``usable`` (share of tools whose schema is not ``missing``), ``trust`` (mean),
+    ``described`` (share of tools with a description), ``parameters`` (mean number); then for each issue code, sorted by
+    name, ``code (severity)``: how many tools or services have it. Rejected tools count where their service is known.
+
+    Args:
+        pool: The pool to report on.
+        before: The same pool loaded with ``clean=False``; adds ``usable_before``, ``described_before`` and
+            ``parameters_before``.
+
+    Returns:
+        The DataFrame, indexed by source and schema quality.
     """
     import pandas as pd
 
-    place = {service.name: (service.source, service.schema_quality) for service in pool.services}
+    row_of = {service.name: (service.source, service.schema_quality) for service in pool.services}
     rows = _measures(pool)
     if before is not None:
         for key, measures in _measures(before).items():
@@ -105,14 +111,14 @@ def report(pool: PoolView, *, before: PoolView | None = None) -> pd.DataFrame:
     counts: dict[tuple[str, str], Counter[str]] = {key: Counter() for key in rows}
     seen = set()
     for issue in pool.issues:
-        mark = (issue.service, issue.tool, issue.severity, issue.code)
-        if mark in seen and issue.service is not None:
+        issue_key = (issue.service, issue.tool, issue.severity, issue.code)
+        if issue_key in seen and issue.service is not None:
             continue
-        seen.add(mark)
+        seen.add(issue_key)
         column = f"{issue.code} ({issue.severity})"
         counts[_ALL][column] += 1
-        if issue.service in place:
-            counts[place[issue.service]][column] += 1
+        if issue.service in row_of:
+            counts[row_of[issue.service]][column] += 1
     codes = sorted(counts[_ALL])
     frame = pd.DataFrame(
         [
@@ -128,24 +134,24 @@ _ALL = ("all", "")
 
 
 def _measures(pool: PoolView) -> dict[tuple[str, str], dict[str, float]]:
-    parts: dict[tuple[str, str], list[tuple[bool, float, bool, int]]] = {_ALL: []}
+    facts_by_row: dict[tuple[str, str], list[tuple[bool, float, bool, int]]] = {_ALL: []}
     services: Counter[tuple[str, str]] = Counter()
     for service in pool.services:
-        key = (service.source, service.schema_quality)
-        services.update((key, _ALL))
+        row = (service.source, service.schema_quality)
+        services.update((row, _ALL))
         for tool in service.tools:
             quality = pool.quality(tool.key)
             facts = (quality.usable, quality.trust, bool(tool.description.strip()), len(tool.parameters))
-            parts.setdefault(key, []).append(facts)
-            parts[_ALL].append(facts)
+            facts_by_row.setdefault(row, []).append(facts)
+            facts_by_row[_ALL].append(facts)
     return {
-        key: {
-            "services": services[key],
+        row: {
+            "services": services[row],
             "tools": len(facts),
             **{
                 name: round(sum(fact[column] for fact in facts) / max(1, len(facts)), 3)
                 for column, name in enumerate(("usable", "trust", "described", "parameters"))
             },
         }
-        for key, facts in parts.items()
+        for row, facts in facts_by_row.items()
     }

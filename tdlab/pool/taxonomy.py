@@ -1,14 +1,14 @@
-"""The fixed, versioned list of business domains, and which of them a service belongs to.
+"""The fixed, versioned list of business domains, and the domains that one service's label or words indicate.
 
 The taxonomy is ours (the paper does not publish its own): a JSON file of domains, each with keywords and with the
-labels that public collections use for it. A service is placed by a label of its own where one is known, else by the
-keywords in its name, title, description and tool names, weighted by how few domains share them (inverse document
-frequency). The result depends on the service and the file alone; `tdlab.pool.domains` learns from a whole pool. What is
-*not* covered: keywords are English, so a service described in another script is placed by its Latin-script names or not
-at all; tool descriptions are not read.
+labels that public collections use for it. A service with a known label belongs to that label's domain. Otherwise the
+keywords in its name, title, description and tool names decide; a keyword weighs more the fewer domains share it
+(inverse document frequency). The result depends on the service and the file alone; `tdlab.pool.domains` learns from a
+whole pool. Limits: keywords are English, so a service described in another script is classified by its Latin-script
+names or not at all; tool descriptions are not read.
 
-A label stands for one domain (``labels``), for a choice of several (``broad_labels``: the words decide between them) or
-for none (``silent_labels``: "Others", or a technical kind that says nothing of the business).
+A label stands for one domain (``labels``), for a choice between several (``broad_labels``: the words decide between
+them) or for none (``silent_labels``: "Others", or a technical category without a business meaning).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pydantic import ValidationError
 
 from tdlab.errors import PoolError
 from tdlab.records import Domains, Record, Service
+from tdlab.tools import keyword_form
 
 __all__ = ["LEAST_EVIDENCE", "Domain", "Taxonomy", "name_words", "plain_words", "text_words"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
 _NOISE = re.compile(r"model[\W_]*context[\W_]*protocol|mcp|(?<![a-z])servers?(?![a-z])", re.IGNORECASE)
-"""Words that speak of MCP itself, not of the business: dropped from everything but tool names."""
+"""Words about MCP itself rather than the business: removed from all texts except tool names."""
 
-_NO_PLURALS = frozenset("news series species kubernetes redis https jenkins aws ios".split())
 
 _NAME_WEIGHT = 3.0
 _TITLE_WEIGHT = 3.0
@@ -42,14 +42,17 @@ _TOOL_WEIGHT = 1.0
 _TEXT_WEIGHT = 1.0
 _MOST_COUNTED = 3.0
 LEAST_EVIDENCE = 1.0
-"""Keyword evidence below which a service is not placed by its words."""
+"""Keyword evidence below which a service's words do not decide its domain."""
 
 _KEPT_SHARE = 0.5
 _MOST_DOMAINS = 3
 
 
 class Domain(Record):
-    """One business domain: keywords are lower-case singular words or phrases, labels are names used elsewhere."""
+    """One business domain.
+
+    ``keywords`` are lower-case singular words or phrases; ``labels`` are the names that other collections use for it.
+    """
 
     id: str
     title: str
@@ -64,9 +67,14 @@ class _Broad(Record):
 
 
 class Taxonomy:
-    """A versioned list of domains; `unknown` is the domain of what cannot be placed and is none of the list.
+    """A versioned list of domains; `unknown` is the domain of services without evidence and is not in the list.
 
     Make one with `bundled` or `from_file`.
+
+    Example:
+        >>> taxonomy = Taxonomy.bundled()
+        >>> taxonomy.label("WEATHER"), len(taxonomy)
+        ('weather-environment', 36)
     """
 
     __slots__ = ("_broad", "_by_id", "_by_label", "_idf", "_keywords", "_silent", "domains", "unknown", "version")
@@ -86,7 +94,9 @@ class Taxonomy:
         self._by_id = {domain.id: domain for domain in self.domains}
         if len(self._by_id) != len(self.domains) or unknown.id in self._by_id:
             raise PoolError(
-                "a taxonomy names a domain twice", expected="a different id for each domain", do="correct the file"
+                "two domains of the taxonomy have the same id",
+                expected="a different id for each domain",
+                do="rename one of them in the taxonomy file",
             )
         self._by_label: dict[str, str] = {}
         for domain in self.domains:
@@ -99,7 +109,7 @@ class Taxonomy:
                 raise PoolError(
                     f"the broad label {plain!r} stands for {list(ids)}",
                     expected="two or more domains of the taxonomy, and no other meaning",
-                    do="correct the file",
+                    do="correct its entry in broad_labels of the taxonomy file",
                 )
         self._keywords: dict[tuple[str, ...], list[str]] = {}
         for domain in self.domains:
@@ -112,14 +122,18 @@ class Taxonomy:
 
     @classmethod
     def bundled(cls) -> Self:
-        """The taxonomy that comes with tdlab."""
+        """Return the taxonomy that ships with tdlab."""
         from tdlab.pool.files.data import data_file
 
         return cls.from_text(data_file("taxonomy.json").read_text(encoding="utf-8"), source="the bundled taxonomy")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read a taxonomy file; PoolError says what is wrong with it."""
+        """Read a taxonomy from a JSON file.
+
+        Raises:
+            PoolError: The file cannot be read, or is not a valid taxonomy.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -130,7 +144,11 @@ class Taxonomy:
 
     @classmethod
     def from_text(cls, text: str, *, source: str) -> Self:
-        """The taxonomy written in JSON: ``version``, ``unknown`` and ``domains``; ``source`` is named in errors."""
+        """Read a taxonomy from JSON text with ``version``, ``unknown`` and ``domains``; errors name ``source``.
+
+        Raises:
+            PoolError: The text is not a valid taxonomy.
+        """
         try:
             content = json.loads(text)
             return cls(
@@ -146,21 +164,21 @@ class Taxonomy:
             )
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise PoolError(
-                f"{source}: is no taxonomy ({type(error).__name__}: {error})",
+                f"{source}: is not a taxonomy ({type(error).__name__}: {error})",
                 expected="a JSON object with version, unknown and domains",
-                do="see data/taxonomy.json in the source of tdlab",
+                do="compare it with data/taxonomy.json in the source of tdlab",
             ) from None
 
     def __contains__(self, domain_id: object) -> bool:
-        """Whether that is the id of a domain, `unknown` included."""
+        """Return whether a domain has that id; the id of `unknown` counts."""
         return domain_id in self._by_id or domain_id == self.unknown.id
 
     def __len__(self) -> int:
-        """Number of domains, `unknown` not counted."""
+        """Return the number of domains, without `unknown`."""
         return len(self.domains)
 
     def __iter__(self) -> Iterator[Domain]:
-        """The domains in the order of the file, without `unknown`."""
+        """Iterate over the domains in the order of the file, without `unknown`."""
         return iter(self.domains)
 
     def __repr__(self) -> str:
@@ -172,47 +190,58 @@ class Taxonomy:
         return tuple(self._by_id)
 
     def __getitem__(self, domain_id: str) -> Domain:
-        """The domain of that id; PoolError lists the ids there are."""
+        """Return the domain of that id.
+
+        Raises:
+            PoolError: There is none; the message lists the ids.
+        """
         if domain_id == self.unknown.id:
             return self.unknown
         try:
             return self._by_id[domain_id]
         except KeyError:
             raise PoolError(
-                f"no domain has the id {domain_id!r}", expected="one of " + ", ".join(self._by_id), do="correct the id"
+                f"no domain has the id {domain_id!r}",
+                expected="one of " + ", ".join(self._by_id),
+                do="pass one of these ids",
             ) from None
 
     def label(self, text: str) -> str | None:
-        """The id of the domain that a label of some collection stands for, letter case and punctuation apart."""
+        """Return the id of the domain that a label stands for, or None; case and punctuation are ignored."""
         return self._by_label.get(_plain(text))
 
     def choices(self, text: str) -> tuple[str, ...]:
-        """The ids of the domains that a label leaves open: one, several, or none where it says nothing."""
+        """Return the ids of the domains that a label allows: one, several, or none for a label without a meaning."""
         plain = _plain(text)
         return (self._by_label[plain],) if plain in self._by_label else self._broad.get(plain, ())
 
     def is_silent(self, text: str) -> bool:
-        """Whether a label is known to say nothing of the business ("Others", "uncategorized")."""
+        """Return whether a label is known to have no business meaning ("Others", "uncategorized")."""
         return _plain(text) in self._silent
 
     def classify(self, service: Service, *, labels: Iterable[str] = ()) -> Domains:
-        """The domains of ``service``, weights summing to 1: its own label's, else those its words speak for.
+        """Return the domains of ``service``, by its own label or else by its words.
 
-        ``labels`` are tried in order after the service's category. Words: up to three domains, each with at least half
-        the evidence of the best; ``{unknown: 1.0}`` where there is too little of it.
+        Args:
+            service: The service to classify; its category is its first label.
+            labels: Further labels, tried in order.
+
+        Returns:
+            Weights that sum to 1. Words give up to three domains, each with at least half the evidence of the best;
+            ``{unknown: 1.0}`` where there is too little evidence.
         """
-        choices: tuple[str, ...] = ()
+        allowed: tuple[str, ...] = ()
         for label in (service.category, *labels):
-            choices = () if label is None else self.choices(label)
-            if len(choices) == 1:
-                return {choices[0]: 1.0}
-            if choices:
+            allowed = () if label is None else self.choices(label)
+            if len(allowed) == 1:
+                return {allowed[0]: 1.0}
+            if allowed:
                 break
         scores = self.evidence(service)
-        if choices:
-            scores = {domain: scores.get(domain, 0.0) for domain in choices}
+        if allowed:
+            scores = {domain: scores.get(domain, 0.0) for domain in allowed}
             if max(scores.values()) < LEAST_EVIDENCE:
-                scores = dict.fromkeys(choices, LEAST_EVIDENCE)
+                scores = dict.fromkeys(allowed, LEAST_EVIDENCE)
         best = max(scores.values(), default=0.0)
         if best < LEAST_EVIDENCE:
             return {self.unknown.id: 1.0}
@@ -224,19 +253,22 @@ class Taxonomy:
         return weights
 
     def evidence(self, service: Service) -> Mapping[str, float]:
-        """Evidence per domain: each keyword's rarity times its weighted count, cut off so that none decides all."""
+        """Return the evidence for each domain: a keyword's rarity times its weighted count.
+
+        The count of each keyword is capped, so that no single one dominates.
+        """
         counts: dict[tuple[str, ...], float] = {}
         sources = [
             (_NAME_WEIGHT, _NOISE.sub(" ", service.name)),
             (_TITLE_WEIGHT, _NOISE.sub(" ", service.title)),
             (_TEXT_WEIGHT, _NOISE.sub(" ", service.description)),
         ]
-        read = [(weight, text_words(text)) for weight, text in sources]
-        read.extend((_TOOL_WEIGHT, name_words(tool.name)) for tool in service.tools)
-        for weight, words in read:
-            here: set[tuple[str, ...]] = {(word,) for word in words}
-            here.update(pairwise(words))
-            for phrase in here:
+        weighted = [(weight, text_words(text)) for weight, text in sources]
+        weighted.extend((_TOOL_WEIGHT, name_words(tool.name)) for tool in service.tools)
+        for weight, words in weighted:
+            phrases: set[tuple[str, ...]] = {(word,) for word in words}
+            phrases.update(pairwise(words))
+            for phrase in phrases:
                 if phrase in self._keywords:
                     counts[phrase] = counts.get(phrase, 0.0) + weight
         scores: dict[str, float] = {}
@@ -252,30 +284,16 @@ def _plain(label: str) -> str:
 
 
 def plain_words(text: str) -> list[str]:
-    """Lower-case singular words of a text, without those that speak of MCP itself."""
+    """Return the lower-case singular words of a text, without words about MCP itself."""
     return text_words(_NOISE.sub(" ", text))
 
 
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> list[str]:
-    """Lower-case singular words of a tool's name; the list is shared, not to be changed."""
+    """Return the lower-case singular words of a tool's name; the list is cached, so do not change it."""
     return text_words(name)
 
 
 def text_words(text: str) -> list[str]:
-    """Lower-case singular words; ``getUserIDs_v2`` is get, user, id, v, 2."""
-    return [_singular(word) for word in _WORD.findall(text)]
-
-
-@lru_cache(maxsize=65536)
-def _singular(word: str) -> str:
-    word = word.lower()
-    if word in _NO_PLURALS:
-        return word
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+    """Return lower-case singular words: ``getUserIDs_v2`` gives get, user, id, v, 2."""
+    return [keyword_form(word) for word in _WORD.findall(text)]

@@ -2,8 +2,9 @@
 
 Four agents have narrow views. The *user* knows its brief, the *assistant* the tools and the conversation, the
 *environment* the state of the world, and the *inspector* the blueprint. `play` runs them together; a `Teacher` writes
-what user and assistant say. `ScriptedTeacher` is offline and seeded. `SimulatedEnvironment` works with any schema,
-`LiveEnvironment` calls a real MCP server, and `CodingEnvironment` adds the code tool to another environment.
+what user and assistant say. `ScriptedTeacher` is offline and seeded. `SimulatedEnvironment` executes the worlds of
+services that have a pack (`WorldEnvironment`) and improvises what other schemas may return, `LiveEnvironment` calls a
+real MCP server, and `CodingEnvironment` adds the code tool to another environment.
 
 Example:
     >>> from tdlab import ToolPool
@@ -25,7 +26,15 @@ from __future__ import annotations
 
 from tdlab.rollout.code_environment import CODE_EXECUTOR, CodeRunner, CodingEnvironment, recorded_output
 from tdlab.rollout.engine import Inspector, Rollout, play
-from tdlab.rollout.environments import Environment, ToolResult, sha256_of
+from tdlab.rollout.environments import (
+    ENVIRONMENTS,
+    Environment,
+    EnvironmentFactory,
+    ToolResult,
+    failures_of,
+    receipt,
+    sha256_of,
+)
 from tdlab.rollout.live import LiveEnvironment
 from tdlab.rollout.llm import (
     MOCK_MODEL,
@@ -43,29 +52,34 @@ from tdlab.rollout.llm.budget import PRICE_TABLE
 from tdlab.rollout.llm.teacher import LlmRollout
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
-from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import (
+    TEACHERS,
     AssistantTurn,
     AssistantView,
     Request,
     Teacher,
+    TeacherFactory,
     UserBrief,
     UserTurn,
     UserView,
     brief_of,
     offered_names,
 )
+from tdlab.rollout.worlds import SimulatedEnvironment, WorldEnvironment
 
 __all__ = [
     "CODE_EXECUTOR",
+    "ENVIRONMENTS",
     "MOCK_MODEL",
     "PRICE_TABLE",
+    "TEACHERS",
     "AssistantTurn",
     "AssistantView",
     "CodeRunner",
     "CodingEnvironment",
     "DryRunBackend",
     "Environment",
+    "EnvironmentFactory",
     "Inspector",
     "LiveBackend",
     "LiveEnvironment",
@@ -81,14 +95,18 @@ __all__ = [
     "Spending",
     "SpendingLine",
     "Teacher",
+    "TeacherFactory",
     "ToolResult",
     "UserBrief",
     "UserTurn",
     "UserView",
+    "WorldEnvironment",
     "brief_of",
+    "failures_of",
     "offered_names",
     "parsed",
     "play",
+    "receipt",
     "recorded_output",
     "serve_mock",
     "sha256_of",

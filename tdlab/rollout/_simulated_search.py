@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdlab.records import Json, rng_for
 from tdlab.rollout._simulated_values import fits
-from tdlab.tools import names_a_person, reference, split_words
+from tdlab.tools import names_a_person, referenced_entity, split_words
 
 __all__ = [
     "Page",
@@ -127,7 +127,7 @@ def bounds_of(arguments: Mapping[str, Json]) -> dict[str, Json]:
         for name, value in arguments.items()
         if set(split_words(name)) & _BOUNDS
         and name.lower() not in _PAGING
-        and reference(name) is None
+        and referenced_entity(name) is None
         and not isinstance(value, (list, dict))
     }
 

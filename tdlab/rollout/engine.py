@@ -25,7 +25,15 @@ from tdlab.records import (
     digest,
 )
 from tdlab.rollout.environments import Environment
-from tdlab.rollout.views import AssistantView, RolloutStopped, Teacher, UserView, brief_of, offered_names
+from tdlab.rollout.views import (
+    AssistantView,
+    RolloutStopped,
+    Teacher,
+    UserView,
+    brief_of,
+    offered_names,
+    system_message,
+)
 
 __all__ = ["Inspector", "Rollout", "play"]
 
@@ -82,7 +90,7 @@ class Inspector:
         fitting = [index for index in ready if _agrees(self._open[index].call, arguments)] if len(ready) > 1 else ready
         step, number, _, _ = self._open.pop((fitting or ready)[0])
         self._record(step.id, number, call_id)
-        if step.failure is not None:
+        if step.failure is not None and step.failure.recovery == "retry":
             self._awaits_retry[tool] = (step.id, number)
         if not any(planned.step.id == step.id for planned in self._open):
             self._done.add(step.id)
@@ -109,7 +117,7 @@ class _Planned(NamedTuple):
 
 
 def _agrees(call: Call, arguments: Mapping[str, Json] | None) -> bool:
-    """Whether the arguments contain every value that the plan already knows."""
+    """Return whether the arguments contain every value that the plan already knows."""
     if arguments is None:
         return True
     for parameter, binding in call.arguments.items():
@@ -158,11 +166,12 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
     offered = {name: tools[key] for name, key in names.items()}
     brief = brief_of(blueprint, tools)
     inspector = Inspector(blueprint)
-    messages: list[Message] = []
+    messages = [Message(role="system", content=system_message(blueprint.script))] if blueprint.script else []
     executions: list[Execution] = []
     requests = 0
     stopped = ""
-    budget = sum(2 + len(step.calls) for step in blueprint.steps) + 2 * len(brief.requests) + _EXTRA_TURNS
+    budget = len(blueprint.script.beats) if blueprint.script else 0
+    budget += sum(2 + len(step.calls) for step in blueprint.steps) + 2 * len(brief.requests) + _EXTRA_TURNS
     try:
         while not stopped:
             spoken = tuple(m for m in messages if m.role in ("user", "assistant") and not m.tool_calls)

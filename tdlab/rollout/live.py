@@ -11,9 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tdlab.errors import RolloutError
-from tdlab.records import Json, Tool, canonical_json, digest
-from tdlab.rollout.environments import ToolResult, receipt
+from tdlab.errors import ConfigError, RolloutError
+from tdlab.records import Blueprint, Json, Tool, canonical_json, digest
+from tdlab.rollout.environments import ENVIRONMENTS, ToolResult, receipt
 from tdlab.rollout.views import RolloutStopped
 from tdlab.tools import nature
 
@@ -23,30 +23,39 @@ if TYPE_CHECKING:
 __all__ = ["LiveEnvironment"]
 
 
+@ENVIRONMENTS.register("live")
 class LiveEnvironment:
     """Execute calls on live MCP servers.
 
     Args:
+        blueprint: The plan of the rollout; its id is the rollout's name in the journal.
+        tools: Every tool that the blueprint offers, by key.
         servers: The servers, from `tdlab.pool`.
-        scope: The rollout's name in the journal.
         timeout_s: Seconds to wait for each result.
         journal_get: Looks up a saved result by key; None to look up nothing.
         journal_put: Saves a result under a key; None to save nothing.
     """
 
     name = "live"
+    replayable = False
+    external = True
 
     def __init__(
         self,
-        servers: LiveServers,
+        blueprint: Blueprint,
+        tools: Mapping[str, Tool],
         *,
-        scope: str,
+        servers: LiveServers | None = None,
         timeout_s: float = 30.0,
         journal_get: Callable[[str], str | None] | None = None,
         journal_put: Callable[[str, str], None] | None = None,
     ) -> None:
+        if servers is None:
+            raise ConfigError(
+                "calls of the live environment, without servers", expected="live MCP servers", do="pass --servers FILE"
+            )
         self._servers = servers
-        self._scope = scope
+        self._scope = blueprint.id
         self._timeout_s = timeout_s
         self._get = journal_get
         self._put = journal_put

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdlab.blueprints import follow
 from tdlab.records import CODE_TOOL, Json, Tool
-from tdlab.tools import goal_phrase, label, leaves, past, reference, roles, say, singular
+from tdlab.tools import goal_phrase, label, leaves, past_tense, referenced_entity, roles, say, shorten, singular
 
 __all__ = ["Report", "parsed", "report", "value_at"]
 
@@ -38,7 +38,7 @@ def report(tool: Tool, arguments: Mapping[str, Json], content: str, *, told_by: 
     rest = _SECOND_VERB.split(rest, maxsplit=1)[0]
     if part.nature.effect in ("write", "delete"):
         news = _facts(result, skip=arguments)
-        return Report(f"I {past(verb)} {rest}".rstrip() + (f" ({', '.join(news)})." if news else "."), True)
+        return Report(f"I {past_tense(verb)} {rest}".rstrip() + (f" ({', '.join(news)})." if news else "."), True)
     about = f"For {_apart(told_by, arguments[told_by])}: " if told_by else ""
     if not isinstance(result, dict):
         shown = say(result) if not isinstance(result, str) else result.strip()
@@ -76,7 +76,7 @@ def _printed(stdout: Json) -> str:
     else:
         lines = str(stdout or "").replace("\t", " ").splitlines()
         facts = [" ".join(line.split()) for line in lines[:_MOST_FACTS]]
-    shown = [fact if len(fact) <= 2 * _LONGEST else fact[: 2 * _LONGEST - 1] + "…" for fact in facts if fact]
+    shown = [shorten(fact, 2 * _LONGEST) for fact in facts if fact]
     return f"The program gives {'; '.join(shown)}." if shown else "The program printed nothing."
 
 
@@ -114,7 +114,7 @@ def _facts(value: Json, skip: Mapping[str, Json] | tuple[str, ...] = ()) -> list
             or len(str(leaf)) > _LONGEST
         ):
             continue
-        found.setdefault(f"{label(name)} {say(leaf)}", (reference(name) is not None, name))
+        found.setdefault(f"{label(name)} {say(leaf)}", (referenced_entity(name) is not None, name))
     ordered = sorted(found, key=lambda text: found[text][0])
     return ordered[:_MOST_FACTS]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from tdlab.blueprints import written
 from tdlab.records import (
+    Beat,
     Blueprint,
     Call,
     Constant,
@@ -25,6 +26,7 @@ from tdlab.records import (
 )
 from tdlab.rollout.replies import report, value_at
 from tdlab.rollout.views import (
+    TEACHERS,
     AssistantTurn,
     AssistantView,
     Request,
@@ -92,6 +94,7 @@ _SHORT = 90  # characters up to which two goals share a sentence
 _STUCK = "I can't go on: {what} is neither in what you told me nor in what the tools returned."
 
 
+@TEACHERS.register("scripted")
 class ScriptedTeacher:
     """Write what user and assistant say from fixed phrases, offline.
 
@@ -115,11 +118,15 @@ class ScriptedTeacher:
         self._retried: set[str] = set()
         self._closed_turns: set[int] = set()
         self._stuck = False
+        self._beats = list(blueprint.script.beats) if blueprint.script is not None else None
 
     # -- the user
 
     def user(self, view: UserView) -> UserTurn | None:
         """Answer what the assistant asked, agree to what it wants to do, or come with the next request."""
+        if self._beats is not None:
+            beat = self._beats.pop(0) if self._beats else None
+            return None if beat is None else UserTurn(beat.text, "request" if beat.purpose == "open" else "answer")
         rng, brief = self._user_rng, view.brief
         if self._stuck:
             return None
@@ -159,6 +166,8 @@ class ScriptedTeacher:
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
         """The next step of the script, with values read from the conversation."""
+        if self._beats is not None:
+            return self._played(self._beats.pop(0))
         last = view.messages[-1]
         turn = self._turn()
         if last.role == "tool" and last.is_error and self._done:
@@ -183,6 +192,14 @@ class ScriptedTeacher:
             self._closed_turns.add(turn)
             return AssistantTurn(self._rng.choice(_REFUSALS).format(goal=step.request))
         return self._carry_out(step, view)
+
+    def _played(self, beat: Beat) -> AssistantTurn:
+        """Return the next turn of a script, whose values were taken from the conversation when it was written."""
+        made = []
+        for call in beat.calls:
+            self._calls += 1
+            made.append(ToolCall(id=f"call_{self._calls}", name=self._names[call.tool], arguments=call.arguments))
+        return AssistantTurn(beat.text, tuple(made))
 
     def _give_up(self, text: str) -> AssistantTurn:
         self._stuck = True

@@ -6,19 +6,34 @@ the blueprint. Neither sees the environment. A teacher that implements `Teacher`
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from tdlab.records import Blueprint, FromResult, FromUser, Json, Message, Persona, Step, Tool, ToolCall
-from tdlab.tools import detail, goal_phrase, label, roles
+from tdlab.records import (
+    Blueprint,
+    FromResult,
+    FromUser,
+    Json,
+    Message,
+    Persona,
+    Step,
+    TaskScript,
+    Tool,
+    ToolCall,
+)
+from tdlab.registry import Registry
+from tdlab.tools import goal_phrase, label, roles, say_detail
 
 __all__ = [
+    "TEACHERS",
     "AssistantTurn",
     "AssistantView",
     "Request",
     "RolloutStopped",
     "Teacher",
+    "TeacherFactory",
     "UserBrief",
     "UserTurn",
     "UserView",
@@ -26,6 +41,7 @@ __all__ = [
     "describe",
     "goal_steps",
     "offered_names",
+    "system_message",
 ]
 
 
@@ -96,6 +112,18 @@ class Teacher(Protocol):
         ...
 
 
+class TeacherFactory(Protocol):
+    """Make the teacher of one rollout: usually the class of the teacher itself."""
+
+    def __call__(self, blueprint: Blueprint, tools: Mapping[str, Tool], /) -> Teacher:
+        """Return a teacher for a blueprint; ``tools`` holds every tool that it offers, by key."""
+        ...
+
+
+TEACHERS: Registry[TeacherFactory] = Registry("tdlab.teachers", "teacher", setting="rollout.teacher", also=("llm",))
+"""The teachers that need no language model; ``llm`` is one for each rollout with the models of `TeacherConfig`."""
+
+
 def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tuple[Step, ...]:
     """Return the steps of a turn that are goals: they change something, or no other step needs them."""
     steps = [step for step in blueprint.steps if step.turn == turn]
@@ -127,6 +155,9 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         >>> len(brief.requests), brief.withheld
         (2, {})
     """
+    if blueprint.script is not None:
+        wishes = tuple(Request((part.wish,)) for part in blueprint.script.parts)
+        return UserBrief(blueprint.persona, wishes, {})
     withheld: dict[str, Json] = {}
     known_slots: set[str] = set()
     requests = []
@@ -173,6 +204,35 @@ def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult
     return (f"If several {label(listed[0])} come up, take the first.",)
 
 
+def system_message(script: TaskScript) -> str:
+    """Return the first message of a rollout on executable worlds: whose assistant it is, the time and the policy.
+
+    Args:
+        script: The script of the task.
+
+    Returns:
+        Plain text.
+
+    Example:
+        >>> from tdlab.records import TaskScript
+        >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("Saffron Gable",), parts=(), beats=(), policy=())
+        >>> print(system_message(script))
+        You help users of Saffron Gable with the tools that you have.
+        It is Friday, 13 March 2026, 08:49 UTC.
+    """
+    moment = datetime.datetime.fromisoformat(script.now)
+    day = f"{_WEEKDAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    whose = " and ".join((", ".join(script.services[:-1]), script.services[-1])[len(script.services) < 2 :])
+    lines = [f"You help users of {whose} with the tools that you have.", f"It is {day}, {moment:%H:%M} UTC."]
+    if script.policy:
+        lines += ["", "Rules:", *(f"- {rule}" for rule in script.policy)]
+    return "\n".join(lines)
+
+
+_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = "January February March April May June July August September October November December".split()
+
+
 def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str, str]:
     """Return the function names under which tools are offered to an assistant.
 
@@ -210,7 +270,7 @@ def offered_names(keys: tuple[str, ...], tools: Mapping[str, Tool]) -> dict[str,
 
 def describe(details: tuple[tuple[str, Json], ...]) -> str:
     """Write details as running text: ``the city is Lyon, green only: yes, at most 5 results``."""
-    parts = [detail(name, value) for name, value in details]
+    parts = [say_detail(name, value) for name, value in details]
     return ", ".join(parts)
 
 

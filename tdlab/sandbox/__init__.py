@@ -1,6 +1,6 @@
-r"""Untrusted code runs here: in a jail, within limits, leaving nothing behind (innovation 4).
+r"""The code sandbox: runs untrusted code, isolated, within limits, and cleans up after it (innovation 4).
 
-`open_sandbox` opens a pool of warm jails and `Sandbox.run` runs one `Job` in one of them::
+`open_sandbox` starts a pool of isolated processes, and `Sandbox.run` runs one `Job` in one of them::
 
     async with open_sandbox(require=["memory", "network"]) as sandbox:
         result = await sandbox.run(Job(code="print(6 * 7)"))
@@ -9,22 +9,26 @@ r"""Untrusted code runs here: in a jail, within limits, leaving nothing behind (
     with open_sandbox_sync() as sandbox:                    # the same without an event loop
         sandbox.run(Job(language="sql", code="select 1", database=Database(content=data)))
 
-Nothing runs unless a jail holds it. ``auto`` takes the first of docker and bubblewrap that starts here and that no
-escape probe gets out of; where there is none, SandboxUnavailable says what to install. `probe` lists what each tier
-holds, tried and not assumed. A `JobResult` says how the job ended, with its output, its use of time and memory, the
-files it made, what it left behind, and who held which guarantee; ``sandbox_error`` is ours and is never to be scored.
+Code never runs outside a sandbox. ``auto`` takes the first backend, docker before bubblewrap, that starts on this
+machine and withstands every escape probe; without one, SandboxUnavailable says what to install. `probe` reports what
+each backend enforces, as tested on this machine. A `JobResult` says how the job ended, with its output, its use of time
+and memory, its files, and what enforced each guarantee. The status ``sandbox_error`` is a failure of the sandbox and
+says nothing about the job.
 
-What is *not* covered: the kernel itself is trusted; a job may learn what the machine is (processor, kernel, load), may
-read every program below ``/usr``, and may spend its limits in full.
+Limits of the protection: the kernel is trusted; a job may find out what the machine is (processor, kernel, load), may
+read every program below ``/usr``, and may use up its limits.
 
-Modules, low to high: `jobs` (records), `_inside` (what runs in a jail: the supervisor, SQL, probes), `_jail` (one jail
-seen from outside), `_seccomp`, `_cgroups`, `_bubblewrap`, `_docker` (the only importer of ``docker``), `pool`, `tool`
-(``run_code``), `server` (the same over MCP), `replay` (recorded outputs compared with new ones).
+``sandlock``, a sandbox that pip alone installs, is not a backend: it limits neither the bytes and number of files nor
+output nor CPU time (``tests/benchmarks/sandlock_tier.py``).
+
+Modules, low to high: `jobs` (records), `_inside` (the code inside: supervisor, SQL, probes), `_process` (one isolated
+process seen from outside), `_seccomp`, `_cgroups`, `_bubblewrap`, `_docker` (the only importer of ``docker``), `pool`,
+`tool` (``run_code``), `server` (``run_code`` over MCP), `replay` (compares recorded outputs with new ones).
 """
 
 from __future__ import annotations
 
-from tdlab.sandbox._jail import Jail, JailBroken, Transport
+from tdlab.sandbox._process import ProcessFailed, SandboxProcess, Transport
 from tdlab.sandbox.jobs import (
     GUARANTEES,
     WORK_FOLDER,
@@ -72,15 +76,15 @@ __all__ = [
     "Difference",
     "Enforcement",
     "Garbage",
-    "Jail",
-    "JailBroken",
     "Job",
     "JobResult",
     "LeftBehind",
     "Limits",
     "Output",
+    "ProcessFailed",
     "RunsJobs",
     "Sandbox",
+    "SandboxProcess",
     "SyncSandbox",
     "Tolerance",
     "Transport",

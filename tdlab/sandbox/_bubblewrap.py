@@ -1,11 +1,12 @@
-"""The bubblewrap tier: user, mount, PID, network, IPC, UTS and cgroup namespaces without a daemon.
+"""The bubblewrap backend: user, mount, PID, network, IPC, UTS and cgroup namespaces, without a daemon.
 
-Where tdlab runs as root, bwrap is started as an unprivileged user of no account (as root it would stay the kernel's
-uid 0). ``/`` and ``/dev`` are read-only, ``/work``, ``/tmp`` and ``/dev/shm`` are bounded tmpfs, the seccomp filter
-goes in by descriptor, cgroups limit what they can where they are writable; the supervisor's watchdog does elsewhere.
+If tdlab runs as root, bwrap is started as an unprivileged user without an account, since it would keep the kernel's uid
+0 otherwise. ``/`` and ``/dev`` are read-only; ``/work``, ``/tmp`` and ``/dev/shm`` are tmpfs of limited size; the
+seccomp filter is passed by descriptor. Cgroups enforce the limits if they are writable, else the supervisor's watchdog
+does.
 """
 
-# ruff: noqa: S108 (the places are the jail's own)
+# ruff: noqa: S108 (paths inside the sandbox)
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ import anyio.to_thread
 from tdlab.errors import SandboxUnavailable
 from tdlab.sandbox import _seccomp
 from tdlab.sandbox._cgroups import Cgroup, CgroupTree
-from tdlab.sandbox._jail import BOOT, Jail, JailBroken, environment, find_python
+from tdlab.sandbox._process import BOOT, ProcessFailed, SandboxProcess, environment, find_python
 from tdlab.sandbox.jobs import WORK_FOLDER, Enforcement, Limits
 
 __all__: list[str] = []
@@ -40,14 +41,14 @@ _SHM_BYTES = 16 << 20
 
 
 class SocketTransport:
-    """Bytes over a connected, non-blocking stream socket."""
+    """A transport over a connected, non-blocking stream socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         sock.setblocking(False)
 
     async def send(self, data: bytes) -> None:
-        """Write all of it."""
+        """Write all of ``data``."""
         view = memoryview(data)
         while view:
             try:
@@ -56,7 +57,7 @@ class SocketTransport:
                 await anyio.wait_writable(self.sock)
 
     async def receive(self) -> bytes:
-        """Some bytes; empty at the end."""
+        """Return some bytes; empty at the end."""
         while True:
             try:
                 return self.sock.recv(1 << 18)
@@ -67,7 +68,7 @@ class SocketTransport:
 
 
 class BubblewrapTransport(SocketTransport):
-    """A bwrap process and the jail in it."""
+    """The connection to a bwrap process."""
 
     def __init__(
         self, sock: socket.socket, process: subprocess.Popen[bytes], info: int, errors: IO[bytes], cgroup: Cgroup | None
@@ -79,7 +80,7 @@ class BubblewrapTransport(SocketTransport):
         self._errors = errors
 
     async def confine(self) -> None:
-        """Move PID 1 of the jail into its cgroup."""
+        """Move PID 1 of the sandbox process into its cgroup."""
         text = b""
         while True:
             await anyio.wait_readable(self._info)
@@ -90,19 +91,19 @@ class BubblewrapTransport(SocketTransport):
         try:
             pid = int(json.loads(text)["child-pid"])
         except (ValueError, KeyError):
-            raise JailBroken("bwrap did not start") from None
+            raise ProcessFailed("bwrap did not start") from None
         if self.cgroup is not None:
             try:
                 self.cgroup.add(pid)
             except OSError as error:
-                raise JailBroken(f"the jail cannot be moved into its cgroup ({error})") from None
+                raise ProcessFailed(f"the process cannot be moved into its cgroup ({error})") from None
 
     def oom_kills(self) -> int:
-        """How often the memory limit has killed in this jail."""
+        """Return how often the memory limit has killed a process inside."""
         return self.cgroup.oom_kills() if self.cgroup else 0
 
     async def complaint(self) -> str:
-        """The end of what bwrap or the supervisor wrote to stderr."""
+        """Return the end of the stderr of bwrap and the supervisor."""
         with anyio.move_on_after(0.2):
             while self.process.poll() is None:
                 await anyio.sleep(0.01)
@@ -110,7 +111,7 @@ class BubblewrapTransport(SocketTransport):
         return self._errors.read().decode("utf-8", "replace").strip()[-400:] or "no message"
 
     async def aclose(self) -> None:
-        """End every process of the jail: PID 1 goes with bwrap, and all others with PID 1."""
+        """End all processes inside: PID 1 ends with bwrap, and all others end with PID 1."""
         self.sock.close()
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
@@ -123,7 +124,7 @@ class BubblewrapTransport(SocketTransport):
 
 
 class Bubblewrap:
-    """Starts jails in bubblewrap; holds the cgroups of one sandbox."""
+    """Starts sandbox processes with bubblewrap; holds the cgroups of one sandbox."""
 
     name = "bubblewrap"
 
@@ -139,34 +140,36 @@ class Bubblewrap:
             next(self._uids)
 
     async def open(self) -> None:
-        """Check what is needed. SandboxUnavailable says what is missing."""
+        """Check the requirements; raise SandboxUnavailable if something is missing."""
         if not self.program:
             raise SandboxUnavailable("bwrap is not installed", expected="bubblewrap 0.8 or newer", do=INSTALL)
         if not self.python:
-            raise SandboxUnavailable("there is no python3 below /usr", expected="Python 3.9 or newer", do=INSTALL)
+            raise SandboxUnavailable("python3 is not installed below /usr", expected="Python 3.9 or newer", do=INSTALL)
         if not _seccomp.supported():
             raise SandboxUnavailable(
-                f"no seccomp filter for {os.uname().machine}", expected="x86_64 or aarch64", do="use docker"
+                f"bubblewrap has no seccomp filter for {os.uname().machine}",
+                expected="x86_64 or aarch64",
+                do="add `--set sandbox.backend=docker`",
             )
         if self.uses_cgroups:
             self.tree = await anyio.to_thread.run_sync(CgroupTree)
 
     @property
     def version(self) -> str:
-        """What ``bwrap --version`` says."""
+        """The output of ``bwrap --version``."""
         done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 (found on PATH)
         return done.stdout.strip()
 
     def enforced(self) -> dict[str, Enforcement]:
-        """What holds here. Tried by the probes."""
-        have = self.tree.roots if self.tree else {}
-        lacking = self.tree.problems if self.tree else dict.fromkeys(("memory", "pids", "cpu"), "not wanted")
+        """Return what enforces each guarantee; the probes test it."""
+        cgroups = self.tree.roots if self.tree else {}
+        problems = self.tree.problems if self.tree else dict.fromkeys(("memory", "pids", "cpu"), "switched off")
 
         def by(controller: str, otherwise: Enforcement) -> Enforcement:
-            if controller in have:
-                return Enforcement(level="kernel", how=f"cgroup v{have[controller][0]} {controller}")
+            if controller in cgroups:
+                return Enforcement(level="kernel", how=f"cgroup v{cgroups[controller][0]} {controller}")
             return otherwise.model_copy(
-                update={"how": f"{otherwise.how} (no {controller} cgroup: {lacking.get(controller, 'none')})"}
+                update={"how": f"{otherwise.how} (no {controller} cgroup: {problems.get(controller, 'none')})"}
             )
 
         watchdog = "watchdog"
@@ -177,7 +180,7 @@ class Bubblewrap:
             "syscalls": Enforcement(level="kernel", how="seccomp allow list"),
             "privileges": Enforcement(level="kernel", how="no capability, no_new_privs, no further user namespace"),
             "environment": Enforcement(level="kernel", how="started with an empty environment"),
-            "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second clock in the harness"),
+            "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second timer in tdlab"),
             "cpu_time": Enforcement(level=watchdog, how="sampled every 25 ms for all processes; RLIMIT_CPU for each"),
             "cpu_rate": by("cpu", Enforcement(level="none", how="nothing")),
             "memory": by("memory", Enforcement(level=watchdog, how="resident memory sampled every 25 ms")),
@@ -190,9 +193,10 @@ class Bubblewrap:
         }
 
     def arguments(self, seccomp: int, info: int, passwd: int) -> list[str]:
-        """The command line."""
+        """Return the command line of bwrap."""
         disk = str(self.limits.disk_mb << 20)
         out = [self.program, "--unshare-user", "--unshare-all", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+        # the hostname stays: programs can print it, and their output is recorded
         out += ["--hostname", "jail", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
         out += ["--clearenv"]
         for name, value in environment().items():
@@ -208,17 +212,17 @@ class Bubblewrap:
             out += ["--ro-bind-try", name, name]
         out += ["--perms", "0444", "--file", str(passwd), "/etc/passwd"]
         out += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--perms", "0700", "--tmpfs", "/dev/shm"]
-        for place in (WORK_FOLDER, "/tmp"):
-            out += ["--size", disk, "--perms", "0700", "--tmpfs", place]
+        for folder in (WORK_FOLDER, "/tmp"):
+            out += ["--size", disk, "--perms", "0700", "--tmpfs", folder]
         out += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
         out += ["--info-fd", str(info), "--seccomp", str(seccomp), "--", self.python, "-s", "-B", "-c", BOOT]
         return out
 
-    async def start(self) -> Jail:
-        """A warm jail. JailBroken where it does not start."""
+    async def start(self) -> SandboxProcess:
+        """Start one process; raise ProcessFailed if it does not start."""
         ours, theirs = socket.socketpair()
         cgroup = None
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the jail)
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         with contextlib.ExitStack() as stack:
             stack.callback(theirs.close)
             handles = {}
@@ -227,24 +231,24 @@ class Bubblewrap:
                 stack.callback(os.close, handles[name])
                 with os.fdopen(writing, "wb") as file:
                     file.write(data)
-            info, told = os.pipe()
-            stack.callback(os.close, told)
+            info, info_writer = os.pipe()
+            stack.callback(os.close, info_writer)
             try:
                 if self.tree is not None and self.tree.roots:
                     limits = self.limits
-                    cgroup = self.tree.jail(
+                    cgroup = self.tree.new_cgroup(
                         memory_mb=limits.memory_mb,
                         disk_mb=limits.disk_mb,
                         processes=limits.processes,
                         cpus=limits.cpus,
                     )
                 uid = next(self._uids) if os.geteuid() == 0 else None
-                process = subprocess.Popen(  # noqa: S603 (our own command line)
-                    self.arguments(handles["seccomp"], told, handles["passwd"]),
+                bwrap = subprocess.Popen(  # noqa: S603 (our own command line)
+                    self.arguments(handles["seccomp"], info_writer, handles["passwd"]),
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=errors,
-                    pass_fds=(handles["seccomp"], told, handles["passwd"]),
+                    pass_fds=(handles["seccomp"], info_writer, handles["passwd"]),
                     cwd="/",
                     env={},
                     user=uid,
@@ -257,24 +261,19 @@ class Bubblewrap:
                 errors.close()
                 if cgroup is not None:
                     cgroup.remove()
-                raise JailBroken(f"bwrap cannot be started: {error}") from None
-        jail = Jail(
-            BubblewrapTransport(ours, process, info, errors, cgroup),
+                raise ProcessFailed(f"bwrap cannot be started: {error}") from None
+        process = SandboxProcess(
+            BubblewrapTransport(ours, bwrap, info, errors, cgroup),
             self.limits,
             preload=self.preload,
             python=self.python,
             nproc=True,
             own_share=cgroup is not None and "cpu" in cgroup.folders,
         )
-        try:
-            await jail.start()
-        except BaseException:
-            await jail.aclose()
-            raise
-        return jail
+        return await process.started()
 
     async def aclose(self) -> None:
-        """Remove what the sandbox holds on the host."""
+        """Remove the cgroups of the sandbox."""
         if self.tree is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self.tree.close)

@@ -1,7 +1,7 @@
-"""Cgroup limits for jails, version 1 or 2, where this process may make cgroups; a keeper removes them if it is killed.
+"""Cgroup limits of sandbox processes, version 1 or 2, if this process may create cgroups.
 
-A sandbox has one folder in each hierarchy it uses, below the cgroup this process is in (so that limits set from outside
-still hold), and a jail one folder in there.
+A sandbox has one folder in each hierarchy that it uses, below the cgroup of this process, so that limits from outside
+still apply. Each sandbox process has a folder in it. A keeper process removes them if this process is killed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _PERIOD_US = 20_000
 
 @dataclass
 class Hierarchies:
-    """Where each controller's cgroups are: controller to (version, folder of this process's cgroup, mount point)."""
+    """The mounted hierarchies: controller -> (version, folder of this process's cgroup, mount point)."""
 
-    found: dict[str, tuple[int, Path, Path]] = field(default_factory=dict)
+    controllers: dict[str, tuple[int, Path, Path]] = field(default_factory=dict)
 
     @classmethod
     def read(cls) -> Hierarchies:
-        """From ``/proc/self``; empty where there is none."""
+        """Read the hierarchies from ``/proc/self``; there may be none."""
         mounts: dict[str, tuple[int, Path]] = {}
         unified: Path | None = None
         for line in _lines("/proc/self/mountinfo"):
@@ -58,26 +58,26 @@ class Hierarchies:
         for name in CONTROLLERS:
             if name in mounts:
                 base = mounts[name][1] / paths.get(name, "/").lstrip("/")
-                result.found[name] = (1, base if base.is_dir() else mounts[name][1], mounts[name][1])
+                result.controllers[name] = (1, base if base.is_dir() else mounts[name][1], mounts[name][1])
             elif unified is not None:
                 base = unified / own.lstrip("/")
-                result.found[name] = (2, base if base.is_dir() else unified, unified)
+                result.controllers[name] = (2, base if base.is_dir() else unified, unified)
         return result
 
 
 @dataclass
 class Cgroup:
-    """A jail's cgroups, by controller."""
+    """The cgroups of one sandbox process: controller -> (version, folder)."""
 
     folders: dict[str, tuple[int, Path]]
 
     def add(self, pid: int) -> None:
-        """Move a process in. OSError where that is not allowed."""
+        """Move a process into these cgroups; raise OSError if that is not allowed."""
         for _, folder in dict.fromkeys(self.folders.values()):
             (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
     def oom_kills(self) -> int:
-        """How often the memory limit has killed in here."""
+        """Return how often the memory limit has killed a process inside."""
         if "memory" not in self.folders:
             return 0
         version, folder = self.folders["memory"]
@@ -87,7 +87,7 @@ class Cgroup:
         return 0
 
     def memory_bytes(self) -> int | None:
-        """Bytes charged to it at this moment; None without the controller."""
+        """Return the bytes of memory in use; None without the memory controller."""
         if "memory" not in self.folders:
             return None
         version, folder = self.folders["memory"]
@@ -95,18 +95,18 @@ class Cgroup:
         return int((folder / name).read_text(encoding="ascii"))
 
     def pids(self) -> set[int]:
-        """Processes in it."""
+        """Return the ids of the processes inside."""
         return {
             int(line) for _, folder in self.folders.values() for line in _lines(folder / "cgroup.procs") if line.strip()
         }
 
     def remove(self, seconds: float = 2.0) -> bool:
-        """Kill what is left in it and remove the folders; whether they are gone."""
+        """Kill the processes inside and remove the folders; return whether that succeeded."""
         return _remove([folder for _, folder in self.folders.values()], seconds)
 
 
 class CgroupTree:
-    """The cgroups of one sandbox. ``problems`` says for each controller that cannot be used why."""
+    """The cgroups of one sandbox. ``problems`` gives the reason for each controller that cannot be used."""
 
     def __init__(self) -> None:
         self.name = _owner.new_name()
@@ -114,7 +114,7 @@ class CgroupTree:
         self.problems: dict[str, str] = {}
         self._keeper: subprocess.Popen[bytes] | None = None
         self._count = 0
-        for controller, (version, base, top) in Hierarchies.read().found.items():
+        for controller, (version, base, top) in Hierarchies.read().controllers.items():
             problem = ""
             for parent in dict.fromkeys((base, top)):
                 try:
@@ -141,7 +141,7 @@ class CgroupTree:
                 (parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
             folder.mkdir(exist_ok=True)
             (folder / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
-            # moving a process needs the right to write where it comes from and goes to
+            # moving a process needs write access to its old and its new cgroup
             if not os.access(folder.parent / "cgroup.procs", os.W_OK):
                 raise PermissionError(13, "not delegated to this user")
         except OSError:
@@ -162,14 +162,14 @@ class CgroupTree:
             env={},
         )
 
-    def jail(self, *, memory_mb: int, disk_mb: int, processes: int, cpus: float) -> Cgroup:
-        """A cgroup with these limits. OSError where the kernel refuses."""
+    def new_cgroup(self, *, memory_mb: int, disk_mb: int, processes: int, cpus: float) -> Cgroup:
+        """Create a cgroup with these limits; raise OSError if the kernel refuses."""
         self._count += 1
-        made = Cgroup({})
+        cgroup = Cgroup({})
         for controller, (version, root) in self.roots.items():
-            folder = root / f"jail-{self._count}"
+            folder = root / f"process-{self._count}"
             folder.mkdir(exist_ok=True)
-            made.folders[controller] = (version, folder)
+            cgroup.folders[controller] = (version, folder)
             if controller == "memory":
                 size = str((memory_mb + disk_mb + _SPARE_MB) << 20)
                 _write(folder, {1: "memory.limit_in_bytes", 2: "memory.max"}[version], size)
@@ -183,10 +183,10 @@ class CgroupTree:
                 _write(folder, "cpu.cfs_quota_us", str(max(1000, int(cpus * _PERIOD_US))))
             else:
                 _write(folder, "cpu.max", f"{max(1000, int(cpus * _PERIOD_US))} {_PERIOD_US}")
-        return made
+        return cgroup
 
     def close(self) -> None:
-        """Remove all of it, with what may still run in it."""
+        """Remove all cgroups of the sandbox, and kill what runs in them."""
         _remove([folder for _, folder in self.roots.values()], 3.0)
         if self._keeper is not None:
             if self._keeper.stdin is not None:
@@ -215,7 +215,7 @@ def _remove(folders: list[Path], seconds: float) -> bool:
                 try:
                     os.rmdir(inner)
                 except OSError:
-                    continue  # something in it is still on its way out: tried again below
+                    continue  # a process in it has not ended yet: try again below
         if not any(folder.exists() for folder in folders):
             return True
         if time.monotonic() > end:
@@ -231,9 +231,9 @@ def _kill(pid: int) -> None:
 
 
 def collect_garbage() -> list[str]:
-    """Remove the cgroups of harnesses that are no more; their paths."""
+    """Remove the cgroups of tdlab processes that have ended; return their paths."""
     removed = []
-    for mount in dict.fromkeys(top for _, _, top in Hierarchies.read().found.values()):
+    for mount in dict.fromkeys(top for _, _, top in Hierarchies.read().controllers.values()):
         for folder, names, _ in os.walk(mount):
             for name in [n for n in names if n.startswith("tdlab-")]:
                 names.remove(name)

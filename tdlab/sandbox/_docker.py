@@ -1,9 +1,9 @@
-"""The docker tier: a container per warm jail, made from an image of empty folders and the host's ``/usr`` read-only.
+"""The docker backend: one container per sandbox process, from an image of empty folders and the host's ``/usr``.
 
-No network, read-only root, bounded tmpfs, no capability, no_new_privs, our seccomp profile (`_seccomp`; the engine's
-own leaves AF_VSOCK open), limits on memory, processes and cores, an unprivileged user, no log on the host's disk. The
-channel is the attached stdin and stdout; when the harness dies the engine closes stdin, the supervisor ends, and the
-engine removes the container.
+The container has no network, a read-only root, tmpfs of limited size, no capabilities, no_new_privs, tdlab's seccomp
+profile (`_seccomp`; the engine's own profile allows AF_VSOCK), limits on memory, processes and cores, an unprivileged
+user, and no log on the host's disk. tdlab talks to it through the attached stdin and stdout. If tdlab dies, the engine
+closes stdin, the supervisor ends, and the engine removes the container.
 
 This is the only module that imports ``docker``.
 """
@@ -27,7 +27,7 @@ from tdlab.errors import SandboxUnavailable
 from tdlab.sandbox import _owner, _seccomp
 from tdlab.sandbox._bubblewrap import SocketTransport
 from tdlab.sandbox._cgroups import Cgroup, Hierarchies
-from tdlab.sandbox._jail import BOOT, Jail, JailBroken, environment, find_python
+from tdlab.sandbox._process import BOOT, ProcessFailed, SandboxProcess, environment, find_python
 from tdlab.sandbox.jobs import WORK_FOLDER, Enforcement, Limits
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ __all__: list[str] = []
 
 INSTALL = "install docker (Debian: apt-get install docker.io), start it, and let this user reach its socket"
 _LABEL = "tdlab.sandbox"
-_PLACE = "tdlab.place"
+_HOST_LABEL = "tdlab.place"
 _FIRST_UID, _UIDS = 1_800_000_000, 100_000_000
 _SHM_BYTES = 16 << 20
 _CPU_PERIOD_US = 20_000
 
 
 class DockerTransport(SocketTransport):
-    """A container's attached stdin and stdout, which the engine sends in frames with a head of eight bytes."""
+    """The attached stdin and stdout of a container, which the engine sends in frames with a head of 8 bytes."""
 
     def __init__(self, client: docker.DockerClient, container: str, attached: Any) -> None:
         super().__init__(attached._sock)
@@ -56,7 +56,7 @@ class DockerTransport(SocketTransport):
         self._errors = bytearray()
 
     async def receive(self) -> bytes:
-        """Some bytes of stdout; empty at the end."""
+        """Return some bytes of stdout; empty at the end."""
         while True:
             if len(self._raw) >= 8:
                 size = int.from_bytes(self._raw[4:8], "big")
@@ -74,18 +74,18 @@ class DockerTransport(SocketTransport):
             self._raw += more
 
     async def confine(self) -> None:
-        """The engine has done it already."""
+        """Do nothing: the engine has applied all limits."""
 
     def oom_kills(self) -> int:
-        """How often the memory limit has killed in this container, where its cgroup can be read."""
+        """Return how often the memory limit has killed in this container; 0 if its cgroup cannot be read."""
         return self.memory.oom_kills() if self.memory else 0
 
     async def complaint(self) -> str:
-        """The end of what the supervisor wrote to stderr."""
+        """Return the end of the supervisor's stderr."""
         return bytes(self._errors).decode("utf-8", "replace").strip()[-400:] or "no message"
 
     async def aclose(self) -> None:
-        """Remove the container with all that runs in it."""
+        """Remove the container and everything that runs in it."""
         with contextlib.suppress(OSError):
             self.sock.close()
         await anyio.to_thread.run_sync(_remove, self._client, self.container)
@@ -100,12 +100,12 @@ def _remove(client: docker.DockerClient, container: str) -> None:
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        if error.status_code != 409:  # its removal is under way
+        if error.status_code != 409:  # it is being removed already
             raise
 
 
 class Docker:
-    """Starts jails in containers; holds the connection to the engine."""
+    """Starts sandbox processes in containers; holds the connection to the engine."""
 
     name = "docker"
 
@@ -121,9 +121,11 @@ class Docker:
 
     @property
     def client(self) -> docker.DockerClient:
-        """The connection; only after `open`."""
+        """The connection to the engine; only after `open`."""
         if self._client is None:
-            raise SandboxUnavailable("the connection to docker is closed")
+            raise SandboxUnavailable(
+                "the connection to docker is closed", do="run jobs inside `async with open_sandbox()`"
+            )
         return self._client
 
     @property
@@ -132,7 +134,7 @@ class Docker:
         return str(self.info.get("ServerVersion", ""))
 
     async def open(self) -> None:
-        """Reach the engine and have the image there. SandboxUnavailable says what is missing."""
+        """Connect to the engine and load the image; raise SandboxUnavailable if something is missing."""
         await anyio.to_thread.run_sync(self._open)
 
     def _open(self) -> None:
@@ -149,17 +151,23 @@ class Docker:
                 f"no docker engine answers ({str(error)[:200]})", expected="a running engine", do=INSTALL
             ) from None
         if self.info.get("OSType") != "linux":
-            raise SandboxUnavailable(f"the engine runs {self.info.get('OSType')} containers", expected="linux")
-        wanted = self.options.get("image")
+            raise SandboxUnavailable(
+                f"the docker engine runs {self.info.get('OSType')} containers",
+                expected="a docker engine for Linux containers",
+                do="add `--set sandbox.backend=bubblewrap`",
+            )
+        image = self.options.get("image")
         try:
-            if wanted:
-                self._client.images.get(wanted)
-                self.image, self.python = wanted, ""
+            if image:
+                self._client.images.get(image)
+                self.image, self.python = image, ""
                 return
             self.python = find_python() or ""
             if not self.python:
                 raise SandboxUnavailable(
-                    "there is no python3 below /usr", expected="Python 3.9 or newer", do="install it, or name an image"
+                    "python3 is not installed below /usr",
+                    expected="Python 3.9 or newer",
+                    do="install it (Debian: apt-get install python3), or pass options={'image': NAME}",
                 )
             content = _image()
             self.image = f"tdlab-sandbox:{hashlib.sha256(content).hexdigest()[:12]}"
@@ -168,13 +176,15 @@ class Docker:
                 self._client.api.import_image_from_data(content, repository=repository, tag=tag)
         except docker.errors.ImageNotFound:
             raise SandboxUnavailable(
-                f"the engine has no image {wanted!r}", expected="an image with python3 and bash", do="pull it first"
+                f"the docker engine has no image {image!r}",
+                expected="an image with python3 and bash",
+                do=f"docker pull {image}",
             ) from None
         except docker.errors.APIError as error:
-            raise SandboxUnavailable(f"the engine refuses the image: {error.explanation}", do=INSTALL) from None
+            raise SandboxUnavailable(f"the docker engine rejects the image: {error.explanation}", do=INSTALL) from None
 
     def enforced(self) -> dict[str, Enforcement]:
-        """What holds here, by the engine's own account and our settings. Tried by the probes."""
+        """Return what enforces each guarantee, from the engine's report and the settings; the probes test it."""
 
         def by(flag: str, how: str, otherwise: Enforcement) -> Enforcement:
             if self.info.get(flag):
@@ -191,7 +201,7 @@ class Docker:
             ),
             "privileges": Enforcement(level="kernel", how="unprivileged user, no capability, no_new_privs"),
             "environment": Enforcement(level="kernel", how="the container's own"),
-            "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second clock in the harness"),
+            "wall_time": Enforcement(level="kernel", how="SIGKILL to all by PID 1; a second timer in tdlab"),
             "cpu_time": Enforcement(level="watchdog", how="sampled every 25 ms for all processes; RLIMIT_CPU for each"),
             "cpu_rate": by("CpuCfsQuota", "cpu", Enforcement(level="none", how="nothing")),
             "memory": by("MemoryLimit", "memory", Enforcement(level="watchdog", how="sampled every 25 ms")),
@@ -207,8 +217,8 @@ class Docker:
         import docker.types
 
         limits = self.limits
-        # A user of its own for each jail: the kernel counts processes by user, and refuses one too many at once. The
-        # limit of the cgroup comes later in a fork, and makes a fork bomb costly.
+        # Each container has its own user: the kernel counts processes by user and rejects one too many immediately. The
+        # cgroup's limit is checked later during a fork, which makes a fork bomb expensive.
         uid = _FIRST_UID + secrets.randbelow(_UIDS)
         disk = f"rw,exec,nosuid,nodev,size={limits.disk_mb << 20},nr_inodes={limits.inodes}"
         owner = f"mode=0700,uid={uid},gid={uid}"
@@ -222,7 +232,7 @@ class Docker:
             ipc_mode="none",
             tmpfs={
                 WORK_FOLDER: f"{disk},{owner}",
-                "/tmp": f"{disk},{owner}",  # noqa: S108 (the jail's own)
+                "/tmp": f"{disk},{owner}",  # noqa: S108 (inside the container)
                 "/dev/shm": f"rw,nosuid,nodev,noexec,size={_SHM_BYTES},nr_inodes=256,{owner}",  # noqa: S108 (likewise)
             },
             binds={} if self.options.get("image") else {"/usr": {"bind": "/usr", "mode": "ro"}},
@@ -244,7 +254,7 @@ class Docker:
             "working_dir": "/",
             "hostname": "jail",
             "environment": environment(),
-            "labels": {_LABEL: self.owner, _PLACE: _owner.place()},
+            "labels": {_LABEL: self.owner, _HOST_LABEL: _owner.pid_scope()},
             "network_disabled": True,
         }
 
@@ -252,31 +262,33 @@ class Docker:
         import docker.errors
 
         try:
-            made = self.client.api.create_container(**self._settings())["Id"]
+            container = self.client.api.create_container(**self._settings())["Id"]
         except (docker.errors.APIError, OSError) as error:
-            raise JailBroken(f"no container: {str(error)[:300]}") from None
+            raise ProcessFailed(f"the container cannot be created: {str(error)[:300]}") from None
         try:
-            attached = self.client.api.attach_socket(made, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            attached = self.client.api.attach_socket(
+                container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            )
             if not isinstance(getattr(attached, "_sock", None), socket.socket):
-                raise JailBroken("the engine is not reached by a plain socket")
-            transport = DockerTransport(self.client, made, attached)
-            self.client.api.start(made)
-            transport.memory = self._memory(made)
+                raise ProcessFailed("the connection to the engine is not a plain socket")
+            transport = DockerTransport(self.client, container, attached)
+            self.client.api.start(container)
+            transport.memory = self._memory(container)
         except (docker.errors.APIError, OSError) as error:
-            _remove(self.client, made)
-            raise JailBroken(f"the container does not start: {str(error)[:300]}") from None
+            _remove(self.client, container)
+            raise ProcessFailed(f"the container does not start: {str(error)[:300]}") from None
         except BaseException:
-            _remove(self.client, made)
+            _remove(self.client, container)
             raise
         return transport
 
     def _memory(self, container: str) -> Cgroup | None:
-        """The container's memory cgroup, where the engine runs on this machine and it can be seen."""
+        """Return the container's memory cgroup; None if the engine runs elsewhere or it cannot be read."""
         pid = self.client.api.inspect_container(container)["State"]["Pid"]
-        found = Hierarchies.read().found.get("memory")
-        if found is None:
+        hierarchy = Hierarchies.read().controllers.get("memory")
+        if hierarchy is None:
             return None
-        version, _, top = found
+        version, _, top = hierarchy
         try:
             lines = Path(f"/proc/{int(pid)}/cgroup").read_text(encoding="ascii").splitlines()
         except OSError:
@@ -288,33 +300,30 @@ class Docker:
                 return Cgroup({"memory": (version, folder)}) if container in path and folder.is_dir() else None
         return None
 
-    async def start(self) -> Jail:
-        """A warm jail. JailBroken where it does not start."""
-        with anyio.CancelScope(shield=True):  # a container half made would be nobody's
+    async def start(self) -> SandboxProcess:
+        """Start one process; raise ProcessFailed if it does not start."""
+        with anyio.CancelScope(shield=True):  # a half-created container would have no owner
             transport = await anyio.to_thread.run_sync(self._start)
-        jail = Jail(transport, self.limits, preload=self.preload, python=self.python, nproc=True, own_share=True)
-        try:
-            await jail.start()
-        except BaseException:
-            await jail.aclose()
-            raise
-        return jail
+        process = SandboxProcess(
+            transport, self.limits, preload=self.preload, python=self.python, nproc=True, own_share=True
+        )
+        return await process.started()
 
     async def collect_garbage(self) -> list[str]:
-        """Remove the containers of harnesses of this machine that are no more; their names."""
+        """Remove the containers whose tdlab process on this machine has ended; return their short ids."""
         return await anyio.to_thread.run_sync(self._collect_garbage)
 
     def _collect_garbage(self) -> list[str]:
         removed = []
         for container in self.client.api.containers(all=True, filters={"label": _LABEL}):
             labels = container["Labels"]
-            if labels.get(_PLACE) == _owner.place() and _owner.is_orphan(labels[_LABEL]):
+            if labels.get(_HOST_LABEL) == _owner.pid_scope() and _owner.is_orphan(labels[_LABEL]):
                 _remove(self.client, container["Id"])
                 removed.append(container["Id"][:12])
         return removed
 
     async def aclose(self) -> None:
-        """Remove what is left of this sandbox's containers, and close the connection."""
+        """Remove the remaining containers of this sandbox, and close the connection."""
         if self._client is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._close)
@@ -329,22 +338,22 @@ class Docker:
             for container in client.api.containers(all=True, filters={"label": f"{_LABEL}={self.owner}"}):
                 _remove(client, container["Id"])
         except (docker.errors.APIError, OSError):
-            self.info = {}  # the engine has gone, and the jails with it
+            self.info = {}  # the engine has ended, and the containers with it
         finally:
             client.close()
 
 
 def _answers(address: str) -> None:
-    """OSError where no one listens at a local address (the SDK leaves sockets open where it fails)."""
+    """Raise OSError unless an engine listens at a local address; the SDK leaves sockets open if it fails."""
     if not address.startswith("unix://"):
-        raise OSError(f"{address} is not a local socket: the jails need this machine's /usr")
+        raise OSError(f"{address} is not a local socket; the containers need this machine's /usr")
     with socket.socket(socket.AF_UNIX) as knock:
         knock.settimeout(5)
         knock.connect(address.removeprefix("unix://"))
 
 
 def _image() -> bytes:
-    """A tar of empty folders and symlinks to the host's ``/usr``, as the host has them; some hundred bytes."""
+    """Return a tar of empty folders, and of symlinks into the host's ``/usr`` as the host has them."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in ("usr", "etc", "proc", "sys", "dev", "work", "tmp"):

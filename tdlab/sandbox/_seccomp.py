@@ -1,9 +1,9 @@
-"""One system call policy in the two forms that jails take: BPF bytes for bubblewrap, a JSON profile for docker.
+"""The system call policy, as BPF bytes for bubblewrap and as a JSON profile for docker.
 
-An allow list (`_syscalls`) with some arguments looked at: sockets of the families UNIX, INET and INET6 only (AF_VSOCK
-reaches the host even where there is no network), no new namespaces by clone, no typing into terminals, the usual
-personality only, no limits or priorities of other processes (the supervisor's). What is refused answers ENOSYS, so that
-C libraries fall back to older calls, or EPERM.
+An allow list (`_syscalls`) that also checks some arguments: only sockets of the families UNIX, INET and INET6 (AF_VSOCK
+reaches the host even without a network), no new namespaces by clone, no input into terminals, only the usual
+personalities, no limits or priorities of other processes (such as the supervisor). Rejected calls return EPERM, or
+ENOSYS so that C libraries fall back to older calls.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FAMILIES = (1, 2, 10)
 NAMESPACE_FLAGS = 0x7E020080  # CLONE_NEW*: NS, CGROUP, UTS, IPC, USER, PID, NET, and TIME
 PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 TERMINAL_IOCTLS = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-SELF_ONLY = {"prlimit64": 1, "sched_setaffinity": 1, "setpriority": 2}  # so many first arguments have to be 0
-LOOKED_AT = ("socket", "socketpair", "clone", "personality", "ioctl", *SELF_ONLY)
+SELF_ONLY = {"prlimit64": 1, "sched_setaffinity": 1, "setpriority": 2}  # number of first arguments that have to be 0
+CHECKED = ("socket", "socketpair", "clone", "personality", "ioctl", *SELF_ONLY)
 
 _ARCH = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _LOAD, _JEQ, _JGE, _JGT, _JSET, _RET = 0x20, 0x15, 0x35, 0x25, 0x45, 0x06
@@ -31,7 +31,7 @@ _NR, _ARCH_AT, _ARG0, _ARG1 = 0, 4, 16, 24
 
 
 def supported() -> bool:
-    """Whether there is a filter for this machine's processor."""
+    """Return whether there is a filter for this machine's architecture."""
     return platform.machine() in _ARCH
 
 
@@ -40,7 +40,7 @@ def _errno(number: int) -> int:
 
 
 def bpf(machine: str | None = None) -> bytes:
-    """The filter as an array of ``struct sock_filter``, for ``bwrap --seccomp``. KeyError for another processor."""
+    """Return the filter as an array of ``struct sock_filter``; KeyError for an architecture without one."""
     audit, column = _ARCH[machine or platform.machine()]
     numbers = {name: both[column] for name, both in ALLOWED.items() if both[column] is not None}
     out: list[tuple[int, int, int, int]] = [
@@ -51,13 +51,13 @@ def bpf(machine: str | None = None) -> bytes:
         (_JGE, 0, 1, 0x40000000),
         (_RET, 0, 0, _errno(errno.ENOSYS)),
     ]
-    for name in LOOKED_AT:
+    for name in CHECKED:
         body = _argument_check(name)
         out.append((_JEQ, 0, len(body), numbers[name] or 0))
         out += body
-    plain = sorted(number for name, number in numbers.items() if number is not None and name not in LOOKED_AT)
+    plain = sorted(number for name, number in numbers.items() if number is not None and name not in CHECKED)
     for low, high in _ranges(plain):
-        # below low: go on to the next range; up to high: allow
+        # below low: continue with the next range; up to high: allow
         out += [(_JGE, 0, 2, low), (_JGT, 1, 0, high), (_RET, 0, 0, _ALLOW)]
     out.append((_RET, 0, 0, _errno(errno.ENOSYS)))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in out)
@@ -84,18 +84,18 @@ def _argument_check(name: str) -> list[tuple[int, int, int, int]]:
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
     for number in numbers:
-        if found and number == found[-1][1] + 1:
-            found[-1] = (found[-1][0], number)
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
         else:
-            found.append((number, number))
-    return found
+            ranges.append((number, number))
+    return ranges
 
 
 def docker_profile() -> str:
-    """The policy as docker's seccomp JSON. The engine needs ``capset``, ``prctl`` and the like before it lets go."""
-    plain = sorted({*ALLOWED, "capset", "seccomp"} - set(LOOKED_AT))
+    """Return the policy as docker's JSON, with two more calls that the engine needs before the program starts."""
+    plain = sorted({*ALLOWED, "capset", "seccomp"} - set(CHECKED))
     rules: list[dict[str, object]] = [{"names": plain, "action": "SCMP_ACT_ALLOW"}]
     for name, values in (("socket", FAMILIES), ("socketpair", (1,)), ("personality", PERSONALITIES)):
         rules += [_rule(name, "SCMP_ACT_ALLOW", 0, "SCMP_CMP_EQ", value) for value in values]
@@ -103,7 +103,7 @@ def docker_profile() -> str:
     for name, count in SELF_ONLY.items():
         arguments = [{"index": i, "value": 0, "valueTwo": 0, "op": "SCMP_CMP_EQ"} for i in range(count)]
         rules.append({"names": [name], "action": "SCMP_ACT_ALLOW", "args": arguments})
-    # ioctl: each rule allows what is not one of the two; only one argument comparison per argument may be given
+    # ioctl: the rules together allow all but the two; a rule may compare each argument only once
     rules += [
         _rule("ioctl", "SCMP_ACT_ALLOW", 1, "SCMP_CMP_LT", TERMINAL_IOCTLS[0]),
         _rule("ioctl", "SCMP_ACT_ALLOW", 1, "SCMP_CMP_GT", TERMINAL_IOCTLS[1]),

@@ -1,6 +1,6 @@
-"""System calls a jail may use, with their numbers on x86-64 and on 64-bit ARM (empty: not there).
+"""The system calls that are allowed in the sandbox, with their numbers on x86-64 and on 64-bit ARM (empty: none).
 
-All that programs need and that acts on a process's own files, memory, children, timers and sockets. Absent on purpose:
+They act on a process's own files, memory, children, timers and sockets. Absent on purpose:
 mounting, namespaces, other processes' memory, tracing, kernel modules, keyrings, BPF, io_uring, performance events,
 System V and POSIX message queues and shared memory (they outlive a job), anonymous files (they escape the limit on
 disk), handles to files by number, the clock and the machine. Numbers: Linux UAPI headers, ``asm/unistd_64.h`` and

@@ -1,6 +1,6 @@
-"""What goes into a sandbox and what comes out: limits, a job, its result, and what a backend enforces.
+"""The records of the sandbox: limits, a job, its result, and the report on a backend.
 
-Records only; nothing here runs anything. Bytes are base64 in JSON.
+Bytes are base64 in JSON.
 """
 
 from __future__ import annotations
@@ -39,42 +39,43 @@ __all__ = [
 ]
 
 WORK_FOLDER = "/work"
-"""Where a job runs, seen from inside its jail: its working directory, the one place that `Job.files` go to."""
+"""The working directory of a job, as the job sees it; `Job.files` are put there."""
 
 Status = Literal["ok", "error", "timeout", "cpu_limit", "memory", "output_limit", "killed", "refused", "sandbox_error"]
 """How a job ended.
 
-``ok`` exit code 0; ``error`` another exit code; ``timeout``, ``cpu_limit``, ``memory``, ``output_limit`` that limit was
-passed; ``killed`` ended by a signal, or by the limit on files or processes; ``refused`` never started, the job asks for
-what is not allowed; ``sandbox_error`` ours: retried on fresh jails and never to be scored.
+``ok`` exit code 0; ``error`` another exit code; ``timeout``, ``cpu_limit``, ``memory``, ``output_limit`` exceeded that
+limit; ``killed`` ended by a signal, or by the limit on files or processes; ``refused`` not started, since the job asks
+for something that is not allowed; ``sandbox_error`` the sandbox failed, after several attempts, and the job has no
+result.
 """
 
 Level = Literal["kernel", "watchdog", "none"]
-"""Who holds a limit: the kernel; a process of ours that looks every few hundredths of a second; nobody."""
+"""What enforces a guarantee: the kernel; a watchdog process that samples every 25 ms; nothing."""
 
 GUARANTEES: dict[str, str] = {
-    "filesystem": "no file of the host is visible but the operating system's programs, and those cannot be changed",
-    "network": "no packet, of any protocol family, leaves the jail",
-    "processes_hidden": "no process of the host, or of another jail, can be seen or signalled",
-    "syscalls": "system calls that widen the kernel's attack surface are refused",
-    "privileges": "no capability, no gain of one, no user namespace",
-    "environment": "no variable of the host's environment is passed on",
-    "wall_time": "a job ends within its time",
-    "cpu_time": "CPU seconds of a job, its children included",
-    "cpu_rate": "a jail gets no more than its share of the cores",
-    "memory": "memory of a job, its children included",
-    "processes": "number of processes and threads",
-    "disk": "bytes of files in the work directory",
-    "inodes": "number of files in the work directory",
-    "output": "bytes of output",
-    "no_leftovers": "processes, files and shared memory of a job are gone before the next",
-    "dies_with_harness": "nothing outlives the process that opened the sandbox",
+    "filesystem": "only the operating system's programs are visible, and they are read-only",
+    "network": "no packet of any protocol family leaves the sandbox",
+    "processes_hidden": "no process outside the sandbox can be seen or signalled",
+    "syscalls": "system calls that widen the kernel's attack surface are rejected",
+    "privileges": "no capabilities, no way to gain any, no user namespaces",
+    "environment": "no environment variable of the host is visible",
+    "wall_time": "limit on the seconds of a job",
+    "cpu_time": "limit on the CPU seconds of a job and its children",
+    "cpu_rate": "limit on the number of cores in use",
+    "memory": "limit on the memory of a job and its children",
+    "processes": "limit on the number of processes and threads",
+    "disk": "limit on the bytes of files in the work directory",
+    "inodes": "limit on the number of files in the work directory",
+    "output": "limit on the bytes of output",
+    "no_leftovers": "processes, files and shared memory of a job are removed before the next job",
+    "dies_with_harness": "everything ends with the process that opened the sandbox",
 }
-"""Every guarantee that a backend reports on, and what it means."""
+"""The guarantees that a backend reports on, with their meaning."""
 
 
 def safe_name(name: str) -> bool:
-    """Whether a file name is relative, stays below its folder, and is plain enough to be written anywhere."""
+    """Return whether a file name is relative, stays below its folder, and can be written on any file system."""
     if not name or len(name) > 1024 or "\x00" in name or name.startswith("/"):
         return False
     try:
@@ -90,7 +91,12 @@ class _WithBytes(Record):
 
 
 class Limits(Record):
-    """Limits of a job. Memory, processes, disk, inodes and cores belong to the jail; a job may lower the others."""
+    """The limits of jobs in a sandbox; a `Job` may lower ``wall_s`` and ``cpu_s``.
+
+    Example:
+        >>> Limits(wall_s=2, memory_mb=64).cpu_s
+        10.0
+    """
 
     wall_s: float = Field(default=10.0, gt=0, le=3600, description="seconds of real time")
     cpu_s: float = Field(default=10.0, gt=0, le=3600, description="CPU seconds, children included")
@@ -106,9 +112,13 @@ class Limits(Record):
 
 
 class Database(_WithBytes):
-    """The SQLite file a SQL job works on: a copy is made inside the jail, the original is never touched.
+    """The SQLite database of a SQL job. The job works on a copy, so the original never changes.
 
-    ``writable`` lets the statements change the copy. Results end at ``max_rows`` rows or ``max_bytes`` of JSON.
+    Args:
+        content: The bytes of the SQLite file; empty for a new database.
+        writable: Whether the statements may change the copy.
+        max_rows: Most rows in the result.
+        max_bytes: Most bytes of JSON in the result.
     """
 
     content: bytes = b""
@@ -118,12 +128,30 @@ class Database(_WithBytes):
 
 
 class Job(_WithBytes):
-    """One piece of untrusted code and all it may use.
+    """One untrusted program and everything that it may use.
 
-    ``language`` is ``python`` (file ``main.py``), ``bash`` (``main.sh``) or ``sql`` (on ``database``). It runs in
-    ``/work``, which holds ``files`` (relative names to bytes) and nothing else. ``mode`` is ``fresh`` (a new process of
-    the interpreter) or ``fork`` (Python only: a fork of a warm interpreter, some ten times quicker to start).
-    ``collect`` are glob patterns of the files to bring back. ``wall_s`` and ``cpu_s`` replace the sandbox's limits.
+    Args:
+        language: ``python``, ``bash``, or ``sql`` for statements on ``database``.
+        code: The program.
+        stdin: Bytes on standard input.
+        files: Files in the working directory at the start: relative name to content.
+        collect: Glob patterns of the files to return at the end.
+        arguments: Command-line arguments.
+        mode: ``fresh`` starts a new interpreter; ``fork`` forks a running one, which starts about ten times faster
+            (not for bash).
+        database: The database of a SQL job.
+        wall_s: Time limit in seconds; by default, and at most, that of the sandbox.
+        cpu_s: Limit in CPU seconds; by default, and at most, that of the sandbox.
+
+    Raises:
+        pydantic.ValidationError: For a value outside its range or fields that do not go together.
+
+    Example:
+        >>> job = Job(code="print(6 * 7)", files={"data.csv": b"1,2"})
+        >>> job.objection(Limits())
+        ''
+        >>> Job(code="", files={"../data.csv": b""}).objection(Limits())
+        "file name '../data.csv' is not a plain relative path"
     """
 
     language: Literal["python", "bash", "sql"] = "python"
@@ -148,7 +176,7 @@ class Job(_WithBytes):
         return self
 
     def objection(self, limits: Limits) -> str:
-        """Why the job is refused under these limits; empty if it is not."""
+        """Return why the job is refused under these limits; empty if it is not."""
         for name in self.files:
             if not safe_name(name):
                 return f"file name {name[:80]!r} is not a plain relative path"
@@ -175,41 +203,41 @@ class Job(_WithBytes):
         if len(self.files) > limits.inodes // 4:
             return f"{len(self.files)} files, more than a quarter of the limit of {limits.inodes} inodes"
         for name in ("wall_s", "cpu_s"):
-            wanted, most = getattr(self, name), getattr(limits, name)
-            if wanted is not None and wanted > most:
-                return f"{name} is {wanted}, more than the sandbox's {most}"
+            requested, limit = getattr(self, name), getattr(limits, name)
+            if requested is not None and requested > limit:
+                return f"{name} is {requested}, more than the sandbox's {limit}"
         return ""
 
 
 class Output(_WithBytes):
-    """What a job wrote to one stream: the first bytes kept, and how many there were in truth."""
+    """The output of a job on one stream: the first bytes in ``data``, and the ``total`` number of bytes."""
 
     data: bytes = b""
     total: int = 0
 
     @property
     def truncated(self) -> bool:
-        """Whether there was more than was kept."""
+        """Whether ``data`` is only the beginning of the output."""
         return self.total > len(self.data)
 
     @cached_property
     def text(self) -> str:
-        """The kept bytes as UTF-8; what is not UTF-8 becomes the replacement mark."""
+        """``data`` decoded as UTF-8, with replacement characters for invalid bytes."""
         return self.data.decode("utf-8", "replace")
 
 
 class CollectedFile(_WithBytes):
-    """A regular file that the job left in its work directory: a safe relative name and its content."""
+    """A file that the job left in its working directory: a safe relative name, and the content."""
 
     name: str
     data: bytes
 
 
 class LeftBehind(Record):
-    """What the job left running or lying about; all of it is gone by now.
+    """What the job left behind; all of it was removed.
 
-    ``processes`` are names of processes that were alive when the job's own had ended. ``files`` counts what lay in the
-    work directory and the other writable places, the given files and the program not counted.
+    ``processes`` are the names of processes that outlived the job's main process. ``files`` counts new files in the
+    working directory and entries of the other writable folders.
     """
 
     processes: tuple[str, ...] = ()
@@ -217,19 +245,20 @@ class LeftBehind(Record):
 
 
 class Enforcement(Record):
-    """Whether a guarantee is held here, and by what."""
+    """What enforces a guarantee on this machine: the ``level``, and ``how``."""
 
     level: Level
     how: str
 
 
 class JobResult(_WithBytes):
-    """How a job ended, and what it left: see `Status`, `Output`, `LeftBehind`.
+    """The result of a job.
 
-    ``reason`` says in words why a status other than ``ok`` was given. ``signal`` is the number of the signal that
-    ended the job's first process. ``peak_kb`` is the largest memory seen, of one process or of all at a sample.
-    ``skipped`` names files that matched ``collect`` and could not be brought back, each with the reason.
-    ``interpreter`` is the version of Python inside the jail. ``attempts`` counts jails used up by sandbox errors.
+    ``status`` is a `Status`, and ``reason`` explains any status but ``ok``. ``signal`` is the number of the signal that
+    ended the job's main process. ``wall_s`` and ``cpu_s`` are in seconds; ``peak_kb`` is the largest memory measured,
+    of one process or of all together. ``files`` are the collected files; ``skipped`` names files that matched
+    ``Job.collect`` but could not be returned, each with the reason. ``interpreter`` is the version of Python in the
+    sandbox. ``attempts`` is more than 1 if the sandbox failed and the job was retried.
     """
 
     status: Status
@@ -251,15 +280,16 @@ class JobResult(_WithBytes):
 
     @property
     def ok(self) -> bool:
-        """Whether the job ended by itself with exit code 0."""
+        """Whether the job ended with exit code 0."""
         return self.status == "ok"
 
 
 class BackendReport(Record):
-    """What one tier can do on this machine: tried, not assumed.
+    """The report on one backend on this machine, from a test.
 
-    ``available`` means that it started and that every escape probe failed to escape. ``escapes`` lists the probes that
-    got out; ``reason`` says why it is not available and ``install`` what would help. ``cold_ms`` is the first start.
+    ``available`` means that the backend started and withstood all escape probes. ``probes`` counts the probes and
+    ``escapes`` names those that escaped. ``reason`` says why the backend is not available, and ``install`` what to do.
+    ``cold_ms`` is the time of the first start in milliseconds.
     """
 
     name: str
@@ -274,9 +304,20 @@ class BackendReport(Record):
 
 
 def reports_frame(reports: Collection[BackendReport]) -> pd.DataFrame:
-    """One row a backend: ``backend, available, version, cold_ms, probes, escapes``, who holds what, ``reason, to_do``.
+    """Return the reports of `probe` as a table.
 
-    ``kernel``, ``watchdog`` and ``none`` name the guarantees that each holds.
+    Args:
+        reports: One report per backend.
+
+    Returns:
+        One row per backend, with the columns ``backend``, ``available``, ``version``, ``cold_ms`` (the first start, in
+        milliseconds), ``probes`` and ``escapes`` (numbers), ``kernel``, ``watchdog`` and ``none`` (the guarantees that
+        each enforces), ``reason`` and ``to_do``.
+
+    Example:
+        >>> report = BackendReport(name="docker", available=False, reason="no docker engine answers")
+        >>> reports_frame([report]).loc[0, ["backend", "reason"]].tolist()
+        ['docker', 'no docker engine answers']
     """
     import pandas as pd
 
@@ -289,7 +330,7 @@ def reports_frame(reports: Collection[BackendReport]) -> pd.DataFrame:
             "probes": report.probes,
             "escapes": len(report.escapes),
             **{
-                level: ", ".join(name for name, found in report.enforced.items() if found.level == level)
+                level: ", ".join(name for name, enforced in report.enforced.items() if enforced.level == level)
                 for level in ("kernel", "watchdog", "none")
             },
             "reason": report.reason,
@@ -301,7 +342,7 @@ def reports_frame(reports: Collection[BackendReport]) -> pd.DataFrame:
 
 
 class Garbage(Record):
-    """What was left by harnesses that are no more, and is removed now."""
+    """What `gc` removed: containers and cgroups of processes that have ended."""
 
     containers: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
@@ -309,19 +350,19 @@ class Garbage(Record):
 
 
 def check_required(enforced: dict[str, Enforcement], require: Collection[str], *, backend: str) -> None:
-    """SandboxUnavailable unless each name of ``require`` is held; ``name:kernel`` asks for the kernel itself."""
+    """Raise SandboxUnavailable unless every guarantee in ``require`` is enforced; ``name:kernel``: by the kernel."""
     for item in require:
         name, _, level = item.partition(":")
         if name not in GUARANTEES or level not in ("", "kernel"):
             raise SandboxUnavailable(
-                f"require names {item!r}",
-                expected=f"one of {', '.join(GUARANTEES)}, each alone or with ':kernel'",
-                do="correct the name",
+                f"require: there is no guarantee {item!r}",
+                expected=f"any of {', '.join(GUARANTEES)}, alone or followed by ':kernel'",
+                do="correct the name in require",
             )
-        found = enforced.get(name, Enforcement(level="none", how="not reported"))
-        if found.level == "none" or (level == "kernel" and found.level != "kernel"):
+        actual = enforced.get(name, Enforcement(level="none", how="not reported"))
+        if actual.level == "none" or (level == "kernel" and actual.level != "kernel"):
             raise SandboxUnavailable(
-                f"{backend} holds {name!r} by {found.level}: {found.how}",
-                expected=f"{GUARANTEES[name]} ({item})",
-                do="use another backend or machine (`probe()` lists what each holds), or do not require it",
+                f"{backend} enforces {name!r} by {actual.level}: {actual.how}",
+                expected=f"{item}: {GUARANTEES[name]}",
+                do=f"use another backend (`tdlab sandbox doctor` lists what each enforces), or do not require {item!r}",
             )

@@ -1,11 +1,11 @@
-"""Recorded outputs of code compared with new ones: the program has to print what the record says.
+"""Compare recorded outputs of code with new ones: a re-run program has to print what the record says.
 
-Jails fix what makes programs differ for no reason of their own (hash seed, time zone, locale, user, directory), so an
-honest output comes back to the byte, and that is what is asked for first. Where it does not, a difference is forgiven
-only where it is *volatile*: the program was run again, and the new outputs differ from one another at that very place,
-in a piece that is a time, a duration, an address or a temporary path (or today's date); or in the order of whole lines.
-Floats may differ by ``Tolerance.floats``, which is 0 unless said otherwise. Everything else is a difference. A record
-altered in a volatile piece cannot be told from an honest one, and passes.
+The sandbox fixes everything that makes the same program differ between machines (hash seed, time zone, locale, user,
+directory), so an honest record is reproduced byte for byte, and that is checked first. A difference is tolerated only
+if it is *volatile*: the program is re-run, and the new outputs differ from one another at the same place, in a time, a
+duration, an address or a temporary path (or today's date), or in the order of whole lines. Floats may differ by
+``Tolerance.floats``, 0 by default. Every other difference counts. A record that was altered in a volatile piece passes,
+since it looks like an honest one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from typing import Literal
 from tdlab.records import Record
 from tdlab.sandbox.jobs import Job
 from tdlab.sandbox.tool import CodeOutput, RunsJobs
+from tdlab.tools import counted
 
 __all__ = ["Comparison", "Difference", "Tolerance", "compare_outputs", "compare_texts", "replay_code"]
 
-_SHOWN = 200
-_MOST_DIFFERENCES = 20
+_MAX_SHOWN = 200  # characters of a line in a difference
+_MAX_DIFFERENCES = 20
 _TIMED_OUT = ("timeout", "cpu_limit", "output_limit", "memory", "killed")
 
 _PIECES = re.compile(
@@ -45,9 +46,17 @@ _TIMES = frozenset({"datetime", "date", "clock", "duration", "epoch"})
 
 
 class Tolerance(Record):
-    """What may differ: volatile times, volatile addresses and temporary paths, volatile order of lines, floats.
+    """The differences that a comparison tolerates.
 
-    ``floats`` is relative: 1e-9 forgives the tenth digit. Whole numbers are never forgiven.
+    Args:
+        times: Whether volatile times, dates and durations may differ.
+        paths: Whether volatile addresses and temporary paths may differ.
+        ordering: Whether the volatile order of lines may differ.
+        floats: Relative difference up to which floats count as equal; whole numbers must be equal.
+
+    Example:
+        >>> compare_texts("0.30000000000000004", "0.3", tolerance=Tolerance(floats=1e-9)).same
+        True
     """
 
     times: bool = True
@@ -57,7 +66,7 @@ class Tolerance(Record):
 
 
 class Difference(Record):
-    """One place where the record and the replay differ: the part, the line (from 1) and both texts, shortened."""
+    """One difference between record and re-run: the part, the line (from 1), and both texts, shortened."""
 
     part: str
     line: int
@@ -66,9 +75,10 @@ class Difference(Record):
 
 
 class Comparison(Record):
-    """What came of a replay: ``same``, ``different`` with the differences, or ``not_replayed`` with the reason.
+    """The result of a comparison.
 
-    ``forgiven`` counts pieces that differ and are within the tolerance.
+    ``verdict`` is ``same``, ``different`` with the first ``differences``, or ``not_replayed`` with the ``reason``.
+    ``forgiven`` counts the tolerated differences, and ``runs`` the re-runs.
     """
 
     verdict: Literal["same", "different", "not_replayed"]
@@ -79,17 +89,33 @@ class Comparison(Record):
 
     @property
     def same(self) -> bool:
-        """Whether the record is reproduced."""
+        """Whether the record was reproduced."""
         return self.verdict == "same"
 
 
 def compare_texts(
     recorded: str, *replayed: str, part: str = "stdout", tolerance: Tolerance | None = None, today: str | None = None
 ) -> Comparison:
-    """Compare a recorded text with one or more new ones of the same program.
+    """Compare a recorded text with one or more new texts of the same program.
 
-    With a single new text nothing is known to be volatile, so only ``floats`` is forgiven. ``today`` is the date of the
-    replay in UTC as ``YYYY-MM-DD``; a new text that shows it got it from the clock.
+    Args:
+        recorded: The recorded text.
+        *replayed: The new texts. With only one, nothing is known to be volatile, so only ``floats`` is tolerated.
+        part: What the text is, for the differences.
+        tolerance: What may differ; `Tolerance` by default.
+        today: The date of the re-run in UTC, as ``YYYY-MM-DD``; a new text with this date read it from the clock.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ValueError: Without a new text.
+
+    Example:
+        >>> compare_texts("done in 1.2 s", "done in 1.3 s", "done in 1.1 s").same
+        True
+        >>> compare_texts("total 42", "total 41").differences[0].replayed
+        'total 41'
     """
     if not replayed:
         raise ValueError("compare_texts needs at least one new text")
@@ -99,16 +125,16 @@ def compare_texts(
     old, new = recorded.split("\n"), [text.split("\n") for text in replayed]
     differences, forgiven = _by_line(old, new, part, tolerance, today)
     if differences and tolerance.ordering and _order_is_volatile(new):
-        again = [sorted(lines) for lines in new]
-        unordered, more = _by_line(sorted(old), again, part, tolerance, today)
+        reordered = [sorted(lines) for lines in new]
+        unordered, more = _by_line(sorted(old), reordered, part, tolerance, today)
         if not unordered:
             return Comparison(verdict="same", forgiven=more + 1, runs=len(replayed))
     if differences:
         return Comparison(
             verdict="different",
-            differences=tuple(differences[:_MOST_DIFFERENCES]),
+            differences=tuple(differences[:_MAX_DIFFERENCES]),
             forgiven=forgiven,
-            reason=f"{len(differences)} lines of {part} differ",
+            reason=f"{part}: {counted(len(differences), 'different line')}",
             runs=len(replayed),
         )
     return Comparison(verdict="same", forgiven=forgiven, runs=len(replayed))
@@ -122,14 +148,15 @@ def _order_is_volatile(new: Sequence[Sequence[str]]) -> bool:
 def _by_line(
     old: Sequence[str], new: Sequence[Sequence[str]], part: str, tolerance: Tolerance, today: str | None
 ) -> tuple[list[Difference], int]:
-    found: list[Difference] = []
+    """Compare line by line; return the differences and the number of tolerated ones."""
+    differences: list[Difference] = []
     forgiven = 0
     for number, (line, *others) in enumerate(zip_longest(old, *new), start=1):
         if line in others:
             continue
         count = None if line is None or None in others else _forgive(line, others, tolerance, today)
         if count is None:
-            found.append(
+            differences.append(
                 Difference(
                     part=part,
                     line=number,
@@ -139,38 +166,38 @@ def _by_line(
             )
         else:
             forgiven += count
-    return found, forgiven
+    return differences, forgiven
 
 
 def _shorten(text: str | None, other: str | None) -> str:
-    """The text around its first difference from another."""
+    """Return the text around its first difference from another."""
     if text is None:
         return "(no such line)"
-    at = next((i for i, (a, b) in enumerate(zip(text, other or "", strict=False)) if a != b), 0)
-    start = max(0, at - _SHOWN // 2)
-    return ("…" if start else "") + text[start : start + _SHOWN]
+    position = next((i for i, (a, b) in enumerate(zip(text, other or "", strict=False)) if a != b), 0)
+    start = max(0, position - _MAX_SHOWN // 2)
+    return ("…" if start else "") + text[start : start + _MAX_SHOWN]
 
 
 def _pieces(line: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """The fixed texts of a line, and between them its pieces: (kind, text)."""
-    fixed, pieces, at = [], [], 0
+    """Split a line into its fixed texts and the pieces between them, as (kind, text)."""
+    fixed, pieces, end = [], [], 0
     for match in _PIECES.finditer(line):
-        fixed.append(line[at : match.start()])
+        fixed.append(line[end : match.start()])
         pieces.append((match.lastgroup or "", match.group()))
-        at = match.end()
-    return [*fixed, line[at:]], pieces
+        end = match.end()
+    return [*fixed, line[end:]], pieces
 
 
 def _forgive(line: str, others: Sequence[str], tolerance: Tolerance, today: str | None) -> int | None:
-    """How many pieces of a line differ within the tolerance; None where the line differs otherwise."""
+    """Return how many pieces of a line differ within the tolerance; None if the line differs otherwise."""
     fixed, pieces = _pieces(line)
-    taken = [_pieces(other) for other in others]
+    split_others = [_pieces(other) for other in others]
     kinds = [kind for kind, _ in pieces]
-    if any(other_fixed != fixed or [k for k, _ in other] != kinds for other_fixed, other in taken):
+    if any(other_fixed != fixed or [k for k, _ in other] != kinds for other_fixed, other in split_others):
         return None
     forgiven = 0
     for index, (kind, text) in enumerate(pieces):
-        texts = [other[index][1] for _, other in taken]
+        texts = [other[index][1] for _, other in split_others]
         if text in texts:
             continue
         allowed = (tolerance.times and kind in _TIMES) or (tolerance.paths and kind in ("address", "path"))
@@ -196,10 +223,25 @@ def _close(text: str, others: Sequence[str], relative: float) -> bool:
 def compare_outputs(
     recorded: CodeOutput, *replayed: CodeOutput, tolerance: Tolerance | None = None, today: str | None = None
 ) -> Comparison:
-    """Compare a recorded answer of ``run_code`` with one or more new ones: status, exit code, streams and files.
+    """Compare a recorded output of ``run_code`` with one or more new ones: status, exit code, streams and files.
 
-    A replay that ended in ``sandbox_error`` says nothing: ``not_replayed``. Of a program that a limit ended, the
-    streams need only agree as far as both go, since where it was cut is a matter of the machine.
+    If a limit ended the program, one output may be longer than the other, since the cut depends on the machine.
+
+    Args:
+        recorded: The recorded output.
+        *replayed: The new outputs; those with the status ``sandbox_error`` are ignored.
+        tolerance: What may differ; `Tolerance` by default.
+        today: The date of the re-run in UTC, as ``YYYY-MM-DD``.
+
+    Returns:
+        The comparison; ``not_replayed`` without a usable new output.
+
+    Example:
+        >>> recorded = CodeOutput(status="ok", exit_code=0, stdout="42")
+        >>> compare_outputs(recorded, CodeOutput(status="ok", exit_code=0, stdout="41")).reason
+        '1 difference, the first in stdout'
+        >>> compare_outputs(recorded, CodeOutput(status="sandbox_error")).verdict
+        'not_replayed'
     """
     usable = [output for output in replayed if output.status != "sandbox_error"]
     if not usable:
@@ -212,7 +254,9 @@ def compare_outputs(
             recorded=f"{recorded.status} {recorded.exit_code}",
             replayed=f"{first.status} {first.exit_code}",
         )
-        return Comparison(verdict="different", differences=(change,), reason="it ends otherwise", runs=len(usable))
+        return Comparison(
+            verdict="different", differences=(change,), reason="it ends with another status", runs=len(usable)
+        )
     cut = recorded.status in _TIMED_OUT and recorded.exit_code is None
     parts = {"stdout": recorded.stdout, "stderr": recorded.stderr}
     parts |= {f"file {name}": text for name, text in recorded.files.items()}
@@ -234,10 +278,10 @@ def compare_outputs(
         differences.append(
             Difference(part="truncated", line=0, recorded=str(recorded.truncated), replayed=str(first.truncated))
         )
-    reason = f"{len(differences)} differences, the first in {differences[0].part}" if differences else ""
+    reason = f"{counted(len(differences), 'difference')}, the first in {differences[0].part}" if differences else ""
     return Comparison(
         verdict="different" if differences else "same",
-        differences=tuple(differences[:_MOST_DIFFERENCES]),
+        differences=tuple(differences[:_MAX_DIFFERENCES]),
         forgiven=forgiven,
         reason=reason,
         runs=len(usable),
@@ -257,10 +301,32 @@ def _agree(one: str, other: str) -> bool:
 async def replay_code(
     sandbox: RunsJobs, job: Job, recorded: CodeOutput, *, tolerance: Tolerance | None = None, runs: int = 3
 ) -> Comparison:
-    """Run a recorded program again and compare.
+    """Re-run a recorded program and compare its output with the record.
 
-    Once, where its output is the recorded one; else up to ``runs`` times: volatile pieces are told from altered ones.
-    The later runs are in fresh interpreters: forks of one share the addresses of its objects.
+    If the first output differs, further runs show which differences are volatile. They use fresh interpreters, since
+    the forks of one interpreter share the addresses of its objects.
+
+    Args:
+        sandbox: Runs the program.
+        job: The program and its input.
+        recorded: The recorded output.
+        tolerance: What may differ; `Tolerance` by default.
+        runs: Most runs of the program.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        SandboxUnavailable: If the sandbox is closed.
+
+    Example:
+        >>> import anyio
+        >>> class FixedAnswer:
+        ...     async def run(self, job: Job) -> JobResult:
+        ...         return JobResult(status="ok", exit_code=0, stdout=Output(data=b"42", total=2))
+        >>> recorded = CodeOutput(status="ok", exit_code=0, stdout="42")
+        >>> anyio.run(replay_code, FixedAnswer(), Job(code="print(6 * 7)"), recorded).verdict
+        'same'
     """
     fresh = job.model_copy(update={"mode": "fresh"})
     outputs = [CodeOutput.of(await sandbox.run(job))]

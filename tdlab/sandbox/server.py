@@ -1,6 +1,6 @@
-"""The code tool for other agents: an MCP server over stdio that offers ``run_code``, each call in a jail.
+"""The code tool for other agents: an MCP server over stdio that offers ``run_code``, each call in the sandbox.
 
-This module is a door to ``mcp`` on the server's side; clients go through `tdlab.pool.live.servers`.
+``mcp`` has two importers: this module for the server, and `tdlab.pool.live` for clients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VERSION = "1"
 
 
 def mcp_server(sandbox: Sandbox, *, databases: Mapping[str, bytes] | None = None) -> Server[Any]:
-    """An MCP server with one tool, `RUN_CODE`, run in this sandbox. Calls at the same time wait for a free jail."""
+    """Return an MCP server with one tool, `RUN_CODE`; its calls wait for a free worker of the sandbox."""
     import mcp_types as types
     from mcp.server.lowlevel import Server
 
@@ -45,7 +45,7 @@ def mcp_server(sandbox: Sandbox, *, databases: Mapping[str, bytes] | None = None
 
     async def on_call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         if params.name != RUN_CODE.name:
-            text = f"no tool {params.name[:80]!r}; there is {RUN_CODE.name}"
+            text = f"there is no tool {params.name[:80]!r}, only {RUN_CODE.name}"
             return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
         output = await run_code(sandbox, params.arguments or {}, databases=databases)
         return types.CallToolResult(
@@ -72,7 +72,26 @@ async def serve(
     databases: Mapping[str, bytes] | None = None,
     options: dict[str, Any] | None = None,
 ) -> None:
-    """Serve on this process's stdin and stdout until the client goes. SandboxUnavailable where there is no jail."""
+    """Serve ``run_code`` over MCP, on this process's stdin and stdout, until the client disconnects.
+
+    Args:
+        backend: A name in `BACKENDS`, or ``auto`` for the first one that works on this machine.
+        limits: The limits of programs.
+        workers: How many programs may run at once.
+        databases: SQLite files for SQL programs, by the name that clients use.
+        options: Options of the backend, as for `open_sandbox`.
+
+    Raises:
+        SandboxUnavailable: If no backend works on this machine.
+        ConfigError: For an unknown backend, or fewer than one worker.
+
+    Example:
+        >>> import anyio
+        >>> from functools import partial
+        >>> anyio.run(partial(serve, backend="docker", options={"base_url": "unix:///no/such.sock"}))
+        Traceback (most recent call last):
+        tdlab.errors.SandboxUnavailable: no docker engine answers (...
+    """
     from mcp.server.stdio import stdio_server
 
     async with open_sandbox(backend, limits=limits, workers=workers, options=options) as sandbox:

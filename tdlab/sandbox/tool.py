@@ -1,7 +1,7 @@
-"""The code tool: ``run_code`` as any tool of a pool, what it takes, what it answers, and how a call becomes a job.
+"""The code tool: ``run_code`` as a tool of a pool, its input and output, and the job of a call.
 
-Its answer holds nothing that differs from run to run by itself (no times, no use of memory), so that a recorded one can
-be replayed and compared (`replay`).
+The output contains nothing that differs from run to run by itself (no times, no use of memory), so that a re-run can be
+compared with the record (`replay`).
 """
 
 from __future__ import annotations
@@ -84,11 +84,19 @@ RUN_CODE = Tool(
         ToolError(code="sandbox_error", message="The sandbox failed; the program did not run. Try again."),
     ),
 )
-"""The tool as blueprints plan it and assistants see it. It changes nothing outside of its own jail."""
+"""The code tool as blueprints and assistants see it. It changes nothing outside the sandbox."""
 
 
 class CodeOutput(Record):
-    """What ``run_code`` answers; `JobResult` has the statuses. Bytes that are not UTF-8 show as replacement marks."""
+    """The output of ``run_code``: that part of a `JobResult` that does not depend on the machine.
+
+    Texts have replacement characters for bytes that are not UTF-8.
+
+    Example:
+        >>> output = CodeOutput.of(JobResult(status="ok", exit_code=0, stdout=Output(data=b"42", total=2)))
+        >>> output.stdout, output.truncated
+        ('42', False)
+    """
 
     status: Status
     reason: str = ""
@@ -100,7 +108,7 @@ class CodeOutput(Record):
 
     @classmethod
     def of(cls, result: JobResult) -> CodeOutput:
-        """The answer for a result."""
+        """Return the output for a job's result."""
         return cls(
             status=result.status,
             reason=result.reason,
@@ -113,27 +121,42 @@ class CodeOutput(Record):
 
     @property
     def ok(self) -> bool:
-        """Whether the program ran to its end with exit code 0."""
+        """Whether the program ended with exit code 0."""
         return self.status == "ok"
 
     @property
     def text(self) -> str:
-        """The answer as the one JSON text that a tool message holds."""
+        """The output as JSON, the content of a tool message."""
         return canonical_json(self)
 
 
 class RunsJobs(Protocol):
-    """A `Sandbox`, or what stands for one."""
+    """A `Sandbox`, or a substitute for one."""
 
     async def run(self, job: Job) -> JobResult:
-        """Run one job."""
+        """Run one job and return its result."""
         ...
 
 
 def code_job(
     arguments: Mapping[str, Any], *, databases: Mapping[str, bytes] | None = None, mode: str = "fresh"
 ) -> Job | CodeOutput:
-    """The job that a call's arguments describe, or the refusal that answers it: arguments come from a model."""
+    """Convert the arguments of a ``run_code`` call, which come from a model, to a job.
+
+    Args:
+        arguments: The arguments of the call.
+        databases: SQLite files by the name that the model uses.
+        mode: ``fresh`` or ``fork``, for the job; bash is always ``fresh``.
+
+    Returns:
+        The job; for invalid arguments, an output with the status ``refused`` and the reason.
+
+    Example:
+        >>> code_job({"language": "python", "code": "print(6 * 7)"}).code
+        'print(6 * 7)'
+        >>> code_job({"language": "cobol", "code": ""}).reason
+        'language has to be python, bash or sql'
+    """
     unknown = sorted(map(str, arguments.keys() - _INPUT["properties"].keys()))
     if unknown:
         return CodeOutput(status="refused", reason=f"no parameter {unknown[0][:80]!r}")
@@ -150,11 +173,11 @@ def code_job(
         return CodeOutput(status="refused", reason="collect has to be a list of at most 16 patterns")
     database = None
     if language == "sql":
-        found = (databases or {}).get(name) if isinstance(name, str) else None
-        if name is not None and found is None:
+        content = (databases or {}).get(name) if isinstance(name, str) else None
+        if name is not None and content is None:
             known = ", ".join(sorted(databases or {})) or "none"
             return CodeOutput(status="refused", reason=f"no database {str(name)[:80]!r}; there are: {known}")
-        database = Database(content=found or b"", writable=found is None)
+        database = Database(content=content or b"", writable=content is None)
     elif name is not None:
         return CodeOutput(status="refused", reason="database goes with the language sql only")
     try:
@@ -180,9 +203,27 @@ async def run_code(
     databases: Mapping[str, bytes] | None = None,
     mode: str = "fresh",
 ) -> CodeOutput:
-    """Answer one call of `RUN_CODE`. ``databases`` are SQLite files by the name that the model uses.
+    """Execute one call of `RUN_CODE`.
 
-    A status of ``sandbox_error`` is the sandbox's own failure: it must not be recorded as the program's result.
+    Args:
+        sandbox: Runs the program.
+        arguments: The arguments of the call; they may come from a model.
+        databases: SQLite files by the name that the model uses.
+        mode: ``fresh`` or ``fork``, as in `Job`.
+
+    Returns:
+        The output. The status ``sandbox_error`` is a failure of the sandbox and must not be recorded as a result.
+
+    Raises:
+        SandboxUnavailable: If the sandbox is closed.
+
+    Example:
+        >>> import anyio
+        >>> class FixedAnswer:
+        ...     async def run(self, job: Job) -> JobResult:
+        ...         return JobResult(status="ok", exit_code=0, stdout=Output(data=b"42", total=2))
+        >>> anyio.run(run_code, FixedAnswer(), {"language": "python", "code": "print(6 * 7)"}).stdout
+        '42'
     """
     job = code_job(arguments, databases=databases, mode=mode)
     return job if isinstance(job, CodeOutput) else CodeOutput.of(await sandbox.run(job))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tdlab.speech.forms import FORMS, Habits, Saying, form_of, habits_for, in_words, joined, sayings
 from tdlab.speech.grammar import Slot, Speaker, expanded, filled, parsed_template, slots_of
 from tdlab.speech.lines import agreement, asking, closing, continuing, welcome
+from tdlab.speech.said import dates_in, said, said_in, times_in
 
 __all__ = [
     "FORMS",
@@ -16,6 +17,7 @@ __all__ = [
     "asking",
     "closing",
     "continuing",
+    "dates_in",
     "expanded",
     "filled",
     "form_of",
@@ -23,7 +25,10 @@ __all__ = [
     "in_words",
     "joined",
     "parsed_template",
+    "said",
+    "said_in",
     "sayings",
     "slots_of",
+    "times_in",
     "welcome",
 ]

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from tdlab.records import Json
 from tdlab.tools import plural
 
-__all__ = ["FORMS", "Habits", "Saying", "form_of", "habits_for", "in_words", "joined", "sayings"]
+__all__ = ["CURRENCY_WORDS", "FORMS", "Habits", "Saying", "form_of", "habits_for", "in_words", "joined", "sayings"]
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -32,6 +32,11 @@ _CURRENCIES = {
     "INR": ("rupee", "rupees"), "CAD": ("Canadian dollar", "Canadian dollars"), "PLN": ("zloty", "zloty"),
     "AUD": ("Australian dollar", "Australian dollars"), "BRL": ("real", "reais"),
 }  # fmt: skip
+CURRENCY_WORDS = {
+    code: tuple(word.casefold() for word in (*names, *([_SYMBOLS[code]] if code in _SYMBOLS else [])))
+    for code, names in _CURRENCIES.items()
+}
+"""Currency code to the words and signs that say it, in small letters."""
 _NO_MINOR = frozenset({"JPY"})
 
 

@@ -76,7 +76,7 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     """Return a later request, led in from what was just settled, or from a refusal."""
     first = text.split()[0].rstrip(",").partition("'")[0]
     small = first.lower() in _SMALL_WORDS
-    leads = _AFTER_REFUSAL if refused else _CONTINUING
+    leads: tuple[str, ...] = _AFTER_REFUSAL if refused else _CONTINUING
     if not small and first != "I":  # "And Set an alert" is no sentence
         leads = tuple(lead for lead in leads if lead not in ("And ", "Also, "))
     lead = rng.choice(leads)

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from tdlab.records import Json
-from tdlab.speech.forms import in_words, sayings
+from tdlab.speech.forms import CURRENCY_WORDS, in_words, sayings
 
-__all__ = ["dates_in", "said", "times_in"]
+__all__ = ["dates_in", "said", "said_in", "times_in"]
 
 _MONTHS = (
     "january february march april may june july august september october november december".split()
@@ -73,6 +73,11 @@ def said(text: str, value: Json, now: str, *, words: Sequence[str] = ()) -> bool
         return value in set(times_in(text))
     if re.fullmatch(r"\+\d{7,15}", value):
         return value[1:] in re.sub(r"[^\d]", "", text)
+    if value in CURRENCY_WORDS and any(
+        word in plain if not word.isalpha() else re.search(rf"(?<![^\W\d_]){word}(?![^\W\d_])", plain)
+        for word in CURRENCY_WORDS[value]
+    ):
+        return True
     return _holds(plain, _plain(value)) or _holds(plain, _plain(value.replace("_", " ").replace("-", " ")))
 
 

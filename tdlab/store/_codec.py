@@ -1,7 +1,7 @@
-"""JSON text for the store's columns: what is read back equals what was written, the order of keys included.
+"""JSON text for the store's columns: a value reads back exactly as it was written, including the order of keys.
 
-`canonical_json` names content; this keeps it. Key order matters when a run is resumed: a tool's parameters are used in
-their declared order, so a tool read back from the store has to be the tool that went in.
+`canonical_json` identifies content; this module keeps it. Key order matters when a run is resumed: parameters of a tool
+are used in their declared order, so a tool must come back from the store unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode(value: object, what: str) -> str:
-    """The JSON text of a record or plain value; StoreError naming ``what`` where JSON has no word for it."""
+    """Return the JSON text of a record or plain value.
+
+    Raises:
+        StoreError: JSON has no form for the value; the message names ``what``.
+    """
     try:
         if isinstance(value, BaseModel):
             value = value.model_dump()  # mode="json" would alter keys that are no UTF-8
@@ -32,7 +36,7 @@ def encode(value: object, what: str) -> str:
         raise StoreError(
             f"{what} cannot be stored: {error}",
             expected="strings, finite numbers, booleans, null, lists and mappings, not nested thousands deep",
-            do="find where the value comes from; nothing of this commit was written",
+            do="this is a bug in the code that made the value; nothing of this commit was written",
         ) from error
     if not text.isascii():
         # Half of a surrogate pair is legal in JSON text as an escape, and in nothing that is UTF-8.
@@ -41,22 +45,26 @@ def encode(value: object, what: str) -> str:
 
 
 def as_key(text: str) -> str:
-    """A name for a key column: itself, or with escapes where it is no UTF-8 (half a surrogate pair from outside)."""
+    """Return a name for a key column: itself, or with escapes where it is not valid UTF-8 (half a surrogate pair)."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def decode(text: str) -> Json:
-    """The value of a column's JSON text."""
+    """Return the value of a column's JSON text."""
     return json.loads(text)
 
 
 def decode_record(kind: type[Model], text: str, what: str) -> Model:
-    """The record of a column's JSON text; StoreError naming ``what`` where it does not fit ``kind``."""
+    """Return the record of a column's JSON text.
+
+    Raises:
+        StoreError: The text does not fit ``kind``; the message names ``what``.
+    """
     try:
         return kind.model_validate(json.loads(text))
     except (ValueError, ValidationError, RecursionError) as error:
         raise StoreError(
-            f"{what} in the run directory is no {kind.__name__}: {error}",
-            expected="what tdlab wrote",
-            do="the database was changed by hand or by another version; use the tdlab that wrote it",
+            f"{what} in the run directory is not a {kind.__name__}: {error}",
+            expected="a record that this version of tdlab wrote",
+            do="open the run with the version that wrote it, if the database was not edited by hand",
         ) from error

@@ -1,4 +1,4 @@
-"""The one SQLite file of a run: its layout, how it is opened, and what its errors mean in plain words."""
+"""The one SQLite file of a run: its tables, how it is opened, and its errors in plain words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from tdlab._files import sync_folder
 from tdlab.errors import RunVersionError, StoreError
@@ -24,10 +25,10 @@ __all__ = [
 
 DATABASE = "run.sqlite"
 APPLICATION_ID = 0x74646C62
-"""``tdlb`` in SQLite's header: says that a database is ours."""
+"""``tdlb`` in SQLite's header: identifies a database of tdlab."""
 
 LAYOUT = 1
-"""Version of the tables below; a change that an older tdlab cannot read raises it."""
+"""The version of the tables below; raise it with any change that an older tdlab cannot read."""
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -64,74 +65,77 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises about ``path`` into StoreError with found, expected and do."""
+    """Turn errors of SQLite about ``path`` into StoreErrors."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _explained(path, error) from error
+        raise _explain(path, error) from error
 
 
-def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+def _explain(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     primary = code & 0xFF
-    kept = "room to write; what was committed before is kept"
+    space = "free disk space; everything committed so far is kept"
     if primary == sqlite3.SQLITE_FULL:
         return StoreError(
             f"{path}: the disk is full ({error})",
-            expected=kept,
-            do="free some space and give the same command again: it resumes",
+            expected=space,
+            do="free some space, then re-run the same command to resume",
         )
     if primary == sqlite3.SQLITE_IOERR:
         return StoreError(
-            f"{path}: the disk refused to read or write ({error}, {name}); "
-            "a full disk, a quota or a file-size limit (`ulimit -f`) looks like this",
-            expected=kept,
-            do="check the space, the limits and the health of the disk, then give the same command again: it resumes",
+            f"{path}: reading or writing failed ({error}, {name}); "
+            "a full disk, a quota or a file-size limit (`ulimit -f`) causes this",
+            expected=space,
+            do="check the disk's space, limits and health, then re-run the same command to resume",
         )
     if primary == sqlite3.SQLITE_NOTADB:
         return StoreError(
             f"{path}: is not an SQLite database ({error})",
             expected="the database that tdlab wrote",
-            do="put the original file back, or start a run in another folder",
+            do="restore the original file, or start a run in another folder with --out",
         )
     if primary == sqlite3.SQLITE_CORRUPT:
         return StoreError(
             f"{path}: is damaged ({error})",
             expected="the database that tdlab wrote",
-            do=f"keep a copy, save what is readable with `sqlite3 {DATABASE} .recover`, and run in another folder",
+            do=f"recover what is readable with `sqlite3 {quote(str(path))} .recover`; run in another folder with --out",
         )
     if primary in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return StoreError(
-            f"{path}: cannot be opened or may not be written ({error})",
+            f"{path}: cannot be opened or is not writable ({error})",
             expected="a folder that you may write to",
-            do="check the permissions of the run directory, or choose another one",
+            do="change the permissions of the run directory, or choose another one with --out",
         )
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreError(
-            f"{path}: is held by another program ({error})",
-            expected="to be the only writer",
-            do="close the program that has the database open and try again",
+            f"{path}: another program has locked it ({error})",
+            expected="a database that no other program writes",
+            do="close the program that has the database open, then re-run the same command",
         )
     return StoreError(
         f"{path}: {error} ({name})",
         expected="a working run directory",
-        do="check the disk; if it is sound, report this as a fault of tdlab",
+        do="check the disk; if it is healthy, report this as a bug of tdlab",
     )
 
 
 def create_database(folder: Path) -> None:
-    """Make the empty database under another name and rename it: it is either whole or not there.
+    """Create the empty database under a temporary name and rename it, so that it is complete or absent.
 
-    Only for whoever holds the folder's lock. StoreError where something of an older database lies in the way.
+    The caller must hold the folder's lock.
+
+    Raises:
+        StoreError: Files of an older database are in the way.
     """
     final = folder / DATABASE
     stray = [final.name + suffix for suffix in _SIDE_FILES if (folder / (final.name + suffix)).exists()]
     if stray:
         raise StoreError(
-            f"{folder}: holds {', '.join(stray)} but no {DATABASE}",
-            expected="both or neither: the first may hold committed work of the second",
-            do=f"put {DATABASE} back, or choose another folder",
+            f"{folder}: contains {', '.join(stray)} but no {DATABASE}",
+            expected=f"both or neither, since the former may contain committed work of {DATABASE}",
+            do=f"restore {DATABASE}, or choose another folder with --out",
         )
     draft = folder / f"{DATABASE}.new"
     for leftover in (draft, *(folder / (draft.name + suffix) for suffix in _SIDE_FILES)):
@@ -152,7 +156,7 @@ def create_database(folder: Path) -> None:
 
 
 def connect_writer(folder: Path) -> sqlite3.Connection:
-    """The connection of the process that holds the lock: WAL, ``synchronous=FULL``, explicit transactions."""
+    """Return the connection of the process that holds the lock: WAL, ``synchronous=FULL``, explicit transactions."""
     path = folder / DATABASE
     with translated(path):
         connection = sqlite3.connect(
@@ -163,6 +167,7 @@ def connect_writer(folder: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.row_factory = sqlite3.Row
         except BaseException:
             connection.close()
             raise
@@ -170,11 +175,11 @@ def connect_writer(folder: Path) -> sqlite3.Connection:
 
 
 def connect_reader(folder: Path) -> sqlite3.Connection:
-    """A connection that cannot write, beside a writer or on a read-only disk."""
+    """Return a connection that cannot write, beside a writer or on a read-only disk."""
     path = folder / DATABASE
     uri = path.absolute().as_uri()
-    # A database at rest on a read-only disk has no side files and nobody can make them: then, and only then, it is
-    # opened as one that will not change.
+    # On a read-only disk, a database without side files cannot be opened in WAL mode, since nothing can create them.
+    # Then, and only then, it is opened as one that does not change.
     attempts = ["mode=ro"] if (folder / f"{DATABASE}-wal").exists() else ["mode=ro", "immutable=1"]
     with translated(path):
         while True:
@@ -191,6 +196,7 @@ def connect_reader(folder: Path) -> sqlite3.Connection:
                 connection.close()
                 raise
             else:
+                connection.row_factory = sqlite3.Row
                 return connection
 
 
@@ -199,7 +205,7 @@ def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise StoreError(
-            f"{path}: is a database of another program, or an empty one",
+            f"{path}: is empty, or a database of another program",
             expected="the database that tdlab wrote",
             do="choose another folder with --out",
         )
@@ -207,12 +213,12 @@ def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
         age = "newer" if layout > LAYOUT else "older"
         raise RunVersionError(
             f"{path}: has layout version {layout}",
-            expected=f"layout version {LAYOUT}, the one that this tdlab reads and writes",
-            do=f"use the {age} tdlab that wrote it (it is named in its `sessions` table), or choose another folder",
+            expected=f"layout version {LAYOUT}, which this tdlab reads and writes",
+            do=f"use the {age} tdlab that wrote it (its `sessions` table names the version), or choose another folder",
         )
-    connection.execute("SELECT count(*) FROM meta").fetchone()  # a damaged first page is noticed here
+    connection.execute("SELECT count(*) FROM meta").fetchone()  # detects a damaged first page
 
 
 def set_meta(db: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    """Put facts of the run, each JSON text under its name, within the transaction that is open."""
+    """Store facts about the run, each a JSON text by name, within the open transaction."""
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))

@@ -1,4 +1,4 @@
-"""One writer a run directory: a kernel lock that vanishes with its process, however that ends."""
+"""One writer per run directory: a kernel lock that disappears with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ LOCK = "run.lock"
 class DirectoryLock:
     """An exclusive ``flock`` on ``run.lock``, held until `release` or the end of this process.
 
-    A forked child shares the lock's file description, so it closes its copy at once: workers that outlive a killed
-    parent do not keep the directory locked. The lock works between two stores of one process as well.
+    A forked child shares the lock's file description, so it closes its copy at once: worker processes that outlive a
+    killed parent do not keep the directory locked. The lock also works between two stores of one process.
     """
 
     def __init__(self, folder: Path, *, patience_s: float = 0.5) -> None:
-        """Take the lock; RunLocked, naming the holder, when it is still taken after ``patience_s`` seconds."""
+        """Take the lock.
+
+        Raises:
+            RunLocked: Another process, which the message names, still holds it after ``patience_s`` seconds.
+        """
         path = folder / LOCK
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -44,11 +48,11 @@ class DirectoryLock:
                     holder = os.pread(handle, 100, 0).decode("ascii", "replace").strip()
                     os.close(handle)
                     raise RunLocked(
-                        f"{folder}: {holder or 'another process'} is working in it",
+                        f"{folder}: {holder or 'another process'} is using it",
                         expected="one process at a time",
                         do="wait until it ends, stop it, or choose another folder with --out",
                     ) from None
-                time.sleep(0.02)  # a reader looking whether the run is alive holds the lock for an instant
+                time.sleep(0.02)  # a reader that checks whether the run is live holds the lock for an instant
         self._handle: int | None = handle
         try:
             os.ftruncate(handle, 0)
@@ -60,14 +64,14 @@ class DirectoryLock:
         os.register_at_fork(after_in_child=lambda: _close_copy(myself()))
 
     def release(self) -> None:
-        """Give the lock back; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
             fcntl.flock(handle, fcntl.LOCK_UN)
             os.close(handle)
 
     def close_copy(self) -> None:
-        """In a forked child: drop the inherited handle without unlocking the parent's."""
+        """Close the inherited handle in a forked child, without unlocking the parent's."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -79,11 +83,11 @@ def _close_copy(lock: DirectoryLock | None) -> None:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a live process works in ``folder`` now."""
+    """Return whether a live process is using ``folder`` now."""
     try:
         handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False  # no lock file, or none that we may look at: no run that we could tell about
+        return False  # without a readable lock file there is no run to report
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

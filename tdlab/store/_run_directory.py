@@ -1,4 +1,4 @@
-"""The folder of a run: making it, keeping off other people's files, and saying how two runs differ."""
+"""The folder of a run: creating it, protecting other files, and describing how two runs differ."""
 
 from __future__ import annotations
 
@@ -21,48 +21,67 @@ DERIVED = (
     "diversity.pdf",
     "diversity.png",
 )
-"""Names of the files that a run writes beside its store."""
+"""The names of the files that a run writes beside its store."""
 
 
-def config_differences(there: Json, here: Json, place: str = "") -> list[str]:
-    """Each value that differs between two configs, as a sentence; those that no digest tells are left out."""
-    if isinstance(there, dict) and isinstance(here, dict) and place != "rollout.facts":
-        untold = {"": {"pool"}, "teacher": NOT_IN_DIGEST}.get(place, frozenset())
-        names = [name for name in dict.fromkeys([*there, *here]) if name not in untold]
+def config_differences(stored: Json, given: Json, key: str = "") -> list[str]:
+    """Return one sentence for each setting that differs between two configs, ignoring those outside the digest.
+
+    Args:
+        stored: The config in the run directory, or one section or value of it.
+        given: The config of this run, or the same part of it.
+        key: The dotted path of that part.
+    """
+    if isinstance(stored, dict) and isinstance(given, dict) and key != "rollout.facts":
+        ignored = {"": {"pool"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
+        names = [name for name in dict.fromkeys([*stored, *given]) if name not in ignored]
         return [
             line
             for name in names
-            for line in config_differences(there.get(name), here.get(name), f"{place}.{name}" if place else name)
+            for line in config_differences(stored.get(name), given.get(name), f"{key}.{name}" if key else name)
         ]
-    return [] if there == here else [f"{place} is {there!r} there and {here!r} here"]
+    return [] if stored == given else [f"{key} is {stored!r} in the run directory and {given!r} now"]
 
 
 def make_folder(folder: Path) -> None:
+    """Create the folder of a run if it does not exist.
+
+    Raises:
+        StoreError: It is a file, or cannot be created.
+    """
     if folder.exists() and not folder.is_dir():
         raise StoreError(
-            f"{folder}: is a file", expected="a folder, or a path where one can be made", do="choose another with --out"
+            f"{folder}: is a file",
+            expected="a folder, or a path where one can be created",
+            do="choose another folder with --out",
         )
-    made = not folder.exists()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if made:
+        if is_new:
             sync_folder(folder.parent)
     except OSError as error:
         raise unwritable(folder, error) from error
 
 
 def refuse_foreign_files(folder: Path) -> None:
+    """Protect files that a new run in ``folder`` would overwrite.
+
+    Raises:
+        StoreError: There are such files.
+    """
     taken = [name for name in DERIVED if (folder / name).exists()]
     if taken:
         raise StoreError(
-            f"{folder}: holds {', '.join(taken)} but no run; a run would overwrite them",
+            f"{folder}: contains {', '.join(taken)} but no run; a run would overwrite them",
             expected="an empty or new folder, or a run directory",
             do="choose another folder with --out, or move those files away",
         )
 
 
 def runs_in(folder: Path, *, limit: int = 5) -> list[str]:
+    """Return up to ``limit`` run directories directly inside ``folder``, as a hint for error messages."""
     try:
         return sorted(str(file.parent) for file in folder.glob(f"*/{DATABASE}"))[:limit]
     except OSError:
-        return []  # only a hint for the message: no hint where the folder cannot be listed
+        return []  # without a hint, the message is still right

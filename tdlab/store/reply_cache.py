@@ -1,8 +1,8 @@
-"""The journal of a teacher's replies: a file that keeps what was paid for, shared by runs that ask the same.
+"""The journal of a teacher's replies: a file that keeps paid replies and is shared by runs with the same requests.
 
 A reply is kept under a digest of its request's content, so it serves every later run that makes the same request,
 whatever else differs between the two. The first reply of a key stays. SQLite (WAL, ``synchronous=FULL``); replies that
-come in while the disk is busy go into the next transaction together.
+arrive while the disk is busy share the next transaction.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ CREATE TABLE totals (
     output_tokens INTEGER NOT NULL, PRIMARY KEY (owner, role, model)
 ) WITHOUT ROWID;
 """
+_KEEP = "INSERT OR IGNORE INTO replies VALUES (:key, :value, :owner, :role, :model, :input_tokens, :output_tokens)"
 _ADD = (
-    "INSERT INTO totals VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET calls = calls + 1, "
-    "input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens"
+    "INSERT INTO totals VALUES (:owner, :role, :model, 1, :input_tokens, :output_tokens) "
+    "ON CONFLICT DO UPDATE SET calls = calls + 1, input_tokens = input_tokens + excluded.input_tokens, "
+    "output_tokens = output_tokens + excluded.output_tokens"
 )
 
 
 class PaidCalls(NamedTuple):
-    """What one run paid for in one role with one model."""
+    """The calls that one run paid for in one role with one model."""
 
     role: str
     model: str
@@ -62,10 +64,20 @@ class _Entry(NamedTuple):
 
 
 class ReplyJournal:
-    """A context manager over the journal in the file ``path``, which is made where it is not there.
+    """A context manager over the journal in the file ``path``, which is created if it does not exist.
 
-    Methods may be called from any thread; several processes may have the same file open. StoreError where the file
-    cannot be read or written, or is of another program.
+    Any thread may call its methods; several processes may have the same file open.
+
+    Raises:
+        StoreError: The file cannot be read or written, or belongs to another program.
+
+    Example:
+        >>> with ReplyJournal("replies.sqlite") as journal:
+        ...     usage = {"owner": "run 1", "role": "user", "model": "m", "input_tokens": 9, "output_tokens": 3}
+        ...     journal.put("digest of the request", "Hello", **usage).result()
+        ...     journal.get("digest of the request"), journal.paid("run 1")[0].calls
+        'Hello'
+        ('Hello', 1)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -81,9 +93,9 @@ class ReplyJournal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"{self.path}: cannot be made ({error.strerror})",
+                f"{self.path}: cannot be created ({error.strerror})",
                 expected="a folder for the journal of replies",
-                do="choose a place that you may write to with --replies",
+                do="choose a file in a folder that you may write to with --replies",
             ) from None
         try:
             with translated(self.path):
@@ -91,7 +103,7 @@ class ReplyJournal:
         except StoreError as error:
             if "--replies" in error.do:
                 raise
-            do = f"{error.do}; --replies names another place for the journal of replies"
+            do = f"{error.do}; --replies FILE chooses another file for the journal of replies"
             raise StoreError(error.found, expected=error.expected, do=do) from None
         self._thread.start()
         return self
@@ -107,18 +119,19 @@ class ReplyJournal:
         self._reader = self._writer = None
 
     def get(self, key: str) -> str | None:
-        """The reply kept under ``key``, or None."""
+        """Return the reply kept under ``key``, or None."""
         with self._guard, translated(self.path):
             row = self._usable(self._reader).execute("SELECT value FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else str(row["value"])
 
     def put(
         self, key: str, value: str, *, owner: str, role: str, model: str, input_tokens: int, output_tokens: int
     ) -> Future[str]:
         """Keep a reply that ``owner`` (the name of a run) paid for.
 
-        The future is done when the reply is on the disk; its result is the reply that stands under ``key``: this one,
-        or the one that was there before.
+        Returns:
+            A future that is done when the reply is on the disk. Its result is the reply under ``key``: this one, or an
+            earlier one.
         """
         self._usable(self._writer)
         done: Future[str] = Future()
@@ -126,30 +139,30 @@ class ReplyJournal:
         return done
 
     def charge(self, *, owner: str, role: str, model: str, input_tokens: int, output_tokens: int) -> Future[str]:
-        """Note what ``owner`` paid for a reply that could not be kept, for it was none."""
+        """Record the cost to ``owner`` of a call that brought no usable reply."""
         return self.put(
             "", "", owner=owner, role=role, model=model, input_tokens=input_tokens, output_tokens=output_tokens
         )
 
     def paid(self, owner: str) -> list[PaidCalls]:
-        """What a run has paid for so far, by role and model."""
+        """Return the calls that a run has paid for so far, by role and model."""
         sql = "SELECT role, model, calls, input_tokens, output_tokens FROM totals WHERE owner = ? ORDER BY role, model"
         with self._guard, translated(self.path):
             return [PaidCalls(*row) for row in self._usable(self._reader).execute(sql, (owner,))]
 
     def __len__(self) -> int:
-        """How many replies are kept."""
+        """Return the number of replies."""
         with self._guard, translated(self.path):
             (number,) = self._usable(self._reader).execute("SELECT count(*) FROM replies").fetchone()
         return int(number)
 
     def keys(self) -> Iterator[str]:
-        """The keys of all replies, in their order."""
+        """Return the keys of all replies, sorted."""
         with self._guard, translated(self.path):
             rows = self._usable(self._reader).execute("SELECT key FROM replies ORDER BY key").fetchall()
         return (str(key) for (key,) in rows)
 
-    # -- inside
+    # ---------------------------------------------------------------------------------------------------------- inside
 
     def _open(self) -> None:
         self._writer = self._connect()
@@ -161,7 +174,9 @@ class ReplyJournal:
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=60.0)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=60.0)
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA journal_mode = WAL")
@@ -178,9 +193,9 @@ class ReplyJournal:
                 db.execute(f"PRAGMA user_version = {_LAYOUT}")
             elif (application, layout) != (_APPLICATION_ID, _LAYOUT):
                 raise StoreError(
-                    f"{self.path}: is no journal of replies that this tdlab knows",
-                    expected=f"a file that tdlab made (layout {_LAYOUT})",
-                    do="choose another place with --replies",
+                    f"{self.path}: is not a journal of replies that this tdlab can read",
+                    expected=f"a journal that tdlab wrote (layout {_LAYOUT})",
+                    do="choose another file with --replies",
                 )
             db.execute("COMMIT")
         except BaseException:
@@ -191,12 +206,14 @@ class ReplyJournal:
     def _usable(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:
             raise StoreError(
-                f"{self.path}: the journal is not open", expected="use inside `with ReplyJournal(...)`", do="use with"
+                f"{self.path}: the journal is not open",
+                expected="a call inside `with ReplyJournal(...) as journal:`",
+                do="enter the context manager first",
             )
         return connection
 
     def _work(self) -> None:
-        """The writer's life: one transaction for all that waits, until None is met."""
+        """Write in a thread of its own: one transaction for all waiting entries, until None arrives."""
         last = False
         while not last:
             first = self._waiting.get()
@@ -210,12 +227,12 @@ class ReplyJournal:
                     break
                 batch.append(entry)
             try:
-                standing = self._commit(batch)
-            except BaseException as error:  # noqa: BLE001 - it is raised where the reply is waited for
+                kept = self._commit(batch)
+            except BaseException as error:  # noqa: BLE001 - the future raises it where the reply is waited for
                 for entry in batch:
                     entry.done.set_exception(error)
                 continue
-            for entry, value in zip(batch, standing, strict=True):
+            for entry, value in zip(batch, kept, strict=True):
                 entry.done.set_result(value)
 
     def _commit(self, batch: list[_Entry]) -> list[str]:
@@ -223,19 +240,19 @@ class ReplyJournal:
             db = self._usable(self._writer)
             db.execute("BEGIN IMMEDIATE")
             try:
-                standing = [self._add(db, entry) for entry in batch]
+                kept = [self._add(db, entry) for entry in batch]
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-        return standing
+        return kept
 
     def _add(self, db: sqlite3.Connection, entry: _Entry) -> str:
-        standing = entry.value
+        kept, values = entry.value, entry._asdict()
         if entry.key:
-            added = db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", entry[:7]).rowcount
+            added = db.execute(_KEEP, values).rowcount
             if not added:
-                (standing,) = db.execute("SELECT value FROM replies WHERE key = ?", (entry.key,)).fetchone()
-        db.execute(_ADD, (entry.owner, entry.role, entry.model, entry.input_tokens, entry.output_tokens))
-        return standing
+                (kept,) = db.execute("SELECT value FROM replies WHERE key = ?", (entry.key,)).fetchone()
+        db.execute(_ADD, values)
+        return kept

@@ -1,6 +1,6 @@
-"""A run to look at: frames at the grain one asks for, and its single records by a short id.
+"""The reader's side of the run directory: DataFrames at the grain that one asks for, and single records by a short id.
 
-Nothing here writes, and a run can be looked at while another process makes it. Text in the frames comes from tools,
+Nothing here writes, and a run can be read while another process continues it. Text in the frames comes from tools,
 users and models: it is untrusted, and escaped wherever tdlab shows it as HTML.
 """
 
@@ -11,12 +11,13 @@ import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from tdlab.config import RunConfig
 from tdlab.errors import RunNotFound, StoreError
-from tdlab.records import Blueprint, BusinessCluster, Json, Trajectory, heaviest
+from tdlab.records import Blueprint, BusinessCluster, Json, Reason, Trajectory, heaviest
 from tdlab.store.run_store import Candidate, Counts, Generation, RunStore
 
 if TYPE_CHECKING:
@@ -26,20 +27,48 @@ __all__ = ["Run", "open_run"]
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in that folder, to look at. RunNotFound where there is none, StoreError where it cannot be read."""
+    """Open a run to read, even while another process continues it.
+
+    Args:
+        path: The run directory.
+
+    Returns:
+        The run; close it, or use it as a context manager.
+
+    Raises:
+        RunNotFound: There is no run; the message names runs nearby.
+        RunVersionError: Another version of tdlab wrote it.
+        StoreError: It cannot be read.
+
+    Example:
+        >>> with open_run("runs/first") as run:
+        ...     run.status, len(run.trajectories())
+        ('complete', 12)
+    """
     return Run(RunStore.open(path))
 
 
 class Run:
-    """A run, read-only. Frames are made anew at each call, so a run that goes on shows its latest generation."""
+    """A run, read-only.
+
+    Frames are read again at each call, so they show the latest generation of a run that continues.
+
+    Example:
+        >>> with open_run("runs/first") as run:
+        ...     calls = run.calls()
+        ...     ids = run.trajectories()["trajectory"]
+        ...     first = run.trajectory(ids[0][:12])
+        >>> first.id == ids[0], len(calls) > 12
+        (True, True)
+    """
 
     def __init__(self, store: RunStore) -> None:
-        """Use `open_run`; ``store`` is a `RunStore`, which this object closes."""
+        """Use `open_run` instead; this object closes ``store``."""
         self._store = store
 
     @property
     def store(self) -> RunStore:
-        """The store underneath, for its iterators."""
+        """The underlying store, for its iterators."""
         return self._store
 
     @property
@@ -54,7 +83,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``running``, ``complete``, ``stopped: <reason>``, or ``interrupted`` where nobody works on it any more."""
+        """``running``, ``complete``, ``stopped: <reason>``, or ``interrupted`` (its process ended early)."""
         state = self._store.status
         if state == "stopped":
             return f"stopped: {self._store.reason}"
@@ -63,7 +92,7 @@ class Run:
         return state
 
     def counts(self) -> Counts:
-        """How many of each there are."""
+        """Return the number of records of each kind."""
         return self._store.counts()
 
     def close(self) -> None:
@@ -71,19 +100,19 @@ class Run:
         self._store.close()
 
     def __enter__(self) -> Self:
-        """The run itself."""
+        """Return the run itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it, whatever happened."""
+        """Close the run, whatever happened."""
         self.close()
 
     # -------------------------------------------------------------------------------------------------------- frames
 
     def trajectories(self) -> pd.DataFrame:
-        """One row for each accepted trajectory, in the order of the dataset.
+        """Return one row for each accepted trajectory, in the order of the dataset.
 
         Columns: ``trajectory``, ``generation``, ``position``, ``blueprint``, ``cluster``, ``intent``, ``turns`` (user
         messages), ``messages``, ``calls``, ``tools`` and ``services`` (different ones called), ``errors`` (tool
@@ -93,9 +122,9 @@ class Run:
         return _frame((_trajectory_row(c) for c in self._store.accepted()), _TRAJECTORY_COLUMNS)
 
     def messages(self) -> pd.DataFrame:
-        """One row for each message of the accepted trajectories.
+        """Return one row for each message of the accepted trajectories.
 
-        Columns: ``trajectory``, ``message`` (from 0), ``role``, ``content``, ``calls`` (how many it makes),
+        Columns: ``trajectory``, ``message`` (from 0), ``role``, ``content``, ``calls`` (their number),
         ``tool_call_id``, ``is_error``.
         """
         return _frame(
@@ -116,11 +145,11 @@ class Run:
         )
 
     def calls(self) -> pd.DataFrame:
-        """One row for each tool call of the accepted trajectories.
+        """Return one row for each tool call of the accepted trajectories.
 
         Columns: ``trajectory``, ``call`` (from 0), ``message`` (the one that makes it), ``id``, ``tool`` (key; empty
         for a name that was not offered), ``service``, ``name`` (as offered), ``arguments`` (JSON text), ``step``,
-        ``executor``, ``ok`` (what the executor's receipt says; None without one), ``result``.
+        ``executor``, ``ok`` (the executor's receipt; None without one), ``result``.
         """
         return _frame(
             (row for trajectory in self._trajectories() for row in _call_rows(trajectory)),
@@ -141,11 +170,14 @@ class Run:
         )
 
     def generations(self) -> pd.DataFrame:
-        """One row for each generation: ``generation``, then the controller's numbers (nested: ``outer.inner``)."""
-        return _frame(({"generation": g.number, **_flat(g.record)} for g in self._store.generations()), ("generation",))
+        """Return one row for each generation: ``generation``, then the controller's numbers (nested: ``a.b``)."""
+        return _frame(
+            ({"generation": g.number, **_flat(g.record.model_dump())} for g in self._store.generations()),
+            ("generation",),
+        )
 
     def rejections(self) -> pd.DataFrame:
-        """One row for each reason of each rejected candidate.
+        """Return one row for each reason of each rejected candidate.
 
         Columns: ``generation``, ``position``, ``check`` (the word before the colon), ``reason``, ``blueprint``,
         ``cluster``, ``trajectory`` (None where it was not kept).
@@ -156,12 +188,12 @@ class Run:
         )
 
     def clusters(self) -> pd.DataFrame:
-        """One row for each selected cluster, in the order of selection.
+        """Return one row for each selected cluster, in the order of selection.
 
-        Columns: ``cluster``, ``title``, ``tools``, ``dependencies``, ``services`` (how many of each), ``domain`` (the
-        heaviest), ``trajectories`` (accepted ones made from it).
+        Columns: ``cluster``, ``title``, ``tools``, ``dependencies``, ``services`` (their numbers), ``domain`` (the
+        heaviest), ``trajectories`` (the number of accepted ones made from it).
         """
-        made = self._store.accepted_by_cluster()
+        accepted = self._store.accepted_by_cluster()
         return _frame(
             (
                 {
@@ -171,7 +203,7 @@ class Run:
                     "dependencies": len(cluster.dependencies),
                     "services": len({key.partition("/")[0] for key in cluster.tools}),
                     "domain": heaviest(cluster.domains) or None,
-                    "trajectories": made.get(cluster.id, 0),
+                    "trajectories": accepted.get(cluster.id, 0),
                 }
                 for cluster in self._store.clusters()
             ),
@@ -179,69 +211,95 @@ class Run:
         )
 
     def metrics(self) -> dict[str, Json]:
-        """The content of ``metrics.json``; RunNotFound before the run has written it."""
+        """Return the content of ``metrics.json``.
+
+        Raises:
+            RunNotFound: The run has not written it yet.
+            StoreError: It cannot be read.
+        """
         file = self.path / "metrics.json"
+        command = f"`tdlab run --out {quote(str(self.path))}`"
+        rewrite = f"rewrite it with {command}"
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunNotFound(
-                f"{file}: is not there", expected="a run that came to its end", do="resume it with `tdlab run --out`"
+                f"{file}: does not exist", expected="a finished run", do=f"resume it with {command}"
             ) from None
         except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{file}: cannot be read ({error})", expected="JSON", do="write it again with `tdlab run --out`"
-            ) from error
+            raise StoreError(f"{file}: cannot be read ({error})", expected="JSON", do=rewrite) from error
         if not isinstance(content, dict):
-            raise StoreError(f"{file}: holds a {type(content).__name__}", expected="a JSON object", do="write it again")
+            raise StoreError(f"{file}: contains a {type(content).__name__}", expected="a JSON object", do=rewrite)
         return content
 
     # ------------------------------------------------------------------------------------------------ single records
 
     def trajectory(self, trajectory_id: str) -> Trajectory:
-        """One stored trajectory by its id or a unique prefix; accepted ones go before rejected ones of the same id.
+        """Return one stored trajectory by its id or a unique prefix; of several of one id the accepted one.
 
-        RunNotFound, with what comes close, where no id or more than one starts so.
+        Raises:
+            RunNotFound: No id or more than one starts like this; the message suggests close ids.
         """
         return self._store.trajectory(self._resolve("trajectory", trajectory_id))
 
     def blueprint(self, blueprint_id: str) -> Blueprint:
-        """One stored blueprint by its id or a unique prefix; RunNotFound as for `trajectory`."""
+        """Return one stored blueprint by its id or a unique prefix.
+
+        Raises:
+            RunNotFound: No id or more than one starts like this; the message suggests close ids.
+        """
         return self._store.blueprint(self._resolve("blueprint", blueprint_id))
 
     def cluster(self, cluster_id: str) -> BusinessCluster:
-        """One selected cluster by its id or a unique prefix; RunNotFound as for `trajectory`."""
+        """Return one selected cluster by its id or a unique prefix.
+
+        Raises:
+            RunNotFound: No id or more than one starts like this; the message suggests close ids.
+        """
         return self._store.cluster(self._resolve("cluster", cluster_id))
 
     def generation(self, number: int) -> Generation:
-        """One generation with the numbers that its decisions were made by; RunNotFound for another number."""
-        found = self._store.generation(number)
-        if found is None:
+        """Return one generation, with the numbers behind its decisions.
+
+        Raises:
+            RunNotFound: There is no generation of that number.
+        """
+        generation = self._store.generation(number)
+        if generation is None:
             last = self._store.last_generation()
-            there = "none was committed" if last is None else f"a number from 0 to {last.number}"
-            raise RunNotFound(f"no generation {number} in {self.path}", expected=there, do="see `generations()`")
-        return found
+            known = "no number, since none was committed" if last is None else f"a number from 0 to {last.number}"
+            raise RunNotFound(
+                f"no generation {number} in {self.path}", expected=known, do=self._listing("generation", "generations")
+            )
+        return generation
 
     def lineage(self, record_id: str) -> list[Candidate]:
-        """A trajectory's or blueprint's candidate and its ancestors', youngest first, by an id or a unique prefix.
+        """Return the candidate of a trajectory or blueprint and its ancestors, youngest first.
 
-        An ancestor is the candidate whose accepted blueprint the younger one's draft began from; the last began from a
-        new plan. Each candidate's ``lineage`` holds the numbers that led to it. RunNotFound as for `trajectory`.
+        An ancestor is the candidate whose accepted blueprint the younger one's draft started from; the last one started
+        from a new plan. Each candidate's ``lineage`` holds the numbers behind it.
+
+        Args:
+            record_id: The id of a trajectory or blueprint, or a unique prefix.
+
+        Raises:
+            RunNotFound: No id or more than one starts like this; the message suggests close ids.
         """
         try:
-            found = self._store.candidate_of("trajectory", self._resolve("trajectory", record_id))
+            candidate = self._store.candidate_of("trajectory", self._resolve("trajectory", record_id))
         except RunNotFound as no_trajectory:
             try:
-                found = self._store.candidate_of("blueprint", self._resolve("blueprint", record_id))
+                candidate = self._store.candidate_of("blueprint", self._resolve("blueprint", record_id))
             except RunNotFound:
                 raise no_trajectory from None
-        line = [found]
-        while base := _base(line[-1]):
+        line = [candidate]
+        while base := line[-1].lineage.draft.base:
             older = self._store.candidate_of("blueprint", base)
             if older.generation >= line[-1].generation:
                 raise StoreError(
                     f"candidate {line[-1].generation}.{line[-1].position} descends from {older.generation}",
                     expected="an ancestor of an earlier generation",
-                    do="the database was changed by hand; start another run with --out",
+                    do="the database was edited by hand; start another run with --out",
                 )
             line.append(older)
         return line
@@ -258,12 +316,17 @@ class Run:
             raise RunNotFound(
                 f"{len(matches)} ids start with {wanted!r}: {shown}", expected=f"one {noun}", do="give more characters"
             )
-        near = difflib.get_close_matches(wanted, ids[:5000], n=5, cutoff=0.5) or ids[:3]
+        close = difflib.get_close_matches(wanted, ids[:5000], n=5, cutoff=0.5) or ids[:3]
         raise RunNotFound(
             f"no {noun} {wanted!r} in {self.path}",
-            expected=f"one of its {len(ids)}" + (f", such as {', '.join(near)}" if near else ""),
-            do=f"list them with `{'clusters' if noun == 'cluster' else 'trajectories'}()`",
+            expected=f"one of its {len(ids)}" + (f", such as {', '.join(close)}" if close else ""),
+            do=self._listing(noun, "clusters" if noun == "cluster" else "trajectories"),
         )
+
+    def _listing(self, noun: str, method: str) -> str:
+        """Return the advice for an unknown id."""
+        command = f"tdlab show {noun} latest --run {quote(str(self.path))}"
+        return f"run `{command}`, or list all with `tdlab.open_run({str(self.path)!r}).{method}()`"
 
     def _trajectories(self) -> Iterator[Trajectory]:
         return (c.trajectory for c in self._store.accepted() if c.trajectory is not None)
@@ -285,7 +348,7 @@ class Run:
         }
 
     def __repr__(self) -> str:
-        """The run in one line."""
+        """Describe the run in one line."""
         counts = self.counts()
         return f"Run({str(self.path)!r}: {self.status}, {counts.accepted} accepted, {counts.rejected} rejected)"
 
@@ -319,12 +382,6 @@ _TRAJECTORY_COLUMNS = (
 )
 
 
-def _base(candidate: Candidate) -> str | None:
-    """The id of the stored blueprint that the candidate's chosen draft began from."""
-    drafts, chosen = candidate.lineage.get("drafts", ()), candidate.lineage.get("chosen", 0)
-    return drafts[chosen]["base"] if chosen < len(drafts) else None
-
-
 def _trajectory_row(candidate: Candidate) -> dict[str, Json]:
     trajectory, blueprint = candidate.trajectory, candidate.blueprint
     if trajectory is None:
@@ -350,8 +407,8 @@ def _trajectory_row(candidate: Candidate) -> dict[str, Json]:
         "teacher": trajectory.teacher,
         "environment": trajectory.environment,
     }
-    single = {name: value for name, value in candidate.features.items() if not isinstance(value, dict | list)}
-    return {**single, **row}
+    features = {name: value for name, value in candidate.features.items() if not isinstance(value, dict | list)}
+    return {**features, **row}
 
 
 def _call_rows(trajectory: Trajectory) -> Iterator[dict[str, Json]]:
@@ -383,13 +440,12 @@ def _call_rows(trajectory: Trajectory) -> Iterator[dict[str, Json]]:
 
 
 def _rejection_rows(candidate: Candidate) -> Iterator[dict[str, Json]]:
-    for line in candidate.reasons or ("",):
-        check, _, reason = line.partition(":")
+    for reason in candidate.reasons or (Reason(""),):
         yield {
             "generation": candidate.generation,
             "position": candidate.position,
-            "check": check,
-            "reason": reason.strip(),
+            "check": reason.check,
+            "reason": reason.text,
             "blueprint": candidate.blueprint.id if candidate.blueprint else None,
             "cluster": candidate.blueprint.cluster if candidate.blueprint else None,
             "trajectory": candidate.trajectory.id if candidate.trajectory else None,
@@ -407,16 +463,16 @@ def _flat(record: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
 
 
 def _frame(rows: Iterator[dict[str, Json]], columns: Sequence[str]) -> pd.DataFrame:
-    """A frame with ``columns`` first and always there, further ones in order of first appearance."""
+    """Return a frame with ``columns`` first and always, further columns in order of first appearance."""
     import pandas as pd
 
-    found = [{name: _showable(value) for name, value in row.items()} for row in rows]
-    further = dict.fromkeys(name for row in found for name in row if name not in columns)
-    return pd.DataFrame(found, columns=[*columns, *further])
+    values = [{name: _showable(value) for name, value in row.items()} for row in rows]
+    further = dict.fromkeys(name for row in values for name in row if name not in columns)
+    return pd.DataFrame(values, columns=[*columns, *further])
 
 
 def _showable(value: Json) -> Json:
-    """The value; text with half a surrogate pair, which no frame can hold, gets U+FFFD in its place."""
+    """Return the value; in text, half a surrogate pair, which no frame can hold, becomes U+FFFD."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value

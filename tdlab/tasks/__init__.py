@@ -3,30 +3,28 @@
 `read_frames` reads the task frames of a service pack, `plan_task` makes a `TaskScript` from one of them, and
 `check_pack` is what a pack's author works against. The guide for authors is ``.github/PACKS.md``.
 
-Modules, low to high: `frames` (what ``tasks.yaml`` states), `script` (what a plan is), `search` (how the assistant can
-find out what it needs), `planner`, `check`.
+Modules, low to high: `frames` (what ``tasks.yaml`` states), `search` (how the assistant can find out what it needs),
+`planner`, `stage` (all packs with their worlds), `check`.
 """
 
 from __future__ import annotations
 
 from tdlab.tasks.check import PackReport, check_pack
-from tdlab.tasks.frames import Frame, TaskPack, Twist, read_frames
+from tdlab.tasks.frames import Frame, TaskPack, Twist, meeting_of, read_frames
 from tdlab.tasks.planner import Person, plan_task, targets_of
-from tdlab.tasks.script import Beat, ScriptCall, Source, TaskPart, TaskScript
+from tdlab.tasks.stage import Stage, stage_here
 
 __all__ = [
-    "Beat",
     "Frame",
     "PackReport",
     "Person",
-    "ScriptCall",
-    "Source",
+    "Stage",
     "TaskPack",
-    "TaskPart",
-    "TaskScript",
     "Twist",
     "check_pack",
+    "meeting_of",
     "plan_task",
     "read_frames",
+    "stage_here",
     "targets_of",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "SlotWords",
     "TaskPack",
     "Twist",
+    "meeting_of",
     "read_frames",
 ]
 

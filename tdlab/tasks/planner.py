@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Json, canonical_json
+from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, TaskScript, canonical_json
 from tdlab.speech import (
     Speaker,
     agreement,
@@ -28,7 +28,6 @@ from tdlab.speech import (
     welcome,
 )
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
-from tdlab.tasks.script import Beat, Purpose, ScriptCall, Source, TaskPart, TaskScript
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare, fitting
 from tdlab.worlds import World
 
@@ -71,11 +70,33 @@ def targets_of(
         if path not in world.notes:  # a fresh world has the same targets every time
             world.notes[path] = _sorted(_typed(tasks, world.query(query, {}, line=line)))
         return list(world.notes[path])
-    wanted = {f"given_{fact}": value for fact, value in (given or {}).items()}
-    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given or {}) or "true"
+    return [
+        row
+        for row in _targets_with(tasks, world, query, given or {}, line=line)
+        if all(row.get(fact) == value for fact, value in (given or {}).items())
+    ]
+
+
+def _targets_with(
+    tasks: TaskPack, world: World, query: str, known: Mapping[str, Json], *, line: int = 0
+) -> list[dict[str, Json]]:
+    """Rows of a target query that agree with what is known of their columns, as far as SQL can tell."""
+    note = ("columns", query)
+    if note not in world.notes:
+        first = world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) LIMIT 1", {}, line=line)  # noqa: S608
+        if not first:
+            return []
+        world.notes[note] = frozenset(first[0])
+    given = {
+        fact: value
+        for fact, value in known.items()
+        if fact in world.notes[note] and isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    }
+    where = " AND ".join(f'"{fact}" = :given_{fact}' for fact in given) or "true"
     # The query is the pack's own, and runs under the world's authorizer; the values are bound.
     among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
-    return _sorted(_typed(tasks, world.query(among, wanted, line=line)))
+    bound = {f"given_{fact}": value for fact, value in given.items()}
+    return _sorted(_typed(tasks, world.query(among, bound, line=line)))
 
 
 def _sorted(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
@@ -88,13 +109,18 @@ def _typed(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, J
     booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
     structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
 
-    def typed(fact: str, value: Json) -> Json:
-        if bare(fact) in booleans:
-            return None if value is None else bool(value)
-        is_json = bare(fact) in structured and isinstance(value, str) and value.startswith(("[", "{"))
-        return json.loads(value) if is_json else value
+    columns = list(rows[0]) if rows else []
+    switches = [fact for fact in columns if bare(fact) in booleans]
+    compound = [fact for fact in columns if bare(fact) in structured and fact not in switches]
+    if not switches and not compound:
+        return list(rows)
 
-    return [{fact: typed(fact, value) for fact, value in row.items()} for row in rows]
+    def typed(row: dict[str, Json]) -> dict[str, Json]:
+        flags = {fact: bool(row[fact]) for fact in switches if row[fact] is not None}
+        texts = {fact: row[fact] for fact in compound if isinstance(row[fact], str) and row[fact][:1] in ("[", "{")}
+        return row | flags | {fact: json.loads(text) for fact, text in texts.items()}
+
+    return [typed(row) for row in rows]
 
 
 def plan_task(
@@ -108,6 +134,8 @@ def plan_task(
     follow: int = 0,
     partners: Sequence[tuple[TaskPack, World]] = (),
     beyond: Literal["", "first", "later", "last"] = "",
+    terse: bool = False,
+    choice: Literal["", "rule", "ask"] = "",
 ) -> TaskScript:
     """Plan one task: draw a target, find the way to its goal, and write the conversation.
 
@@ -121,6 +149,8 @@ def plan_task(
         follow: How many frames may follow on the first, at most.
         partners: Other services, with worlds on the same clock, that may take up what this one gives.
         beyond: Where the user also has a wish that no tool of the service can fulfil.
+        terse: Whether the user says little at once.
+        choice: How the user chooses among several rows, where both ways are open.
 
     Returns:
         The task and its script. Playing the calls on the same world gives the same results.
@@ -129,13 +159,17 @@ def plan_task(
         TaskError: The world has no target for it, or no way to the goal is found.
         PackError: The pack is wrong.
     """
+    if frame not in tasks.frames:
+        raise TaskError(f"there is no frame {frame!r}", expected=", ".join(tasks.frames))
+    if twist and twist not in tasks.frames[frame].twists:
+        raise TaskError(f"there is no twist {twist!r}", expected=", ".join(tasks.frames[frame].twists))
     rng = random.Random(f"{seed}/{frame}/{twist}")
     if target is None:
         targets = targets_of(tasks, world, frame, twist)
         if not targets:
             raise TaskError(f"this world has no target for {frame}" + (f" with {twist}" if twist else ""))
         target = rng.choice(targets)
-    scene = _Scene(tasks, world, rng, target, partners)
+    scene = _Scene(tasks, world, rng, target, partners, terse=terse, choice=choice)
     if beyond == "first":
         scene.wish_beyond(first=True)
     scene.perform(frame, dict(target), twist=twist, lead=beyond == "first")
@@ -154,9 +188,12 @@ class _Scene:
 
     def __init__(
         self, tasks: TaskPack, world: World, rng: random.Random, target: Mapping[str, Json],
-        partners: Sequence[tuple[TaskPack, World]],
+        partners: Sequence[tuple[TaskPack, World]], *, terse: bool, choice: str,
     ) -> None:  # fmt: skip
         self.rng = rng
+        self.terse, self.choice = terse, choice
+        self.began = world.clock.now
+        self.titles: dict[str, None] = {}
         self.partners = partners
         self.policy: dict[str, None] = {}
         self.habits = {side: habits_for(rng, side) for side in ("user", "assistant")}
@@ -184,6 +221,7 @@ class _Scene:
         """Speak of this service from now on."""
         self.tasks, self.world = tasks, world
         self.policy |= dict.fromkeys(tasks.policy)
+        self.titles[tasks.pack.service.title or tasks.pack.service.name] = None
         self.user = Speaker(self.habits["user"], world.clock.now, tasks.terms)
         self.assistant = Speaker(self.habits["assistant"], world.clock.now, tasks.terms)
 
@@ -198,6 +236,9 @@ class _Scene:
         possible = [text for text in templates if self._sayable(text)]
         if not possible:
             raise TaskError(f"no opening of {name} can be said of {self.facts}")
+        if self.terse:
+            possible.sort(key=lambda text: len(slots_of(text)))
+            possible = possible[: 1 + len(possible) // 4]
         self._user("open", self.rng.choice(possible), lead=lead)
         self._pursue(name, frame, self._part(name, frame, twist), trouble)
 
@@ -231,6 +272,8 @@ class _Scene:
                 list(self.parts),
                 list(self.results),
                 dict(self.looked),
+                dict(self.policy),
+                dict(self.titles),
             )
             here = (self.tasks, self.world)
             try:
@@ -240,8 +283,9 @@ class _Scene:
                     way()
                 return True
             except TaskError:
-                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept
+                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept[:6]
                 self.enter(*here)
+                self.policy, self.titles = kept[6:]
         return False
 
     def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
@@ -287,8 +331,8 @@ class _Scene:
             self._say("user", "close", closing(self.rng))
             self._say("assistant", "close", welcome(self.rng))
         return TaskScript(
-            parts=tuple(self.parts), beats=tuple(self.beats), policy=tuple(self.policy), name=self.person.name,
-            role=self.person.role,
+            now=self.began, services=tuple(self.titles), parts=tuple(self.parts), beats=tuple(self.beats),
+            policy=tuple(self.policy), name=self.person.name, role=self.person.role,
         )  # fmt: skip
 
     def _pursue(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None) -> None:
@@ -348,7 +392,7 @@ class _Scene:
     def _agree(self, name: str, confirm: str) -> None:
         """The user says yes to what a confirmation says."""
         self._say("user", "agree", agreement(self.rng))
-        self.agreed = (name, {slot: self.facts.get(slot) for slot in slots_of(confirm)})
+        self.agreed = (name, {slot: self.facts.get(slot) for slot in sorted(slots_of(confirm))})
 
     def _agreed_to(self, name: str) -> bool:
         """Whether the user said yes to this before an obstacle, and has told what changed since then."""
@@ -458,7 +502,8 @@ class _Scene:
 
     def _same(self, frame: Frame) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
-        rows = _sorted(_typed(self.tasks, self.world.query(frame.target)))
+        known = {fact: self.facts.get(fact) for fact in self.sources}
+        rows = _targets_with(self.tasks, self.world, frame.target, known)
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out
@@ -577,12 +622,13 @@ class _Scene:
             ways = [way for way in frame.choose[listing] if _selects(way, target, alike)]
             if not ways:
                 raise TaskError(f"nobody can choose among the {len(alike)} {listing}")
-            way = self.rng.choice(ways)
+            preferred = [way for way in ways if self.choice and (way.by == "ask") == (self.choice == "ask")]
+            way = self.rng.choice(preferred or ways)
             offers = way.offer or next((other.offer for other in frame.choose[listing] if other.offer), ())
             self._assistant("offer", offers, {listing: alike})
             chosen = {**self.facts, **_plain(target)}
             parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
-            tells = {slot: chosen[slot] for slot in slots_of(parts)}
+            tells = {slot: chosen[slot] for slot in sorted(slots_of(parts))}
             self._say("user", "choose", filled(parts, chosen, self.user, self.rng), tells)
 
     # -- saying and calling
@@ -676,7 +722,7 @@ class _Scene:
         return all(self.facts.get(slot) is not None for slot in slots_of(text))
 
     def _told(self, slots: frozenset[str]) -> dict[str, Json]:
-        told = {slot: self.facts[slot] for slot in slots if self.facts.get(slot) is not None}
+        told = {slot: self.facts[slot] for slot in sorted(slots) if self.facts.get(slot) is not None}
         for slot in told:
             self.sources[slot] = Source(kind="user", slot=slot)
         self._conclude()

@@ -14,6 +14,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import NamedTuple
 
 from tdlab.records import Json, Tool, canonical_json
@@ -60,6 +61,7 @@ class Route(NamedTuple):
     cost: float
 
 
+@lru_cache(maxsize=4096)
 def bare(fact: str) -> str:
     """Return the name under which tools know a fact: ``booking_id`` for ``second__booking_id``."""
     return fact.rpartition("__")[2]

@@ -1,43 +1,26 @@
 """The stage: every service that has a pack, with its worlds, ready to be played.
 
 A world is populated once for each seed and service and set back after every task. The worlds of one seed share a clock,
-so that a task may go through several services.
+so that a task may go through several services. A stage belongs to one thread; `stage_here` returns that of the bundled
+packs.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
 
-from tdlab.records import Record
+from tdlab.records import Recipe, TaskScript, Tool
 from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
-from tdlab.tasks.script import TaskScript
 from tdlab.worlds import Clock, World, bundled_packs, load_pack, start_of
 
-__all__ = ["Recipe", "Stage"]
+__all__ = ["Stage", "stage_here"]
 
 _MOST_WORLDS = 400
-
-
-class Recipe(Record):
-    """What a script is made from: the same recipe gives the same script.
-
-    ``world`` is the seed of the worlds, ``seed`` that of all other choices. ``partners`` are services that may take up
-    what the first one gives, ``follow`` how many wishes may follow, ``beyond`` where a wish is refused.
-    """
-
-    service: str
-    frame: str
-    twist: str = ""
-    world: int = 0
-    seed: int = 0
-    follow: int = 0
-    partners: tuple[str, ...] = ()
-    beyond: Literal["", "first", "later", "last"] = ""
 
 
 class Stage:
@@ -52,6 +35,7 @@ class Stage:
         self._packs: dict[str, TaskPack] = {}
         self._clocks: dict[int, Clock] = {}
         self._worlds: OrderedDict[tuple[str, int], World] = OrderedDict()
+        self._known: dict[str, bool] = {}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -69,6 +53,20 @@ class Stage:
             self._packs[service] = read_frames(load_pack(self._folders[service]))
         return self._packs[service]
 
+    def knows(self, service: str, tools: Mapping[str, Tool]) -> bool:
+        """Return whether a service has a pack, and the pack has the same tools.
+
+        Args:
+            service: The service's name.
+            tools: Definitions of tools by key, those of the service among them; the first that are given decide.
+        """
+        if service not in self._folders:
+            return False
+        if service not in self._known:
+            own = self.tasks(service).pack.service.tools
+            self._known[service] = all(_same(tool, tools.get(tool.key)) for tool in own)
+        return self._known[service]
+
     def worlds(self, services: Sequence[str], seed: int) -> list[World]:
         """Return the worlds of some services, all of them fresh and on one clock.
 
@@ -79,20 +77,23 @@ class Stage:
         Returns:
             A world for each service. They are this stage's own: the next call sets them back.
         """
-        clock = self._clocks.setdefault(seed, Clock(start_of(seed), str(seed)))
-        clock.reset()
-        worlds = []
-        for service in services:
-            world = self._worlds.get((service, seed))
-            if world is None:
-                world = World(self.tasks(service).pack, seed, clock)
-                self._worlds[service, seed] = world
-                if len(self._worlds) > _MOST_WORLDS:
-                    self._worlds.popitem(last=False)[1].close()
-            self._worlds.move_to_end((service, seed))
-            world.reset()
-            worlds.append(world)
-        return worlds
+        self._clock(seed).reset()
+        return [self.world(service, seed) for service in services]
+
+    def world(self, service: str, seed: int) -> World:
+        """Return one fresh world, on the clock of its seed as it stands."""
+        world = self._worlds.get((service, seed))
+        if world is None:
+            world = World(self.tasks(service).pack, seed, self._clock(seed))
+            self._worlds[service, seed] = world
+            if len(self._worlds) > _MOST_WORLDS:
+                self._worlds.popitem(last=False)[1].close()
+        self._worlds.move_to_end((service, seed))
+        world.reset()
+        return world
+
+    def _clock(self, seed: int) -> Clock:
+        return self._clocks.setdefault(seed, Clock(start_of(seed), str(seed)))
 
     def script(self, recipe: Recipe) -> TaskScript:
         """Return the script of a recipe.
@@ -105,5 +106,25 @@ class Stage:
         return plan_task(
             self.tasks(recipe.service), first, recipe.frame, twist=recipe.twist, seed=recipe.seed, follow=recipe.follow,
             partners=[(self.tasks(name), world) for name, world in zip(recipe.partners, others, strict=True)],
-            beyond=recipe.beyond,
+            beyond=recipe.beyond, terse=recipe.terse, choice=recipe.choice,
         )  # fmt: skip
+
+
+def _same(own: Tool, other: Tool | None) -> bool:
+    return other is not None and (own.input_schema, own.output_schema) == (other.input_schema, other.output_schema)
+
+
+_here = threading.local()
+
+
+def stage_here() -> Stage:
+    """Return the stage of the bundled packs that belongs to the current thread.
+
+    Example:
+        >>> stage_here() is stage_here()
+        True
+    """
+    if not hasattr(_here, "stage"):
+        _here.stage = Stage()
+    stage: Stage = _here.stage
+    return stage

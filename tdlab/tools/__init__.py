@@ -1,52 +1,67 @@
-"""What a tool means: its schema, verb, entity, parameters and outputs, and example values and phrases for them.
+"""What a tool means: its schema, verb, entity, parameters and outputs, with example values and phrases for them.
 
-Everything that reads meaning from a tool definition lives here, so that pool, clusters, blueprints, rollout and verify
-agree about it. Modules, low to high: `text` (text helpers for people), `schema` (validation; the only importer of
-``jsonschema_rs``), `schema_shapes` (types, properties and references of a schema), `names` (verb, entity and effect),
-`parameters` (what a parameter refers to), `outputs` (what a tool returns), `entities` (the roles of parameters),
-`patterns`, `lexicon` and `values` (example values), `phrases` (values and goals in words).
+All code that reads meaning from a tool definition is here, so that pool, clusters, blueprints, rollout and verify agree
+about it. Modules, low to high: `text` (text for people), `json_text` (decoding JSON), `nouns` (singular and plural),
+`cache` (results per tool), `references` (targets of ``$ref``), `schema` (validation; the only importer of
+``jsonschema_rs``), `schema_shapes` (types and properties of a schema), `names` (verb, entity and effect of a name),
+`parameters` (the purpose of a parameter), `outputs` (what a tool returns), `entities` (the roles of entities),
+`patterns`, `lexicon` and `values` (example values) and `phrases` (values and goals in words).
 """
 
 from __future__ import annotations
 
-from tdlab.tools.entities import Roles, issued_ids, output_of, per_tool, roles
-from tdlab.tools.lexicon import names_a_person
+from tdlab.tools.cache import cached_per_tool
+from tdlab.tools.entities import Roles, issued_ids, roles
+from tdlab.tools.json_text import JsonError, read_json
+from tdlab.tools.lexicon import make_person, names_a_person
 from tdlab.tools.names import (
     NAMING_VERSION,
     ToolNature,
     nature,
     nature_of_name,
-    outcome,
-    reference,
-    singular,
+    outcome_of_field,
+    referenced_entity,
     split_words,
 )
+from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, normal, plural, world_name
-from tdlab.tools.phrases import detail, goal_phrase, label, leaves, mentions, past, said_as, say, says_no, says_yes
+from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
+from tdlab.tools.phrases import (
+    contains_whole,
+    goal_phrase,
+    label,
+    leaves,
+    mentions,
+    past_tense,
+    say,
+    say_detail,
+    says_no,
+    says_yes,
+)
 from tdlab.tools.schema import CompiledSchema, compile_schema, schema_problem
-from tdlab.tools.schema_shapes import inner_properties, kinds_fit, schema_at, types_of
-from tdlab.tools.text import counted, plain, show
-from tdlab.tools.values import make_identifier, make_person, make_value, ordered_pairs
+from tdlab.tools.schema_shapes import inner_properties, output_fit, schema_at, types_of
+from tdlab.tools.text import preview, printable, shorten
+from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 
 __all__ = [
     "ENTITY_NOISE",
     "NAMING_VERSION",
     "CompiledSchema",
+    "JsonError",
     "ReturnedField",
     "Returns",
     "Roles",
     "Slot",
     "ToolNature",
+    "cached_per_tool",
     "compile_schema",
+    "contains_whole",
     "counted",
-    "detail",
     "entity_words",
     "goal_phrase",
     "inner_properties",
     "issued_ids",
-    "kind_of",
-    "kinds_fit",
+    "keyword_form",
     "label",
     "leaves",
     "make_identifier",
@@ -56,28 +71,30 @@ __all__ = [
     "names_a_person",
     "nature",
     "nature_of_name",
-    "normal",
+    "normal_name",
     "ordered_pairs",
-    "outcome",
-    "output_of",
-    "past",
-    "per_tool",
-    "plain",
+    "outcome_of_field",
+    "output_fit",
+    "parameter_kind",
+    "past_tense",
     "plural",
-    "reference",
+    "preview",
+    "printable",
+    "read_json",
+    "referenced_entity",
     "returned_fields",
     "returned_schema",
     "roles",
-    "said_as",
     "say",
+    "say_detail",
     "says_no",
     "says_yes",
     "schema_at",
     "schema_problem",
-    "show",
+    "shared_concept",
+    "shorten",
     "singular",
     "split_words",
     "types_of",
     "with_outputs",
-    "world_name",
 ]

@@ -1,6 +1,6 @@
-"""Words for values: what a parameter's name, its format or its description suggests a person would say for it.
+"""Words for values: what a parameter's name, its format or its description suggests that a person would say.
 
-Everything is drawn from the generator that is given, so the same generator gives the same words. The only door to
+Everything is drawn from the given generator, so the same generator gives the same words. The only importer of
 ``faker``, which supplies people's names.
 """
 
@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 
 from tdlab.records import Json
 
-__all__ = ["described", "formatted", "names_a_person", "number_range", "person", "worded"]
+__all__ = ["described", "formatted", "make_person", "names_a_person", "number_range", "worded"]
 
 _EPOCH = datetime.date(2026, 3, 2)
 _PROSE_EXAMPLE = re.compile(
@@ -24,7 +24,7 @@ _PROSE_EXAMPLE = re.compile(
 )
 _QUOTED = re.compile(r"['\"`]([^'\"`\n]{1,60})['\"`]")
 _UNQUOTABLE = frozenset("id ids name title query text note email".split())
-"""Last words of names whose example in prose would make every task say the same."""
+"""Last words of names for which an example in prose would make all tasks alike."""
 
 _TIMEZONES = (
     "Europe/Lisbon", "America/Chicago", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney", "America/Sao_Paulo",
@@ -91,27 +91,50 @@ _PAST = frozenset(
 
 @cache
 def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """First and last names, each once, in a fixed order."""
+    """Return first and last names, each once, in a fixed order."""
     from faker.providers.person.en_US import Provider
 
     first = {**dict.fromkeys(Provider.first_names_female), **dict.fromkeys(Provider.first_names_male)}
     return tuple(sorted(first)), tuple(sorted(dict.fromkeys(Provider.last_names)))
 
 
-def person(rng: random.Random) -> str:
-    """A person's full name, without titles."""
+def make_person(rng: random.Random) -> str:
+    """Return a person's full name, without titles.
+
+    Args:
+        rng: The only source of randomness.
+
+    Returns:
+        A first and a last name.
+
+    Example:
+        >>> import random
+        >>> make_person(random.Random(1)) == make_person(random.Random(1))
+        True
+    """
     first, last = _names()
     return f"{rng.choice(first)} {rng.choice(last)}"
 
 
 def names_a_person(words: tuple[str, ...]) -> bool:
-    """Whether a field of that name holds a person's name."""
+    """Return whether a field of that name contains a person's name.
+
+    Args:
+        words: The words of the field's name.
+
+    Returns:
+        Whether it is a person's name, rather than that of a thing.
+
+    Example:
+        >>> names_a_person(("guest", "name")), names_a_person(("file", "name"))
+        (True, False)
+    """
     return words[-1:] == ("name",) and bool(_PEOPLE & set(words))
 
 
 def _address(rng: random.Random, domains: tuple[str, ...] = ("com",)) -> str:
-    """An e-mail address in a domain that is reserved for examples."""
-    name = person(rng).lower().replace(" ", rng.choice((".", "_", "")))
+    """Return an e-mail address in a domain that is reserved for examples."""
+    name = make_person(rng).lower().replace(" ", rng.choice((".", "_", "")))
     return f"{name}{rng.choice(('', '', rng.randint(2, 99)))}@example.{rng.choice(domains)}"
 
 
@@ -160,18 +183,18 @@ _FORMATS: dict[str, Callable[[random.Random], str]] = {
 
 
 def formatted(rng: random.Random, form: str, words: tuple[str, ...]) -> str | None:
-    """A text in a JSON Schema ``format``; None for one that is not known. Dates follow the tense of the ``words``."""
+    """Return a text in a JSON Schema ``format``; None for an unknown one. Dates follow the tense of the ``words``."""
     past = bool(_PAST & set(words))
     if form == "date":
         return _day(rng, past=past)
     if form == "date-time":
         return f"{_day(rng, past=past)}T{_clock(rng)}Z"
-    make = _FORMATS.get(form)
-    return make(rng) if make is not None else None
+    maker = _FORMATS.get(form)
+    return maker(rng) if maker is not None else None
 
 
 def described(rng: random.Random, schema: Mapping[str, Json], words: tuple[str, ...]) -> str | None:
-    """An example that the description itself gives, when it is short and looks like a whole value."""
+    """Return an example from the schema's own description, if it is short and looks like a whole value."""
     text = schema.get("description")
     if not isinstance(text, str) or (words and words[-1] in _UNQUOTABLE):
         return None
@@ -183,8 +206,8 @@ def described(rng: random.Random, schema: Mapping[str, Json], words: tuple[str, 
 
 @lru_cache(maxsize=8192)
 def _examples_in(text: str) -> tuple[str, ...]:
-    found = [value for group in _PROSE_EXAMPLE.findall(text) for value in _QUOTED.findall(group)]
-    return tuple(v for v in found if v.strip() == v and not re.search(r"[{<…]|\.\.", v))
+    examples = [value for group in _PROSE_EXAMPLE.findall(text) for value in _QUOTED.findall(group)]
+    return tuple(v for v in examples if v.strip() == v and not re.search(r"[{<…]|\.\.", v))
 
 
 # ------------------------------------------------------------------------------------------------------------ numbers
@@ -223,10 +246,10 @@ _RANGES: tuple[tuple[frozenset[str], tuple[float, float]], ...] = tuple(
 
 
 def number_range(words: tuple[str, ...], *, integral: bool) -> tuple[float, float]:
-    """The range in which a number of that name usually lies; an integer is at least 1 where the guess is a share."""
-    has = set(words)
+    """Return the usual range of a number of that name; for an integer at least 1 where the name means a share."""
+    present = set(words)
     for names, bounds in _RANGES:
-        if names & has:
+        if names & present:
             return bounds if not integral or bounds[1] >= 1 else (1, 10)
     return (1, 60)
 
@@ -274,7 +297,7 @@ _MAKERS: dict[str, Callable[[random.Random], str]] = {
         ("repository repo", lambda rng: f"{rng.choice(_PROPER).lower()}/{rng.choice(_TOPICS).replace(' ', '-')}"),
         ("branch", lambda rng: f"feature/{rng.choice(_TOPICS).replace(' ', '-')}"),
         ("color colour", lambda rng: f"#{rng.getrandbits(24):06x}"),
-        ("handle", lambda rng: "@" + person(rng).lower().replace(" ", "_")),
+        ("handle", lambda rng: "@" + make_person(rng).lower().replace(" ", "_")),
         ("hashtag", lambda rng: "#" + re.sub(r"\W", "", rng.choice(_TOPICS).title())),
         ("size", lambda rng: rng.choice(("small", "medium", "large", "A4", "extra large"))),
         ("pricing tier plan", lambda rng: rng.choice(("flat", "basic", "standard", "premium"))),
@@ -298,7 +321,7 @@ _MAKERS: dict[str, Callable[[random.Random], str]] = {
 
 
 def worded(rng: random.Random, words: tuple[str, ...]) -> str:
-    """A text by the meaning of a name's words; the last words count most."""
+    """Return a text that suits the meaning of a name's words; the last words count most."""
     if words and words[-1] in ("name", "names", "label") and len(words) > 1:
         return _name_of(rng, words[:-1])
     if len(words) > 1 and words[-1] == "code" and words[-2] in _MAKERS:
@@ -309,26 +332,26 @@ def worded(rng: random.Random, words: tuple[str, ...]) -> str:
         if word in ("number", "no", "code", "sku", "slug", "hash", "serial"):
             return f"{(words[0][:2] or 'no').upper()}-{rng.randint(10000, 99999)}"
         if word in _PEOPLE:
-            return person(rng)
+            return make_person(rng)
         if word in _COMPANIES:
             return _firm(rng)
-        make = _MAKERS.get(word)
-        if make is not None:
-            return make(rng)
+        maker = _MAKERS.get(word)
+        if maker is not None:
+            return maker(rng)
     if not words or words[-1] == "name":
         return f"{rng.choice(_PROPER)} {rng.randint(2, 99)}"
     return _name_of(rng, words)
 
 
 def _name_of(rng: random.Random, words: tuple[str, ...]) -> str:
-    """A name for a thing of that kind: a person, a firm, or ``Harbor charger 12``."""
+    """Return a name for a thing of that kind: a person's, a firm's, or ``Harbor charger 12``."""
     if _PEOPLE & set(words):
-        full = person(rng)
+        full = make_person(rng)
         return full.split()[0] if "first" in words or "given" in words else full
     if _COMPANIES & set(words):
         return _firm(rng)
     if words[-1] == "user":
-        return person(rng)
+        return make_person(rng)
     for word in reversed(words):
         if word in ("city", "country", "region", "state", "place", "venue", "location"):
             return _MAKERS[word](rng)

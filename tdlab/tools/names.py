@@ -1,7 +1,7 @@
-"""What a tool's own words say of it: its verb, the entity it is about, its effect, and which parameters are references.
+"""What a tool's own words say about it: its verb, its entity, its effect, and which parameters are references.
 
 A tool's effect comes from its MCP annotations, else from its verb, else from the shape of its schema, in that order.
-Words are English lemmas; a name in another language falls through to the schema. Everything here is a pure function of
+Words are English lemmas; for a name in another language only the schema counts. Everything here is a pure function of
 one tool, so it can be cached and gives the same answer in any pool.
 """
 
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tdlab.records import Tool
+from tdlab.tools.nouns import singular
 
 __all__ = [
     "NAMING_VERSION",
@@ -20,24 +21,23 @@ __all__ = [
     "ToolNature",
     "nature",
     "nature_of_name",
-    "outcome",
-    "reference",
-    "singular",
+    "outcome_of_field",
+    "referenced_entity",
     "split_words",
 ]
 
 NAMING_VERSION = "1"
-"""Changes whenever a word list or a rule here changes the effect of some tool."""
+"""Change it whenever a word list or a rule here changes the effect of some tool."""
 
 Effect = Literal["read", "search", "write", "delete", "compute", "code"]
-"""What a call does to the world, as the reasoning-mode alphabet names it."""
+"""A call's effect on the world, in the letters of reasoning modes."""
 
 Operation = Literal["create", "read", "list", "update", "delete", "act", "compute"]
-"""What a call does to its entity; ``act`` is a change of state that is none of the others (send, approve, start)."""
+"""A call's operation on its entity; ``act`` is any other change of state (send, approve, start)."""
 
 
 class ToolNature(NamedTuple):
-    """The verb (a lemma, or ``""``), what it does to the entity, its effect, and the entity (snake_case singular)."""
+    """The verb (a lemma, or ``""``), its operation, its effect, and the entity (snake_case singular)."""
 
     verb: str
     operation: Operation
@@ -115,61 +115,41 @@ _REFERENCE_SUFFIX = frozenset(
     "id ids key keys uuid guid ref slug number no code hash handle address token urn ticket sha arn cursor uid".split()
 )
 _STRONG_SUFFIX = frozenset("id ids uuid guid uid urn arn".split())
-_IRREGULAR = {
-    "people": "person",
-    "children": "child",
-    "indices": "index",
-    "matrices": "matrix",
-    "vertices": "vertex",
-    "analyses": "analysis",
-    "statuses": "status",
-    "data": "data",
-    "news": "news",
-    "series": "series",
-    "media": "media",
-    "movies": "movie",
-    "cookies": "cookie",
-    "aliases": "alias",
-    "buses": "bus",
-    "leaves": "leave",
-    "axes": "axis",
-    "criteria": "criterion",
-    "lens": "lens",
-    "kubernetes": "kubernetes",
-    "sms": "sms",
-    "dns": "dns",
-    "https": "https",
-    "aws": "aws",
-}
 
 
 @lru_cache(maxsize=65536)
 def split_words(name: str) -> tuple[str, ...]:
-    """The lower-case words of an identifier: ``getOrderByID``, ``get-order_by id`` -> ``(get, order, by, id)``."""
+    """Return the lower-case words of an identifier.
+
+    Args:
+        name: A name in any style: camelCase, snake_case, kebab-case or with spaces.
+
+    Returns:
+        Its words in order; numbers are words of their own.
+
+    Example:
+        >>> split_words("getOrderByID"), split_words("get-order_by id2")
+        (('get', 'order', 'by', 'id'), ('get', 'order', 'by', 'id', '2'))
+    """
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
 @lru_cache(maxsize=65536)
-def singular(word: str) -> str:
-    """The singular of an English noun in lower case, by rule; words that are no plural come back unchanged."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) <= 3 or word.endswith(("ss", "us", "is", "os")):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "sses", "xes", "zzes")):
-        return word[:-2]
-    if word.endswith("s"):
-        return word[:-1]
-    return word
-
-
-@lru_cache(maxsize=65536)
 def nature_of_name(name: str) -> ToolNature:
-    """The nature that a name alone suggests; an unknown verb counts as ``read``."""
+    """Return the nature that a tool's name alone suggests.
+
+    Args:
+        name: The tool's name.
+
+    Returns:
+        Its nature; an unknown verb counts as ``read``.
+
+    Example:
+        >>> nature_of_name("cancel_orders")
+        ToolNature(verb='cancel', operation='act', effect='delete', entity='order')
+    """
     words = split_words(name)
-    while len(words) > 1 and words[-1] in _TRAILING_NOISE:
+    while len(words) > 1 and words[-1] in _TRAILING_NOISE:  # order_lookup_tool
         words = words[:-1]
     position = next((i for i, word in enumerate(words[:4]) if word in _OPERATION_OF), None)
     if position is None and words and words[-1] in _OPERATION_OF:
@@ -192,7 +172,20 @@ def nature_of_name(name: str) -> ToolNature:
 
 
 def nature(tool: Tool) -> ToolNature:
-    """The nature of a tool: name first, then what its annotations and its schema know better."""
+    """Return the nature of a tool: its name's, corrected by its annotations and its schema.
+
+    Args:
+        tool: The tool.
+
+    Returns:
+        Its verb, operation, effect and entity.
+
+    Example:
+        >>> from tdlab.records import Annotations, Tool
+        >>> ping = Tool(service="s", name="send_ping", input_schema={}, annotations=Annotations(read_only=True))
+        >>> nature(ping).effect
+        'compute'
+    """
     base = nature_of_name(tool.name)
     operation, effect = base.operation, base.effect
     reads = effect in ("read", "search", "compute")
@@ -208,18 +201,28 @@ def nature(tool: Tool) -> ToolNature:
         words = {word for parameter in tool.parameters for word in split_words(parameter)}
         if words & _QUERY_WORDS:
             operation, effect = "list", "search"
-        elif tool.parameters and not any(reference(p, base.entity) for p in tool.parameters):
+        elif tool.parameters and not any(referenced_entity(p, base.entity) for p in tool.parameters):
             operation, effect = "compute", "compute"
     return ToolNature(base.verb, operation, effect, base.entity)
 
 
 @lru_cache(maxsize=65536)
-def reference(parameter: str, entity: str = "") -> str | None:
-    """The entity that a parameter or an output field refers to by identifier, or None.
+def referenced_entity(parameter: str, entity: str = "") -> str | None:
+    """Return the entity that a parameter or an output field identifies, or None.
 
-    ``invoice_id``, ``invoiceId``, ``invoice_ids`` -> ``invoice``; a bare ``id`` refers to the ``entity`` of its tool.
-    Weaker suffixes (``tracking_number``, ``order_key``, ``page_slug``) count as well and keep the whole name as the
-    entity, so that a number of one kind never stands for another.
+    Weaker suffixes (``tracking_number``, ``order_key``, ``page_slug``) count too but keep the whole name as the entity,
+    so that a number of one kind never stands for another.
+
+    Args:
+        parameter: The name of a parameter or field.
+        entity: The entity of its tool, to which a bare ``id`` refers.
+
+    Returns:
+        The entity in snake_case, or None if the name identifies nothing.
+
+    Example:
+        >>> [referenced_entity(name, "order") for name in ("invoiceId", "id", "tracking_number", "city")]
+        ['invoice', 'order', 'tracking_number', None]
     """
     words = split_words(parameter)
     if not words or words[-1] not in _REFERENCE_SUFFIX:
@@ -255,7 +258,18 @@ _FAILED = frozenset("error errors error_message error_code error_details err".sp
 _WENT_WELL = frozenset("success successful successfully successfull succeeded is_success ok".split())
 
 
-def outcome(field: str) -> Literal["failed", "went well"] | None:
-    """What a returned field tells of the call itself rather than of what was asked for; None for any other field."""
+def outcome_of_field(field: str) -> Literal["failed", "went well"] | None:
+    """Return the outcome of a call that a returned field reports, if it is about the call rather than its data.
+
+    Args:
+        field: The field's name.
+
+    Returns:
+        ``failed`` for a field that describes an error, ``went well`` for a flag of success, None for any other field.
+
+    Example:
+        >>> outcome_of_field("errorMessage"), outcome_of_field("success"), outcome_of_field("order_id")
+        ('failed', 'went well', None)
+    """
     name = "_".join(split_words(field))
     return "failed" if name in _FAILED else "went well" if name in _WENT_WELL else None

@@ -1,24 +1,24 @@
-"""What a tool returns: its declared output where that says something, else what its own and its siblings' words imply.
+"""The output of a tool: its declared schema if that says something, else what its own and its siblings' words imply.
 
-Few real tools declare an output. The inference here reads four things: the verb (a list returns many, a delete returns
-a receipt), the entity, the tool's own inputs (what a call sets or asks by, its answer usually shows), and the sibling
-tools of the same service (what *they* need by identifier must come from somewhere). It is definition work of this
-project; the paper gives no rule. Certainties are estimates of how often such a field is really there, not measured
-frequencies.
+Few real tools declare an output. The inference here uses four things: the verb (a list returns many, a delete returns a
+receipt), the entity, the tool's own inputs (an answer usually shows what a call sets or asks by), and the sibling tools
+of the same service (the identifiers that *they* need must come from somewhere). It is defined by this project; the
+paper gives no rule. Certainties are estimates of how often such a field is really there, not measured frequencies.
 
-Everything is a pure function of the tool and of the tools of its service, in any order of calls.
+Everything is a pure function of the tool and of its service's tools, in any order of calls.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import ToolNature, nature, reference, singular, split_words
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, kind_of, plural, slots_of, world_name
+from tdlab.tools.cache import cached_per_tool
+from tdlab.tools.names import ToolNature, nature, referenced_entity, split_words
+from tdlab.tools.nouns import plural, singular
+from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, parameter_kind, shared_concept, slots_of
 from tdlab.tools.schema_shapes import clean, informative, inner_properties, item, types_of
 
 __all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]
@@ -27,8 +27,8 @@ __all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "wi
 class ReturnedField(NamedTuple):
     """One value in a tool's answer.
 
-    ``path`` leads to it (an integer 0 stands for any list position), ``name`` is its own name, ``entity`` the noun that
-    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how surely it is there.
+    ``path`` leads to it (an integer 0 stands for any list position). ``name`` is its own name, ``entity`` the noun that
+    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how certain it is to be there.
     """
 
     path: tuple[str | int, ...]
@@ -44,11 +44,14 @@ class _Planned(NamedTuple):
     entity: str
 
 
+# Fixed by definition, these tables and the numbers in the methods below: how surely a tool of some operation returns a
+# value is a reading of what people mean by its name. It decides the output schema of a tool, which is a fact about the
+# tool and not about a run. `tests/benchmarks/dependencies.py` measures it against recorded dataflow.
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
 _SHOWN = 0.12
-"""Values less sure than this are not in the inferred schema."""
+"""Values less certain than this are not in the inferred schema."""
 _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
@@ -63,9 +66,15 @@ _RETURNS_SECTION = re.compile(r"\breturns?\s*:(.{0,400})", re.IGNORECASE | re.DO
 
 
 class Returns:
-    """What each tool of one service returns. Build it once a service; answers are kept per tool.
+    """The outputs of all tools of one service; build it once per service, since answers are cached.
 
     ``tools`` are all tools of the service; a tool outside them is answered from their words as well.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> get = Tool(service="shop", name="get_order", input_schema={"properties": {"order_id": {"type": "string"}}})
+        >>> Returns([get]).fields(get)[0].path
+        ('order_id',)
     """
 
     def __init__(self, tools: Iterable[Tool]) -> None:
@@ -84,24 +93,25 @@ class Returns:
         self._link_table: dict[str, dict[str, float]] | None = None
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
         for tool in self.tools:
-            self._read(tool)
+            self._collect(tool)
 
-    # ------------------------------------------------------------------------------------------------- what is known
+    # ------------------------------------------------------------------------------------------------------ evidence
 
     def nature(self, tool: Tool) -> ToolNature:
-        """The tool's nature, kept."""
+        """Return the tool's nature, cached."""
         if tool.key not in self._natures:
-            found = nature(tool)
-            if found.operation == "list" and found.effect != "search" and not _asks_for_many(tool):
-                found = found._replace(operation="read")
-            self._natures[tool.key] = found
+            tool_nature = nature(tool)
+            if tool_nature.operation == "list" and tool_nature.effect != "search" and not _asks_for_many(tool):
+                tool_nature = tool_nature._replace(operation="read")
+            self._natures[tool.key] = tool_nature
         return self._natures[tool.key]
 
     def focus(self, tool: Tool) -> str:
-        """The one noun that the tool's answer is about; ``""`` where its name gives none.
+        """Return the one noun that the tool's answer is about; ``""`` if its name has none.
 
-        A tool that changes or reads by identifier is about what it identifies (``modify_order_items(order_id)`` is
-        about the order), one that creates or lists is about the last noun of its name.
+        A tool that changes or reads by identifier is about the entity that it identifies
+        (``modify_order_items(order_id)`` is about the order). One that creates or lists is about the last noun of its
+        name.
         """
         if tool.key in self._focus:
             return self._focus[tool.key]
@@ -109,21 +119,23 @@ class Returns:
         focus = words[-1] if words else ""
         if self.nature(tool).operation in ("read", "update", "act", "delete"):
             for parameter in (*tool.required, *tool.parameters):
-                noun = (reference(parameter, focus) or "").split("_")[-1]
-                if noun and noun in words and kind_of(parameter, tool.parameters[parameter]) == "id":
+                noun = (referenced_entity(parameter, focus) or "").split("_")[-1]
+                if noun and noun in words and parameter_kind(parameter, tool.parameters[parameter]) == "id":
                     focus = noun
                     break
         self._focus[tool.key] = focus
         return focus
 
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
-        """The tool's slots, kept."""
+        """Return the tool's slots, cached."""
         if tool.key not in self._slots:
-            self._slots[tool.key] = tuple(self._named(slot) for slot in slots_of(tool, self.focus(tool)))
+            self._slots[tool.key] = tuple(
+                self._with_described_entity(slot) for slot in slots_of(tool, self.focus(tool))
+            )
         return self._slots[tool.key]
 
-    def _named(self, slot: Slot) -> Slot:
-        """A bare ``id`` or ``name`` takes the entity that its description gives ("name of the city")."""
+    def _with_described_entity(self, slot: Slot) -> Slot:
+        """Give a bare ``id`` or ``name`` the entity in its description ("name of the city")."""
         text = slot.schema.get("description")
         if slot.kind not in ("id", "label") or "_" in (slot.inside or slot.parameter) or not isinstance(text, str):
             return slot
@@ -136,7 +148,7 @@ class Returns:
                     return slot._replace(entity=noun, name=f"{noun}_id" if slot.kind == "id" else slot.name)
         return slot
 
-    def _read(self, tool: Tool) -> None:
+    def _collect(self, tool: Tool) -> None:
         operation, focus, slots = self.nature(tool).operation, self.focus(tool), self.slots(tool)
         identifying = [
             s for s in slots if not s.inside and s.kind in ("id", "ref", "label", "value", "world") and s.required
@@ -154,50 +166,50 @@ class Returns:
         if operation in ("read", "update", "act", "delete") and focus and len(identifying) == 1:
             self._handle(focus, identifying[0], 0.8 if identifying[0].kind in ("id", "ref", "label") else 0.6)
         if operation in ("create", "update") and focus:
-            known = self._set_by.setdefault(focus, {})
+            setters = self._set_by.setdefault(focus, {})
             for slot in slots:
                 if not slot.inside and slot.kind not in ("control", "flag"):
-                    known.setdefault(slot.parameter, slot.schema)
+                    setters.setdefault(slot.parameter, slot.schema)
         if operation in ("act", "update"):
             self._acted.add(focus)
         if operation in ("create", "update", "act"):
-            near = [slot.entity for slot in slots if slot.kind == "id" and slot.entity]
-            for other in near:
+            referenced = [slot.entity for slot in slots if slot.kind == "id" and slot.entity]
+            for other in referenced:
                 if other != focus:
                     self._linked.setdefault(focus, {})[other] = None
 
     def _handle(self, entity: str, slot: Slot, weight: float) -> None:
-        known = self._handles.setdefault(entity, {})
+        handles = self._handles.setdefault(entity, {})
         name = slot.inside or slot.parameter
-        if name not in known or known[name][1] < weight:
-            known[name] = (item(clean(slot.schema)), weight)
+        if name not in handles or handles[name][1] < weight:
+            handles[name] = (item(clean(slot.schema)), weight)
 
-    # -------------------------------------------------------------------------------------------------- what comes out
+    # ---------------------------------------------------------------------------------------------------------- answers
 
     def schema(self, tool: Tool) -> dict[str, Any]:
-        """The JSON Schema of what the tool returns: always valid, always ``type: object`` at the root."""
+        """Return the JSON Schema of what the tool returns: always valid, always ``type: object`` at the root."""
         if tool.key not in self._schemas:
             declared = informative(tool.output_schema)
             self._schemas[tool.key] = declared if declared is not None else self._inferred_schema(tool)
         return self._schemas[tool.key]
 
     def fields(self, tool: Tool) -> tuple[ReturnedField, ...]:
-        """The values in the tool's answer, surest first, then by path."""
+        """Return the values in the tool's answer, most certain first, then by path."""
         if tool.key not in self._fields:
             declared = informative(tool.output_schema)
-            found = self._declared_fields(tool, declared) if declared is not None else self._inferred_fields(tool)
-            found.sort(key=lambda field: (-field.certainty, tuple(str(p) for p in field.path)))
-            self._fields[tool.key] = tuple(found[:200])
+            fields = self._declared_fields(tool, declared) if declared is not None else self._inferred_fields(tool)
+            fields.sort(key=lambda field: (-field.certainty, tuple(str(p) for p in field.path)))
+            self._fields[tool.key] = tuple(fields[:200])
         return self._fields[tool.key]
 
     def _declared_fields(self, tool: Tool, schema: dict[str, Any]) -> list[ReturnedField]:
-        found: list[ReturnedField] = []
+        fields: list[ReturnedField] = []
         focus = self.focus(tool)
 
-        def walk(part: dict[str, Any], path: tuple[str | int, ...], entity: str, depth: int) -> None:
-            if depth > 5 or len(found) > 300:
+        def walk(node: dict[str, Any], path: tuple[str | int, ...], entity: str, depth: int) -> None:
+            if depth > 5 or len(fields) > 300:
                 return
-            properties = part.get("properties")
+            properties = node.get("properties")
             if isinstance(properties, dict):
                 for name, inner in properties.items():
                     if not isinstance(inner, dict):
@@ -214,38 +226,40 @@ class Returns:
                                 depth + 1,
                             )
                         else:
-                            found.append(_field((*step, 0), name, entity, items, 0.95))
+                            fields.append(_field((*step, 0), name, entity, items, 0.95))
                     elif isinstance(inner.get("properties"), dict):
                         walk(inner, step, singular(split_words(name)[-1]) if split_words(name) else entity, depth + 1)
                     else:
-                        found.append(_field(step, name, entity, inner, 0.97))
+                        fields.append(_field(step, name, entity, inner, 0.97))
 
         walk(schema, (), focus, 0)
-        return found
+        return fields
 
     def _common(self) -> dict[str, dict[str, Any]]:
-        """Parameters that most of the service turns on: required words that at least three tools and a third ask for.
+        """Return parameters that matter to the whole service: required by at least three tools and a third of all.
 
-        They name what the service is about (the title of an article, a ticker), so what its lists list is told by them.
+        They name what the service is about (the title of an article, a ticker), so its lists show them.
         """
         if self._common_table is None:
-            asked: dict[str, list[dict[str, Any]]] = {}
+            schemas_by_parameter: dict[str, list[dict[str, Any]]] = {}
             for tool in self.tools:
                 for slot in self.slots(tool):
-                    plain = not slot.inside and types_of(slot.schema) <= {"string", "integer"}
-                    if plain and slot.required and slot.kind in ("ref", "label", "value", "world"):
-                        asked.setdefault(slot.parameter, []).append(slot.schema)
+                    is_plain = not slot.inside and types_of(slot.schema) <= {"string", "integer"}
+                    if is_plain and slot.required and slot.kind in ("ref", "label", "value", "world"):
+                        schemas_by_parameter.setdefault(slot.parameter, []).append(slot.schema)
             fewest = max(3, -(-len(self.tools) // 3))
-            self._common_table = {name: found[0] for name, found in asked.items() if len(found) >= fewest}
+            self._common_table = {
+                name: schemas[0] for name, schemas in schemas_by_parameter.items() if len(schemas) >= fewest
+            }
         return self._common_table
 
     def _links(self) -> dict[str, dict[str, float]]:
-        """For each entity the others that its record points to, with how surely.
+        """Return for each entity the others that its record refers to, with a strength in [0, 1].
 
-        Surely (1.0) where a change of it takes their identifier too; less where a read of it says that it shows them
-        (and then each of those points back, 0.7), where a tool's name joins the two (``update_order_items``, 0.6),
-        where a parameter's description says so ("the payment id stored in the user's profile", 0.5), or where prose
-        about it merely names them (0.45).
+        The strength is 1.0 where a change of the entity also takes the other's identifier. It is less where a read of
+        it mentions that it shows the others (each of those then refers back, 0.7), where a tool's name joins the two
+        (``update_order_items``, 0.6), where a parameter's description says so ("the payment id stored in the user's
+        profile", 0.5), or where prose about it merely names them (0.45).
         """
         if self._link_table is None:
             table: dict[str, dict[str, float]] = {}
@@ -278,7 +292,7 @@ class Returns:
         return self._link_table
 
     def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
-        """The fields of the entity in the tool's answer, by name, before they are put in shape; kept."""
+        """Return the fields of the entity in the tool's answer, by name, before they are shaped; cached."""
         if tool.key not in self._plans:
             self._plans[tool.key] = self._planned(tool)
         return self._plans[tool.key]
@@ -318,7 +332,7 @@ class Returns:
                     put(name, clean(schema), 0.65, focus)
         for match in _SAYS_RETURNS.finditer(tool.description[:3000]):
             for word in split_words(match.group(1)):
-                concept, telling = world_name(word)
+                concept, telling = shared_concept(word)
                 if telling >= 0.45 and concept not in tool.parameters:
                     put(concept, {"type": "string"}, 0.6, focus)
         for entity, certainty in self._mentioned(tool, focus):
@@ -327,43 +341,43 @@ class Returns:
         return focus, planned
 
     def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
-        """Entities of the service that the tool's description says, or lets one think, it returns."""
+        """Return the entities of the service that the tool's description says or suggests it returns."""
         text = tool.description[:3000]
         reads = self.nature(tool).operation in ("read", "list")
-        told: dict[str, float] = {}
+        certainties: dict[str, float] = {}
         clauses = [(match.group(1), 0.8) for match in _RETURNS_SECTION.finditer(text)]
         if reads:
             clauses += [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
             clauses.append((text.split(".")[0], 0.35))
         for clause, certainty in clauses:
             for noun in self._nouns(clause):
-                if noun != focus and told.get(noun, 0.0) < certainty:
-                    told[noun] = certainty
-        return sorted(told.items())
+                if noun != focus and certainties.get(noun, 0.0) < certainty:
+                    certainties[noun] = certainty
+        return sorted(certainties.items())
 
     def _nouns(self, text: str) -> list[str]:
-        """The entities of this service that a text names, each once."""
+        """Return the entities of this service that a text names, each once."""
         return list(dict.fromkeys(noun for word in split_words(text) if (noun := singular(word)) in self._handles))
 
     def _inferred_fields(self, tool: Tool) -> list[ReturnedField]:
-        """The planned values, as far as they are in the inferred schema."""
+        """Return the planned values that are in the inferred schema."""
         focus, planned = self._plan(tool)
         record, root = self.schema(tool), ()  # type: dict[str, Any], tuple[str | int, ...]
         if self.nature(tool).operation == "list":
             root = (plural(focus), 0)
             record = record["properties"][root[0]]["items"]
-        found: list[ReturnedField] = []
+        fields: list[ReturnedField] = []
         for name, schema in record["properties"].items():
             if name not in planned:
                 continue
             plan = planned[name]
             path = (*root, name, 0) if "array" in types_of(schema) else (*root, name)
-            one = item(schema)
-            for inner, part in inner_properties(one).items():
+            value_schema = item(schema)
+            for inner, inner_schema in inner_properties(value_schema).items():
                 noun = _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else "")
-                found.append(ReturnedField((*path, inner), inner, noun, part, round(0.9 * plan.certainty, 4)))
-            found.append(ReturnedField(path, name, plan.entity, one, plan.certainty))
-        return found
+                fields.append(ReturnedField((*path, inner), inner, noun, inner_schema, round(0.9 * plan.certainty, 4)))
+            fields.append(ReturnedField(path, name, plan.entity, value_schema, plan.certainty))
+        return fields
 
     def _inferred_schema(self, tool: Tool) -> dict[str, Any]:
         operation = self.nature(tool).operation
@@ -378,15 +392,17 @@ class Returns:
             properties.pop("result", None)
             kept = {name: schema for name, schema in properties.items() if name in tool.parameters}
             return {"type": "object", "properties": {**kept, "result": _result(tool)}, "required": ["result"]}
-        known = [_noun_of(n, focus) for n, s in properties.items() if kind_of(n, s) in ("id", "ref", "world")]
+        known = [_noun_of(n, focus) for n, s in properties.items() if parameter_kind(n, s) in ("id", "ref", "world")]
         if not known or (operation in ("create", "list") and noun not in known and not self._handles.get(focus)):
             properties = {f"{noun}_id": {"type": "string"}, **properties}
         if operation == "delete":
-            kept = {n: s for n, s in properties.items() if kind_of(n, s) in ("id", "ref") or n in tool.parameters}
+            kept = {
+                n: s for n, s in properties.items() if parameter_kind(n, s) in ("id", "ref") or n in tool.parameters
+            }
             kept = {n: s for n, s in kept.items() if n != "deleted"}
             kept["deleted"] = {"type": "boolean", "const": True}
             return {"type": "object", "properties": kept, "required": ["deleted"]}
-        if operation in ("read", "list") and not any(kind_of(n, s) == "label" for n, s in properties.items()):
+        if operation in ("read", "list") and not any(parameter_kind(n, s) == "label" for n, s in properties.items()):
             properties["name"] = {"type": "string"}
         if operation in ("act", "create") or focus in self._acted:
             properties.setdefault("status", {"type": "string"})
@@ -404,70 +420,94 @@ _MANY_VERBS = frozenset("list ls all browse discover enumerate lists query filte
 
 
 def _asks_for_many(tool: Tool) -> bool:
-    """Whether a tool that lists by its name really does: ``get_orders`` does, ``get_order_details`` does not."""
+    """Return whether a tool that lists by its name really does: ``get_orders`` does, ``get_order_details`` does not."""
     words = split_words(tool.name)
     if any(word in _MANY_VERBS for word in words):
         return True
-    kept = list(words)
-    while len(kept) > 1 and (singular(kept[-1]) in ENTITY_NOISE or kept[-1] in ENTITY_NOISE):
-        kept.pop()
-    return len(kept) > 1 and kept[-1] != singular(kept[-1])
+    remaining = list(words)
+    while len(remaining) > 1 and (singular(remaining[-1]) in ENTITY_NOISE or remaining[-1] in ENTITY_NOISE):
+        remaining.pop()
+    return len(remaining) > 1 and remaining[-1] != singular(remaining[-1])
 
 
 def returned_schema(tool: Tool, siblings: Iterable[Tool] = ()) -> dict[str, Any]:
-    """The JSON Schema of what ``tool`` returns, given the other tools of its service.
+    """Return the JSON Schema of what a tool returns, without references.
 
-    For many tools of one service build `Returns` once instead: this function reads the siblings anew on each call,
-    except where there are none, when the answer is kept.
+    For many tools of one service, build `Returns` once instead: with siblings, this function examines all of them at
+    each call; without them, its answer is cached.
+
+    Args:
+        tool: The tool.
+        siblings: The other tools of its service.
+
+    Returns:
+        A valid schema with ``type: object`` at its root.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> schema = {"properties": {"order_id": {"type": "string"}}}
+        >>> sorted(returned_schema(Tool(service="shop", name="delete_order", input_schema=schema))["properties"])
+        ['deleted', 'order_id']
     """
     others = [other for other in siblings if other.key != tool.key]
     if not others:
-        return _alone(_Same(tool)).schema(tool)
+        return _alone(tool).schema(tool)
     return Returns([tool, *others]).schema(tool)
 
 
 def returned_fields(tool: Tool, siblings: Iterable[Tool] = ()) -> tuple[ReturnedField, ...]:
-    """The values in what ``tool`` returns, surest first; ``siblings`` as in `returned_schema`."""
+    """Return the values in what a tool returns, most certain first.
+
+    Args:
+        tool: The tool.
+        siblings: The other tools of its service; see `returned_schema`.
+
+    Returns:
+        The values with their paths, entities and certainties.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> schema = {"properties": {"order_id": {"type": "string"}}}
+        >>> [field.name for field in returned_fields(Tool(service="shop", name="delete_order", input_schema=schema))]
+        ['order_id']
+    """
     others = [other for other in siblings if other.key != tool.key]
     if not others:
-        return _alone(_Same(tool)).fields(tool)
+        return _alone(tool).fields(tool)
     return Returns([tool, *others]).fields(tool)
 
 
-class _Same:
-    """A tool as a cache key: the same object, not an equal one (comparing schemas would cost more than the answer)."""
-
-    __slots__ = ("tool",)
-
-    def __init__(self, tool: Tool) -> None:
-        self.tool = tool
-
-    def __hash__(self) -> int:
-        return id(self.tool)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.tool is self.tool
-
-
 def with_outputs(tools: Iterable[Tool]) -> tuple[Tool, ...]:
-    """All tools of one service, each with an output schema: its own where that is informative, else the inferred one.
+    """Return all tools of one service with output schemas: their own if informative, else inferred ones.
 
-    For the tools so described `returned_schema` alone gives what their siblings' words implied, so that a plan, a
-    simulated environment and the mined dependencies' paths agree.
+    For such tools `returned_schema` alone returns what their siblings' words implied, so that plans, the simulated
+    environment and the paths of mined dependencies agree.
+
+    Args:
+        tools: All tools of the service.
+
+    Returns:
+        Copies of the tools.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> (tool,) = with_outputs([Tool(service="shop", name="list_orders", input_schema={"type": "object"})])
+        >>> list(tool.output_schema["properties"])
+        ['orders']
     """
-    known = Returns(tools)
-    return tuple(tool.model_copy(update={"output_schema": known.schema(tool)}) for tool in known.tools)
+    returns = Returns(tools)
+    return tuple(tool.model_copy(update={"output_schema": returns.schema(tool)}) for tool in returns.tools)
 
 
-@lru_cache(maxsize=32768)
-def _alone(same: _Same) -> Returns:
-    return Returns([same.tool])
+@cached_per_tool
+def _alone(tool: Tool) -> Returns:
+    return Returns([tool])
 
 
 def _noun_of(name: str, entity: str) -> str:
-    """The noun that a field of ``entity`` identifies, else ``entity``."""
-    noun = (reference(name, entity) or "").split("_")
-    if len(noun) > 1 and kind_of(name, {}) != "id":
+    """Return the noun that a field of ``entity`` identifies, else ``entity``."""
+    noun = (referenced_entity(name, entity) or "").split("_")
+    if len(noun) > 1 and parameter_kind(name, {}) != "id":
         noun = noun[:-1]
     return noun[-1] if noun and noun[-1] else entity
 

@@ -1,7 +1,7 @@
-"""What a parameter is for: an identifier, a fact of the world, a label, a quantity, prose, or mere control of the call.
+"""The purpose of a parameter: an identifier, a fact of the world, a label, a quantity, prose, or control of the call.
 
-A *slot* is one place where a value goes in (a parameter, or a property one level inside it). Its kind decides whether a
-value that another tool returned can sensibly fill it. The lists here are general English and web vocabulary.
+A *slot* is one place for a value: a parameter, or a property one level inside it. Its kind decides whether a value that
+another tool returned can sensibly fill it. The word lists here are general English and web vocabulary.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools.names import nature, referenced_entity, split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.references import inlined, refers
 from tdlab.tools.schema_shapes import inner_properties, types_of
 
@@ -19,24 +20,23 @@ __all__ = [
     "Slot",
     "entity_words",
     "inner_properties",
-    "kind_of",
-    "normal",
+    "normal_name",
+    "parameter_kind",
     "parameters_of",
-    "plural",
+    "shared_concept",
     "slots_of",
     "types_of",
-    "world_name",
 ]
 
 Kind = Literal["id", "ref", "world", "label", "value", "quantity", "time", "choice", "flag", "prose", "control"]
 
 
 class Slot(NamedTuple):
-    """One place where a value goes in.
+    """One place for a value.
 
-    ``name`` is the parameter's words joined by ``_``, last word singular; ``entity`` the noun it identifies (``""``
-    where it identifies none); ``world`` the shared real-world concept it holds (``""`` for none); ``inside`` the name
-    of the property inside an object or array parameter (``""`` for the parameter itself).
+    ``name`` is the parameter's words joined by ``_``, the last one singular. ``entity`` is the noun that it identifies,
+    ``world`` the shared real-world concept that it holds, ``inside`` the property inside an object or array parameter;
+    each is ``""`` where there is none.
     """
 
     parameter: str
@@ -85,6 +85,8 @@ ENTITY_NOISE = frozenset(
     " available specific id ids uuid name slug number key hash url uri".split()
 )
 
+# Fixed by definition, as a vocabulary: how surely a name stands for the one concept, whatever service uses it. An
+# identifier that a registry issues (0.75 and more) is one thing; a city or a link may be any.
 _WORLD: dict[str, tuple[str, float]] = {}
 for _concept, _weight, _names in (
     ("email", 0.62, "email email_address mail_address"),
@@ -137,12 +139,23 @@ for _concept, _weight, _names in (
 
 
 _NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency"})
-"""World concepts that describe a thing but do not name one."""
+"""Concepts that describe a thing without identifying it."""
 
 
 @lru_cache(maxsize=65536)
-def normal(parameter: str) -> tuple[str, tuple[str, ...]]:
-    """A name in one form: its words, the last one singular; joined by ``_``, and apart."""
+def normal_name(parameter: str) -> tuple[str, tuple[str, ...]]:
+    """Return a name in one form, with its last word in the singular.
+
+    Args:
+        parameter: The name of a parameter or field.
+
+    Returns:
+        The words joined by ``_``, and the words.
+
+    Example:
+        >>> normal_name("orderItems")
+        ('order_item', ('order', 'item'))
+    """
     words = split_words(parameter)
     if not words:
         return "", ()
@@ -151,12 +164,22 @@ def normal(parameter: str) -> tuple[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=65536)
-def world_name(parameter: str) -> tuple[str, float]:
-    """The shared real-world concept a name stands for and how telling it is in [0, 1]; ``("", 0.0)`` for none.
+def shared_concept(parameter: str) -> tuple[str, float]:
+    """Return the real-world concept that a name stands for in any service, such as an e-mail address or a city.
 
-    A name counts whole, or by its last two or one words where something else qualifies them (``buyer_email``).
+    A name counts as a whole, or by its last one or two words where other words qualify them (``buyer_email``).
+
+    Args:
+        parameter: The name of a parameter or field.
+
+    Returns:
+        The concept and how telling the name is in [0, 1]; ``("", 0.0)`` for none.
+
+    Example:
+        >>> shared_concept("stock_ticker"), shared_concept("buyer_email")[0], shared_concept("note")
+        (('ticker', 0.8), 'email', ('', 0.0))
     """
-    name, words = normal(parameter)
+    name, words = normal_name(parameter)
     if name in _WORLD:
         return _WORLD[name]
     for length in (2, 1):
@@ -171,9 +194,22 @@ def world_name(parameter: str) -> tuple[str, float]:
     return "", 0.0
 
 
-def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
-    """What a parameter is for, from its name and its schema."""
-    name, words = normal(parameter)
+def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
+    """Return the purpose of a parameter.
+
+    Args:
+        parameter: Its name.
+        schema: Its JSON Schema.
+
+    Returns:
+        One of ``id``, ``ref``, ``world``, ``label``, ``value``, ``quantity``, ``time``, ``choice``, ``flag``, ``prose``
+        and ``control``.
+
+    Example:
+        >>> parameter_kind("order_id", {"type": "string"}), parameter_kind("limit", {"type": "integer"})
+        ('id', 'control')
+    """
+    name, words = normal_name(parameter)
     types = types_of(schema)
     if not words or name in _CONTROL or words[-1] in _CONTROL_TAIL or parameter.startswith("_"):
         return "control"
@@ -183,9 +219,9 @@ def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
         return "flag"
     if "enum" in schema or "const" in schema:
         return "choice"
-    if reference(parameter, "it") is not None and words[-1] in ("id", "uuid", "guid", "uid", "urn", "arn"):
+    if referenced_entity(parameter, "it") is not None and words[-1] in ("id", "uuid", "guid", "uid", "urn", "arn"):
         return "id"
-    if world_name(parameter)[0] or schema.get("format") in ("email", "uri", "ipv4"):
+    if shared_concept(parameter)[0] or schema.get("format") in ("email", "uri", "ipv4"):
         return "world"
     if (
         schema.get("format") in ("date", "date-time", "time")
@@ -193,7 +229,7 @@ def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
         or words[0] in ("start", "end", "from", "since", "until")
     ):
         return "time"
-    if reference(parameter) is not None:
+    if referenced_entity(parameter) is not None:
         return "ref"
     if name in _PROSE or words[-1] in (
         "query",
@@ -216,17 +252,17 @@ def kind_of(parameter: str, schema: dict[str, Any]) -> Kind:
 
 def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, entity: str) -> Slot:
     own = inside or parameter
-    kind = kind_of(own, schema)
-    name, words = normal(own)
-    concept = world_name(own)[0] or ("email" if schema.get("format") == "email" else "")
+    kind = parameter_kind(own, schema)
+    name, words = normal_name(own)
+    concept = shared_concept(own)[0] or ("email" if schema.get("format") == "email" else "")
     noun = ""
     if kind == "id":
-        noun = (reference(own, entity) or entity).split("_")[-1]
+        noun = (referenced_entity(own, entity) or entity).split("_")[-1]
         if len(words) == 1:
             name = f"{noun}_id" if noun else name
     elif kind in ("ref", "label"):
         noun = singular(words[-2]) if len(words) > 1 else entity if kind == "label" else ""
-    elif kind == "world" and len(words) > 1 and reference(own) and concept not in _NO_HANDLE:
+    elif kind == "world" and len(words) > 1 and referenced_entity(own) and concept not in _NO_HANDLE:
         noun = singular(words[-2])
     elif kind == "value":
         noun = words[-1]
@@ -234,7 +270,19 @@ def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, e
 
 
 def entity_words(tool: Tool) -> tuple[str, ...]:
-    """The nouns of the tool's name that say what it is about, singular, without filler; empty where there are none."""
+    """Return the nouns of a tool's name that say what it is about, in the singular and without filler.
+
+    Args:
+        tool: The tool.
+
+    Returns:
+        The nouns in order; empty if there are none.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> entity_words(Tool(service="s", name="get_invoice_details", input_schema={}))
+        ('invoice',)
+    """
     words = [singular(word) for word in nature(tool).entity.split("_") if word]
     while len(words) > 1 and words[-1] in ENTITY_NOISE:
         words.pop()
@@ -242,31 +290,22 @@ def entity_words(tool: Tool) -> tuple[str, ...]:
 
 
 def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
-    """Every slot of a tool whose main entity is ``entity``, in declared order; at most 200, one level deep."""
+    """Return every slot of a tool whose main entity is ``entity``, in declared order; at most 200, one level deep."""
     required = set(tool.required)
-    found: list[Slot] = []
+    slots: list[Slot] = []
     for parameter, schema in list(parameters_of(tool).items())[:200]:
-        found.append(_slot(parameter, "", schema, parameter in required, entity))
-        for name, part in list(inner_properties(schema).items())[:30]:
-            if len(found) < 400:
-                found.append(_slot(parameter, name, part, parameter in required, singular(parameter)))
-    return tuple(found)
+        slots.append(_slot(parameter, "", schema, parameter in required, entity))
+        for name, inner in list(inner_properties(schema).items())[:30]:
+            if len(slots) < 400:
+                slots.append(_slot(parameter, name, inner, parameter in required, singular(parameter)))
+    return tuple(slots)
 
 
 def parameters_of(tool: Tool) -> dict[str, dict[str, Any]]:
-    """The tool's parameters with local references written out."""
+    """Return the tool's parameters with local references replaced by their targets."""
     if not refers(tool.input_schema):
         return tool.parameters
     properties = inlined(tool.input_schema).get("properties")
     if not isinstance(properties, dict):
         return {}
-    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
-
-
-def plural(noun: str) -> str:
-    """The plural of an English noun by rule; ``items`` for no noun."""
-    if not noun:
-        return "items"
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")
+    return {name: schema if isinstance(schema, dict) else {} for name, schema in properties.items()}

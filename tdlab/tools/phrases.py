@@ -1,4 +1,4 @@
-"""How plans are put into words: labels for parameters, texts for values, phrases for goals.
+"""Plans in words: labels for parameters, texts for values, phrases for goals, and whether a text mentions a value.
 
 The planner states intents with it, the scripted teacher speaks with it, and verification reads values back with it, so
 "the user said it" means the same everywhere. Descriptions are untrusted: they are cut to one short line.
@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from tdlab.records import Json, Tool
-from tdlab.tools.entities import per_tool
-from tdlab.tools.names import nature_of_name, singular, split_words
+from tdlab.tools.cache import cached_per_tool
+from tdlab.tools.names import nature_of_name, split_words
+from tdlab.tools.nouns import is_plural, singular
 
-__all__ = ["detail", "goal_phrase", "label", "leaves", "mentions", "past", "said_as", "say", "says_no", "says_yes"]
+__all__ = [
+    "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say", "say_detail", "says_no",
+    "says_yes",
+]  # fmt: skip
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
 _NUMBER = re.compile(
@@ -54,7 +58,18 @@ _DOUBLING = frozenset(
 
 @lru_cache(maxsize=16384)
 def label(parameter: str) -> str:
-    """A parameter's name as a person would say it: ``user_id`` -> ``user id``, ``unit_2`` -> ``second unit``."""
+    """Return a parameter's name as a person would say it.
+
+    Args:
+        parameter: The name of a parameter or field.
+
+    Returns:
+        Its words; a trailing number becomes an ordinal.
+
+    Example:
+        >>> label("user_id"), label("unit_2")
+        ('user id', 'second unit')
+    """
     words = split_words(parameter)
     if len(words) > 1 and parameter.rpartition("_")[2].isdecimal() and words[-1].isdecimal():
         number = int(words[-1])
@@ -64,7 +79,18 @@ def label(parameter: str) -> str:
 
 
 def say(value: Json) -> str:
-    """A value in running text: numbers plain, lists with commas, strings in quotes where they hold spaces."""
+    """Return a value as running text.
+
+    Args:
+        value: A JSON value.
+
+    Returns:
+        Numbers plain, lists with commas, strings in quotes if they contain spaces.
+
+    Example:
+        >>> say(["Graz", "New York", 3])
+        'Graz, "New York", 3'
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -80,26 +106,50 @@ def say(value: Json) -> str:
     return str(value)
 
 
-def detail(name: str, value: Json) -> str:
-    """One thing that the user tells, ``name`` being its label: ``the city is Lyon``, ``at most 5 results``."""
+def say_detail(name: str, value: Json) -> str:
+    """Return one detail as the user states it.
+
+    Args:
+        name: The parameter's label.
+        value: Its value.
+
+    Returns:
+        A clause such as ``the city is Lyon`` or ``at most 5 results``.
+
+    Example:
+        >>> say_detail("city", "Lyon"), say_detail("limit", 5)
+        ('the city is Lyon', 'at most 5 results')
+    """
     if isinstance(value, bool) or value is None:
         return f"{name}: {say(value)}"
     if name.replace(" ", "_") in _LIMITS and isinstance(value, int):
         return f"at most {say(value)} result{'s' if value != 1 else ''}"
-    plural = name.endswith("s") and not name.endswith(("ss", "us", "is")) and value != 1
+    several = is_plural(name) and value != 1
     if isinstance(value, list) and len(value) > 1:
-        return f"the {name} {'are' if plural else 'values are'} {_and([say(v) for v in value])}"
+        return f"the {name} {'are' if several else 'values are'} {_and([say(v) for v in value])}"
     if isinstance(value, dict) and value:
         return f"as for the {name}: {_and([f'{label(k)} {say(v)}' for k, v in value.items()])}"
-    return f"the {name} {'are' if plural else 'is'} {say(value)}"
+    return f"the {name} {'are' if several else 'is'} {say(value)}"
 
 
-def _and(things: list[str]) -> str:
-    return things[0] if len(things) == 1 else ", ".join(things[:-1]) + " and " + things[-1]
+def _and(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def leaves(value: Json, name: str = "") -> Iterator[tuple[str, Json]]:
-    """Every scalar in a value with the nearest name above it; an empty list or object counts as one leaf."""
+    """Yield every scalar in a value with the nearest name above it.
+
+    Args:
+        value: A JSON value.
+        name: The name of the value itself.
+
+    Yields:
+        (name, scalar) pairs; an empty list or object counts as one scalar.
+
+    Example:
+        >>> list(leaves({"city": "Graz", "days": [1, 2]}))
+        [('city', 'Graz'), ('days', 1), ('days', 2)]
+    """
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from leaves(inner, str(key))
@@ -111,12 +161,26 @@ def leaves(value: Json, name: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def mentions(text: str, name: str, value: Json) -> bool:
-    """Whether ``text`` says the scalar ``value`` (of the parameter ``name``): the test behind every grounding.
+    """Return whether a text says a value; every check of grounding uses this test.
 
-    A string counts as said when it stands in the text as a whole, not as a piece of a longer word or number; a number
-    when an equal number stands there alone (not inside a date, an identifier or a longer number), in digits or, up to
-    twelve, in words; a boolean when the parameter is named and what is said about it agrees; a null or an empty value
-    when the parameter is named.
+    A string counts if the text contains it as a whole, not inside a longer word or number. A number counts if an equal
+    number stands alone (not inside a date, an identifier or a longer number), in digits or, up to twelve, in words. A
+    boolean counts if the parameter is named and the words around it agree; a null or an empty value if the parameter is
+    named.
+
+    Args:
+        text: The text.
+        name: The parameter's name.
+        value: A scalar.
+
+    Returns:
+        Whether the text says it.
+
+    Example:
+        >>> mentions("Three nights, breakfast not included", "nights", 3)
+        True
+        >>> mentions("Three nights, breakfast not included", "breakfast", True)
+        False
     """
     if isinstance(value, bool):
         return _says_flag(text, name, value)
@@ -126,30 +190,42 @@ def mentions(text: str, name: str, value: Json) -> bool:
     if isinstance(value, (int, float)):
         return value in _numbers(text) or _spells(text, value)
     if isinstance(value, str):
-        return said_as(text, value)
+        return contains_whole(text, value)
     return False
 
 
-def said_as(text: str, value: str) -> bool:
-    """Whether ``value`` stands in ``text`` and is no piece of a longer word there."""
-    place = text.find(value)
-    while place >= 0:
-        end = place + len(value)
-        before, after = text[place - 1 : place], text[end : end + 1]
+def contains_whole(text: str, value: str) -> bool:
+    """Return whether a text contains a string that is not part of a longer word there.
+
+    Args:
+        text: The text.
+        value: The string to look for, not empty.
+
+    Returns:
+        Whether it occurs as a whole.
+
+    Example:
+        >>> contains_whole("order A-12, please", "A-12"), contains_whole("order A-123", "A-12")
+        (True, False)
+    """
+    position = text.find(value)
+    while position >= 0:
+        end = position + len(value)
+        before, after = text[position - 1 : position], text[end : end + 1]
         if not (_joins(before) and _joins(value[0])) and not (_joins(after) and _joins(value[-1])):
             return True
-        place = text.find(value, place + 1)
+        position = text.find(value, position + 1)
     return False
 
 
 def _joins(character: str) -> bool:
-    """Whether a character makes one word with its neighbour; scripts without spaces never do."""
+    """Return whether a character forms one word with its neighbour; characters of scripts without spaces never do."""
     return character.isascii() and (character.isalnum() or character == "_")
 
 
 @lru_cache(maxsize=64)
 def _numbers(text: str) -> frozenset[float]:
-    return frozenset(float(found.replace(",", "").replace("\u2212", "-")) for found in _NUMBER.findall(text))
+    return frozenset(float(number.replace(",", "").replace("\u2212", "-")) for number in _NUMBER.findall(text))
 
 
 def _spells(text: str, value: float) -> bool:
@@ -158,22 +234,44 @@ def _spells(text: str, value: float) -> bool:
 
 
 def says_yes(text: str) -> bool:
-    """Whether there is a yes in a short answer."""
+    """Return whether a short answer contains a yes.
+
+    Args:
+        text: The answer.
+
+    Returns:
+        Whether it does, in any of the usual forms.
+
+    Example:
+        >>> says_yes("OK, go ahead"), says_yes("Later")
+        (True, False)
+    """
     return _YES.search(text.lower()) is not None
 
 
 def says_no(text: str) -> bool:
-    """Whether there is a no in a short answer."""
+    """Return whether a short answer contains a no.
+
+    Args:
+        text: The answer.
+
+    Returns:
+        Whether it does, in any of the usual forms.
+
+    Example:
+        >>> says_no("I don't want that"), says_no("Later")
+        (True, False)
+    """
     return _NO.search(text.lower()) is not None
 
 
 def _says_flag(text: str, name: str, value: bool) -> bool:
-    """A flag is said where its label stands and the words around it in the same clause do not say the opposite."""
+    """Return whether the flag's label occurs and the words around it in the same clause do not say the opposite."""
     words, lower = label(name), text.lower()
-    place = lower.find(words) if words else -1
-    while place >= 0:
-        end = place + len(words)
-        before = re.split(r"[,.;\n]", lower[max(0, place - 40) : place])[-1]
+    position = lower.find(words) if words else -1
+    while position >= 0:
+        end = position + len(words)
+        before = re.split(r"[,.;\n]", lower[max(0, position - 40) : position])[-1]
         after = re.split(r"[,.;\n]", lower[end : end + 40])[0]
         if _NO.search(after):
             means = False
@@ -183,13 +281,24 @@ def _says_flag(text: str, name: str, value: bool) -> bool:
             means = not _NO.search(before)
         if means is value:
             return True
-        place = lower.find(words, place + 1)
+        position = lower.find(words, position + 1)
     return False
 
 
 @lru_cache(maxsize=4096)
-def past(verb: str) -> str:
-    """The past tense of an English verb: ``cancel`` -> ``cancelled``, ``send`` -> ``sent``."""
+def past_tense(verb: str) -> str:
+    """Return the past tense of an English verb.
+
+    Args:
+        verb: A verb in the infinitive, in lower case.
+
+    Returns:
+        Its past tense.
+
+    Example:
+        >>> past_tense("cancel"), past_tense("send"), past_tense("apply")
+        ('cancelled', 'sent', 'applied')
+    """
     if verb in _IRREGULAR:
         return _IRREGULAR[verb]
     if verb in _DOUBLING:
@@ -201,21 +310,41 @@ def past(verb: str) -> str:
     return f"{verb}ed"
 
 
-@per_tool
+@cached_per_tool
 def goal_phrase(tool: Tool) -> str:
-    """What the tool is for, as the end of "I need to ...", from its description if plain, else from its name."""
+    """Return what a tool is for, as the end of "I need to ...".
+
+    Args:
+        tool: The tool.
+
+    Returns:
+        The start of its description if that is plain, else words from its name.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> goal_phrase(Tool(service="s", name="t", description="Sends an invoice to a customer.", input_schema={}))
+        'send an invoice to a customer'
+        >>> goal_phrase(Tool(service="s", name="cancel_order", input_schema={}))
+        'cancel an order'
+    """
     described = _from_description(tool.description, split_words(tool.name)[:1])
     if described is not None:
         return described
     words = split_words(tool.name)
-    what = nature_of_name(tool.name)
-    if what.verb and what.verb in words[:4]:
-        rest = words[words.index(what.verb) + 1 :]
+    meaning = nature_of_name(tool.name)
+    if meaning.verb and meaning.verb in words[:4]:
+        rest = words[words.index(meaning.verb) + 1 :]
         link, rest = (rest[:1], rest[1:]) if rest[:1] and rest[0] in _LINKS else ((), rest)
-        if rest and what.operation != "list" and len(rest) <= 3 and rest[-1] == singular(rest[-1]) and "by" not in rest:
+        if (
+            rest
+            and meaning.operation != "list"
+            and len(rest) <= 3
+            and rest[-1] == singular(rest[-1])
+            and "by" not in rest
+        ):
             rest = ("an" if rest[0][0] in "aeiou" else "a", *rest)
         rest = (*link, *rest)
-        return " ".join((what.verb, *rest)) if rest else what.verb
+        return " ".join((meaning.verb, *rest)) if rest else meaning.verb
     return "use " + (" ".join(words) or "it")
 
 

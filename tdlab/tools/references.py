@@ -1,4 +1,4 @@
-"""References in JSON Schemas: what a ``$ref`` leads to inside its own schema. Nothing is ever fetched."""
+"""References in JSON Schemas: the target of a ``$ref`` inside its own schema. Nothing is ever fetched."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEEPEST = 80
 
 
 class References:
-    """What the references of one schema lead to.
+    """The targets of one schema's references.
 
     Args:
         root: The whole schema; it must not change while this object is in use.
@@ -37,42 +37,42 @@ class References:
         self.root = root
 
     def target(self, reference: str) -> Json | None:
-        """Return the subschema that a reference leads to.
+        """Return the target of a reference.
 
         Args:
-            reference: ``#``, a JSON Pointer behind ``#`` (RFC 6901: percent-encoding, ``~0``, ``~1``, list indices), an
-                anchor behind ``#``, or the ``$id`` of a part of the schema.
+            reference: ``#``, a JSON Pointer after ``#`` (RFC 6901: percent-encoding, ``~0``, ``~1``, list indices), an
+                anchor after ``#``, or the ``$id`` of a part of the schema.
 
         Returns:
-            The subschema; ``None`` where the reference leads nowhere or to another document.
+            The subschema; ``None`` if the reference has no target, or one in another document.
         """
         base, _, fragment = reference.partition("#")
         pointer = unquote(fragment)
-        place: Json = self._named.get(base) if base else self.root
+        node: Json = self._named.get(base) if base else self.root
         if pointer and not pointer.startswith("/"):
             return self._named.get(f"{base}#{pointer}")
-        for part in pointer.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(place, Mapping):
-                place = place.get(key)
-            elif isinstance(place, list) and _INDEX.fullmatch(key) and int(key) < len(place):
-                place = place[int(key)]
+        for token in pointer.split("/")[1:]:
+            key = token.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, Mapping):
+                node = node.get(key)
+            elif isinstance(node, list) and _INDEX.fullmatch(key) and int(key) < len(node):
+                node = node[int(key)]
             else:
                 return None
-        return place
+        return node
 
     @cached_property
     def _named(self) -> dict[str, Json]:
         named: dict[str, Json] = {}
-        for part in objects_in(self.root):
+        for node in objects_in(self.root):
             for word, prefix in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")):
-                if isinstance(part.get(word), str):
-                    named.setdefault(prefix + part[word], part)
+                if isinstance(node.get(word), str):
+                    named.setdefault(prefix + node[word], node)
         return named
 
 
 def objects_in(schema: Json) -> Iterator[Mapping[str, Json]]:
-    """Yield every JSON object in a schema, itself included, without recursion."""
+    """Yield every JSON object in a schema, including the schema itself, without recursion."""
     stack = [schema]
     while stack:
         node = stack.pop()
@@ -84,20 +84,20 @@ def objects_in(schema: Json) -> Iterator[Mapping[str, Json]]:
 
 
 def refers(schema: Json) -> bool:
-    """Return whether a reference stands anywhere in a schema."""
-    return any("$ref" in part or "$dynamicRef" in part for part in objects_in(schema))
+    """Return whether a schema contains any reference."""
+    return any("$ref" in node or "$dynamicRef" in node for node in objects_in(schema))
 
 
 def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, Json]:
-    """Return a schema with every reference replaced by what it leads to, so that each part can be used alone.
+    """Return a schema with every reference replaced by its target, so that each part can be used alone.
 
     Args:
         schema: The whole schema.
-        max_nodes: How many values the result may hold; the rest becomes ``{}``.
+        max_nodes: The most values in the result; the rest becomes ``{}``.
 
     Returns:
-        A copy without definitions. A reference that leads nowhere, to another document or back into itself becomes
-        ``{}`` (any value), and so does what lies too deep. Keywords beside a reference are kept.
+        A copy without definitions. A reference without a target, into another document or back into itself becomes
+        ``{}`` (any value), and so do parts that lie too deep. Keywords beside a reference are kept.
 
     Example:
         >>> inlined({"properties": {"at": {"$ref": "#/$defs/day"}}, "$defs": {"day": {"format": "date"}}})
@@ -112,7 +112,7 @@ def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, J
         if left < 0 or depth > _DEEPEST:
             return {}
         if isinstance(value, list):
-            return [walk(part, open_references, depth + 1) for part in value]
+            return [walk(item, open_references, depth + 1) for item in value]
         if not isinstance(value, Mapping):
             return value
         reference = None if names else value.get("$ref")
@@ -120,13 +120,13 @@ def inlined(schema: Mapping[str, Json], *, max_nodes: int = 5000) -> dict[str, J
             target = references.target(reference)
             if not isinstance(target, Mapping) or reference in open_references or len(open_references) >= _MOST_OPEN:
                 target = {}
-            whole = {**target, **{key: part for key, part in value.items() if key != "$ref"}}
-            return walk(whole, (*open_references, reference), depth + 1)
+            merged = {**target, **{key: item for key, item in value.items() if key != "$ref"}}
+            return walk(merged, (*open_references, reference), depth + 1)
         return {
-            key: part
+            key: item
             if key in _DATA and not names
-            else walk(part, open_references, depth + 1, names=key in _NAMED and not names)
-            for key, part in value.items()
+            else walk(item, open_references, depth + 1, names=key in _NAMED and not names)
+            for key, item in value.items()
             if names or key not in _DROPPED
         }
 

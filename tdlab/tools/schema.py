@@ -1,9 +1,9 @@
-"""JSON Schema, compiled once and asked often: whether a value fits, and if not, why.
+"""JSON Schema, compiled once and used often: whether a value is valid, and if not, why.
 
-Schemas come from strangers, so nothing in one can reach out or hang: no ``$ref`` is ever fetched, a pattern runs in a
-linear-time engine (or, where it needs look-around or back-references, under a fixed budget of backtracking steps), and
-references that multiply without end are refused. No outcome depends on the clock. ``format`` is asserted, in the drafts
-that only annotate with it too, because an argument that is no date is no good to a tool that wants one.
+Schemas are untrusted, so none of them can reach out or hang. No ``$ref`` is ever fetched. A pattern runs in a
+linear-time engine or, where it needs look-around or back-references, with a fixed budget of backtracking steps.
+References that multiply without end are refused. No result depends on the clock. ``format`` is asserted even in drafts
+that only annotate with it, because a tool that wants a date cannot use anything else.
 
 This is the only module that imports ``jsonschema_rs``.
 """
@@ -20,21 +20,21 @@ from jsonschema_rs import ValidationErrorKind as Kind
 from tdlab.errors import SchemaError
 from tdlab.records import Json
 from tdlab.tools.references import References, objects_in
+from tdlab.tools.text import preview, shorten
 
 __all__ = ["BACKTRACK_LIMIT", "DEPTH_LIMIT", "CompiledSchema", "compile_schema", "schema_problem"]
 
 BACKTRACK_LIMIT = 100_000
-"""Backtracking steps that one pattern may take on one string; about 5 ms. More is an error of that value."""
+"""The most backtracking steps of one pattern on one string, about 5 ms; beyond that the value is invalid."""
 
 DEPTH_LIMIT = 200
-"""Levels of nesting that a value may have; a deeper one does not fit any schema."""
+"""The most levels of nesting in a value; a deeper one is invalid under every schema."""
 
 _REFERENCE_LIMIT = 10_000
-"""Subschemas that one spot of a value may be checked against, all references followed."""
+"""The most subschemas that one part of a value may be checked against, with all references followed."""
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 _CACHE_SIZE = 4096
-_SHOWN_VALUE = 80
 _SHOWN_TEXT = 300
 _SHOWN_ERRORS = 50
 _MASK = "the value"
@@ -56,7 +56,13 @@ _LIMITS: Mapping[type, str] = {
 
 
 class CompiledSchema:
-    """A schema ready for use; made by `compile_schema`. It is immutable, and survives pickling."""
+    """A schema ready for validation, made by `compile_schema`; immutable, and can be pickled.
+
+    Example:
+        >>> compiled = compile_schema({"type": "object", "properties": {"n": {"type": "integer"}}})
+        >>> compiled.is_valid({"n": 1}), compiled.errors({"n": "one"})
+        (True, ('$.n: found "one", expected integer',))
+    """
 
     __slots__ = ("_text", "_validator")
 
@@ -68,10 +74,10 @@ class CompiledSchema:
         return (_from_text, (self._text,))
 
     def __repr__(self) -> str:
-        return f"CompiledSchema({_shorten(self._text, _SHOWN_VALUE)})"
+        return f"CompiledSchema({shorten(self._text)})"
 
     def is_valid(self, value: Json) -> bool:
-        """Whether ``value`` fits. What is no JSON value, or is nested deeper than `DEPTH_LIMIT`, does not."""
+        """Return whether ``value`` is valid; anything but a JSON value of at most `DEPTH_LIMIT` levels is not."""
         if _too_deep(value):
             return False
         try:
@@ -80,29 +86,42 @@ class CompiledSchema:
             return False
 
     def errors(self, value: Json) -> tuple[str, ...]:
-        """Why ``value`` does not fit: ``path: found VALUE, expected WHAT``, by path; empty when it fits.
+        """Return the reasons why ``value`` is invalid, sorted by path; empty if it is valid.
 
-        At most 50 are listed, and a last one then says how many more there are. Values are cut to 80 characters.
+        Each reads ``path: found VALUE, expected WHAT``, with values cut to 80 characters. At most 50 are listed, and
+        one more then gives the number of the others.
         """
         if _too_deep(value):
             return (f"$: found a value nested deeper than {DEPTH_LIMIT} levels, expected a shallower one",)
         try:
-            if self._validator.is_valid(value):  # at half the price of listing no errors
+            if self._validator.is_valid(value):  # takes half the time of listing no errors
                 return ()
-            found = list(self._validator.iter_errors(value))
+            errors = list(self._validator.iter_errors(value))
         except ValueError as error:
-            return (f"$: found what is no JSON value ({_shorten(str(error))}), expected JSON",)
-        lines = sorted({_explain(error) for error in found})
+            return (f"$: found what is no JSON value ({shorten(str(error), _SHOWN_TEXT)}), expected JSON",)
+        lines = sorted({_explain(error) for error in errors})
         if len(lines) > _SHOWN_ERRORS:
             lines = [*lines[:_SHOWN_ERRORS], f"$: and {len(lines) - _SHOWN_ERRORS} more errors"]
         return tuple(lines)
 
 
 def compile_schema(schema: dict[str, Json]) -> CompiledSchema:
-    """The compiled form of ``schema``, from a cache keyed by content; SchemaError says why there can be none.
+    """Return the compiled form of a schema, from a cache keyed by content; any thread and process may call it.
 
-    The draft is the one named in ``$schema``, else 2020-12. Safe to call from several threads and processes. A schema
-    must not be changed in place once it has been asked about: a changed copy is another schema.
+    The draft is the one named in ``$schema``, else 2020-12.
+
+    Args:
+        schema: The schema. It must not be changed in place afterwards, since the cache also remembers objects.
+
+    Returns:
+        The compiled schema.
+
+    Raises:
+        SchemaError: The schema is invalid, refers to another document, or is too large to check.
+
+    Example:
+        >>> compile_schema({"type": "string", "format": "date"}).is_valid("2026-02-30")
+        False
     """
     compiled = _cached(schema)
     if isinstance(compiled, str):
@@ -115,18 +134,28 @@ def compile_schema(schema: dict[str, Json]) -> CompiledSchema:
 
 
 def schema_problem(schema: Json) -> str | None:
-    """Why ``schema`` cannot be the input or output schema of a tool; ``None`` when it can.
+    """Return why ``schema`` cannot be the input or output schema of a tool; ``None`` if it can.
 
-    It must be an object, be valid against its draft, keep its references inside itself, hold only patterns that can be
-    compiled, and allow an object at its root (no ``type`` there counts as allowing one).
+    It must be an object, be valid in its draft, keep its references inside itself, contain only patterns that compile,
+    and allow an object at its root (a missing ``type`` allows one).
+
+    Args:
+        schema: Any JSON value.
+
+    Returns:
+        A reason that completes the sentence "The schema cannot be used: ...", or None.
+
+    Example:
+        >>> schema_problem({"type": "object"}), schema_problem({"type": "array"})
+        (None, "the type of its root is 'array', expected 'object'")
     """
     if not isinstance(schema, dict):
-        return f"found {_show(schema)}, expected a JSON object"
+        return f"found {preview(schema)}, expected a JSON object"
     kind = schema.get("type", "object")
     if isinstance(kind, str) and kind in {"array", "boolean", "integer", "null", "number", "string"}:
         return f"the type of its root is {kind!r}, expected 'object'"
     if isinstance(kind, list) and "object" not in kind:
-        return f"the type of its root is {_show(kind)}, expected 'object'"
+        return f"the type of its root is {preview(kind)}, expected 'object'"
     compiled = _cached(schema)
     return compiled if isinstance(compiled, str) else None
 
@@ -135,10 +164,10 @@ def schema_problem(schema: Json) -> str | None:
 
 
 def _cached(schema: dict[str, Json]) -> CompiledSchema | str:
-    """By identity first: the schemas of a pool are asked for again and again, and are never changed once in it."""
-    kept = _SEEN.get(id(schema))
-    if kept is not None and kept[0] is schema:
-        return kept[1]
+    """Look the schema up by identity first, since a pool's schemas are used again and again and never change."""
+    seen = _SEEN.get(id(schema))
+    if seen is not None and seen[0] is schema:
+        return seen[1]
     compiled = _by_content(schema)
     if len(_SEEN) >= _CACHE_SIZE:
         _SEEN.clear()
@@ -155,13 +184,13 @@ def _by_content(schema: dict[str, Json]) -> CompiledSchema | str:
     except RecursionError:
         return "it is nested too deeply"
     except (TypeError, ValueError) as error:
-        return f"it is no JSON value ({_shorten(str(error))})"
+        return f"it is not a JSON value ({shorten(str(error), _SHOWN_TEXT)})"
     return _compile(text)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def _compile(text: str) -> CompiledSchema | str:
-    """Compiled, or the reason why not; the key is the schema's JSON text."""
+    """Return the compiled schema, or the reason why there is none; the key is the schema's JSON text."""
     try:
         schema = json.loads(text)
         if any(word in text for word in _REFERENCES) and _multiplies(schema):
@@ -180,7 +209,7 @@ def _compile(text: str) -> CompiledSchema | str:
     except ValueError as error:
         if "recursion limit" in str(error).lower():
             return "it is nested too deeply"
-        return f"it is no JSON value ({_shorten(str(error))})"
+        return f"it is not a JSON value ({shorten(str(error), _SHOWN_TEXT)})"
     return CompiledSchema(text, validator)
 
 
@@ -252,14 +281,14 @@ def _explain_schema(error: jsonschema_rs.ValidationError) -> str:
     if isinstance(kind, Kind.Referencing):
         message = str(error.message)
         if message.startswith("Unknown meta-schema"):
-            return f"its $schema names a draft that is not known ({_shorten(message)})"
+            return f"its $schema names an unknown draft ({shorten(message, _SHOWN_TEXT)})"
         if "not present in a registry" in message:
             address = message.partition("'")[2].partition("'")[0]
-            return f"its $ref {_shorten(address, _SHOWN_VALUE)!r} leads to another document, which is never fetched"
-        return f"its $ref cannot be resolved ({_shorten(message)})"
+            return f"its $ref {shorten(address)!r} leads to another document, which is never fetched"
+        return f"its $ref cannot be resolved ({shorten(message, _SHOWN_TEXT)})"
     path = _path(error.instance_path)
     if isinstance(kind, Kind.Format) and kind.format == "regex":
-        return f"{path}: found the pattern {_show(error.instance)}, expected one that can be compiled"
+        return f"{path}: found the pattern {preview(error.instance)}, expected one that can be compiled"
     return f"invalid JSON Schema at {_explain(error)}"
 
 
@@ -269,23 +298,23 @@ def _explain(error: jsonschema_rs.ValidationError) -> str:
 
 def _problem(error: jsonschema_rs.ValidationError) -> str:
     kind = error.kind
-    value = _show(error.instance)
+    value = preview(error.instance)
     match kind:
         case Kind.Required():
             return f"found no property {kind.property!r}, expected the property {kind.property!r}"
         case Kind.AdditionalProperties() | Kind.UnevaluatedProperties():
-            names = _shorten(", ".join(repr(str(name)) for name in sorted(map(str, kind.unexpected))))
+            names = shorten(", ".join(repr(str(name)) for name in sorted(map(str, kind.unexpected))), _SHOWN_TEXT)
             return f"found the properties {names}, expected none but those that are declared"
         case Kind.Type():
             return f"found {value}, expected {' or '.join(kind.types)}"
         case Kind.Enum():
-            return f"found {value}, expected one of {_shorten(', '.join(_show(o) for o in kind.options))}"
+            return f"found {value}, expected one of {shorten(', '.join(preview(o) for o in kind.options), _SHOWN_TEXT)}"
         case Kind.Constant():
-            return f"found {value}, expected {_show(kind.expected_value)}"
+            return f"found {value}, expected {preview(kind.expected_value)}"
         case Kind.Pattern():
-            return f"found {value}, expected a match of {_shorten(kind.pattern)!r}"
+            return f"found {value}, expected a match of {shorten(kind.pattern, _SHOWN_TEXT)!r}"
         case Kind.Format():
-            return f"found {value}, expected the format {_shorten(kind.format)!r}"
+            return f"found {value}, expected the format {shorten(kind.format, _SHOWN_TEXT)!r}"
         case Kind.BacktrackLimitExceeded() | Kind.RegexEngineFailure():
             return (
                 f"found {value}, expected a match of a pattern, but the pattern gave up after "
@@ -294,13 +323,13 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
         case Kind.AnyOf() | Kind.OneOfNotValid():
             branches = [_problem(branch[0]).partition("expected ")[2] for branch in kind.context if branch]
             known = list(dict.fromkeys(text for text in branches if text))
-            return f"found {value}, expected {_shorten('; or '.join(known) or 'one of the alternatives')}"
+            return f"found {value}, expected {shorten('; or '.join(known) or 'one of the alternatives', _SHOWN_TEXT)}"
         case Kind.FalseSchema() if error.schema_path[-1:] == ["additionalProperties"]:
             return f"found a property of the value {value}, expected none but those that are declared"
         case Kind.FalseSchema():
             return f"found {value}, expected nothing here"
         case Kind.Not():
-            return f"found {value}, expected what does not fit {_show(kind.schema)}"
+            return f"found {value}, expected what does not fit {preview(kind.schema)}"
         case Kind.UniqueItems():
             return f"found {value}, expected no item twice"
         case Kind.MultipleOf():
@@ -308,33 +337,17 @@ def _problem(error: jsonschema_rs.ValidationError) -> str:
     for limited, words in _LIMITS.items():
         if isinstance(kind, limited):
             return f"found {value}, expected {words.format(getattr(kind, 'limit', '?'))}"
-    return f"found {value}, expected otherwise ({_shorten(str(error.message))})"
+    return f"found {value}, expected otherwise ({shorten(str(error.message), _SHOWN_TEXT)})"
 
 
 def _path(parts: list[str | int]) -> str:
     """``$.name[0]``; names that are not plain words are quoted."""
     text = "$"
-    for part in parts:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part.isidentifier():
-            text += f".{part}"
+    for key in parts:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif key.isidentifier():
+            text += f".{key}"
         else:
-            text += f"[{_show(part)}]"
+            text += f"[{preview(key)}]"
     return text
-
-
-def _show(value: Json) -> str:
-    """A value as JSON, cut to 80 characters without ever writing out a large one."""
-    if isinstance(value, str):
-        return json.dumps(value if len(value) <= _SHOWN_VALUE else value[: _SHOWN_VALUE - 1] + "…", ensure_ascii=False)
-    if isinstance(value, (dict, list)) and len(value) > _SHOWN_VALUE:
-        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
-    try:
-        return _shorten(json.dumps(value, ensure_ascii=False), _SHOWN_VALUE)
-    except (TypeError, ValueError, RecursionError):
-        return f"a {type(value).__name__}"
-
-
-def _shorten(text: str, limit: int = _SHOWN_TEXT) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -16,7 +16,7 @@ __all__ = [
     "informative",
     "inner_properties",
     "item",
-    "kinds_fit",
+    "output_fit",
     "schema_at",
     "types_of",
 ]
@@ -30,47 +30,69 @@ _ONE = {name: frozenset({_NAMES.get(name, name)}) for name in (*_PLAIN_TYPES, *_
 
 
 def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
-    """JSON types that a schema names at its top (anyOf and oneOf looked through once); empty where it names none."""
+    """Return the JSON types that a schema names at its top level, looking through anyOf and oneOf once.
+
+    Args:
+        schema: A JSON Schema; Python's names of types (``str``, ``int``, ...) count too.
+
+    Returns:
+        The types without ``null``; empty if the schema names none.
+
+    Example:
+        >>> sorted(types_of({"anyOf": [{"type": "string"}, {"type": ["integer", "null"]}]}))
+        ['integer', 'string']
+    """
     kind = schema.get("type")
     if "anyOf" not in schema and "oneOf" not in schema:
         if kind is None:
             return _NONE
         if isinstance(kind, str) and kind in _ONE:
             return _ONE[kind]
-    found: set[str] = set()
-    for part in (schema, *branches(schema)):
-        kind = part.get("type")
+    types: set[str] = set()
+    for alternative in (schema, *branches(schema)):
+        kind = alternative.get("type")
         for name in kind if isinstance(kind, list) else [kind]:
             if isinstance(name, str):
-                found.add(_NAMES.get(name, name))
-    return frozenset(found - {"null"})
+                types.add(_NAMES.get(name, name))
+    return frozenset(types - {"null"})
 
 
 def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives of ``anyOf`` and ``oneOf`` that are objects."""
-    found: list[dict[str, Any]] = []
+    """Return the alternatives of ``anyOf`` and ``oneOf`` that are objects."""
+    alternatives: list[dict[str, Any]] = []
     if "anyOf" not in schema and "oneOf" not in schema:
-        return found
+        return alternatives
     for word in ("anyOf", "oneOf"):
         parts = schema.get(word)
         if isinstance(parts, list):
-            found.extend(part for part in parts if isinstance(part, dict))
-    return found
+            alternatives.extend(part for part in parts if isinstance(part, dict))
+    return alternatives
 
 
 def inner_properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Properties one level inside an object, an array of objects, or a branch of anyOf that is either."""
-    for part in (schema, *branches(schema)):
-        for inner in (part.get("items"), part):
-            for place in (inner, *branches(inner)) if isinstance(inner, dict) else ():
-                properties = place.get("properties")
+    """Return the properties one level inside an object, an array of objects, or an alternative that is either.
+
+    Args:
+        schema: The JSON Schema of a parameter or field.
+
+    Returns:
+        Their schemas by name; empty if there are none.
+
+    Example:
+        >>> inner_properties({"type": "array", "items": {"properties": {"sku": {"type": "string"}}}})
+        {'sku': {'type': 'string'}}
+    """
+    for alternative in (schema, *branches(schema)):
+        for inner in (alternative.get("items"), alternative):
+            for candidate in (inner, *branches(inner)) if isinstance(inner, dict) else ():
+                properties = candidate.get("properties")
                 if isinstance(properties, dict):
                     return {str(name): value for name, value in properties.items() if isinstance(value, dict)}
     return {}
 
 
 def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A declared output schema that names fields, as given; None where it says no more than "some text"."""
+    """Return a declared output schema that names fields; None if it says no more than "some text"."""
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         return None
     properties = schema.get("properties")
@@ -92,8 +114,8 @@ def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-    """A property schema reduced to what is surely valid: types, enum, format, pattern, bounds, items, properties."""
-    alternatives = [part for part in branches(schema) if part.get("type") != "null"]
+    """Return a property schema reduced to safe keywords: types, enum, format, pattern, bounds, items, properties."""
+    alternatives = [inner for inner in branches(schema) if inner.get("type") != "null"]
     if alternatives and "type" not in schema and "properties" not in schema:
         return clean({**alternatives[0], **{w: schema[w] for w in ("format", "pattern") if w in schema}}, depth)
     out: dict[str, Any] = {}
@@ -133,8 +155,8 @@ def clean(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         out["items"] = clean(items, depth + 1) if isinstance(items, dict) and depth < 3 else {"type": "string"}
     if kind == "object" and isinstance(schema.get("properties"), dict) and depth < 3:
         out["properties"] = {
-            str(name): clean(part if isinstance(part, dict) else {}, depth + 1)
-            for name, part in list(schema["properties"].items())[:50]
+            str(name): clean(inner if isinstance(inner, dict) else {}, depth + 1)
+            for name, inner in list(schema["properties"].items())[:50]
         }
     return out
 
@@ -157,33 +179,57 @@ def _compiles(pattern: str) -> bool:
 
 
 def item(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one value: that of an array's items, else the schema itself."""
+    """Return the schema of one value: that of an array's items, else the schema itself."""
     items = schema.get("items")
     return items if isinstance(items, dict) and "array" in types_of(schema) else schema
 
 
 def schema_at(schema: Mapping[str, Json], path: tuple[str | int, ...]) -> Mapping[str, Json] | None:
-    """The subschema at a path through properties and items; None where the schema does not speak of it."""
-    place: Json = schema
-    for part in path:
-        if not isinstance(place, dict):
+    """Return the subschema at a path through properties and items.
+
+    Args:
+        schema: A JSON Schema without references.
+        path: Names of properties, and integers for positions in lists.
+
+    Returns:
+        The subschema, or None if the schema does not describe that path.
+
+    Example:
+        >>> schema_at({"properties": {"rows": {"items": {"type": "string"}}}}, ("rows", 0))
+        {'type': 'string'}
+    """
+    node: Json = schema
+    for key in path:
+        if not isinstance(node, dict):
             return None
-        if isinstance(part, int):
-            place = place.get("items")
+        if isinstance(key, int):
+            node = node.get("items")
         else:
-            properties = place.get("properties")
-            place = properties.get(part) if isinstance(properties, dict) else None
-    return place if isinstance(place, dict) else None
+            properties = node.get("properties")
+            node = properties.get(key) if isinstance(properties, dict) else None
+    return node if isinstance(node, dict) else None
 
 
-def kinds_fit(source: Mapping[str, Json], target: Mapping[str, Json]) -> str | None:
-    """How an output field can fill a parameter: ``same``, ``list`` (one value in a list), or None.
+def output_fit(source: Mapping[str, Json], target: Mapping[str, Json]) -> str | None:
+    """Return how an output field can fill a parameter.
 
-    The target must allow every value that the source can take, as far as type, pattern, format, enum and bounds say.
+    The parameter must allow every value that the field can have, as far as type, pattern, format, enum and bounds say.
+
+    Args:
+        source: The JSON Schema of the field.
+        target: The JSON Schema of the parameter.
+
+    Returns:
+        ``same`` for the value itself, ``list`` for a list of it alone, or None.
+
+    Example:
+        >>> text = {"type": "string"}
+        >>> output_fit(text, text), output_fit(text, {"type": "array", "items": text})
+        ('same', 'list')
     """
     have, want = _kinds(source), _kinds(target) - {"null"}
     if "null" in have:
-        return None  # what may be missing is nothing to plan with
+        return None  # a plan cannot rely on a value that may be null
     if not want or (have and have <= want) or (have == {"integer"} and "number" in want):
         return "same" if _within(source, target) else None
     if "array" in want and have and not have & {"array", "object"}:

@@ -1,4 +1,4 @@
-"""Text that people read: untrusted text made visible, values as one short line, numbers with their nouns."""
+"""Text for people: untrusted text made printable, values as one short line."""
 
 from __future__ import annotations
 
@@ -7,26 +7,46 @@ import unicodedata
 
 from tdlab.records import Json
 
-__all__ = ["counted", "plain", "show"]
+__all__ = ["preview", "printable", "shorten"]
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Unicode categories that a terminal acts on, hides or cannot take: control, format, surrogate, private, breaks."""
+"""Unicode categories that a terminal obeys, hides or cannot show: control, format, surrogate, private, breaks."""
 
 
-def plain(text: str, *, most: int = 0) -> str:
-    """Untrusted text for a terminal: what is not seen is escaped, lines and tabs apart.
+def shorten(text: str, limit: int = 80) -> str:
+    """Return ``text`` cut to at most ``limit`` characters, the last one an ellipsis where it was cut.
 
-    With ``most`` it is one line of at most that many characters, and lines and tabs are escaped too.
+    Args:
+        text: Any text; its lines and blanks are kept.
+        limit: The most characters to return, 1 or more.
+
+    Returns:
+        The text itself if it is short enough.
+
+    Example:
+        >>> shorten("a long story", 7)
+        'a long…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str, *, most: int = 0) -> str:
+    r"""Return untrusted text for a terminal, with invisible and control characters escaped.
+
+    Args:
+        text: The text to show; lines and tabs are kept.
+        most: If given, the result is one line of at most that many characters, and lines and tabs are escaped too.
+
+    Returns:
+        Text that a terminal only prints.
+
+    Example:
+        >>> printable("bell\a and\nline"), printable("two\nlines", most=6)
+        ('bell\\x07 and\nline', 'two\\n…')
     """
     kept = "" if most else "\n\t"
     shown = text if text.isascii() and text.isprintable() else "".join(_visible(c, kept) for c in text)
-    return shown if not most or len(shown) <= most else shown[: most - 1] + "…"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun in the plural, but for one: 1 generation, 2,000 trajectories."""
-    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else many}"
+    return shorten(shown, most) if most else shown
 
 
 def _visible(character: str, kept: str) -> str:
@@ -35,7 +55,24 @@ def _visible(character: str, kept: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def show(value: Json) -> str:
-    """A value as JSON in at most 80 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
+def preview(value: Json) -> str:
+    """Return a value as JSON in about 80 characters, without ever encoding a large one.
+
+    Args:
+        value: Any value; one that is not a JSON value is described by its type.
+
+    Returns:
+        JSON text with an ellipsis where it was cut, or ``an object of 500``.
+
+    Example:
+        >>> preview({"city": "Graz"}), preview("x" * 200)[-3:]
+        ('{"city": "Graz"}', 'x…"')
+    """
+    if isinstance(value, str):
+        return json.dumps(shorten(value), ensure_ascii=False)
+    if isinstance(value, (dict, list)) and len(value) > 80:
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
+    try:
+        return shorten(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__}"

@@ -1,8 +1,8 @@
-"""Values for arguments: what a person would plausibly say for a parameter, held to its JSON Schema.
+"""Values for arguments: what a person would plausibly say for a parameter, within its JSON Schema.
 
-`make_value` is deterministic in its random generator. It looks at the schema first (const, enum, examples, format,
-pattern, bounds), then at examples in the prose, then at the words of the parameter's name (`lexicon`). Schemas are
-data: nothing in one is evaluated, and a pattern is only expanded (`_patterns`), never matched.
+`make_value` is deterministic in its random generator. It uses the schema first (const, enum, examples, format, pattern,
+bounds), then examples in the prose, then the words of the parameter's name (`lexicon`). Schemas are data: nothing in
+one is evaluated, and a pattern is only expanded (`patterns`), never matched.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tdlab.errors import BlueprintError
 from tdlab.records import Json
-from tdlab.tools.lexicon import described, formatted, number_range, person, worded
-from tdlab.tools.names import singular, split_words
+from tdlab.tools.lexicon import described, formatted, number_range, worded
+from tdlab.tools.names import split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.patterns import matching
 from tdlab.tools.references import References
 from tdlab.tools.schema import compile_schema
 
-__all__ = ["make_identifier", "make_person", "make_value", "ordered_pairs"]
+__all__ = ["make_identifier", "make_value", "ordered_pairs"]
 
 _MAX_DEPTH = 8
 _MAX_PARTS = 20_000
@@ -29,7 +30,7 @@ _MAX_ITEMS = 1000
 _MAX_LENGTH = 20_000
 _IDENTIFYING = frozenset(("id", "ids", "ref", "number", "no", "sku", "hash"))
 _CHOSEN = frozenset(("key", "slug"))
-"""Names of identifiers that people choose, out of words."""
+"""Names of identifiers that people choose and that consist of words."""
 _FIELDS: dict[str, dict[str, Json]] = {
     "title": {"type": "string"},
     "category": {"type": "string"},
@@ -37,12 +38,12 @@ _FIELDS: dict[str, dict[str, Json]] = {
     "note": {"type": "string"},
     "email": {"type": "string", "format": "email"},
 }
-"""What people write into an object whose fields are theirs to choose."""
+"""Fields of an object whose schema leaves them open."""
 _COUNTED = frozenset(
     "nb num count rounds limit quantity qty guests seats people items page pages size top offset no msec rows max min"
     " days nights retries".split()
 )
-"""Words of what is counted in whole numbers even where a schema says only ``number``."""
+"""Words for things that come in whole numbers even where a schema says only ``number``."""
 _LIMITS = (3, 5, 10, 15, 20, 25, 50)
 _ORDERED = (
     ("start", "end"), ("min", "max"), ("minimum", "maximum"), ("from", "to"), ("check_in", "check_out"),
@@ -51,15 +52,28 @@ _ORDERED = (
 )  # fmt: skip
 
 
-def make_person(rng: random.Random) -> str:
-    """A person's full name."""
-    return person(rng)
-
-
 def make_identifier(
     rng: random.Random, entity: str, schema: Mapping[str, Json], *, root: Mapping[str, Json] | None = None
 ) -> Json:
-    """An identifier of an entity that fits ``schema`` (pattern, format, type, bounds); ``root`` as in `make_value`."""
+    """Return a random identifier of an entity that fits ``schema``.
+
+    Args:
+        rng: The only source of randomness.
+        entity: The entity in snake_case.
+        schema: The JSON Schema of the identifier.
+        root: The schema that references look into; by default ``schema`` itself.
+
+    Returns:
+        A string or a number.
+
+    Raises:
+        BlueprintError: The schema has no value that a person could say; see `make_value`.
+
+    Example:
+        >>> import random
+        >>> make_identifier(random.Random(1), "order", {"type": "string"})
+        'ord_2265b1f5'
+    """
     if any(key in schema for key in ("pattern", "format", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")):
         return make_value(rng, f"{entity}_id", schema, root=root)
     kind = _type_of(schema)
@@ -80,34 +94,46 @@ def make_value(
     root: Mapping[str, Json] | None = None,
     known: tuple[Json, ...] = (),
 ) -> Json:
-    """Return a value for the parameter ``name`` that means to fit ``schema``; rare combinations of keywords are missed.
+    """Return a random value for a parameter that should fit its schema; rare combinations of keywords may be missed.
 
     Args:
-        rng: The only source of chance.
+        rng: The only source of randomness.
         name: The parameter's name; its words suggest the value.
         schema: The parameter's JSON Schema.
-        root: The schema that references look into; ``schema`` itself where it is not given.
-        known: Values that exist in the real world, which win over invention.
+        root: The schema that references look into; by default ``schema`` itself.
+        known: Values that exist in the real world; if there are any, one of them is returned.
 
     Returns:
-        A JSON value. The caller validates it.
+        A JSON value, which the caller validates.
 
     Raises:
-        BlueprintError: Nothing can be made (a bottomless recursion, a reference that leads nowhere, a pattern too
-            large to expand).
+        BlueprintError: No value can be made (endless recursion, a reference without a target, a pattern too large to
+            expand).
 
     Example:
+        >>> import random
         >>> schema = {"anyOf": [{"type": "integer", "minimum": 3, "maximum": 3}]}
         >>> make_value(random.Random(1), "count", {"$ref": "#/anyOf/0"}, root=schema)
         3
     """
     if known:
         return rng.choice(known)
-    return _Maker(rng, References(schema if root is None else root)).value(name, schema, 0)
+    return _ValueMaker(rng, References(schema if root is None else root)).value(name, schema, 0)
 
 
 def ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of names of which the first should not exceed the second, as ``start_date`` and ``end_date``."""
+    """Yield pairs of names of which the first value should not exceed the second.
+
+    Args:
+        names: The names of parameters or fields.
+
+    Yields:
+        Pairs such as ``start_date`` and ``end_date``.
+
+    Example:
+        >>> list(ordered_pairs(["end_date", "city", "start_date"]))
+        [('start_date', 'end_date')]
+    """
     yield from _pairs_in(frozenset(names))
 
 
@@ -122,8 +148,8 @@ def _pairs_in(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _is(value: Json, kind: str) -> bool:
-    kinds: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
-    return isinstance(value, kinds.get(kind, type(None))) and (kind == "boolean" or not isinstance(value, bool))
+    types: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+    return isinstance(value, types.get(kind, type(None))) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _type_of(schema: Mapping[str, Json]) -> str:
@@ -137,8 +163,8 @@ def _type_of(schema: Mapping[str, Json]) -> str:
     return "array" if "items" in schema else "string"
 
 
-class _Maker:
-    """One value in the making: where its references look, and how many parts it may still have."""
+class _ValueMaker:
+    """One value under construction: the targets of its references, and the number of parts that it may still have."""
 
     def __init__(self, rng: random.Random, references: References) -> None:
         self.rng = rng
@@ -146,7 +172,7 @@ class _Maker:
         self.left = _MAX_PARTS
 
     def value(self, name: str, schema: Json, depth: int) -> Json:
-        """A value for ``name``; a schema that is no object allows anything."""
+        """Return a value for ``name``; a schema that is not an object allows anything."""
         rng = self.rng
         self.left -= 1
         if depth > _MAX_DEPTH:
@@ -157,7 +183,7 @@ class _Maker:
             raise BlueprintError(
                 f"the schema of {name!r} wants more than {_MAX_PARTS} parts", expected="a smaller value"
             )
-        schema = self.plain(schema if isinstance(schema, Mapping) else {}, name)
+        schema = self.resolve(schema if isinstance(schema, Mapping) else {}, name)
         if "const" in schema:
             return schema["const"]
         if isinstance(schema.get("enum"), list) and schema["enum"]:
@@ -179,8 +205,8 @@ class _Maker:
             return _number(rng, words, schema, integral=kind == "integer")
         return None if kind == "null" else _string(rng, words, schema)
 
-    def plain(self, schema: Mapping[str, Json], name: str) -> Mapping[str, Json]:
-        """The schema with its references followed and one branch of each combinator chosen."""
+    def resolve(self, schema: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+        """Return the schema with its references followed and one branch of each combinator chosen."""
         for _ in range(16):
             if isinstance(schema.get("$ref"), str):
                 target = self.references.target(schema["$ref"])
@@ -196,12 +222,12 @@ class _Maker:
                 continue
             if isinstance(schema.get("allOf"), list):
                 merged: dict[str, Json] = {k: v for k, v in schema.items() if k != "allOf"}
-                for part in schema["allOf"]:
-                    if isinstance(part, dict):
-                        part = self.plain(part, name)
-                        properties = {**merged.get("properties", {}), **part.get("properties", {})}
-                        required = [*merged.get("required", []), *part.get("required", [])]
-                        merged |= part
+                for branch in schema["allOf"]:
+                    if isinstance(branch, dict):
+                        branch = self.resolve(branch, name)
+                        properties = {**merged.get("properties", {}), **branch.get("properties", {})}
+                        required = [*merged.get("required", []), *branch.get("required", [])]
+                        merged |= branch
                         if properties:
                             merged["properties"], merged["required"] = properties, required
                 schema = merged
@@ -210,44 +236,46 @@ class _Maker:
         raise BlueprintError(f"the schema of {name!r} refers to itself without an end")
 
     def object(self, schema: Mapping[str, Json], depth: int) -> dict[str, Json]:
-        """An object with what is required, and where it is the whole value with some of the rest."""
+        """Return an object with the required fields and, if it is the whole value, some of the others."""
         rng = self.rng
         properties = schema.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         required = [r for r in schema.get("required") or [] if isinstance(r, str)]
         chosen = [name for name in properties if name in required or (depth == 0 and rng.random() < 0.3)]
-        made = {name: self.value(name, properties.get(name), depth + 1) for name in dict.fromkeys((*chosen, *required))}
+        fields = {
+            name: self.value(name, properties.get(name), depth + 1) for name in dict.fromkeys((*chosen, *required))
+        }
         fewest = schema.get("minProperties", 0)
         for name in properties:
-            if len(made) >= fewest:
+            if len(fields) >= fewest:
                 break
-            if name not in made and isinstance(properties[name], dict):
-                made[name] = self.value(name, properties[name], depth + 1)
-        if not made and schema.get("maxProperties", 1) >= 1:
+            if name not in fields and isinstance(properties[name], dict):
+                fields[name] = self.value(name, properties[name], depth + 1)
+        if not fields and schema.get("maxProperties", 1) >= 1:
             usable = [name for name in properties if isinstance(properties[name], dict)]
             if usable and depth == 0:
                 name = rng.choice(usable)
-                made[name] = self.value(name, properties[name], depth + 1)
+                fields[name] = self.value(name, properties[name], depth + 1)
             elif not properties and depth < 2:
-                made = self.free(schema, depth)
-        return made
+                fields = self.free(schema, depth)
+        return fields
 
     def free(self, schema: Mapping[str, Json], depth: int) -> dict[str, Json]:
-        """A small object where the schema leaves its fields open, an empty one where it rules what they are called."""
+        """Return a small object if the schema leaves its fields open, an empty one if it restricts their names."""
         kind = schema.get("additionalProperties", True)
         if kind is False or {"patternProperties", "propertyNames"} & schema.keys():
             return {}
-        own = kind if isinstance(kind, dict) else {}
+        field_schema = kind if isinstance(kind, dict) else {}
         least, most = int(schema.get("minProperties", 0)), int(schema.get("maxProperties", 2))
         fields = self.rng.sample(sorted(_FIELDS), k=max(min(most, 2), min(least, len(_FIELDS))))
-        return {name: self.value(name, own or _FIELDS[name], depth + 1) for name in fields}
+        return {name: self.value(name, field_schema or _FIELDS[name], depth + 1) for name in fields}
 
     def array(self, name: str, schema: Mapping[str, Json], depth: int) -> list[Json]:
-        """A list: first the items that the schema gives one by one (a tuple), then others of one kind."""
+        """Return a list: first the items that the schema describes one by one (a tuple), then others of one kind."""
         items = schema.get("items")
-        first = items if isinstance(items, list) else schema.get("prefixItems")
-        first = first if isinstance(first, list) else []
-        fewest = max(int(schema.get("minItems", 1)), 1, len(first))
+        prefix = items if isinstance(items, list) else schema.get("prefixItems")
+        prefix = prefix if isinstance(prefix, list) else []
+        fewest = max(int(schema.get("minItems", 1)), 1, len(prefix))
         if fewest > _MAX_ITEMS:
             raise BlueprintError(
                 f"the schema of {name!r} wants {fewest} items", expected=f"at most {_MAX_ITEMS} for a value a user says"
@@ -255,16 +283,16 @@ class _Maker:
         most = min(int(schema.get("maxItems", max(2, fewest))), max(2, fewest))
         if most < 1:
             return []
-        wanted = min(fewest, most) if first else self.rng.randint(fewest, max(fewest, most))
+        wanted = min(fewest, most) if prefix else self.rng.randint(fewest, max(fewest, most))
         word = singular(split_words(name)[-1]) if split_words(name) else name
-        made: list[Json] = [self.value(word, part, depth + 1) for part in first[:wanted]]
+        values: list[Json] = [self.value(word, item, depth + 1) for item in prefix[:wanted]]
         for _ in range(3 * wanted + 20):
-            if len(made) >= wanted:
+            if len(values) >= wanted:
                 break
             value = self.value(word, items, depth + 1)
-            if value not in made or not schema.get("uniqueItems"):
-                made.append(value)
-        return made
+            if value not in values or not schema.get("uniqueItems"):
+                values.append(value)
+        return values
 
 
 def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Json], *, integral: bool) -> int | float:
@@ -293,7 +321,7 @@ def _number(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Jso
 
 
 def _bounds(schema: Mapping[str, Json], *, integral: bool) -> tuple[int | float | None, int | float | None]:
-    """The least and the largest number allowed; an exclusive bound is moved inwards by a little."""
+    """Return the least and the largest allowed number; an exclusive bound is moved inwards a little."""
     low, high = _finite(schema.get("minimum")), _finite(schema.get("maximum"))
     above, below = _finite(schema.get("exclusiveMinimum")), _finite(schema.get("exclusiveMaximum"))
     if above is not None:
@@ -306,7 +334,7 @@ def _bounds(schema: Mapping[str, Json], *, integral: bool) -> tuple[int | float 
 
 
 def _finite(value: Json) -> int | float | None:
-    """A number that can be reckoned with; None for anything else."""
+    """Return a number that arithmetic can use; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e300:
         return None
     return value
@@ -314,9 +342,9 @@ def _finite(value: Json) -> int | float | None:
 
 def _string(rng: random.Random, words: tuple[str, ...], schema: Mapping[str, Json]) -> str:
     form, pattern = schema.get("format"), schema.get("pattern")
-    made = formatted(rng, form, words) if isinstance(form, str) else None
-    if made is not None:
-        return made
+    text = formatted(rng, form, words) if isinstance(form, str) else None
+    if text is not None:
+        return text
     guess = described(rng, schema, words)
     if not isinstance(pattern, str):
         return guess if guess is not None else _fit_length(worded(rng, words), schema, rng)

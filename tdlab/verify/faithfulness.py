@@ -1,9 +1,9 @@
-"""Whether the assistant's words hold what the conversation holds: its identifiers, addresses, quotations and numbers.
+"""Check that identifiers, addresses, quotations and numbers of the assistant's replies come from the conversation.
 
-What a reply *claims* in free words is for a judge to weigh. What can be compared is compared here: a thing that looks
-like an identifier, a date, an address or a quotation has to stand in what the user said, what was called or what a call
-returned; a number of three digits or more too, or to follow from two of those by a sum, a difference or a product, or
-from all numbers of one list by a sum (people add up). Smaller numbers count things and are let through.
+Free claims of a reply are left to a judge. An identifier, a date, an address or a quotation must occur in a message of
+the user, in the arguments of a call or in a result. A number of three or more digits must occur too, or be the sum,
+difference or product of two such numbers, or the sum of all numbers of one list, since people add up. Smaller numbers
+count things and are accepted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from tdlab.records import Json, canonical_json
-from tdlab.tools import leaves, show
+from tdlab.speech import times_in
+from tdlab.tasks import stage_here
+from tdlab.tools import leaves, preview
+from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
 
 __all__ = ["check_faithful"]
@@ -23,25 +26,30 @@ __all__ = ["check_faithful"]
 _QUOTED = re.compile(r'["“]([^"“”\n]{4,200})["”]')
 _TOKEN = re.compile(r"[\w@][\w@./:+%#~&?=$,-]*[\w/=]|\d")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+_PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
+_TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
+_TIME_SAID = re.compile(
+    r"(?<![\d.])\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|(?<![\d.:])\d{1,2}:\d\d(?![\d.:])", re.IGNORECASE
+)
 _PUNCTUATION = ".,;:!?)…'\"”"
-_SHORTEST = 5  # characters of what counts as an identifier
-_SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # cents and money, grams and kilograms
-_LARGEST = 1e100  # numbers beyond it are known as they are written, but nothing is reckoned with them
+_SHORTEST = 5  # characters of an identifier
+_SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
+_LARGEST = 1e100  # larger numbers are compared as text only: their products would overflow
 
 
 def check_faithful(context: CheckContext) -> str:
-    """Why a message of the assistant says what nobody said and no call returned; empty where none does."""
-    known = _Known(context)
+    """Check that every identifier, quotation and large number of the assistant comes from the conversation."""
+    conversation = _Conversation(context)
     for position, message in enumerate(context.trajectory.messages):
-        known.hear(position)
+        conversation.hear(position)
         if message.role == "assistant" and message.content:
-            for said in known.unknown(message.content):
-                return f"the assistant says {show(said)}, which nobody said and no call returned"
+            for text in conversation.unknown(message.content):
+                return f"the assistant says {preview(text)}, {NO_SOURCE}"
     return ""
 
 
-class _Known:
-    """What stood in the conversation up to some point."""
+class _Conversation:
+    """The texts and numbers of the conversation up to some message."""
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context
@@ -51,7 +59,7 @@ class _Known:
         self._sums: set[float] = set()
 
     def hear(self, position: int) -> None:
-        """Take a message in: a user's words, a result, the arguments of calls."""
+        """Add a message: the user's words, a result, or the arguments of calls."""
         message = self._context.trajectory.messages[position]
         if message.role in ("user", "system"):
             self._text(message.content)
@@ -62,24 +70,34 @@ class _Known:
             self._value(call.arguments)
 
     def unknown(self, text: str) -> Iterator[str]:
-        """What in a text of the assistant cannot be found."""
-        for quoted in _QUOTED.findall(text):
-            if not self._holds(quoted.rstrip("…").strip()):
-                yield quoted
-        for found in _TOKEN.findall(text):
-            token = found.strip(_PUNCTUATION)
+        """Yield what a text of the assistant says and the conversation does not."""
+        for quotation in _QUOTED.findall(text):
+            if not self._holds(quotation.rstrip("…").strip()) and quotation.casefold() not in self._terms:
+                yield quotation
+        for match in _TOKEN.findall(self._without_known(text)):
+            token = match.strip(_PUNCTUATION)
             if _NUMBER.fullmatch(token):
                 if not self._counts(token.replace(",", "")) and not self._holds(token):
                     yield token
             elif len(token) >= _SHORTEST and _identifies(token) and not self._holds(token):
                 yield token
 
+    def _without_known(self, text: str) -> str:
+        """Leave out what a task on an executable world may say in other words: phone numbers and times of day."""
+        if self._context.blueprint.script is None:
+            return text
+        known = "\n".join(self._texts)
+        times = {*times_in(known), *_TIME.findall(known)}
+        digits = re.sub(r"[^\d\n]", "", known)
+        text = _TIME_SAID.sub(lambda match: "" if times & {*times_in(match.group())} else match.group(), text)
+        return _PHONE.sub(lambda m: "" if re.sub(r"\D", "", m.group()).lstrip("0") in digits else m.group(), text)
+
     def _text(self, text: str) -> None:
         self._texts.append(text.lower())
         self._numbers.update(float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < 20)
 
     def _value(self, value: Json) -> None:
-        listed: dict[str, list[float]] = {}
+        numbers_of_name: dict[str, list[float]] = {}
         for name, leaf in leaves(value):
             if isinstance(leaf, str):
                 self._texts.append(leaf.lower())
@@ -87,38 +105,52 @@ class _Known:
                 self._texts.append(canonical_json(leaf))
                 if abs(leaf) <= _LARGEST:
                     self._numbers.add(float(leaf))
-                    listed.setdefault(name, []).append(float(leaf))
-        self._sums.update(math.fsum(numbers) for numbers in listed.values())
+                    numbers_of_name.setdefault(name, []).append(float(leaf))
+        self._sums.update(math.fsum(numbers) for numbers in numbers_of_name.values())
 
     def _holds(self, text: str) -> bool:
         lower = text.lower()
-        return any(lower in known for known in self._texts) or lower in self._offered
+        return any(lower in text for text in self._texts) or lower in self._offered
 
-    def _counts(self, written: str) -> bool:
-        """Whether a number is known, small, or follows from known ones; it may be rounded, and cents said as money."""
-        size = abs(float(written))
-        if size < self._config.small_number:
+    def _counts(self, digits: str) -> bool:
+        """Return whether a number is known, small, or follows from known ones; it may be rounded or in another unit."""
+        magnitude = abs(float(digits))
+        if magnitude < self._config.small_number:
             return True
-        rounding = 0.5 * 10.0 ** -len(written.partition(".")[2]) + 1e-9
+        rounding = 0.5 * 10.0 ** -len(digits.partition(".")[2]) + 1e-9
         known = {abs(number) for number in self._numbers | self._sums}
-        if any(abs(number * scale - size) <= rounding for number in known for scale in _SCALES):
+        if any(abs(number * scale - magnitude) <= rounding for number in known for scale in _SCALES):
             return True
         numbers = sorted(self._numbers)
         return len(numbers) <= self._config.number_pairs and any(
-            math.isclose(size, abs(made), rel_tol=1e-9)
-            for n, a in enumerate(numbers)
-            for b in numbers[n:]
-            for made in (a + b, a - b, a * b)
+            math.isclose(magnitude, abs(result), rel_tol=1e-9)
+            or math.isclose(magnitude, abs(result) / 100, rel_tol=1e-9)
+            for index, a in enumerate(numbers)
+            for b in numbers[index:]
+            for result in (a + b, a - b, a * b)
         )
 
     @cached_property
+    def _terms(self) -> set[str]:
+        """The words of packs for values that tools have as codes: a state "in progress"."""
+        script = self._context.blueprint.script
+        packs = [stage_here().tasks(part.service) for part in script.parts] if script is not None else []
+        return {
+            word.casefold()
+            for tasks in packs
+            for values in tasks.terms.values()
+            for words in values.values()
+            for word in words
+        }
+
+    @cached_property
     def _offered(self) -> str:
-        """What the tools on offer say of themselves, which the assistant sees."""
+        """The definitions of the offered tools, which the assistant sees too."""
         keys = self._context.trajectory.tools.values()
         return "\n".join(canonical_json(self._context.tools[key]).lower() for key in keys if key in self._context.tools)
 
 
 def _identifies(token: str) -> bool:
-    """Whether a token looks like an identifier, a date or an address rather than a word."""
+    """Return whether a token looks like an identifier, a date or an address rather than a word."""
     digits = any(map(str.isdigit, token))
     return "@" in token or "://" in token or (digits and (any(map(str.isalpha, token)) or len(token) > _SHORTEST))

@@ -1,8 +1,9 @@
-"""Near-duplicates: no two trajectories of a set may say nearly the same. The only door to ``datasketch``.
+"""Find near-duplicates among trajectories. The only importer of ``datasketch``.
 
-A trajectory is the set of its features: each call with its position, each argument with its value, and the words of
-each user message in pairs. Two are near-duplicates when the MinHash estimate of the Jaccard similarity of these sets
-reaches a threshold; the estimate's standard error is about 1 / sqrt(permutations).
+A trajectory is compared by a set of features: each call with its position, each argument with its value, and pairs of
+adjacent words of each user message. Two trajectories are near-duplicates if the MinHash estimate of the Jaccard
+similarity of their sets reaches a threshold (Broder, *On the resemblance and containment of documents*, 1997). The
+standard error of the estimate is about 1 / sqrt(permutations).
 """
 
 from __future__ import annotations
@@ -22,32 +23,53 @@ __all__ = ["NearDuplicates", "features_of"]
 # Fixed by definition of the estimate that `verify.near_duplicate` is a threshold of: another number of hashes has
 # another error, and would need another threshold.
 _PERMUTATIONS = 128
-_BELOW = 0.15  # similarity below the threshold at which the hashing is set to find pairs
+_SEARCH_MARGIN = 0.15  # hashing looks this far below the threshold, so that it misses few pairs
 _WORD = re.compile(r"\w+")
 
 
 def features_of(trajectory: Trajectory) -> frozenset[str]:
-    """The features that near-duplication compares."""
-    found: set[str] = set()
-    for place, call in enumerate(trajectory.calls()):
+    """Return the features by which near-duplicates are compared.
+
+    Args:
+        trajectory: The trajectory.
+
+    Returns:
+        Texts that describe calls, values of arguments, and pairs of words of user messages.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> sorted(features_of(Trajectory(id="t", messages=(Message(role="user", content="Book a room"),))))
+        ['words a room', 'words book a']
+    """
+    features: set[str] = set()
+    for position, call in enumerate(trajectory.calls()):
         tool = trajectory.tools.get(call.name, call.name)
-        found.add(f"call {place} {tool}")
+        features.add(f"call {position} {tool}")
         for parameter, value in call.arguments.items():
-            found |= {f"value {tool} {parameter} {name} {canonical_json(leaf)}" for name, leaf in leaves(value)}
+            features |= {f"value {tool} {parameter} {name} {canonical_json(leaf)}" for name, leaf in leaves(value)}
     for message in trajectory.messages:
         if message.role == "user":
             words = _WORD.findall(message.content.lower())
-            found |= {f"words {a} {b}" for a, b in itertools.pairwise(words)}
-    return frozenset(found)
+            features |= {f"words {a} {b}" for a, b in itertools.pairwise(words)}
+    return frozenset(features)
 
 
 class NearDuplicates:
-    """The set so far, by MinHash with locality-sensitive hashing: a look-up costs the same however large the set.
+    """A growing set of trajectories that finds near-duplicates by MinHash and locality-sensitive hashing.
 
-    ``threshold`` is the similarity in [0.1, 1] at which two count as the same; 1 rejects sets whose 128 hashes all
-    agree: equal ones, and some that differ in a hundredth of their features. The hashing looks a good way below the
-    threshold and what it finds is then compared, so that of the pairs at the threshold it misses at most 1 in 40 (at
-    0.9, 1 in 8,000).
+    A look-up takes about the same time at any size of the set. Hashing searches below the threshold and the candidates
+    are then compared, so that at most 1 in 40 pairs at the threshold is missed (1 in 8,000 at 0.9).
+
+    Args:
+        threshold: Estimated Jaccard similarity, in [0.1, 1], from which two trajectories are near-duplicates. At 1 all
+            128 hashes must agree, as for equal sets and for some that differ in 1 % of their features.
+
+    Example:
+        >>> from tdlab.records import Message, Trajectory
+        >>> members = NearDuplicates(threshold=0.9)
+        >>> members.add(Trajectory(id="a", messages=(Message(role="user", content="Book a room"),)))
+        >>> members.nearest(Trajectory(id="b", messages=(Message(role="user", content="Book a room"),)))
+        ('a', 1.0)
     """
 
     def __init__(self, *, threshold: float) -> None:
@@ -60,30 +82,30 @@ class NearDuplicates:
         return len(self._hashes)
 
     def sketch(self, trajectory: Trajectory) -> MinHash:
-        """The MinHash of a trajectory: fixed permutations, so it is the same in every process."""
+        """Return the MinHash of a trajectory. Permutations are fixed, so that it is the same in every process."""
         from datasketch import MinHash
 
         if self._empty is None:
             self._empty = MinHash(num_perm=_PERMUTATIONS, seed=1)
-        made = self._empty.copy()
-        made.update_batch([feature.encode("utf-8", "surrogatepass") for feature in sorted(features_of(trajectory))])
-        return made
+        hashes = self._empty.copy()
+        hashes.update_batch([feature.encode("utf-8", "surrogatepass") for feature in sorted(features_of(trajectory))])
+        return hashes
 
     def nearest(self, trajectory: Trajectory, sketch: MinHash | None = None) -> tuple[str, float] | None:
-        """The id and similarity of the closest member at or above the threshold, or None."""
+        """Return the id and similarity of the most similar member at or above the threshold, or None."""
         sketch = sketch if sketch is not None else self.sketch(trajectory)
-        found = [(sketch.jaccard(self._hashes[key]), key) for key in sorted(self._lsh().query(sketch))]
-        best = max(found, default=None)
+        matches = [(sketch.jaccard(self._hashes[key]), key) for key in sorted(self._lsh().query(sketch))]
+        best = max(matches, default=None)
         return (best[1], best[0]) if best is not None and best[0] >= self._threshold else None
 
     def check(self, trajectory: Trajectory, sketch: MinHash | None = None) -> Check:
-        """The verification check against the set so far."""
-        found = self.nearest(trajectory, sketch)
-        reason = f"is {found[1]:.2f} similar to {found[0]}" if found else ""
-        return Check(name="near_duplicate", passed=found is None, reason=reason)
+        """Return the verification check of a trajectory against the set so far."""
+        closest = self.nearest(trajectory, sketch)
+        reason = f"similarity {closest[1]:.2f} with {closest[0]}" if closest else ""
+        return Check(name="near_duplicate", passed=closest is None, reason=reason)
 
     def add(self, trajectory: Trajectory, sketch: MinHash | None = None) -> None:
-        """Take a trajectory into the set."""
+        """Add a trajectory to the set."""
         sketch = sketch if sketch is not None else self.sketch(trajectory)
         if trajectory.id not in self._hashes:
             self._hashes[trajectory.id] = sketch
@@ -94,6 +116,6 @@ class NearDuplicates:
             from datasketch import MinHashLSH
 
             self._index = MinHashLSH(
-                threshold=max(0.1, self._threshold - _BELOW), num_perm=_PERMUTATIONS, weights=(0.1, 0.9)
+                threshold=max(0.1, self._threshold - _SEARCH_MARGIN), num_perm=_PERMUTATIONS, weights=(0.1, 0.9)
             )
         return self._index

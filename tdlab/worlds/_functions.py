@@ -231,9 +231,14 @@ def matches(text: str | None, words: str | None) -> int:
     return int(all(any(word.startswith(wanted) for word in have) for wanted in fold(words).split()))
 
 
-def fold(text: str) -> str:
+@lru_cache(maxsize=8192)
+def fold(text: object) -> str:
     """Return a text in lower case, without accents, its words parted by one space."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", str(text)) if not unicodedata.combining(c))
+    text = str(text)
+    if text.isascii():
+        plain = text
+    else:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.findall(r"\w+", plain.casefold()))
 
 

@@ -24,7 +24,7 @@ from tdlab.worlds._functions import Clock, register
 from tdlab.worlds._shaping import Shape, shape_of
 from tdlab.worlds._statements import Section, Statement, sections_of
 
-__all__ = ["Action", "Output", "ServicePack", "ToolProgram", "bundled_packs", "load_pack"]
+__all__ = ["Action", "Output", "ServicePack", "ToolProgram", "bundled_packs", "load_pack", "packs_digest"]
 
 FILES = ("tools.json", "world.sql", "tasks.yaml")
 """The files of a pack."""
@@ -135,6 +135,23 @@ def bundled_packs() -> dict[str, Traversable]:
                 if folder.is_dir() and (folder / "world.sql").is_file():
                     folders[folder.name] = folder
     return dict(sorted(folders.items()))
+
+
+@cache
+def packs_digest() -> str:
+    """Return a digest of the files of every bundled pack: with other packs a run gives other trajectories.
+
+    Returns:
+        16 hex digits.
+
+    Example:
+        >>> len(packs_digest())
+        16
+    """
+    files = [
+        (name, file, (folder / file).read_text("utf-8")) for name, folder in bundled_packs().items() for file in FILES
+    ]
+    return digest(files)
 
 
 def _compiled(

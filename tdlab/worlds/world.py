@@ -74,6 +74,7 @@ class World:
         self._trusted("COMMIT")
         self._trusted("BEGIN")
         self._touched: set[str] = set()
+        self._start = {table: self._rows(table) for table in self._tables}
         self.notes: dict[Any, Any] = {}
 
     @property
@@ -264,15 +265,6 @@ class World:
             keys = sorted((place, column) for _, column, _, _, _, place in columns if place)
             tables[name] = tuple(column for _, column in keys) or tuple(column for _, column, *_ in columns)
         return tables
-
-    @cached_property
-    def _start(self) -> dict[str, dict[str, dict[str, Json]]]:
-        """Every table as the population left it."""
-        twin = World(self.pack, self.seed, Clock(start_of(self.seed), self.seed))
-        try:
-            return {table: twin._rows(table) for table in self._tables}
-        finally:
-            twin.close()
 
     def _rows(self, table: str) -> dict[str, dict[str, Json]]:
         keys = self._tables[table]

@@ -32,7 +32,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tdlab.clusters import Candidate, MiningResult, mine, naive_greedy, select
+from tdlab.clusters import ClusterCandidate, MiningResult, mine, naive_greedy, select
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import BusinessCluster, Service, Tool, rng_for
 from tdlab.tools.names import split_words
@@ -127,9 +127,9 @@ def measured(pool_file: Path, tools: int) -> dict[str, Any]:
         "seconds": round(done - began, 2),
         "cpu": round(time.process_time() - processor, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3),
-        "candidates": mined.report["candidates"],
+        "candidates": mined.report.candidates,
         "clusters": len(clusters),
-        "schema_tool_coverage": round(mined.report["schema_tool_coverage"], 4),
+        "schema_tool_coverage": round(mined.report.schema_tool_coverage, 4),
     }
 
 
@@ -146,7 +146,7 @@ def scale(pool_file: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------------ selection
 
 
-def plain_lazy_greedy(candidates: Sequence[Candidate]) -> list[int]:
+def plain_lazy_greedy(candidates: Sequence[ClusterCandidate]) -> list[int]:
     """The lazy greedy as one writes it: sets of tools, a heap of stale gains, no weights, until nothing is left."""
     sets = [set(candidate.tools) for candidate in candidates]
     heap = [(-len(own), index) for index, own in enumerate(sets)]
@@ -222,7 +222,7 @@ print(json.dumps({"seconds": time.perf_counter() - began, "objective": float(sum
 """
 
 
-def against_apricot(candidates: Sequence[Candidate], python: str, size: int, limit_s: float) -> dict[str, Any]:
+def against_apricot(candidates: Sequence[ClusterCandidate], python: str, size: int, limit_s: float) -> dict[str, Any]:
     """Maximum coverage with all weights 1 on the first ``size`` candidates, as many choices as cover everything."""
     import numpy as np
 
@@ -261,7 +261,7 @@ def against_apricot(candidates: Sequence[Candidate], python: str, size: int, lim
 # ------------------------------------------------------------------------------------------------------------- coverage
 
 
-def needed(order: Iterable[Candidate], wanted: set[int], shares: Sequence[float]) -> list[int | None]:
+def needed(order: Iterable[ClusterCandidate], wanted: set[int], shares: Sequence[float]) -> list[int | None]:
     """How many clusters of an order cover each share of the wanted tools; None where all of them do not."""
     found: list[int | None] = [None] * len(shares)
     covered: set[int] = set()
@@ -290,7 +290,7 @@ def coverage(mined: MiningResult, pool: Any, *, seeds: int = 5) -> dict[str, Any
         "tools": len(keys),
         "with_schema": len(wanted),
         "clusters": len(mined.selection.chosen),
-        "covered": mined.report["schema_tool_coverage"],
+        "covered": mined.report.schema_tool_coverage,
         "rows": [
             {"share": share, "clusters": a, "random": b, "ratio": round(b / a, 2) if a and b else None}
             for share, a, b in zip(SHARES, own, random, strict=True)

@@ -84,7 +84,7 @@ def cost(backend: str) -> dict[str, Any]:
                 if chosen != "none":
                     coded = [
                         c for c in run.store.accepted() if any(e.executor == "sandbox" for e in c.trajectory.executions)
-                    ]  # type: ignore[union-attr]
+                    ]
                     share = len(coded) / RUN
     return {
         "without_per_s": round(rates["none"], 1),

@@ -42,9 +42,9 @@ from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.formats import read_trajectories
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Service, Tool, Trajectory, rng_for
-from tdlab.tools.names import nature, reference, singular, split_words
+from tdlab.tools import nature, referenced_entity, singular, split_words
 from tdlab.tools.outputs import Returns
-from tdlab.tools.parameters import kind_of, world_name
+from tdlab.tools.parameters import parameter_kind, shared_concept
 
 Pair = tuple[str, str]
 
@@ -218,8 +218,8 @@ def by_entity(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, fl
     scores = {}
     for a, b in pairs:
         gives = {singular(word) for word in split_words(tools[a].name)}
-        echoes = {r.split("_")[-1] for p in tools[a].parameters if (r := reference(p))}
-        needs = {r.split("_")[-1] for p in tools[b].parameters if (r := reference(p))}
+        echoes = {r.split("_")[-1] for p in tools[a].parameters if (r := referenced_entity(p))}
+        needs = {r.split("_")[-1] for p in tools[b].parameters if (r := referenced_entity(p))}
         score = 1.0 * bool(needs & gives) + 0.5 * bool(needs & echoes)
         score *= {"create": 1.2, "list": 1.2, "read": 1.0}.get(nature(tools[a]).operation, 0.6)
         scores[a, b] = score
@@ -365,9 +365,11 @@ def kinds_filled(pairs: Sequence[Pair], seen: FromResult, tools: Mapping[str, To
         if (a, b) in seen.filled:
             counts = seen.filled[a, b]
             parameter = min(counts, key=lambda name: (-counts[name], name))
-            concept = world_name(parameter)[0]
+            concept = shared_concept(parameter)[0]
             kind = (
-                f"shared entity ({concept})" if concept else kind_of(parameter, tools[b].parameters.get(parameter, {}))
+                f"shared entity ({concept})"
+                if concept
+                else parameter_kind(parameter, tools[b].parameters.get(parameter, {}))
             )
             found.setdefault(kind, []).append(f"{a} -> {b}.{parameter}")
     return {kind: sorted(found[kind]) for kind in sorted(found, key=lambda kind: (-len(found[kind]), kind))}

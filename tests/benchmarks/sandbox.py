@@ -1,9 +1,9 @@
-"""What a jail costs: cold start, jobs a second, memory, time-out overshoot, and replay at size; with bars.
+"""The costs of the sandbox: cold start, jobs per second, memory, timeout overshoot, and replay at size; with bars.
 
     python tests/benchmarks/sandbox.py [bubblewrap] [docker]       # DOCKER_HOST says where the engine is
 
-Prints one JSON object per backend and exits with 1 where a bar is missed. On a busy machine the rates tell of the
-machine; ``..._to_bare`` are ratios to fresh interpreters without a jail, measured in between.
+Prints one JSON object per backend and exits with 1 if a bar is missed. On a busy machine the rates depend on the load;
+``..._to_bare`` are ratios to fresh interpreters without a sandbox, measured in between.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import anyio
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tdlab.records import rng_for  # noqa: E402
-from tdlab.sandbox import CodeOutput, Job, Limits, open_sandbox, probe, replay_code  # noqa: E402
+from tdlab.records import rng_for  # noqa: E402  # the line above makes it found
+from tdlab.sandbox import CodeOutput, Job, Limits, open_sandbox, probe, replay_code  # noqa: E402  # likewise
 
 _spec = importlib.util.spec_from_file_location("programs", ROOT / "tests" / "sandbox" / "programs.py")
 assert _spec is not None
@@ -36,7 +36,7 @@ BARS = {
     "cold_ms": {"bubblewrap": ("<=", 80.0), "docker": ("<=", 350.0)},
     "fresh_jobs_per_s": (">=", 60.0),
     "forked_jobs_per_s": (">=", 250.0),
-    "warm_jail_mb": ("<=", 20.0),
+    "warm_process_mb": ("<=", 20.0),
     "overshoot_s": ("<=", 0.3),
     "replay_false_alarms": ("<=", 0),
     "replay_missed": ("<=", 0),
@@ -44,7 +44,7 @@ BARS = {
 
 
 def supervisors() -> dict[int, float]:
-    """Host pid of each supervisor that runs now, and its proportional memory in MB."""
+    """Return the host pid of each running supervisor, with its proportional memory in MB."""
     found = {}
     for entry in Path("/proc").iterdir():
         try:
@@ -57,7 +57,7 @@ def supervisors() -> dict[int, float]:
 
 
 def bare(count: int) -> float:
-    """The reference: fresh interpreters a second without any jail, started one after the other."""
+    """Return the reference: fresh interpreters per second without a sandbox, started one after the other."""
     began = time.perf_counter()
     for _ in range(count):
         done = subprocess.run(["/usr/bin/python3", "-I", "-c", "print(6 * 7)"], capture_output=True, check=True)
@@ -66,15 +66,15 @@ def bare(count: int) -> float:
 
 
 async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, Any]:
-    """All numbers of one backend."""
+    """Return all numbers of one backend."""
     out: dict[str, Any] = {"backend": backend}
     cold = []
     async with open_sandbox(backend, verify=False) as sandbox:
         for _ in range(9):
             began = time.perf_counter()
-            jail = await sandbox._maker.start()
+            process = await sandbox._backend.start()
             cold.append((time.perf_counter() - began) * 1000)
-            await jail.aclose()
+            await process.aclose()
     out["cold_ms"] = round(statistics.median(cold), 1)
     out["cold_ms_best"] = round(min(cold), 1)
     before = supervisors()
@@ -92,9 +92,9 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
             out[name] = round(statistics.median(rates), 1)
             out[f"{name}_best"] = round(max(rates), 1)
             out[f"{name}_to_bare"] = round(statistics.median(ratios), 2)
-        await sandbox.run(job)  # a jail is replaced after some jobs: have one
+        await sandbox.run(job)  # a process is replaced after some jobs: make sure that there is one
         mine = [size for pid, size in supervisors().items() if pid not in before]
-        out["warm_jail_mb"] = round(sum(mine), 1) if os.geteuid() == 0 or mine else None
+        out["warm_process_mb"] = round(sum(mine), 1) if os.geteuid() == 0 or mine else None
         late = []
         for code in (
             "import time; time.sleep(99)",
@@ -133,7 +133,7 @@ async def measure(backend: str, *, replays: int, alterations: int) -> dict[str, 
 
 
 def misses(numbers: dict[str, Any]) -> list[str]:
-    """The bars that are not met."""
+    """Return the bars that are missed."""
     found = []
     for name, bar in BARS.items():
         sign, value = bar[numbers["backend"]] if isinstance(bar, dict) else bar

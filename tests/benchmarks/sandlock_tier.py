@@ -1,11 +1,11 @@
-"""Why there is no tier by ``sandlock`` (Landlock and seccomp, by pip alone): what it holds of what a jail has to hold.
+"""Why ``sandlock`` (Landlock and seccomp, by pip alone) is not a backend: which guarantees it gives.
 
     /usr/bin/python3 -m venv /tmp/sandlock && /tmp/sandlock/bin/pip install sandlock
     /tmp/sandlock/bin/python tests/benchmarks/sandlock_tier.py
 
-Runs tdlab's escape probes and some of the battery's limits in the strictest sandbox that it offers, as an unprivileged
-user where started by root; prints one JSON object. It needs nothing of tdlab but the probes' source, and a kernel with
-Landlock ABI 6. Every line under ``not_held`` is something that docker and bubblewrap hold here.
+Runs tdlab's escape probes and some limits of the battery in the strictest sandbox that it offers, as an unprivileged
+user if started by root; prints one JSON object. It needs only the source of the probes, and a kernel with Landlock ABI
+6. Docker and bubblewrap give every guarantee listed under ``not_held``.
 """
 
 from __future__ import annotations

@@ -182,12 +182,12 @@ def faults(options: argparse.Namespace) -> None:
                 if called and judge.fault_of(candidate.blueprint):
                     spoilt += 1
                     caught += not candidate.accepted
-                    reasons[candidate.reasons[0].partition(":")[2].strip()[:40]] += 1
-                    assert candidate.reasons[0].partition(":")[2].strip()
+                    reasons[candidate.reasons[0].text[:40]] += 1
+                    assert candidate.reasons[0].text
                 else:
                     clean += 1
                     kept += candidate.verdict.accepted
-            tried = sum(g.record["tried"] for g in run.store.generations())
+            tried = sum(g.record.tried for g in run.store.generations())
             ids = list(run.trajectories()["trajectory"])
     print(f"{len(ids)} trajectories in {seconds:.0f} s, {tried} rollouts tried, {len(places)} kept, "
           f"{sum(n > 1 for n in places.values())} twice, {len(ids) - len(set(ids))} trajectories twice")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The bundled pool, mined once a process, and blueprints over it that take every kind of step."""
+"""The bundled pool, mined once per process, and blueprints over it with every kind of step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OPERATORS = tuple(name for name in MUTATIONS if name != "add_code_step")
 
 
 class Bundled(NamedTuple):
-    """Tools by key (outputs inferred where none are declared) and the clusters mined from them."""
+    """Tools by key (with inferred outputs if none are declared), and their clusters."""
 
     tools: dict[str, Tool]
     clusters: tuple[BusinessCluster, ...]
 
 
 class Played(NamedTuple):
-    """A blueprint that was played, and what verification says."""
+    """A blueprint, its rollout and the verdict."""
 
     blueprint: Blueprint
     tools: dict[str, Tool]
@@ -36,7 +36,7 @@ class Played(NamedTuple):
 
 @cache
 def bundled() -> Bundled:
-    """The bundled pool and its clusters, seed 0."""
+    """Return the bundled pool and its clusters, with seed 0."""
     pool = ToolPool.bundled()
     mined = mine(pool, ClusterConfig(), seed=0)
     tools: dict[str, Tool] = {}
@@ -52,7 +52,7 @@ def bundled() -> Bundled:
 
 
 def context(seed: int, cluster: BusinessCluster | None = None) -> MutationContext:
-    """A context over one cluster (drawn by ``seed`` where none is given), with a partner and distractors."""
+    """Return a context over one cluster, by default drawn by ``seed``, with a partner and distractors."""
     tools, clusters = bundled()
     rng = rng_for("context", seed)
     drawn, partner = rng.sample(clusters, k=2)
@@ -63,7 +63,7 @@ def context(seed: int, cluster: BusinessCluster | None = None) -> MutationContex
 
 @cache
 def played(seed: int, *operators: str) -> Played:
-    """Plan, mutate (by up to four drawn operators, or those given), play and verify."""
+    """Plan, mutate (with the given or up to four drawn operators), play and verify."""
     room = context(seed)
     rng = rng_for("played", seed)
     names = operators or tuple(rng.sample(OPERATORS, k=rng.randint(0, 4)))

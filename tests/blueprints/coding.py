@@ -1,4 +1,4 @@
-"""Plans with code over the bundled pool: the tools, the code tool among them, and blueprints that hold a program."""
+"""Plans with code over the bundled pool: the tools with the code tool, and blueprints with a program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shop(seed: int) -> MutationContext:
 
 @cache
 def coded(seed: int) -> Blueprint | None:
-    """A blueprint with a program, mutated before and after by drawn operators; None where no program fits."""
+    """Return a blueprint with a program, mutated before and after by drawn operators; None if no program fits."""
     room, rng = shop(seed), rng_for("coded", seed)
     before, after = rng.sample(OPERATORS, k=rng.randint(0, 2)), rng.sample(OPERATORS, k=rng.randint(0, 2))
     try:
@@ -33,7 +33,7 @@ def coded(seed: int) -> Blueprint | None:
 
 
 def coded_blueprints(wanted: int, *, first: int = 0) -> list[tuple[int, Blueprint]]:
-    """That many blueprints with a program, with their seeds."""
+    """Return a number of blueprints with a program, with their seeds."""
     found: list[tuple[int, Blueprint]] = []
     seed = first
     while len(found) < wanted:

@@ -1,4 +1,4 @@
-"""Code steps as they are planned: every family, coherent, readable, and no stranger's word becomes code."""
+"""Planned code steps: every family, coherent and readable, and no untrusted text becomes code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_a_program_picks_is_what_the_plan_goes_on_with() -> None:
             if step.about is None:
                 continue
             picking += 1
-            (rows,) = step.calls[0].arguments["code"].inputs.values()  # type: ignore[union-attr]
+            (rows,) = step.calls[0].arguments["code"].inputs.values()
             later = [s for s in blueprint.steps[blueprint.steps.index(step) + 1 :] if s.kind != "code"]
             bound = [b for s in later for call in s.calls for b in call.arguments.values() if isinstance(b, FromResult)]
             assert any((b.step, b.path[0]) == (step.id, "stdout") for b in bound), "nothing goes on with the choice"
@@ -177,8 +177,8 @@ def test_a_path_goes_on_inside_printed_json() -> None:
     assert follow({"stdout": "[" * 100_000}, ("stdout", 0)) is None
 
 
-def test_field_names_of_strangers_never_become_code() -> None:
-    """A list whose fields have hostile names is either left alone or used by its plain fields only."""
+def test_untrusted_field_names_never_become_code() -> None:
+    """A list with hostile field names is not used, or only by its plain fields."""
     hostile = [
         "import os",
         'x"]; print(1); y["',

@@ -1,4 +1,4 @@
-"""Values fit their schemas, words say what they stand for, and what is said can be read back."""
+"""Values fit their schemas, phrases name the right thing, and spoken values can be read back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tdlab.errors import BlueprintError
 from tdlab.records import Tool
 from tdlab.tools.patterns import matching
-from tdlab.tools.phrases import detail, goal_phrase, label, leaves, mentions, past, say
+from tdlab.tools.phrases import goal_phrase, label, leaves, mentions, past_tense, say, say_detail
 from tdlab.tools.schema import compile_schema
 from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 from tests.blueprints.bundled import bundled
@@ -129,7 +129,7 @@ SCALARS = st.one_of(
 @given(name=NAMES, value=SCALARS)
 @settings(max_examples=150)
 def test_what_is_said_can_be_read_back(name: str, value: Any) -> None:
-    text = f"For that, {detail(label(name), value)}, the other thing is blue."
+    text = f"For that, {say_detail(label(name), value)}, the other thing is blue."
     assert mentions(text, name, value), text
 
 
@@ -177,7 +177,7 @@ def test_switches_are_read_with_their_sense(text: str, value: bool) -> None:
     ],
 )
 def test_past_tense(verb: str, done: str) -> None:
-    assert past(verb) == done
+    assert past_tense(verb) == done
 
 
 @pytest.mark.parametrize(

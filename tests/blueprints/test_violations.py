@@ -1,4 +1,4 @@
-"""What is wrong with a plan is found, each kind of wrong under its own code."""
+"""Every kind of problem in a plan is reported under its own code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def call(tool: str, /, **arguments: Binding) -> Call:
 
 
 def step(number: int, *calls: Call, kind: str = "call", **fields: Any) -> Step:
-    return Step(id=f"s{number}", kind=kind, calls=calls, **fields)  # type: ignore[arg-type]
+    return Step(id=f"s{number}", kind=kind, calls=calls, **fields)
 
 
 def blueprint(*steps: Step, offered: tuple[str, ...] = tuple(TOOLS)) -> Blueprint:

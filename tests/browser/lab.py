@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real browser, for tests: start it, open a notebook, run it, look at what a user would see."""
+"""Drive JupyterLab in a browser: start it, open and run a notebook, and read what the user sees."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.clock import slower
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -63,23 +65,23 @@ _BYTES = """async (image) => {
 
 @dataclass
 class Lab:
-    """A running JupyterLab on a folder of notebooks."""
+    """JupyterLab, running on a folder of notebooks."""
 
     url: str
     token: str
     folder: Path
 
     def open(self, page: Any, notebook: str) -> None:
-        """Open a notebook in a workspace of its own and wait until its kernel answers."""
+        """Open a notebook in its own workspace and wait until its kernel answers."""
         workspace = f"w{secrets.token_hex(4)}"
         page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{notebook}?token={self.token}")
-        page.wait_for_function(_OPEN, timeout=90_000)
+        page.wait_for_function(_OPEN, timeout=90_000 * slower())
         page.evaluate(_READY)
 
     def run_all(self, page: Any, *, timeout_s: float = 180.0) -> list[dict[str, Any]]:
-        """Run every cell and wait for the last; returns the code cells with their outputs."""
+        """Run every cell, wait for the last, and return the code cells with their outputs."""
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * slower()
         while time.monotonic() < deadline:
             cells = self.cells(page)
             if errors(cells) or all(cell["count"] for cell in cells):
@@ -90,17 +92,17 @@ class Lab:
         )
 
     def cells(self, page: Any) -> list[dict[str, Any]]:
-        """The code cells as the browser has them."""
+        """Return the code cells as the browser has them."""
         return list(page.evaluate(_CELLS))
 
     def panel(self, page: Any, place: int = 0) -> PanelOnPage:
-        """The first panel of the notebook, or a later one, scrolled into view."""
+        """Scroll to a panel of the notebook (default: the first) and return it."""
         panel = PanelOnPage(page, page.locator(_PANELS).nth(place))
         panel.see()
         return panel
 
     def faults(self, page: Any) -> list[str]:
-        """Errors of the kernel since the notebook was opened: of cells, and of callbacks, which no cell shows."""
+        """Return the kernel's errors since the notebook was opened, including those of callbacks."""
         return list(page.evaluate("() => window.faults"))
 
     def close(self, page: Any) -> None:
@@ -110,28 +112,28 @@ class Lab:
 
 
 class PanelOnPage:
-    """A panel as a user has it: controls by their words, a picture, a status line and what stands below."""
+    """Panel as the user sees it: labelled controls, a picture, a status line and the content below."""
 
     def __init__(self, page: Any, root: Any) -> None:
         self.page = page
         self.root = root
 
     def see(self) -> None:
-        """Scroll to it: cells that are out of sight are not shown at all."""
+        """Scroll to the panel: JupyterLab does not render cells that are out of sight."""
         self.page.evaluate(_SCROLL, self.root.element_handle())
         self.root.locator("> .widget-html").first.wait_for(state="visible")
 
     def control(self, words: str) -> Any:
-        """The control with these words beside it."""
+        """Return the control with this label."""
         label = self.page.locator(f".widget-label:text-is({words!r})")
         return self.root.locator(".jupyter-widgets:not(.widget-box)", has=label).first
 
     def choose(self, words: str, option: int) -> None:
-        """Pick the option at a place of a list."""
+        """Pick the option at this index of a list."""
         self.control(words).locator("select").select_option(index=option)
 
     def slide(self, words: str, *keys: str) -> None:
-        """Take a slider's first handle and press keys."""
+        """Focus a slider's first handle and press keys."""
         self.control(words).locator(".noUi-handle").first.focus()
         for key in keys:
             self.page.keyboard.press(key)
@@ -141,21 +143,21 @@ class PanelOnPage:
         self.root.get_by_role("button", name=words).click()
 
     def picture(self) -> str:
-        """A digest of the picture's bytes."""
+        """Return a digest of the picture's bytes."""
         return str(self.page.evaluate(_BYTES, self.root.locator("> .widget-box > img").element_handle()))
 
     def texts(self) -> list[str]:
-        """The status line, and what stands below it."""
+        """Return the status line and the content below it."""
         return [str(one.inner_text()) for one in self.root.locator("> .widget-html").all()]
 
     @property
     def status(self) -> str:
-        """The status line."""
+        """Return the status line."""
         return self.texts()[0]
 
     @contextlib.contextmanager
     def changes(self, *, timeout_s: float = 20.0) -> Iterator[None]:
-        """Hold that what is done in the block changes the picture's bytes, and wait for the status line after it."""
+        """Check that the block changes the picture, and wait for the new status line."""
         picture, status = self.picture(), self.status
         yield
         wait_until(lambda: self.picture() != picture, f"the picture did not change; {status}", timeout_s=timeout_s)
@@ -163,15 +165,15 @@ class PanelOnPage:
 
 
 def wait_until(holds: Callable[[], bool], otherwise: str, *, timeout_s: float = 20.0) -> None:
-    """Ask every twentieth of a second until it holds; AssertionError with ``otherwise`` where it never does."""
-    deadline = time.monotonic() + timeout_s
+    """Poll a condition 20 times per second; raise AssertionError with ``otherwise`` if it never holds."""
+    deadline = time.monotonic() + timeout_s * slower()
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
 
 
 def errors(cells: list[dict[str, Any]]) -> list[str]:
-    """Errors in outputs, also those that come as JupyterLab's own stderr type."""
+    """Return errors in outputs, including those of JupyterLab's stderr type."""
     found = []
     for number, cell in enumerate(cells):
         for output in cell["outputs"]:
@@ -184,7 +186,7 @@ def errors(cells: list[dict[str, Any]]) -> list[str]:
 
 @contextlib.contextmanager
 def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
-    """JupyterLab on ``folder`` with an empty home, ended when the block ends."""
+    """Start JupyterLab on ``folder`` with an empty home, and end it with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -205,7 +207,7 @@ def running_lab(folder: Path, home: Path) -> Iterator[Lab]:
     server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 90 * slower()
         while True:
             try:
                 with urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=2):

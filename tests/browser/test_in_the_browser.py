@@ -1,4 +1,4 @@
-"""The notebooks in a real browser: every cell runs, nothing fails unseen, and what a user turns is what is shown."""
+"""Test the notebooks in a browser: every cell runs, no error is hidden, and panels follow their controls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def browser() -> Iterator[Any]:
 
 @contextmanager
 def ran(lab: Lab, browser: Any, notebook: str, *, faults: bool = False) -> Iterator[Any]:
-    """The page of a notebook all of whose cells have run; at the end nothing may have failed, unless ``faults``."""
+    """Yield the page of a notebook after all its cells ran; check for errors at the end, unless ``faults``."""
     page = browser.new_page(viewport={"width": 1280, "height": 1600})
     lab.open(page, notebook)
     cells = lab.run_all(page)
@@ -91,7 +91,7 @@ def test_the_panels_of_clusters_choose_anew_and_show_one(lab: Lab, browser: Any)
         with chosen.changes():
             chosen.slide("tools", *["ArrowRight"] * 2)
         one = lab.panel(page, 1)
-        for control, key in (("number", "ArrowRight"), ("arrows a tool", "End"), ("edges from", "End")):
+        for control, key in (("number", "ArrowRight"), ("edges per tool", "End"), ("edges from", "End")):
             with one.changes():
                 one.slide(control, key)
         assert one.status.startswith("2 of ")
@@ -111,7 +111,7 @@ def test_the_blueprint_panel_follows_every_control(lab: Lab, browser: Any) -> No
             with panel.changes():
                 panel.slide(control, key)
             wait_until(lambda talk=talk: panel.texts()[1] != talk, f"the chat is as before {control}")
-        for control in ("more steps", "parallel"):  # here the plan may have no room for it, and says so
+        for control in ("more steps", "parallel"):  # these may not apply to the plan; the status line says so
             panel.slide(control, "End")
         with panel.changes():
             panel.choose("cluster", 7)
@@ -153,7 +153,7 @@ def test_the_tuning_panel_replays_and_saves(lab: Lab, browser: Any) -> None:
                 panel.slide(control, *keys)
         wait_until(lambda: "stopped: budget: 20 offspring were tried" in panel.status, "the budget of 20 is not told")
         panel.press("Save as config")
-        wait_until(lambda: panel.status.startswith("saved; now: tdlab run --config"), "nothing was saved")
+        wait_until(lambda: panel.status.startswith("Saved. To use it: tdlab run --config"), "nothing was saved")
         assert "budget: 20" in (lab.folder.parent / "runs" / "tuned.yaml").read_text()
 
 

@@ -9,14 +9,14 @@ from tdlab.records import Service, Tool
 
 
 def tool(service: str, name: str, description: str = "", /, optional: tuple[str, ...] = (), **parameters: Any) -> Tool:
-    """A tool; parameters are schemas, or the name of a type; all required but those in ``optional``."""
+    """Return a tool; parameters are schemas or names of types, and required unless they are in ``optional``."""
     properties = {n: {"type": s} if isinstance(s, str) else s for n, s in parameters.items()}
     schema = {"type": "object", "properties": properties, "required": [n for n in properties if n not in optional]}
     return Tool(service=service, name=name, description=description, input_schema=schema)
 
 
 def pool(*services: Service | list[Tool], **domains: str) -> Any:
-    """A stand-in for a ToolPool: services from lists of tools; ``domains`` gives a service its domain."""
+    """Return a substitute for a ToolPool: services from lists of tools, and their domains."""
     made = tuple(
         s
         if isinstance(s, Service)
@@ -29,7 +29,7 @@ def pool(*services: Service | list[Tool], **domains: str) -> Any:
 
 
 def shop() -> list[Tool]:
-    """A service with one chain: find a customer, create an invoice, send it, read it."""
+    """Return a service with one chain: find a customer, create an invoice, send it, read it."""
     return [
         tool("shop", "find_customer", "Find customers by e-mail.", email="string"),
         tool("shop", "create_invoice", "Create a draft invoice.", customer_id="string", amount="number"),

@@ -1,4 +1,4 @@
-"""The benchmark against observed dataflow: its measures are right, and the recorded dataflow is found."""
+"""The benchmark against recorded dataflow: its measures are right, and mining finds the recorded dataflow."""
 
 from __future__ import annotations
 

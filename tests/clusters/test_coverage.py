@@ -1,4 +1,4 @@
-"""Selection by coverage: the lazy greedy is the greedy, and the curve is what a submodular objective promises."""
+"""Selection by coverage: the fast greedy equals the textbook one, and the curve fits a submodular objective."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.5, 3.0])
 
 @st.composite
 def instances(draw: st.DrawFn) -> tuple[list[ClusterCandidate], list[float], list[float]]:
-    """Some candidates over at most 12 tools and 12 edges, with weights that often tie."""
+    """Draw candidates over at most 12 tools and 12 edges, with weights that often tie."""
     tool_weights = draw(st.lists(WEIGHTS, min_size=1, max_size=12))
     edge_weights = draw(st.lists(WEIGHTS, min_size=0, max_size=12))
     candidate = st.builds(

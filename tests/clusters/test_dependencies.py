@@ -1,4 +1,4 @@
-"""Mined dependencies: real chains are found with evidence, generic words join nothing, hostile pools do no harm."""
+"""Mined dependencies: real chains are found with evidence, generic words join nothing, hostile pools are harmless."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tdlab.clusters import DependencyGraph, mine_dependencies
 from tdlab.config import ClusterConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json
-from tdlab.tools.names import reference
+from tdlab.tools.names import referenced_entity
 from tests.clusters.pools import pool, shop, tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,9 @@ def test_every_bundled_chain_over_an_identifier_is_found(bundled: ToolPool, grap
             words = maker.name.split("_")
             given = set((maker.output_schema or {}).get("properties", {})) - set(maker.parameters)
             new = {
-                p for p in given if reference(p) and p.endswith("_id") and words[0] in ("create", "open", "book", "add")
+                p
+                for p in given
+                if referenced_entity(p) and p.endswith("_id") and words[0] in ("create", "open", "book", "add")
             }
             for user in service.tools:
                 if user.key != maker.key and new & set(user.required) and (maker.key, user.key) not in have:
@@ -178,7 +180,7 @@ def test_a_hub_of_two_thousand_tools_stays_small() -> None:
     graph = mine_dependencies(pool(tools), ClusterConfig(sources_per_parameter=16))
     assert time.process_time() - began < 15
     assert len(graph) <= 16 * 2001
-    assert graph.report["capped"] > 0, "what the cap leaves out is counted"
+    assert graph.report.capped > 0, "what the cap leaves out is counted"
     assert all(any(e.source == "hub/list_accounts" for e in graph.into(t.key)) for t in tools[:50])
 
 
@@ -243,7 +245,7 @@ def test_a_graph_can_be_made_by_hand() -> None:
     [("forgejo-scan", "", True), ("scan", "for Forgejo", True), ("scan", "for Gitlore", False)],
 )
 def test_a_value_of_a_platform_goes_to_services_that_speak_of_it(name: str, described: str, joined: bool) -> None:
-    """A repository of one forge is none of another's, whatever the parameter is called."""
+    """A repository on one forge does not exist on another, even if the parameters have the same name."""
     hosts = [
         tool("forgejo", "search_repositories", "Search repositories. Returns repository names.", query="string"),
         tool("forgejo", "get_repository", "Get a repository.", repository="string"),

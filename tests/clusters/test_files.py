@@ -1,4 +1,4 @@
-"""Clusters in files come back as they were; a file that was cut or edited is not taken for a smaller one."""
+"""Cluster files are read as they were written; a file that was cut off or edited is an error."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ def test_odd_text_survives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "odd.jsonl:2: no cluster (it is no JSON)"),
-        ('{"id": "a"}', "odd.jsonl:2: no cluster (tools: Field required)"),
-        ("[" * 100_000, "odd.jsonl:2: no cluster (it is no JSON)"),
-        ('{"id": "a", "tools": [], "dependencies": [], "domains": {}, "run": "rm"}', "no cluster (run: Extra inputs"),
+        ("{", "odd.jsonl:2: not a cluster (not JSON)"),
+        ('{"id": "a"}', "odd.jsonl:2: not a cluster (tools: Field required)"),
+        ("[" * 100_000, "odd.jsonl:2: not a cluster (not JSON)"),
+        (
+            '{"id": "a", "tools": [], "dependencies": [], "domains": {}, "run": "rm"}',
+            "not a cluster (run: Extra inputs",
+        ),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, content: str, said: str) -> None:
@@ -49,5 +52,5 @@ def test_what_is_no_text_is_said(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="cannot be read"):
         read_clusters(tmp_path / "nothing.jsonl")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PoolError, match="no UTF-8"):
+    with pytest.raises(PoolError, match="not UTF-8"):
         read_clusters(tmp_path / "bytes")

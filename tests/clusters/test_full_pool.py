@@ -47,7 +47,7 @@ def test_few_clusters_cover_the_tools_that_have_a_schema(mined: MiningResult, po
 
 
 def test_the_clusters_are_the_same_on_any_number_of_cores(mined: MiningResult, shared: Path) -> None:
-    """One core and one thread in a process with another hash seed, from the file to the clusters."""
+    """In a process with one thread and another hash seed, from the file to the clusters."""
     code = (
         "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from tests.clusters.test_full_pool import ToolPool, mine, name_of\n"

@@ -1,4 +1,4 @@
-"""Candidates and the whole mining: connected, distinct, in size, reproducible, honest about small pools."""
+"""Candidates and mining: connected, distinct, of the right size, reproducible, with notes about small pools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tdlab.cli.render import show_mined
-from tdlab.clusters import ClusterCandidate, DependencyGraph, MiningResult, grow, mine, mine_dependencies
+from tdlab.clusters import ClusterCandidate, DependencyGraph, MiningReport, MiningResult, grow, mine, mine_dependencies
 from tdlab.config import ClusterConfig, RunConfig
 from tdlab.pool.catalogue import ToolPool
 from tdlab.records import Dependency, Service, Tool, canonical_json, rng_for
@@ -30,7 +30,7 @@ def mined(bundled: ToolPool) -> MiningResult:
 
 
 def connected(candidate: ClusterCandidate, graph: DependencyGraph) -> bool:
-    """Whether the candidate's own edges join all its tools, direction aside."""
+    """Whether the candidate's edges join all its tools, in any direction."""
     place = {key: i for i, key in enumerate(graph.tools)}
     near: dict[int, set[int]] = {t: set() for t in candidate.tools}
     for e in candidate.edges:
@@ -47,7 +47,7 @@ def connected(candidate: ClusterCandidate, graph: DependencyGraph) -> bool:
 
 
 def joined(tools: tuple[str, ...], edges: tuple[Dependency, ...]) -> bool:
-    """Whether the edges join all the tools, direction aside."""
+    """Whether the edges join all the tools, in any direction."""
     seen, todo = set(), [tools[0]]
     while todo:
         one = todo.pop()
@@ -76,7 +76,7 @@ def test_a_candidate_spans_few_services(bundled: ToolPool) -> None:
 
 
 def test_clusters_cover_the_bundled_pool(bundled: ToolPool, mined: MiningResult) -> None:
-    assert mined.report["tool_coverage"] >= 0.95
+    assert mined.report.tool_coverage >= 0.95
     domains = {d for c in mined.clusters for d in c.domains}
     assert len(domains) >= 20
     for cluster in mined.clusters:
@@ -95,8 +95,8 @@ def test_the_same_pool_and_seed_give_the_same_clusters(bundled: ToolPool, mined:
 
 
 def test_the_report_is_plain_json_and_the_frame_has_a_row_each(mined: MiningResult) -> None:
-    assert json.loads(json.dumps(mined.report)) == mined.report
-    assert len(mined.to_frame()) == len(mined.clusters) == mined.report["clusters"]
+    assert MiningReport.model_validate(json.loads(json.dumps(mined.report.model_dump()))) == mined.report
+    assert len(mined.to_frame()) == len(mined.clusters) == mined.report.clusters
     assert "clusters chosen" in mined.summary()
     assert len(mined.selection.curve) == len(mined.clusters)
 
@@ -109,13 +109,13 @@ def test_fewer_clusters_on_demand(bundled: ToolPool) -> None:
 def test_a_pool_of_one_tool_gives_one_cluster_of_one_tool() -> None:
     mined = mine(pool([tool("solo", "get_time")]))
     assert [c.tools for c in mined.clusters] == [("solo/get_time",)]
-    assert mined.report["notes"], "and the report says that it is smaller than asked for"
+    assert mined.report.notes, "and the report says that it is smaller than asked for"
 
 
 def test_an_empty_pool_gives_none() -> None:
     mined = mine(pool())
     assert mined.clusters == ()
-    assert mined.report["notes"]
+    assert mined.report.notes
     assert mined.to_frame().empty
 
 
@@ -148,13 +148,13 @@ def test_in_a_small_pool_a_service_that_nothing_joins_is_a_cluster_of_its_own_an
     mined = mine(pool(shop(), clock(), [tool("lone", "roll_dice", sides="integer")]))
     assert ("time/convert_time", "time/get_current_time") in [c.tools for c in mined.clusters]
     assert ("lone/roll_dice",) in [c.tools for c in mined.clusters]
-    assert mined.report["tools_in_no_candidate"] == 0
-    assert any("clusters of their own" in note for note in mined.report["notes"])
+    assert mined.report.tools_in_no_candidate == 0
+    assert any("clusters of their own" in note for note in mined.report.notes)
     assert all(len(c.tools) >= 3 for c in mined.clusters if c.tools[0].startswith("shop/"))
 
 
 def many(extra: list[list[Tool]]) -> list[list[Tool]]:
-    """Thirty shops of their own trades, and what else there is: enough services to count words by."""
+    """Return thirty unrelated shops and the extra services: enough services to count words."""
     trades = (
         "amber bamboo copper denim ebony felt granite hemp iron jade kelp linen marble nylon oak pearl quartz rubber"
         " silk teak umber velvet walnut yew zinc cotton leather glass paper wool"
@@ -189,7 +189,7 @@ def test_words_of_the_trade_and_of_owners_make_no_company() -> None:
     three = Service(name="@bob/kite-mcp", description=prose, tools=(tool("@bob/kite-mcp", "fly_kite", line="string"),))
     others = pool(*many([])).services
     mined = mine(pool(*others, one, two, three))
-    assert mined.report["tools_in_no_candidate"] == 3
+    assert mined.report.tools_in_no_candidate == 3
 
 
 def test_a_pair_in_a_service_is_tied_to_its_siblings() -> None:
@@ -225,7 +225,7 @@ def test_a_fork_under_another_name_is_no_company() -> None:
 
 
 def test_of_equal_sources_those_that_speak_of_the_target_are_kept() -> None:
-    """A feed of quotes has dozens of lists that could tell a symbol; the alphabet is no reason to choose among them."""
+    """Dozens of tools of a feed return a symbol; the alphabet is no reason to choose among them."""
     output = {"type": "object", "properties": {"symbol": {"type": "string"}}}
 
     def feed(name: str, description: str) -> Tool:
@@ -261,7 +261,7 @@ def test_a_tool_whose_name_has_a_slash_belongs_to_its_own_service() -> None:
     mined = mine(pool(shop(), odd))
     frame = mined.to_frame()
     assert set(frame["services"]) == {1}
-    assert mined.report["tool_coverage"] == 1.0
+    assert mined.report.tool_coverage == 1.0
 
 
 def test_a_small_service_joins_over_what_both_speak_of() -> None:
@@ -279,7 +279,7 @@ def test_tools_without_schemas_weigh_less_but_count() -> None:
     bare = [Tool(service="bare", name=f"get_{w}", input_schema={"type": "object"}) for w in ("sun", "moon", "star")]
     mined = mine(pool(Service(name="bare", tools=tuple(bare), schema_quality="none"), shop()))
     assert mined.clusters[0].tools[0].startswith("shop/"), "real schemas first"
-    assert mined.report["tool_coverage"] == 1.0
+    assert mined.report.tool_coverage == 1.0
 
 
 def test_progress_is_told_to_the_end(bundled: ToolPool) -> None:
@@ -296,7 +296,7 @@ def test_a_service_of_thousands_of_tools_with_nothing_in_common_is_tied_in_linea
     began = time.process_time()
     mined = mine(pool(tools, shop()), ClusterConfig(candidates_per_tool=1, coverage=0.5))
     assert time.process_time() - began < 15
-    assert mined.report["tools_in_no_candidate"] == 0
+    assert mined.report.tools_in_no_candidate == 0
 
 
 def test_mining_and_a_run_name_the_same_domain_of_two_equals(tmp_path: Path) -> None:

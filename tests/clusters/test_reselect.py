@@ -1,4 +1,4 @@
-"""Choosing anew from what was grown: mining's own choice where nothing changes, a valid one elsewhere."""
+"""Selecting again from the same candidates: the same selection without changes, a valid one with changes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_move_of_a_slider_gives_valid_clusters(
     other = mined.reselect(
         edge_threshold=threshold, min_tools=least, max_tools=most, coverage=coverage, max_clusters=count
     )
-    assert len(other.clusters) == other.report["clusters"] == len(other.selection.chosen)
+    assert len(other.clusters) == other.report.clusters == len(other.selection.chosen)
     if count is not None:
         assert len(other.clusters) <= count
     for cluster in other.clusters:
@@ -57,7 +57,7 @@ def test_stricter_thresholds_leave_less_to_cover(mined: MiningResult) -> None:
 
 @pytest.mark.parametrize("looser", [{"edge_threshold": 0.2}, {"min_tools": 2}, {"max_tools": 13}])
 def test_what_was_not_mined_is_refused_with_the_way_to_get_it(mined: MiningResult, looser: dict) -> None:
-    with pytest.raises(ConfigError, match="once, then reselect") as caught:
+    with pytest.raises(ConfigError, match="looser than the mined") as caught:
         mined.reselect(**looser)
     assert next(iter(looser)) in caught.value.found
 
@@ -74,5 +74,5 @@ def test_mining_at_the_threshold_reaches_no_more_edges_than_growing_lower_and_cu
     pool = ToolPool.bundled()
     low = mine(pool, ClusterConfig(edge_threshold=0.2))
     cut, grown = low.reselect(edge_threshold=0.5), mine(pool, ClusterConfig(edge_threshold=0.5))
-    assert cut.report["tool_coverage"] > 0.9
-    assert grown.report["tool_coverage"] > 0.9
+    assert cut.report.tool_coverage > 0.9
+    assert grown.report.tool_coverage > 0.9

@@ -1,4 +1,4 @@
-"""What tools return: declared where that says something, else inferred; always valid, always an object."""
+"""Returned schemas: declared if the declaration is informative, else inferred; always a valid object schema."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tdlab.tools import Returns, returned_fields, returned_schema, with_outputs
 
 
 def tool(name: str, description: str = "", /, required: list[str] | None = None, **parameters: Any) -> Tool:
-    """A tool of the service ``s``; parameters are schemas, or the name of a type."""
+    """Return a tool of the service ``s``; parameters are schemas or names of types."""
     properties = {n: {"type": s} if isinstance(s, str) else s for n, s in parameters.items()}
     schema = {
         "type": "object",
@@ -26,7 +26,7 @@ def tool(name: str, description: str = "", /, required: list[str] | None = None,
 
 
 def stripped(pool: ToolPool) -> list[list[Tool]]:
-    """The bundled services without their output schemas."""
+    """Return the bundled services without their output schemas."""
     return [[t.model_copy(update={"output_schema": None}) for t in service.tools] for service in pool.services]
 
 
@@ -36,9 +36,9 @@ def bundled() -> ToolPool:
 
 
 def at(schema: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any] | None:
-    """The schema at a path, or None."""
+    """Return the schema at a path, or None."""
     for part in path:
-        schema = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)  # type: ignore[assignment]
+        schema = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             return None
     return schema

@@ -51,7 +51,7 @@ def trajectory(*turns: Turn, id: str = "t", tools: dict[str, str] | None = None)
     roles = {"u": "user", "a": "assistant", "s": "system"}
     for turn in turns:
         if isinstance(turn, str):
-            messages.append(Message(role=roles[turn[0]], content=turn[2:]))  # type: ignore[arg-type]
+            messages.append(Message(role=roles[turn[0]], content=turn[2:]))
             continue
         calls, answers = [], []
         for name, arguments, result in turn:

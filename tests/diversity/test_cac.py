@@ -100,6 +100,61 @@ def test_short_common_or_absent_values_are_not_bound(argument: Any, result: Any)
     assert bound(argument, result) == 0
 
 
+@pytest.mark.parametrize(
+    ("argument", "traced"),
+    [
+        ("abcd", True), ("abc", False), ("123", True), ("12", False), (123, True), (99, False), (-123, True),
+        (1.25, True), (1.5, False), (100.0, True), (99.0, False), (10**361, True), (2**1200, False), (2**1199, True),
+        (float("inf"), False), (" abcd ", True),
+    ],
+)  # fmt: skip
+def test_values_are_traced_from_four_characters_or_three_digits_on(argument: Any, traced: bool) -> None:
+    said = argument if isinstance(argument, str) else int(argument) if argument == argument // 1 < 1e400 else argument
+    assert bound(argument, f"found: {said}") == traced
+
+
+def test_large_floats_are_written_as_whole_numbers_up_to_1e15() -> None:
+    assert bound(999999999999999.0, "found: 999999999999999") == 1
+    assert bound(1e15, "found: 1000000000000000") == 0
+    assert bound(1e15, "found: 1000000000000000.0") == 1
+
+
+def test_json_objects_and_lists_are_read_and_other_texts_are_not() -> None:
+    for text, number in (
+        ('{"name": "caf\\u00e9 noir"}', 1), ('  {"name": "caf\\u00e9 noir"}', 1), ('\n["caf\\u00e9 noir"]', 1),
+        ('["caf\\u00e9 noir"]', 1), ('"caf\\u00e9 noir"', 0), ('{"name": "caf\\u00e9 noir"', 0),
+    ):  # fmt: skip
+        assert bound("caf\u00e9 noir", text) == number, text
+
+
+def test_a_value_stands_as_a_word_of_its_own() -> None:
+    assert bound("ord_1", "xord_1 ord_1x") == 0
+    assert bound("ord_1", "xord_1 ord_1") == 1
+    assert bound("/ord/", "a/ord/b") == 1
+    assert bound(125, "12.125") == 0
+    assert bound(125, "125.5") == 0
+    assert bound(125, "v.125") == 1
+    assert bound(125, "125.") == 1
+    assert bound(125, ".125") == 1
+    assert bound("x125", "3.x125") == 1
+    assert bound("123x", "123x.5") == 1
+
+
+def test_each_weight_counts_its_own_component() -> None:
+    told = trajectory(
+        "u:Refund order A-100, please.",
+        [("get_order", {"order_id": "A-100"}, {"payment_id": "pay_7781"})],
+        [("refund_payment", {"payment_id": "pay_7781"}, ValueError("rate limited"))],
+        [("refund_payment", {"payment_id": "pay_7781"}, {"refunded": True})],
+    )
+    sizes = {"call": 2, "leaves": 2.0, "bound": 1, "new_tool": 2, "service_change": 1, "recovery": 1}
+    nothing = dict.fromkeys(sizes, 0.0)
+    for name, size in sizes.items():
+        assert cac(told, TOOLS, weights=CacWeights.model_validate({**nothing, name: 3.0})).value == 3 * size, name
+    assert cac(told, TOOLS).value == sum(sizes.values()), "all weights are 1"
+    assert CacWeights().model_dump() == dict.fromkeys(sizes, 1.0)
+
+
 def test_what_the_user_or_the_system_said_first_is_not_bound() -> None:
     assert bound("ord_123", {"id": "ord_123"}, said="look at ORD_123!") == 0
     assert bound(1250, {"total": 1250}, said="I paid 1,250 EUR") == 0

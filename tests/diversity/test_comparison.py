@@ -213,7 +213,7 @@ def test_domains_of_a_files_own_raise_its_ceiling_and_no_other() -> None:
     assert (alone.categories, alone.value, alone.normalised) == (37, pytest.approx(math.log2(37)), 1.0)
     assert profile(own, categories=taxonomy_domains(), replicates=20).domain.categories == 97
     assert profile(own, replicates=20).domain.categories is None
-    with pytest.raises(ConfigError, match="60 categories seen of 37"):
+    with pytest.raises(ConfigError, match="categories=37, but 60"):
         profile(own, categories=37, replicates=20)
 
 

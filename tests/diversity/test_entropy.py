@@ -164,7 +164,7 @@ def test_corrections_do_not_pass_what_the_categories_allow() -> None:
 
 
 def test_more_categories_than_there_are_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="3 categories seen of 2"):
+    with pytest.raises(ConfigError, match="categories=2, but 3"):
         summarise([1, 1, 1], categories=2)
 
 
@@ -301,12 +301,12 @@ def test_intervals_of_split_counts_redraw_trajectories_not_their_parts() -> None
 @pytest.mark.parametrize("counts", [[1, -1], [float("nan")], [float("inf"), 1], [10**400], ["x"], {"a": None}], ids=str)
 def test_what_is_no_count_is_refused(counts: object) -> None:
     with pytest.raises(ConfigError, match="a count of"):
-        entropy(counts)  # type: ignore[arg-type]
+        entropy(counts)
 
 
 def test_settings_out_of_range_are_refused() -> None:
     for level in (0.0, 1.0, -1.0, 2.0, float("nan")):
-        with pytest.raises(ConfigError, match="confidence level"):
+        with pytest.raises(ConfigError, match="level="):
             bootstrap_interval([1, 2], seed=0, level=level)
     with pytest.raises(ConfigError, match="replicates"):
         bootstrap_interval([1, 2], seed=0, replicates=0)
@@ -316,7 +316,7 @@ def test_settings_out_of_range_are_refused() -> None:
     for q in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="Hill"):
             hill_number([1, 2], q)
-    with pytest.raises(ConfigError, match="trajectories of a kind"):
+    with pytest.raises(ConfigError, match="trajectories of one kind"):
         SplitCounts.of([({"a": 1.0}, -1)])
     with pytest.raises(ConfigError, match="a mass of"):
         SplitCounts.of([({"a": float("nan")}, 1)])
@@ -324,7 +324,7 @@ def test_settings_out_of_range_are_refused() -> None:
 
 @pytest.mark.parametrize("counts", [[], {}, [0], SplitCounts.of([])], ids=["list", "mapping", "zeros", "split"])
 def test_nothing_has_no_entropy_and_no_warnings(counts: object) -> None:
-    found = summarise(counts, categories=5, rarefy_to=3)  # type: ignore[arg-type]
+    found = summarise(counts, categories=5, rarefy_to=3)
     assert (found.value, found.n, found.k, found.low, found.high, found.ceiling) == (0, 0, 0, 0, 0, 0)
     assert found.rarefied is None
 

@@ -94,7 +94,7 @@ def test_diversity_grows_with_coverage_and_stays_within_bounds(counts: list[int]
         assert one.entropy <= math.log2(one.size) + 1e-9
     for less, more in itertools.pairwise(kept):
         assert less.entropy <= more.entropy + 1e-9
-        assert less.q0 <= more.q0 + 1e-6  # type: ignore[operator]
+        assert less.q0 <= more.q0 + 1e-6
 
 
 def test_interpolated_entropy_is_rarefied_entropy() -> None:
@@ -103,9 +103,7 @@ def test_interpolated_entropy_is_rarefied_entropy() -> None:
     assert found is not None
     assert found.size == pytest.approx(20)
     assert found.entropy == pytest.approx(rarefied_entropy(counts, 20))
-    assert at_coverage(split(counts), sample_coverage(counts, 20)).entropy == pytest.approx(  # type: ignore[union-attr]
-        found.entropy, abs=0.05
-    )
+    assert at_coverage(split(counts), sample_coverage(counts, 20)).entropy == pytest.approx(found.entropy, abs=0.05)
 
 
 def test_the_estimated_coverage_is_near_the_true_one() -> None:
@@ -152,7 +150,7 @@ def test_sets_of_other_sizes_from_one_source_agree_at_equal_coverage() -> None:
         common = common_coverage(sets)
         found = [at_coverage(one, common) for one in sets]
         raw.append(entropy(sets[1]) - entropy(sets[0]))
-        fair.append(found[1].entropy - found[0].entropy)  # type: ignore[union-attr]
+        fair.append(found[1].entropy - found[0].entropy)
     assert mean(raw) > 1.0
     assert abs(mean(fair)) < 0.15
 
@@ -178,10 +176,10 @@ def test_what_cannot_be_asked_is_refused() -> None:
     assert at_coverage([], 0.5) is None
     assert (sample_coverage([]), common_coverage([]), common_coverage([[], [3, 3]])) == (0.0, 0.0, 1.0)
     for wrong in (-0.1, 1.1, math.nan):
-        with pytest.raises(ConfigError, match="a coverage of"):
+        with pytest.raises(ConfigError, match="coverage="):
             at_coverage([1, 2], wrong)
     for size in (0, -1, math.nan, math.inf):
         with pytest.raises(ConfigError, match="draws"):
             sample_coverage([1, 2], size)
-    with pytest.raises(ConfigError, match="no whole numbers"):
+    with pytest.raises(ConfigError, match="not whole numbers"):
         sample_coverage([0.5, 1.5])

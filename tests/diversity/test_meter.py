@@ -104,7 +104,7 @@ def test_whole_counts_equal_the_entropy_function_bit_for_bit(number: int) -> Non
     assert meter.h_mode("trigrams") == entropy(Counter(g for f in every for g in f.trigrams))
     masses: Counter[str] = Counter()
     for one in every:
-        masses.update(one.domains)  # type: ignore[arg-type]
+        masses.update(one.domains)
     assert meter.h_dom() == pytest.approx(entropy(masses), abs=1e-9)
     assert meter.mean_cac() == pytest.approx(sum(f.cac for f in every) / max(1, number), abs=1e-9)
     assert sum(meter.domain_counts().values()) == number
@@ -125,12 +125,12 @@ def test_the_gain_is_the_change_times_n_plus_one(number: int, variant: str) -> N
     *every, candidate = some(number + 1, seed=number)
     meter = DiversityMeter(every)
     before = state(meter)
-    gain = meter.gain(candidate, variant=variant)  # type: ignore[arg-type]
+    gain = meter.gain(candidate, variant=variant)
     assert state(meter) == before, "asking changes nothing"
     after = DiversityMeter([*every, candidate])
     n = number + 1
     assert gain.domain == pytest.approx(n * (after.h_dom() - meter.h_dom()), abs=1e-9)
-    assert gain.mode == pytest.approx(n * (after.h_mode(variant) - meter.h_mode(variant)), abs=1e-9)  # type: ignore[arg-type]
+    assert gain.mode == pytest.approx(n * (after.h_mode(variant) - meter.h_mode(variant)), abs=1e-9)
     assert gain.cac == pytest.approx(n * (after.mean_cac() - meter.mean_cac()), abs=1e-9)
 
 
@@ -157,14 +157,14 @@ def test_adding_costs_the_same_in_a_large_set() -> None:
     def seconds(meter: DiversityMeter) -> float:
         best = math.inf
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             for one in candidates:
                 meter.gain(one)
                 meter.add(one)
                 meter.normalised_mode()
             for one in candidates:
                 meter.remove(one)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(large) < 3 * seconds(small)
@@ -181,7 +181,7 @@ def test_removing_what_is_not_there_is_refused_and_changes_nothing() -> None:
     with pytest.raises(ConfigError, match="does not hold it"):
         meter.remove(one)
     with pytest.raises(ConfigError, match="mode variant"):
-        meter.h_mode("words")  # type: ignore[arg-type]
+        meter.h_mode("words")
 
 
 def test_an_empty_meter() -> None:

@@ -250,7 +250,7 @@ def test_any_text_is_something(text: str) -> None:
     "piece", ["?", "<think>", "</think>", "<think>a</think>", "\u201c", '"', ". ", "i can ", "{", "please ", "\n", "a"]
 )
 def test_long_hostile_texts_take_no_time(piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     utterance(piece * 300_000)
     utterance("{" + piece * 300_000)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0

@@ -32,6 +32,8 @@ from tests.jobs import small_pool
 PLANS = (("get_order",), ("find_orders", "create_order"), ("refund_payment",), ("convert_currency", "run_code"))
 HOSTILE = "<img src=x onerror=alert(1)>"
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def told(number: int, plan: tuple[str, ...], word: str) -> Trajectory:
     calls = [[(name, {"order_id": f"{word}{number}"}, "ok")] for name in plan]
@@ -143,7 +145,7 @@ def test_a_map_is_laid_out_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_what_cannot_be_mapped_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="text, structure or both"):
-        map_trajectories({"a": some_set("tea", 1)}, by="colour")  # type: ignore[arg-type]
+        map_trajectories({"a": some_set("tea", 1)}, by="colour")
     with pytest.raises(ConfigError, match="at least one"):
         map_trajectories({})
     (tmp_path / "file").touch()

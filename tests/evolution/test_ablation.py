@@ -19,7 +19,10 @@ from tdlab.evolution.ablation_tables import ARMS, METRICS, ablation_cells, ablat
 from tdlab.jobs import Ablation
 from tdlab.plots import plot_ablation, plot_arms
 from tdlab.store import open_run
+from tests.clock import slower
 from tests.jobs import descendants, finish, gone, in_process, small_pool, small_pool_file, started
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 CONFIG = tdlab.RunConfig(target=10, seed=3).with_values(evolution__batch=5)
 ARMS_TRIED = ("no_evolution", "random")
@@ -101,6 +104,7 @@ def test_every_cell_is_a_run_and_the_table_is_over_all_of_them(ablation: Ablatio
     pd.testing.assert_frame_equal(pd.read_csv(ablation.path / "ablation_cells.csv"), ablation.cells)
 
 
+@pytest.mark.slow
 def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(ablation: Ablation, tmp_path: Path) -> None:
     words = {"pool": small_pool(), "arms": ARMS_TRIED, "seeds": 2, "progress": False}
     tdlab.ablate(CONFIG, out=tmp_path / "out", workers=2, **words)
@@ -112,14 +116,16 @@ def test_workers_leave_no_trace_and_what_is_complete_is_not_made_again(ablation:
 
 
 @pytest.mark.crash
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_table(ablation: Ablation, tmp_path: Path) -> None:
     small_pool_file(tmp_path)
     arms = ",".join(ARMS_TRIED)
     words = ("ablate", "--pool", "pool.jsonl", "-n", "10", "--seeds", "2", "--arms", arms, "-o", "killed")
     more = ("--set", "seed=3", "--set", "evolution.batch=5")
     with started(*words, *more, "-w", "2", cwd=tmp_path) as process:
-        deadline = time.monotonic() + 60
-        while not list((tmp_path / "killed").glob("*/run.sqlite")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60 * slower()
+        while not list((tmp_path / "killed").glob("*/run.sqlite")):
+            assert time.monotonic() < deadline, "no cell was begun"
             time.sleep(0.02)
         below = descendants(process.pid)
         os.kill(process.pid, signal.SIGKILL)

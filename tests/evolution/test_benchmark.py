@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from tdlab.evolution.ablation_tables import METRICS, pool_cells
 from tests.benchmarks.evolution import bars, redraw
@@ -41,6 +42,7 @@ def test_a_bar_is_met_where_the_ratio_is_reached_and_the_intervals_are_apart() -
     assert told.endswith("N allows 1.200 at most")
 
 
+@pytest.mark.slow
 def test_the_panel_is_turned_and_timed() -> None:
     found = redraw(60, target=20)
     assert 0 < found["median"] <= found["worst"]

@@ -17,6 +17,8 @@ from tdlab.errors import RunNotFound
 from tdlab.evolution.steering import Plateau, rarity
 from tests.jobs import hashes, small_pool
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 shares = st.floats(0.0, 1.0)
 gauges = st.fixed_dictionaries({"domain": shares, "mode": shares, "cac": st.floats(0.0, 60.0)})
 
@@ -100,7 +102,7 @@ def test_plans_alone_are_never_mutated(tmp_path: Path) -> None:
         assert set(run.trajectories()["mutations"]) == {""}
         assert run.trajectories()["parent"].isna().all()
         for candidate in run.store.candidates():
-            assert candidate.lineage["aim"] is None
+            assert candidate.lineage.aim is None
 
 
 def test_a_lineage_leads_from_the_youngest_to_a_plan(tmp_path: Path) -> None:
@@ -116,9 +118,8 @@ def test_a_lineage_leads_from_the_youngest_to_a_plan(tmp_path: Path) -> None:
             for younger, older in itertools.pairwise(line):
                 assert older.accepted
                 assert older.blueprint is not None
-                assert younger.lineage["drafts"][younger.lineage["chosen"]]["base"] == older.blueprint.id
-            last = line[-1]
-            assert last.lineage["drafts"][last.lineage["chosen"]]["base"] is None
+                assert younger.lineage.draft.base == older.blueprint.id
+            assert line[-1].lineage.draft.base is None
             longest = max(longest, len(line))
         assert longest > 1, "no trajectory has an ancestor: the test says nothing"
         assert line[0].blueprint is not None

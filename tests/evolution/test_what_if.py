@@ -14,6 +14,8 @@ from tdlab.errors import ConfigError
 from tdlab.evolution import MODE_KINDS, CachedCandidates, cached_candidates, what_if
 from tests.jobs import small_pool
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tdlab.Run]:
@@ -97,7 +99,7 @@ def test_whatever_is_turned_the_promises_hold(
     assert budget is None or tried <= budget
     assert (found.stopped == "target") == (len(found.kept) == target)
     assert generations[["domain", "mode"]].stack().between(0.0, 1.0).all()
-    verified = {one.id: one.verified for one in drawn.entries}
+    verified = {one.features.id: one.verified for one in drawn.entries}
     assert all(verified[name] for name in found.kept)
     assert len(set(found.kept)) == len(found.kept)
 
@@ -127,11 +129,11 @@ def test_frames_say_what_was_offered(runs: dict[str, tdlab.Run], drawn: CachedCa
         assert set(kinds) == ((set(MODE_KINDS) & letters) or {"plain"})
 
 
-def test_nothing_to_replay_is_explained(tmp_path: Path) -> None:
+def test_runs_without_candidates_are_explained(tmp_path: Path) -> None:
     config = tdlab.RunConfig(target=1).with_values(evolution__batch=1, blueprints__max_steps=1)
     with tdlab.run(config, out=tmp_path / "run", pool=small_pool(), progress=False) as run:
         rest = [c for c in run.store.candidates() if c.features]
         if rest:
             assert len(cached_candidates(run)) == len(rest)
-    with pytest.raises(ConfigError, match="no candidate to replay"):
+    with pytest.raises(ConfigError, match="the runs have no candidates"):
         cached_candidates()

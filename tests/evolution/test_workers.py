@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,17 +21,25 @@ from tests.jobs import descendants, gone
 CONFIG = config()
 
 
-def deadly(marks: Path, most: int, blueprint: Blueprint, tools: Mapping[str, Tool]) -> Environment:
+class Deadly(NamedTuple):
     """Kill this process while fewer than ``most`` have died; each leaves a mark."""
-    if len(list(marks.iterdir())) < most:
-        (marks / str(os.getpid())).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return SimulatedEnvironment(blueprint, tools)
+
+    marks: Path
+    most: int
+    name: str = "simulated"
+    replayable: bool = False
+    external: bool = False
+
+    def __call__(self, blueprint: Blueprint, tools: Mapping[str, Tool], /) -> Environment:
+        if len(list(self.marks.iterdir())) < self.most:
+            (self.marks / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return SimulatedEnvironment(blueprint, tools)
 
 
 def dying(marks: Path, most: int) -> Producer:
     clusters, tools, domains = mined()
-    return Producer(CONFIG, tools, clusters, domains, environment=partial(deadly, marks, most))
+    return Producer(CONFIG, tools, clusters, domains, environment=Deadly(marks, most))
 
 
 def essence(offspring: Offspring) -> tuple[object, ...]:

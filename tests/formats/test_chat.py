@@ -1,4 +1,4 @@
-"""Chats by other names: ShareGPT, Hermes and Qwen tags, both forms of Toucan, TRL's columns, BFCL's calls, ATIF."""
+"""Chats in other layouts: ShareGPT, Hermes and Qwen tags, both forms of Toucan, TRL's columns, BFCL's calls, ATIF."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_toucan_for_training_holds_reprs_with_json_inside(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("content", ["nonsense", "{'arguments': '{}'}", "__import__('os').getcwd()", "{'name': 3}", ""])
 def test_toucan_calls_that_are_none_are_reported(tmp_path: Path, content: str) -> None:
-    messages = [TOUCAN_TRAINING["messages"][0], {"role": "tool_call", "content": content}]  # type: ignore[index]
+    messages = [TOUCAN_TRAINING["messages"][0], {"role": "tool_call", "content": content}]
     path = put(tmp_path, "\n".join(map(json.dumps, [TOUCAN_TRAINING, {"messages": messages}])).encode())
     found = read_trajectories(path)
     assert (len(found.trajectories), [p.line for p in found.problems]) == (1, [2])
@@ -327,10 +327,10 @@ def test_bfcl_with_its_questions_and_bfcl_results(tmp_path: Path) -> None:
     ids=lambda text: text[:16],
 )  # fmt: skip
 def test_calls_are_parsed_and_never_evaluated(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"\w"):
         calls_of(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -476,9 +476,9 @@ def test_an_array_is_read_past_its_broken_elements(tmp_path: Path) -> None:
 def test_an_array_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None:
     good = json.dumps(SHAREGPT, indent=1)
     for end, reason in (
-        (', {"conversations": [', "breaks off inside"),
+        (', {"conversations": [', "ends inside"),
         ("", "before the array is closed"),
-        ("] 7", "behind"),
+        ("] 7", "after the array"),
     ):
         found = read_trajectories(put(tmp_path, array(good, good, end=end)))
         assert len(found.trajectories) == 2
@@ -509,6 +509,6 @@ def test_hostile_tags_take_no_time(tmp_path: Path, piece: str) -> None:
     text = piece * 60_000
     turns = [{"role": role, "content": "<tool_call>" + text} for role in ("system", "user", "assistant", "tool")]
     lines = [{"messages": turns}, {"text": "<|im_start|>user\n" + text}]
-    start = time.perf_counter()
+    start = time.process_time()
     list(iter_trajectories(put(tmp_path, "\n".join(map(json.dumps, lines)).encode())))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

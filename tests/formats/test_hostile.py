@@ -1,4 +1,4 @@
-"""Files of every format with anything put in any place: what is broken is named, the rest is read, nothing escapes."""
+"""Files of every format with random damage: broken parts are named, the rest is read, no exception escapes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def spoiled(name: str, seed: int, times: int) -> Any:
-    """A valid document of a format in which things were replaced, dropped or doubled."""
+    """Draw a valid document of a format in which values were replaced, dropped or doubled."""
     rng = random.Random(f"{name} {seed}")
     document = copy.deepcopy(EVERY[name])
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""Reading trajectory files: every format in its own words, found out by content, and whatever is broken in them."""
+"""Reading trajectory files: every format, detected by content, and everything that can be broken in a file."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def only(found: TrajectorySet) -> Trajectory:
 
 
 def shape(trajectory: Trajectory) -> list[str]:
-    """Each message as role, the names it calls, and a mark for an error."""
+    """Return each message as its role, the names that it calls, and a mark for an error."""
     return [
         m.role + "".join(f" {c.name}" for c in m.tool_calls) + (" !" if m.is_error else "") for m in trajectory.messages
     ]
@@ -303,7 +303,7 @@ def test_iterating_streams_what_reading_collects(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------------------------- broken
 
 
-def test_broken_lines_are_told_one_by_one_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_broken_lines_are_reported_one_by_one_and_the_rest_is_read(tmp_path: Path) -> None:
     def line(**changes: Any) -> bytes:
         return json.dumps({**OPENAI, **changes}).encode()
 
@@ -335,12 +335,12 @@ def test_broken_lines_are_told_one_by_one_and_the_rest_is_read(tmp_path: Path) -
     reasons = {p.line: p.reason for p in found.problems}
     assert reasons[2] == "is not JSON (Unterminated string at column 37)"
     assert reasons[4] == "is not UTF-8 text (byte 0)"
-    assert reasons[6] == "is in no format that is known (an empty object)"
+    assert reasons[6] == "has no known format (an empty object)"
     assert reasons[8] == "openai: has no messages"
     assert reasons[9] == "openai: message 0 has the role 'wizard'"
     assert reasons[10] == "openai: calls a tool whose name is 'None'"
-    assert reasons[13] == "holds NaN, which is not JSON"
-    assert reasons[14] == "holds 1e999, a number out of range"
+    assert reasons[13] == "contains NaN, which is not JSON"
+    assert reasons[14] == "contains 1e999, a number out of range"
     assert reasons[15] == "is nested too deeply"
     assert "digits" in reasons[16]
     assert str(found.problems[0]).endswith("f.jsonl: line 2: " + reasons[2])
@@ -436,14 +436,14 @@ def test_a_packed_file_that_breaks_off_gives_what_came_before(tmp_path: Path) ->
     packed = gzip.compress("\n".join(lines).encode())
     found = read_trajectories(put(tmp_path, packed[: len(packed) * 2 // 3], "cut.jsonl.gz"))
     assert 50 < len(found.trajectories) < 200
-    assert "the compressed data breaks off" in found.problems[-1].reason
+    assert "the compressed data ends early" in found.problems[-1].reason
 
 
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "holds nothing"),
-        (b"\n \n", "holds nothing"),
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
         (b"hello world\nthis is prose\n", "line 1: is not JSON"),
         (b'[\n{"messages": \n', "one JSON document that is not JSON"),
         (b'{\n"messages": [\xff]\n}', "one JSON document that is not UTF-8"),
@@ -451,8 +451,8 @@ def test_a_packed_file_that_breaks_off_gives_what_came_before(tmp_path: Path) ->
         (b'{"name": "not a trajectory"}\n', 'an object with the keys "name"'),
         (b"\x00\x01\x02\x03" * 100, "no trajectory could be read"),
         (b"\x1f\x8b broken gzip", "cannot be read"),
-        (b"PAR1 but not really PAR1", "no sound Parquet"),
-        (b'{"simulations": []}', "tau2-bench: holds no conversation"),
+        (b"PAR1 but not really PAR1", "not a valid Parquet"),
+        (b'{"simulations": []}', "tau2-bench: contains no conversation"),
     ],
 )
 def test_nothing_to_read_says_what_was_found_expected_and_to_do(tmp_path: Path, content: bytes, word: str) -> None:
@@ -468,7 +468,7 @@ def test_nothing_to_read_says_what_was_found_expected_and_to_do(tmp_path: Path, 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="No such file"):
         read_trajectories(tmp_path / "absent.jsonl")
-    with pytest.raises(FormatError, match="holds nothing"):
+    with pytest.raises(FormatError, match="is empty"):
         read_trajectories(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Writing trajectories: what is written is what is read back, byte for byte the same each time, whole or not at all."""
+"""Writing trajectories: a file reads back as it was written, has the same bytes each time, is complete or absent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(st.sampled_from(["system", "user", "assistant", "calls"]))
         if kind != "calls":
-            messages.append(Message(role=kind, content=draw(texts)))  # type: ignore[arg-type]
+            messages.append(Message(role=kind, content=draw(texts)))
             continue
         calls = []
         for _ in range(draw(st.integers(1, 3))):
@@ -77,10 +77,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @WRITERS
 @settings(max_examples=30)
 @given(st.lists(trajectories(), min_size=1, max_size=3, unique_by=lambda t: t.id))
-def test_what_is_written_is_what_is_read(place: Path, write: Writer, told: list[Trajectory]) -> None:
-    assert write(told, TOOLS, place / "a", services=DOMAINS) == len(told)
+def test_what_is_written_is_what_is_read(place: Path, write: Writer, trajectories: list[Trajectory]) -> None:
+    assert write(trajectories, TOOLS, place / "a", services=DOMAINS) == len(trajectories)
     found = read_trajectories(place / "a")
-    assert list(found.trajectories) == told
+    assert list(found.trajectories) == trajectories
     assert found.problems == ()
     assert found.tools == TOOLS
     assert found.domains == {"bank": DOMAINS["bank"], "nowhere": {"nowhere": 1.0}, "shop/eu": DOMAINS["shop/eu"]}
@@ -129,7 +129,7 @@ def test_the_shape_of_a_line(tmp_path: Path) -> None:
 
 
 @WRITERS
-def test_without_services_errors_are_told_by_their_text(tmp_path: Path, write: Writer) -> None:
+def test_without_services_errors_are_recognised_by_their_text(tmp_path: Path, write: Writer) -> None:
     write([sample()], TOOLS, tmp_path / "x")
     found = read_trajectories(tmp_path / "x")
     assert found.trajectories[0].messages == sample().messages
@@ -204,7 +204,7 @@ def test_many_row_groups(tmp_path: Path) -> None:
     assert [t.id for t in read_trajectories(tmp_path / "x").trajectories] == [t.id for t in told]
 
 
-def test_the_extra_key_of_strangers_is_not_trusted(tmp_path: Path) -> None:
+def test_the_extra_key_of_foreign_files_is_not_trusted(tmp_path: Path) -> None:
     record: dict[str, Any] = openai_record(sample(), TOOLS)
     for extra in (
         7, "{", "[]", '{"tools": 1, "domains": 2, "errors": 3}', '{"tools": {"pay": 1}, "domains": {"a": [1]}}',

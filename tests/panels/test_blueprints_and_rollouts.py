@@ -1,4 +1,4 @@
-"""The panels of plans and rollouts: what they show follows the controls, and no word of a stranger becomes markup."""
+"""Test the panels of blueprints and rollouts: they follow their controls and escape untrusted text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import tdlab
 from tdlab.errors import TdlabError
 from tdlab.panels import BlueprintPanel, ConversationPanel, RolloutPanel, chat_html
 from tdlab.panels.rollouts import MOCKED, make_rollouts
-from tdlab.records import Message, ToolCall, Trajectory
+from tdlab.records import Message, Reason, ToolCall, Trajectory
 from tdlab.store import open_run
 from tests.jobs import small_pool
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m"
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 class Tags(HTMLParser):
@@ -37,7 +39,7 @@ def test_every_text_of_a_chat_is_escaped() -> None:
         Message(role="assistant", content=EVIL, tool_calls=(call, broken)),
         Message(role="tool", content=EVIL, tool_call_id="1", is_error=True),
     )
-    shown = chat_html(Trajectory(id="t", messages=messages), reasons=(EVIL,))
+    shown = chat_html(Trajectory(id="t", messages=messages), reasons=(Reason("plan", EVIL),))
     tags = Tags()
     tags.feed(shown)
     assert tags.met <= {"b", "div", "span", "code", "ul", "li", "i"}

@@ -63,7 +63,7 @@ def test_the_figure_of_a_choice_says_how_it_was_chosen(mined: MiningResult) -> N
     chosen = mined.reselect(edge_threshold=0.6, coverage=0.5)
     figure = plot_clusters(chosen, random=compute_random_coverage(mined))
     words = " ".join(text.get_text() for text in figure.texts)
-    assert f"{chosen.report['clusters']:,} Business Clusters" in words
+    assert f"{chosen.report.clusters:,} Business Clusters" in words
     assert "edges from 0.60" in words
     assert figure_png(figure) == figure_png(plot_clusters(chosen))
 

@@ -5,7 +5,7 @@ are); ``dies`` (before it answers); ``dies-on-call``; ``hangs``; ``hangs-on-call
 ``noise`` (noise and no message); ``deaf`` (ignores the end of its input and SIGTERM); ``none`` (no tools);
 ``gone-on-call FILE`` (answers as many calls as the file says, then dies and does not start again while it says 0).
 """
-# ruff: noqa: T201
+# ruff: noqa: T201 (what it prints is the protocol)
 
 from __future__ import annotations
 

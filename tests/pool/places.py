@@ -1,4 +1,4 @@
-"""What the real servers of the tests serve: a repository with one commit, and a database with one row."""
+"""Data for the real servers of the tests: a git repository with one commit, and a database with one row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def make_repository(folder: Path) -> Path:
-    """A git repository in ``folder``, with a file that is committed on ``main``."""
+    """Create a git repository in ``folder``, with one file committed on ``main``."""
     repository = folder / "repository"
     repository.mkdir()
     (repository / "a.txt").write_text("first\n")
@@ -19,7 +19,7 @@ def make_repository(folder: Path) -> Path:
 
 
 def make_database(folder: Path) -> Path:
-    """An SQLite database in ``folder``: a table of items with one row."""
+    """Create an SQLite database in ``folder``: a table of items with one row."""
     database = folder / "stock.db"
     with sqlite3.connect(database) as connection:
         connection.execute("create table items (name text, amount integer)")

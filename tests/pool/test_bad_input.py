@@ -1,4 +1,4 @@
-"""Bad pools: an error that says what was found, what was expected and what to do, and nothing good is lost."""
+"""Bad pool files: each gives an error in three parts or an issue, and every good definition beside it is kept."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def accounts(pool: ToolPool) -> bool:
         (b"hello", "line 1: it is not JSON"),
         (b'{\n "server": "a",\n "tools": [,]\n}', "line 3: it is not JSON"),
         (b'{"server": "a", "tools": [', "it is not JSON"),
-        ('{"server": "é"}'.encode("latin-1"), "line 1: it is not UTF-8 (byte 0xe9"),
+        ('{"server": "é"}'.encode("latin-1"), "line 1: it is not UTF-8 (invalid byte 0xe9"),
         ('{"server": "a"}'.encode("utf-16"), "UTF-16 text, expected UTF-8"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "it is not UTF-8"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
-        (b'{"server": ' + b"9" * 10_000 + b"}", "not JSON that can be read"),
-        (gzip.compress(b'{"server": "a"}' * 1000, mtime=0)[:-20], "ends early"),
+        (b'{"server": ' + b"9" * 10_000 + b"}", "not readable JSON"),
+        (gzip.compress(b'{"server": "a"}' * 1000, mtime=0)[:-20], "truncated"),
         (gzip.compress(b"x" * 100_000, mtime=0)[:60] + b"garbage", "damaged gzip"),
         (b"\x1f\x8bnot gzip at all", "damaged gzip"),
         (b"[]", "no usable tool (pool.json: empty)"),
@@ -83,14 +83,14 @@ def test_a_file_that_gives_no_pool_is_an_error_in_three_parts(content: bytes, sa
 
 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match="is not there"):
+    with pytest.raises(PoolError, match="does not exist"):
         ToolPool.load(tmp_path / "none.json")
-    with pytest.raises(PoolError, match="holds no file to read"):
+    with pytest.raises(PoolError, match="contains no file to read"):
         ToolPool.load(tmp_path)
     with pytest.raises(PoolError, match="no path was given"):
         ToolPool.load([])
     os.mkfifo(tmp_path / "fifo.json")
-    with pytest.raises(PoolError, match="no regular file"):
+    with pytest.raises(PoolError, match="not a regular file"):
         ToolPool.load(tmp_path / "fifo.json")
 
 
@@ -182,12 +182,12 @@ def test_several_gzip_members_are_one_file(tmp_path: Path) -> None:
             {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"maximum": float("nan")}}}},
             "t",
             "bad_input_schema",
-            "no JSON value",
+            "not a JSON value",
         ),
-        ({"name": "ok", "inputSchema": {}}, "ok", "name_taken", "another tool of the service is called 'ok'"),
+        ({"name": "ok", "inputSchema": {}}, "ok", "name_taken", "another tool of the service is named 'ok'"),
     ],
 )
-def test_a_tool_that_cannot_be_used_is_set_aside_and_the_others_are_kept(
+def test_an_unusable_tool_is_skipped_and_the_others_are_kept(
     tool: Any, label: str, code: str, says: str, tmp_path: Path
 ) -> None:
     pool = load(tmp_path, service("a", GOOD, tool, {**GOOD, "name": "after"}))
@@ -204,7 +204,7 @@ def test_a_tool_that_cannot_be_used_is_set_aside_and_the_others_are_kept(
 def test_an_output_schema_that_cannot_be_used_is_left_out(tmp_path: Path) -> None:
     pool = load(tmp_path, service("a", {**GOOD, "outputSchema": {"type": "object", "$ref": "http://x.invalid/s"}}))
     assert pool.tool("a/ok").output_schema is None
-    assert [(i.severity, i.code) for i in pool.issues] == [("mended", "output_schema_dropped")]
+    assert [(i.severity, i.code) for i in pool.issues] == [("fixed", "output_schema_dropped")]
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def test_an_output_schema_that_cannot_be_used_is_left_out(tmp_path: Path) -> Non
     [
         ({"description": None}, "note", "no_description"),
         ({"description": "Description not available"}, "note", "no_description"),
-        ({"description": 7}, "mended", "bad_description"),
+        ({"description": 7}, "fixed", "bad_description"),
         ({"description": "获取指定城市的天气预报"}, "note", "non_latin_description"),
         ({"inputSchema": {"type": "object", "properties": {}}}, "note", "no_parameters"),
-        ({"inputSchema": None}, "mended", "input_schema_mended"),
-        ({"inputSchema": {"type": "object", "properties": {"a": {"type": "float"}}}}, "mended", "input_schema_mended"),
+        ({"inputSchema": None}, "fixed", "input_schema_fixed"),
+        ({"inputSchema": {"type": "object", "properties": {"a": {"type": "float"}}}}, "fixed", "input_schema_fixed"),
     ],
 )
-def test_what_is_mended_or_worth_knowing_is_told(change: Any, severity: str, code: str, tmp_path: Path) -> None:
+def test_every_fix_and_every_oddity_is_an_issue(change: Any, severity: str, code: str, tmp_path: Path) -> None:
     pool = load(tmp_path, service("a", {**GOOD, **change}))
     assert list(pool.tools) == ["a/ok"]
     assert (severity, code) in [(issue.severity, issue.code) for issue in pool.issues]
@@ -238,7 +238,7 @@ def test_two_services_of_one_name_are_both_kept_under_names_that_differ(tmp_path
     other = {**service("a", {**GOOD, "name": "other"}), "description": "another"}
     pool = load(tmp_path, [service("a", GOOD), other, {**other, "description": "a third"}])
     assert set(pool.tools) == {"a/ok", "a#2/other", "a#3/other"}
-    assert [(i.severity, i.code) for i in pool.issues] == [("mended", "service_name_taken")] * 2
+    assert [(i.severity, i.code) for i in pool.issues] == [("fixed", "service_name_taken")] * 2
     assert accounts(pool)
 
 
@@ -257,7 +257,7 @@ def test_a_service_of_ten_thousand_properties_and_a_pool_of_one_tool(tmp_path: P
     assert pool.fingerprint
 
 
-def test_a_service_without_tools_is_told(tmp_path: Path) -> None:
+def test_a_service_without_tools_is_an_issue(tmp_path: Path) -> None:
     pool = load(tmp_path, [service("a", GOOD), service("b")])
     assert [s.name for s in pool.services] == ["a"]
     assert [(i.service, i.severity, i.code) for i in pool.issues] == [("b", "note", "no_tools")]
@@ -299,7 +299,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_definition_gives_a_tool_or_one_error(raw: Any) -> None:
-    tool, issues = read_tool(raw, service="s", place=0, where="w")
+    tool, issues = read_tool(raw, service="s", index=0, where="w")
     errors = [issue for issue in issues if issue.severity == "error"]
     assert (tool is None) == (len(errors) == 1)
     if tool is not None:

@@ -1,4 +1,4 @@
-"""The pool itself: every definition accounted for, whatever is done with it afterwards."""
+"""The pool itself: every definition stays accounted for, whatever is done with the pool."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_services_are_in_the_order_of_names_and_tools_in_that_of_their_service(p
 
 def test_a_pool_cannot_be_changed(pool: ToolPool) -> None:
     with pytest.raises(TypeError):
-        pool.tools["x"] = tool("x", "y")  # type: ignore[index]
+        pool.tools["x"] = tool("x", "y")
     with pytest.raises(AttributeError):
-        pool.read = 3  # type: ignore[misc]
+        pool.read = 3
     with pytest.raises(AttributeError):
-        pool.other = 3  # type: ignore[attr-defined]
+        pool.other = 3
     with pytest.raises(TypeError, match=r"ToolPool\.load"):
         ToolPool()
 
@@ -84,7 +84,7 @@ def test_records_that_cannot_be_used_are_set_aside() -> None:
         ("good", "error", "name_taken"),
         ("[2]", "error", "no_name"),
         ("bad", "error", "bad_input_schema"),
-        ("moved", "mended", "output_schema_dropped"),
+        ("moved", "fixed", "output_schema_dropped"),
     ]
     assert pool.read == 5
 
@@ -182,14 +182,14 @@ def test_frames(pool: ToolPool) -> None:
     assert list(services["domains"])[1] == {"ecommerce-retail": 0.6, "food-dining": 0.4}
     assert list(pool.issues_frame().columns) == ["severity", "code", "service", "tool", "found", "where"]
     with pytest.raises(PoolError, match="'tool' or 'service'"):
-        pool.to_frame(level="server")  # type: ignore[arg-type]
+        pool.to_frame(level="server")
 
 
 def test_frames_of_nothing_have_their_columns() -> None:
     empty = ToolPool.from_services([])
     assert len(empty) == 0
     for level in ("tool", "service"):
-        frame = empty.to_frame(level=level)  # type: ignore[arg-type]
+        frame = empty.to_frame(level=level)
         assert frame.empty
         assert "domain" in frame.columns
     assert isinstance(empty._repr_html_(), str)

@@ -1,4 +1,4 @@
-"""Cleaning: what is certainly wrong is mended and said; what is not sure is only said; nothing else is touched."""
+"""Cleaning: certain defects are fixed and reported, doubtful ones are only reported, everything else is left alone."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def page(*names: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
 def scraped(*tools: tuple[str, str, dict[str, Any]], quality: str = "scraped", **facts: Any) -> Service:
     name = facts.pop("name", "@acme/tasks-mcp")
     made = tuple(Tool(service=name, name=n, description=d, input_schema=s) for n, d, s in tools)
-    return Service(name=name, schema_quality=quality, tools=made, **facts)  # type: ignore[arg-type]
+    return Service(name=name, schema_quality=quality, tools=made, **facts)
 
 
-def codes(issues: list[PoolIssue], severity: str = "mended") -> set[str]:
+def codes(issues: list[PoolIssue], severity: str = "fixed") -> set[str]:
     return {issue.code for issue in issues if issue.severity == severity}
 
 
@@ -42,9 +42,9 @@ def codes(issues: list[PoolIssue], severity: str = "mended") -> set[str]:
 @pytest.mark.parametrize("tail", ["", " list_tasks"])
 def test_the_head_of_a_page_is_no_description(tail: str) -> None:
     service = scraped(("list_tasks", HEAD + tail, page()), ("add_task", "Add a task", page("title")))
-    mended, issues = clean_service(service)
-    assert [tool.description for tool in mended.tools] == ["", "Add a task"]
-    assert mended.title == "Tasks MCP Server"
+    fixed, issues = clean_service(service)
+    assert [tool.description for tool in fixed.tools] == ["", "Add a task"]
+    assert fixed.title == "Tasks MCP Server"
     assert {"page_header", "page_title"} <= codes(issues)
 
 
@@ -58,8 +58,8 @@ def test_the_head_of_a_page_is_no_description(tail: str) -> None:
     ],
 )
 def test_a_description_that_says_more_is_left(words: str) -> None:
-    mended, issues = clean_service(scraped(("deploy", words, page())))
-    assert mended.tools[0].description == words
+    fixed, issues = clean_service(scraped(("deploy", words, page())))
+    assert fixed.tools[0].description == words
     assert "page_header" not in codes(issues)
 
 
@@ -69,8 +69,8 @@ def test_page_words_in_a_real_description_are_noted() -> None:
 
 
 def test_a_title_that_is_there_stays() -> None:
-    mended, _ = clean_service(scraped(("t", HEAD, page()), title="Mine"))
-    assert mended.title == "Mine"
+    fixed, _ = clean_service(scraped(("t", HEAD, page()), title="Mine"))
+    assert fixed.title == "Mine"
 
 
 def test_the_head_names_another_tool() -> None:
@@ -110,20 +110,20 @@ def test_words_of_a_sentence_are_no_parameters(
 
 def test_buttons_of_a_form_tell_types() -> None:
     schema = page("tags", "Add", "Item", "dry_run", "True", "False", "name", required=("name",))
-    mended, issues = clean_service(scraped(("tag", "Tag it", schema)))
-    assert mended.tools[0].input_schema["properties"] == {
+    fixed, issues = clean_service(scraped(("tag", "Tag it", schema)))
+    assert fixed.tools[0].input_schema["properties"] == {
         "tags": {"type": "array"},
         "dry_run": {"type": "boolean"},
         "name": {"type": "string"},
     }
-    assert mended.tools[0].parameters.keys() == {"tags", "dry_run", "name"}
+    assert fixed.tools[0].parameters.keys() == {"tags", "dry_run", "name"}
     assert {"form_words", "typed_by_form"} <= codes(issues)
 
 
 @pytest.mark.parametrize("names", ["True x False", "Add x Item", "Item Add", "False True"])
 def test_buttons_that_are_not_side_by_side_stay_and_are_doubtful(names: str) -> None:
-    mended, issues = clean_service(scraped(("t", "Does something", page(*names.split()))))
-    assert list(mended.tools[0].parameters) == names.split()
+    fixed, issues = clean_service(scraped(("t", "Does something", page(*names.split()))))
+    assert list(fixed.tools[0].parameters) == names.split()
     assert "doubtful_parameter" in codes(issues, "note")
 
 
@@ -137,8 +137,8 @@ def test_names_of_other_tools_go_only_below_a_pages_head() -> None:
 
 def test_only_pages_are_read_as_pages() -> None:
     service = scraped(("t", "Create a thing", page("Create", "a", "True", "False")), quality="published")
-    mended, _ = clean_service(service)
-    assert mended == service
+    fixed, _ = clean_service(service)
+    assert fixed == service
 
 
 @given(
@@ -150,11 +150,11 @@ def test_reading_a_page_invents_nothing_and_keeps_what_is_needed(
     names: list[str], needed: set[str], words: str
 ) -> None:
     schema = page(*names, required=tuple(sorted(needed & set(names))))
-    mended, _ = clean_service(scraped(("t", words, schema)))
-    after = mended.tools[0].input_schema
+    fixed, _ = clean_service(scraped(("t", words, schema)))
+    after = fixed.tools[0].input_schema
     assert set(after["properties"]) <= set(names)
     assert needed & set(names) <= set(after["properties"])
-    assert set(clean_service(mended)[0].tools[0].input_schema["properties"]) <= set(after["properties"])
+    assert set(clean_service(fixed)[0].tools[0].input_schema["properties"]) <= set(after["properties"])
 
 
 # ----------------------------------------------------------------------------------------------------------- docstrings
@@ -166,8 +166,8 @@ def test_a_docstring_declares_parameters_where_there_is_no_schema() -> None:
         "    tags (list[str], optional): Only these\n    raw: As it is. (required)\n    ctx: hidden\n\n"
         "Returns:\n    str: x"
     )
-    mended, issues = clean_service(scraped(("posts", words, page()), quality="none"))
-    assert mended.tools[0].input_schema == {
+    fixed, issues = clean_service(scraped(("posts", words, page()), quality="none"))
+    assert fixed.tools[0].input_schema == {
         "type": "object",
         "properties": {
             "user_id": {"type": "integer", "description": "Whose posts, as a number"},
@@ -260,8 +260,8 @@ def test_placeholders_and_names() -> None:
         ("get_user", "Get user", page()),
         quality="live",
     )
-    mended, issues = clean_service(service)
-    assert [tool.description for tool in mended.tools] == ["", "Lists every user", "Get user"]
+    fixed, issues = clean_service(service)
+    assert [tool.description for tool in fixed.tools] == ["", "Lists every user", "Get user"]
     assert {"placeholder", "name_prefix"} <= codes(issues)
     assert "name_only" in codes(issues, "note")
 
@@ -286,8 +286,8 @@ def test_placeholders_and_names() -> None:
 )
 def test_types_that_are_contradicted_are_noted_and_left(schema: dict[str, Any], contradicts: bool) -> None:
     service = scraped(("t", "T", {"type": "object", "properties": {"x": schema}}), quality="live")
-    mended, issues = clean_service(service)
-    assert mended == service
+    fixed, issues = clean_service(service)
+    assert fixed == service
     assert ("type_contradicted" in codes(issues, "note")) is contradicts
 
 
@@ -304,8 +304,8 @@ def test_types_that_are_contradicted_are_noted_and_left(schema: dict[str, Any], 
 )
 def test_examples_are_read_as_their_type(kind: str, examples: list[Any], after: list[Any]) -> None:
     schema = {"type": "object", "properties": {"x": {"type": kind, "examples": examples}}}
-    mended, issues = clean_service(scraped(("t", "T", schema), quality="live"))
-    assert mended.tools[0].input_schema["properties"]["x"]["examples"] == after
+    fixed, issues = clean_service(scraped(("t", "T", schema), quality="live"))
+    assert fixed.tools[0].input_schema["properties"]["x"]["examples"] == after
     assert ("example_type" in codes(issues)) is (after != examples)
 
 
@@ -360,8 +360,8 @@ def test_loading_cleans_unless_told_not_to(tmp_path: Path) -> None:
     assert {i.where for i in clean.issues} == {"pool.jsonl:1"}
     assert clean.read == raw.read == 2
     frame = clean.report(before=raw)
-    assert frame.loc[("web", "scraped"), "form_words (mended)"] == 1
-    assert frame.loc[("reg", "live"), "form_words (mended)"] == 0
+    assert frame.loc[("web", "scraped"), "form_words (fixed)"] == 1
+    assert frame.loc[("reg", "live"), "form_words (fixed)"] == 0
     assert frame.loc[("web", "scraped"), "parameters"] == 1
     assert frame.loc[("web", "scraped"), "parameters_before"] == 3
     assert frame.loc[("all", ""), "tools"] == 2

@@ -1,4 +1,4 @@
-"""Domains of a pool's services: what stands, what a label says, what can be learned, and a labeller of one's own."""
+"""The domains of a pool's services: given ones, labels, a model trained on labels, and a user's own labeller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def service(name: str, *tools: str, **facts: Any) -> Service:
 
 
 def labelled(count: int = FEWEST_EXAMPLES) -> list[Service]:
-    """Services whose own words (no keywords) go with their label."""
+    """Return services whose label goes with words of their own that are not keywords."""
     kinds = [("Weather", "zanzo nimbli"), ("Database", "krevo tuplix"), ("Sports", "golpo striko")]
     return [
         service(

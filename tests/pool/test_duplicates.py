@@ -1,4 +1,4 @@
-"""Duplicates: the same tool under other names is found, tools of two businesses that look alike are not."""
+"""Duplicates: the same tool under another name is found; similar tools of two businesses are not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def schema(*names: str) -> dict[str, Any]:
 
 def service(name: str, *tools: tuple[str, str, dict[str, Any]], quality: str = "live") -> Service:
     made = tuple(Tool(service=name, name=n, description=d, input_schema=s) for n, d, s in tools)
-    return Service(name=name, tools=made, schema_quality=quality)  # type: ignore[arg-type]
+    return Service(name=name, tools=made, schema_quality=quality)
 
 
 def kinds(*services: Service) -> dict[str, str]:
@@ -113,7 +113,7 @@ def test_folding_tools_leaves_one_of_each_group() -> None:
     pool = forks()
     assert len(pool.deduplicated(level="tool")) == 5
     with pytest.raises(PoolError, match="'fork' or 'tool'"):
-        pool.deduplicated(level="all")  # type: ignore[arg-type]
+        pool.deduplicated(level="all")
 
 
 def test_the_frame_says_why() -> None:
@@ -152,9 +152,9 @@ def test_folding_accounts_for_every_tool_whatever_the_order(rows: list[Any], ran
     pool = ToolPool.from_services(services)
     random.shuffle(services)
     for level in ("fork", "tool"):
-        folded = pool.deduplicated(level=level)  # type: ignore[arg-type]
+        folded = pool.deduplicated(level=level)
         assert folded.read == len(folded) + sum(i.severity == "error" and i.tool is not None for i in folded.issues)
-        assert folded == ToolPool.from_services(services).deduplicated(level=level)  # type: ignore[arg-type]
+        assert folded == ToolPool.from_services(services).deduplicated(level=level)
         for issue in folded.issues:
-            assert issue.found.removeprefix("folded into ").partition(":")[0] in folded
+            assert issue.found.removeprefix("merged into ").partition(":")[0] in folded
     assert pickle.loads(pickle.dumps(pool)).quality(next(iter(pool.tools), "")) if pool.tools else True

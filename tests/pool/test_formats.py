@@ -1,4 +1,4 @@
-"""Each public format, in a small sample of our own: what is read from it, told by content and not by name."""
+"""Each public format, in a small sample of our own, recognised by content rather than by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOUCAN = {
 }
 TOUCAN_SCRAPED = {
     **TOUCAN,
-    "metadata": {**TOUCAN["metadata"], "remote_server_response": {"is_success": False, "tools": []}},  # type: ignore[dict-item]
+    "metadata": {**TOUCAN["metadata"], "remote_server_response": {"is_success": False, "tools": []}},
 }
 MCPBENCH = {
     "summary": {},
@@ -133,13 +133,13 @@ def test_errors_and_annotations_of_a_bundled_service_are_kept(tmp_path: Path) ->
 
 
 def test_bfcl_words_become_json_schema(tmp_path: Path) -> None:
-    """Function docs are JSON lines in a file called .json; their schemas speak of dict and float."""
+    """Function docs are JSON lines in a .json file; their schemas use the types dict and float."""
     lines = "\n".join(json.dumps({**BFCL, "name": f"f{n}"}) for n in range(3))
     pool = ToolPool.load(write(tmp_path, lines, "weather_api.json"))
     assert list(pool.tools) == ["weather_api/f0", "weather_api/f1", "weather_api/f2"]
     output = pool.tool("weather_api/f0").output_schema
     assert output == {"type": "object", "properties": {"degrees": {"type": "number"}}}
-    assert {issue.code for issue in pool.issues} == {"input_schema_mended", "output_schema_mended"}
+    assert {issue.code for issue in pool.issues} == {"input_schema_fixed", "output_schema_fixed"}
 
 
 def test_entries_of_a_benchmark_that_share_a_function_share_the_tool(tmp_path: Path) -> None:

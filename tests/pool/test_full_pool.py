@@ -1,4 +1,4 @@
-"""The recorded pool of 26,534 tools: all read, each malformed one reported with a reason, in good time."""
+"""The recorded pool of 26,534 tools: all are read in good time, and each malformed one is reported with a reason."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_label_is_mapped_or_known_to_say_nothing(loaded: tuple[ToolPool, f
     assert ways["none"] < 0.02 * SERVICES
 
 
-def test_what_pages_left_behind_is_mended_and_nothing_live_loses_a_parameter(
+def test_scraped_definitions_are_fixed_and_no_live_tool_loses_a_parameter(
     loaded: tuple[ToolPool, float], shared: Path
 ) -> None:
     pool, _ = loaded
@@ -81,9 +81,9 @@ def test_what_pages_left_behind_is_mended_and_nothing_live_loses_a_parameter(
                 assert list(tool.parameters) == list(before.parameters), tool.key
                 assert bool(tool.description) == bool(before.description) or "not" in before.description.lower()
     frame = pool.report(before=raw)
-    assert frame.loc[("all", ""), "page_header (mended)"] == 730
+    assert frame.loc[("all", ""), "page_header (fixed)"] == 730
     scraped = frame.loc[("TheAgentArk/Toucan", "scraped")]
-    assert scraped["form_words (mended)"] > 200
+    assert scraped["form_words (fixed)"] > 200
     assert scraped["trust"] < 0.5 < frame.loc[("TheAgentArk/Toucan", "live"), "trust"]
 
 

@@ -1,4 +1,4 @@
-"""Real servers from the registries: harvested and called. They have to be installed, and found through PATH."""
+"""Harvesting from and calling real servers from the registries; they must be installed and on PATH."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMANDS = ("mcp-server-git", "mcp-server-time", "mcp-server-sqlite", "mcp-serve
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An mcpServers file of those that are installed, over a repository, a database and a folder of our own."""
+    """Write an mcpServers file of the installed servers, with a repository, a database and a folder of our own."""
     folder = tmp_path_factory.mktemp("servers").resolve()
     repository, database, files = make_repository(folder), make_database(folder), folder / "files"
     files.mkdir()

@@ -1,4 +1,4 @@
-"""Schemas from strangers: right answers, clear reasons, nothing fetched, nothing that hangs."""
+"""Untrusted schemas: correct answers, clear reasons, nothing is fetched and nothing hangs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def with_property(schema: Any) -> dict[str, Any]:
 
 
 def expanding(levels: int) -> dict[str, Any]:
-    """Each definition refers twice to the next: 2**levels checks of one value."""
+    """Return a schema in which each definition refers twice to the next: 2**levels checks of one value."""
     defs: dict[str, Any] = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(levels)}
     return {"type": "object", "$ref": "#/$defs/d0", "$defs": {**defs, f"d{levels}": {"type": "object"}}}
 
@@ -135,7 +135,7 @@ def test_answers_agree_with_another_validator(schema: dict[str, Any], value: Any
         ({"type": "dict"}, "invalid JSON Schema at $.type"),
         ({"type": "object", "required": "a"}, "invalid JSON Schema at $.required"),
         ({"type": "object", "properties": {"a": 3}}, "invalid JSON Schema at $.properties.a"),
-        ({"$schema": "http://example.invalid/mine", "type": "object"}, "names a draft that is not known"),
+        ({"$schema": "http://example.invalid/mine", "type": "object"}, "names an unknown draft"),
         (with_property({"$ref": "http://example.invalid/x.json"}), "never fetched"),
         (with_property({"$ref": "https://example.invalid/x.json#/a"}), "never fetched"),
         (with_property({"$ref": "file:///etc/passwd"}), "never fetched"),
@@ -144,8 +144,8 @@ def test_answers_agree_with_another_validator(schema: dict[str, Any], value: Any
         (with_property({"$ref": "#/$defs/none"}), "cannot be resolved"),
         (with_property({"pattern": "(("}), "expected one that can be compiled"),
         (with_property({"pattern": "((a{1000}){1000}){1000}"}), "expected one that can be compiled"),
-        (with_property({"maximum": float("nan")}), "no JSON value"),
-        (with_property({"description": "\ud800"}), "no JSON value"),
+        (with_property({"maximum": float("nan")}), "not a JSON value"),
+        (with_property({"description": "\ud800"}), "not a JSON value"),
         (nested(10_000), "nested too deeply"),
         (expanding(40), "its references expand"),
     ],
@@ -190,17 +190,17 @@ def test_references_inside_the_schema_are_fine() -> None:
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_a_pattern_that_backtracks_for_ever_elsewhere_is_linear_here(pattern: str) -> None:
     compiled = compile_schema(with_property({"pattern": pattern}))
-    started = time.monotonic()
+    started = time.process_time()
     assert not compiled.is_valid({"a": "a" * 20_000 + "!"})
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("pattern", ["^(a|aa|(?!c)a)+$", "^((?=a)a+)+$"])
 def test_a_pattern_that_must_backtrack_gives_up_after_a_fixed_number_of_steps(pattern: str) -> None:
     compiled = compile_schema(with_property({"pattern": pattern}))
-    started = time.monotonic()
+    started = time.process_time()
     answers = {compiled.errors({"a": "a" * 40 + "!"}) for _ in range(3)}
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert len(answers) == 1
     assert f"gave up after {BACKTRACK_LIMIT:,} steps" in answers.pop()[0]
     assert not compiled.is_valid({"a": "a" * 40 + "!"})
@@ -214,11 +214,11 @@ def test_ten_thousand_properties() -> None:
         "properties": {n: {"type": "string", "pattern": "^a"} for n in names},
         "required": names,
     }
-    started = time.monotonic()
+    started = time.process_time()
     assert schema_problem(schema) is None
     assert compile_schema(schema).is_valid(dict.fromkeys(names, "ab"))
     assert len(compile_schema(schema).errors({})) == 51
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_deep_schemas_and_deep_values_never_crash() -> None:
@@ -261,7 +261,7 @@ def test_a_changed_copy_is_another_schema() -> None:
 
 
 def test_short_lived_schemas_are_not_taken_for_each_other() -> None:
-    """A new dictionary may get the address of one that is gone; the cache must not fall for it."""
+    """A new dictionary may get the address of a deleted one; the cache must notice."""
     for n in range(20_000):
         assert compile_schema({"const": n % 7}).is_valid(n % 7)
 

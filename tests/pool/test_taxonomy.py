@@ -1,4 +1,4 @@
-"""Domains: labels first, then words; nothing is guessed where there is no evidence."""
+"""Domains: labels first, then words; nothing is guessed without evidence."""
 
 from __future__ import annotations
 

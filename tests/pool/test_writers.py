@@ -1,4 +1,4 @@
-"""A pool that is written can be read again, word for word; what the format cannot keep is refused, not bent."""
+"""A written pool reads back word for word; what the format cannot hold is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_any_single_domain_comes_back(tmp_path: Path, category: str | None, doma
 def test_a_domain_that_is_not_of_the_taxonomy_is_an_explained_error(tmp_path: Path) -> None:
     tool = Tool(service="s", name="t", input_schema={"type": "object"})
     pool = ToolPool.from_services([Service(name="s", domains={"alchemy": 1.0}, tools=(tool,))])
-    with pytest.raises(PoolError, match="'s' has domains that the taxonomy does not: alchemy"):
+    with pytest.raises(PoolError, match="'s' has domains that are not in the taxonomy: alchemy"):
         write_pool(pool, tmp_path / "pool.jsonl")
 
 
@@ -107,10 +107,11 @@ def test_inferred_outputs_are_not_passed_off_as_a_servers_word(tmp_path: Path) -
 
 def test_a_file_that_cannot_be_written_is_an_explained_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="a file is where a folder should be"):
+    with pytest.raises(StoreError, match="a file is in the way"):
         write_pool(ToolPool.bundled(), tmp_path / "file" / "pool.jsonl")
 
 
+@pytest.mark.slow
 def test_the_recorded_pool_comes_back(shared: Path, tmp_path: Path) -> None:
     services = ToolPool.load(shared / "data" / "pools" / "mcp_pool.jsonl.gz").services[::40]
     pool = ToolPool.from_services(services)

@@ -1,4 +1,4 @@
-"""The environment and the planner against schemas that strangers write: nothing hangs, nothing escapes as a crash."""
+"""The environment and the planner with untrusted schemas: nothing hangs and nothing crashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS = 5.0
 
 
 def hostile(schema: Any, *, name: str = "create_thing", output: dict[str, Any] | None = None) -> Tool:
-    """A tool with one parameter of that schema."""
+    """Return a tool with one parameter of a schema."""
     whole = {"type": "object", "properties": {"value": schema}, "required": ["value"]}
     if isinstance(schema, dict) and "$defs" in schema:
         whole["$defs"] = schema["$defs"]

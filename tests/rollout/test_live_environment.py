@@ -1,4 +1,4 @@
-"""The live environment: answers come from the server, are journalled before use, and are never asked for twice."""
+"""The live environment: results come from the server, are saved before use, and are requested only once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tdlab.blueprints import plan
 from tdlab.pool import LiveServers, harvest_sync, read_mcp_config
 from tdlab.pool.live.servers import LiveResult
-from tdlab.records import BusinessCluster, Tool
+from tdlab.records import Blueprint, BusinessCluster, Tool
 from tdlab.rollout import LiveEnvironment, ScriptedTeacher, play
 from tdlab.rollout.environments import sha256_of
 from tdlab.verify import verify
@@ -21,7 +21,7 @@ TOOL = Tool(service="clock", name="now", input_schema={"type": "object"})
 
 
 class Servers:
-    """Stands in for connected servers and counts what it is asked."""
+    """A substitute for connected servers that counts its calls."""
 
     def __init__(self, *answers: LiveResult) -> None:
         self._answers = list(answers)
@@ -36,8 +36,9 @@ class Servers:
 
 def environment(servers: Servers, journal: dict[str, str] | None, *, scope: str = "rollout") -> LiveEnvironment:
     return LiveEnvironment(
-        servers,  # type: ignore[arg-type]
-        scope=scope,
+        Blueprint.model_construct(id=scope),
+        {TOOL.key: TOOL},
+        servers=servers,
         timeout_s=2.5,
         journal_get=None if journal is None else journal.get,
         journal_put=None if journal is None else journal.__setitem__,
@@ -100,7 +101,12 @@ def test_a_real_server_answers(tmp_path: Path) -> None:
     with LiveServers(read_mcp_config(config)) as servers:
         journal: dict[str, str] = {}
         live = LiveEnvironment(
-            servers, scope="s", timeout_s=60, journal_get=journal.get, journal_put=journal.__setitem__
+            Blueprint.model_construct(id="s"),
+            {tool.key: tool},
+            servers=servers,
+            timeout_s=60,
+            journal_get=journal.get,
+            journal_put=journal.__setitem__,
         )
         result = live.call(tool, {"timezone": "Asia/Tokyo"}, call_id="c1")
         assert result.ok, result.text
@@ -125,7 +131,10 @@ def test_a_blueprint_over_a_real_server_plays_and_verifies(tmp_path: Path) -> No
     blueprint = plan(cluster, tools, seed=4, goals=1, facts=facts)
     with LiveServers(read_mcp_config(config)) as servers:
         rollout = play(
-            blueprint, tools, ScriptedTeacher(blueprint, tools), LiveEnvironment(servers, scope="s", timeout_s=60)
+            blueprint,
+            tools,
+            ScriptedTeacher(blueprint, tools),
+            LiveEnvironment(blueprint, tools, servers=servers, timeout_s=60),
         )
     verdict = verify(rollout.trajectory, blueprint, tools, stopped=rollout.stopped)
     assert verdict.accepted, verdict.reasons

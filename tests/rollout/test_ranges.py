@@ -1,4 +1,4 @@
-"""What a search of the simulated world finds lies between the bounds that it was asked for."""
+"""The results of a search in the simulated world are within the requested bounds."""
 
 from __future__ import annotations
 

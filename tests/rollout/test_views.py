@@ -1,4 +1,4 @@
-"""Narrow views: the assistant never sees the plan, the user never sees the world, the inspector stops what strays."""
+"""Narrow views: the assistant never sees the plan, nor the user the world; the inspector stops what leaves the plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEEDS = range(40)
 
 
 class Spy:
-    """A teacher that notes what each side was shown and lets the scripted one speak."""
+    """A teacher that records what each side sees, and delegates to the scripted teacher."""
 
     name = "scripted"
 
@@ -52,7 +52,7 @@ def spied(made: Played) -> Spy:
 
 
 def secrets(blueprint: Blueprint) -> list[tuple[str, str]]:
-    """(parameter, value) of the telling texts that the user says at some point."""
+    """Return the distinctive texts that the user says at some point, as (parameter, value)."""
     return [
         (parameter, binding.value)
         for _, _, call in blueprint.calls()
@@ -95,7 +95,7 @@ def test_withheld_details_are_in_no_request() -> None:
 
 
 class Silent(ScriptedTeacher):
-    """A user who names no value, whatever they are asked."""
+    """A user who never says a value."""
 
     def user(self, view: UserView) -> UserTurn | None:
         turn = super().user(view)
@@ -126,7 +126,7 @@ def test_every_operator_plays_out_and_verifies() -> None:
 
 
 class Stray(ScriptedTeacher):
-    """An assistant that calls whatever tool comes first, again and again."""
+    """An assistant that calls the first tool again and again."""
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
         number = len(view.messages)
@@ -134,7 +134,7 @@ class Stray(ScriptedTeacher):
 
 
 class Chatty(ScriptedTeacher):
-    """An assistant and a user who talk for ever."""
+    """An assistant and a user who never stop talking."""
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
         return AssistantTurn("Is that so?")

@@ -1,4 +1,4 @@
-"""The simulated world keeps its word: what was created can be read, found, changed and deleted, and then is gone."""
+"""The simulated world is consistent: a created entity can be read, found, changed and deleted, and then it is gone."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_what_a_rollout_is_told_of_exists_before() -> None:
     assert hand.world.changes() == {}
 
 
-def test_an_identifier_that_nobody_issued_is_an_error_in_the_tools_own_words() -> None:
+def test_an_unknown_identifier_is_an_error_in_the_tools_own_words() -> None:
     tools = notes(declared=True)
     tools["get_note"] = with_errors(tools["get_note"], note_not_found="No note is filed under {note_id}.")
     hand = Hand(tools)

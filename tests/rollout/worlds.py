@@ -1,4 +1,4 @@
-"""Small services for tests of the simulated world, and a hand that calls their tools."""
+"""Small services for tests of the simulated world, and a helper that calls their tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tdlab.rollout import SimulatedEnvironment
 
 
 def tool(name: str, required: str = "", output: dict[str, Any] | None = None, /, **parameters: Any) -> Tool:
-    """A tool of the service ``desk``; parameters are schemas or names of types; ``output`` is its properties."""
+    """Return a tool of the service ``desk``; parameters are schemas or names of types, ``output`` its properties."""
     properties = {n: {"type": s} if isinstance(s, str) else s for n, s in parameters.items()}
     schema = {"type": "object", "properties": properties, "required": required.split()}
     returned = None if output is None else {"type": "object", "properties": output}
@@ -26,7 +26,7 @@ NOTES = {
 
 
 def notes(*, declared: bool) -> dict[str, Tool]:
-    """Tools that create, read, list, update and delete notes, with or without declared outputs."""
+    """Return tools that create, read, list, update and delete notes, with or without declared outputs."""
     one, many = (NOTE, NOTES) if declared else (None, None)
     made = (
         tool("create_note", "text", one, text="string"),
@@ -43,7 +43,7 @@ def notes(*, declared: bool) -> dict[str, Tool]:
 
 
 def files() -> dict[str, Tool]:
-    """Tools that know their files by path only."""
+    """Return tools that identify files by path only."""
     content = {"path": {"type": "string"}, "content": {"type": "string"}}
     made = (
         tool("create_file", "path content", content, path="string", content="string"),
@@ -55,13 +55,13 @@ def files() -> dict[str, Tool]:
 
 
 def with_errors(found: Tool, **messages: str) -> Tool:
-    """A tool that documents its errors."""
+    """Return a tool that documents its errors."""
     errors = tuple(ToolError(code=code, message=message) for code, message in messages.items())
     return found.model_copy(update={"errors": errors})
 
 
 class Hand:
-    """Calls tools of one simulated world by name."""
+    """Call the tools of one simulated world by name."""
 
     def __init__(self, tools: dict[str, Tool], *known: SeedEntity, seed: int = 7) -> None:
         blueprint = Blueprint(
@@ -73,20 +73,20 @@ class Hand:
         self._calls = 0
 
     def __call__(self, name: str, /, **arguments: Any) -> Any:
-        """The decoded result; AssertionError where the call fails."""
+        """Return the decoded result; AssertionError if the call fails."""
         ok, answer = self.attempt(name, **arguments)
         assert ok, f"{name}({arguments}) failed: {answer}"
         return answer
 
     def fails(self, name: str, /, **arguments: Any) -> dict[str, Any]:
-        """The error of a call that has to fail."""
+        """Return the error of a call that has to fail."""
         ok, answer = self.attempt(name, **arguments)
         assert not ok, f"{name}({arguments}) was to fail and returned {answer}"
         error: dict[str, Any] = answer["error"]
         return error
 
     def attempt(self, name: str, /, **arguments: Any) -> tuple[bool, Any]:
-        """Whether the call went well, and what it returned."""
+        """Return whether the call succeeded, and its result."""
         self._calls += 1
         result = self.world.call(self.tools[name], arguments, call_id=f"call_{self._calls}")
         return result.ok, json.loads(result.text)

@@ -1,6 +1,6 @@
-"""The abuse cases: what untrusted code tries, and what has to come of it. One property each.
+"""The abuse cases: what untrusted code tries, and how it must end. One property each.
 
-`Case.check` gets the job's result; the code of most cases prints `held` where its attempt was refused.
+`Case.check` gets the job's result; the code of most cases prints `held` if its attempt was rejected.
 """
 
 # ruff: noqa: E501 (programs in one line each)
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tdlab.sandbox import JobResult
+from tests.clock import slower
 
 WALL_S = 1.5
 
@@ -23,7 +24,7 @@ class Case:
     check: Callable[[JobResult], None]
     job: dict[str, Any] = field(default_factory=dict)
     limits: bool = True
-    """Whether it is about what a job may use up; else about what it may reach."""
+    """Whether the case is about a limit on resources, not about access."""
 
 
 CASES: list[Case] = []
@@ -60,13 +61,13 @@ def says(text: str) -> Callable[[JobResult], None]:
 
 
 def attempt(action: str, *, setup: str = "", errors: str = "OSError, PermissionError") -> str:
-    """Code that does something and prints `held` where it is refused."""
+    """Return code that tries something and prints `held` if that is rejected."""
     body = "\n".join("    " + line for line in action.strip().splitlines())
     return f"import os, socket, ctypes\n{setup}\ntry:\n{body}\nexcept ({errors}):\n    print('held')\nelse:\n    print('got out')\n"
 
 
 def refused_call(x86: str, arm: str) -> str:
-    """Code that makes a system call directly, and prints `held` where the kernel or the filter refuses it."""
+    """Return code that makes a system call and prints `held` if the kernel or the filter rejects it."""
     return (
         "import ctypes, os\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
@@ -148,7 +149,7 @@ case("endless recursion", "import sys\nsys.setrecursionlimit(10**9)\ndef f(): f(
 def _(result: JobResult) -> None:
     says("left")(result)
     assert len(result.left_behind.processes) == 1
-    assert result.wall_s < 2, "a daemon that holds the output open must not hold up the result"
+    assert result.wall_s < 2 * slower(), "a daemon that holds the output open must not hold up the result"
 
 
 case("as many open files as it likes", "files = []\nwhile True: files.append(open('/dev/null'))\n")(status("error"))

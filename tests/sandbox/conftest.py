@@ -1,6 +1,6 @@
-"""Real jails for the tests: every backend there is here, a docker engine of our own where none runs.
+"""Real sandboxes for the tests, of every backend on this machine; a docker engine is started if none runs.
 
-A backend that is missing is skipped with a word; TDLAB_REQUIRE_BWRAP=1 and TDLAB_REQUIRE_DOCKER=1 make that a failure.
+Tests of a missing backend are skipped with the reason; TDLAB_REQUIRE_BWRAP=1 and TDLAB_REQUIRE_DOCKER=1 make them fail.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BACKENDS = [
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without cgroups only what cgroups would limit, and the harness, are of interest: the rest is the same jail."""
+    """Without cgroups, keep only cases of limits and tests of the harness; the rest does not depend on them."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.sandbox)
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def missing(backend: str, why: str) -> None:
-    """Skip, or fail where this machine promised to have it."""
+    """Skip the test, or fail if the environment says that this machine has the backend."""
     variable = {"docker": "TDLAB_REQUIRE_DOCKER"}.get(backend, "TDLAB_REQUIRE_BWRAP")
     if os.environ.get(variable) == "1":
         pytest.fail(f"{variable}=1, but {backend} cannot be used: {why}", pytrace=False)
@@ -56,7 +56,7 @@ def missing(backend: str, why: str) -> None:
 
 
 def answers(host: str) -> bool:
-    """Whether an engine answers at a unix:// address."""
+    """Whether a docker engine answers at a unix:// address."""
     try:
         with socket.socket(socket.AF_UNIX) as engine:
             engine.settimeout(2)
@@ -69,7 +69,7 @@ def answers(host: str) -> bool:
 
 @pytest.fixture(scope="session")
 def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an engine: DOCKER_HOST, the usual socket, or one started for this session."""
+    """The address of a docker engine: DOCKER_HOST, the default socket, or an engine started for this session."""
     for host in (os.environ.get("DOCKER_HOST", ""), "unix:///var/run/docker.sock"):
         if host and answers(host):
             yield host
@@ -77,9 +77,9 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.geteuid() != 0 or not shutil.which("dockerd"):
         missing("docker", "no engine answers, and one can only be started by root where dockerd is installed")
     script, folder = ROOT / ".ci" / "dockerd", tmp_path_factory.mktemp("dockerd") / "engine"
-    # A file, not a pipe: the engine inherits the script's output and would hold a pipe open.
+    # a file, not a pipe: the engine inherits the script's output and would keep a pipe open
     with open(folder.parent / "said", "w+") as said:
-        started = subprocess.run([script, "start", folder], stdout=said, stderr=said, check=False, timeout=60)
+        started = subprocess.run([script, "start", folder], stdout=said, stderr=said, check=False, timeout=300)
         said.seek(0)
         text = said.read().strip()
     if started.returncode != 0:
@@ -87,12 +87,12 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield text.splitlines()[-1]
     finally:
-        subprocess.run([script, "stop", folder], check=True, timeout=60)
+        subprocess.run([script, "stop", folder], check=True, timeout=300)
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """A backend's name and its options."""
+    """The name of a backend, and its options."""
     if request.param == "docker":
         return "docker", {"base_url": request.getfixturevalue("docker_host")}
     if not shutil.which("bwrap"):
@@ -102,7 +102,7 @@ def backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def sandbox(backend: tuple[str, dict[str, Any]]) -> Iterator[SyncSandbox]:
-    """One sandbox with one warm jail for the whole battery, so that what leaks from a case meets the next."""
+    """One sandbox with one process for the whole battery, so that leaks of a case show in the next one."""
     name, options = backend
     try:
         with open_sandbox_sync(name, limits=LIMITS, options=options, preload=("json",)) as opened:
@@ -113,7 +113,7 @@ def sandbox(backend: tuple[str, dict[str, Any]]) -> Iterator[SyncSandbox]:
 
 @pytest.fixture(scope="session")
 def bubblewrap() -> SandboxConfig:
-    """The sandbox of runs: the jail that is cheaper to start."""
+    """The sandbox of runs: the backend that starts faster."""
     if not shutil.which("bwrap"):
         missing("bubblewrap", "bwrap is not installed")
     return SandboxConfig(backend="bubblewrap")
@@ -121,5 +121,5 @@ def bubblewrap() -> SandboxConfig:
 
 @pytest.fixture
 def python() -> str:
-    """The interpreter for harnesses that a test starts and kills."""
+    """The interpreter for processes that a test starts and kills."""
     return sys.executable

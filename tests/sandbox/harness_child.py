@@ -1,4 +1,4 @@
-"""A harness to be killed: opens a sandbox, says that it is busy with jobs that would outlive it, and goes on."""
+"""A process to be killed: opens a sandbox, starts jobs that would outlive it, reports that, and waits."""
 
 from __future__ import annotations
 

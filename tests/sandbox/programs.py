@@ -1,4 +1,4 @@
-"""Programs as code steps have them, made from a seed; and ways to alter what they printed."""
+"""Programs like those of code steps, made from a seed, and ways to alter their output."""
 
 # ruff: noqa: E501 (programs in one line each)
 
@@ -34,7 +34,7 @@ VOLATILE = [
 
 
 def program(seed: int, *, volatile_share: float = 0.15) -> str:
-    """A program; the same seed gives the same."""
+    """Return a program; the same seed gives the same program."""
     rng = rng_for("program", seed)
     word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(9))
     values = {
@@ -47,7 +47,7 @@ def program(seed: int, *, volatile_share: float = 0.15) -> str:
 
 
 def altered(output: CodeOutput, rng: random.Random) -> CodeOutput:
-    """The output with one character, one number or one line changed, in stdout (or stderr, where that is empty)."""
+    """Return the output with one character, number or line changed, in stdout (in stderr if stdout is empty)."""
     part = "stdout" if output.stdout.strip() else "stderr"
     text = getattr(output, part)
     how = rng.choice(["character", "number", "line"])

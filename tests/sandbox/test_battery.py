@@ -1,4 +1,4 @@
-"""The battery: every abuse case on every backend, and after each one a jail that is as good as new."""
+"""The battery: every abuse case on every backend; after each case the sandbox works as before."""
 
 # ruff: noqa: E501 (programs in one line each)
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tdlab.sandbox import Job, JobResult, SyncSandbox
+from tests.clock import slower
 
 _spec = importlib.util.spec_from_file_location("tdlab_battery", Path(__file__).with_name("battery.py"))
 battery = importlib.util.module_from_spec(_spec)
@@ -44,14 +45,14 @@ def test_abuse(sandbox: SyncSandbox, case: battery.Case) -> None:
     took = time.monotonic() - began
     case.check(result)
     allowed = case.job.get("wall_s", sandbox.sandbox.limits.wall_s)
-    assert result.wall_s <= allowed + 0.3, f"the limit of {allowed} s was passed: {result.wall_s}"
-    assert took <= allowed + 3
-    assert result.attempts == 1, "it brought a jail down"
+    assert result.wall_s <= allowed + 0.3 * slower(), f"the limit of {allowed} s was passed: {result.wall_s}"
+    assert took <= allowed + 3 * slower()
+    assert result.attempts == 1, "the job broke a sandbox process"
     as_new(sandbox)
 
 
 def as_new(sandbox: SyncSandbox) -> None:
-    """Nothing of the last job is there for the next."""
+    """Check that nothing is left of the last job."""
     seen = sandbox.run(Job(code=LOOK_AROUND))
     assert seen.ok, (seen.status, seen.reason, seen.stderr.text)
     around = json.loads(seen.stdout.data)

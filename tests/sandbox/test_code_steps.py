@@ -1,4 +1,4 @@
-"""Code steps in real jails: played, verified, run again; the same bytes however they are made; forgeries are caught."""
+"""Code steps in real sandboxes: played, verified, re-run; any way gives the same bytes; forgeries are caught."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from tdlab.sandbox import RUN_CODE, CodeOutput
 from tdlab.store import RunStore, open_run
 from tdlab.verify import verify
 from tests.blueprints.coding import coded_blueprints, tools
+from tests.clock import slower
 from tests.jobs import MANY_GENERATIONS, descendants, finish, gone, hashes, reaches, small_pool_file, started
 from tests.sandbox.programs import altered
 from tests.verify.faults import with_call, with_result
@@ -53,7 +54,7 @@ class Coded(NamedTuple):
 
     @property
     def programs(self) -> list[str]:
-        """Ids of the calls that carry programs."""
+        """The ids of the calls with programs."""
         return [call.id for call in self.trajectory.calls() if self.trajectory.tools[call.name] == CODE_TOOL]
 
 
@@ -76,12 +77,12 @@ def clean(runner: CodeRunner) -> list[Coded]:
     return [played(blueprint, runner) for _, blueprint in coded_blueprints(PLAYED)]
 
 
-def test_a_short_limit_holds_for_programs_and_not_for_the_probes_of_the_jail(bubblewrap: SandboxConfig) -> None:
+def test_a_short_limit_holds_for_programs_and_not_for_the_escape_probes(bubblewrap: SandboxConfig) -> None:
     with CodeRunner(bubblewrap.model_copy(update={"backend": "auto", "wall_s": 0.05})) as short:
         began = time.monotonic()
-        output = short.run({"language": "python", "code": "import time\ntime.sleep(15)"})
+        output = short.run({"language": "python", "code": "import time\ntime.sleep(150)"})
         assert output.status == "timeout"
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10 * slower()
 
 
 # ---------------------------------------------------------------------------------------------------------- one by one
@@ -105,7 +106,7 @@ def test_the_mode_is_as_forecast_and_code_is_in_it(clean: list[Coded]) -> None:
 
 
 def test_what_is_printed_is_used(clean: list[Coded]) -> None:
-    """In the reply of the turn, or as the argument of a later call."""
+    """In the reply of the turn, or in the arguments of a later call."""
     for made in clean:
         for step in made.blueprint.steps:
             if step.kind != "code":
@@ -119,7 +120,7 @@ def test_what_is_printed_is_used(clean: list[Coded]) -> None:
 
 
 def test_a_record_holds_nothing_of_the_machine(clean: list[Coded], docker_host: str) -> None:
-    """Played again, in docker, everything is the same to the byte."""
+    """Played in docker, everything is the same byte for byte."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", docker_host)
         with CodeRunner(SandboxConfig(backend="docker")) as other:
@@ -130,10 +131,10 @@ def test_a_record_holds_nothing_of_the_machine(clean: list[Coded], docker_host: 
 def test_without_a_sandbox_nothing_runs_and_nothing_counts(clean: list[Coded]) -> None:
     made = clean[0]
     verdict = verify(made.trajectory, made.blueprint, made.tools)
-    assert [reason.partition(":")[0] for reason in verdict.reasons] == ["code"]
-    assert "there is no sandbox" in verdict.reasons[0]
+    assert [reason.check for reason in verdict.reasons] == ["code"]
+    assert "there is no sandbox" in verdict.reasons[0].text
     environment = SimulatedEnvironment(made.blueprint, made.tools)
-    with pytest.raises(SandboxUnavailable, match="simulated world"):
+    with pytest.raises(SandboxUnavailable, match="simulated environment"):
         play(made.blueprint, made.tools, ScriptedTeacher(made.blueprint, made.tools), environment)
     with pytest.raises(SandboxUnavailable, match="none"):
         played(made.blueprint, CodeRunner(SandboxConfig()))
@@ -148,14 +149,14 @@ def test_a_runner_can_be_sent_to_another_process(runner: CodeRunner) -> None:
 def test_a_failing_sandbox_is_no_result(runner: CodeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     from tdlab.sandbox import JobResult
 
-    failed = JobResult(status="sandbox_error", reason="three jails failed")
+    failed = JobResult(status="sandbox_error", reason="three processes failed")
     monkeypatch.setattr(type(runner.sandbox), "run", lambda self, job: failed)
-    with pytest.raises(SandboxUnavailable, match="three jails failed"):
+    with pytest.raises(SandboxUnavailable, match="three processes failed"):
         runner.run({"language": "python", "code": "print(1)"})
 
 
 class ModelBackend:
-    """Stands in for a connected server: one list of entries."""
+    """A substitute for connected servers that returns a list of entries."""
 
     def call(self, service: str, name: str, arguments: dict[str, object], **_: object) -> LiveResult:
         entries = [{"entry_id": f"e{n}", "price_cents": 100 * n} for n in (7, 3, 5)]
@@ -172,7 +173,7 @@ def test_programs_work_on_what_a_live_server_returns(runner: CodeRunner) -> None
     executors: set[str] = set()
     for seed in range(6):
         blueprint = mutate(base, "add_code_step", MutationContext(cluster, offered), seed=seed)
-        live = LiveEnvironment(ModelBackend(), scope="s")  # type: ignore[arg-type]
+        live = LiveEnvironment(blueprint, offered, servers=ModelBackend())
         teacher = ScriptedTeacher(blueprint, offered)
         rollout = play(blueprint, offered, teacher, CodingEnvironment(live, runner))
         verdict = verify(rollout.trajectory, blueprint, offered, stopped=rollout.stopped, code=runner)
@@ -191,7 +192,7 @@ FAULTS: list[tuple[str, str, Forge]] = []
 
 
 def fault(check: str) -> Callable[[Forge], Forge]:
-    """Register a forgery that ``check`` has to catch."""
+    """Register a forgery that the check ``check`` has to catch."""
 
     def register(forge: Forge) -> Forge:
         FAULTS.append((forge.__name__, check, forge))
@@ -263,7 +264,7 @@ def test_a_forgery_is_caught(name: str, check: str, forge: Forge, clean: list[Co
 
 
 def test_another_program_that_prints_the_same_counts(clean: list[Coded], runner: CodeRunner) -> None:
-    """A language model's program need not be the planned one to the letter."""
+    """A language model's program may differ from the planned one."""
     tried = 0
     for made in clean:
         call = next(c for c in made.trajectory.calls() if c.id == made.programs[0])
@@ -292,7 +293,7 @@ def straight(job: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) 
     done = finish(*job, "-o", folder / "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     shown = " ".join(done.stdout.split())
-    assert "run and run again in the sandbox" in shown
+    assert "run and re-run in the sandbox" in shown
     return folder / "run"
 
 
@@ -304,19 +305,19 @@ def test_workers_leave_no_trace(straight: Path, job: tuple[object, ...], tmp_pat
 
 @pytest.mark.crash
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_run_leaves_no_jail_and_resumes_to_the_same_bytes(
+def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(
     straight: Path, job: tuple[object, ...], workers: int, tmp_path: Path
 ) -> None:
     words = (*job, "-o", tmp_path / "run", "-w", workers)
-    jails: set[int] = set()
+    inner: set[int] = set()
     seen = 0
     for _ in range(2):
         with started(*words, cwd=tmp_path) as process:
             assert reaches(process, ["trajectories"])
-            end = time.monotonic() + 60
+            end = time.monotonic() + 60 * slower()
             while time.monotonic() < end:
-                jails = descendants(process.pid)
-                if any(b"bwrap" in cmdline(pid) for pid in jails):
+                inner = descendants(process.pid)
+                if any(b"bwrap" in cmdline(pid) for pid in inner):
                     seen += 1
                     break
                 if process.poll() is not None:
@@ -324,8 +325,8 @@ def test_a_killed_run_leaves_no_jail_and_resumes_to_the_same_bytes(
                 time.sleep(0.02)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        assert not gone(jails, within=1.0), "something of a killed run is still there a second later"
-    assert seen, "no run was killed while it had a jail"
+        assert not gone(inner, within=1.0), "processes of a killed run are alive a second later"
+    assert seen, "no run was killed while its sandbox was open"
     done = finish(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert hashes(tmp_path / "run") == hashes(straight)
@@ -368,7 +369,7 @@ def test_check_finds_what_was_altered_and_changes_the_verdict(
     assert f"1 trajectories left the dataset: {victim.trajectory}" in done.stdout
     with open_run(folder) as run:
         assert run.counts().accepted == accepted - 1
-        (rejected,) = [c for c in run.store.candidates(accepted=False) if c.reasons[0].startswith("code: ")]
+        (rejected,) = [c for c in run.store.candidates(accepted=False) if c.reasons[0].check == "code"]
         assert rejected.verdict is not None
         assert not rejected.verdict.accepted
     assert len((folder / "dataset.jsonl").read_text().splitlines()) == accepted - 1
@@ -384,7 +385,7 @@ def test_check_finds_what_was_altered_and_changes_the_verdict(
 
 
 def tamper(folder: Path, trajectory: str, old: str, new: str) -> Callable[[], None]:
-    """Alter a recorded output by hand, as someone with an editor could; gives the way back."""
+    """Alter a recorded output in the store; return a function that undoes it."""
     import sqlite3
 
     def replace(one: str, other: str) -> None:
@@ -405,7 +406,7 @@ def tamper(folder: Path, trajectory: str, old: str, new: str) -> Callable[[], No
 def test_a_program_that_cannot_be_run_changes_no_verdict(straight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tdlab.sandbox import Comparison, SyncSandbox
 
-    nothing = Comparison(verdict="not_replayed", reason="three jails failed")
+    nothing = Comparison(verdict="not_replayed", reason="three processes failed")
     monkeypatch.setattr(SyncSandbox, "replay", lambda self, job, recorded: nothing)
     report = check_run(straight, progress=False)
     assert report.count("not_replayed") == len(report.checked) > 0
@@ -415,7 +416,7 @@ def test_a_program_that_cannot_be_run_changes_no_verdict(straight: Path, monkeyp
         assert store.counts().accepted == TARGET
 
 
-def test_where_there_is_no_jail_a_run_with_code_is_refused_and_makes_nothing(
+def test_without_a_working_sandbox_a_run_with_code_is_refused_and_makes_nothing(
     job: tuple[object, ...], tmp_path: Path
 ) -> None:
     bare = {"PATH": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
@@ -423,6 +424,6 @@ def test_where_there_is_no_jail_a_run_with_code_is_refused_and_makes_nothing(
     words[words.index("--set")] = "--code"
     done = finish(*words, "-o", tmp_path / "run", cwd=tmp_path, **bare)
     assert done.returncode == 2
-    assert "no sandbox on this machine" in done.stderr
+    assert "no working sandbox on this machine" in done.stderr
     assert "apt-get install bubblewrap" in done.stderr
     assert not (tmp_path / "run").exists()

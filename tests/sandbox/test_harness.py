@@ -1,4 +1,4 @@
-"""The harness: killed, cancelled, short of jails, short of backends; and what it does with a jail that fails it."""
+"""The harness, tdlab's side of the sandbox: killed, cancelled, without a backend, with processes that fail."""
 
 # ruff: noqa: E501 (programs in one line each)
 
@@ -19,6 +19,7 @@ import pytest
 
 from tdlab.errors import ConfigError, SandboxUnavailable
 from tdlab.sandbox import Garbage, Job, Limits, SyncSandbox, gc, open_sandbox, open_sandbox_sync, probe
+from tests.clock import slower
 
 CHILD = Path(__file__).with_name("harness_child.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ SMALL = Limits(wall_s=5, memory_mb=64, processes=16, disk_mb=8)
 
 
 def running(mark: str) -> list[str]:
-    """Processes of this machine whose command line ends with a mark."""
+    """Return the processes of this machine whose command line ends with ``mark``."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -41,7 +42,7 @@ def running(mark: str) -> list[str]:
 
 
 def cgroups(pid: int) -> list[str]:
-    """Cgroups that a harness made."""
+    """Return the cgroups that a tdlab process created."""
     return [
         os.path.join(folder, name)
         for folder, names, _ in os.walk("/sys/fs/cgroup")
@@ -51,7 +52,7 @@ def cgroups(pid: int) -> list[str]:
 
 
 def until(condition: Any, seconds: float) -> bool:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while time.monotonic() < end:
         if condition():
             return True
@@ -73,7 +74,7 @@ def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) ->
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "busy\n"
-        assert len(running(mark)) == 3
+        assert until(lambda: len(running(mark)) == 3, SOON)
         inside = {namespace(pid) for pid in running(mark)}
         ids = containers_of(options["base_url"], child.pid) if name == "docker" else {}
         assert len(ids) == (2 if name == "docker" else 0)
@@ -83,16 +84,16 @@ def test_a_killed_harness_leaves_nothing(backend: tuple[str, dict[str, Any]]) ->
     assert until(lambda: not cgroups(child.pid), SOON), cgroups(child.pid)
     if name == "docker":
         assert until(lambda: not containers_of(options["base_url"], child.pid), 3.0), "containers stay"
-    # A killed process loses its command line before it leaves its namespaces, and its jail's init outlives it a moment.
+    # a killed process loses its command line before it leaves its namespaces, and PID 1 of its sandbox ends a little later
     assert until(lambda: not inside & namespaces(), SOON), (
-        "a process stays in the jail's mount namespace, and its mounts"
+        "a process stays in the sandbox's mount namespace, and its mounts"
     )
     mounts = Path("/proc/self/mounts").read_text()
     assert not [container for container in ids if container in mounts], "mounts stay on the host"
 
 
 def namespace(pid: str) -> str:
-    """The mount namespace of a process; its own number where it is gone."""
+    """Return the mount namespace of a process; its pid if it has ended."""
     try:
         return os.readlink(f"/proc/{pid}/ns/mnt")
     except OSError:
@@ -100,12 +101,12 @@ def namespace(pid: str) -> str:
 
 
 def namespaces() -> set[str]:
-    """The mount namespaces in use on this machine."""
+    """Return the mount namespaces in use on this machine."""
     return {namespace(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
 
 
 def containers_of(base_url: str, pid: int) -> dict[str, str]:
-    """Containers that a harness made: id to label."""
+    """Return the containers that a tdlab process created, id to label."""
     import docker
 
     client = docker.DockerClient(base_url=base_url)
@@ -125,8 +126,8 @@ def test_closing_leaves_nothing(backend: tuple[str, dict[str, Any]]) -> None:
     assert {*cgroups(os.getpid())} <= before
 
 
-def jail_pids() -> set[int]:
-    """Host pids of supervisors of this process's bubblewrap jails."""
+def supervisor_pids() -> set[int]:
+    """Return the host pids of the supervisors of this process's bubblewrap sandboxes."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -138,17 +139,17 @@ def jail_pids() -> set[int]:
     return found
 
 
-def test_a_jail_that_fails_is_replaced_and_the_job_tried_again(backend: tuple[str, dict[str, Any]]) -> None:
+def test_a_process_that_fails_is_replaced_and_the_job_retried(backend: tuple[str, dict[str, Any]]) -> None:
     name, options = backend
-    before = jail_pids()
+    before = supervisor_pids()
     with open_sandbox_sync(name, limits=SMALL, options=options, verify=False) as sandbox:
-        for pid in jail_pids() - before:
+        for pid in supervisor_pids() - before:
             os.kill(pid, signal.SIGKILL)
         result = sandbox.run(Job(code="print('again')"))
     assert (result.status, result.stdout.text, result.attempts) == ("ok", "again\n", 2)
 
 
-def test_a_jail_that_always_fails_is_our_error(backend: tuple[str, dict[str, Any]]) -> None:
+def test_a_process_that_always_fails_is_a_sandbox_error(backend: tuple[str, dict[str, Any]]) -> None:
     name, options = backend
 
     async def main() -> None:
@@ -157,7 +158,7 @@ def test_a_jail_that_always_fails_is_our_error(backend: tuple[str, dict[str, Any
 
             async def killer() -> None:
                 while True:
-                    for pid in jail_pids() - others:
+                    for pid in supervisor_pids() - others:
                         os.kill(pid, signal.SIGKILL)
                     await anyio.sleep(0.05)
 
@@ -171,7 +172,7 @@ def test_a_jail_that_always_fails_is_our_error(backend: tuple[str, dict[str, Any
             assert result.reason
             assert (await sandbox.run(Job(code="print(1)"))).ok, "it does not recover"
 
-    others = jail_pids()
+    others = supervisor_pids()
     anyio.run(main)
 
 
@@ -210,9 +211,9 @@ def test_jobs_run_side_by_side_and_apart(backend: tuple[str, dict[str, Any]]) ->
     anyio.run(main)
 
 
-def test_a_jail_is_replaced_after_its_share_of_jobs(backend: tuple[str, dict[str, Any]]) -> None:
+def test_a_process_is_replaced_after_its_share_of_jobs(backend: tuple[str, dict[str, Any]]) -> None:
     name, options = backend
-    with open_sandbox_sync(name, limits=SMALL, options=options, jobs_per_jail=2, verify=False) as sandbox:
+    with open_sandbox_sync(name, limits=SMALL, options=options, jobs_per_process=2, verify=False) as sandbox:
         assert [sandbox.run(Job(code="print(1)")).status for _ in range(5)] == ["ok"] * 5
 
 
@@ -239,7 +240,7 @@ def test_no_engine_falls_to_the_next_tier(backend: tuple[str, dict[str, Any]], t
         pytest.skip("this is about falling to bubblewrap")
     with open_sandbox_sync("auto", options={"base_url": f"unix://{tmp_path}/none.sock"}) as sandbox:
         assert sandbox.backend == "bubblewrap"
-        assert "docker is out" in sandbox.sandbox.chosen_because
+        assert "docker does not work" in sandbox.sandbox.chosen_because
 
 
 def test_nothing_at_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +265,7 @@ def test_an_escape_is_a_refusal(backend: tuple[str, dict[str, Any]], monkeypatch
 
 
 def test_an_unknown_backend_is_a_config_error() -> None:
-    with pytest.raises(ConfigError), open_sandbox_sync("chroot"):  # type: ignore[arg-type]
+    with pytest.raises(ConfigError), open_sandbox_sync("chroot"):
         pass
 
 
@@ -308,11 +309,11 @@ def test_gc_removes_what_a_dead_harness_left_and_nothing_else(backend: tuple[str
 def orphan_cgroup() -> str:
     from tdlab.sandbox._cgroups import Hierarchies
 
-    for _, base, top in Hierarchies.read().found.values():
+    for _, base, top in Hierarchies.read().controllers.values():
         for parent in (base, top):
             folder = parent / "tdlab-999999999-1-abcd"
             try:
-                (folder / "jail-1").mkdir(parents=True)
+                (folder / "process-1").mkdir(parents=True)
             except OSError:
                 continue
             return str(folder)
@@ -327,14 +328,14 @@ def orphan_container(base_url: str) -> str:
     client = docker.DockerClient(base_url=base_url)
     try:
         image = next(tag for i in client.images.list() for tag in i.tags if tag.startswith("tdlab-sandbox"))
-        labels = {"tdlab.sandbox": "tdlab-999999999-1-abcd", "tdlab.place": _owner.place()}
+        labels = {"tdlab.sandbox": "tdlab-999999999-1-abcd", "tdlab.place": _owner.pid_scope()}
         return str(client.api.create_container(image, ["/bin/true"], labels=labels)["Id"])
     finally:
         client.close()
 
 
 def test_it_runs_under_a_portal_of_the_callers_own(sandbox: SyncSandbox) -> None:
-    """The way synchronous rooms use it: one portal, many threads."""
+    """As synchronous packages use it: one portal, many threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(4) as threads:

@@ -14,19 +14,19 @@ SOURCE = '''
 from tdlab.sandbox import BACKENDS
 
 
-def plain_jails(limits, *, preload, options):
-    """Bubblewrap without cgroups, whatever the machine has."""
+def plain_bubblewrap(limits, *, preload, options):
+    """Return bubblewrap without cgroups, on any machine."""
     backend = BACKENDS["bubblewrap"](limits, preload=preload, options={**options, "cgroups": False})
-    backend.name = "plain_jails"
+    backend.name = "plain_bubblewrap"
     return backend
 '''
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    entries = {"tdlab.sandboxes": {"plain_jails": "jail_extras:plain_jails"}}
+    entries = {"tdlab.sandboxes": {"plain_bubblewrap": "sandbox_extras:plain_bubblewrap"}}
     return plugins.import_path(
-        plugins.install(tmp_path_factory.mktemp("site") / "packages", "jail_extras", entries, source=SOURCE)
+        plugins.install(tmp_path_factory.mktemp("site") / "packages", "sandbox_extras", entries, source=SOURCE)
     )
 
 
@@ -34,20 +34,20 @@ def test_a_run_takes_it_in_worker_processes_and_makes_the_same_dataset(
     bubblewrap: SandboxConfig, installed: str, tmp_path: Path
 ) -> None:
     job = ("run", "--pool", small_pool_file(tmp_path), "-n", "16", "--set", "evolution.batch=8")
-    for out, backend, more in (("own", bubblewrap.backend, ()), ("plugin", "plain_jails", ("--workers", "2"))):
+    for out, backend, more in (("own", bubblewrap.backend, ()), ("plugin", "plain_bubblewrap", ("--workers", "2"))):
         words = (*job, "--out", out, "--set", f"sandbox.backend={backend}", *more)
         done = finish(*words, cwd=tmp_path, PYTHONPATH=installed)
         assert done.returncode == 0, done.stderr
     assert "run_code" in (tmp_path / "own" / "dataset.jsonl").read_text()
     assert hashes(tmp_path / "own")["dataset.jsonl"] == hashes(tmp_path / "plugin")["dataset.jsonl"]
     done = finish("check", "plugin", cwd=tmp_path, PYTHONPATH=installed)
-    assert "run again in plain_jails" in done.stdout
+    assert " programs in plain_bubblewrap: " in done.stdout
 
 
 def test_the_doctor_examines_it(bubblewrap: SandboxConfig, installed: str, tmp_path: Path) -> None:
     assert bubblewrap.on
     done = finish("sandbox", "doctor", cwd=tmp_path, PYTHONPATH=installed)
-    assert "plain_jails" in done.stdout
+    assert "plain_bubblewrap" in done.stdout
 
 
 def test_a_name_that_no_package_has_is_refused_with_all_names(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Five models' recorded SQL for the 500 questions of BIRD mini_dev, and queries on Chinook: all get a status.
 
-Every 25th question unless TDLAB_BIRD_STEP says otherwise; 1 takes some minutes.
+Every 25th question by default; TDLAB_BIRD_STEP=1 takes all, which needs some minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHINOOK = [
 
 
 def empty(schema: dict[str, Any], path: Path) -> bytes:
-    """A database of the tables that ``tables.json`` describes, without rows."""
+    """Return a database with the tables of ``tables.json``, without rows."""
     columns: dict[int, list[str]] = collections.defaultdict(list)
     for (table, column), kind in zip(schema["column_names_original"], schema["column_types"], strict=True):
         if table >= 0:

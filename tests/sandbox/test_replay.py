@@ -1,4 +1,4 @@
-"""Replay: what is honest reproduces, what is altered is caught, and only what is volatile is forgiven."""
+"""Replay: honest records are reproduced, altered ones are caught, and only volatile differences are tolerated."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ def test_status_exit_code_files_and_truncation_count() -> None:
 
 def test_our_own_failure_is_no_verdict() -> None:
     base = CodeOutput(status="ok", exit_code=0, stdout="x")
-    result = compare_outputs(base, CodeOutput(status="sandbox_error", reason="no jail"))
-    assert (result.verdict, result.reason) == ("not_replayed", "no jail")
+    result = compare_outputs(base, CodeOutput(status="sandbox_error", reason="no sandbox"))
+    assert (result.verdict, result.reason) == ("not_replayed", "no sandbox")
 
 
 def test_a_program_that_was_cut_off_agrees_as_far_as_both_go() -> None:

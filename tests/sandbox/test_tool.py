@@ -1,4 +1,4 @@
-"""``run_code``: arguments from a model, answers as JSON, and the same over MCP with the official client."""
+"""``run_code``: arguments from a model, output as JSON, and the same over MCP with the official client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Portal:
-    """A sandbox of another thread, for `run_code`, which awaits."""
+    """A sandbox in another thread, for the coroutine `run_code`."""
 
     def __init__(self, sandbox: SyncSandbox) -> None:
         self.sandbox = sandbox

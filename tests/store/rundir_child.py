@@ -1,4 +1,4 @@
-"""What the store tests write: small records that are a function of their number, and a process that can be killed.
+"""The records that the store tests write, each a function of its number, and a process that can be killed.
 
 ``python rundir_child.py write DIR GENERATIONS`` resumes the run in DIR, says each thing on stdout once the store has
 acknowledged it, and writes derived files in between; ``write-limited DIR GENERATIONS PADDING BYTES`` does so under a
@@ -26,15 +26,17 @@ from tdlab.records import (
     Execution,
     Message,
     Persona,
+    Reason,
     Step,
     Tool,
     ToolCall,
     Trajectory,
     Verdict,
 )
-from tdlab.store import Candidate, Generation, RunStore, atomic_write
+from tdlab.store import Candidate, GaugeRecord, Generation, GenerationRecord, Lineage, RunStore, atomic_write
 
 SIZE = 6
+REASONS = (Reason("grounding", "'z' <came> from nowhere"), Reason("plan", "too short"))
 CONFIG = RunConfig(target=10)
 OPENING = {"config": CONFIG, "pool_fingerprint": "a pool", "versions": {"tdlab": "0"}}
 
@@ -79,7 +81,7 @@ def trajectory(number: int, *, padding: int = 0) -> Trajectory:
 
 
 def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[Candidate]:
-    """Every third one is rejected; one in six has no trajectory, one in six could not even be planned."""
+    """Return a candidate: every third is rejected, one in six has no trajectory, one in six no blueprint."""
     made = []
     for position in range(size):
         number = generation * size + position
@@ -89,8 +91,10 @@ def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[C
                 generation=generation,
                 position=position,
                 accepted=accepted,
-                reasons=() if accepted else ("grounding: 'z' <came> from nowhere", "plan: too short"),
-                lineage={"parent": None, "moves": ["extend"]},
+                reasons=()
+                if accepted
+                else (Reason("grounding", "'z' <came> from nowhere"), Reason("plan", "too short")),
+                lineage=Lineage(applied=("extend",), gain={"h_dom": 0.5}, weighed=0.25),
                 features={"cac": number / 2, "mode": "r-w", "list": [1, 2]},
                 verdict=Verdict(trajectory=f"t{number:05}", checks=(Check(name="schema", passed=accepted),)),
                 blueprint=None if position % 6 == 5 else blueprint(number),
@@ -100,8 +104,8 @@ def candidates(generation: int, *, size: int = SIZE, padding: int = 0) -> list[C
     return made
 
 
-def record(generation: int) -> dict[str, object]:
-    return {"gauges": {"h_dom": generation / 3, "h_mode": None}, "moves": {"extend": generation}}
+def record(generation: int) -> GenerationRecord:
+    return GenerationRecord(after=GaugeRecord(values={"h_dom": generation / 3}), operators={"extend": generation})
 
 
 def put_mining(store: RunStore) -> None:

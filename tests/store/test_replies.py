@@ -1,4 +1,4 @@
-"""The journal of replies: the first stays, nothing acknowledged is lost, foreign files are told from ours."""
+"""The journal of replies: the first reply stays, nothing acknowledged is lost, foreign files are recognised."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     connection = sqlite3.connect(foreign)
     connection.execute("CREATE TABLE mine (a)")
     connection.close()
-    with pytest.raises(StoreError, match="no journal of replies"), ReplyJournal(foreign):
+    with pytest.raises(StoreError, match="not a journal of replies"), ReplyJournal(foreign):
         pass
     text = tmp_path / "notes.txt"
     text.write_text("these are my notes, and they are longer than a header of a database " * 20)

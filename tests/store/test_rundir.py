@@ -26,7 +26,7 @@ def opened(folder: Path, config: RunConfig = parts.CONFIG, pool: str = "a pool")
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A closed run with two generations."""
+    """Make a closed run with two generations."""
     with opened(tmp_path / "run") as store:
         parts.put_mining(store)
         for number in range(2):
@@ -200,7 +200,7 @@ def test_mining_is_replaced_before_the_first_generation_and_never_after(tmp_path
             store.put_mining(clusters=[*store.clusters()] * 2, tools=[], services={}, report={})
         assert store.counts().tools == 1, "a refused call must leave what was there"
         parts.commit(store, 0)
-        with pytest.raises(StoreError, match="generations have been made"):
+        with pytest.raises(StoreError, match="generations were already made"):
             parts.put_mining(store)
 
 
@@ -244,12 +244,12 @@ def test_a_mismatch_names_every_field(made: Path) -> None:
         opened(made, other, pool="another pool")
     found = caught.value.found
     for part in (
-        "target is 10 there and 11 here",
-        "seed is 0 there and 5 here",
-        "evolution.batch is 64 there and 8 here",
+        "target is 10 in the run directory and 11 now",
+        "seed is 0 in the run directory and 5 now",
+        "evolution.batch is 64 in the run directory and 8 now",
     ):
         assert part in found
-    assert "pool's content is a pool there and another pool here" in found
+    assert "pool's content is a pool in the run directory and another pool now" in found
     assert "elsewhere" not in found, "the pool's path does not matter, its content does"
     assert caught.value.do
 
@@ -275,7 +275,7 @@ def test_a_run_of_another_layout_is_refused_and_untouched(made: Path) -> None:
     ("content", "says"),
     [
         (b"not a database, but long enough to have a header" * 100, "is not an SQLite database"),
-        (b"", "another program, or an empty one"),
+        (b"", "is empty, or a database of another program"),
         (b"SQLite format 3\x00" + b"\xff" * 4000, "is not an SQLite database|is damaged"),
     ],
     ids=["text", "empty", "header only"],
@@ -320,7 +320,7 @@ def test_a_row_that_was_changed_by_hand_is_named(made: Path) -> None:
     with sqlite3.connect(made / "run.sqlite") as raw:
         raw.execute("UPDATE candidates SET trajectory = '{\"id\": 3}' WHERE generation = 1 AND position = 1")
     raw.close()
-    with RunStore.open(made) as store, pytest.raises(StoreError, match=r"candidate 1\.1 .* is no Trajectory"):
+    with RunStore.open(made) as store, pytest.raises(StoreError, match=r"candidate 1\.1 .* is not a Trajectory"):
         list(store.accepted())
 
 
@@ -351,10 +351,10 @@ def test_a_folder_with_other_files_may_hold_a_run(tmp_path: Path) -> None:
 
 
 def test_no_run_is_found_with_a_hint_of_what_is_near(made: Path) -> None:
-    with pytest.raises(RunNotFound, match=r"no such folder[^$]*run") as caught:
+    with pytest.raises(RunNotFound, match=r"folder does not exist[^$]*run") as caught:
         RunStore.open(made.parent / "rnu")
     assert str(made) in caught.value.expected
-    with pytest.raises(RunNotFound, match=r"holds no run\.sqlite") as caught:
+    with pytest.raises(RunNotFound, match=r"contains no run\.sqlite") as caught:
         RunStore.open(made.parent)
     assert str(made) in caught.value.expected
 
@@ -410,7 +410,7 @@ def test_an_unwritable_folder_is_refused_and_a_run_in_it_can_still_be_read(made:
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in lines] == ["refused", "refused", "read", "refused"], done.stdout
     for line in (lines[0], lines[1], lines[3]):
-        assert "may not be written" in line
+        assert "is not writable" in line
     assert lines[2] == "read: 2 False"
 
 
@@ -439,7 +439,7 @@ def test_atomic_write_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "dataset.jsonl"
     atomic_write(target, b"old")
-    with pytest.raises(ZeroDivisionError), atomic_open(target) as file:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), atomic_open(target) as file:  # noqa: PT012  # it fails after the first statement
         file.write(b"half")
         raise ZeroDivisionError
     assert target.read_bytes() == b"old"
@@ -462,7 +462,7 @@ def test_leftovers_of_a_killed_process_are_removed_on_resume(made: Path) -> None
         assert not list(made.glob(".tdlab-*"))
 
 
-def test_a_killed_creation_is_made_anew(tmp_path: Path) -> None:
+def test_a_killed_creation_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "run.sqlite.new").write_bytes(b"half a database")
     with opened(tmp_path) as store:
         parts.commit(store, 0)

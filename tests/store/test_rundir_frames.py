@@ -1,4 +1,4 @@
-"""A run as DataFrames: one row for each thing that the name says, and records found by a short id."""
+"""A run as DataFrames: one row for each record that the method names, and records by a short id."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_messages_and_calls_have_a_row_each(run: Run) -> None:
 def test_generations_and_rejections_and_clusters(run: Run) -> None:
     generations = run.generations()
     assert list(generations["generation"]) == [0, 1, 2]
-    assert list(generations["gauges.h_dom"]) == [0.0, 1 / 3, 2 / 3]
+    assert list(generations["after.h_dom"]) == [0.0, 1 / 3, 2 / 3]
     rejections = run.rejections()
     assert len(rejections) == 3 * 2 * 2, "one row a reason"
     assert list(rejections["check"][:2]) == ["grounding", "plan"]

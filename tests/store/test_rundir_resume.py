@@ -1,4 +1,4 @@
-"""Whatever is done to a run, and wherever it is cut off, the store equals a plain list of what was acknowledged."""
+"""Whatever is done to a run, and wherever it is interrupted, the store equals a plain list of acknowledged records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tdlab.errors import StoreError
-from tdlab.store import Candidate, Generation, RunStore
+from tdlab.records import Reason
+from tdlab.store import Candidate, Generation, GenerationRecord, RunStore
 from tests.store import rundir_child as parts
 
 JSON = st.recursive(
@@ -27,6 +28,7 @@ JSON = st.recursive(
     ),
     max_leaves=6,
 )
+COUNTS = st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3)
 MAPPINGS = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
 
 
@@ -53,15 +55,15 @@ class ResumedRun(RuleBasedStateMachine):
                 position=n,
                 accepted=accepted,
                 features=features,
-                reasons=() if accepted else ("schema: no",),
+                reasons=() if accepted else (Reason("schema", "no"),),
                 trajectory=parts.trajectory(first + n) if accepted else None,
             )
             for n, (accepted, features) in enumerate(data)
         ]
 
-    @rule(record=MAPPINGS, data=st.lists(st.tuples(st.booleans(), MAPPINGS), max_size=4))
-    def commit(self, record: dict[str, Any], data: list[tuple[bool, dict[str, Any]]]) -> None:
-        generation = Generation(number=len(self.generations), record=record)
+    @rule(rejected=COUNTS, data=st.lists(st.tuples(st.booleans(), MAPPINGS), max_size=4))
+    def commit(self, rejected: dict[str, int], data: list[tuple[bool, dict[str, Any]]]) -> None:
+        generation = Generation(number=len(self.generations), record=GenerationRecord(rejected=rejected))
         candidates = self.made(data)
         self.store.commit_generation(generation, candidates)
         self.generations.append(generation)
@@ -100,7 +102,7 @@ class ResumedRun(RuleBasedStateMachine):
     @precondition(lambda self: self.copies < 4)
     @rule()
     def cut_off_and_resume(self) -> None:
-        """What a killed process leaves is what lies in the folder at that moment."""
+        """Copy the folder: a killed process leaves exactly what it contains at that moment."""
         self.copies += 1
         cut = self.base / f"run{self.copies}"
         shutil.copytree(self.folder, cut)

@@ -23,7 +23,7 @@ from tests.jobs import small_pool
 
 def teacher(base_url: str, **values: Any) -> TeacherConfig:
     return TeacherConfig.model_validate(
-        {"model": "m", "base_url": base_url, "concurrency": 8, "connect_timeout_s": 2.0, **values}
+        {"model": "m", "base_url": base_url, "concurrency": 8, "connect_timeout_s": 20.0, **values}
     )
 
 

@@ -33,10 +33,12 @@ from tdlab.rollout.llm import (
 from tdlab.rollout.llm.client import ChatClient
 from tdlab.store import ReplyJournal
 from tdlab.verify import verify
+from tests.clock import slower
 from tests.jobs import ROOT, command, environment, in_process, small_pool_file
 from tests.teacher.parts import asked, config, echo, raw_server, request, teacher
 from tests.teacher.test_agents import plans
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 KEY = "k3y/with+base64=0123"
 
 
@@ -148,7 +150,7 @@ def test_a_call_given_up_in_time_counts_for_the_server_may_bill_it(tmp_path: Pat
         MockServer(Misbehaviour(latency_s=30.0), answer=echo) as server,
         ReplyJournal(tmp_path / "replies.sqlite") as journal,
     ):
-        settings = teacher(server.base_url, tries=5, timeout_s=0.8, budget_tokens=150)
+        settings = teacher(server.base_url, tries=5, timeout_s=0.8 * slower(), budget_tokens=150)
         (reply,), client = asked(settings, [request(max_tokens=64)], journal=journal, owner="a run")
         assert isinstance(reply, BudgetSpent)
         assert server.counts["calls"] == 3
@@ -176,7 +178,7 @@ def test_an_unknown_price_is_told_with_how_to_add_it(
     assert status == 0
     assert "unknown cost" in shown
     assert "with an entry for big-one, and add --set teacher.prices=prices.json" in shown
-    assert "teacher.budget_money needs the price of every model" in shown
+    assert "teacher.budget_money is set, but a model has no price" in shown
     with pytest.raises(ConfigError, match="price of 'big-one' is not known") as caught:
         ChatClient(teacher("http://127.0.0.1:9/v1", model="big-one", budget_money=1.0))
     assert "--set teacher.prices=prices.json" in caught.value.do
@@ -362,15 +364,15 @@ def test_closing_does_not_wait_for_delayed_calls() -> None:
         ThreadPoolExecutor(8) as threads,
     ):
         asking = [threads.submit(backend.ask, request(f"{n}")) for n in range(8)]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 20 * slower()
         while not server.counts.get("429") and time.monotonic() < end:
             time.sleep(0.01)
         began = time.monotonic()
         backend.close("that is enough")
         for future in asking:
             with pytest.raises(TeacherError, match="that is enough"):
-                future.result(timeout=10)
-        assert time.monotonic() - began < 5
+                future.result(timeout=10 * slower())
+        assert time.monotonic() - began < 5 * slower()
 
 
 @pytest.mark.crash
@@ -392,24 +394,25 @@ def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tm
             )
 
         process = start()
-        end = time.monotonic() + 90
+        end = time.monotonic() + 90 * slower()
         while server.counts.get("calls", 0) < 20 and time.monotonic() < end:
             time.sleep(0.01)
         assert process.poll() is None, "it was quicker than the interrupt"
         os.kill(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=20 * slower())
         assert process.returncode == 130
         assert "To resume:" in told
         assert "Traceback" not in told
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"], "what was paid for was lost"
         process = start()
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate(timeout=120 * slower())
         assert process.returncode == 0, told
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"], "a request was paid for twice"
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_runs_that_share_a_journal_at_once_make_what_each_would_make(tmp_path: Path) -> None:
     pool = small_pool_file(tmp_path)
@@ -424,7 +427,7 @@ def test_runs_that_share_a_journal_at_once_make_what_each_would_make(tmp_path: P
             for name in ("one", "two")
         ]  # fmt: skip
         for process in started:
-            _, told = process.communicate(timeout=120)
+            _, told = process.communicate(timeout=120 * slower())
             assert process.returncode == 0, told
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) <= server.counts["calls"] <= 2 * len(journal)

@@ -1,4 +1,4 @@
-"""What a ``$ref`` leads to: one rule for checking, planning, mining and inventing values."""
+"""The targets of ``$ref``: one rule for checking, planning, mining and inventing values."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_leads_back_into_itself_or_elsewhere_is_any_value() -> None:
 
 
 def test_writing_out_has_a_bound() -> None:
-    """Each definition refers three times to the next: 3**30 places, and a chain of a thousand."""
+    """Each definition refers three times to the next (3**30 values); others form a chain of a thousand."""
     wide: dict[str, Any] = {
         f"d{n}": {"properties": {p: {"$ref": f"#/$defs/d{n + 1}"} for p in "abc"}} for n in range(30)
     }
@@ -209,7 +209,7 @@ TOOLS: dict[str, dict[str, Any]] = {
 
 
 def usable(tool: Tool) -> None:
-    """A schema that compiles, a value for each parameter that fits, and a coherent plan."""
+    """The schema compiles, each parameter gets a valid value, and a plan is coherent."""
     compiled = compile_schema(tool.input_schema)
     cluster = BusinessCluster(id="c", tools=(tool.key,), dependencies=(), domains={})
     for seed in range(10):

@@ -60,7 +60,7 @@ def test_the_reason_names_the_member_and_the_similarity() -> None:
     words = [f"word{n}" for n in range(WORDS)]
     kept.add(conversation(0, words))
     check = kept.check(conversation(1, words))
-    assert (check.passed, check.reason) == (False, "is 1.00 similar to t0")
+    assert (check.passed, check.reason) == (False, "similarity 1.00 with t0")
 
 
 def test_one_keeps_all_but_equal_ones() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tdlab.records import Reason
 from tdlab.verify import CHECKS, NearDuplicates, verify
 from tests.blueprints.bundled import OPERATORS, Played, played
 from tests.verify.faults import FAULTS, Fault
@@ -70,7 +71,7 @@ def test_the_check_of_code_has_its_faults_where_the_jails_are() -> None:
 def test_a_stopped_rollout_does_not_count(clean: list[Played]) -> None:
     made = clean[0]
     verdict = verify(made.trajectory, made.blueprint, made.tools, stopped="the server went away")
-    assert verdict.reasons == ("completed: the server went away",)
+    assert verdict.reasons == (Reason("completed", "the server went away"),)
 
 
 def test_a_near_duplicate_is_caught_and_a_different_trajectory_is_not(clean: list[Played]) -> None:

@@ -1,4 +1,4 @@
-"""A small service pack for tests: a lending library, written into a folder, with parts replaced where a test needs it."""
+"""A small service pack for tests: a lending library, in a folder, with parts replaced where tests need it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ WORLD = """\
 
 --- tables
 CREATE TABLE books (book_id TEXT PRIMARY KEY, title TEXT NOT NULL);
-CREATE TABLE loans (loan_id TEXT PRIMARY KEY, book_id TEXT NOT NULL REFERENCES books, reader TEXT NOT NULL, due TEXT NOT NULL);
+CREATE TABLE loans (loan_id TEXT PRIMARY KEY, book_id TEXT NOT NULL REFERENCES books,
+                    reader TEXT NOT NULL, due TEXT NOT NULL);
 
 --- populate
 INSERT INTO books SELECT 'bk_' || digits(4, 'book', n), nth('titles', n) FROM numbers WHERE n <= 5 ORDER BY n;

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.worlds.packs import TOOLS, WORLD, write_pack
 
 from tdlab.errors import PackError
 from tdlab.worlds import World, load_pack
+from tests.worlds.packs import TOOLS, WORLD, write_pack
 
 LEND = "INSERT INTO loans VALUES (:loan_id, :book_id, :reader, at(now(), '+14 days', 'date'));"
 
@@ -103,7 +103,9 @@ ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELEC
     ],
 )
 def test_an_endless_query_ends_in_time(tmp_path: Path, query: str) -> None:
-    pack = load_pack(write_pack(tmp_path / "lending", world=WORLD.replace("SELECT due FROM loans WHERE book_id = :book_id", query)))
+    pack = load_pack(
+        write_pack(tmp_path / "lending", world=WORLD.replace("SELECT due FROM loans WHERE book_id = :book_id", query))
+    )
     world = World(pack, 1)
     book = world.query("SELECT book_id FROM books")[0]["book_id"]
     began = time.process_time()
@@ -114,10 +116,18 @@ def test_an_endless_query_ends_in_time(tmp_path: Path, query: str) -> None:
     assert world.call("find_books", {"title": "blue"}).ok, "the world can still be used"
 
 
-@pytest.mark.parametrize("population", [f"INSERT INTO books SELECT 'x', n FROM numbers WHERE n = ({ENDLESS});",
-                                        "INSERT INTO books SELECT a.n || '-' || b.n || '-' || c.n, printf('%50000d', 1) FROM numbers a, numbers b, numbers c;"])  # fmt: skip
+@pytest.mark.parametrize(
+    "population",
+    [
+        f"INSERT INTO books SELECT 'x', n FROM numbers WHERE n = ({ENDLESS});",
+        """INSERT INTO books SELECT a.n || '-' || b.n || '-' || c.n, printf('%50000d', 1)
+        FROM numbers a, numbers b, numbers c;""",
+    ],
+)
 def test_a_population_without_end_is_refused(tmp_path: Path, population: str) -> None:
-    pack = load_pack(write_pack(tmp_path / "lending", world=WORLD.replace("--- invariant", population + "\n\n--- invariant")))
+    pack = load_pack(
+        write_pack(tmp_path / "lending", world=WORLD.replace("--- invariant", population + "\n\n--- invariant"))
+    )
     with pytest.raises(PackError):
         World(pack, 1)
 

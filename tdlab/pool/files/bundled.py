@@ -1,4 +1,4 @@
-"""The services that come with tdlab: one JSON file each under ``data/services``, in a folder named by its domain."""
+"""The services that ship with tdlab: one JSON file each below ``data/services``, in a folder named after its domain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["bundled_services", "data_file", "read_service_file"]
 
 
 def bundled_services() -> tuple[list[tuple[Service, str]], list[PoolIssue]]:
-    """Every bundled service with the file it comes from, and what was found about them."""
+    """Return every bundled service with the file it comes from, and the issues found in them."""
     taxonomy = Taxonomy.bundled()
     services = []
     issues = []
@@ -53,12 +53,12 @@ def read_service_file(text: str, *, where: str, taxonomy: Taxonomy | None = None
 
 
 def _json_files(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:
-    """``(path below the folder, text)`` of every JSON file."""
-    found = []
+    """Return (path below the folder, text) for every JSON file."""
+    files = []
     for entry in folder.iterdir():
-        place = f"{prefix}{entry.name}"
+        path = f"{prefix}{entry.name}"
         if entry.is_dir():
-            found.extend(_json_files(entry, f"{place}/"))
+            files.extend(_json_files(entry, f"{path}/"))
         elif entry.name.endswith(".json"):
-            found.append((place, entry.read_text(encoding="utf-8")))
-    return found
+            files.append((path, entry.read_text(encoding="utf-8")))
+    return files

@@ -1,7 +1,4 @@
-"""Where the data that travels with tdlab is: in an installed wheel beside the package's modules, else in the checkout.
-
-The wheel holds the folder ``data`` of the source as ``tdlab/data``.
-"""
+"""The location of tdlab's own data: ``tdlab/data`` in an installed wheel, ``data`` in a source checkout."""
 
 from __future__ import annotations
 
@@ -15,14 +12,18 @@ __all__ = ["data_file"]
 
 
 def data_file(*parts: str) -> Traversable:
-    """A file or folder of tdlab's data, such as ``data_file("services")``; PoolError where the data is missing."""
+    """Return a file or folder of tdlab's data, such as ``data_file("services")``.
+
+    Raises:
+        PoolError: The data is missing.
+    """
     package = resources.files("tdlab")
     for root in (package / "data", Path(str(package)).parent / "data"):
-        found = root.joinpath(*parts)
-        if found.is_file() or found.is_dir():
-            return found
+        path = root.joinpath(*parts)
+        if path.is_file() or path.is_dir():
+            return path
     raise PoolError(
-        f"the data that comes with tdlab is missing ({'/'.join(parts)})",
+        f"the data that ships with tdlab is missing ({'/'.join(parts)})",
         expected="the folder tdlab/data of an installed wheel, or data/ of a source checkout",
-        do="install tdlab again",
+        do="run `pip install --force-reinstall tdlab`",
     )

@@ -1,9 +1,9 @@
-"""From a definition as some file or server gives it to a `Tool` and a `Service`, with every doubt written down.
+"""From a tool or service definition in a file or from a server to a `Tool` or `Service`, with every doubt as an issue.
 
-The formats differ in how they lay services out (`tdlab.pool.files.formats`); a single tool is nearly the same in all
-of them, and is read here: ``inputSchema``, ``input_schema``, ``parameters`` or a list of ``arguments``;
-``outputSchema``, ``output_schema`` or ``response``; MCP annotations; OpenAI's wrapping
-``{"type": "function", "function": {...}}``.
+File formats differ in how they lay services out (`tdlab.pool.files.formats`); a single tool looks almost the same in
+all of them, and is read here: ``inputSchema``, ``input_schema``, ``parameters`` or a list of ``arguments``;
+``outputSchema``, ``output_schema`` or ``response``; MCP annotations; OpenAI's wrapper ``{"type": "function",
+"function": {...}}``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from tdlab.pool.issues import PoolIssue
-from tdlab.pool.repair.schemas import clean_text, mend_schema
+from tdlab.pool.repair.schemas import fix_schema, replace_surrogates
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Annotations, Domains, Json, Service, Tool, ToolError
-from tdlab.tools import schema_problem
+from tdlab.tools import schema_problem, shorten
 
 __all__ = ["Definitions", "read_service", "read_tool"]
 
@@ -38,10 +38,10 @@ _SHOWN = 120
 
 @dataclass(frozen=True)
 class Definitions:
-    """One service as found: its facts, still unchecked, and its tools as they stood in the file.
+    """One service as it is in a file: its facts, still unchecked, and its raw tools.
 
-    ``domain`` is a taxonomy id that the file itself gives, ``domains`` a whole distribution. ``labels`` are
-    categories of whatever scheme, best first.
+    ``domain`` is a taxonomy id that the file itself states, ``domains`` a whole distribution. ``labels`` are categories
+    of any scheme, best first.
     """
 
     name: str
@@ -56,53 +56,60 @@ class Definitions:
     quality: Json = "published"
 
 
-def read_service(found: Definitions, *, taxonomy: Taxonomy | None, where: str) -> tuple[Service, list[PoolIssue]]:
-    """The service with those of its tools that can be used; and what was set aside, mended or noted.
+def read_service(definitions: Definitions, *, taxonomy: Taxonomy | None, where: str) -> tuple[Service, list[PoolIssue]]:
+    """Return the service with its usable tools, and the issues of the others.
 
-    It is classified by ``taxonomy`` (its own domain, label or keywords), or left without domains where that is None.
+    Args:
+        definitions: The service as found.
+        taxonomy: The list of domains to classify the service by; None leaves it without domains.
+        where: The file and line, for issues.
     """
-    name = clean_text(found.name)
+    name = replace_surrogates(definitions.name)
     tools: list[Tool] = []
     issues: list[PoolIssue] = []
-    for place, raw in enumerate(found.tools):
-        tool, doubts = read_tool(raw, service=name, place=place, where=where)
-        issues.extend(doubts)
+    for index, raw in enumerate(definitions.tools):
+        tool, tool_issues = read_tool(raw, service=name, index=index, where=where)
+        issues.extend(tool_issues)
         if tool is not None:
             tools.append(tool)
     qualities: dict[str, Quality] = {"live": "live", "scraped": "scraped", "none": "none", "bundled": "bundled"}
     service = Service(
         name=name,
-        title=_text(found.title),
-        description=_text(found.description),
-        category=clean_text(found.labels[0]) if found.labels else None,
-        source=_text(found.source),
-        license=_text(found.license),
-        schema_quality=qualities.get(str(found.quality), "published"),
+        title=_text(definitions.title),
+        description=_text(definitions.description),
+        category=replace_surrogates(definitions.labels[0]) if definitions.labels else None,
+        source=_text(definitions.source),
+        license=_text(definitions.license),
+        schema_quality=qualities.get(str(definitions.quality), "published"),
         tools=tuple(tools),
     )
     if taxonomy is None:
         return service, issues
     domains: Domains
-    if found.domain is not None and found.domain in taxonomy:
-        domains = {found.domain: 1.0}
+    if definitions.domain is not None and definitions.domain in taxonomy:
+        domains = {definitions.domain: 1.0}
     else:
-        domains = taxonomy.classify(service, labels=found.labels)
+        domains = taxonomy.classify(service, labels=definitions.labels)
     return service.model_copy(update={"domains": domains}), issues
 
 
-def read_tool(raw: Json, *, service: str, place: int, where: str) -> tuple[Tool | None, list[PoolIssue]]:
-    """One tool, or None where it has to be set aside; and why, or what was mended or is worth knowing.
+def read_tool(raw: Json, *, service: str, index: int, where: str) -> tuple[Tool | None, list[PoolIssue]]:
+    """Return one tool (None if it must be skipped), and its issues.
 
-    ``place`` is its position in the service, which stands for the name where there is none.
+    Args:
+        raw: The definition as found.
+        service: The name of its service.
+        index: The tool's position in the service, which replaces a missing name in issues.
+        where: The file and line, for issues.
     """
     issues: list[PoolIssue] = []
-    label = f"[{place}]"
+    label = f"[{index}]"
 
-    def report(severity: Literal["error", "mended", "note"], code: str, words: str) -> None:
+    def report(severity: Literal["error", "fixed", "note"], code: str, words: str) -> None:
         issues.append(
             PoolIssue(
                 service=service, tool=label, severity=severity, code=code, where=where,
-                found=words if len(words) <= 600 else words[:599] + "…",
+                found=shorten(words, 600),
             )
         )  # fmt: skip
 
@@ -121,15 +128,15 @@ def read_tool(raw: Json, *, service: str, place: int, where: str) -> tuple[Tool 
             if built_in
             else f"its name is {_shown(name)}"
         )
-        report("error", "no_name", f"{words}, expected a non-empty text")
+        report("error", "no_name", f"{words}, expected a non-empty string")
         return None, issues
-    name = label = clean_text(name)
+    name = label = replace_surrogates(name)
 
     description = body.get("description", body.get("desc"))
     if description is not None and not isinstance(description, str):
-        report("mended", "bad_description", f"its description is {_shown(description)}, left out")
+        report("fixed", "bad_description", f"its description is {_shown(description)}, dropped")
         description = None
-    description = clean_text(description or "")
+    description = replace_surrogates(description or "")
 
     source = next((key for key in _INPUT if key in body), None)
     schema, usable = _schema(body[source] if source is not None else None, report)
@@ -142,7 +149,7 @@ def read_tool(raw: Json, *, service: str, place: int, where: str) -> tuple[Tool 
     if not description.strip() or description.strip().rstrip(".").lower() in _NO_DESCRIPTION:
         report("note", "no_description", "it has no description")
     elif _is_foreign(description):
-        report("note", "non_latin_description", "its description is not written in the Latin alphabet")
+        report("note", "non_latin_description", "its description is not in the Latin alphabet")
     if not schema.get("properties") and not _has_more(schema):
         report("note", "no_parameters", "its input schema declares no parameter")
     meta = body.get("_meta")
@@ -162,38 +169,38 @@ def read_tool(raw: Json, *, service: str, place: int, where: str) -> tuple[Tool 
 
 
 class _Report(Protocol):
-    def __call__(self, severity: Literal["error", "mended", "note"], code: str, words: str) -> None: ...
+    def __call__(self, severity: Literal["error", "fixed", "note"], code: str, words: str) -> None: ...
 
 
 def _schema(raw: Json, report: _Report) -> tuple[dict[str, Json], bool]:
-    """The input schema, repaired where that is safe, and whether it can be used."""
+    """Return the input schema, fixed where that is safe, and whether it is usable."""
     problem = schema_problem(raw)
     if problem is None and raw.get("type") == "object":
         return raw, True
-    mended, done = mend_schema(raw)
-    after = schema_problem(mended)
-    if after is not None:
-        report("error", "bad_input_schema", f"its input schema cannot be used: {problem or after}")
+    fixed, fixes = fix_schema(raw)
+    remaining = schema_problem(fixed)
+    if remaining is not None:
+        report("error", "bad_input_schema", f"its input schema cannot be used: {problem or remaining}")
         return {}, False
-    if done:
-        report("mended", "input_schema_mended", "; ".join(done))
-    return mended, True
+    if fixes:
+        report("fixed", "input_schema_fixed", "; ".join(fixes))
+    return fixed, True
 
 
 def _output(raw: dict[str, Json], report: _Report) -> dict[str, Json] | None:
     problem = schema_problem(raw)
     if problem is None and raw.get("type") == "object":
         return raw
-    mended, done = mend_schema(raw)
-    after = schema_problem(mended)
-    if after is not None:
+    fixed, fixes = fix_schema(raw)
+    remaining = schema_problem(fixed)
+    if remaining is not None:
         report(
-            "mended", "output_schema_dropped", f"its output schema cannot be used and is left out: {problem or after}"
+            "fixed", "output_schema_dropped", f"its output schema cannot be used and is dropped: {problem or remaining}"
         )
         return None
-    if done:
-        report("mended", "output_schema_mended", "; ".join(done))
-    return dict(mended)
+    if fixes:
+        report("fixed", "output_schema_fixed", "; ".join(fixes))
+    return dict(fixed)
 
 
 def _annotations(body: dict[str, Json]) -> Annotations:
@@ -201,7 +208,7 @@ def _annotations(body: dict[str, Json]) -> Annotations:
     raw = raw if isinstance(raw, dict) else {}
     title = raw.get("title") or body.get("title")
     hints = {ours: raw[theirs] for theirs, ours in _HINTS.items() if isinstance(raw.get(theirs), bool)}
-    return Annotations(title=clean_text(title) if isinstance(title, str) and title else None, **hints)
+    return Annotations(title=replace_surrogates(title) if isinstance(title, str) and title else None, **hints)
 
 
 def _errors(meta: dict[str, Json]) -> tuple[ToolError, ...]:
@@ -209,14 +216,14 @@ def _errors(meta: dict[str, Json]) -> tuple[ToolError, ...]:
     if not isinstance(listed, list):
         return ()
     return tuple(
-        ToolError(code=clean_text(entry["code"]), message=clean_text(entry["message"]))
+        ToolError(code=replace_surrogates(entry["code"]), message=replace_surrogates(entry["message"]))
         for entry in listed
         if isinstance(entry, dict) and isinstance(entry.get("code"), str) and isinstance(entry.get("message"), str)
     )
 
 
 def _has_more(schema: dict[str, Json]) -> bool:
-    """Whether the schema may get parameters from elsewhere than its own ``properties``."""
+    """Return whether the schema may get parameters from elsewhere than its own ``properties``."""
     return any(word in schema for word in ("$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if"))
 
 
@@ -231,9 +238,8 @@ def _is_foreign(text: str) -> bool:
 
 
 def _text(value: Json) -> str:
-    return clean_text(value) if isinstance(value, str) else ""
+    return replace_surrogates(value) if isinstance(value, str) else ""
 
 
 def _shown(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return shorten(repr(value), _SHOWN)

@@ -1,8 +1,8 @@
-"""The public formats of tool pools: how each lays out services, told by content.
+"""The known formats of tool pools: how each lays out services, and how to recognise it by content.
 
 ===========  ==============================================================================================
 ``bundled``  tdlab's own service files: ``server``, ``title``, ``domain``, ``tools``
-``pool``     one service an object: ``server`` and ``tools`` (also one a line)
+``pool``     one service per object: ``server`` and ``tools`` (also one per line)
 ``toucan``   TheAgentArk/Toucan server files: ``metadata`` and ``labels``
 ``mcpbench`` mcp-bench's ``servers_info``: ``servers``, by name, each with ``tools`` by name
 ``mcpm``     mcpm.sh registry manifests: ``name`` and ``installations``, with or without ``tools``
@@ -12,9 +12,8 @@
 ``bfcl``     BFCL: a function doc with ``parameters``, or a test entry with ``function``
 ===========  ==============================================================================================
 
-Other packages add a `PoolFormat` in the entry-point group ``tdlab.pool_formats``; theirs are tried last.
-
-A format that names no service takes the name of its file. Nothing is judged here: the tools are passed on as they are.
+Other packages add a `PoolFormat` in the entry-point group ``tdlab.pool_formats``; theirs are tried last. Where a format
+names no service, the file's name is used. Nothing is judged here: tools are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ __all__ = ["POOL_FORMATS", "PoolFormat", "Recognised", "recognise"]
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a document holds: the format's name (None: not known), its services, and its parts that are no service."""
+    """The content of a document: the format's name (None: unknown), its services, and problems with the other parts."""
 
     format: str | None
     services: list[Definitions] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-_Found = tuple[list[Definitions], list[str]] | None
+_Content = tuple[list[Definitions], list[str]] | None
 
 
 @dataclass(frozen=True)
@@ -47,76 +46,82 @@ class PoolFormat:
     """How files of one format are read.
 
     Attributes:
-        read: Takes a decoded JSON document and the file's name without its ending; returns the services in it and what
-            is wrong with other parts, or None if the document has another format.
-        services: Whether a document describes services, which name themselves; else it holds tools of one service.
+        read: Takes a decoded JSON document and the file's name without its ending; returns the services in it and the
+            problems with other parts, or None if the document has another format.
+        services: Whether a document describes services with their own names; else it contains the tools of one service.
     """
 
-    read: Callable[[Json, str], _Found]
+    read: Callable[[Json, str], _Content]
     services: bool = True
 
 
 POOL_FORMATS: Registry[PoolFormat] = Registry(
     "tdlab.pool_formats",
     "pool format",
-    valid=lambda name, value: "" if isinstance(value, PoolFormat) else "expected a tdlab.pool.PoolFormat",
+    valid=lambda name, value: "" if isinstance(value, PoolFormat) else "a tdlab.pool.PoolFormat",
     error=PoolError,
 )
 """The formats of tool pools, in the order in which they are tried."""
 
 
 def recognise(document: Json, *, stem: str, format: str | None = None) -> Recognised:
-    """The services in one JSON document; ``stem`` names those that name themselves not. ``format`` insists on one."""
+    """Return the services in one JSON document.
+
+    Args:
+        document: The decoded document.
+        stem: The name of services that have none of their own.
+        format: The only format to accept; by default, the first one that fits.
+    """
     if format is None and isinstance(document, list):
         return _mixed_list(document, stem)
     for name, reader in POOL_FORMATS.items():
         if format is not None and name != format:
             continue
-        found = reader.read(document, stem)
-        if found is not None:
-            return Recognised(name, *found)
+        content = reader.read(document, stem)
+        if content is not None:
+            return Recognised(name, *content)
     return Recognised(None)
 
 
 def _mixed_list(documents: list[Json], stem: str) -> Recognised:
-    """A bare list: of tools, of services, or of both; what is neither is passed on as a tool, to be reported."""
+    """Read a bare list of tools, services or both; anything else is passed on as a tool, to be reported."""
     loose: list[Json] = []
     services: list[Definitions] = []
     problems: list[str] = []
     formats: list[str] = []
     for document in documents:
-        found = Recognised(None) if not isinstance(document, dict) else recognise(document, stem=stem)
-        if found.format is not None and POOL_FORMATS[found.format].services:
-            services.extend(found.services)
-            problems.extend(found.problems)
-            formats.append(str(found.format))
+        recognised = Recognised(None) if not isinstance(document, dict) else recognise(document, stem=stem)
+        if recognised.format is not None and POOL_FORMATS[recognised.format].services:
+            services.extend(recognised.services)
+            problems.extend(recognised.problems)
+            formats.append(str(recognised.format))
         else:
             loose.append(document)
-            formats.append(found.format or "")
-    known = [name for name in formats if name]
-    if not known:
+            formats.append(recognised.format or "")
+    known_formats = [name for name in formats if name]
+    if not known_formats:
         return Recognised(None)
     if loose:
         services.append(Definitions(stem, _flatten(loose, stem)))
-    return Recognised(known[0], services, problems)
+    return Recognised(known_formats[0], services, problems)
 
 
 def _flatten(loose: list[Json], stem: str) -> list[Json]:
-    """Tools one by one: an entry of a benchmark may bring several."""
+    """Return the tools one by one: an entry of a benchmark may contain several."""
     tools: list[Json] = []
     for document in loose:
-        found = recognise(document, stem=stem) if isinstance(document, dict) else Recognised(None)
-        if found.format is None:
+        recognised = recognise(document, stem=stem) if isinstance(document, dict) else Recognised(None)
+        if recognised.format is None:
             tools.append(document)
         else:
-            tools.extend(tool for service in found.services for tool in service.tools)
+            tools.extend(tool for service in recognised.services for tool in service.tools)
     return tools
 
 
 # ------------------------------------------------------------------------------------------------------------ services
 
 
-def _bundled(document: Json, stem: str) -> _Found:
+def _bundled(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and _named(document, "server") and "title" in document and "domain" in document):
         return None
     tools, problems = _tools(document.get("tools"))
@@ -134,12 +139,12 @@ def _bundled(document: Json, stem: str) -> _Found:
     return [service], problems
 
 
-def _pool(document: Json, stem: str) -> _Found:
+def _pool(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and "tools" in document and "server" in document):
         return None
     if not _named(document, "server"):
         tools, problems = _tools(document["tools"])
-        problems.append(f"the service's name is {document['server']!r:.80}, expected a text; the file's name is used")
+        problems.append(f"the service's name is {document['server']!r:.80}, expected a string; the file's name is used")
         return [Definitions(stem, tools, description=document.get("description"))], problems
     tools, problems = _tools(document["tools"])
     service = Definitions(
@@ -157,7 +162,7 @@ def _pool(document: Json, stem: str) -> _Found:
 
 
 def _domains(value: Json) -> dict[str, float] | None:
-    """A distribution over domains as a pool file may give it; None for anything else."""
+    """Return a distribution over domains from a pool file; None for anything else."""
     if not isinstance(value, dict) or not value:
         return None
     if not all(
@@ -167,7 +172,7 @@ def _domains(value: Json) -> dict[str, float] | None:
     return {name: float(share) for name, share in value.items()}
 
 
-def _toucan(document: Json, stem: str) -> _Found:
+def _toucan(document: Json, stem: str) -> _Content:
     metadata = document.get("metadata") if isinstance(document, dict) else None
     if not isinstance(metadata, dict):
         return None
@@ -194,7 +199,7 @@ def _toucan(document: Json, stem: str) -> _Found:
     return [service], problems
 
 
-def _mcpbench(document: Json, stem: str) -> _Found:
+def _mcpbench(document: Json, stem: str) -> _Content:
     servers = document.get("servers") if isinstance(document, dict) else None
     if not isinstance(servers, dict) or not any(isinstance(s, dict) and "tools" in s for s in servers.values()):
         return None
@@ -202,17 +207,17 @@ def _mcpbench(document: Json, stem: str) -> _Found:
     problems: list[str] = []
     for name, server in servers.items():
         if not isinstance(server, dict):
-            problems.append(f"the server {name!r:.80} is no JSON object")
+            problems.append(f"the server {name!r:.80} is not a JSON object")
             continue
-        tools, doubts = _tools(server.get("tools"))
-        problems.extend(f"the server {name!r:.80}: {doubt}" for doubt in doubts)
+        tools, tool_problems = _tools(server.get("tools"))
+        problems.extend(f"the server {name!r:.80}: {doubt}" for doubt in tool_problems)
         services.append(
             Definitions(name, tools, description=server.get("description"), source="mcp-bench", quality="live")
         )
     return services, problems
 
 
-def _mcpm(document: Json, stem: str) -> _Found:
+def _mcpm(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and _named(document, "name") and "server" not in document):
         return None
     if not (
@@ -235,7 +240,7 @@ def _mcpm(document: Json, stem: str) -> _Found:
 # --------------------------------------------------------------------------------------------------------- loose tools
 
 
-def _mcp(document: Json, stem: str) -> _Found:
+def _mcp(document: Json, stem: str) -> _Content:
     if isinstance(document, list):
         return _loose(document, stem) if any(_has(tool, "inputSchema", "input_schema") for tool in document) else None
     if not isinstance(document, dict):
@@ -258,7 +263,7 @@ def _mcp(document: Json, stem: str) -> _Found:
     return None
 
 
-def _docker(document: Json, stem: str) -> _Found:
+def _docker(document: Json, stem: str) -> _Content:
     if isinstance(document, list):
         known = any(_has(tool, "arguments", "inputSchema") and "name" in tool for tool in document)
         return _loose(document, stem) if known else None
@@ -267,7 +272,7 @@ def _docker(document: Json, stem: str) -> _Found:
     return None
 
 
-def _openai(document: Json, stem: str) -> _Found:
+def _openai(document: Json, stem: str) -> _Content:
     if isinstance(document, dict) and "tools" in document:
         tools, problems = _tools(document["tools"])
         if not any(_is_openai(tool) for tool in tools):
@@ -282,7 +287,7 @@ def _openai(document: Json, stem: str) -> _Found:
     return None
 
 
-def _bfcl(document: Json, stem: str) -> _Found:
+def _bfcl(document: Json, stem: str) -> _Content:
     if isinstance(document, list):
         return _loose(document, stem) if any(_has(tool, "parameters") for tool in document) else None
     if not isinstance(document, dict):
@@ -315,7 +320,7 @@ for _name, _read, _services in (
 
 
 def _tools(raw: Json) -> tuple[list[Json], list[str]]:
-    """The tools of a list, or of a map from name to tool; and what is wrong where it is neither."""
+    """Return the tools of a list or of a map from name to tool, and the problem where it is neither."""
     if isinstance(raw, list):
         return raw, []
     if isinstance(raw, dict):
@@ -326,7 +331,7 @@ def _tools(raw: Json) -> tuple[list[Json], list[str]]:
     return [], [f"its tools are {raw!r:.80}, expected a list"]
 
 
-def _loose(tools: list[Json], stem: str) -> _Found:
+def _loose(tools: list[Json], stem: str) -> _Content:
     return [Definitions(stem, tools)], []
 
 
@@ -343,10 +348,10 @@ def _is_openai(tool: Json) -> bool:
 
 
 def _labels(*raw: Json) -> tuple[str, ...]:
-    """Every text among categories that may be a text, a list of texts or nothing."""
+    """Return every string among categories that may be a string, a list of strings or nothing."""
     return tuple(
         label
-        for part in raw
-        for label in (part if isinstance(part, list) else [part])
+        for category in raw
+        for label in (category if isinstance(category, list) else [category])
         if isinstance(label, str) and label
     )

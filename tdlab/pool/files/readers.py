@@ -1,13 +1,13 @@
-"""Reading tool pools from files: JSON and JSON lines, gzipped or not, told by content and not by name.
+"""Reading tool pools from files: JSON and JSON lines, gzipped or not, recognised by content rather than by name.
 
-A file is read whole, cut into JSON documents, each document recognised (`tdlab.pool.files.formats`) and each tool
-read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line of a JSONL file,
-a tool without a name, a file of a folder that is no JSON. A single file that cannot be read at all is a PoolError.
+A file is read whole and cut into JSON documents; each document is recognised (`tdlab.pool.files.formats`) and each tool
+is read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line of a JSONL
+file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is a
+PoolError.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zlib
@@ -25,6 +25,7 @@ from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.repair.services import clean_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
+from tdlab.tools import JsonError, read_json
 
 __all__ = ["Reading", "read_files"]
 
@@ -38,7 +39,7 @@ _REASONS = 5
 
 @dataclass
 class _Document:
-    """One JSON document, or one line that is none (``problem``), with its place."""
+    """One JSON document, or one line that is not JSON (``problem``), with its location."""
 
     where: str
     stem: str
@@ -48,7 +49,7 @@ class _Document:
 
 @dataclass
 class _Loading:
-    """What has been read so far."""
+    """The options of reading, and what has been read so far."""
 
     format: str | None
     taxonomy: Taxonomy
@@ -59,15 +60,15 @@ class _Loading:
 
 
 class Reading(NamedTuple):
-    """What files hold: each service with its place, how its domains were found, and what was wrong with the input."""
+    """The content of files: each service with its location, the placements of services, and the issues of the input."""
 
     services: list[tuple[Service, str]]
     placements: list[Placement]
     issues: list[PoolIssue]
     files: list[Path]
 
-    def empty(self, issues: Iterable[PoolIssue]) -> PoolError:
-        """The error that no tool of it can be used; ``issues`` say why."""
+    def no_tools_error(self, issues: Iterable[PoolIssue]) -> PoolError:
+        """Return the error that there is no usable tool; ``issues`` say why."""
         reasons = [
             f"{issue.where}: {issue.found}" if issue.where else issue.found
             for issue in issues
@@ -89,40 +90,47 @@ def read_files(
     clean: bool = True,
     label: Callable[[Service], Domains] | None = None,
 ) -> Reading:
-    """Everything in these files and folders (folders in the order of their sorted file names).
+    """Read everything in these files and folders (folders in the order of their sorted file names).
 
-    In a folder, files whose names end in .json, .jsonl, .ndjson or .gz are read, hidden ones left out; a file that is
-    named is read whatever its name. ``format`` insists on one of `POOL_FORMATS`. Each service is cleaned
-    (`tdlab.pool.repair.services`) unless ``clean`` is False, and all are placed in domains (`tdlab.pool.domains`), by
-    ``label`` where one is given and the file says nothing. PoolError: a path that is not there, a
-    single file that is no UTF-8 JSON or JSONL or is truncated, no file to read.
+    In a folder, files with the endings .json, .jsonl, .ndjson and .gz are read, except hidden ones; a file that is
+    named itself is read whatever its name. All services are placed in domains (`tdlab.pool.domains`).
+
+    Args:
+        paths: A file or folder, or several.
+        format: The name of the only format to accept, a key of `POOL_FORMATS`.
+        clean: Whether to fix each service (`tdlab.pool.repair.services`).
+        label: A labeller for services whose domains no file states.
+
+    Raises:
+        PoolError: A path does not exist, there is no file to read, or a single file is not UTF-8 JSON or JSONL or is
+            truncated.
     """
     if format is not None:
         POOL_FORMATS.check(format)
     named = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     if not named:
-        raise PoolError("no path was given", expected="files or folders of tools", do="name at least one")
+        raise PoolError("no path was given", expected="files or folders of tools", do="pass at least one")
     files = [file for path in named for file in _files(path)]
     if not files:
         raise PoolError(
-            f"{_listed(named)}: holds no file to read",
+            f"{_listed(named)}: contains no file to read",
             expected="files that end in " + ", ".join(_IN_FOLDERS),
-            do="name the files themselves if they are called otherwise",
+            do="if the files have other endings, pass their own paths",
         )
     loading = _Loading(format, Taxonomy.bundled(), clean)
     with rare_collection():
-        found = list(_services(files, loading, alone=len(files) == 1))
-    placed = place_services(
-        [service for service, _ in found],
+        located = list(_services(files, loading, alone=len(files) == 1))
+    placements = place_services(
+        [service for service, _ in located],
         taxonomy=loading.taxonomy,
         given=loading.given,
         labels=loading.labels,
         label=label,
     )
     services = [
-        (s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(found, placed, strict=True)
+        (s.model_copy(update={"domains": p.domains}), where) for (s, where), p in zip(located, placements, strict=True)
     ]
-    return Reading(services, placed, loading.issues, named)
+    return Reading(services, placements, loading.issues, named)
 
 
 def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
@@ -138,45 +146,46 @@ def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) 
 
 
 def _file_services(documents: list[_Document], loading: _Loading, shown: str) -> Iterator[tuple[Service, str]]:
-    """The services of one file; loose tools of all its lines make one service, named after the file."""
+    """Yield the services of one file; all its tools without a service make one service, named after the file."""
     loose: list[Json] = []
-    known = False
+
     for document in documents:
         if document.problem:
             loading.issues.append(_issue("broken_line", document.problem, document.where))
             continue
-        found = recognise(document.content, stem=document.stem, format=loading.format)
-        known = known or found.format is not None
-        loading.issues.extend(_issue("malformed_part", problem, document.where) for problem in found.problems)
-        if found.format is None:
+        recognised = recognise(document.content, stem=document.stem, format=loading.format)
+
+        loading.issues.extend(_issue("malformed_part", problem, document.where) for problem in recognised.problems)
+        if recognised.format is None:
             loading.issues.append(_unrecognised(document, loading.format))
-        for service in found.services:
+        for service in recognised.services:
             if len(documents) > 1 and service.name == document.stem and not service.title and not service.description:
                 loose.extend(service.tools)
                 continue
-            yield _take_in(service, loading, document.where)
+            yield _add_service(service, loading, document.where)
     if loose:
-        yield _take_in(Definitions(documents[0].stem, loose), loading, shown)
+        yield _add_service(Definitions(documents[0].stem, loose), loading, shown)
 
 
-def _take_in(found: Definitions, loading: _Loading, where: str) -> tuple[Service, str]:
-    service, issues = read_service(found, taxonomy=None, where=where)
+def _add_service(definitions: Definitions, loading: _Loading, where: str) -> tuple[Service, str]:
+    service, issues = read_service(definitions, taxonomy=None, where=where)
     loading.issues.extend(issues)
     if loading.clean:
         service, issues = clean_service(service, where=where)
         loading.issues.extend(issues)
     known = {*loading.taxonomy.ids, loading.taxonomy.unknown.id}
-    own = found.domain if found.domain is not None and found.domain in loading.taxonomy else None
-    told = found.domains if found.domains and all(name in known for name in found.domains) else None
-    loading.given.append(told if told is not None else None if own is None else {own: 1.0})
-    loading.labels.append(tuple(found.labels[1:]))
+    domains = definitions.domains if definitions.domains and known.issuperset(definitions.domains) else None
+    if domains is None and definitions.domain is not None and definitions.domain in loading.taxonomy:
+        domains = {definitions.domain: 1.0}
+    loading.given.append(domains)
+    loading.labels.append(tuple(definitions.labels[1:]))
     return service, where
 
 
 def _unrecognised(document: _Document, format: str | None) -> PoolIssue:
     content = document.content
     if isinstance(content, dict) and "mcpServers" in content:
-        words = "a client's list of MCP servers; harvest it with `tdlab harvest` to get its tools"
+        words = "a client's list of MCP servers; get their tools with `tdlab harvest`"
     elif content in ([], {}):
         words = "empty"
     elif isinstance(content, dict):
@@ -203,20 +212,20 @@ def _listed(paths: list[Path]) -> str:
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
-    """Files to read with the name that issues call them by: relative to the folder that was named."""
+    """Return the files to read, with the name that issues use: relative to the folder that was passed."""
     if path.is_dir():
-        found = []
+        files = []
         for folder, subfolders, names in os.walk(path, followlinks=False):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             for name in sorted(names):
                 file = Path(folder, name)
                 if not name.startswith(".") and name.lower().endswith(_IN_FOLDERS) and file.is_file():
-                    found.append((file, file.relative_to(path).as_posix()))
-        return sorted(found, key=lambda item: item[1])
+                    files.append((file, file.relative_to(path).as_posix()))
+        return sorted(files, key=lambda item: item[1])
     if not path.exists():
-        raise PoolError(f"{path}: is not there", expected="a file or folder of tools", do="check the path")
+        raise PoolError(f"{path}: does not exist", expected="a file or folder of tools", do="check the path")
     if not path.is_file():
-        raise PoolError(f"{path}: is no regular file", expected="a file or folder of tools", do="check the path")
+        raise PoolError(f"{path}: is not a regular file", expected="a file or folder of tools", do="check the path")
     return [(path, path.name)]
 
 
@@ -232,29 +241,33 @@ def _documents(path: Path, shown: str) -> Iterator[_Document]:
         yield _Document(shown, stem, _parse(content))
         return
     except _NotJsonError as error:
-        whole = error
+        document_error = error
     lines = list(_lines(content))
     parsed: list[_Document] = []
-    good = 0
+    readable = 0
     for number, line in lines:
         where = f"{shown}:{number}"
         try:
             parsed.append(_Document(where, stem, _parse(line)))
-            good += isinstance(parsed[-1].content, (dict, list))
+            readable += isinstance(parsed[-1].content, (dict, list))
         except _NotJsonError as error:
             parsed.append(_Document(where, stem, problem=error.words(line_number=number)))
-    first = isinstance(parsed[0].content, dict) and bool(parsed[0].content)
-    if len(lines) < 2 or not (first or good * 2 > len(lines)):
+    starts_with_object = isinstance(parsed[0].content, dict) and bool(parsed[0].content)
+    if len(lines) < 2 or not (starts_with_object or readable * 2 > len(lines)):
         raise PoolError(
-            f"{path}: {whole.words()}",
-            expected="UTF-8 text that is one JSON document, or one JSON object a line",
-            do="correct the file there, or convert it to UTF-8",
+            f"{path}: {document_error.words()}",
+            expected="UTF-8 text: one JSON document, or one JSON object per line",
+            do="correct the file at that line, or convert it to UTF-8",
         )
     yield from parsed
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file, unpacked where they are gzipped; PoolError says why they cannot be had."""
+    """Return the bytes of a file, unpacked if it is gzipped.
+
+    Raises:
+        PoolError: The file cannot be read or unpacked, or is too large.
+    """
     try:
         with open(path, "rb") as file:
             raw = file.read(_LARGEST + 1)
@@ -262,17 +275,17 @@ def _content(path: Path) -> bytes:
         raise PoolError(
             f"{path}: cannot be read ({error.strerror})",
             expected="a file that you may read",
-            do="check its permissions",
+            do="check the file's permissions",
         ) from None
     if len(raw) <= _LARGEST and raw.startswith(_GZIP):
-        raw = _unpacked(path, raw)
+        raw = _unpack(path, raw)
     if len(raw) > _LARGEST:
-        raise PoolError(f"{path}: holds more than 2 GiB", expected="a smaller file", do="split it into several")
+        raise PoolError(f"{path}: is larger than 2 GiB", expected="a smaller file", do="split it into several files")
     return raw
 
 
-def _unpacked(path: Path, raw: bytes) -> bytes:
-    """The content of a gzip file of one or more members, or a little more than the limit of it."""
+def _unpack(path: Path, raw: bytes) -> bytes:
+    """Return the content of a gzip file of one or more members, or slightly more than the size limit of it."""
     content = bytearray()
     engine = zlib.decompressobj(wbits=31)
     try:
@@ -288,26 +301,26 @@ def _unpacked(path: Path, raw: bytes) -> bytes:
                 piece = engine.unused_data if engine.eof else engine.unconsumed_tail
     except zlib.error as error:
         raise PoolError(
-            f"{path}: is damaged gzip ({error})", expected="a whole gzip file", do="fetch or pack the file again"
+            f"{path}: is damaged gzip ({error})", expected="a complete gzip file", do="download or compress it again"
         ) from None
     if not engine.eof and len(content) <= _LARGEST:
         raise PoolError(
-            f"{path}: is gzip that ends early, after {len(content):,} bytes of content",
-            expected="a whole gzip file",
-            do="fetch or pack the file again",
+            f"{path}: is truncated gzip, with {len(content):,} bytes of content",
+            expected="a complete gzip file",
+            do="download or compress it again",
         )
     return bytes(content)
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, numbered from 1."""
+    """Yield the lines that are not blank, numbered from 1."""
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
             yield number, line
 
 
 class _NotJsonError(Exception):
-    """Why some bytes are no JSON, and on which of their lines."""
+    """Why some bytes are not JSON, and on which of their lines."""
 
     def __init__(self, reason: str, line: int | None) -> None:
         super().__init__(reason)
@@ -326,12 +339,8 @@ def _parse(content: bytes) -> Json:
         line = content.count(b"\n", 0, error.start) + 1
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise _NotJsonError("it is UTF-16 text, expected UTF-8", 1) from None
-        raise _NotJsonError(f"it is not UTF-8 (byte 0x{content[error.start]:02x} cannot be there)", line) from None
+        raise _NotJsonError(f"it is not UTF-8 (invalid byte 0x{content[error.start]:02x})", line) from None
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _NotJsonError(f"it is not JSON ({error.msg} at column {error.colno})", error.lineno) from None
-    except RecursionError:
-        raise _NotJsonError("it is nested too deeply", None) from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise _NotJsonError(f"it is not JSON that can be read ({error!s:.80})", None) from None
+        return read_json(text, strict=False)
+    except JsonError as error:
+        raise _NotJsonError(f"it {error.reason}", error.line) from None

@@ -1,8 +1,7 @@
-"""Writing a pool to a file: one JSON line a service, in the shape that `ToolPool.load` reads back.
+"""Writing a pool to a file: one JSON line per service, in the format that `ToolPool.load` reads.
 
-What is written is what was read: ``ToolPool.load(path)`` of a pool that was loaded, harvested or bundled has its
-fingerprint. Domains are not a field of the format, since they follow from a category or from the words of a service;
-where those do not give the domains that a service has, its domain is written beside the category.
+What is written is what was read: ``ToolPool.load(path)`` of a loaded, harvested or bundled pool has the same
+fingerprint.
 """
 
 from __future__ import annotations
@@ -28,11 +27,26 @@ _HINTS = {
 
 
 def write_pool(pool: ToolPool, path: str | Path) -> int:
-    """Write ``pool`` as JSON lines, packed where ``path`` ends in ``.gz``; returns the number of tools.
+    """Write ``pool`` as JSON lines; the file is complete or absent, with the same bytes for the same pool.
 
-    The file appears whole or not at all, with the same bytes for the same pool. Output schemas that were inferred are
-    left out: they are a guess of ours, and no server's word. Domains are kept as they stand. PoolError where a
-    service has a domain that the taxonomy does not; StoreError where the file cannot be written.
+    Inferred output schemas are left out: they are guesses of tdlab, not statements of a server.
+
+    Args:
+        pool: The pool to write.
+        path: The file to create or replace; it is gzipped if the name ends in ``.gz``.
+
+    Returns:
+        The number of tools written.
+
+    Raises:
+        PoolError: A service has a domain that is not in the taxonomy.
+        StoreError: The file cannot be written.
+
+    Example:
+        >>> write_pool(ToolPool.bundled(), "pool.jsonl.gz")
+        538
+        >>> ToolPool.load("pool.jsonl.gz").fingerprint == ToolPool.bundled().fingerprint
+        True
     """
     taxonomy = Taxonomy.bundled()
     lines = "".join(_line(_service(service, taxonomy)) for service in pool.services)
@@ -45,7 +59,7 @@ def write_pool(pool: ToolPool, path: str | Path) -> int:
 
 
 def _line(document: dict[str, Json]) -> str:
-    """One line of JSON; text that is no UTF-8 (half a surrogate pair) is escaped."""
+    """Return one line of JSON; text that is not valid UTF-8 (half a surrogate pair) is escaped."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode("utf-8")
@@ -60,7 +74,7 @@ def _service(service: Service, taxonomy: Taxonomy) -> dict[str, Json]:
     unknown = sorted(set(service.domains) - {*taxonomy.ids, taxonomy.unknown.id})
     if unknown:
         raise PoolError(
-            f"the service {service.name!r} has domains that the taxonomy does not: {', '.join(unknown)}",
+            f"the service {service.name!r} has domains that are not in the taxonomy: {', '.join(unknown)}",
             expected="ids of tdlab.Taxonomy.bundled()",
             do="give the service domains of the taxonomy, or none",
         )
@@ -91,9 +105,9 @@ def _tool(tool: Tool) -> dict[str, Json]:
 
 
 def _annotations(annotations: Annotations) -> dict[str, Json]:
-    found: dict[str, Json] = {} if annotations.title is None else {"title": annotations.title}
+    hints: dict[str, Json] = {} if annotations.title is None else {"title": annotations.title}
     for ours, theirs in _HINTS.items():
         value = getattr(annotations, ours)
         if value is not None:
-            found[theirs] = value
-    return found
+            hints[theirs] = value
+    return hints

@@ -1,4 +1,8 @@
-"""Live MCP servers: client configuration, harvest and calls; the only importer of ``mcp``."""
+"""Live MCP servers: the client's configuration file, harvesting tools, calling them.
+
+The face is `tdlab.pool`. Modules, low to high: `config` (the ``mcpServers`` file), `stderr` (a server's last error
+lines), `connection` (one session; it imports ``mcp``) and `servers` (harvest and calls).
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from tdlab.errors import PoolError
 from tdlab.records import Json, Record
+from tdlab.tools import JsonError, read_json
 
 __all__ = ["ServerSpec", "read_mcp_config"]
 
@@ -25,8 +25,12 @@ _HTTP = {"http", "streamable-http", "streamable_http", "streamablehttp"}
 class ServerSpec(Record):
     """How to reach one MCP server: a command that speaks over stdin and stdout, or the address of an HTTP endpoint.
 
-    ``env`` is added to the few variables that MCP clients pass on (PATH, HOME, ...). What may hold secrets (arguments,
-    ``env``, ``url``, ``headers``) is left out of the representation.
+    ``env`` is added to the few variables that MCP clients pass on (PATH, HOME, ...). Fields that may contain secrets
+    (arguments, ``env``, ``url``, ``headers``) are left out of the representation.
+
+    Example:
+        >>> ServerSpec(name="files", transport="stdio", command="npx", args=("-y", "server-files"))
+        ServerSpec(name='files', transport='stdio', command='npx', cwd=None)
     """
 
     name: str
@@ -40,11 +44,28 @@ class ServerSpec(Record):
 
 
 def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = None) -> dict[str, ServerSpec]:
-    """The servers of an ``mcpServers`` file by name, in the order of the file.
+    """Read the servers of an ``mcpServers`` file.
 
-    An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with ``headers``); ``type`` may say so.
-    ``${VAR}``, ``${VAR:-default}`` and ``${env:VAR}`` are replaced from ``environ`` (the process's own by default).
-    Entries that say ``"disabled": true`` are left out. PoolError names every bad entry, and never a variable's value.
+    An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with ``headers``); ``type`` may say
+    which. ``${VAR}``, ``${VAR:-default}`` and ``${env:VAR}`` are replaced by variables. Entries with ``"disabled":
+    true`` are skipped.
+
+    Args:
+        path: The JSON file of an MCP client.
+        environ: The variables to use; by default, the environment of this process.
+
+    Returns:
+        The servers by name, in the order of the file.
+
+    Raises:
+        PoolError: The file cannot be read, an entry is invalid (each is named, never with a variable's value), or no
+            server is enabled.
+
+    Example:
+        >>> with open("mcp.json", "w") as file:
+        ...     _ = file.write('{"mcpServers": {"web": {"url": "http://localhost:${PORT:-8000}/mcp"}}}')
+        >>> read_mcp_config("mcp.json", environ={"PORT": "9000"})["web"].url
+        'http://localhost:9000/mcp'
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -53,20 +74,15 @@ def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = Non
     except UnicodeDecodeError:
         raise PoolError(f"{path}: is not UTF-8 text", expected=_EXPECTED, do="save it as UTF-8") from None
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
+        content = read_json(text, strict=False)
+    except JsonError as error:
+        at = "" if error.line is None else f"line {error.line}: "
         raise PoolError(
-            f"{path}: line {error.lineno}: it is not JSON ({error.msg})",
-            expected=_EXPECTED,
-            do="correct the file there",
-        ) from None
-    except (RecursionError, ValueError) as error:
-        raise PoolError(
-            f"{path}: is not JSON that can be read ({error})", expected=_EXPECTED, do="correct it"
+            f"{path}: {at}it {error.reason}", expected=_EXPECTED, do="correct the file at that line"
         ) from None
     listed = next((content[name] for name in _SECTIONS if name in content), None) if isinstance(content, dict) else None
     if not isinstance(listed, dict):
-        raise PoolError(f"{path}: lists no MCP servers", expected=_EXPECTED, do="name the file of your MCP client")
+        raise PoolError(f"{path}: lists no MCP servers", expected=_EXPECTED, do="pass the file of your MCP client")
     variables = os.environ if environ is None else environ
     specs: dict[str, ServerSpec] = {}
     problems: list[str] = []
@@ -80,7 +96,7 @@ def read_mcp_config(path: str | Path, *, environ: Mapping[str, str] | None = Non
     if problems:
         raise PoolError(f"{path}: " + "; ".join(problems), expected=_EXPECTED, do="correct or remove these entries")
     if not specs:
-        raise PoolError(f"{path}: lists no MCP server that is enabled", expected=_EXPECTED, do="add or enable one")
+        raise PoolError(f"{path}: lists no enabled MCP server", expected=_EXPECTED, do="add or enable one")
     return specs
 
 
@@ -96,27 +112,27 @@ def _spec(name: str, entry: Json, variables: Mapping[str, str]) -> ServerSpec:
         raise _BadEntryError("its name is empty")
     if not isinstance(entry, dict):
         raise _BadEntryError(f"it is a {type(entry).__name__}, expected an object")
-    kind = entry.get("type", entry.get("transport"))
-    if kind is not None and not isinstance(kind, str):
-        raise _BadEntryError("its type is no text")
-    word = (kind or "").lower()
-    if word == "sse":
+    declared = entry.get("type", entry.get("transport"))
+    if declared is not None and not isinstance(declared, str):
+        raise _BadEntryError("its type is not a string")
+    transport = (declared or "").lower()
+    if transport == "sse":
         raise _BadEntryError("it uses the retired SSE transport, expected stdio or streamable HTTP")
-    if word and word != "stdio" and word not in _HTTP:
-        raise _BadEntryError(f"its type is {kind!r:.40}, expected 'stdio' or 'http'")
-    if word in _HTTP or (not word and "command" not in entry and ("url" in entry or "serverUrl" in entry)):
+    if transport and transport != "stdio" and transport not in _HTTP:
+        raise _BadEntryError(f"its type is {declared!r:.40}, expected 'stdio' or 'http'")
+    if transport in _HTTP or (not transport and "command" not in entry and ("url" in entry or "serverUrl" in entry)):
         url = _expand(_text(entry, "serverUrl" if "serverUrl" in entry else "url"), variables)
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise _BadEntryError("its url is no http or https address")
+            raise _BadEntryError("its url is not an http or https address")
         headers = {key: _expand(value, variables) for key, value in _texts(entry, "headers").items()}
         return ServerSpec(name=name, transport="http", url=url, headers=headers)
     args = entry.get("args", [])
     if not isinstance(args, list) or not all(isinstance(arg, str) for arg in args):
-        raise _BadEntryError("its args are no list of texts")
+        raise _BadEntryError("its args are not a list of strings")
     cwd = entry.get("cwd")
     if cwd is not None and not isinstance(cwd, str):
-        raise _BadEntryError("its cwd is no text")
+        raise _BadEntryError("its cwd is not a string")
     command = _expand(_text(entry, "command"), variables)
     if not command.strip() or "\0" in command:
         raise _BadEntryError("its command is empty")
@@ -133,7 +149,7 @@ def _spec(name: str, entry: Json, variables: Mapping[str, str]) -> ServerSpec:
 def _text(entry: dict[str, Json], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
-        raise _BadEntryError(f"it has no {key}" if value is None else f"its {key} is no text")
+        raise _BadEntryError(f"it has no {key}" if value is None else f"its {key} is not a string")
     return value
 
 
@@ -142,11 +158,11 @@ def _texts(entry: dict[str, Json], key: str) -> dict[str, str]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise _BadEntryError(f"its {key} is no object of texts")
+        raise _BadEntryError(f"its {key} is not an object of strings")
     result = {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise _BadEntryError(f"in its {key}, {name!r:.40} is no text")
+            raise _BadEntryError(f"in its {key}, {name!r:.40} is not a string")
         result[name] = str(value)
     return result
 
@@ -154,13 +170,13 @@ def _texts(entry: dict[str, Json], key: str) -> dict[str, str]:
 def _expand(text: str, variables: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         name, default = match.group(1), match.group(2)
-        found = variables.get(name)
-        if found:
-            return found
+        content = variables.get(name)
+        if content:
+            return content
         if default is not None:
             return default
-        if found is None:
+        if content is None:
             raise _BadEntryError(f"the environment variable {name} is not set")
-        return found
+        return content
 
     return _VARIABLE.sub(value, text)

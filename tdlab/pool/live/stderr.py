@@ -1,4 +1,4 @@
-"""The last lines that a child process wrote to its stderr, in bounded memory and off the terminal."""
+"""The last lines that a child process wrote to stderr, kept in bounded memory and off the terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StderrTail:
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[TextIO]:
-        """The file to hand to the process; closed on leaving, after which what lives on is not read for long."""
+        """Yield the file to pass to the process; once it is closed, reading stops within half a second."""
         read, write = os.pipe()
         self._thread = threading.Thread(target=self._read, args=(read,), name="tdlab-stderr", daemon=True)
         self._thread.start()
@@ -39,7 +39,7 @@ class StderrTail:
             self._give_up = time.monotonic() + _LINGER_S
 
     def last(self) -> str:
-        """The last three lines in one, cut to 300 characters; may wait half a second for them. Safe to print."""
+        """Return the last three lines joined into one, printable and at most 300 characters; may wait a second."""
         if self._thread is not None:
             self._thread.join(2 * _LINGER_S)
         lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines() if line.strip()]

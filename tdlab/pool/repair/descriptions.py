@@ -1,15 +1,16 @@
-"""Descriptions put right: what a web page or an encoding left in them, each repair with a stable code.
+"""Repair of descriptions: the traces of web pages and wrong encodings, each repair with a stable code.
 
-A repair is made only where the text stays true: page furniture goes, meaning stays. ``clean_prose`` handles one text:
+A repair is made only where the text stays true: page furniture goes, meaning stays. ``clean_prose`` repairs one text:
 
-- ``encoding``: UTF-8 once read as Windows-1252 (``CafÃ©``) is read again; control and zero-width characters go, special
-  spaces become spaces;
-- ``whitespace``: line ends, the indentation of a docstring, blanks at line ends, more than one empty line in a row;
-- ``html_entity``: ``&#124;`` becomes its character, unless the text speaks of escaping;
-- ``html_tag``: ``<a href="URL">words</a>`` becomes ``words (URL)``; in a service's description page tags go as well;
-- ``markdown_link``: ``[words](URL)`` becomes ``words (URL)``, in a service's description ``words``; badges go.
+- ``encoding``: UTF-8 that was decoded as Windows-1252 (``CafÃ©``) is decoded again; control and zero-width characters
+  are removed, special spaces become spaces;
+- ``whitespace``: line ends, the indentation of a docstring, trailing blanks, several empty lines in a row;
+- ``html_entity``: ``&#124;`` becomes its character, unless the text is about escaping;
+- ``html_tag``: ``<a href="URL">words</a>`` becomes ``words (URL)``; a service's description also loses its page tags;
+- ``markdown_link``: ``[words](URL)`` becomes ``words (URL)``, or ``words`` in a service's description; badges are
+  removed.
 
-Where HTML, entities or links may be what the tool is about (a format it wants), the text is left and a note says so.
+Where HTML, entities or links may be the tool's subject (a format that it expects), the text is kept and a note says so.
 """
 
 from __future__ import annotations
@@ -48,69 +49,72 @@ _TRIGGER = re.compile(
 
 
 def clean_prose(text: str, *, service: bool = False) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The repaired text, the codes of the repairs made, and the codes of what was seen and left.
+    """Return the repaired text, the codes of the repairs made, and the codes of defects that were left.
 
-    ``service`` says that it is a service's description, read by people, where no format is specified.
+    Args:
+        text: A description or title.
+        service: Whether it describes a service, for people to read, so that it cannot specify a format.
     """
     if not _TRIGGER.search(text):
         return text, (), ()
-    done: list[str] = []
-    left: list[str] = []
+    fixed: list[str] = []
+    noted: list[str] = []
 
-    def step(code: str, new: str) -> None:
+    def apply(code: str, new: str) -> None:
         nonlocal text
         if new != text:
             text = new
-            if code not in done:
-                done.append(code)
+            if code not in fixed:
+                fixed.append(code)
 
     if _MOJIBAKE.search(text):
-        again = _decoded_again(text)
-        if again is None and text.count("\ufffd"):
-            left.append("encoding")
-        elif again is not None:
-            step("encoding", again)
-    step("encoding", _SPACES.sub(" ", _INVISIBLE.sub("", text)))
-    if "&" in text and (found := _ENTITY.findall(text)) and any(_is_entity(entity) for entity in found):
+        decoded = _decode_again(text)
+        if decoded is None and text.count("\ufffd"):
+            noted.append("encoding")
+        elif decoded is not None:
+            apply("encoding", decoded)
+    apply("encoding", _SPACES.sub(" ", _INVISIBLE.sub("", text)))
+    if "&" in text and (entities := _ENTITY.findall(text)) and any(_is_entity(entity) for entity in entities):
         if _ESCAPING.search(_ENTITY.sub("", text)):
-            left.append("html_entity")
+            noted.append("html_entity")
         else:
-            step("html_entity", _ENTITY.sub(lambda m: html.unescape(m[0]) if _is_entity(m[0]) else m[0], text))
+            apply("html_entity", _ENTITY.sub(lambda m: html.unescape(m[0]) if _is_entity(m[0]) else m[0], text))
     if "<" in text:
-        step("html_tag", _ANCHOR.sub(lambda m: _linked(_PAGE_TAG.sub("", m[2]), m[1], service), text))
+        apply("html_tag", _ANCHOR.sub(lambda m: _linked(_PAGE_TAG.sub("", m[2]), m[1], service), text))
         if service:
-            step("html_tag", _PAGE_TAG.sub("", text))
+            apply("html_tag", _PAGE_TAG.sub("", text))
         if _TAG.search(text):
-            left.append("html_tag")
+            noted.append("html_tag")
     if "](http" in text:
-        step("markdown_link", _BADGE_LINK.sub(lambda m: "" if service or _BADGE.search(m[1]) else m[0], text))
-        step("markdown_link", _IMAGE.sub(lambda m: "" if service or _BADGE.search(m[0]) else m[0], text))
+        apply("markdown_link", _BADGE_LINK.sub(lambda m: "" if service or _BADGE.search(m[1]) else m[0], text))
+        apply("markdown_link", _IMAGE.sub(lambda m: "" if service or _BADGE.search(m[0]) else m[0], text))
         if service or not _ABOUT_LINKS.search(text):
-            step("markdown_link", _LINK.sub(lambda m: _linked(m[1], m[2], service), text))
+            apply("markdown_link", _LINK.sub(lambda m: _linked(m[1], m[2], service), text))
         elif _LINK.search(text):
-            left.append("markdown_link")
-    step("whitespace", _tidy(text))
-    return text, tuple(done), tuple(left)
+            noted.append("markdown_link")
+    apply("whitespace", _tidy(text))
+    return text, tuple(fixed), tuple(noted)
 
 
 def page_header(description: str, *, service: str, tools: frozenset[str]) -> tuple[bool, str]:
-    """Whether ``description`` is nothing but the head of a tool's page on a registry, and the service's title in it.
+    """Return whether ``description`` is only the header of a tool's page on a registry, and the service's title in it.
 
-    The head: ``Deploy Server TITLE [Claim Server] ID [Try in Playground] [TOOL]``, with the service's own name as ID or
-    the playground's words, and one of the service's ``tools`` or nothing at the end.
+    The header reads ``Deploy Server TITLE [Claim Server] ID [Try in Playground] [TOOL]``. ID is the service's own name;
+    where it is missing, the playground's words must follow. The end is empty or the name of one of the service's
+    ``tools``.
     """
     if not description.startswith("Deploy Server "):
         return False, ""
-    head, play, tail = description.partition("Try in Playground")
+    head, playground, tail = description.partition("Try in Playground")
     tail = tail.strip()
-    if play:
+    if playground:
         if tail and tail not in tools:
             return False, ""
     else:
-        named = next((name for name in tools if head.endswith(f" {name}")), None)
-        if named is None or service not in head:
+        last_tool = next((name for name in tools if head.endswith(f" {name}")), None)
+        if last_tool is None or service not in head:
             return False, ""
-        head = head[: -len(named)]
+        head = head[: -len(last_tool)]
     head = head.removeprefix("Deploy Server ").strip()
     if head.endswith(service):
         head = head[: -len(service)].strip()
@@ -119,8 +123,8 @@ def page_header(description: str, *, service: str, tools: frozenset[str]) -> tup
     return True, head.removesuffix("Claim Server").strip()
 
 
-def _decoded_again(text: str) -> str | None:
-    """The text whose UTF-8 bytes were read as Windows-1252; None where they were not."""
+def _decode_again(text: str) -> str | None:
+    """Return the text whose UTF-8 bytes were decoded as Windows-1252; None where that did not happen."""
     try:
         return text.encode("cp1252").decode("utf-8")
     except UnicodeError:
@@ -139,7 +143,10 @@ def _linked(words: str, address: str, service: bool) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Line ends, indentation common to all lines after the first (unless that opens a block), blanks, empty lines."""
+    """Normalise line ends, common indentation after the first line, blanks and empty lines.
+
+    The indentation stays where the first line opens a block (ends in a colon or a bracket).
+    """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.strip()

@@ -1,8 +1,8 @@
-"""The language of a description, told by its script, and for Latin letters by the small words that only it uses.
+"""The language of a description, detected by its script and, for Latin letters, by small words that only it uses.
 
-Deterministic and cautious: a text too short or too mixed to tell is ``""``. Chinese and Japanese are told apart by
-kana; Latin-script languages by at least three different small words that English does not use, more than the English
-ones. What is *not* covered: languages that share a script with one named here (Ukrainian counts as ``ru``, Persian as
+Detection is deterministic and cautious: the answer for a text too short or too mixed is ``""``. Kana distinguish
+Japanese from Chinese. A language in Latin letters needs at least three different small words that English does not use,
+and more of them than of English ones. Limits: a script stands for one language (Ukrainian counts as ``ru``, Persian as
 ``ar``).
 """
 
@@ -18,7 +18,7 @@ LANGUAGES: dict[str, str] = {
     "fr": "French", "de": "German", "it": "Italian", "nl": "Dutch", "pl": "Polish", "tr": "Turkish", "vi": "Vietnamese",
     "id": "Indonesian",
 }  # fmt: skip
-"""The codes that `language` returns, and what they stand for."""
+"""The codes that `language` returns, and their meaning."""
 
 _SHARE = 0.3
 _LEAST_WORDS = 3
@@ -59,7 +59,7 @@ _FOREIGN = frozenset().union(*_OTHERS.values())
 
 
 def language(text: str) -> str:
-    """The code (a key of `LANGUAGES`) of the language that ``text`` is in, or ``""`` where it cannot be told."""
+    """Return the code of the text's language (a key of `LANGUAGES`), or ``""`` where it is uncertain."""
     if not text.isascii():
         letters = len(_LETTER.findall(text))
         counts = {name: len(found) for name, pattern in _SCRIPTS if (found := pattern.findall(text))}
@@ -78,7 +78,7 @@ def language(text: str) -> str:
     english = len(words & _ENGLISH)
     if len(words & _FOREIGN) < 2:
         return "en" if english or (text.isascii() and len(words) > 1) else ""
-    hits = {code: len(words & small) for code, small in _OTHERS.items()}
+    hits = {code: len(words & small_words) for code, small_words in _OTHERS.items()}
     best = min(hits, key=lambda code: (-hits[code], code))
     if hits[best] >= _LEAST_WORDS and hits[best] > 2 * english:
         return best

@@ -1,18 +1,18 @@
-"""Putting a tool's schema right where its meaning is plain: words of other languages, misplaced keywords, nulls.
+"""Repair of a tool's schema where its meaning is plain: types of other languages, misplaced keywords, nulls.
 
-Each repair loosens or translates what was written and never invents a constraint, and each is said in words, so that an
-issue can list it. What cannot be repaired in that way is left as it is, and the schema stays unusable:
+Each repair loosens or translates the schema and never invents a constraint, and each has a sentence that an issue can
+list. Everything else stays as it is, and the schema stays unusable:
 
-- a type of another language (``dict``, ``float``, ``String``, ``int | null``) becomes the JSON Schema type; one that is
-  not known (``any``) is dropped;
+- a type of another language (``dict``, ``float``, ``String``, ``int | null``) becomes the JSON Schema type; an unknown
+  type (``any``) is dropped;
 - a root without ``type`` gets ``object``; a root that is a bare map of properties is wrapped in one;
 - ``required: true`` at a property (draft 3) moves to the list of its parent; a list of required names loses repeats and
-  what is no name;
+  entries that are not names;
 - ``exclusiveMinimum: true`` (draft 4) takes over the value of ``minimum``; the same for the maximum;
 - a keyword with ``null`` or with a value of the wrong type is dropped; a list of ``items`` becomes ``prefixItems``;
-- ``properties`` that hold a whole schema (``type`` and ``properties``) give way to it;
-- an entry of ``properties`` that is no schema becomes a description, or is dropped where it is a misplaced keyword;
-- a ``$schema`` that names no known draft is dropped; half of a surrogate pair becomes U+FFFD.
+- ``properties`` that contain a whole schema (``type`` and ``properties``) are replaced by it;
+- an entry of ``properties`` that is not a schema becomes a description, or is dropped if it is a misplaced keyword;
+- a ``$schema`` that names an unknown draft is dropped; half of a surrogate pair becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from tdlab.records import Json
+from tdlab.tools import shorten
 
-__all__ = ["clean_text", "mend_schema", "parameter_list", "read_type"]
+__all__ = ["fix_schema", "json_type", "replace_surrogates", "schema_of_parameters"]
 
 _TYPES: Mapping[str, str] = {
     **dict.fromkeys(("object", "dict", "dictionary", "map", "mapping", "hash", "struct", "record", "json"), "object"),
@@ -38,10 +39,10 @@ _TYPES: Mapping[str, str] = {
 _KNOWN_DRAFTS = re.compile(r"https?://json-schema\.org/(draft-0[467]|draft/(2019-09|2020-12))/schema#?$")
 _LATEST = "https://json-schema.org/draft/2020-12/schema"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ONE = ("not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
-        "unevaluatedProperties", "additionalItems")  # fmt: skip
-_SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_SCHEMA_WORDS = ("not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
+                 "unevaluatedProperties", "additionalItems")  # fmt: skip
+_LIST_WORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAP_WORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _STRINGS = ("title", "description", "$comment", "format", "pattern", "$ref", "$id", "$anchor", "contentEncoding",
             "contentMediaType")  # fmt: skip
 _BOOLEANS = ("readOnly", "writeOnly", "deprecated", "uniqueItems")
@@ -55,45 +56,48 @@ _ROOT_WORDS = {"type", "properties", "$ref", "allOf", "anyOf", "oneOf", "require
 _DEEP = 100
 
 
-def clean_text(text: str) -> str:
-    """``text`` with each half of a surrogate pair (which no file can hold) replaced by U+FFFD."""
+def replace_surrogates(text: str) -> str:
+    """Return ``text`` with each half of a surrogate pair (which no UTF-8 file can hold) replaced by U+FFFD."""
     return _SURROGATE.sub("\ufffd", text) if _SURROGATE.search(text) else text
 
 
-def mend_schema(schema: Json) -> tuple[Json, tuple[str, ...]]:
-    """A repaired copy of a tool's schema, and what was repaired, in words; none where there was nothing to do.
+def fix_schema(schema: Json) -> tuple[Json, tuple[str, ...]]:
+    """Return a repaired copy of a tool's schema, and a sentence for each repair.
 
-    The result may still be unusable: ask `tdlab.tools.schema.schema_problem`.
+    The result may still be unusable: check it with `tdlab.tools.schema_problem`.
     """
     if schema is None:
-        return {"type": "object", "properties": {}}, ("no schema: taken as one without parameters",)
+        return {"type": "object", "properties": {}}, ("no schema: read as one without parameters",)
     if isinstance(schema, list) and all(isinstance(entry, dict) and "name" in entry for entry in schema):
-        return parameter_list(schema), ()
+        return schema_of_parameters(schema), ()
     if not isinstance(schema, dict):
         return schema, ()
-    named = schema.get("$schema")
-    mending = _Mending(named if isinstance(named, str) and _KNOWN_DRAFTS.match(named) else "")
-    done = mending.done
+    draft = schema.get("$schema")
+    fixer = _SchemaFixer(draft if isinstance(draft, str) and _KNOWN_DRAFTS.match(draft) else "")
+    fixes = fixer.fixes
     try:
         text = json.dumps(schema, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return schema, ()
     if _SURROGATE.search(text):
-        done["half of a surrogate pair: replaced by U+FFFD"] = None
-        schema = json.loads(clean_text(text))
+        fixes["half of a surrogate pair: replaced by U+FFFD"] = None
+        schema = json.loads(replace_surrogates(text))
     if _is_bare_map(schema):
-        done["a bare map of properties: wrapped in an object schema"] = None
+        fixes["a bare map of properties: wrapped in an object schema"] = None
         schema = _wrap(schema)
-    mended = mending.schema(schema, "$", 0)
-    if isinstance(mended, dict) and "type" not in mended:
-        if mended.get("$schema") is None or set(mended) - {"$schema"}:
-            done["no type at the root: taken as object"] = None
-        mended = {"type": "object", **mended}
-    return mended, tuple(done)
+    fixed = fixer.schema(schema, "$", 0)
+    if isinstance(fixed, dict) and "type" not in fixed:
+        if fixed.get("$schema") is None or set(fixed) - {"$schema"}:
+            fixes["no type at the root: read as object"] = None
+        fixed = {"type": "object", **fixed}
+    return fixed, tuple(fixes)
 
 
-def parameter_list(entries: list[Json]) -> dict[str, Json]:
-    """The object schema of a list of parameters: ``name``, ``type``, ``desc`` or ``description``, ``required``."""
+def schema_of_parameters(entries: list[Json]) -> dict[str, Json]:
+    """Return the object schema of a list of parameters.
+
+    An entry has ``name``, ``type``, ``desc`` or ``description``, and ``required``.
+    """
     properties: dict[str, Json] = {}
     required: list[str] = []
     for entry in entries:
@@ -104,9 +108,9 @@ def parameter_list(entries: list[Json]) -> dict[str, Json]:
         schema = {key: value for key, value in entry.items() if key not in known}
         if entry.get("type") is not None:
             schema = {"type": entry["type"], **schema}
-        words = entry.get("description", entry.get("desc"))
-        if isinstance(words, str) and words:
-            schema["description"] = words
+        description = entry.get("description", entry.get("desc"))
+        if isinstance(description, str) and description:
+            schema["description"] = description
         properties[name] = schema
         if entry.get("required") is True or entry.get("optional") is False:
             required.append(name)
@@ -117,12 +121,12 @@ def parameter_list(entries: list[Json]) -> dict[str, Json]:
 
 
 def _is_bare_map(schema: dict[str, Json]) -> bool:
-    """Whether this is the ``properties`` of a schema without the schema around it: names to schemas, no keyword."""
+    """Return whether this is the ``properties`` of a schema without the schema around it."""
     if not schema or not all(isinstance(value, dict) for value in schema.values()):
         return False
     if not set(schema) & _ROOT_WORDS:
         return True
-    # {"type": {"type": "string"}, "title": {"type": "string"}}: a keyword's name, and a schema for its value
+    # {"type": {"type": "string"}, "title": {"type": "string"}} declares parameters named like keywords
     return all(
         isinstance(value.get("type"), (str, list)) or isinstance(value.get("description"), str)
         for value in schema.values()
@@ -137,106 +141,106 @@ def _wrap(schema: dict[str, Json]) -> dict[str, Json]:
     return wrapped
 
 
-class _Mending:
-    """One schema's repairs: ``done`` collects them in order, ``draft`` is the address of the draft that it names."""
+class _SchemaFixer:
+    """The repairs of one schema: ``fixes`` collects their sentences in order, ``draft`` is the address of its draft."""
 
     def __init__(self, draft: str) -> None:
         self.draft = draft.rstrip("#")
-        self.done: dict[str, None] = {}
+        self.fixes: dict[str, None] = {}
 
     def schema(self, schema: Json, path: str, depth: int) -> Json:
-        """A repaired copy of one schema and of all that is in it."""
+        """Return a repaired copy of one schema and of all schemas inside it."""
         if not isinstance(schema, dict) or depth > _DEEP:
             return schema
 
-        def say(words: str) -> None:
-            self.done.setdefault(f"{path}: {words}")
+        def note(words: str) -> None:
+            self.fixes.setdefault(f"{path}: {words}")
 
         inner = schema.get("properties")
         if isinstance(inner, dict) and isinstance(inner.get("type"), str) and isinstance(inner.get("properties"), dict):
-            say("properties held a whole schema, taken in its place")
+            note("properties held a whole schema, replaced by it")
             schema = {**schema, **inner}
 
         result: dict[str, Json] = {}
         for key, value in schema.items():
             if value is None and key not in _KEEPS_NULL:
-                say(f"{key} was null, dropped")
+                note(f"{key} was null, dropped")
             elif key == "type":
-                kind = read_type(value)
+                kind = json_type(value)
                 if kind != value:
-                    say(
+                    note(
                         f"type {_short(value)} "
-                        + ("is not known, dropped" if kind is None else f"read as {_short(kind)}")
+                        + ("is unknown, dropped" if kind is None else f"was read as {_short(kind)}")
                     )
                 if kind is not None:
                     result["type"] = kind
             elif key in _STRINGS and not isinstance(value, str):
-                say(f"{key} was no text, dropped")
+                note(f"{key} was not a string, dropped")
             elif key in _BOOLEANS and not isinstance(value, bool):
-                say(f"{key} was neither true nor false, dropped")
+                note(f"{key} was not a boolean, dropped")
             elif key in _NUMBERS and not _is_number(value):
                 number = _number(value)
-                say(f"{key} was {_short(value)}, " + ("dropped" if number is None else "read as a number"))
+                note(f"{key} was {_short(value)}, " + ("dropped" if number is None else "read as a number"))
                 if number is not None:
                     result[key] = number
             elif key in _COUNTS and not (_is_number(value) and value >= 0 and value // 1 == value):
-                say(f"{key} was {_short(value)}, dropped")
+                note(f"{key} was {_short(value)}, dropped")
             elif key == "$schema" and not (isinstance(value, str) and _KNOWN_DRAFTS.match(value)):
-                say(f"$schema {_short(value)} names no known draft, dropped")
+                note(f"$schema {_short(value)} names an unknown draft, dropped")
             elif key == "enum" and (not isinstance(value, list) or not value):
-                say("enum was no list of values, dropped")
+                note("enum was not a list of values, dropped")
             elif key == "items":
                 if isinstance(value, list) and self.draft in ("", _LATEST):
-                    say("a list of items read as prefixItems")
+                    note("a list of items was read as prefixItems")
                     result["prefixItems"] = [
                         self.schema(v, f"{path}.items[{i}]", depth + 1) for i, v in enumerate(value)
                     ]
                 elif isinstance(value, str):
-                    say(f"items {_short(value)} read as their type")
+                    note(f"items {_short(value)} was read as their type")
                     result["items"] = self.schema({"type": value}, f"{path}.items", depth + 1)
                 else:
                     result["items"] = self.schema(value, f"{path}.items", depth + 1)
-            elif key in _ONE:
+            elif key in _SCHEMA_WORDS:
                 if not isinstance(value, (dict, bool)):
-                    say(f"{key} was no schema, dropped")
+                    note(f"{key} was not a schema, dropped")
                 else:
                     result[key] = self.schema(value, f"{path}.{key}", depth + 1)
-            elif key in _SEVERAL:
+            elif key in _LIST_WORDS:
                 if not isinstance(value, list) or not value:
-                    say(f"{key} was no list of schemas, dropped")
+                    note(f"{key} was not a list of schemas, dropped")
                 else:
                     result[key] = [self.schema(v, f"{path}.{key}[{i}]", depth + 1) for i, v in enumerate(value)]
-            elif key in _NAMED:
+            elif key in _MAP_WORDS:
                 if not isinstance(value, dict):
-                    say(f"{key} was no map of schemas, dropped")
+                    note(f"{key} was not a map of schemas, dropped")
                 else:
                     result[key] = self._entries(value, f"{path}.{key}", depth)
             else:
                 result[key] = value
-        self._mend_limits(result, say)
-        _mend_required(result, schema, say)
+        self._fix_limits(result, note)
+        _fix_required(result, schema, note)
         return result
 
-    def _entries(self, named: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
+    def _entries(self, schemas: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
         result: dict[str, Json] = {}
-        for name, value in named.items():
+        for name, value in schemas.items():
             if isinstance(value, (dict, bool)):
                 result[name] = self.schema(value, f"{path}.{name}", depth + 1)
             elif name in _MISPLACED:
-                self.done.setdefault(f"{path}.{name}: a misplaced keyword, dropped")
+                self.fixes.setdefault(f"{path}.{name}: a misplaced keyword, dropped")
             elif isinstance(value, str) and value.lower() in _TYPES:
-                self.done.setdefault(f"{path}.{name}: {_short(value)} read as its type")
+                self.fixes.setdefault(f"{path}.{name}: {_short(value)} was read as its type")
                 result[name] = {"type": _TYPES[value.lower()]}
             elif isinstance(value, str):
-                self.done.setdefault(f"{path}.{name}: a text read as its description")
+                self.fixes.setdefault(f"{path}.{name}: a text was read as its description")
                 result[name] = {"description": value}
             else:
-                self.done.setdefault(f"{path}.{name}: was no schema, read as one that says nothing")
+                self.fixes.setdefault(f"{path}.{name}: was not a schema, read as an empty one")
                 result[name] = {}
         return result
 
-    def _mend_limits(self, result: dict[str, Json], say: Callable[[str], None]) -> None:
-        """Draft 4's boolean ``exclusiveMinimum`` and ``exclusiveMaximum``, unless the schema names that draft."""
+    def _fix_limits(self, result: dict[str, Json], note: Callable[[str], None]) -> None:
+        """Translate draft 4's boolean ``exclusiveMinimum`` and ``exclusiveMaximum`` in schemas of later drafts."""
         if "draft-04" in self.draft:
             return
         for word, plain in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
@@ -246,42 +250,42 @@ class _Mending:
             del result[word]
             if value is True and plain in result:
                 result[word] = result.pop(plain)
-                say(f"{word}: true read as in draft 4")
+                note(f"{word}: true was read as in draft 4")
             else:
-                say(f"{word} was {_short(value)}, dropped")
+                note(f"{word} was {_short(value)}, dropped")
 
 
-def _mend_required(result: dict[str, Json], schema: dict[str, Json], say: Callable[[str], None]) -> None:
+def _fix_required(result: dict[str, Json], schema: dict[str, Json], note: Callable[[str], None]) -> None:
     properties = result.get("properties")
     hoisted = []
     if isinstance(properties, dict):
         misplaced = schema["properties"].get("required")
         if isinstance(misplaced, list) and "required" not in schema:
             hoisted = [name for name in misplaced if isinstance(name, str) and name in properties]
-            say("required was among the properties, moved to its place")
+            note("required was among the properties, moved to its place")
         for name, value in properties.items():
             if isinstance(value, dict) and isinstance(value.get("required"), bool):
                 if value["required"]:
                     hoisted.append(name)
                 properties[name] = {key: v for key, v in value.items() if key != "required"}
-                say(f"required: {str(value['required']).lower()} at {name} moved to the list of required names")
+                note(f"required: {str(value['required']).lower()} at {name} moved to the list of required names")
     required = result.get("required")
     if required is None and not hoisted:
         return
     if isinstance(required, bool) and not hoisted:
-        return  # one level up, this becomes a name in the list of the parent
+        return  # the parent turns this into a name in its own list
     names = required if isinstance(required, list) else [required] if isinstance(required, str) else []
     kept = list(dict.fromkeys(name for name in [*names, *hoisted] if isinstance(name, str)))
     if isinstance(required, str) and not (isinstance(properties, dict) and required in properties):
         kept = [name for name in kept if name != required]
     if kept != required:
         if not hoisted:
-            say("required was no list of different names, mended")
+            note("required was not a list of different names, fixed")
         result["required"] = kept
 
 
-def read_type(value: Json) -> Json:
-    """The JSON Schema type that ``value`` means; None where that is not known."""
+def json_type(value: Json) -> Json:
+    """Return the JSON Schema type that ``value`` means; None where that is unknown."""
     if isinstance(value, str):
         parts = [part.strip().lower() for part in re.split(r"[|,/]|\bor\b", value)]
         if value in _TYPES.values():
@@ -308,5 +312,4 @@ def _number(value: Json) -> int | float | None:
 
 
 def _short(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return shorten(repr(value), 40)

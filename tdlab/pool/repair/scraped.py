@@ -1,19 +1,20 @@
-"""Parameters read off a web page: which of them are parameters, and which are words of a sentence or of a form.
+"""Parameters scraped from a web page: real parameters are told apart from words of sentences and forms.
 
-A registry's page shows a tool as prose and as a form. Read as plain text, the form's buttons and the prose become
-"parameters", each a bare string: ``Create, a, new, customer, id`` or ``tags, Add, Item`` or ``dry_run, True, False``.
-What the page marked as required is a parameter; so is a name that no rule below explains. The rules, safest first:
+A registry's page shows a tool as prose and as a form. Scraped as plain text, the form's buttons and the prose become
+"parameters", each a bare string: ``Create, a, new, customer, id``, ``tags, Add, Item`` or ``dry_run, True, False``. A
+name that the page marks as required is a parameter, and so is a name that no rule below explains. The rules, safest
+first:
 
-- ``True`` and ``False`` side by side are a switch: they go, and the parameter before them is a boolean;
-- ``Add`` and ``Item`` side by side are the button of a list: they go, and the parameter before them is an array;
-- the name of another tool of the service goes where the description was the head of that tool's page;
-- words that stand in this order at the head of the description, or as a phrase in it that begins with a capital or
-  holds a small word (*a, of, the*), are prose and go, but for names that parameters often have (``query``, ``id``):
-  these stay;
-- without a description, a capitalised first word goes with the small words after it and the words of the tool's name.
+- ``True`` and ``False`` side by side are a switch: they are removed, and the parameter before them is a boolean;
+- ``Add`` and ``Item`` side by side are a list's button: they are removed, and the parameter before them is an array;
+- the name of another tool of the service is removed where the description was the header of that tool's page;
+- words are prose and are removed if they occur in this order at the start of the description, or as a phrase in it that
+  starts with a capital or contains a filler (*a, of, the*); names that parameters often have (``query``, ``id``) stay;
+- without a description, a capitalised first word is removed together with the fillers after it and the words of the
+  tool's name.
 
-Nothing else is touched; names that look like words and that no rule explains are reported as doubtful. Values that a
-docstring declares (``Args:`` with one indented line a parameter) are read by `described_parameters`.
+Nothing else is touched. Names that look like words and that no rule explains are reported as doubtful. Parameters that
+a docstring declares (``Args:`` with one indented line for each) are read by `described_parameters`.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tdlab.pool.repair.schemas import parameter_list, read_type
+from tdlab.pool.repair.schemas import json_type, schema_of_parameters
 from tdlab.records import Json
 from tdlab.tools import split_words
 
 __all__ = ["PageParameters", "described_parameters", "is_page_schema", "page_parameters"]
 
-_SMALL = frozenset("a an the of all to from with by for in on and or as at is are be this that your new its".split())
-_OFTEN = frozenset(
+_FILLERS = frozenset("a an the of all to from with by for in on and or as at is are be this that your new its".split())
+_COMMON = frozenset(
     "id ids name title type url uri key value values query keyword keywords search text content message body data date"
     " time from to subject status state page limit offset size count path file filename folder format language lang"
     " location city country address email phone user username password token symbol amount price currency filter"
@@ -42,7 +43,7 @@ _OFTEN = frozenset(
     " parameters arguments metadata attributes properties settings image images video audio files documents context"
     " reason question answer alerts queries period range interval timezone timezones units unit".split()
 )
-_PLAIN = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,6}|[A-Z][a-z]+[A-Z]{2,4}|I|A")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,6}|[A-Z][a-z]+[A-Z]{2,4}|I|A")
 _TOKENS = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _SECTION = re.compile(
     r"^(?P<indent>[ \t]*)\**(?:Args|Arguments|Parameters|Params|Inputs?)\**[ \t]*:?\**[ \t]*$",
@@ -63,7 +64,11 @@ _HIDDEN = frozenset("ctx context self cls".split())
 
 
 class PageParameters(NamedTuple):
-    """A schema read off a page, put right: what went (with the reason's code), what was typed, what stays doubtful."""
+    """A schema scraped from a page, corrected.
+
+    ``dropped`` lists removed names by the code of the reason, ``typed`` the types that the form shows, ``doubtful`` the
+    names that look like words and stay.
+    """
 
     schema: dict[str, Json]
     dropped: dict[str, list[str]]
@@ -72,7 +77,7 @@ class PageParameters(NamedTuple):
 
 
 def is_page_schema(schema: dict[str, Json]) -> bool:
-    """Whether every parameter is a bare string, as only a page's text gives them."""
+    """Return whether every parameter is a bare string, which only scraped pages have."""
     properties = schema.get("properties")
     return (
         isinstance(properties, dict) and bool(properties) and all(p == {"type": "string"} for p in properties.values())
@@ -82,157 +87,167 @@ def is_page_schema(schema: dict[str, Json]) -> bool:
 def page_parameters(
     schema: dict[str, Json], *, tool: str, description: str, tools: frozenset[str], headed: bool
 ) -> PageParameters:
-    """Tell parameters from words in a schema for which `is_page_schema` holds.
+    """Separate parameters from words in a schema for which `is_page_schema` holds.
 
-    ``tools`` are the names of the service's other tools; ``headed`` says that the description was a page's head, so
-    that the tool's own words are not known.
+    Args:
+        schema: The scraped schema.
+        tool: The tool's name.
+        description: The tool's description.
+        tools: The names of all tools of the service.
+        headed: Whether the description was only a page's header, so that the tool's own words are unknown.
     """
     names = list(schema["properties"])
-    listed = schema.get("required")
-    required = set(listed) if isinstance(listed, list) else set()
+    marked = schema.get("required")
+    required = set(marked) if isinstance(marked, list) else set()
     dropped: dict[str, list[str]] = {}
     typed: dict[str, str] = {}
-    gone: set[str] = set()
+    removed: set[str] = set()
 
     def drop(code: str, *which: str) -> None:
-        gone.update(which)
+        removed.update(which)
         dropped.setdefault(code, []).extend(which)
 
     for first, second, kind in (("True", "False", "boolean"), ("Add", "Item", "array")):
         if first in names and second in names and not {first, second} & required:
-            place = names.index(first)
-            if names.index(second) == place + 1:
+            index = names.index(first)
+            if names.index(second) == index + 1:
                 drop("form_words", first, second)
-                before = names[place - 1] if place else ""
-                if before and before not in gone and (before in required or not _like_a_word(before)):
-                    typed[before] = kind
+                previous = names[index - 1] if index else ""
+                if previous and previous not in removed and (previous in required or not _looks_like_word(previous)):
+                    typed[previous] = kind
     if headed:
-        drop("page_words", *(n for n in names if n in tools and n not in required and n != tool and n not in gone))
-    _drop_sentences(names, required, gone, tool, "" if headed else description, drop)
-    doubtful = _doubtful(names, required, gone, typed, tool, "" if headed else description)
-    if not gone and not typed:
+        drop("page_words", *(n for n in names if n in tools and n not in required and n != tool and n not in removed))
+    _drop_sentences(names, required, removed, tool, "" if headed else description, drop)
+    doubtful = _doubtful(names, required, removed, typed, tool, "" if headed else description)
+    if not removed and not typed:
         return PageParameters(schema, {}, {}, doubtful)
-    properties = {n: {"type": typed[n]} if n in typed else schema["properties"][n] for n in names if n not in gone}
+    properties = {
+        name: {"type": typed[name]} if name in typed else schema["properties"][name]
+        for name in names
+        if name not in removed
+    }
     return PageParameters(
         {**schema, "properties": properties}, {k: v for k, v in dropped.items() if v}, typed, doubtful
     )
 
 
 def _drop_sentences(
-    names: list[str], required: set[str], gone: set[str], tool: str, description: str, drop: Callable[..., None]
+    names: list[str], required: set[str], removed: set[str], tool: str, description: str, drop: Callable[..., None]
 ) -> None:
     tokens = _TOKENS.findall(description)
-    places: dict[str, list[int]] = {}
-    for place, token in enumerate(tokens):
-        places.setdefault(token, []).append(place)
-    position = 0
-    while position < len(names):
-        name = names[position]
-        if name in gone or name in required or not _PLAIN.fullmatch(name):
-            position += 1
+    positions: dict[str, list[int]] = {}
+    for index, token in enumerate(tokens):
+        positions.setdefault(token, []).append(index)
+    current = 0
+    while current < len(names):
+        name = names[current]
+        if name in removed or name in required or not _WORD.fullmatch(name):
+            current += 1
             continue
-        run = _longest_phrase(names, position, required, gone, tokens, places) if tokens else 0
-        words = names[position : position + run]
+        run = _longest_phrase(names, current, required | removed, tokens, positions) if tokens else 0
+        words = names[current : current + run]
         capital = name[0].isupper()
-        head = bool(run) and position == 0 and tokens[: len(words)] == words
-        prose = capital and (run >= 2 or head or (run == 1 and _alone(name, names, required)))
+        starts_description = bool(run) and current == 0 and tokens[: len(words)] == words
+        prose = capital and (run >= 2 or starts_description or (run == 1 and _only_capital(name, names, required)))
         if run >= 2 and not capital:
-            prose = words[0] not in _OFTEN and any(word in _SMALL for word in words[1:])
+            prose = words[0] not in _COMMON and any(word in _FILLERS for word in words[1:])
         if prose:
             drop("sentence_words", *(w for i, w in enumerate(words) if _is_prose(w, i)))
-            position += max(run, 1)
-        elif not tokens and capital and position == 0:
-            position += _drop_unseen(names, required, gone, tool, drop)
+            current += max(run, 1)
+        elif not tokens and capital and current == 0:
+            current += _drop_unseen(names, required, removed, tool, drop)
         else:
-            position += 1
+            current += 1
 
 
 def _longest_phrase(
-    names: list[str], start: int, required: set[str], gone: set[str], tokens: list[str], places: dict[str, list[int]]
+    names: list[str], start: int, kept: set[str], tokens: list[str], positions: dict[str, list[int]]
 ) -> int:
-    """How many names from ``start`` stand one after the other in the text, in the same letter case."""
+    """Return how many names from ``start`` on occur one after the other in the text, in the same case."""
     best = 0
-    for place in places.get(names[start], ())[:20]:
+    for position in positions.get(names[start], ())[:20]:
         length = 0
         while (
             start + length < len(names)
-            and place + length < len(tokens)
-            and names[start + length] == tokens[place + length]
-            and names[start + length] not in required
-            and names[start + length] not in gone
-            and _PLAIN.fullmatch(names[start + length])
+            and position + length < len(tokens)
+            and names[start + length] == tokens[position + length]
+            and names[start + length] not in kept
+            and _WORD.fullmatch(names[start + length])
         ):
             length += 1
         best = max(best, length)
     return best
 
 
-def _drop_unseen(names: list[str], required: set[str], gone: set[str], tool: str, drop: Callable[..., None]) -> int:
-    """Drop the head of an unknown sentence: its first word, small words, and words of the tool's name up to there."""
-    own = set(split_words(tool))
+def _drop_unseen(names: list[str], required: set[str], removed: set[str], tool: str, drop: Callable[..., None]) -> int:
+    """Drop the start of a sentence that is not in the text, and return how many names it spans.
+
+    Its first word goes, with the fillers after it and the words of the tool's name.
+    """
+    name_words = set(split_words(tool))
     length = 1
-    while length < len(names) and names[length] not in required and names[length] not in gone:
+    while length < len(names) and names[length] not in required and names[length] not in removed:
         word = names[length]
-        if not _PLAIN.fullmatch(word):
+        if not _WORD.fullmatch(word):
             break
         length += 1
     words = names[:length]
-    certain = [i for i, word in enumerate(words) if i and (word in _SMALL or word.lower() in own)]
-    if words[0].lower() not in own and not certain:
+    certain = [i for i, word in enumerate(words) if i and (word in _FILLERS or word.lower() in name_words)]
+    if words[0].lower() not in name_words and not certain:
         return length
-    last = max((i for i in certain if words[i] in _SMALL), default=0)
-    kept = [w for i, w in enumerate(words) if i == 0 or ((i <= last or i in certain) and _is_prose(w, i))]
-    drop("sentence_words", *kept)
+    last = max((i for i in certain if words[i] in _FILLERS), default=0)
+    prose = [w for i, w in enumerate(words) if i == 0 or ((i <= last or i in certain) and _is_prose(w, i))]
+    drop("sentence_words", *prose)
     return length
 
 
-def _is_prose(word: str, place: int) -> bool:
-    return place == 0 or word[0].isupper() or (word in _SMALL and word not in ("from", "to")) or word not in _OFTEN
+def _is_prose(word: str, i: int) -> bool:
+    return i == 0 or word[0].isupper() or (word in _FILLERS and word not in ("from", "to")) or word not in _COMMON
 
 
-def _alone(name: str, names: list[str], required: set[str]) -> bool:
-    """Whether a capitalised word is unlike the other parameters, which begin with a small letter or are not there."""
-    return not any(other != name and other[0].isupper() and not _PLAIN.fullmatch(other) for other in names) and not any(
+def _only_capital(name: str, names: list[str], required: set[str]) -> bool:
+    """Return whether a capitalised word is unlike the other parameters, which all start with a lower-case letter."""
+    return not any(other != name and other[0].isupper() and not _WORD.fullmatch(other) for other in names) and not any(
         other[0].isupper() for other in required
     )
 
 
-def _like_a_word(name: str) -> bool:
-    return bool(_PLAIN.fullmatch(name)) and (name[0].isupper() or name in _SMALL)
+def _looks_like_word(name: str) -> bool:
+    return bool(_WORD.fullmatch(name)) and (name[0].isupper() or name in _FILLERS)
 
 
 def _doubtful(
-    names: list[str], required: set[str], gone: set[str], typed: dict[str, str], tool: str, description: str
+    names: list[str], required: set[str], removed: set[str], typed: dict[str, str], tool: str, description: str
 ) -> list[str]:
-    """Names that stay although they look like words.
+    """Return the names that stay although they look like words.
 
-    Capitalised or small words; after dropped words also what the text or the tool's name says, and where no text is
-    known, what parameters are not often called.
+    These are capitalised words and fillers. After removed words they are also words of the text or of the tool's name
+    and, where no text is known, names that parameters rarely have.
     """
-    said = {*_TOKENS.findall(description), *split_words(tool)}
-    found = []
-    after = False
+    text_words = {*_TOKENS.findall(description), *split_words(tool)}
+    doubtful = []
+    follows_removed = False
     for name in names:
-        if name in gone:
-            after = name not in ("True", "False", "Add", "Item")
+        if name in removed:
+            follows_removed = name not in ("True", "False", "Add", "Item")
             continue
-        if name in required or name in typed or not _PLAIN.fullmatch(name):
-            after = False
+        if name in required or name in typed or not _WORD.fullmatch(name):
+            follows_removed = False
             continue
-        if _like_a_word(name) or (after and (name in said or not (description or name in _OFTEN))):
-            found.append(name)
-        after = after or _like_a_word(name)
-    return found
+        if _looks_like_word(name) or (follows_removed and (name in text_words or not (description or name in _COMMON))):
+            doubtful.append(name)
+        follows_removed = follows_removed or _looks_like_word(name)
+    return doubtful
 
 
 # ---------------------------------------------------------------------------------------------------------- docstrings
 
 
 def described_parameters(description: str) -> dict[str, Json] | None:
-    """The object schema that an ``Args:`` section of a docstring declares; None where there is none that is plain.
+    """Return the object schema that a docstring's ``Args:`` section declares; None unless the section is plain.
 
-    Plain: after the heading each parameter on a line of its own, as deep as the first, ``name (type): words``; deeper
-    lines go on with the words. A name is required only where the text says so; an unknown type is left out.
+    Plain means: after the heading, each parameter has a line of its own, as deep as the first, ``name (type): words``;
+    deeper lines continue the words. A name is required only where the text says so; an unknown type is left out.
     """
     match = _SECTION.search(description)
     if match is None:
@@ -241,11 +256,11 @@ def described_parameters(description: str) -> dict[str, Json] | None:
     depth: int | None = None
     heading = len(match["indent"].expandtabs(4))
     lines = description[match.end() :].split("\n")[1:]
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if not line.strip():
             if entries and depth is not None and depth <= heading:
-                if any(_TYPED_ITEM.match(later) for later in lines[place:]):
-                    return None  # the list goes on below a paragraph
+                if any(_TYPED_ITEM.match(later) for later in lines[index:]):
+                    return None  # the list continues below a paragraph: reading half of it would lose parameters
                 break
             continue
         indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
@@ -264,20 +279,20 @@ def described_parameters(description: str) -> dict[str, Json] | None:
     entries = [entry for entry in entries if entry["name"] not in _HIDDEN]
     if not entries or len({entry["name"] for entry in entries}) < len(entries):
         return None
-    return parameter_list(entries)
+    return schema_of_parameters(entries)
 
 
 def _entry(item: re.Match[str]) -> dict[str, Json]:
-    words, said = (item["words"] or "").strip(), (item["type"] or "").strip()
+    words, type_text = (item["words"] or "").strip(), (item["type"] or "").strip()
     entry: dict[str, Json] = {"name": item["name"]}
-    kind = read_type(re.split(r"[,;\[ ]", said)[0]) if said else None
+    kind = json_type(re.split(r"[,;\[ ]", type_text)[0]) if type_text else None
     if isinstance(kind, str):
         entry["type"] = kind
     if words:
         entry["description"] = words
     if (
         item["star"]
-        or re.search(r"\brequired\b", said, re.IGNORECASE)
+        or re.search(r"\brequired\b", type_text, re.IGNORECASE)
         or re.search(r"\(required\)|\bRequired\.$", words)
     ):
         entry["required"] = True

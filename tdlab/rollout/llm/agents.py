@@ -18,9 +18,18 @@ from tdlab.records import Blueprint, FromUser, Json, Persona, Tool, Trajectory, 
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, strict_json
+from tdlab.rollout.llm.protocol import ChatReply, ChatRequest
 from tdlab.rollout.views import Request, RolloutStopped, UserView
-from tdlab.tools import compile_schema, goal_phrase, label, leaves, mentions, reference, said_as
+from tdlab.tools import (
+    compile_schema,
+    contains_whole,
+    goal_phrase,
+    label,
+    leaves,
+    mentions,
+    read_json,
+    referenced_entity,
+)
 
 __all__ = ["AgentSession", "ModelBackend", "chat_tools", "inspect", "judge", "speak", "write"]
 
@@ -83,7 +92,7 @@ class AgentSession:
             }
 
     def plays(self, role: TeacherRole) -> bool:
-        """Whether a model plays the role."""
+        """Return whether a model plays the role."""
         return role in self.config.roles
 
     def reply(
@@ -217,7 +226,7 @@ def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tu
                 continue
             schema = tools[call.tool].parameters.get(parameter, {})
             inner = [canonical_json(leaf) for _, leaf in leaves(binding.value)]
-            if reference(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
+            if referenced_entity(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
                 fixed.add(binding.slot)
             elif isinstance(binding.value, (str, int, float)) and not isinstance(binding.value, bool):
                 free.setdefault(binding.slot, (schema, binding.value))
@@ -288,7 +297,7 @@ def speak(
                     return f"the message does not say that the {label(part)} is {canonical_json(leaf)}"
         allowed = canonical_json([request, intent])
         for name, hidden in brief.withheld.items():
-            if isinstance(hidden, str) and len(hidden) >= 5 and hidden not in allowed and said_as(text, hidden):
+            if isinstance(hidden, str) and len(hidden) >= 5 and hidden not in allowed and contains_whole(text, hidden):
                 return f"the message tells the {name}, which is told only if asked"
         return ""
 
@@ -342,7 +351,7 @@ def _problem(reply: ChatReply, max_tokens: int) -> str:
         return f"the reply is longer than {max_tokens} tokens can be"
     for call in reply.calls:
         try:
-            arguments = strict_json(call.arguments)
+            arguments = read_json(call.arguments)
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
@@ -359,7 +368,7 @@ def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     problem = "it is not a JSON object"
     for candidate in candidates:
         try:
-            value: Any = strict_json(candidate)
+            value: Any = read_json(candidate)
         except ValueError:
             continue
         if isinstance(value, dict):

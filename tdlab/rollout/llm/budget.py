@@ -40,7 +40,7 @@ class Prices(BaseModel):
     """A price table: prices by model, for ``per`` tokens, in ``currency``.
 
     Example:
-        >>> prices = Prices(models={"small": Price(input=1.0, output=4.0)})
+        >>> prices = Prices(models={"small": {"input": 1.0, "output": 4.0}})
         >>> prices.cost("small", 1_000_000, 500_000)
         3.0
     """

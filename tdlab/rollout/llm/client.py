@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import time
@@ -30,6 +31,7 @@ from tdlab.rollout.llm.budget import Budget, Prices
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
 from tdlab.rollout.llm.rate_limit import AdaptiveLimiter, backoff, retry_after
 from tdlab.store import ReplyJournal
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -39,6 +41,7 @@ __all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
 MOCK_MODEL = "mock"
 """The model that `tdlab mock-server` serves. It answers from the script, so each request to it carries the script."""
 
+_log = logging.getLogger(__name__)
 _MAX_REPLY_BYTES = 16 * 1024 * 1024
 _MAX_SHOWN = 300  # characters of a server's message that are quoted in an error
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.\-]{6,}")
@@ -297,6 +300,7 @@ class ChatClient:
             except _Failure as failure:
                 tries += 1
                 self._failures[failure.kind] += 1
+                _log.warning("attempt %d of %d failed: %s", tries, self.config.tries, failure)
                 wait = backoff(tries)
                 if failure.kind == "429":
                     self._limiter.throttled(failure.wait_s if failure.wait_s is not None else wait)
@@ -316,6 +320,7 @@ class ChatClient:
                     )
                 if self._fatal is not None:
                     raise self._fatal from None
+            _log.info("next attempt in %.1f s", wait)
             await self._wait_to_retry(wait)
 
     async def _wait_to_retry(self, seconds: float) -> None:
@@ -338,6 +343,7 @@ class ChatClient:
         structured = request.reply_schema is not None and request.model not in self._no_schema
         limit_name = self._limit_name
         body = _body(request, structured=structured, limit_name=limit_name)
+        _log.debug("asking %s for the %s, %d calls in flight", request.model, request.role, self._limiter.active)
         try:
             with anyio.fail_after(self.config.timeout_s):
                 response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
@@ -423,8 +429,7 @@ class ChatClient:
             text = text.replace(self._key, "[key]")
         elif self._key:
             text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
-        text = " ".join(_SECRET.sub("[key]", text).split())
-        shown = text[:_MAX_SHOWN] + ("…" if len(text) > _MAX_SHOWN else "")
+        shown = shorten(" ".join(_SECRET.sub("[key]", text).split()), _MAX_SHOWN)
         return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "(no message)"
 
     def _denied(self, code: int, body: str) -> TeacherError:
@@ -471,7 +476,7 @@ def _key(api_key: str | None) -> str:
 
 
 def _unknown(parameter: str, body: str) -> bool:
-    """Whether an error says that a parameter is unsupported.
+    """Return whether an error says that a parameter is unsupported.
 
     A server that only names it, as in "max_tokens is too large", knows it.
     """

@@ -19,8 +19,8 @@ from tdlab.rollout.environments import Environment
 from tdlab.rollout.llm.protocol import estimate_tokens
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
-from tdlab.rollout.simulated import SimulatedEnvironment
 from tdlab.rollout.views import AssistantView, UserView, brief_of, offered_names
+from tdlab.rollout.worlds import SimulatedEnvironment
 
 __all__ = ["CORRUPTIONS", "MockModel", "completion"]
 

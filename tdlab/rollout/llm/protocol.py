@@ -26,7 +26,6 @@ __all__ = [
     "estimate_tokens",
     "reply_from_body",
     "reply_from_text",
-    "strict_json",
     "without",
 ]
 
@@ -219,16 +218,6 @@ def _text(content: Json) -> str:
 def _valid(text: str) -> str:
     """Return text in valid Unicode: half a surrogate pair becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def strict_json(text: str) -> Json:
-    """The value of a JSON text; ValueError for what is none, NaN, infinities and bottomless nesting included."""
-    try:
-        value = json.loads(text)
-        canonical_json(value)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return value
 
 
 def _count(value: Json) -> int | None:

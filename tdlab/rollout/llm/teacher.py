@@ -21,7 +21,7 @@ from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.views import AssistantTurn, AssistantView, RolloutStopped, UserTurn, UserView, offered_names
-from tdlab.tools import compile_schema, nature, reference
+from tdlab.tools import compile_schema, nature, referenced_entity
 
 __all__ = ["LlmEnvironment", "LlmRollout", "LlmTeacher"]
 
@@ -162,7 +162,9 @@ def _entities(value: Json) -> list[tuple[tuple[str, str], dict[str, Json]]]:
     """Return the objects with exactly one identifier, as (field, identifier) and their other scalar fields."""
     entities = []
     if isinstance(value, dict):
-        own = [field for field, v in value.items() if isinstance(v, (str, int)) and reference(field) is not None]
+        own = [
+            field for field, v in value.items() if isinstance(v, (str, int)) and referenced_entity(field) is not None
+        ]
         if len(own) == 1:
             rest = {f: v for f, v in value.items() if f != own[0] and isinstance(v, (str, int, float, bool))}
             entities.append(((own[0], str(value[own[0]])), rest))

@@ -1,7 +1,6 @@
-"""What runs inside a jail, on the Python found there: standard library only, Python 3.9 or newer, and sent as source.
+"""The code that runs inside the sandbox, on the Python found there: standard library only, Python 3.9 or newer.
 
-Nothing in this folder is imported by tdlab, save as text: `source` gives the text of a program, made of its modules one
-after the other.
+tdlab does not import these modules. It sends their source, which `source` joins to one program.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _FUTURE = "from __future__ import annotations\n"
 
 @cache
 def source(name: str) -> str:
-    """The text of a program of this folder, by its module's name, with the modules it needs before it."""
+    """Return the source of a program in this folder, by its module's name, after the modules that it needs."""
     parts = []
     for module in (*_BEFORE.get(name, ()), name):
         text = (resources.files(__name__) / f"{module}.py").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Frames between the supervisor and the harness: one letter, four bytes of length, a payload."""
+"""Frames between the supervisor and tdlab: one letter, four bytes of length, a payload."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 class Channel:
-    """Frames to and from the harness."""
+    """Sends and receives frames."""
 
     def __init__(self, incoming: int, outgoing: int) -> None:
         self.incoming, self.outgoing = incoming, outgoing

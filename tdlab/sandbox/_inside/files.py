@@ -1,8 +1,8 @@
-"""The writable places of a jail: files put there, collected from there, and all of it removed, whatever a job made."""
+"""The writable folders of the sandbox: put files there, collect files from there, empty them after a job."""
 
 from __future__ import annotations
 
-# ruff: noqa: S108 (the places are the jail's own)
+# ruff: noqa: S108 (paths inside the sandbox)
 import errno
 import fnmatch
 import io
@@ -17,11 +17,11 @@ WRITABLE = ["/work", "/tmp", "/dev/shm"]
 
 
 def inodes_used() -> int:
-    """Files in the writable places."""
+    """Return the number of files in the writable folders."""
     used = 0
-    for place in WRITABLE:
+    for folder in WRITABLE:
         try:
-            info = os.statvfs(place)
+            info = os.statvfs(folder)
         except OSError:
             continue
         used += info.f_files - info.f_ffree
@@ -29,7 +29,7 @@ def inodes_used() -> int:
 
 
 def put_files(files: list[tuple[str, int]], blobs: io.BytesIO) -> None:
-    """Write the given files below /work. Names were checked by the harness, and nothing runs that could add links."""
+    """Write files below /work. tdlab has checked their names, and no job runs yet that could add links."""
     for name, size in files:
         folder = os.path.dirname(name)
         if folder:
@@ -39,7 +39,7 @@ def put_files(files: list[tuple[str, int]], blobs: io.BytesIO) -> None:
 
 
 def walk(limit: int = 100000) -> Iterator[tuple[str, os.stat_result | None, str]]:
-    """Entries below /work, each as (name, lstat), folders not followed if they are links; at most 64 deep."""
+    """Yield the entries below /work as (name, lstat, problem), at most 64 folders deep, without following links."""
     waiting, count = [""], 0
     while waiting:
         folder = waiting.pop()
@@ -65,7 +65,7 @@ def walk(limit: int = 100000) -> Iterator[tuple[str, os.stat_result | None, str]
 
 
 def collect(channel: Channel, patterns: list[str], budget: int, given: set[str]) -> list[str]:
-    """Send the regular files that match, within the budget of bytes; names of those that cannot be had, and why."""
+    """Send the regular files that match, within the budget of bytes; return those that cannot be sent, and why."""
     skipped, sent = [], 0
     for name, info, problem in walk():
         shown = name.encode("utf-8", "backslashreplace").decode("ascii", "backslashreplace")[:200]
@@ -101,7 +101,7 @@ def collect(channel: Channel, patterns: list[str], budget: int, given: set[str])
 
 
 def wipe(root: str, end: float) -> bool:
-    """Empty a folder, whatever the modes; nested folders are moved up, so that no depth is a problem."""
+    """Empty a folder with any file modes; nested folders are moved up first, so that any depth works."""
     try:
         os.chmod(root, 0o700)
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -138,14 +138,14 @@ def wipe(root: str, end: float) -> bool:
 
 
 def empty_all() -> bool:
-    """Empty every writable place; whether they are empty."""
+    """Empty every writable folder; return whether that succeeded."""
     end = time.monotonic() + 2
-    done = [wipe(place, end) for place in WRITABLE]
+    done = [wipe(folder, end) for folder in WRITABLE]
     return all(done)
 
 
 def unlink(name: str, folder: int) -> bool:
-    """Remove a file or an empty folder; False for a folder that is not empty."""
+    """Remove a file or an empty folder; return False for a folder that is not empty."""
     try:
         os.unlink(name, dir_fd=folder)
         return True
@@ -164,11 +164,11 @@ def unlink(name: str, folder: int) -> bool:
 
 
 def leftovers(known: set[str]) -> int:
-    """How many files lie about that nobody gave."""
+    """Return the number of files that the job added."""
     count = sum(1 for name, info, _ in walk() if info is not None and name not in known)
-    for place in WRITABLE[1:]:
+    for folder in WRITABLE[1:]:
         try:
-            count += len(os.listdir(place))
+            count += len(os.listdir(folder))
         except OSError:
             continue
     return count

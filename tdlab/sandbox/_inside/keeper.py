@@ -1,4 +1,4 @@
-"""Outlives the harness by a moment: when its standard input ends, ends what is in the named cgroups, removes them."""
+"""The keeper: when tdlab ends, and with it this standard input, kills what is in the named cgroups and removes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 
 
 def empty(folder: str) -> bool:
-    """Kill what is in a cgroup and the ones below, remove them; whether they are gone."""
+    """Kill the processes in a cgroup and those below it, and remove them; return whether that succeeded."""
     for inner, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError), open(os.path.join(inner, "cgroup.procs"), "rb") as file:
             for pid in file.read().split():

@@ -1,6 +1,6 @@
-"""Escape probes, run as a job: prints a JSON object of probe to what it got out, empty where it was held."""
+"""The escape probes, run as a job: print a JSON object from probe to what it reached; empty if it was stopped."""
 
-# ruff: noqa: SIM115, T201 (a probe may leave a file open; what is printed is the result)
+# ruff: noqa: SIM115, T201 (a probe may leave a file open; the printed text is the result)
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-found: dict[str, str] = {}
+reached: dict[str, str] = {}
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def probe(name: str) -> Callable[[Callable[[], Any]], None]:
-    """Run a function at once; what it returns is what got out."""
+    """Run the decorated function at once; its result is what the probe reached."""
 
     def run(function: Callable[[], Any]) -> None:
         try:
-            found[name] = str(function() or "")[:120]
+            reached[name] = str(function() or "")[:120]
         except (OSError, ValueError, PermissionError):
-            found[name] = ""
+            reached[name] = ""
 
     return run
 
 
 def syscall(number: int, *arguments: int) -> str:
-    """What a system call returns if it is let through at all."""
+    """Make a system call; return its result, or nothing if it was rejected."""
     ctypes.set_errno(0)
     done = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) for a in arguments])
     return "" if done < 0 and ctypes.get_errno() in (1, 13, 38, 97) else f"returned {done}"
@@ -150,4 +150,4 @@ def _() -> Any:
     return [n for n in os.environ if n not in known.split() and not n.startswith(("PYTHON", "OPENBLAS_"))]
 
 
-print(json.dumps(found))
+print(json.dumps(reached))

@@ -1,10 +1,10 @@
-"""The program of a SQL job: runs the statements on the copy of the database, prints a JSON object.
+"""The program of a SQL job: runs the statements on the copy of the database and prints a JSON object.
 
 ``{"columns": [...], "rows": [[...]], "truncated": false, "changes": n}`` or ``{"error": "..."}`` with exit code 1. The
-last statement that returns rows is shown. Bytes are shown as ``{"hex": "..."}``.
+rows are those of the last statement that returns any. Bytes are written as ``{"hex": "..."}``.
 """
 
-# ruff: noqa: T201 (what is printed is the result)
+# ruff: noqa: T201 (the printed text is the result)
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"
 
 
 def allow(action: int, first: str | None, second: str | None, _database: str | None, _source: str | None) -> int:
-    """SQLite's authorizer: what a statement may do."""
+    """Decide what a statement may do, as SQLite's authorizer."""
     if action in DENIED or (action in WRITES and not OPTIONS["writable"]):
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_PRAGMA and ((first or "").lower() not in PRAGMAS or (second and not safe(first))):
@@ -45,12 +45,12 @@ def allow(action: int, first: str | None, second: str | None, _database: str | N
 
 
 def safe(pragma: str | None) -> bool:
-    """Whether a pragma is harmless with an argument."""
+    """Return whether a pragma is harmless with an argument."""
     return (pragma or "").lower() not in ("user_version", "encoding")
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
+    """Convert a value to one that JSON can represent."""
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -59,26 +59,26 @@ def plain(value: Any) -> Any:
 
 
 def statements(text: str) -> Iterator[str]:
-    """The statements of a script, each complete by SQLite's own judgement."""
-    part = ""
+    """Yield the statements of a script, each complete according to SQLite."""
+    statement = ""
     for piece in text.split(";"):
-        part += piece + ";"
-        if sqlite3.complete_statement(part):
-            if part.strip(" \t\r\n;"):
-                yield part
-            part = ""
-    if part.strip(" \t\r\n;"):
-        yield part.rstrip(";") if not sqlite3.complete_statement(part) else part
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip(" \t\r\n;"):
+                yield statement
+            statement = ""
+    if statement.strip(" \t\r\n;"):
+        yield statement.rstrip(";") if not sqlite3.complete_statement(statement) else statement
 
 
 def main() -> int:
-    """Run the statements, print the last rows; the exit code."""
+    """Run the statements and print the last rows; return the exit code."""
     writable = OPTIONS["writable"]
-    place = os.path.join(WORK, ".database")
+    path = os.path.join(WORK, ".database")
     with open(os.path.join(WORK, ".query.sql"), encoding="utf-8") as file:
         text = file.read()
     connection = sqlite3.connect(
-        f"file:{place}?mode={'rwc' if writable else 'ro&immutable=1'}", uri=True, isolation_level=None
+        f"file:{path}?mode={'rwc' if writable else 'ro&immutable=1'}", uri=True, isolation_level=None
     )
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     if hasattr(connection, "setlimit"):

@@ -1,13 +1,13 @@
-"""PID 1 of every jail: takes jobs one by one from the harness, runs each in a child, and cleans up after it.
+"""The supervisor, PID 1 of the sandbox: takes one job at a time from tdlab, runs it in a child, and cleans up after it.
 
-The channel is file descriptors 0 and 1, in frames of one letter, four bytes of length and a payload: ``C`` settings,
-``J`` job, ``K`` kill; back come ``H`` hello, ``o`` and ``e`` output, ``f`` file, ``R`` result. The channel is moved out
-of the way and closed in every child, and this process is not dumpable, so that a job of the same user can neither trace
-it nor open its descriptors; as PID 1 it takes no signal from inside. When the channel ends it exits, and the kernel
-ends every process of the jail with it.
+The channel is file descriptors 0 and 1, in frames of one letter, four bytes of length and a payload. tdlab sends ``C``
+settings, ``J`` job and ``K`` kill; the supervisor sends ``H`` hello, ``o`` and ``e`` output, ``f`` file and ``R``
+result. The channel is moved to other descriptors and closed in every child, and this process is not dumpable, so that a
+job of the same user can neither trace it nor open its descriptors. As PID 1 it takes no signals from inside. It exits
+at the end of the channel, and then the kernel ends every process in the sandbox.
 """
 
-# ruff: noqa: BLE001, S102, S108, S606, T201 (running what it is given is its task)
+# ruff: noqa: BLE001, S102, S108, S606, T201 (its task is to run code)
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import time
 from typing import Any, NoReturn
 
 from tdlab.sandbox._inside.channel import Channel
-from tdlab.sandbox._inside.files import WRITABLE, collect, empty_all, inodes_used, leftovers, put_files
+from tdlab.sandbox._inside.files import collect, empty_all, inodes_used, leftovers, put_files
 from tdlab.sandbox._inside.usage import Ended, kill_all, out_of_memory_kills, processes, proportional, reaped_cpu
 
 SETTINGS: dict[str, Any] = {}
@@ -34,7 +34,7 @@ CHUNK = 1 << 18
 
 
 def set_limits(job: dict[str, Any]) -> None:
-    """Set the limits that the kernel holds for each process by itself."""
+    """Set the kernel's limits for each single process."""
     cpu = int(job["cpu_s"]) + 1
     limits = {
         "CORE": (0, 0),
@@ -51,7 +51,7 @@ def set_limits(job: dict[str, Any]) -> None:
 
 
 def child(job: dict[str, Any], given: int, out: int, err: int) -> NoReturn:
-    """In the child: take leave of everything that is the supervisor's, then become the job. Does not return."""
+    """Become the job, in the child: drop everything that belongs to the supervisor, then run the program."""
     status = 127
     try:
         os.setsid()
@@ -84,7 +84,7 @@ def child(job: dict[str, Any], given: int, out: int, err: int) -> NoReturn:
 
 
 def run_here(job: dict[str, Any]) -> int:
-    """Run Python code in this process as if it were ``python main.py``; the exit code."""
+    """Run Python code in this process, as ``python main.py`` would; return the exit code."""
     os.environ.clear()
     os.environ.update(SETTINGS["environment"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -127,7 +127,7 @@ def run_here(job: dict[str, Any]) -> int:
 
 
 class Stream:
-    """One of the job's output pipes: passes on the first bytes, counts them all."""
+    """One output pipe of the job: sends the first bytes on, and counts them all."""
 
     def __init__(self, channel: Channel, kind: bytes, keep: int) -> None:
         self.reading, self.writing = os.pipe()
@@ -135,7 +135,7 @@ class Stream:
         self.channel, self.kind, self.left, self.total, self.open = channel, kind, keep, 0, True
 
     def pump(self) -> bool:
-        """Read once; False when there was nothing."""
+        """Read once; return False if there was nothing to read."""
         try:
             data = os.read(self.reading, CHUNK)
         except BlockingIOError:
@@ -152,7 +152,7 @@ class Stream:
 
 
 def run(channel: Channel, payload: bytes, wake: int) -> None:
-    """Take one job from its first byte to the emptied work directory."""
+    """Run one job and empty the writable folders after it."""
     length = int.from_bytes(payload[:4], "big")
     job = json.loads(payload[4 : 4 + length])
     blobs = io.BytesIO(payload)
@@ -218,7 +218,7 @@ def watch(
     started: float,
     before_cpu: float,
 ) -> tuple[str, Ended | None, int, float]:
-    """Wait for the job's own process, hold its limits: why it was stopped or "", how it ended, peak bytes, CPU."""
+    """Wait for the job and enforce its limits; return why it was stopped or "", how it ended, peak bytes, CPU s."""
     poller = select.poll()
     by_handle = {stream.reading: stream for stream in streams}
     for handle in (channel.incoming, wake, *by_handle):
@@ -272,8 +272,8 @@ def watch(
 
 
 def main() -> None:
-    """Hide, say hello, and take jobs until the channel ends."""
-    # Moved above 2 and not inherited; 0 and 1 now lead nowhere.
+    """Hide, say hello, and run jobs until the channel ends."""
+    # moved above 2 and not inherited; 0 and 1 now lead to /dev/null
     channel = Channel(os.dup(0), os.dup(1))
     nowhere = os.open("/dev/null", os.O_RDWR)
     for handle in (0, 1):
@@ -283,8 +283,6 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGINT else signal.SIG_IGN)
     kind, payload = channel.receive()
     SETTINGS.update(json.loads(payload))
-    if SETTINGS.get("places"):
-        WRITABLE[:] = SETTINGS["places"]
     problem = ""
     if SETTINGS["preload"] is not None:
         for module in SETTINGS["preload"]:
@@ -300,7 +298,7 @@ def main() -> None:
     hello = {"pid": os.getpid(), "hidden": hidden, "version": sys.version.split()[0], "problem": problem}
     channel.send_parts(b"H", hello)
     gc.collect()
-    gc.freeze()  # forks then do not copy pages for the collector's marks
+    gc.freeze()  # else the garbage collector's marks would make every fork copy pages
     while True:
         kind, payload = channel.receive()
         if kind == b"J":

@@ -1,4 +1,4 @@
-"""Every process of a jail and what it uses, as its PID 1 sees them; and the end of them all."""
+"""The processes in the sandbox and what they use, as PID 1 sees them, and how to end them all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(NamedTuple):
-    """One process: its CPU seconds with its waited-for children, its private resident bytes, its threads."""
+    """One process: CPU seconds with those of its reaped children, private resident bytes, threads."""
 
     pid: int
     name: str
@@ -24,15 +24,15 @@ class Process(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How the job's own process ended."""
+    """How the job's main process ended."""
 
     status: int
     usage: resource.struct_rusage
 
 
 def processes() -> list[Process]:
-    """Every process but this one."""
-    found = []
+    """Return every process but this one."""
+    alive = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or entry == "1" or int(entry) == os.getpid():
             continue
@@ -48,14 +48,14 @@ def processes() -> list[Process]:
         if rest[0] in (b"Z", b"X"):
             if int(rest[17]) < 2:
                 continue
-            pages = thread_pages(entry) or pages  # its first thread has ended, others go on
+            pages = thread_pages(entry) or pages  # its first thread has ended, others still run
         seconds = sum(map(int, rest[11:15])) / TICKS
-        found.append(Process(int(entry), name, seconds, (int(pages[1]) - int(pages[2])) * PAGE, int(rest[17])))
-    return found
+        alive.append(Process(int(entry), name, seconds, (int(pages[1]) - int(pages[2])) * PAGE, int(rest[17])))
+    return alive
 
 
 def thread_pages(pid: str) -> list[bytes] | None:
-    """``statm`` as a thread other than the first sees it; None where there is none."""
+    """Return ``statm`` of a thread other than the first; None if there is no other."""
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             if thread != pid:
@@ -67,7 +67,7 @@ def thread_pages(pid: str) -> list[bytes] | None:
 
 
 def proportional(pid: int, otherwise: int) -> int:
-    """Resident bytes of a process with its share of what it shares; ``otherwise`` where that cannot be read."""
+    """Return the proportional resident bytes of a process; ``otherwise`` if they cannot be read."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             for line in file:
@@ -79,13 +79,13 @@ def proportional(pid: int, otherwise: int) -> int:
 
 
 def reaped_cpu() -> float:
-    """CPU seconds of all children waited for so far, theirs included."""
+    """Return the CPU seconds of all children reaped so far, and of their children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def out_of_memory_kills() -> int:
-    """How often the kernel's memory limit killed in this jail, where that can be read from inside; else 0."""
+    """Return how often the kernel's memory limit killed a process inside; 0 if that cannot be read."""
     for path in ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"):
         try:
             with open(path, "rb") as file:
@@ -98,7 +98,7 @@ def out_of_memory_kills() -> int:
 
 
 def kill_all(main: int, seconds: float = 1.0) -> tuple[Ended | None, bool]:
-    """Kill every other process and wait for each. How main ended if seen now, and whether all died."""
+    """Kill and reap every other process; return how ``main`` ended, if seen now, and whether all ended."""
     seen: Ended | None = None
     end = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""The simulated environment: a small world that any MCP schema can drive.
+"""The improvised environment: a small world that any MCP schema can drive.
 
 It keeps entities by type and identifier: what was created can be read, found, updated and deleted, and is gone after
 that; an identifier that nobody issued is an error. What a schema asks for and the world does not know yet is invented
@@ -27,20 +27,20 @@ from tdlab.rollout._simulated_values import DRAWS, fits, is_scalar
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
 from tdlab.tools import (
     Roles,
+    cached_per_tool,
     compile_schema,
     issued_ids,
     ordered_pairs,
-    outcome,
-    output_of,
-    past,
-    per_tool,
-    reference,
+    outcome_of_field,
+    past_tense,
+    referenced_entity,
+    returned_schema,
     roles,
     singular,
     split_words,
 )
 
-__all__ = ["SimulatedEnvironment"]
+__all__ = ["ImprovisedEnvironment"]
 
 Fields = dict[str, Json]
 
@@ -50,7 +50,7 @@ _EVERYWHERE = frozenset("currency currency_code timezone time_zone unit_system".
 _STATE_WORDS = frozenset(("status", "state"))
 
 
-class SimulatedEnvironment:
+class ImprovisedEnvironment:
     """A simulated world for one rollout: the blueprint's ``world`` exists in it, its planned failures happen.
 
     Everything else is drawn from the blueprint's seed when it is first needed.
@@ -58,11 +58,15 @@ class SimulatedEnvironment:
     Args:
         blueprint: The plan; its seed is the seed of the world.
         tools: Every tool that the blueprint offers, by key.
+        name: The name of the environment in receipts, where ``:guessed`` follows it: what no schema says is a guess.
     """
 
-    name = "simulated"
+    replayable = True
+    external = False
 
-    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], *, name: str = "simulated") -> None:
+        self.name = name
+        self._executor = f"{name}:guessed"
         self._seed = blueprint.seed
         self._tools = tools
         self._failures = failures_of(blueprint)
@@ -111,7 +115,7 @@ class SimulatedEnvironment:
         except (BlueprintError, SchemaError) as error:
             return self._error(call_id, tool, arguments, "not_simulated", error.found)
         text = canonical_json(output)
-        return ToolResult(True, text, receipt(call_id, tool, self.name, arguments, text, ok=True))
+        return ToolResult(True, text, receipt(call_id, tool, self._executor, arguments, text, ok=True))
 
     def changes(self) -> dict[str, dict[str, Json]]:
         """Return what the calls created, changed or deleted: entity -> identifier -> fields; None if deleted."""
@@ -126,7 +130,7 @@ class SimulatedEnvironment:
     # -- carrying out
 
     def _carry_out(self, tool: Tool, arguments: Mapping[str, Json]) -> Fields:
-        part, schema = roles(tool), output_of(tool)
+        part, schema = roles(tool), returned_schema(tool)
         what = part.nature
         self._asked = arguments
         writes = what.effect in ("write", "delete")
@@ -342,7 +346,7 @@ class SimulatedEnvironment:
     def _invent(
         self, schema: Mapping[str, Json], entity: str, identity: Json, field: str, path: tuple[str, ...]
     ) -> Json:
-        named = reference(field, entity)
+        named = referenced_entity(field, entity)
         if named is not None and named == entity and fits(identity, schema) and not str(identity).startswith("["):
             return identity
         kind = schema.get("type")
@@ -385,7 +389,7 @@ class SimulatedEnvironment:
                 given |= narrowed(items, self._asked, "", n, (self._seed, place), given, series=not given)
                 value: Json = self._fill(items, inner, place, given, path, {})
             else:
-                named = reference(field, entity) if items.get("type") in ("string", "integer", None) else None
+                named = referenced_entity(field, entity) if items.get("type") in ("string", "integer", None) else None
                 key = (self._seed, entity, str(identity), path, n)
                 value = DRAWS.draw(key, singular(words[-1]) if words else field, named, items)
             if not schema.get("uniqueItems") or value not in made:
@@ -396,15 +400,17 @@ class SimulatedEnvironment:
         """What the calls created inside an entity: records of the listed kind that name it."""
         if not isinstance(items.get("properties"), dict):
             return
-        kind = next((e for f in items["properties"] if (e := reference(f, inner)) and e.endswith(inner)), None)
+        kind = next((e for f in items["properties"] if (e := referenced_entity(f, inner)) and e.endswith(inner)), None)
         for name in self._touched.get(kind or "", {}):
             record = self._records[kind or ""].get(name)
-            if record is not None and any(reference(f, "") == entity and v == identity for f, v in record.items()):
+            if record is not None and any(
+                referenced_entity(f, "") == entity and v == identity for f, v in record.items()
+            ):
                 yield self._fill(items, inner, self._identities[kind or "", name], {}, (), record)
 
     def _item_identity(self, items: Mapping[str, Json], entity: str, place: str) -> Fields:
         """Identifiers of a listed item's own, so that two items of one list are two entities."""
-        named = {f: e for f in items["properties"] if (e := reference(f, entity)) is not None}
+        named = {f: e for f in items["properties"] if (e := referenced_entity(f, entity)) is not None}
         own = next((f for f, e in named.items() if e.split("_")[-1] == entity.split("_")[-1]), None)
         if own is None or not isinstance(items["properties"][own], dict):
             return {}
@@ -491,14 +497,14 @@ class SimulatedEnvironment:
 
     def _error(self, call_id: str, tool: Tool, arguments: Mapping[str, Json], code: str, message: str) -> ToolResult:
         text = canonical_json({"error": {"code": code, "message": message}})
-        return ToolResult(False, text, receipt(call_id, tool, self.name, arguments, text, ok=False))
+        return ToolResult(False, text, receipt(call_id, tool, self._executor, arguments, text, ok=False))
 
 
 def _scalars(output: Mapping[str, Json]) -> Fields:
     return {field: value for field, value in output.items() if is_scalar(value)}
 
 
-@per_tool
+@cached_per_tool
 def _begins(tool: Tool) -> tuple[str, ...]:
     """Output fields with the identifier of another entity that the tool's name says it begins (``start_render``)."""
     part = roles(tool)
@@ -526,7 +532,7 @@ def _left_behind(schema: Mapping[str, Json], verb: str, arguments: Mapping[str, 
         if "const" in inner:
             left[field] = inner["const"]
         elif verb and field not in arguments and field.split("_")[-1] in _STATE_WORDS and inner.get("type") == "string":
-            done, options = past(verb), inner.get("enum")
+            done, options = past_tense(verb), inner.get("enum")
             if isinstance(options, list):
                 stem = done[: max(4, len(done) - 3)]
                 chosen = next((o for o in options if isinstance(o, str) and o.lower().startswith(stem)), None)
@@ -553,7 +559,7 @@ def _whole(value: Json, default: int) -> int:
 
 def _went_well(field: str, schema: Mapping[str, Json]) -> tuple[Json] | None:
     """What a field that tells of the call itself holds when the call went well; None for any other field."""
-    about = outcome(field)
+    about = outcome_of_field(field)
     if about is None:
         return None
     choices: tuple[Json, ...] = (True,) if about == "went well" else (None, "", [], False)

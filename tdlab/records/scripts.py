@@ -1,7 +1,4 @@
-"""The script of a task: every message and call of one good conversation, in order, made by playing it on the world.
-
-A script is a reference, not the only right way. The scripted teacher plays it; a language model gets the task alone.
-"""
+"""Records of tasks: the recipe of a task, and the script of one good conversation about it."""
 
 from __future__ import annotations
 
@@ -9,9 +6,33 @@ from typing import Literal
 
 from pydantic import Field
 
-from tdlab.records import Json, Record
+from tdlab.records.base import Json, Record
 
-__all__ = ["Beat", "ScriptCall", "Source", "TaskPart", "TaskScript"]
+__all__ = ["Beat", "Purpose", "Recipe", "ScriptCall", "Source", "TaskPart", "TaskScript"]
+
+
+class Recipe(Record):
+    """What a task is made from: the same recipe gives the same script.
+
+    ``world`` is the seed of the worlds, ``seed`` that of all other choices. ``partners`` are services that may take up
+    what the first one gives, ``follow`` is how many wishes may follow on the first, ``beyond`` where a wish is refused.
+    A ``terse`` user says little at once. ``choice`` says how the user chooses among several rows: by a rule such as the
+    cheapest, or by being asked; empty for either. ``distractors`` are tools that are offered besides those of the
+    services.
+    """
+
+    service: str
+    frame: str
+    twist: str = ""
+    world: int = 0
+    seed: int = 0
+    follow: int = 0
+    partners: tuple[str, ...] = ()
+    beyond: Literal["", "first", "later", "last"] = ""
+    terse: bool = False
+    choice: Literal["", "rule", "ask"] = ""
+    distractors: tuple[str, ...] = ()
+
 
 Purpose = Literal[
     "open", "ask", "tell", "offer", "choose", "confirm", "agree", "report", "adjust", "act", "look", "done", "stop",
@@ -71,8 +92,14 @@ class TaskPart(Record):
 
 
 class TaskScript(Record):
-    """A task with its script."""
+    """A task with its script.
 
+    ``now`` is the moment at which it begins, ``services`` are the titles of the services in the order in which they
+    come up, ``policy`` are the rules that the assistant follows; ``name`` and ``role`` say who the user is.
+    """
+
+    now: str
+    services: tuple[str, ...]
     parts: tuple[TaskPart, ...]
     beats: tuple[Beat, ...]
     policy: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""One warm jail seen from the harness: frames over a transport, a job in, a result out, or a `JailBroken`.
+"""One isolated sandbox process, seen from outside: sends it a job and returns the result, in frames over a transport.
 
-What comes out of a jail is data from a stranger: frames are bounded, names are checked again, numbers are coerced.
+Everything that comes out of a sandbox process is untrusted: frames are bounded, file names checked, numbers coerced.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import anyio
 
@@ -31,17 +31,17 @@ BOOT = (
     " return s\n"
     "exec(compile(r(int(r(8),16)),'<supervisor>','exec'))\n"
 )
-"""The program on the supervisor's command line: reads the rest of itself from the channel."""
+"""The program on the supervisor's command line: reads its own source from the channel."""
 
-GRACE_S = 3.0
+GRACE_S = 3.0  # beyond a job's time limit, before the process counts as failed
 START_S = 20.0
-_MOST_FRAME = 96 << 20
+_MAX_FRAME_BYTES = 96 << 20
 
 
-def environment(home: str = WORK_FOLDER) -> dict[str, str]:
-    """Every variable that a job sees: nothing of the host's. The hash seed is fixed, so that runs can be repeated."""
+def environment() -> dict[str, str]:
+    """Return all environment variables of a job: none of the host's, and fixed seeds for repeatable runs."""
     return {
-        "HOME": home,
+        "HOME": WORK_FOLDER,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "LOGNAME": "job",
@@ -49,15 +49,18 @@ def environment(home: str = WORK_FOLDER) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
-        "TMPDIR": "/tmp",  # noqa: S108 (the jail's own)
+        "TMPDIR": "/tmp",  # noqa: S108 (inside the sandbox)
         "TZ": "UTC",
         "USER": "job",
         "OPENBLAS_NUM_THREADS": "1",
     }
 
 
-class JailBroken(Exception):
-    """The jail did not do its part: it ended, stalled, or spoke nonsense. ``oom`` where the memory limit hit it."""
+class ProcessFailed(Exception):
+    """A sandbox process ended, stalled, or broke the protocol.
+
+    ``oom`` says whether the memory limit killed it; ``partial`` has the output so far, stdout and stderr.
+    """
 
     def __init__(self, reason: str, *, oom: bool = False, partial: tuple[bytes, bytes] = (b"", b"")) -> None:
         super().__init__(reason)
@@ -67,33 +70,44 @@ class JailBroken(Exception):
 
 
 class Transport(Protocol):
-    """A started jail: bytes to and from its PID 1, and the power to end it."""
+    """The connection to a started sandbox process: bytes to and from its PID 1, and a way to end it."""
 
     async def send(self, data: bytes) -> None:
-        """Write all of it; an OSError or anyio error where the jail is gone."""
+        """Write all of ``data``; raise an OSError or anyio error if the process has ended."""
 
     async def receive(self) -> bytes:
-        """Some bytes; empty at the end."""
+        """Return some bytes; empty at the end."""
         ...
 
     def oom_kills(self) -> int:
-        """How often the kernel's memory limit has killed in this jail; 0 where unknown."""
+        """Return how often the kernel's memory limit has killed a process inside; 0 if unknown."""
         ...
 
     async def confine(self) -> None:
-        """Called once the supervisor is there and before it is given any work."""
+        """Apply the limits that need a started supervisor; called once, before the first job."""
 
     async def aclose(self) -> None:
-        """End every process of the jail and remove what the host holds for it."""
+        """End all processes inside and remove their traces from the host."""
 
     async def complaint(self) -> str:
-        """What it wrote to its error stream, shortened."""
+        """Return the end of its error stream."""
         ...
 
 
 @dataclass
-class Jail:
-    """A jail that has said hello. It runs one job at a time; after a `JailBroken` or a dirty end it must be closed."""
+class SandboxProcess:
+    """An isolated process: a supervisor that runs one job at a time.
+
+    After `ProcessFailed`, or with ``clean`` False after a job, it must be closed.
+
+    Args:
+        transport: The connection to the supervisor.
+        limits: The limits of jobs.
+        preload: Standard modules that the supervisor loads in advance.
+        python: The interpreter inside.
+        nproc: Whether RLIMIT_NPROC limits the processes of this sandbox alone, so that it can be set.
+        own_share: Whether a cgroup limits the cores, so that priorities count only inside.
+    """
 
     transport: Transport
     limits: Limits
@@ -101,20 +115,28 @@ class Jail:
     python: str = "/usr/bin/python3"
     nproc: bool = True
     own_share: bool = False
-    places: tuple[str, ...] = ()
     version: str = ""
     jobs: int = 0
     clean: bool = True
     _buffer: bytearray = field(default_factory=bytearray)
 
-    async def start(self) -> None:
-        """Send the supervisor, wait for its hello. JailBroken where it does not come."""
+    async def started(self) -> Self:
+        """Start the supervisor, and return this process; close it where that fails."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        """Start the supervisor; raise ProcessFailed if it does not report in time."""
         text = source("supervisor").encode()
         limits = self.limits
         settings: dict[str, object] = {
             "python": self.python,
             "bash": "/bin/bash",
-            "environment": environment(self.places[0] if self.places else WORK_FOLDER),
+            "environment": environment(),
             "preload": list(self.preload),
             "memory": limits.memory_mb << 20,
             "processes": limits.processes,
@@ -122,9 +144,8 @@ class Jail:
             "disk_mb": limits.disk_mb,
             "open_files": limits.open_files,
             "nproc": self.nproc,
-            # With a share of its own, priority matters inside the jail only: the supervisor has to come first there.
+            # with a share of its own, priority matters only inside the sandbox, where the supervisor has to come first
             "nice": 15 if self.own_share else 5,
-            "places": list(self.places),
         }
         try:
             with anyio.fail_after(START_S):
@@ -133,57 +154,57 @@ class Jail:
                 await self._send(b"C", json.dumps(settings).encode())
                 hello = json.loads((await self._frame(b"H"))[4:])
         except TimeoutError:
-            raise JailBroken(f"no hello within {START_S:g} s: {await self.transport.complaint()}") from None
+            raise ProcessFailed(f"no answer within {START_S:g} s: {await self.transport.complaint()}") from None
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise JailBroken(f"it ended at once ({error}): {await self.transport.complaint()}") from None
-        except JailBroken as error:
-            raise JailBroken(f"{error.reason}: {await self.transport.complaint()}") from None
+            raise ProcessFailed(f"the process ended at once ({error}): {await self.transport.complaint()}") from None
+        except ProcessFailed as error:
+            raise ProcessFailed(f"{error.reason}: {await self.transport.complaint()}") from None
         if not hello.get("hidden"):
-            raise JailBroken("the supervisor cannot hide from jobs (prctl failed)")
+            raise ProcessFailed("the supervisor cannot hide from jobs (prctl failed)")
         if hello.get("problem"):
-            raise JailBroken(str(hello["problem"])[:300])
-        if not self.places and hello.get("pid") != 1:
-            raise JailBroken(f"the supervisor is PID {hello.get('pid')}, not 1")
+            raise ProcessFailed(str(hello["problem"])[:300])
+        if hello.get("pid") != 1:
+            raise ProcessFailed(f"the supervisor is PID {hello.get('pid')}, not 1")
         self.version = str(hello.get("version", ""))[:32]
 
     async def run(self, job: Job) -> JobResult:
-        """Run one job. JailBroken where the jail fails, whoever's fault it is."""
+        """Run one job; raise ProcessFailed if this process fails, whatever the cause."""
         limits = self.limits
         wall = job.wall_s or limits.wall_s
         cpu = job.cpu_s or limits.cpu_s
         self.jobs += 1
-        before = self.transport.oom_kills()
-        began = time.monotonic()
+        oom_before = self.transport.oom_kills()
+        started = time.monotonic()
         streams = {b"o": bytearray(), b"e": bytearray()}
         files: list[CollectedFile] = []
         try:
             with anyio.fail_after(wall + GRACE_S + (job_size(job) >> 20) * 0.05):
-                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu, home=(self.places or (WORK_FOLDER,))[0]))
+                await self._send(b"J", pack(job, limits, wall=wall, cpu=cpu))
                 while True:
                     kind, payload = await self._any_frame()
                     if kind in streams:
                         if len(streams[kind]) + len(payload) > limits.output_kb << 10:
-                            raise JailBroken("more output than was asked for")
+                            raise ProcessFailed("the supervisor sent more output than allowed")
                         streams[kind] += payload
                     elif kind == b"f":
                         head, blob = unpack(payload)
                         name = head.get("name")
                         if not isinstance(name, str) or not safe_name(name):
-                            raise JailBroken(f"a collected file is called {str(name)[:80]!r}")
+                            raise ProcessFailed(f"a collected file has the unsafe name {str(name)[:80]!r}")
                         files.append(CollectedFile(name=name, data=blob))
                         if sum(len(f.data) for f in files) > limits.collect_kb << 10:
-                            raise JailBroken("more files than were asked for")
+                            raise ProcessFailed("the supervisor sent more files than allowed")
                     elif kind == b"R":
                         report, _ = unpack(payload)
                         break
                     else:
-                        raise JailBroken(f"a frame of kind {kind!r}")
+                        raise ProcessFailed(f"unknown frame {kind!r}")
         except TimeoutError:
-            raise self._broken("no result in time", before, streams) from None
-        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, JailBroken) as error:
+            raise self._failure("no result in time", oom_before, streams) from None
+        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, ProcessFailed) as error:
             await anyio.sleep(0.02)  # the kernel counts a kill a moment after it
-            raise self._broken(str(error) or type(error).__name__, before, streams) from None
-        oom = self.transport.oom_kills() - before + int(report.get("oom", 0))
+            raise self._failure(str(error) or type(error).__name__, oom_before, streams) from None
+        oom = self.transport.oom_kills() - oom_before + int(report.get("oom", 0))
         self.clean = bool(report.get("clean"))
         return conclude(
             report,
@@ -192,15 +213,15 @@ class Jail:
             stderr=bytes(streams[b"e"]),
             files=tuple(files),
             limits=limits.model_copy(update={"wall_s": wall, "cpu_s": cpu}),
-            seen_s=time.monotonic() - began,
+            seen_s=time.monotonic() - started,
         )
 
-    def _broken(self, reason: str, before: int, streams: Mapping[bytes, bytearray]) -> JailBroken:
-        oom = self.transport.oom_kills() > before
-        return JailBroken(reason, oom=oom, partial=(bytes(streams[b"o"]), bytes(streams[b"e"])))
+    def _failure(self, reason: str, oom_before: int, streams: Mapping[bytes, bytearray]) -> ProcessFailed:
+        oom = self.transport.oom_kills() > oom_before
+        return ProcessFailed(reason, oom=oom, partial=(bytes(streams[b"o"]), bytes(streams[b"e"])))
 
     async def aclose(self) -> None:
-        """End it, whatever state it is in; not to be cancelled half-way."""
+        """End the process in whatever state it is; cancellation does not interrupt this."""
         with anyio.CancelScope(shield=True):
             await self.transport.aclose()
 
@@ -211,33 +232,33 @@ class Jail:
         while len(self._buffer) < size:
             data = await self.transport.receive()
             if not data:
-                raise JailBroken("the supervisor has ended")
+                raise ProcessFailed("the supervisor has ended")
             self._buffer += data
-        taken = bytes(self._buffer[:size])
+        data = bytes(self._buffer[:size])
         del self._buffer[:size]
-        return taken
+        return data
 
     async def _any_frame(self) -> tuple[bytes, bytes]:
         head = await self._take(5)
         size = int.from_bytes(head[1:], "big")
-        if size > _MOST_FRAME:
-            raise JailBroken(f"a frame of {size} bytes")
+        if size > _MAX_FRAME_BYTES:
+            raise ProcessFailed(f"a frame of {size} bytes is too large")
         return head[:1], await self._take(size)
 
-    async def _frame(self, wanted: bytes) -> bytes:
+    async def _frame(self, expected: bytes) -> bytes:
         kind, payload = await self._any_frame()
-        if kind != wanted:
-            raise JailBroken(f"a frame of kind {kind!r} instead of {wanted!r}")
+        if kind != expected:
+            raise ProcessFailed(f"a frame {kind!r} instead of {expected!r}")
         return payload
 
 
 def job_size(job: Job) -> int:
-    """Bytes that a job brings along."""
+    """Return the number of bytes of a job's input."""
     return len(job.stdin) + sum(map(len, job.files.values())) + (len(job.database.content) if job.database else 0)
 
 
-def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_FOLDER) -> bytes:
-    """The payload of a job's frame."""
+def pack(job: Job, limits: Limits, *, wall: float, cpu: float) -> bytes:
+    """Return the payload of a job's frame."""
     files = dict(job.files)
     arguments = list(job.arguments)
     name, code = ("main.sh" if job.language == "bash" else "main.py"), job.code
@@ -249,12 +270,12 @@ def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_
             "max_rows": job.database.max_rows,
             "max_bytes": job.database.max_bytes,
             "seconds": wall,
-            "folder": home,
+            "folder": WORK_FOLDER,
         }
         arguments = [json.dumps(options)]
     files[name] = code.encode()
     head = {
-        "file": f"{home}/{name}",
+        "file": f"{WORK_FOLDER}/{name}",
         "flags": [] if job.language == "bash" else ["-B"],
         "files": [[name, len(data)] for name, data in files.items()],
         "stdin": len(job.stdin),
@@ -267,21 +288,19 @@ def pack(job: Job, limits: Limits, *, wall: float, cpu: float, home: str = WORK_
         "collect": list(job.collect),
         "collect_bytes": limits.collect_kb << 10,
     }
-    if job.language == "sql" and job.database is not None:
-        head["keep"] = max(limits.output_kb << 10, 0)
     text = json.dumps(head).encode()
     return b"".join([len(text).to_bytes(4, "big"), text, *files.values(), job.stdin])
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """A frame with a JSON head and a blob. JailBroken where it is neither."""
+    """Split a frame's payload into its JSON head and the rest; raise ProcessFailed if it has no such head."""
     size = int.from_bytes(payload[:4], "big")
     try:
         head = json.loads(payload[4 : 4 + size])
     except ValueError:
-        raise JailBroken("a frame that is not JSON") from None
+        raise ProcessFailed("a frame is not JSON") from None
     if not isinstance(head, dict):
-        raise JailBroken("a frame that is no JSON object")
+        raise ProcessFailed("the head of a frame is not a JSON object")
     return head, payload[4 + size :]
 
 
@@ -295,7 +314,7 @@ def conclude(
     limits: Limits,
     seen_s: float,
 ) -> JobResult:
-    """The result of a job from the supervisor's report. JailBroken where the report makes no sense."""
+    """Convert the supervisor's report to the result of a job; raise ProcessFailed if the report is invalid."""
     if "failed" in report:
         return JobResult(status="refused", reason=str(report["failed"])[:300])
     try:
@@ -320,7 +339,7 @@ def conclude(
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise JailBroken(f"a report that makes no sense ({error!r})") from None
+        raise ProcessFailed(f"the report on the job is invalid ({error!r})") from None
 
 
 def _status(why: str, exit_code: int | None, signal: int | None, oom: int, limits: Limits) -> tuple[Status, str]:
@@ -349,7 +368,7 @@ def _status(why: str, exit_code: int | None, signal: int | None, oom: int, limit
 
 
 async def ended(wait: Awaitable[object], seconds: float) -> bool:
-    """Whether something came to its end within so many seconds."""
+    """Return whether ``wait`` ends within a number of seconds."""
     with anyio.move_on_after(seconds):
         await wait
         return True
@@ -357,7 +376,7 @@ async def ended(wait: Awaitable[object], seconds: float) -> bool:
 
 
 def find_python() -> str | None:
-    """The interpreter for jails: one below ``/usr``, which is all of the host that a jail sees; None without one."""
+    """Find an interpreter below ``/usr``, the only folder of the host that a sandbox sees; None without one."""
     for path in ("/usr/bin/python3", "/usr/local/bin/python3"):
         if os.access(path, os.X_OK):
             return path

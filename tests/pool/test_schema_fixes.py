@@ -1,4 +1,4 @@
-"""What is repaired in a schema, what is left alone, and that nothing thrown at it makes it fall over."""
+"""Which defects of a schema are fixed, which are left alone, and that no input makes the fixer fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdlab.pool.repair.schemas import clean_text, mend_schema
+from tdlab.pool.repair.schemas import fix_schema, replace_surrogates
 from tdlab.tools.schema import compile_schema, schema_problem
 
 
@@ -36,18 +36,18 @@ def within(schema: Any) -> dict[str, Any]:
     ],
 )
 def test_types_of_other_languages_are_translated(written: Any, meant: Any) -> None:
-    mended, done = mend_schema(within({"type": written}))
-    assert mended["properties"]["a"] == {"type": meant}
-    assert len(done) == 1
-    assert done[0].startswith("$.properties.a: type")
-    assert schema_problem(mended) is None
+    fixed, fixes = fix_schema(within({"type": written}))
+    assert fixed["properties"]["a"] == {"type": meant}
+    assert len(fixes) == 1
+    assert fixes[0].startswith("$.properties.a: type")
+    assert schema_problem(fixed) is None
 
 
 @pytest.mark.parametrize("written", ["any", "Foo", {"2": "x"}, 7, [], ["string", "Foo"]])
 def test_a_type_that_is_not_known_is_dropped(written: Any) -> None:
-    mended, done = mend_schema(within({"type": written, "description": "x"}))
-    assert mended["properties"]["a"] == {"description": "x"}
-    assert "is not known, dropped" in done[0]
+    fixed, fixes = fix_schema(within({"type": written, "description": "x"}))
+    assert fixed["properties"]["a"] == {"description": "x"}
+    assert "is unknown, dropped" in fixes[0]
 
 
 @pytest.mark.parametrize(
@@ -109,22 +109,22 @@ def test_a_type_that_is_not_known_is_dropped(written: Any) -> None:
 )
 def test_repairs(broken: Any, whole: Any) -> None:
     before = copy.deepcopy(broken)
-    mended, done = mend_schema(broken)
-    assert mended == whole
-    assert done, "a repair has to be told"
-    assert schema_problem(mended) is None
+    fixed, fixes = fix_schema(broken)
+    assert fixed == whole
+    assert fixes, "a repair has to be told"
+    assert schema_problem(fixed) is None
     assert broken == before, "the input must not be changed"
 
 
 def test_a_list_of_parameters_is_a_schema() -> None:
-    mended, done = mend_schema(
+    fixed, fixes = fix_schema(
         [
             {"name": "query", "type": "string", "desc": "Search query", "required": True},
             {"name": "limit", "type": "integer", "required": False},
         ]
     )
-    assert done == ()
-    assert mended == {
+    assert fixes == ()
+    assert fixed == {
         "type": "object",
         "properties": {"query": {"type": "string", "description": "Search query"}, "limit": {"type": "integer"}},
         "required": ["query"],
@@ -145,7 +145,7 @@ def test_a_list_of_parameters_is_a_schema() -> None:
 )
 def test_what_is_right_stays_as_it_is(schema: dict[str, Any]) -> None:
     assert schema_problem(schema) is None
-    assert mend_schema(schema) == (schema, ())
+    assert fix_schema(schema) == (schema, ())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_is_right_stays_as_it_is(schema: dict[str, Any]) -> None:
     ],
 )
 def test_what_has_no_safe_repair_stays_unusable(schema: Any) -> None:
-    assert schema_problem(mend_schema(schema)[0]) is not None
+    assert schema_problem(fix_schema(schema)[0]) is not None
 
 
 JSON = st.recursive(
@@ -185,13 +185,13 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_at_all_is_survived(schema: Any) -> None:
-    mended, done = mend_schema(schema)
-    if schema_problem(mended) is None:
-        compile_schema(mended).is_valid({"a": 1})
-        assert mend_schema(mended) == (mended, ()), "a repaired schema must need no repair"
-    assert all(isinstance(words, str) for words in done)
+    fixed, fixes = fix_schema(schema)
+    if schema_problem(fixed) is None:
+        compile_schema(fixed).is_valid({"a": 1})
+        assert fix_schema(fixed) == (fixed, ()), "a repaired schema must need no repair"
+    assert all(isinstance(words, str) for words in fixes)
 
 
-def test_clean_text() -> None:
-    assert clean_text("plain — naïve 漢字 🙂") == "plain — naïve 漢字 🙂"
-    assert clean_text("\ud83d!") == "\ufffd!"
+def test_replace_surrogates() -> None:
+    assert replace_surrogates("plain — naïve 漢字 🙂") == "plain — naïve 漢字 🙂"
+    assert replace_surrogates("\ud83d!") == "\ufffd!"

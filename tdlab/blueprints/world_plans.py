@@ -1,0 +1,269 @@
+"""Plans on executable worlds: a recipe is drawn and changed, and the task that it gives becomes a blueprint.
+
+The recipe is what evolution breeds: which kind of task, what goes wrong, what follows, which services take part. The
+blueprint's steps are derived from the script of the task, which has been played on the world already.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from tdlab.errors import BlueprintError, MutationRefused, TaskError
+from tdlab.records import (
+    Ask,
+    Beat,
+    Binding,
+    Blueprint,
+    BusinessCluster,
+    Call,
+    Constant,
+    Failure,
+    FromResult,
+    FromUser,
+    Persona,
+    Recipe,
+    ScriptCall,
+    Source,
+    Step,
+    TaskScript,
+    Tool,
+)
+from tdlab.tasks import Frame, Stage, meeting_of
+from tdlab.tools import split_words
+
+__all__ = [
+    "draw_recipe",
+    "follow_on",
+    "packed_services",
+    "plan_recipe",
+    "reachable_frames",
+    "refused_wish",
+    "tools_near",
+    "twist_of",
+    "unplayed",
+    "with_partners",
+]
+
+
+def packed_services(cluster: BusinessCluster, tools: Mapping[str, Tool], stage: Stage) -> dict[str, int]:
+    """Return the services of a cluster that can be executed, with the number of its tools that belong to each."""
+    counts = Counter(key.partition("/")[0] for key in cluster.tools)
+    return {service: count for service, count in counts.items() if stage.knows(service, tools)}
+
+
+def reachable_frames(cluster: BusinessCluster, service: str, stage: Stage) -> list[str]:
+    """Return the frames of a service that a cluster reaches: those whose acts it holds, and those that only ask.
+
+    All frames where it reaches none.
+    """
+    frames = stage.tasks(service).frames
+    held = {key.partition("/")[2] for key in cluster.tools if key.partition("/")[0] == service}
+    return [name for name, frame in frames.items() if _acted(frame) <= held] or list(frames)
+
+
+def _acted(frame: Frame) -> set[str]:
+    return {tool for act in frame.act for tool in act}
+
+
+def draw_recipe(
+    cluster: BusinessCluster,
+    tools: Mapping[str, Tool],
+    stage: Stage,
+    rng: random.Random,
+    *,
+    worlds: Sequence[int],
+    twisted: float,
+) -> Recipe:
+    """Draw the recipe of a task that a cluster reaches.
+
+    Args:
+        cluster: The cluster; at least one of its services can be executed.
+        tools: Definitions of tools by key.
+        stage: The packs and worlds.
+        rng: What is drawn from.
+        worlds: The seeds of worlds to draw one of.
+        twisted: The share of tasks in which something does not go as hoped.
+
+    Returns:
+        The recipe.
+    """
+    services = packed_services(cluster, tools, stage)
+    service = rng.choices(list(services), weights=list(services.values()))[0]
+    name = rng.choice(reachable_frames(cluster, service, stage))
+    twists = list(stage.tasks(service).frames[name].twists)
+    twist = rng.choice(twists) if twists and rng.random() < twisted else ""
+    return Recipe(service=service, frame=name, twist=twist, world=rng.choice(worlds), seed=rng.getrandbits(48))
+
+
+def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: Stage, *, seed: int) -> Blueprint:
+    """Return the blueprint of a recipe's task, without an id.
+
+    Args:
+        recipe: The recipe.
+        cluster: Id of the cluster that it was drawn for.
+        tools: Definitions of tools by key.
+        stage: The packs and worlds.
+        seed: The seed of the blueprint.
+
+    Returns:
+        The blueprint.
+
+    Raises:
+        BlueprintError: The world makes no such task possible.
+        PackError: A pack is wrong.
+    """
+    try:
+        script = stage.script(recipe)
+    except TaskError as error:
+        raise BlueprintError(f"{recipe.service}/{recipe.frame}: {error.found}") from None
+    services = dict.fromkeys((recipe.service, *(part.service for part in script.parts)))
+    offered = [tool.key for service in services for tool in stage.tasks(service).pack.service.tools]
+    known = {tool.key: tool for service in services for tool in stage.tasks(service).pack.service.tools}
+    wishes = [*dict.fromkeys(part.wish for part in script.parts)]
+    return Blueprint(
+        id="", cluster=cluster, seed=seed, intent="; then ".join(wishes) or script.beats[0].text,
+        persona=Persona(name=script.name, role=script.role), steps=tuple(_Steps(script, known)),
+        offered=tuple(dict.fromkeys((*offered, *(key for key in recipe.distractors if key in tools)))),
+        constraints=script.policy, recipe=recipe, script=script,
+    )  # fmt: skip
+
+
+def unplayed(recipe: Recipe, cluster: str, *, seed: int) -> Blueprint:
+    """Return a blueprint that has only its recipe yet."""
+    return Blueprint(
+        id="", cluster=cluster, seed=seed, intent="", persona=Persona(name="", role=""), steps=(), offered=(),
+        recipe=recipe,
+    )  # fmt: skip
+
+
+class _Steps:
+    """The steps of a script, in its order."""
+
+    def __init__(self, script: TaskScript, tools: Mapping[str, Tool]) -> None:
+        self._beats = script.beats
+        self._tools = tools
+        self._made: list[tuple[str, int]] = []
+        """For each call so far, the id of its step and its index there."""
+        self._withheld: set[str] = set()
+
+    def __iter__(self) -> Iterator[Step]:
+        turn, number, wish = -1, 0, ""
+        for place, beat in enumerate(self._beats):
+            if beat.speaker == "user":
+                turn += beat.purpose in ("open", "wish")
+                wish = beat.text
+                continue
+            step = self._step(f"s{number + 1}", beat, place, max(turn, 0), wish)
+            if step is not None:
+                number += 1
+                yield step
+
+    def _step(self, name: str, beat: Beat, place: int, turn: int, wish: str) -> Step | None:
+        if beat.speaker == "calls":
+            return self._calling(name, beat, turn)
+        if beat.purpose in ("ask", "offer"):
+            answer = self._beats[place + 1]
+            self._withheld |= answer.tells.keys()
+            asks = tuple(Ask(slot=slot, label=slot.replace("__", " ").replace("_", " ")) for slot in answer.tells)
+            return Step(id=name, kind="ask", asks=asks, turn=turn)
+        if beat.purpose == "confirm":
+            return Step(id=name, kind="confirm", turn=turn)
+        return Step(id=name, kind="refuse", request=wish, turn=turn) if beat.purpose == "refuse" else None
+
+    def _calling(self, name: str, beat: Beat, turn: int) -> Step:
+        calls = tuple(self._call(call) for call in beat.calls)
+        self._made += [(name, index) for index in range(len(calls))]
+        met = beat.calls[0]
+        failure = Failure(code=met.meets, message=self._message(met), recovery="report") if met.meets else None
+        return Step(id=name, kind="call" if len(calls) == 1 else "parallel", calls=calls, failure=failure, turn=turn)
+
+    def _call(self, call: ScriptCall) -> Call:
+        bindings = {name: self._binding(value, call.sources.get(name)) for name, value in call.arguments.items()}
+        return Call(tool=call.tool, arguments=bindings)
+
+    def _binding(self, value: object, source: Source | None) -> Binding:
+        if source is not None and source.kind == "user":
+            return FromUser(
+                slot=source.slot, value=value, when="if_asked" if source.slot in self._withheld else "at_once"
+            )
+        if source is not None and source.kind == "result":
+            step, index = self._made[source.call]
+            return FromResult(step=step, call=index, path=source.path)
+        return Constant(value=value)
+
+    def _message(self, call: ScriptCall) -> str:
+        return next((e.message for e in self._tools[call.tool].errors if e.code == call.meets), call.meets)
+
+
+# ------------------------------------------------------------------------------------------------- moves on recipes
+
+_MOST_FOLLOWING = 2
+
+
+def follow_on(recipe: Recipe, stage: Stage) -> Recipe:
+    """One wish more that follows from what was reached."""
+    frame = stage.tasks(recipe.service).frames[recipe.frame]
+    if recipe.follow >= _MOST_FOLLOWING:
+        raise MutationRefused(f"{recipe.follow} wishes follow already")
+    if not frame.follows and not (frame.gives and recipe.partners):
+        raise MutationRefused(f"nothing follows on {recipe.frame}")
+    return recipe.model_copy(update={"follow": recipe.follow + 1})
+
+
+def twist_of(recipe: Recipe, stage: Stage, rng: random.Random, kinds: Sequence[str]) -> Recipe:
+    """A twist of one of some kinds, where the frame has one."""
+    frame = stage.tasks(recipe.service).frames[recipe.frame]
+    fitting = [name for name, twist in frame.twists.items() if meeting_of(twist)[0] in kinds]
+    fitting = [name for name in fitting if name != recipe.twist]
+    if not fitting:
+        raise MutationRefused(f"{recipe.frame} has no other twist of this kind")
+    return recipe.model_copy(update={"twist": rng.choice(fitting)})
+
+
+def refused_wish(recipe: Recipe, stage: Stage, rng: random.Random) -> Recipe:
+    """A wish that no tool of the service can fulfil; then no other service takes part, which might fulfil it."""
+    if recipe.beyond:
+        raise MutationRefused("one wish is refused already")
+    if recipe.partners or recipe.distractors:
+        raise MutationRefused("another service is offered, which might fulfil the wish")
+    if not stage.tasks(recipe.service).beyond:
+        raise MutationRefused(f"{recipe.service} has no wish beyond it")
+    place = rng.choice(("first", "later", "last") if recipe.follow else ("first", "last"))
+    return recipe.model_copy(update={"beyond": place})
+
+
+def with_partners(recipe: Recipe, partner: BusinessCluster | None, tools: Mapping[str, Tool], stage: Stage) -> Recipe:
+    """Other services that can take up what this task gives."""
+    if recipe.beyond:
+        raise MutationRefused("a wish beyond the service is refused, which another service might fulfil")
+    gives = set(stage.tasks(recipe.service).frames[recipe.frame].gives)
+    if not gives:
+        raise MutationRefused(f"{recipe.frame} gives nothing that another service takes")
+    wanted = packed_services(partner, tools, stage) if partner is not None else {}
+    taking = [
+        service
+        for service in wanted
+        if service != recipe.service and any(gives & set(f.takes) for f in stage.tasks(service).frames.values())
+    ]
+    if not taking:
+        raise MutationRefused("no service of the other cluster takes up what this task gives")
+    partners = tuple(dict.fromkeys((*recipe.partners, *taking)))
+    return recipe.model_copy(update={"partners": partners, "follow": max(1, recipe.follow)})
+
+
+def tools_near(recipe: Recipe, among: Sequence[str], tools: Mapping[str, Tool], stage: Stage, most: int) -> list[str]:
+    """Return the tools nearest in meaning to those of the recipe's frame, nearest first: by the words they share."""
+    frame = stage.tasks(recipe.service).frames[recipe.frame]
+    own = {f"{recipe.service}/{name}" for name in _acted(frame)} or {
+        tool.key for tool in stage.tasks(recipe.service).pack.service.tools
+    }
+    words = {word for key in own if key in tools for word in _words(tools[key])}
+    inside = {recipe.service, *recipe.partners}
+    free = [key for key in among if key.partition("/")[0] not in inside and stage.knows(key.partition("/")[0], tools)]
+    return sorted(free, key=lambda key: (-len(words & _words(tools[key])), key))[:most]
+
+
+def _words(tool: Tool) -> set[str]:
+    return {word for text in (tool.name, tool.description) for word in split_words(text) if len(word) > 3}

@@ -1,0 +1,76 @@
+"""Decoding JSON text from outside, with a usable reason where it fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import NoReturn
+
+from tdlab.records import Json
+
+__all__ = ["JsonError", "read_json"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class JsonError(ValueError):
+    """The reason why a text is not JSON.
+
+    ``reason`` completes a sentence whose subject is the text; ``line`` counts from 1 and is None where it is unknown.
+    The error's own text also names the line, unless it is the first.
+    """
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        self.line = line
+        self.reason = problem if column is None else f"{problem} at column {column})"
+        super().__init__(self.reason if line in (None, 1) else f"{problem} at line {line}, column {column})")
+
+
+def read_json(text: str, *, strict: bool = True) -> Json:
+    """Return the value of a JSON text.
+
+    Args:
+        text: The text.
+        strict: Whether to refuse NaN, infinities and numbers out of range, and to replace half of a surrogate pair,
+            which no UTF-8 file can hold, by U+FFFD. Otherwise all of these are returned unchanged.
+
+    Returns:
+        The decoded value.
+
+    Raises:
+        JsonError: The text is not JSON, or is nested too deeply.
+
+    Example:
+        >>> read_json("[1, NaN]")
+        Traceback (most recent call last):
+        tdlab.tools.json_text.JsonError: contains NaN, which is not JSON
+    """
+    try:
+        if not strict:
+            return json.loads(text)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if _MAY_HOLD_SURROGATE.search(text):
+            value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    except JsonError:
+        raise
+    except json.JSONDecodeError as error:
+        problem = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise JsonError(f"is not JSON ({problem}", error.lineno, error.colno) from None
+    except RecursionError:
+        raise JsonError("is nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise JsonError(f"is not readable JSON ({error!s:.80})") from None
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise JsonError(f"contains {name}, which is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise JsonError(f"contains {digits[:40]}, a number out of range")
+    return value

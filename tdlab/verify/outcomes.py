@@ -1,0 +1,240 @@
+"""Checks of tasks on executable worlds: judged by the outcome, not by equality with the plan.
+
+The goals hold in the world after the calls were executed again, nothing else changed, every value of a call was said
+or returned, what the user wanted to know was told, and what needs a yes had one. The script of the task is evidence:
+it says what was wanted and what the best way changed, not in which order to go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
+from tdlab.rollout import WorldEnvironment
+from tdlab.speech import dates_in, said, said_in, times_in
+from tdlab.tasks import TaskPack, stage_here
+from tdlab.tools import leaves, preview, says_no
+from tdlab.verify.code_grounding import NO_SOURCE
+from tdlab.verify.context import CheckContext, CheckedCall
+from tdlab.verify.grounding import asks_for_yes
+
+__all__ = ["check_consent", "check_goals", "check_sources", "check_told", "check_tried_again"]
+
+_WORD = re.compile(r"[^\W_]{3,}")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_COMPOSED = 3
+"""Words from which on a text is one that the assistant puts together, such as a message; then its numbers count."""
+
+
+def check_sources(context: CheckContext, script: TaskScript) -> str:
+    """Check that the user said every value of an argument, or that a call returned it."""
+    words = _Words(script)
+    heard: list[str] = []
+    seen = _Seen()
+    next_call = 0
+    for position, message in enumerate(context.trajectory.messages):
+        if message.role == "tool":
+            seen.add(context.answers.get(message.tool_call_id or ""))
+        elif message.role == "user":
+            heard.append(message.content)
+        while next_call < len(context.calls) and context.calls[next_call].position == position:
+            checked = context.calls[next_call]
+            next_call += 1
+            if checked.tool is None or checked.tool.key == CODE_TOOL:
+                continue
+            for parameter, value in checked.call.arguments.items():
+                schema = checked.tool.parameters.get(parameter, {})
+                if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
+                    continue
+                for name, leaf in leaves(value, parameter):
+                    if not _sourced(leaf, name, heard, seen, words, script.now):
+                        return f"{checked.name}: {parameter} is {preview(leaf)}, {NO_SOURCE}"
+    return ""
+
+
+_NOTHING = object()
+
+
+class _Seen:
+    """What the results so far hold: every leaf as text."""
+
+    def __init__(self) -> None:
+        self.leaves: set[str] = set()
+
+    def add(self, value: Json) -> None:
+        for _, leaf in leaves(value):
+            text = leaf if isinstance(leaf, str) else canonical_json(leaf)
+            self.leaves.add(text)
+
+    def has(self, value: Json) -> bool:
+        text = value if isinstance(value, str) else canonical_json(value)
+        if text in self.leaves:
+            return True
+        # A date is known where a moment of that day is.
+        return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and any(leaf.startswith(text + "T") for leaf in self.leaves)
+
+
+class _Words:
+    """What the packs say of values: the words for enums and booleans, and what follows from what."""
+
+    def __init__(self, script: TaskScript) -> None:
+        packs = [stage_here().tasks(service) for service in dict.fromkeys(part.service for part in script.parts)]
+        self._terms = [tasks.terms for tasks in packs]
+        self._implies = [tasks.implies for tasks in packs]
+        self._told: dict[str, list[Json]] = {}
+        self._used: list[tuple[str, Json]] = []
+        for beat in script.beats:
+            for fact, value in beat.tells.items():
+                self._told.setdefault(fact.rpartition("__")[2], []).append(value)
+            self._used += [item for call in beat.calls for item in call.arguments.items()]
+
+    def grounds(self, name: str, value: Json) -> Iterator[Json]:
+        """Yield the facts from which a value follows: of a moment its day, of a phone number its country."""
+        if (name, value) in self._used:
+            for implies in self._implies:
+                for fact, following in implies.items():
+                    if name in following:
+                        yield from self._told.get(fact, ())
+
+    def used(self, name: str, value: Json) -> bool:
+        """Return whether the script's own calls have this value."""
+        return any(own == name and type(used) is type(value) and used == value for own, used in self._used)
+
+    def of(self, name: str, value: Json) -> Sequence[str]:
+        key = canonical_json(value) if isinstance(value, bool) else str(value)
+        return [word for terms in self._terms for word in terms.get(name, {}).get(key, ())]
+
+
+def _sourced(value: Json, name: str, heard: Sequence[str], seen: _Seen, words: _Words, now: str) -> bool:
+    if value is None or seen.has(value) or said_in(heard, value, now, words=words.of(name, value)):
+        return True
+    if any(seen.has(ground) or said_in(heard, ground, now) for ground in words.grounds(name, value)):
+        return True
+    if isinstance(value, bool) and not words.of(name, value):
+        return words.used(name, value)  # a clause says it, in words that nothing lists
+    if isinstance(value, str) and len(_WORD.findall(value)) >= _COMPOSED:
+        texts = [*heard, *seen.leaves]
+        return not {*_numbers(value, now)} - {known for text in texts for known in _numbers(text, now)}
+    return False
+
+
+def _numbers(text: str, now: str) -> Iterator[str]:
+    """Yield the numbers, days and times of a text."""
+    moments = [*dates_in(text, now), *times_in(text), *_CLOCK_OF_MOMENT.findall(text)]
+    yield from moments
+    if not moments:
+        yield from _NUMBER.findall(text)
+
+
+_CLOCK_OF_MOMENT = re.compile(r"T(\d\d:\d\d)")
+
+
+def check_goals(context: CheckContext, script: TaskScript) -> str:
+    """Check that each goal comes to hold, and that the calls change what the script's calls change and nothing else."""
+    replayed = context.replayed
+    if replayed is None:
+        return ""
+    for number, part in enumerate(script.parts):
+        if part.goal and part.fulfilled and replayed.not_reached is not None and number in replayed.not_reached:
+            return f"in the end, this was not done: {part.wish}"
+    scripted = [(call.tool, call.arguments) for beat in script.beats for call in beat.calls]
+    if [(c.tool.key, c.call.arguments) for c in context.calls if c.tool and c.tool.key != CODE_TOOL] == scripted:
+        return ""
+    reference = WorldEnvironment(context.blueprint, context.tools)
+    for number, (tool, arguments) in enumerate(scripted):
+        reference.call(context.tools[tool], arguments, call_id=str(number))
+    return _difference(reference.changes(), replayed.changes)
+
+
+def _difference(wanted: Mapping[str, Mapping[str, Json]], done: Mapping[str, Mapping[str, Json]]) -> str:
+    for table in sorted({*wanted, *done}):
+        missing = _rows(wanted.get(table, {}))
+        for row in _rows(done.get(table, {})):
+            if row in missing:
+                missing.remove(row)
+            else:
+                return f"besides what was wanted, {table} now has {preview(row)}"
+        if missing:
+            return f"{table} should have been changed to {preview(missing[0])}"
+    return ""
+
+
+def _rows(changes: Mapping[str, Json]) -> list[str]:
+    """Return rows as text; identifiers and moments of new rows depend on how many calls came before."""
+    return [canonical_json(row) if row is not None else f"{key} is gone" for key, row in changes.items()]
+
+
+def check_told(context: CheckContext, script: TaskScript) -> str:
+    """Check that the assistant told the user every fact that they wanted to know."""
+    texts = [m.content for m in context.trajectory.messages if m.role == "assistant" and m.content]
+    words = _Words(script)
+    for part in script.parts:
+        if not part.fulfilled:
+            continue
+        for fact in part.tell:
+            value = part.facts.get(fact)
+            values = [value] if value is not None else list(_returned(context, fact))
+            values = [one for one in values if not isinstance(one, bool)]  # a clause says it, in many words
+            if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
+                return f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}"
+    return ""
+
+
+def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) -> bool:
+    if isinstance(value, (list, dict)):
+        told = [any(said(text, leaf, now) for text in texts) for _, leaf in leaves(value) if not isinstance(leaf, bool)]
+        return not told or any(told)
+    return any(said(text, value, now, words=words) for text in texts) or not value
+
+
+def _returned(context: CheckContext, field: str) -> Iterator[Json]:
+    for answer in context.answers.values():
+        if isinstance(answer, dict) and answer.get(field) is not None:
+            yield answer[field]
+
+
+def check_consent(context: CheckContext, script: TaskScript) -> str:
+    """Check that the user agreed before each successful call that the policy makes depend on a yes."""
+    needs_yes = {
+        f"{part.service}/{tool}"
+        for part in script.parts
+        if _frame_confirms(stage_here().tasks(part.service), part.frame)
+        for act in stage_here().tasks(part.service).frames[part.frame].act
+        for tool in act
+    }
+    messages = context.trajectory.messages
+    for checked in context.calls:
+        if checked.tool is None or checked.failed or checked.tool.key not in needs_yes:
+            continue
+        if not _agreed(context, checked, [m.content for m in messages[: checked.position] if m.role == "user"]):
+            return f"{checked.name} was called without the user's yes"
+    return ""
+
+
+def _frame_confirms(tasks: TaskPack, frame: str) -> bool:
+    return bool(tasks.frames[frame].confirm)
+
+
+def _agreed(context: CheckContext, checked: CheckedCall, heard: Sequence[str]) -> bool:
+    """Return whether a question for a yes was answered before a call, and not by a no."""
+    messages = context.trajectory.messages
+    for position in range(checked.position - 1, 0, -1):
+        if messages[position].role == "user" and messages[position - 1].role == "assistant":
+            asked = messages[position - 1].content
+            if (asks_for_yes(asked) or "?" in asked) and not says_no(messages[position].content):
+                return True
+    return False
+
+
+def check_tried_again(context: CheckContext) -> str:
+    """Check that a call that failed is not made again as it was, unless the user spoke or another call was made."""
+    last: CheckedCall | None = None
+    spoken = [number for number, message in enumerate(context.trajectory.messages) if message.role == "user"]
+    for checked in context.calls:
+        same = last is not None and (checked.call.name, checked.call.arguments) == (last.call.name, last.call.arguments)
+        asked = last is not None and any(last.position < number < checked.position for number in spoken)
+        if same and last is not None and last.failed and not asked:
+            return f"{checked.name} repeats a call that failed"
+        last = checked
+    return ""
