@@ -248,7 +248,7 @@ class _Scene:
             raise TaskError(f"{self.tasks.pack.service.name} has no wish beyond it")
         refusal = self.rng.choice(self.tasks.beyond)
         text = self._worded(refusal.say, self.facts, self.user)
-        self._say("user", "wish", text if first else continuing(text, self.rng))
+        self._say("user", "wish", text if first else continuing(text, self.rng, refused=self._disappointed()))
         self._say("assistant", "refuse", self._worded(refusal.reply, self._known(), self.assistant))
 
     def follow_on(self) -> bool:
@@ -302,7 +302,7 @@ class _Scene:
             raise TaskError(f"{name} takes more than is known")
         self.enter(tasks, world)
         frame = tasks.frames[name]
-        targets = targets_of(tasks, world, name)
+        targets = self._own(targets_of(tasks, world, name))
         if not targets:
             raise TaskError(f"this world has no target for {name}")
         facts = self.rng.choice(targets) | {own: values[field][0] for own, field in given.facts.items()}
@@ -314,7 +314,7 @@ class _Scene:
     def _follow(self, following: Following) -> None:
         frame = self.tasks.frames[following.frame]
         carried = {own: self.facts[other] for own, other in following.carry.items() if other in self.facts}
-        rows = targets_of(self.tasks, self.world, following.frame, given=carried)
+        rows = self._own(targets_of(self.tasks, self.world, following.frame, given=carried))
         if not rows:
             raise TaskError(f"no target of {following.frame} carries on")
         facts = self.rng.choice(rows)
@@ -692,12 +692,15 @@ class _Scene:
             )
         self._assistant("done", whole)
 
+    def _disappointed(self) -> bool:
+        """Whether the last wish was not fulfilled, so that nobody says thanks for it."""
+        return self.beats[-1].purpose in ("refuse", "stop", "report")
+
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
         parts = expanded(template, self.facts, self.rng)
         text = filled(parts, self.facts, self.user, self.rng)
         if lead:
-            refused = self.beats[-1].purpose == "refuse"
-            text = continuing(text, self.rng, refused=refused)
+            text = continuing(text, self.rng, refused=self._disappointed())
         self._say("user", purpose, text, self._told(slots_of(parts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
@@ -745,8 +748,32 @@ class _Scene:
             goal=frame.goal, tell=frame.tell,
         )  # fmt: skip
 
+    def _person_of(self, facts: Mapping[str, Json]) -> Person:
+        """Who the user is, by the facts of a task; nobody becomes another person once they have said who they are."""
+        name = facts.get("user_name")
+        if name is None or name == self.person.name:
+            return self.person
+        if self._introduced():
+            raise TaskError(f"this is {name}'s task, and the user is {self.person.name}")
+        return self.person._replace(
+            name=str(name),
+            phone=str(facts.get("user_phone") or self.person.phone),
+            email=str(facts.get("user_email") or self.person.email),
+        )
+
+    def _introduced(self) -> bool:
+        said = {str(self.facts.get(fact)) for fact, source in self.sources.items() if source.kind == "user"}
+        return bool(said & {self.person.name, self.person.phone, self.person.email})
+
+    def _own(self, rows: list[dict[str, Json]]) -> list[dict[str, Json]]:
+        """The targets that can be this user's."""
+        if not self._introduced():
+            return rows
+        return [row for row in rows if row.get("user_name") in (None, self.person.name)]
+
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
+        self.person = self._person_of(facts)
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
         for fact, value in {**own, **facts}.items():
             if fact in self.facts and self.facts[fact] != value:
