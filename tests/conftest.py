@@ -56,7 +56,7 @@ def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="module")
 def no_figures() -> Iterator[None]:
     """Skip the figures of runs: they take most of the time of a small run, and have their own tests."""
-    jobs = importlib.import_module("tdlab.jobs.run")
+    jobs = importlib.import_module("tdlab.jobs.files")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "plot_run", lambda run: None)
         patch.setattr(jobs, "save_figure", lambda figure, stem: None)

@@ -176,6 +176,7 @@ def test_a_run_that_cannot_reach_its_target_says_so_and_keeps_what_it_has(tdlab:
     """One tool without parameters allows few tasks."""
     path = pool_file(tmp_path, service(tool("list_orders", type="object", properties={})))
     words = ("run", "-p", path, "-o", tmp_path / "run", "-n", 50, "--set", "evolution.dry=2")
+    words += ("--set", "rollout.guessed=keep")
     status, out, _ = tdlab(*words, *MANY_GENERATIONS, "--set", "verify.near_duplicate=0.4")
     assert status == 1
     assert "stopped: dry: no trajectory was accepted in 2 generations in a row" in " ".join(out.split())

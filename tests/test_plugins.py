@@ -67,7 +67,7 @@ class Loud(ScriptedTeacher):
 
 def not_too_long(context):
     number = len(context.trajectory.messages)
-    return f"there are {number} messages" if number > 24 else ""
+    return f"there are {number} messages" if number > 14 else ""
 
 
 def _offer_everything(blueprint, context, rng):
@@ -196,7 +196,7 @@ def test_a_teacher(installed: str, tmp_path: Path) -> None:
 def test_a_check(installed: str, tmp_path: Path) -> None:
     name = "not_too_long"
     with made(tmp_path / "one", installed, f'verify.checks=["{name}"]') as run:
-        assert all(len(kept.trajectory.messages) <= 24 for kept in run.store.accepted())
+        assert all(len(kept.trajectory.messages) <= 14 for kept in run.store.accepted())
         assert run.store.rejection_reasons()[name] > 0
         assert all(kept.verdict.checks[-1].name == name for kept in run.store.accepted())
     made(tmp_path / "two", installed, f'verify.checks=["{name}"]', workers=2).close()
@@ -214,7 +214,7 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
 
 def test_a_strategy(installed: str, tmp_path: Path) -> None:
     with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
-        assert {kept.lineage.cluster for kept in run.store.accepted()} == {next(iter(run.store.clusters())).id}
+        assert len({kept.lineage.cluster for kept in run.store.accepted()}) == 1
         assert run.generation(0).record.strategy == "in_one_cluster"
     made(tmp_path / "two", installed, "evolution.strategy=in_one_cluster", workers=2).close()
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")

@@ -151,7 +151,7 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
         if step.turn < turn:
             note("turn_order", f"belongs to turn {step.turn} after a step of turn {turn}")
         turn = max(turn, step.turn)
-        _check_kind(step, ids, note)
+        _check_kind(step, ids, note, scripted=blueprint.script is not None)
         for ask in step.asks:
             asked[ask.slot] = step.id
         for call in step.calls:
@@ -170,7 +170,8 @@ def violations(blueprint: Blueprint, tools: Mapping[str, Tool]) -> tuple[Violati
     return tuple(problems)
 
 
-def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None]) -> None:
+def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None], *, scripted: bool) -> None:
+    """Note what a step lacks; in a script the user may choose in words of their own, or think again."""
     wanted = {"call": (1, 1), "parallel": (2, 32), "code": (1, 1)}.get(step.kind, (0, 0))
     if not wanted[0] <= len(step.calls) <= wanted[1]:
         note("calls", f"a {step.kind} step has {len(step.calls)} calls, not {wanted[0]} to {wanted[1]}")
@@ -180,11 +181,11 @@ def _check_kind(step: Step, ids: set[str], note: Callable[[str, str], None]) -> 
         note("code", f"a {step.kind} step calls {step.calls[0].tool}: code steps, and only they, call {CODE_TOOL}")
     if step.kind == "code" and step.about is not None and step.about not in step.needs():
         note("code", f"picks from {step.about!r}, which its program does not read")
-    if step.kind == "ask" and not step.asks:
+    if step.kind == "ask" and not step.asks and not scripted:
         note("ask", "an ask step asks for nothing")
     if step.kind == "refuse" and not step.request:
         note("refuse", "a refusal without a request")
-    if step.kind == "confirm" and step.about not in ids:
+    if step.kind == "confirm" and step.about not in ids and not (scripted and step.about is None):
         note("confirm", f"confirms {step.about!r}, which is not in the plan")
     if step.failure is not None and step.kind != "call":
         note("failure", f"a failure cannot be injected into a {step.kind} step")

@@ -48,7 +48,25 @@ __all__ = [
 
 
 def packed_services(cluster: BusinessCluster, tools: Mapping[str, Tool], stage: Stage) -> dict[str, int]:
-    """Return the services of a cluster that can be executed, with the number of its tools that belong to each."""
+    """Return the services of a cluster that can be executed.
+
+    Args:
+        cluster: The cluster.
+        tools: Definitions of tools by key.
+        stage: The packs and worlds.
+
+    Returns:
+        Service to the number of the cluster's tools that belong to it.
+
+    Example:
+        >>> from tdlab.pool import ToolPool
+        >>> from tdlab.records import BusinessCluster
+        >>> from tdlab.tasks import stage_here
+        >>> pool = ToolPool.bundled().subset(services=["saffron_gable"])
+        >>> cluster = BusinessCluster(id="tables", tools=tuple(pool.tools), dependencies=(), domains={})
+        >>> packed_services(cluster, pool.tools, stage_here())
+        {'saffron_gable': 8}
+    """
     counts = Counter(key.partition("/")[0] for key in cluster.tools)
     return {service: count for service, count in counts.items() if stage.knows(service, tools)}
 
@@ -144,40 +162,54 @@ class _Steps:
     def __init__(self, script: TaskScript, tools: Mapping[str, Tool]) -> None:
         self._beats = script.beats
         self._tools = tools
+        places = [place for place, beat in enumerate(script.beats) if _makes_a_step(beat)]
+        self._names = {place: f"s{number}" for number, place in enumerate(places, start=1)}
         self._made: list[tuple[str, int]] = []
         """For each call so far, the id of its step and its index there."""
-        self._withheld: set[str] = set()
+        self._asked: dict[str, str] = {}
+        """For each slot that was asked for, the id of the step that asked."""
+        self._confirmed: dict[str, str] = {}
+        """For each step that needs a yes, the id of the step that asks for it."""
 
     def __iter__(self) -> Iterator[Step]:
-        turn, number, wish = -1, 0, ""
+        turn, wish = -1, ""
         for place, beat in enumerate(self._beats):
             if beat.speaker == "user":
                 turn += beat.purpose in ("open", "wish")
                 wish = beat.text
-                continue
-            step = self._step(f"s{number + 1}", beat, place, max(turn, 0), wish)
-            if step is not None:
-                number += 1
-                yield step
+            elif place in self._names:
+                yield self._step(place, beat, max(turn, 0), wish)
 
-    def _step(self, name: str, beat: Beat, place: int, turn: int, wish: str) -> Step | None:
+    def _step(self, place: int, beat: Beat, turn: int, wish: str) -> Step:
+        name = self._names[place]
         if beat.speaker == "calls":
             return self._calling(name, beat, turn)
         if beat.purpose in ("ask", "offer"):
-            answer = self._beats[place + 1]
-            self._withheld |= answer.tells.keys()
-            asks = tuple(Ask(slot=slot, label=slot.replace("__", " ").replace("_", " ")) for slot in answer.tells)
+            slots = self._beats[place + 1].tells
+            self._asked |= dict.fromkeys(slots, name)
+            asks = tuple(Ask(slot=slot, label=slot.replace("__", " ").replace("_", " ")) for slot in slots)
             return Step(id=name, kind="ask", asks=asks, turn=turn)
         if beat.purpose == "confirm":
-            return Step(id=name, kind="confirm", turn=turn)
-        return Step(id=name, kind="refuse", request=wish, turn=turn) if beat.purpose == "refuse" else None
+            act = next((p for p in range(place, len(self._beats)) if self._beats[p].purpose == "act"), None)
+            about = self._names.get(act) if act is not None else None
+            if about is not None:
+                self._confirmed[about] = name
+            return Step(id=name, kind="confirm", about=about, turn=turn)
+        return Step(id=name, kind="refuse", request=wish, turn=turn)
 
     def _calling(self, name: str, beat: Beat, turn: int) -> Step:
         calls = tuple(self._call(call) for call in beat.calls)
         self._made += [(name, index) for index in range(len(calls))]
         met = beat.calls[0]
-        failure = Failure(code=met.meets, message=self._message(met), recovery="report") if met.meets else None
-        return Step(id=name, kind="call" if len(calls) == 1 else "parallel", calls=calls, failure=failure, turn=turn)
+        slots = [source.slot for call in beat.calls for source in call.sources.values() if source.kind == "user"]
+        first = [self._asked[slot] for slot in slots if slot in self._asked]
+        if name in self._confirmed:
+            first.append(self._confirmed[name])
+        return Step(
+            id=name, kind="call" if len(calls) == 1 else "parallel", calls=calls, turn=turn,
+            failure=Failure(code=met.meets, message=self._message(met), recovery="report") if met.meets else None,
+            after=tuple(dict.fromkeys(first)),
+        )  # fmt: skip
 
     def _call(self, call: ScriptCall) -> Call:
         bindings = {name: self._binding(value, call.sources.get(name)) for name, value in call.arguments.items()}
@@ -185,9 +217,7 @@ class _Steps:
 
     def _binding(self, value: object, source: Source | None) -> Binding:
         if source is not None and source.kind == "user":
-            return FromUser(
-                slot=source.slot, value=value, when="if_asked" if source.slot in self._withheld else "at_once"
-            )
+            return FromUser(slot=source.slot, value=value, when="if_asked" if source.slot in self._asked else "at_once")
         if source is not None and source.kind == "result":
             step, index = self._made[source.call]
             return FromResult(step=step, call=index, path=source.path)
@@ -195,6 +225,12 @@ class _Steps:
 
     def _message(self, call: ScriptCall) -> str:
         return next((e.message for e in self._tools[call.tool].errors if e.code == call.meets), call.meets)
+
+
+def _makes_a_step(beat: Beat) -> bool:
+    return beat.speaker == "calls" or (
+        beat.speaker == "assistant" and beat.purpose in ("ask", "offer", "confirm", "refuse")
+    )
 
 
 # ------------------------------------------------------------------------------------------------- moves on recipes

@@ -65,10 +65,16 @@ def predict(blueprint: Blueprint, tools: Mapping[str, Tool]) -> Prediction:
 def _cac_of_steps(blueprint: Blueprint, tools: Mapping[str, Tool]) -> float:
     terms: list[float] = []
     called: set[str] = set()
+    failed: set[str] = set()
     service = ""
     for step in blueprint.steps:
+        if step.failure is not None and step.failure.recovery == "report":  # a call that fails counts only as overcome
+            failed.update(call.tool for call in step.calls)
+            continue
         for call in step.calls:
             tool = tools[call.tool]
+            terms.append(float(tool.key in failed))
+            failed.discard(tool.key)
             values = [b.value for b in call.arguments.values() if isinstance(b, (FromUser, Constant))]
             observed = sum(isinstance(b, FromResult) for b in call.arguments.values())
             texts = sum(isinstance(b, FromTemplate) for b in call.arguments.values())

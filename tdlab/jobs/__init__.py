@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
+from tdlab.jobs.files import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
-from tdlab.jobs.run import estimate, export, run
+from tdlab.jobs.run import estimate, run
 
 __all__ = [
     "Ablation",

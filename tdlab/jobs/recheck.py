@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tdlab.config import SandboxConfig
 from tdlab.errors import ConfigError
+from tdlab.jobs.files import derive_again
 from tdlab.jobs.progress import Reporter
-from tdlab.jobs.run import derive_again
 from tdlab.records import CODE_TOOL, Check, Json, Record, Trajectory, Verdict, heaviest
 from tdlab.rollout import CodeRunner, recorded_output
 from tdlab.sandbox import BACKENDS, CodeOutput, Comparison, Difference, code_job

@@ -7,7 +7,6 @@ the number of workers, interruptions or the machine.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import time
 import uuid
@@ -16,32 +15,28 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints import MUTATIONS, packed_services
+from tdlab.blueprints import MUTATIONS
 from tdlab.clusters import MiningResult, mine
 from tdlab.config import RunConfig
-from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
 from tdlab.errors import ConfigError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Producer, Progress, ThreadPool, estimate_spending, evolve
-from tdlab.formats import write_openai_jsonl, write_parquet
 from tdlab.jobs._plugins import Objects, plugin_versions, with_objects
+from tdlab.jobs.files import derive_all
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.progress import Reporter
-from tdlab.plots import plot_run, save_figure
 from tdlab.pool import PoolIssue, ToolPool
-from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Json, Tool, canonical_json, digest
+from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, digest
 from tdlab.rollout import (
     ENVIRONMENTS,
     CodeRunner,
     EnvironmentFactory,
     LiveBackend,
     LiveEnvironment,
-    Prices,
-    Spending,
     SpendingLine,
     TeacherFactory,
 )
 from tdlab.sandbox import RUN_CODE
-from tdlab.store import ReplyJournal, Run, RunStore, atomic_write, open_run
+from tdlab.store import ReplyJournal, Run, RunStore, open_run
 from tdlab.tasks import stage_here
 from tdlab.tools import Returns, nature
 from tdlab.verify import CheckFunction
@@ -50,7 +45,7 @@ from tdlab.worlds import packs_digest
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
 
-__all__ = ["REPLIES", "derive_again", "estimate", "export", "run"]
+__all__ = ["REPLIES", "estimate", "run"]
 
 REPLIES = "teacher-replies.sqlite"
 """Default name of the file of saved replies, beside the run directory."""
@@ -183,7 +178,7 @@ def run(
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=versions)
         with store:
             if store.status == "complete":
-                _derive_all(store, pool, reporter, figure=figure)
+                derive_all(store, pool, reporter, figure=figure)
                 return open_run(out)
             _check_versions(store)
             if store.mining() is None:
@@ -191,13 +186,14 @@ def run(
                     with LiveBackend(config.teacher, api_key=api_key):
                         pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
-                _mine(store, pool, config, mined, external=external)
+                worlds = not external and config.rollout.teacher != "llm"
+                _mine(store, pool, config, mined, external=external, worlds=worlds)
             if config.rollout.teacher == "llm":
                 saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
                 outcome = _evolve_with_models(store, config, servers, objects, reporter, saved, api_key)
             else:
                 outcome = _evolve(store, config, servers, objects, workers, reporter)
-            _derive_all(store, pool, reporter, figure=figure)
+            derive_all(store, pool, reporter, figure=figure)
             if outcome == "target":
                 store.mark_complete({"accepted": store.counts().accepted})
             else:
@@ -205,40 +201,18 @@ def run(
     return open_run(out)
 
 
-def export(run: Run, path: str | Path) -> int:
-    """Write the dataset of a run to a file.
-
-    Trajectories with guessed results are left out, unless the run's ``rollout.guessed`` is ``keep``.
-
-    Args:
-        run: An open run.
-        path: File to write: Parquet if it ends in ``.parquet``, otherwise JSONL with OpenAI messages.
-
-    Returns:
-        The number of trajectories written.
-
-    Raises:
-        StoreError: The file cannot be written.
-
-    Example:
-        >>> from tdlab.store import open_run
-        >>> with open_run("runs/first") as made:
-        ...     export(made, "dataset.parquet")
-        12
-    """
-    store = run.store
-    write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
-    tools = {tool.key: tool for tool in store.tools()}
-    keep = store.config.rollout.guessed == "keep"
-    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
-    trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
-    return write(trajectories, tools, path, services=store.services())
-
-
-def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool) -> None:
+def _mine(
+    store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool, worlds: bool
+) -> None:
+    """Store the clusters of a run with their tools. ``worlds``: services that have a pack are executed."""
     mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
+    packed = {service.name for service in pool.services if worlds and stage_here().knows(service.name, pool.tools)}
+    if config.rollout.guessed == "leave_out":
+        clusters = tuple(c for c in clusters if packed & {key.partition("/")[0] for key in c.tools}) or clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
+    played = packed & {key.partition("/")[0] for key in used}
+    used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
     report = MiningRecord(**dict(mined.report), read=pool.read, issues=_issue_counts(pool))
     store.put_mining(
         clusters=clusters,
@@ -275,22 +249,12 @@ def _prepare(
     clusters = tuple(store.clusters())
     if not clusters:
         raise PoolError("no cluster could be mined from the pool", expected="at least one tool with a usable schema")
-    played = _executable(clusters, tools, config, objects) if config.rollout.guessed == "leave_out" else ()
     controller = Controller(
-        config, played or clusters, distractors=[key for key in tools if key != CODE_TOOL],
-        categories=len({d for c in played or clusters for d in c.domains}),
+        config, clusters, distractors=[key for key in tools if key != CODE_TOOL],
+        categories=len({d for c in clusters for d in c.domains}),
         mutations=_allowed(config, objects),
     )  # fmt: skip
     return controller, tools, clusters
-
-
-def _executable(
-    clusters: Sequence[BusinessCluster], tools: Mapping[str, Tool], config: RunConfig, objects: Objects
-) -> tuple[BusinessCluster, ...]:
-    """Return the clusters that a world executes; none where the environment or the teacher does not use worlds."""
-    if config.rollout.teacher == "llm" or (objects.environment or ENVIRONMENTS[config.rollout.environment]).external:
-        return ()
-    return tuple(cluster for cluster in clusters if packed_services(cluster, tools, stage_here()))
 
 
 def _evolve(
@@ -443,111 +407,6 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
         domains = {service.name: service.domains for service in pool.services}
         mutations = _allowed(config, Objects())
         return estimate_spending(config, tools, clusters, domains, mutations=mutations, sample=sample)
-
-
-def derive_again(store: RunStore) -> None:
-    """Write the derived files of a run again, if it has them."""
-    metrics = store.path / "metrics.json"
-    if metrics.exists():
-        facts = json.loads(metrics.read_text(encoding="utf-8"))["pool"]
-        _derive(store, facts, figure=(store.path / "diversity.pdf").exists())
-
-
-def _derive_all(store: RunStore, pool: ToolPool, reporter: Reporter, *, figure: bool) -> None:
-    """Write every derived file."""
-    reporter.stage("files")
-    issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
-    atomic_write(store.path / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
-    facts: dict[str, Json] = {
-        "fingerprint": pool.fingerprint,
-        "read": pool.read,
-        "tools": len(pool),
-        "services": len(pool.services),
-    }
-    _derive(store, facts, figure=figure)
-
-
-def _derive(store: RunStore, facts: Mapping[str, Json], *, figure: bool) -> None:
-    """Write the files derived from the trajectories, each atomically. ``facts`` describe the pool."""
-    folder = store.path
-    atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
-    with open_run(folder) as run:
-        export(run, folder / "dataset.jsonl")
-        export(run, folder / "dataset.parquet")
-        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
-        if figure:
-            save_figure(plot_run(run), folder / "diversity")
-
-
-def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
-    config = store.config
-    tools = {tool.key: tool for tool in store.tools()}
-    features = (Features.model_validate(values) for _, _, values in store.features(accepted=True))
-    report = DiversityMeter(features).report(seed=config.seed, tools=tools, categories=taxonomy_domains())
-    counts = store.counts()
-    return {
-        "config": config.digest,
-        "pool": dict(facts),
-        "seed": config.seed,
-        "strategy": config.evolution.strategy,
-        "accepted": counts.accepted,
-        "rejected": counts.rejected,
-        "generations": counts.generations,
-        "rejections": store.rejection_reasons(),
-        "mining": store.mining(),
-        "diversity": report.model_dump(mode="json"),
-        "gauges": _gauges(store),
-        "guessed": _guessed(store),
-        **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
-    }
-
-
-def _guessed(store: RunStore) -> dict[str, Json]:
-    """Return how many accepted trajectories have guessed results, the calls with such results, and all calls."""
-    trajectories = calls = every = 0
-    for candidate in store.accepted():
-        if candidate.trajectory is not None:
-            trajectories += candidate.trajectory.guessed > 0
-            calls += candidate.trajectory.guessed
-            every += len(candidate.trajectory.executions)
-    return {"trajectories": trajectories, "calls": calls, "of_calls": every}
-
-
-def _gauges(store: RunStore) -> dict[str, Json]:
-    """Return the last value of each gauge over the whole set, and its threshold."""
-    last, thresholds = store.last_generation(), store.config.evolution.thresholds
-    values = last.record.after.whole if last is not None else {}
-    return {name: {"value": value, "threshold": thresholds[name]} for name, value in values.items()}
-
-
-def _spending(store: RunStore) -> dict[str, Json]:
-    """Return the use of models per role, for accepted and rejected rollouts, with the cost if prices are known."""
-    prices = Prices.load(store.config.teacher.prices)
-    used = {True: Spending(), False: Spending()}
-    counts = store.counts()
-    for candidate in store.candidates():
-        rows: Json = candidate.lineage.spent
-        for row in rows:
-            used[candidate.accepted].add(
-                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
-            )
-
-    def priced(spending: Spending) -> list[dict[str, Json]]:
-        return [
-            {**row, "money": prices.cost(row["model"], row["input_tokens"], row["output_tokens"])}
-            for row in spending.to_json()
-        ]
-
-    both = [used[True].money(prices), used[False].money(prices)]
-    total = None if None in both else sum(cost for cost in both if cost is not None)
-    return {
-        "currency": prices.currency,
-        "accepted": priced(used[True]),
-        "rejected": priced(used[False]),
-        "tokens": used[True].tokens + used[False].tokens,
-        "money": total,
-        "money_per_accepted": None if total is None or not counts.accepted else total / counts.accepted,
-    }
 
 
 def _external_pool(pool: ToolPool, config: RunConfig) -> ToolPool:

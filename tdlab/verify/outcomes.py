@@ -89,6 +89,10 @@ class _Words:
                 self._told.setdefault(fact.rpartition("__")[2], []).append(value)
             self._used += [item for call in beat.calls for item in call.arguments.items()]
 
+        for part in script.parts:
+            for fact, value in part.facts.items():
+                self._told.setdefault(fact.rpartition("__")[2], []).append(value)
+
     def grounds(self, name: str, value: Json) -> Iterator[Json]:
         """Yield the facts from which a value follows: of a moment its day, of a phone number its country."""
         if (name, value) in self._used:

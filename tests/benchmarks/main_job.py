@@ -33,8 +33,8 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("  of it: play", producer, "play"),
     ("  of it: verify", producer, "verify"),
     ("store", RunStore, "commit_generation"),
-    ("files", sys.modules["tdlab.jobs.run"], "export"),
-    ("files", sys.modules["tdlab.jobs.run"], "save_figure"),
+    ("files", sys.modules["tdlab.jobs.files"], "export"),
+    ("files", sys.modules["tdlab.jobs.files"], "save_figure"),
 )
 
 

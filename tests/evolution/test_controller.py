@@ -146,8 +146,12 @@ def test_quantity_repeats_the_first_plans_of_a_few_clusters() -> None:
     met = grow(steering, producer(settings_), 4)
     plans = {(o.order.cluster, o.order.plan_seed) for o, _ in met}
     assert len(plans) == min(3, len(mined()[0]))
-    sequences = {o.features.tool_sequence for o, decision in met if o.features and decision.accepted}
-    assert len(sequences) <= 3
+    kinds = {
+        (o.blueprint.recipe.frame, o.blueprint.recipe.twist) if o.blueprint.recipe else o.features.tool_sequence
+        for o, decision in met
+        if o.features and o.blueprint and decision.accepted
+    }
+    assert len(kinds) <= 3
     assert all(not o.applied for o, _ in met)
 
 

@@ -67,7 +67,12 @@ def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any
 
 def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
     return RunConfig(target=target).with_values(
-        rollout__teacher="llm", teacher__model="mock", teacher__base_url=base_url, evolution__batch=8, **values
+        rollout__teacher="llm",
+        rollout__guessed="keep",
+        teacher__model="mock",
+        teacher__base_url=base_url,
+        evolution__batch=8,
+        **values,
     )
 
 

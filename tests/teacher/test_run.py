@@ -212,6 +212,7 @@ def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_p
 
     def started(server: MockServer, out: Path) -> subprocess.Popen[bytes]:
         words = ["--set", "rollout.teacher=llm", "--set", "teacher.model=mock", "--set", "evolution.batch=8"]
+        words += ["--set", "rollout.guessed=keep"]
         words += ["--set", f"teacher.base_url={server.base_url}", "--set", f"teacher.concurrency={flying}"]
         command = [sys.executable, "-m", "tdlab.cli", "run", "-p", str(pool), "-o", str(out), "-n", "8", *words]
         return subprocess.Popen(

@@ -1,0 +1,153 @@
+"""The files of a run that are derived from its store: dataset, metrics, figure, config and issues of the pool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
+from tdlab.formats import write_openai_jsonl, write_parquet
+from tdlab.jobs.progress import Reporter
+from tdlab.plots import plot_run, save_figure
+from tdlab.pool import ToolPool
+from tdlab.records import Json, canonical_json
+from tdlab.rollout import Prices, Spending
+from tdlab.store import Run, RunStore, atomic_write, open_run
+
+__all__ = ["derive_again", "derive_all", "export"]
+
+
+def export(run: Run, path: str | Path) -> int:
+    """Write the dataset of a run to a file.
+
+    Trajectories with guessed results are left out, unless the run's ``rollout.guessed`` is ``keep``.
+
+    Args:
+        run: An open run.
+        path: File to write: Parquet if it ends in ``.parquet``, otherwise JSONL with OpenAI messages.
+
+    Returns:
+        The number of trajectories written.
+
+    Raises:
+        StoreError: The file cannot be written.
+
+    Example:
+        >>> from tdlab.store import open_run
+        >>> with open_run("runs/first") as made:
+        ...     export(made, "dataset.parquet")
+        12
+    """
+    store = run.store
+    write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
+    tools = {tool.key: tool for tool in store.tools()}
+    keep = store.config.rollout.guessed == "keep"
+    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
+    return write(trajectories, tools, path, services=store.services())
+
+
+def derive_again(store: RunStore) -> None:
+    """Write the derived files of a run again, if it has them."""
+    metrics = store.path / "metrics.json"
+    if metrics.exists():
+        facts = json.loads(metrics.read_text(encoding="utf-8"))["pool"]
+        _derive(store, facts, figure=(store.path / "diversity.pdf").exists())
+
+
+def derive_all(store: RunStore, pool: ToolPool, reporter: Reporter, *, figure: bool) -> None:
+    """Write every derived file."""
+    reporter.stage("files")
+    issues = "".join(canonical_json(issue) + "\n" for issue in pool.issues)
+    atomic_write(store.path / "issues.jsonl", issues.encode("utf-8", "backslashreplace"))
+    facts: dict[str, Json] = {
+        "fingerprint": pool.fingerprint,
+        "read": pool.read,
+        "tools": len(pool),
+        "services": len(pool.services),
+    }
+    _derive(store, facts, figure=figure)
+
+
+def _derive(store: RunStore, facts: Mapping[str, Json], *, figure: bool) -> None:
+    """Write the files derived from the trajectories, each atomically. ``facts`` describe the pool."""
+    folder = store.path
+    atomic_write(folder / "config.yaml", store.config.to_yaml().encode())
+    with open_run(folder) as run:
+        export(run, folder / "dataset.jsonl")
+        export(run, folder / "dataset.parquet")
+        atomic_write(folder / "metrics.json", (canonical_json(_metrics(store, facts)) + "\n").encode())
+        if figure:
+            save_figure(plot_run(run), folder / "diversity")
+
+
+def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
+    config = store.config
+    tools = {tool.key: tool for tool in store.tools()}
+    features = (Features.model_validate(values) for _, _, values in store.features(accepted=True))
+    report = DiversityMeter(features).report(seed=config.seed, tools=tools, categories=taxonomy_domains())
+    counts = store.counts()
+    return {
+        "config": config.digest,
+        "pool": dict(facts),
+        "seed": config.seed,
+        "strategy": config.evolution.strategy,
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
+        "generations": counts.generations,
+        "rejections": store.rejection_reasons(),
+        "mining": store.mining(),
+        "diversity": report.model_dump(mode="json"),
+        "gauges": _gauges(store),
+        "guessed": _guessed(store),
+        **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
+    }
+
+
+def _guessed(store: RunStore) -> dict[str, Json]:
+    """Return how many accepted trajectories have guessed results, the calls with such results, and all calls."""
+    trajectories = calls = every = 0
+    for candidate in store.accepted():
+        if candidate.trajectory is not None:
+            trajectories += candidate.trajectory.guessed > 0
+            calls += candidate.trajectory.guessed
+            every += len(candidate.trajectory.executions)
+    return {"trajectories": trajectories, "calls": calls, "of_calls": every}
+
+
+def _gauges(store: RunStore) -> dict[str, Json]:
+    """Return the last value of each gauge over the whole set, and its threshold."""
+    last, thresholds = store.last_generation(), store.config.evolution.thresholds
+    values = last.record.after.whole if last is not None else {}
+    return {name: {"value": value, "threshold": thresholds[name]} for name, value in values.items()}
+
+
+def _spending(store: RunStore) -> dict[str, Json]:
+    """Return the use of models per role, for accepted and rejected rollouts, with the cost if prices are known."""
+    prices = Prices.load(store.config.teacher.prices)
+    used = {True: Spending(), False: Spending()}
+    counts = store.counts()
+    for candidate in store.candidates():
+        rows: Json = candidate.lineage.spent
+        for row in rows:
+            used[candidate.accepted].add(
+                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
+            )
+
+    def priced(spending: Spending) -> list[dict[str, Json]]:
+        return [
+            {**row, "money": prices.cost(row["model"], row["input_tokens"], row["output_tokens"])}
+            for row in spending.to_json()
+        ]
+
+    both = [used[True].money(prices), used[False].money(prices)]
+    total = None if None in both else sum(cost for cost in both if cost is not None)
+    return {
+        "currency": prices.currency,
+        "accepted": priced(used[True]),
+        "rejected": priced(used[False]),
+        "tokens": used[True].tokens + used[False].tokens,
+        "money": total,
+        "money_per_accepted": None if total is None or not counts.accepted else total / counts.accepted,
+    }
