@@ -85,8 +85,12 @@ def dates_in(text: str, now: str) -> Iterator[str]:
         text: What was said.
         now: The world's moment.
 
-    Returns:
+    Yields:
         Dates as ``YYYY-MM-DD``.
+
+    Example:
+        >>> list(dates_in("Saturday, not tomorrow", "2026-03-12T09:00:00Z"))
+        ['2026-03-14', '2026-03-13']
     """
     plain = _plain(text)
     today = datetime.date.fromisoformat(now[:10])
@@ -121,7 +125,18 @@ def dates_in(text: str, now: str) -> Iterator[str]:
 
 
 def times_in(text: str) -> Iterator[str]:
-    """Return every time of day that a text may speak of, as ``HH:MM``."""
+    """Return every time of day that a text may speak of.
+
+    Args:
+        text: What was said.
+
+    Yields:
+        Times as ``HH:MM``; one without *am* or *pm* may be either.
+
+    Example:
+        >>> list(times_in("half past seven, or 8 pm"))
+        ['20:00', '07:30', '19:30']
+    """
     plain = _plain(text)
     for hour, minute, half in _CLOCK.findall(plain):
         yield from _times(int(hour), int(minute), half)
@@ -199,7 +214,21 @@ def _plain(text: str) -> str:
 
 
 def said_in(texts: Iterable[str], value: Json, now: str, *, words: Sequence[str] = ()) -> bool:
-    """Return whether one of several texts says a value, or all of them together do."""
+    """Return whether one of several texts says a value, or all of them together do.
+
+    Args:
+        texts: What was said.
+        value: The value, as a tool takes it.
+        now: The world's moment, RFC 3339 in UTC.
+        words: The pack's words for the value, where it is a word of a machine.
+
+    Returns:
+        True where the value was said: a day in one text and the time in another say a moment.
+
+    Example:
+        >>> said_in(["Tomorrow, please.", "At 19:30."], "2026-03-14T19:30:00Z", "2026-03-13T09:00:00Z")
+        True
+    """
     listed = list(texts)
     return any(said(text, value, now, words=words) for text in listed) or said(
         " \n ".join(listed), value, now, words=words
