@@ -126,9 +126,13 @@ def test_a_list_is_found_where_all_of_its_parts_are_said(values: list[str]) -> N
 
 @pytest.mark.parametrize("side", ["user", "assistant"])
 def test_a_word_of_a_machine_is_found_by_the_words_of_the_pack(side: str) -> None:
-    terms = {"area": {"main_room": ("inside", "in the main room")}, "notify": {"false": ("without telling them",)}}
+    terms: dict[str, dict[str, tuple[str, ...]]] = {
+        "area": {"main_room": ("inside", "in the main room")},
+        "notify": {"false": ("without telling them",)},
+    }
     speaker = Speaker(Habits(side=side), "2026-03-13T08:49:00Z", terms)
-    for slot, value in (("area", "main_room"), ("new__area", "main_room"), ("notify", False)):
+    cases: list[tuple[str, Json]] = [("area", "main_room"), ("new__area", "main_room"), ("notify", False)]
+    for slot, value in cases:
         for seed in range(6):
             rng = random.Random(seed)
             text = filled(expanded(f"the table {{{slot}}}", {slot: value}, rng), {slot: value}, speaker, rng)
