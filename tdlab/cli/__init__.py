@@ -36,6 +36,7 @@ __all__ = [
     "map_",
     "mine",
     "mock_server",
+    "packs",
     "profile",
     "rehearse",
     "run",

@@ -14,7 +14,18 @@ from typing import Literal, NamedTuple
 from tdlab.records import Json
 from tdlab.tools import plural
 
-__all__ = ["CURRENCY_WORDS", "FORMS", "Habits", "Saying", "form_of", "habits_for", "in_words", "joined", "sayings"]
+__all__ = [
+    "CURRENCY_WORDS",
+    "FORMS",
+    "Habits",
+    "Saying",
+    "chosen",
+    "form_of",
+    "habits_for",
+    "in_words",
+    "joined",
+    "sayings",
+]
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -64,7 +75,20 @@ Form = Callable[[Json, str, str], Sequence[Saying]]
 
 
 def habits_for(rng: random.Random, side: Literal["user", "assistant"]) -> Habits:
-    """Draw the habits of a speaker."""
+    """Draw the habits of a speaker.
+
+    Args:
+        rng: Draws them.
+        side: Who speaks: some forms are a user's alone.
+
+    Returns:
+        The habits.
+
+    Example:
+        >>> import random
+        >>> habits_for(random.Random(1), "user").side
+        'user'
+    """
     return Habits(rng.choice(("12", "24")), rng.choice(("day", "month")), rng.choice(("digits", "words")), side)
 
 
@@ -100,6 +124,10 @@ def form_of(value: Json, schema: Mapping[str, Json] | None = None) -> str:
 
     Returns:
         A name in `FORMS`.
+
+    Example:
+        >>> form_of("2026-03-14"), form_of("2026-03-14T19:30:00Z"), form_of(["milk", "eggs"])
+        ('day', 'when', 'list')
     """
     kind = (schema or {}).get("format")
     if isinstance(value, str):
@@ -309,12 +337,35 @@ FORMS: dict[str, Form] = {
 
 
 def joined(parts: Sequence[str], word: str = "and") -> str:
-    """Join words as a list in running text: ``a, b and c``."""
+    """Join words as a list in running text.
+
+    Args:
+        parts: The words.
+        word: The conjunction before the last one.
+
+    Returns:
+        One text; empty for no words.
+
+    Example:
+        >>> joined(["milk", "bread", "eggs"])
+        'milk, bread and eggs'
+    """
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}" if parts else ""
 
 
 def in_words(number: int) -> str:
-    """Return a whole number up to twenty in words, a larger one in digits."""
+    """Return a whole number up to twenty in words, any other in digits.
+
+    Args:
+        number: The number.
+
+    Returns:
+        Its text.
+
+    Example:
+        >>> in_words(12), in_words(1200)
+        ('twelve', '1,200')
+    """
     return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else f"{number:,}"
 
 

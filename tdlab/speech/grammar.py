@@ -26,7 +26,16 @@ from tdlab.errors import PackError
 from tdlab.records import Json
 from tdlab.speech.forms import FORMS, Habits, Saying, chosen, form_of, joined, sayings
 
-__all__ = ["Slot", "Speaker", "expanded", "filled", "parsed_template", "slots_of"]
+__all__ = [
+    "Slot",
+    "Speaker",
+    "check_template",
+    "expanded",
+    "filled",
+    "parsed_template",
+    "slots_of",
+    "value_sayings",
+]
 
 _SLOT = re.compile(r"\{([A-Za-z_][\w.]*)(?::([a-z_]+)(?: ([^{}]+))?)?\}")
 _SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./-]*[\w@/])")  # an identifier or address keeps its case
@@ -105,6 +114,13 @@ def slots_of(template: str | Sequence[Part]) -> frozenset[str]:
 
     Returns:
         Slot names; a list that is gone through counts as a slot.
+
+    Raises:
+        ValueError: The template cannot be parsed.
+
+    Example:
+        >>> sorted(slots_of("{each sittings or 4}{starts_at:clock}{end} on {dining_date:day}[, {area}]"))
+        ['area', 'dining_date', 'sittings']
     """
     parts = parsed_template(template) if isinstance(template, str) else template
     return frozenset(_names(parts))
@@ -119,7 +135,15 @@ def expanded(template: str, values: Mapping[str, Json], rng: random.Random) -> t
         rng: Chooses.
 
     Returns:
-        Text, slots and lists only.
+        Text, slots, lists and conditions only.
+
+    Raises:
+        ValueError: The template cannot be parsed.
+
+    Example:
+        >>> import random
+        >>> expanded("A table for {party_size}[ in {city}]", {"party_size": 2}, random.Random(1))
+        ('A table for ', Slot(name='party_size', form='', option=''))
     """
     return tuple(_expand(parsed_template(template), values, rng))
 
@@ -139,6 +163,13 @@ def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, 
     Raises:
         KeyError: A slot has no value.
         ValueError: A form cannot say its value.
+
+    Example:
+        >>> import random
+        >>> values, rng = {"n": 2, "day": "2026-03-14"}, random.Random(1)
+        >>> speaker = Speaker(Habits("12", "day", "words"), "2026-03-13T09:00:00Z", terms={})
+        >>> filled(expanded("a table for {n:count} {day:on}, please", values, rng), values, speaker, rng)
+        'A table for two tomorrow, please'
     """
     text = _fill(parts, values, speaker, rng.randrange(1 << 30))
     text = re.sub(r" +", " ", text).strip()

@@ -58,22 +58,65 @@ def asking(clauses: Sequence[str], rng: random.Random) -> str:
 
     Returns:
         One sentence or two.
+
+    Example:
+        >>> import random
+        >>> asking(["which day you would like", "which city it is in"], random.Random(3))
+        'For that I need to know which day you would like and which city it is in.'
     """
     return rng.choice(_ASKS).format(things=joined(list(clauses)))
 
 
 def agreement(rng: random.Random) -> str:
-    """Return a user's yes."""
+    """Return a user's yes.
+
+    Args:
+        rng: Chooses the wording.
+
+    Returns:
+        One sentence.
+
+    Example:
+        >>> import random
+        >>> agreement(random.Random(1))
+        "That's right, do it."
+    """
     return rng.choice(_AGREEMENTS)
 
 
 def closing(rng: random.Random) -> str:
-    """Return a user's last words."""
+    """Return a user's last words.
+
+    Args:
+        rng: Chooses the wording.
+
+    Returns:
+        One sentence.
+
+    Example:
+        >>> import random
+        >>> closing(random.Random(1))
+        "Thanks, that's all."
+    """
     return rng.choice(_CLOSINGS)
 
 
 def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
-    """Return a later request, led in from what was just settled, or from a refusal."""
+    """Return a later request, led in from what was just settled, or from a refusal.
+
+    Args:
+        text: The request, as it would open a conversation.
+        rng: Chooses the words before it.
+        refused: Whether the assistant has just refused something.
+
+    Returns:
+        The request. After a comma or a colon it starts with a small letter, unless it starts with a name.
+
+    Example:
+        >>> import random
+        >>> continuing("Could you move it to Friday?", random.Random(3))
+        'And could you move it to Friday?'
+    """
     first = text.split()[0].rstrip(",").partition("'")[0]
     small = first.lower() in _SMALL_WORDS
     leads: tuple[str, ...] = _AFTER_REFUSAL if refused else _CONTINUING
@@ -86,5 +129,17 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
 
 
 def welcome(rng: random.Random) -> str:
-    """Return an assistant's last words."""
+    """Return an assistant's last words.
+
+    Args:
+        rng: Chooses the wording.
+
+    Returns:
+        One sentence.
+
+    Example:
+        >>> import random
+        >>> welcome(random.Random(1))
+        'My pleasure.'
+    """
     return rng.choice(_WELCOMES)

@@ -22,14 +22,20 @@ _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})\b(?:
 _MONTH_DAY = re.compile(rf"\b({_MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}}))?")
 _ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _NUMERIC = re.compile(r"\b(\d{1,2})[./](\d{1,2})(?:[./](\d{2,4}))?\b")
-_THE = re.compile(r"\bthe (\d{1,2})(?:st|nd|rd|th)\b")
-_WEEKDAY = re.compile(rf"\b(next |this |on |last )?({'|'.join(_WEEKDAYS)})\b")
+# "the 20th of March" is a date of its own, and so is "Friday, March 20": neither is the next 20th or Friday as well
+_THE = re.compile(rf"(?:\b({'|'.join(_WEEKDAYS)}),? )?\bthe (\d{{1,2}})(?:st|nd|rd|th)\b(?! (?:of )?(?:{_MONTH})\b)")
+_WEEKDAY = re.compile(
+    rf"\b(next |this |on |last )?({'|'.join(_WEEKDAYS)})\b"
+    rf"(?!,? (?:the )?\d{{1,2}}(?:(?:st|nd|rd|th)\b|(?: of)? (?:{_MONTH})\b)|,? (?:{_MONTH}) \d)"
+)
 _AHEAD = re.compile(r"\bin (\w+) (day|week)s?\b")
 _RELATIVE = {"today": 0, "tonight": 0, "this evening": 0, "this morning": 0, "this afternoon": 0, "tomorrow": 1,
              "yesterday": -1, "the day after tomorrow": 2}  # fmt: skip
 _CLOCK = re.compile(r"\b(\d{1,2})[:.](\d{2})(?:\s*(am|pm|a\.m|p\.m|in the (?:morning|afternoon|evening)|at night))?")
 _HOUR = re.compile(
-    r"\b(\d{1,2}|" + "|".join(_SMALL) + r")\s*(o'clock|am|pm|a\.m|p\.m|in the (?:morning|afternoon|evening)|at night)\b"
+    r"(?<![:.])\b(\d{1,2}|"
+    + "|".join(_SMALL)
+    + r")\s*(o'clock|am|pm|a\.m|p\.m|in the (?:morning|afternoon|evening)|at night)\b"
 )
 _HALF = re.compile(r"\b(half past|quarter past|quarter to) (\d{1,2}|" + "|".join(_SMALL) + r")\b")
 _NUMBER = re.compile(r"(?<![\w.,-])-?\d[\d,]*(?:\.\d+)?(?![\w-])|(?<=[€$£¥₹])\d[\d,]*(?:\.\d+)?")
@@ -78,20 +84,26 @@ def said(text: str, value: Json, now: str, *, words: Sequence[str] = ()) -> bool
         for word in CURRENCY_WORDS[value]
     ):
         return True
-    return _holds(plain, _plain(value)) or _holds(plain, _plain(value.replace("_", " ").replace("-", " ")))
+    spaced = value.replace("_", " ")  # in a list only underscores become spaces, in `words` hyphens too
+    return any(_holds(plain, _plain(form)) for form in (value, spaced, spaced.replace("-", " ")))
 
 
 def dates_in(text: str, now: str) -> Iterator[str]:
     """Return every date that a text may speak of.
 
-    A weekday is the next of its name; with *next* it may be that or the one a week later.
+    A weekday is the next of its name; with *next* it may be that or the one a week later. A weekday with a date behind
+    it is that date.
 
     Args:
         text: What was said.
         now: The world's moment.
 
-    Returns:
+    Yields:
         Dates as ``YYYY-MM-DD``.
+
+    Example:
+        >>> list(dates_in("Saturday, not tomorrow", "2026-03-12T09:00:00Z"))
+        ['2026-03-14', '2026-03-13']
     """
     plain = _plain(text)
     today = datetime.date.fromisoformat(now[:10])
@@ -104,10 +116,10 @@ def dates_in(text: str, now: str) -> Iterator[str]:
     for one, other, year in _NUMERIC.findall(plain):
         yield from _near(today, int(other), int(one), year)
         yield from _near(today, int(one), int(other), year)
-    for day in _THE.findall(plain):
-        for offset in (-1, 0, 1):
-            month = today.month + offset
-            yield from _date(today.year + (month - 1) // 12, (month - 1) % 12 + 1, int(day))
+    for name, day in _THE.findall(plain):
+        months = [today.year * 12 + today.month - 1 + offset for offset in (-1, 0, 1)]
+        dates = [date for month in months for date in _date(month // 12, month % 12 + 1, int(day))]
+        yield from [date for date in dates if name and _weekday(date) == name] or dates
     for before, name in _WEEKDAY.findall(plain):
         ahead = (_WEEKDAYS.index(name) - today.weekday() - 1) % 7 + 1
         if before == "last ":
@@ -126,10 +138,24 @@ def dates_in(text: str, now: str) -> Iterator[str]:
 
 
 def times_in(text: str) -> Iterator[str]:
-    """Return every time of day that a text may speak of, as ``HH:MM``."""
+    """Return every time of day that a text may speak of.
+
+    Args:
+        text: What was said.
+
+    Yields:
+        Times as ``HH:MM``; ``7:30`` without *am* or *pm* may be either, ``07:30`` is in the morning.
+
+    Example:
+        >>> list(times_in("half past seven, or 8 pm"))
+        ['20:00', '07:30', '19:30']
+    """
     plain = _plain(text)
     for hour, minute, half in _CLOCK.findall(plain):
-        yield from _times(int(hour), int(minute), half)
+        if hour.startswith("0") and not half:  # "07:30" is the 24-hour clock, "7:30" may be the evening
+            yield from _times(int(hour), int(minute), "am")
+        else:
+            yield from _times(int(hour), int(minute), half)
     for hour, half in _HOUR.findall(plain):
         yield from _times(_SMALL.get(hour, int(hour) if hour.isdigit() else 99), 0, half)
     for kind, hour in _HALF.findall(plain):
@@ -189,13 +215,23 @@ def _near(today: datetime.date, month: int, day: int, year: str) -> Iterator[str
                 yield text
 
 
+def _weekday(date: str) -> str:
+    return _WEEKDAYS[datetime.date.fromisoformat(date).weekday()]
+
+
 def _month(name: str) -> int:
     return next(place for place, month in enumerate(_MONTHS, start=1) if month.startswith(name))
 
 
 def _holds(plain: str, phrase: str) -> bool:
     """Whether a phrase stands in a text as whole words."""
-    return bool(phrase) and re.search(rf"(?<![\w]){re.escape(phrase)}(?![\w])", plain) is not None
+    at = plain.find(phrase) if phrase else -1
+    while at >= 0:
+        around = plain[at - 1 : at] + plain[at + len(phrase) : at + len(phrase) + 1]
+        if not any(character.isalnum() or character == "_" for character in around):
+            return True
+        at = plain.find(phrase, at + 1)
+    return False
 
 
 def _plain(text: str) -> str:
@@ -204,7 +240,21 @@ def _plain(text: str) -> str:
 
 
 def said_in(texts: Iterable[str], value: Json, now: str, *, words: Sequence[str] = ()) -> bool:
-    """Return whether one of several texts says a value, or all of them together do."""
+    """Return whether one of several texts says a value, or all of them together do.
+
+    Args:
+        texts: What was said.
+        value: The value, as a tool takes it.
+        now: The world's moment, RFC 3339 in UTC.
+        words: The pack's words for the value, where it is a word of a machine.
+
+    Returns:
+        True where the value was said: a day in one text and the time in another say a moment.
+
+    Example:
+        >>> said_in(["Tomorrow, please.", "At 19:30."], "2026-03-14T19:30:00Z", "2026-03-13T09:00:00Z")
+        True
+    """
     listed = list(texts)
     return any(said(text, value, now, words=words) for text in listed) or said(
         " \n ".join(listed), value, now, words=words

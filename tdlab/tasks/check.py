@@ -52,6 +52,12 @@ def check_pack(pack: ServicePack, *, seeds: int = _SEEDS) -> PackReport:
 
     Returns:
         The report; its errors name file, line and rule.
+
+    Example:
+        >>> pack = stage_here().tasks("saffron_gable").pack
+        >>> document = pack.tasks._replace(data={**pack.tasks.data, "frames": {}})
+        >>> [error.rule for error in check_pack(pack._replace(tasks=document)).errors]
+        ['frames']
     """
     try:
         tasks = read_frames(pack)

@@ -200,6 +200,12 @@ def read_frames(pack: ServicePack) -> TaskPack:
 
     Raises:
         PackError: ``tasks.yaml`` has an unknown key, or lacks one.
+
+    Example:
+        >>> from tdlab.worlds import bundled_packs, load_pack
+        >>> tasks = read_frames(load_pack(bundled_packs()["saffron_gable"]))
+        >>> list(tasks.frames)
+        ['book_table', 'join_waitlist', 'cancel_booking', 'see_options', 'move_booking']
     """
     document = pack.tasks
     try:
@@ -228,7 +234,19 @@ Meeting = Literal["error", "empty", "seen", "policy", "change"]
 
 
 def meeting_of(twist: Twist) -> tuple[Meeting, str, str]:
-    """Return the kind of a twist's obstacle, the tool that shows it, and the error's code."""
+    """Return the kind of a twist's obstacle, and where the assistant meets it.
+
+    Args:
+        twist: The twist.
+
+    Returns:
+        The kind; the tool that shows the obstacle (empty where none does); the error's code, or the fact that is seen.
+
+    Example:
+        >>> frame = stage_here().tasks("saffron_gable").frames["book_table"]
+        >>> meeting_of(frame.twists["taken_meanwhile"])
+        ('error', 'book_table', 'sitting_taken')
+    """
     if twist.meets in ("policy", "change"):
         return twist.meets, "", ""  # type: ignore[return-value]
     tool, _, code = twist.meets.partition(" ")

@@ -31,7 +31,7 @@ from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, 
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare, fitting
 from tdlab.worlds import World
 
-__all__ = ["Person", "plan_task", "targets_of"]
+__all__ = ["Person", "acts_of", "plan_task", "targets_of"]
 
 _MOST_OFFERED = 6
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
@@ -60,6 +60,17 @@ def targets_of(
 
     Returns:
         Rows as fact to value, in an order that depends on their content alone.
+
+    Raises:
+        KeyError: There is no such frame or twist.
+        PackError: The query of the target is wrong.
+
+    Example:
+        >>> stage = stage_here()
+        >>> (world,) = stage.worlds(["saffron_gable"], seed=1)
+        >>> rows = targets_of(stage.tasks("saffron_gable"), world, "cancel_booking")
+        >>> sorted(rows[0])[:3]
+        ['booking_id', 'cancel_hours', 'diner_name']
     """
     chosen = tasks.frames[frame]
     own = bool(twist and chosen.twists[twist].target)
@@ -158,6 +169,13 @@ def plan_task(
     Raises:
         TaskError: The world has no target for it, or no way to the goal is found.
         PackError: The pack is wrong.
+
+    Example:
+        >>> stage = stage_here()
+        >>> (world,) = stage.worlds(["saffron_gable"], seed=1)
+        >>> script = plan_task(stage.tasks("saffron_gable"), world, "cancel_booking", seed=1)
+        >>> [call.tool for beat in script.beats for call in beat.calls]
+        ['saffron_gable/get_booking', 'saffron_gable/get_restaurant', 'saffron_gable/cancel_booking']
     """
     if frame not in tasks.frames:
         raise TaskError(f"there is no frame {frame!r}", expected=", ".join(tasks.frames))

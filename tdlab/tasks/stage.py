@@ -120,6 +120,9 @@ _here = threading.local()
 def stage_here() -> Stage:
     """Return the stage of the bundled packs that belongs to the current thread.
 
+    Returns:
+        The stage: the same one for every call in a thread, so that packs and worlds are read once.
+
     Example:
         >>> stage_here() is stage_here()
         True

@@ -97,7 +97,13 @@ def is_plural(noun: str) -> bool:
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun; ``items`` for an empty one.
+    """Return the plural of a noun.
+
+    Args:
+        noun: The noun in the singular.
+
+    Returns:
+        Its plural; ``items`` for an empty noun.
 
     Example:
         >>> [plural(noun) for noun in ("order", "entry", "box", "day", "")]

@@ -23,7 +23,7 @@ from tdlab.records import (
 )
 from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, ToolResult, parsed
 
-__all__ = ["CheckContext", "CheckedCall"]
+__all__ = ["CheckContext", "CheckedCall", "Replayed"]
 
 
 class CheckedCall(NamedTuple):

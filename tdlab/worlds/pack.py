@@ -24,7 +24,18 @@ from tdlab.worlds._functions import Clock, register
 from tdlab.worlds._shaping import Shape, shape_of
 from tdlab.worlds._statements import Section, Statement, sections_of
 
-__all__ = ["Action", "Output", "ServicePack", "ToolProgram", "bundled_packs", "load_pack", "packs_digest"]
+__all__ = [
+    "Action",
+    "Output",
+    "ServicePack",
+    "ToolProgram",
+    "bundled_packs",
+    "fetch",
+    "load_pack",
+    "packs_digest",
+    "run",
+    "trusted_rows",
+]
 
 FILES = ("tools.json", "world.sql", "tasks.yaml")
 """The files of a pack."""
@@ -97,6 +108,11 @@ def load_pack(folder: Path | Traversable) -> ServicePack:
 
     Raises:
         PackError: A file is missing or wrong; it names file, line and rule.
+
+    Example:
+        >>> pack = load_pack(bundled_packs()["saffron_gable"])
+        >>> pack.service.title, sorted(pack.programs)[0]
+        ('Saffron Gable', 'book_table')
     """
     texts = {}
     files = {name: str(folder / name) for name in FILES}

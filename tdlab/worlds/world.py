@@ -280,7 +280,18 @@ class World:
 
 
 def start_of(seed: int | str) -> datetime.datetime:
-    """Return the moment at which the worlds of a seed start: a working hour of a day in 2026, in UTC."""
+    """Return the moment at which the worlds of a seed start: a working hour of a working day in 2026.
+
+    Args:
+        seed: The seed of the worlds.
+
+    Returns:
+        The moment in UTC, without a time zone.
+
+    Example:
+        >>> start_of(7) == start_of("7"), start_of(7).weekday() < 5
+        (True, True)
+    """
     number = int(digest("start", str(seed), length=12), 16)
     day = _FIRST_DAY + datetime.timedelta(days=number % _DAYS)
     day -= datetime.timedelta(days=max(0, day.weekday() - 4))  # a working day: most businesses answer then

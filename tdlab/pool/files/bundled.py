@@ -41,6 +41,12 @@ def read_service_file(text: str, *, where: str, taxonomy: Taxonomy | None = None
 
     Raises:
         PoolError: The text is no JSON, or holds no service.
+
+    Example:
+        >>> text = data_file("services", "food-dining", "saffron_gable", "tools.json").read_text("utf-8")
+        >>> service, issues = read_service_file(text, where="tools.json")
+        >>> service.name, len(issues)
+        ('saffron_gable', 0)
     """
     try:
         found = recognise(json.loads(text), stem=where, format="bundled").services

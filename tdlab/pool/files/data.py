@@ -12,10 +12,20 @@ __all__ = ["data_file"]
 
 
 def data_file(*parts: str) -> Traversable:
-    """Return a file or folder of tdlab's data, such as ``data_file("services")``.
+    """Return a file or folder of the data that ships with tdlab.
+
+    Args:
+        parts: The names of the path below the data folder.
+
+    Returns:
+        The file or folder.
 
     Raises:
         PoolError: The data is missing.
+
+    Example:
+        >>> data_file("services").is_dir()
+        True
     """
     package = resources.files("tdlab")
     for root in (package / "data", Path(str(package)).parent / "data"):
