@@ -4,15 +4,18 @@
 `check_pack` is what a pack's author works against. The guide for authors is ``.github/PACKS.md``.
 
 Modules, low to high: `frames` (what ``tasks.yaml`` states), `search` (how the assistant can find out what it needs),
-`planner`, `stage` (all packs with their worlds), `check`.
+`targets` (what a task can be about), `conversation` (saying and calling), `scene` (how it goes), `planner`, `stage`
+(all packs with their worlds), `check`.
 """
 
 from __future__ import annotations
 
 from tdlab.tasks.check import PackReport, check_pack
+from tdlab.tasks.conversation import Person
 from tdlab.tasks.frames import Frame, TaskPack, Twist, meeting_of, read_frames
-from tdlab.tasks.planner import Person, plan_task, targets_of
+from tdlab.tasks.planner import plan_task
 from tdlab.tasks.stage import Stage, stage_here
+from tdlab.tasks.targets import targets_of
 
 __all__ = [
     "Frame",

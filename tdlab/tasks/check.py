@@ -19,7 +19,8 @@ from tdlab.errors import PackError, TaskError
 from tdlab.records import Json, Tool
 from tdlab.speech import slots_of
 from tdlab.tasks.frames import Frame, TaskPack, read_frames
-from tdlab.tasks.planner import plan_task, targets_of
+from tdlab.tasks.planner import plan_task
+from tdlab.tasks.targets import targets_of
 from tdlab.tools import compile_schema, make_value
 from tdlab.worlds import ServicePack, World
 

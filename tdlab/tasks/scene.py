@@ -1,0 +1,481 @@
+"""Scenes: how a conversation goes, from a wish over questions and obstacles to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from tdlab.errors import TaskError
+from tdlab.records import Json, Source, TaskPart, TaskScript
+from tdlab.speech import agreement, asking, closing, continuing, expanded, filled, slots_of, welcome
+from tdlab.tasks.conversation import Conversation, plain_facts
+from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
+from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
+from tdlab.tasks.targets import in_order, targets_of, targets_with, typed_rows
+from tdlab.worlds import World
+
+__all__ = ["Scene", "acts_of"]
+
+_MOST_OFFERED = 6
+_IN_THE_HEAD = 8  # rows that an assistant adds up without a program
+
+
+class Scene(Conversation):
+    """A conversation that is played on the world while it is written."""
+
+    # -- one wish
+
+    def perform(self, name: str, facts: dict[str, Json], *, twist: str = "", lead: bool = False) -> None:
+        """Play one frame from the user's first request to its end."""
+        frame = self.tasks.frames[name]
+        self._adopt(frame, facts)
+        trouble = frame.twists[twist] if twist else None
+        templates = trouble.open if trouble and trouble.open else frame.open
+        possible = [text for text in templates if self._sayable(text)]
+        if not possible:
+            raise TaskError(f"no opening of {name} can be said of {self.facts}")
+        if self.terse:
+            possible.sort(key=lambda text: len(slots_of(text)))
+            possible = possible[: 1 + len(possible) // 4]
+        self._user("open", self.rng.choice(possible), lead=lead)
+        self._pursue(name, frame, self._part(name, frame, twist), trouble)
+
+    def wish_beyond(self, *, first: bool = False) -> None:
+        """Let the user wish for something near the service that no tool can do, and the assistant say so."""
+        if not self.tasks.beyond:
+            raise TaskError(f"{self.tasks.pack.service.name} has no wish beyond it")
+        refusal = self.rng.choice(self.tasks.beyond)
+        text = self._worded(refusal.say, self.facts, self.user)
+        self._say("user", "wish", text if first else continuing(text, self.rng, refused=self._disappointed()))
+        self._say("assistant", "refuse", self._worded(refusal.reply, self._known(), self.assistant))
+
+    def follow_on(self) -> bool:
+        """Let another wish follow from what was reached; False where none can."""
+        last = self.parts[-1]
+        if not last.fulfilled:
+            return False
+        frame = self.tasks.frames[last.frame]
+        ways: list[Callable[[], None]] = [partial(self._follow, following) for following in frame.follows]
+        for kind, fields in frame.gives.items():
+            for tasks, world in self.partners:
+                for name, other in tasks.frames.items():
+                    if kind in other.takes and tasks is not self.tasks:
+                        ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
+        self.rng.shuffle(ways)
+        for way in ways:
+            kept = (
+                dict(self.facts),
+                dict(self.sources),
+                list(self.beats),
+                list(self.parts),
+                list(self.results),
+                dict(self.looked),
+                dict(self.policy),
+                dict(self.titles),
+            )
+            here = (self.tasks, self.world)
+            try:
+                with ExitStack() as stack:
+                    for _, world in (here, *self.partners):
+                        stack.enter_context(world.attempt())
+                    way()
+                return True
+            except TaskError:
+                self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept[:6]
+                self.enter(*here)
+                self.policy, self.titles = kept[6:]
+        return False
+
+    def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
+        """Another service takes up what was reached here."""
+        values: dict[str, tuple[Json, Source]] = {}
+        for field, said in fields.items():
+            if said in self.facts:
+                if said in self.sources:
+                    values[field] = (self.facts[said], self.sources[said])
+            elif slots_of(said) <= self.sources.keys():
+                text = filled(expanded(said, self._known(), self.rng), self._known(), self.assistant, self.rng)
+                values[field] = (text, Source(kind="composed"))
+        if not all(field in values for field in given.facts.values()):
+            raise TaskError(f"{name} takes more than is known")
+        self.enter(tasks, world)
+        frame = tasks.frames[name]
+        targets = self._own(targets_of(tasks, world, name))
+        if not targets:
+            raise TaskError(f"this world has no target for {name}")
+        facts = self.rng.choice(targets) | {own: values[field][0] for own, field in given.facts.items()}
+        self._adopt(frame, facts)
+        self.sources |= {own: values[field][1] for own, field in given.facts.items()}
+        self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
+        self._pursue(name, frame, self._part(name, frame, ""), None)
+
+    def _follow(self, following: Following) -> None:
+        frame = self.tasks.frames[following.frame]
+        carried = {own: self.facts[other] for own, other in following.carry.items() if other in self.facts}
+        rows = self._own(targets_of(self.tasks, self.world, following.frame, given=carried))
+        if not rows:
+            raise TaskError(f"no target of {following.frame} carries on")
+        facts = self.rng.choice(rows)
+        for own, other in following.carry.items():
+            if other in self.sources:
+                self.sources[own], self.facts[own] = self.sources[other], self.facts[other]
+        self._adopt(frame, facts)
+        self._user("open", self._pick([text for text in following.say if self._sayable(text)]), lead=True)
+        self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
+
+    def end(self) -> TaskScript:
+        """The user's last words, now and then, and the whole."""
+        if self.beats[-1].purpose == "done" and self.rng.random() < 0.3:
+            self._say("user", "close", closing(self.rng))
+            self._say("assistant", "close", welcome(self.rng))
+        return TaskScript(
+            now=self.began, services=tuple(self.titles), parts=tuple(self.parts), beats=tuple(self.beats),
+            policy=tuple(self.policy), name=self.person.name, role=self.person.role,
+        )  # fmt: skip
+
+    def _pursue(self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None) -> None:
+        kind = meeting_of(trouble)[0] if trouble is not None else ""
+        if trouble is not None and kind == "policy":
+            self._assistant("refuse", trouble.reply)
+            self._adjust(name, frame, trouble, part)
+        elif trouble is not None and kind in ("error", "empty", "seen"):
+            made = self._meet(name, frame, trouble)
+            self._adjust(name, frame, trouble, part, made)
+        else:
+            self._carry_through(name, frame, part, trouble)
+
+    def _carry_through(
+        self, name: str, frame: Frame, part: TaskPart, trouble: Twist | None = None, made: int = 0
+    ) -> None:  # fmt: skip
+        """Ask, look up, choose, confirm, act and report; the first acts may have been made already."""
+        acts = self._due(acts_of(frame)[made:])
+        needed = self._needs(frame, acts)
+        unasked = frozenset(frame.know)
+        if not acts:
+            needed |= frozenset(frame.tell)
+            unasked |= frozenset(frame.tell)
+        if self._agreed_to(name):
+            if not self._find(name, frame, needed, unasked=unasked):
+                raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
+        elif confirm := self._find_and_word(name, frame, needed, unasked=unasked):
+            self._assistant("confirm", (confirm,))
+            if trouble is not None and meeting_of(trouble)[0] == "change":
+                self._adjust(name, frame, trouble, part)
+                return
+            self._agree(name, confirm)
+        for batch in _batches(acts, self.facts):
+            self._act(batch)
+        part = part.model_copy(update={"facts": dict(self.facts)})
+        if frame.goal and not self.world.query(frame.goal, self.facts):
+            raise self.tasks.error("goals", f"the goal does not hold after {name}", "frames", name, "goal")
+        self.parts.append(part)
+        self.agreed = ("", {})
+        self._reply(name, frame)
+
+    def _due(self, acts: Sequence[tuple[str, dict[str, str]]]) -> list[tuple[str, dict[str, str]]]:
+        """The acts without those that a required argument is null for: with no coupon, none is applied."""
+        programs = self.tasks.pack.programs
+        return [
+            (tool, arguments)
+            for tool, arguments in acts
+            if all(self.facts.get(arguments[p], "") is not None for p in programs[tool].tool.required if p in arguments)
+        ]
+
+    def _needs(self, frame: Frame, acts: Sequence[tuple[str, Mapping[str, str]]]) -> frozenset[str]:
+        """The facts that have to be known before some acts."""
+        return frozenset(frame.know) | frozenset(
+            fact for _, arguments in acts for fact in arguments.values() if self.facts.get(fact) is not None
+        )
+
+    def _agree(self, name: str, confirm: str) -> None:
+        """The user says yes to what a confirmation says."""
+        self._say("user", "agree", agreement(self.rng))
+        self.agreed = (name, {slot: self.facts.get(slot) for slot in sorted(slots_of(confirm))})
+
+    def _agreed_to(self, name: str) -> bool:
+        """Whether the user said yes to this before an obstacle, and has told what changed since then."""
+        told = {fact for fact, source in self.sources.items() if source.kind == "user"}
+        frame, said = self.agreed
+        return frame == name and all(self.facts.get(slot) == value or slot in told for slot, value in said.items())
+
+    def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
+        """Find out what is needed; where the user has to confirm, with words that need no further question.
+
+        What is ``unasked`` is for the assistant to look up.
+        """
+        confirms = list(frame.confirm)
+        self.rng.shuffle(confirms)
+        for confirm in confirms:
+            wanted = slots_of(confirm) & frozenset(self.facts)
+            extra = frozenset(fact for fact in wanted - needed if not self._follows_from(fact) & needed)
+            if slots_of(confirm) <= frozenset(self.facts) and self._find(
+                name, frame, needed | wanted, unasked=unasked | extra
+            ):
+                return confirm
+        if confirms:
+            raise self.tasks.error(
+                "utterances",
+                f"no confirmation of {name} can be worded with what tools return",
+                "frames",
+                name,
+                "confirm",
+            )
+        if not self._find(name, frame, needed, unasked=unasked):
+            raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
+        return ""
+
+    def _follows_from(self, fact: str) -> frozenset[str]:
+        """The facts that follow from another one."""
+        return frozenset(fact[: -len(bare(fact))] + other for other in self.tasks.implies.get(bare(fact), ()))
+
+    def _meet(self, name: str, frame: Frame, trouble: Twist) -> int:
+        """Go as far as the obstacle, and report it; return how many acts were made before."""
+        kind, tool, code = meeting_of(trouble)
+        if kind == "seen":
+            if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
+                raise TaskError(f"no way to see {code} for {name}")
+            self._assistant("report", trouble.reply)
+            return 0
+        acts = acts_of(frame)
+        made = next((place for place, (acted, _) in enumerate(acts) if acted == tool), None)
+        if made is not None:
+            needed = self._needs(frame, self._due(acts[: made + 1]))
+            if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
+                self._assistant("confirm", (confirm,))
+                self._agree(name, confirm)
+            for batch in _batches(self._due(acts[:made]), self.facts):
+                self._act(batch)
+            act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
+            happens = (trouble.happens.sql, plain_facts(self.facts)) if trouble.happens is not None else None
+            self._calls("act", [(tool, act)], meets=code, happens=happens)
+        else:
+            program = self.tasks.pack.programs[tool].tool
+            wanted = {*program.required, *(fact for fact in frame.know if fact in program.parameters)}
+            needed = frozenset(fact for fact in self.facts if fact in wanted)
+            if not self._find(name, frame, needed):
+                raise TaskError(f"no way to the arguments of {tool} for {name}")
+            reader = self._reader(frame)
+            arguments = reader.arguments_for(program, frozenset(self.sources))
+            if arguments is None:
+                raise TaskError(f"{tool} lacks an argument for {name}")
+            (value,) = self._calls("look", [(tool, arguments)], meets="" if kind == "empty" else code)
+            if kind == "empty":
+                key = self._key(tool, {p: self.facts[fact] for p, fact in arguments.items()})
+                self.looked[key] = [(len(self.results) - 1, value)]
+            if kind == "empty" and any(value[field] for field in value if isinstance(value[field], list)):
+                raise TaskError(f"{tool} finds something for {self.facts}")
+        self._assistant("report", trouble.reply)
+        return made or 0
+
+    def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
+        """How it goes on: another wish, changed facts, the same all the same, or nothing."""
+        ways = [then for then in trouble.then if self._possible(then)]
+        if not ways:
+            raise TaskError(f"no way to go on after {trouble.meets}")
+        then = self.rng.choice(ways)
+        if then.stop:
+            self._user("stop", self._pick(then.say))
+            self._assistant("stop", then.reply)
+            self.parts.append(part.model_copy(update={"fulfilled": False}))
+            return
+        if then.frame:
+            self.parts.append(part.model_copy(update={"fulfilled": False}))
+            other = self.tasks.frames[then.frame]
+            self._adopt(other, self.rng.choice(self._same(other)))
+            name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
+        elif then.change:
+            row = self.rng.choice(in_order(typed_rows(self.tasks, self.world.query(then.change, self.facts))))
+            for fact in row.keys() & self.sources.keys():
+                if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
+                    del self.sources[fact]
+            self._adopt(frame, row)
+            part = part.model_copy(update={"facts": dict(self.facts)})
+        self._user("adjust", self._pick(then.say))
+        self._carry_through(name, frame, part, made=made)
+
+    def _possible(self, then: Continuation) -> bool:
+        if then.frame:
+            return bool(self._same(self.tasks.frames[then.frame]))
+        return not then.change or bool(self.world.query(then.change, self.facts))
+
+    def _same(self, frame: Frame) -> list[dict[str, Json]]:
+        """Targets of a frame that agree with all that was said and found."""
+        known = {fact: self.facts.get(fact) for fact in self.sources}
+        rows = targets_with(self.tasks, self.world, frame.target, known)
+        return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
+
+    # -- finding out
+
+    def _reader(self, frame: Frame) -> Reader:
+        return Reader(
+            self.world,
+            list(self.tasks.pack.programs),
+            self.facts,
+            frozenset(frame.choose),
+            frame.compute,
+            self._lists(frame),
+            self.tasks.implies,
+        )
+
+    def _lists(self, frame: Frame) -> frozenset[str]:
+        """The lists that the user wants to hear: what is told and is a field of a result, not a fact."""
+        fields = {field for program in self.tasks.pack.programs.values() for field in program.lists}
+        return frozenset(name for name in frame.tell if name in fields and name not in self.facts)
+
+    def _find(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str] = frozenset()) -> bool:
+        """Ask the user and call tools until everything that is needed is known; False where there is no way."""
+        askable = frozenset(
+            fact for fact in self.facts if bare(fact) in self.tasks.slots and self.facts[fact] is not None
+        )
+        reader = self._reader(frame)
+        route = reader.route(needed, frozenset(self.sources), askable - unasked, self.rng)
+        if route is None:
+            return False
+        asks = [fact for fact in dict.fromkeys(route.asks) if fact not in self.sources]
+        used = {fact for lookup in route.lookups for fact in lookup.facts.values()}
+        early = [fact for fact in asks if used & reader.closed(frozenset({fact}))]
+        late = [fact for fact in asks if fact not in early]
+        if early and late and self.rng.random() < 0.5:
+            early, late = asks, []
+        if early:
+            self._ask(early)
+        for group in self._groups(route, reader):
+            unread = {self._looked_up(lookup): lookup for lookup in group}
+            new = [lookup for key, lookup in unread.items() if key not in self.looked]
+            first = len(self.results)
+            pages = self._calls("look", [(lookup.tool, lookup.facts) for lookup in new]) if new else []
+            for offset, lookup in enumerate(new):
+                made = [(first + offset, pages[offset])]
+                for _ in range(lookup.pages - 1):
+                    (value,) = self._calls("look", [(lookup.tool, lookup.facts)], cursor=made[-1][1]["next_cursor"])
+                    made.append((len(self.results) - 1, value))
+                self.looked[self._looked_up(lookup)] = made
+            for lookup in group:
+                calls, values = zip(*self.looked[self._looked_up(lookup)], strict=True)
+                self._choose(frame, lookup, values)
+                self._note(frame, lookup, calls, values)
+        if late:
+            self._ask(late)
+        return True
+
+    def _groups(self, route: Route, reader: Reader) -> Iterator[list[Lookup]]:
+        """The lookups, those at once that do not wait for one another, nor for what follows from one another."""
+        group: list[Lookup] = []
+        shown: set[str] = set()
+        for lookup in route.lookups:
+            waits = bool(shown & set(lookup.facts.values())) or lookup.pages > 1
+            if group and (waits or self.rng.random() < 0.3):
+                yield group
+                group, shown = [], set()
+            group.append(lookup)
+            shown |= reader.closed(frozenset(lookup.shows))
+            if lookup.pages > 1:
+                yield group
+                group, shown = [], set()
+        if group:
+            yield group
+
+    def _note(self, frame: Frame, lookup: Lookup, calls: Sequence[int], values: Sequence[Mapping[str, Json]]) -> None:
+        """Remember where each fact stands in the results."""
+        for fact, found in lookup.shows.items():
+            if found.path == (fact,) and fact in self._lists(frame):
+                parts = [value.get(fact) for value in values]  # rows, or words alone
+                self.facts[fact] = [row for part in parts if isinstance(part, list) for row in part]
+            if found.page < 0:
+                rows = [row for value in values for row in _rows(value.get(str(found.path[0])))]
+                if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
+                    raise TaskError(f"{fact} is worked out from {len(rows)} rows, which takes a program")
+            self.sources.setdefault(fact, Source(kind="result", call=calls[max(found.page, 0)], path=found.path))
+        self._conclude()
+
+    def _ask(self, facts: Sequence[str]) -> None:
+        words = self.tasks.slots
+        self._say("assistant", "ask", asking([words[bare(fact)].ask for fact in facts], self.rng))
+        texts = []
+        for fact in facts:
+            template = self.rng.choice(words[bare(fact)].tell).replace(f"{{{bare(fact)}", f"{{{fact}")
+            texts.append(filled(expanded(template, self.facts, self.rng), self.facts, self.user, self.rng))
+        self._say("user", "tell", " ".join(texts), self._told(frozenset(facts)))
+
+    def _choose(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
+        """Where several rows agree with what is known, the user chooses."""
+        for listing, (page, mine) in lookup.rows.items():
+            # What is known of another thing, such as the old time, says nothing of these rows.
+            things = ("", lookup.thing)
+            names = {bare(fact): fact for thing in things for fact in self.facts if fact.rpartition("__")[0] == thing}
+            told = {name: self.facts[fact] for name, fact in names.items() if fact in self.sources}
+            alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
+            if len(alike) <= 1 or listing not in frame.choose:
+                continue
+            target = _rows(values[page].get(listing))[mine]
+            if all(bare(fact) not in target or fact in self.sources for fact in lookup.shows):
+                continue
+            ways = [way for way in frame.choose[listing] if _selects(way, target, alike)]
+            if not ways:
+                raise TaskError(f"nobody can choose among the {len(alike)} {listing}")
+            preferred = [way for way in ways if self.choice and (way.by == "ask") == (self.choice == "ask")]
+            way = self.rng.choice(preferred or ways)
+            offers = way.offer or next((other.offer for other in frame.choose[listing] if other.offer), ())
+            self._assistant("offer", offers, {listing: alike})
+            chosen = {**self.facts, **plain_facts(target)}
+            parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
+            tells = {slot: chosen[slot] for slot in sorted(slots_of(parts))}
+            self._say("user", "choose", filled(parts, chosen, self.user, self.rng), tells)
+
+    def _reply(self, name: str, frame: Frame) -> None:
+        known = self._known()
+        texts = [text for text in frame.done if slots_of(text) <= known.keys()]
+        whole = [text for text in texts if frozenset(frame.tell) <= slots_of(text)]
+        if not whole:
+            raise self.tasks.error(
+                "utterances",
+                f"no reply of {name} says {', '.join(frame.tell)} with what is known",
+                "frames",
+                name,
+                "done",
+            )
+        self._assistant("done", whole)
+
+
+def acts_of(frame: Frame) -> list[tuple[str, dict[str, str]]]:
+    """Return the acts of a frame: tool, and the fact of each parameter."""
+    return [
+        (tool, dict(arguments) if isinstance(arguments, dict) else {name: name for name in arguments})
+        for act in frame.act
+        for tool, arguments in act.items()
+    ]
+
+
+def _batches(
+    acts: Sequence[tuple[str, dict[str, str]]], facts: Mapping[str, Json]
+) -> Iterator[list[tuple[str, dict[str, str]]]]:
+    """Acts of one tool in a row that wait for nothing are made at once."""
+    batch: list[tuple[str, dict[str, str]]] = []
+    for tool, arguments in acts:
+        given = {p: fact for p, fact in arguments.items() if fact not in facts or facts[fact] is not None}
+        waits = any(fact not in facts for fact in arguments.values())
+        if batch and (waits or batch[-1][0] != tool):
+            yield batch
+            batch = []
+        batch.append((tool, given))
+    if batch:
+        yield batch
+
+
+def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[str, Json]]) -> bool:
+    """Return whether a way of choosing picks the target and no other row."""
+    if way.by == "ask":
+        return len(rows) <= _MOST_OFFERED
+    word, _, field = way.by.partition(" ")
+    values = [row.get(field) for row in rows]
+    mine = target.get(field)
+    if any(value is None for value in values) or values.count(mine) != 1:
+        return False
+    if word == "same":
+        return True
+    return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+
+
+def _rows(value: Json) -> list[dict[str, Json]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
