@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from tdlab.errors import BlueprintError, MutationRefused, TaskError
+from tdlab.errors import BlueprintError, MutationRefused, PackError, TaskError
 from tdlab.records import (
     Ask,
     Beat,
@@ -129,12 +129,11 @@ def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: 
         The blueprint.
 
     Raises:
-        BlueprintError: The world makes no such task possible.
-        PackError: A pack is wrong.
+        BlueprintError: The world makes no such task possible, or a pack's words or goal fail for it.
     """
     try:
         script = stage.script(recipe)
-    except TaskError as error:
+    except (TaskError, PackError) as error:  # a pack's fault in one draw costs this draw, not the run
         raise BlueprintError(f"{recipe.service}/{recipe.frame}: {error.found}") from None
     services = dict.fromkeys((recipe.service, *(part.service for part in script.parts)))
     offered = [tool.key for service in services for tool in stage.tasks(service).pack.service.tools]

@@ -121,7 +121,7 @@ class Computation(Record):
 
 
 class Frame(Record):
-    """One kind of task. See the module's docstring, and CONTRIBUTING for an example with every field.
+    """One kind of task. See the module's docstring, and ``.github/PACKS.md`` for an example with every field.
 
     ``act`` lists calls in order, each with the facts of its parameters' names, or parameter to fact. ``know`` are facts
     that the assistant must find out before it acts. ``follows`` are frames that may come next in the same service.
@@ -215,7 +215,7 @@ def read_frames(pack: ServicePack) -> TaskPack:
         path = tuple(part for part in first["loc"] if isinstance(part, (str, int)))
         raise PackError(
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
-            rule="frames", expected="the keys of a task frame (.github/CONTRIBUTING.md)",
+            rule="frames", expected="the keys of a task frame (.github/PACKS.md)",
         ) from None  # fmt: skip
     return TaskPack(
         pack,
