@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import Speaker, continuing, expanded, filled, habits_for, slots_of
+from tdlab.speech import Part, Speaker, continuing, expanded, filled, habits_for, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -133,11 +133,11 @@ class Conversation:
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
         self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))
 
-    def _filled(self, template: str, values: Mapping[str, Json], speaker: Speaker) -> str:
+    def _filled(self, parts: tuple[Part, ...], values: Mapping[str, Json], speaker: Speaker) -> str:
         try:
-            return filled(template, values, speaker, self.rng)
+            return filled(parts, values, speaker, self.rng)
         except ValueError as error:  # a form that cannot say this value
-            raise TaskError(f"{template!r} cannot be said: {error}") from None
+            raise TaskError(f"a text cannot be said: {error}") from None
 
     def _worded(self, texts: Sequence[str], values: Mapping[str, Json], speaker: Speaker) -> str:
         parts = expanded(self._pick(texts, values), values, self.rng)
