@@ -104,9 +104,9 @@ class Scene(Conversation):
         targets = self._own(targets_of(tasks, world, name))
         if not targets:
             raise TaskError(f"this world has no target for {name}")
-        facts = self.rng.choice(targets) | {own: values[field][0] for own, field in given.facts.items()}
-        self._adopt(frame, facts)
-        self.sources |= {own: values[field][1] for own, field in given.facts.items()}
+        taken = {own: _in_its_unit(own, *values[field]) for own, field in given.facts.items()}
+        self._adopt(frame, self.rng.choice(targets) | {own: value for own, (value, _) in taken.items()})
+        self.sources |= {own: source for own, (_, source) in taken.items()}
         self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
@@ -475,6 +475,13 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
     if word == "same":
         return True
     return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+
+
+def _in_its_unit(fact: str, value: Json, source: Source) -> tuple[Json, Source]:
+    """An amount that another service gives, in minor units where the fact that takes it is in such."""
+    if not fact.endswith(("_cents", "_minor")) or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value, source
+    return round(value * 100), Source(kind="composed")
 
 
 def _rows(value: Json) -> list[dict[str, Json]]:
