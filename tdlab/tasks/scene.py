@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,7 @@ from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
 from tdlab.tasks.targets import in_order, targets_of, targets_with, typed_rows
+from tdlab.tools import compile_schema
 from tdlab.worlds import World
 
 __all__ = ["Scene", "acts_of"]
@@ -90,12 +92,13 @@ class Scene(Conversation):
     def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
         """Another service takes up what was reached here."""
         values: dict[str, tuple[Json, Source]] = {}
+        writer = self.assistant._replace(now=_long_before(self.assistant.now))
         for field, said in fields.items():
             if said in self.facts:
                 if said in self.sources:
                     values[field] = (self.facts[said], self.sources[said])
             elif slots_of(said) <= self.sources.keys():
-                text = self._filled(expanded(said, self._known(), self.rng), self._known(), self.assistant)
+                text = self._filled(expanded(said, self._known(), self.rng), self._known(), writer)
                 values[field] = (text, Source(kind="composed"))
         if not all(field in values for field in given.facts.values()):
             raise TaskError(f"{name} takes more than is known")
@@ -104,9 +107,10 @@ class Scene(Conversation):
         targets = self._own(targets_of(tasks, world, name))
         if not targets:
             raise TaskError(f"this world has no target for {name}")
-        facts = self.rng.choice(targets) | {own: values[field][0] for own, field in given.facts.items()}
-        self._adopt(frame, facts)
-        self.sources |= {own: values[field][1] for own, field in given.facts.items()}
+        taken = {own: _in_its_unit(own, *values[field]) for own, field in given.facts.items()}
+        _check_given(tasks, frame, {own: value for own, (value, _) in taken.items()})
+        self._adopt(frame, self.rng.choice(targets) | {own: value for own, (value, _) in taken.items()})
+        self.sources |= {own: source for own, (_, source) in taken.items()}
         self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
@@ -475,6 +479,27 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
     if word == "same":
         return True
     return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+
+
+def _check_given(tasks: TaskPack, frame: Frame, given: Mapping[str, Json]) -> None:
+    """A text that is given may be too short or too long for the tool that takes it."""
+    for tool, arguments in acts_of(frame):
+        schemas = tasks.pack.programs[tool].tool.parameters
+        for parameter, fact in arguments.items():
+            if fact in given and compile_schema(schemas[parameter]).errors(given[fact]):
+                raise TaskError(f"{fact} does not fit {tool}")
+
+
+def _long_before(now: str) -> str:
+    """A moment seen from which every day is named in full: who reads a note later does not know its today."""
+    return f"{datetime.date.fromisoformat(now[:10]) - datetime.timedelta(days=3000)}{now[10:]}"
+
+
+def _in_its_unit(fact: str, value: Json, source: Source) -> tuple[Json, Source]:
+    """An amount that another service gives, in minor units where the fact that takes it is in such."""
+    if not fact.endswith(("_cents", "_minor")) or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value, source
+    return round(value * 100), Source(kind="composed")
 
 
 def _rows(value: Json) -> list[dict[str, Json]]:
