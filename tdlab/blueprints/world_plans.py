@@ -273,14 +273,20 @@ def with_partners(recipe: Recipe, partner: BusinessCluster | None, tools: Mappin
     """Other services that can take up what this task gives."""
     if recipe.beyond:
         raise MutationRefused("a wish beyond the service is refused, which another service might fulfil")
-    gives = set(stage.tasks(recipe.service).frames[recipe.frame].gives)
+    gives = stage.tasks(recipe.service).frames[recipe.frame].gives
+    giver = stage.tasks(recipe.service).pack.service
     if not gives:
         raise MutationRefused(f"{recipe.frame} gives nothing that another service takes")
     wanted = packed_services(partner, tools, stage) if partner is not None else {}
     taking = [
         service
         for service in wanted
-        if service != recipe.service and any(gives & set(f.takes) for f in stage.tasks(service).frames.values())
+        if service != recipe.service
+        and any(
+            kind in gives and given.suits(giver)
+            for frame in stage.tasks(service).frames.values()
+            for kind, given in frame.takes.items()
+        )
     ]
     if not taking:
         raise MutationRefused("no service of the other cluster takes up what this task gives")

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from tdlab.errors import PackError
-from tdlab.records import Record
+from tdlab.records import Record, Service
 from tdlab.worlds import Document, ServicePack
 
 __all__ = [
@@ -83,10 +83,18 @@ class Following(Record):
 
 
 class Given(Record):
-    """What a frame takes from another service: the facts of its own that are given, and how users then ask for it."""
+    """What a frame takes from another service: the facts of its own that are given, and how users then ask for it.
+
+    ``domains`` are those of the services whose users would want it; none for any.
+    """
 
     facts: dict[str, str]
     say: Texts
+    domains: tuple[str, ...] = ()
+
+    def suits(self, service: Service) -> bool:
+        """Return whether users of a service would want it."""
+        return not self.domains or bool(service.domains.keys() & set(self.domains))
 
 
 class Twist(Record):

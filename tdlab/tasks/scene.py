@@ -62,8 +62,9 @@ class Scene(Conversation):
         for kind, fields in frame.gives.items():
             for tasks, world in self.partners:
                 for name, other in tasks.frames.items():
-                    if kind in other.takes and tasks is not self.tasks:
-                        ways.append(partial(self._hand_over, fields, tasks, world, name, other.takes[kind]))
+                    given = other.takes.get(kind)
+                    if given is not None and tasks is not self.tasks and given.suits(self.tasks.pack.service):
+                        ways.append(partial(self._hand_over, fields, tasks, world, name, given))
         self.rng.shuffle(ways)
         for way in ways:
             kept = (
