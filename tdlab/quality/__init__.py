@@ -11,7 +11,7 @@ two hundred quotes a description, 6 % of the conversations have a reply that dum
 
 A share over calls or messages has a Wilson interval at the effective number of observations, since those of one
 conversation resemble each other (`clustered_interval`). Self-BLEU grows with the number of texts, so it is taken in
-groups of 100 messages of a random sample of at most 500; sets with fewer messages have lower values.
+groups of 100 messages of a random sample of at most 300; sets with fewer messages have lower values.
 
 Modules: `wording` (what users and replies copy), `choices` (picks, retries, idle calls), `contradictions` (worlds),
 `refusals`, `utterances` (self-BLEU, openers), `measure` and `report`.

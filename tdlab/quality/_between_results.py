@@ -179,7 +179,7 @@ class WorldSoFar:
     def _counters(self, call: Call, objects: list[Found]) -> Iterator[tuple[str, str]]:
         """Compare a count of what was added to a thing with the acts that added to it since it was created here."""
         if call.nature.operation == "create" and objects:
-            own = entity_of(objects[0])
+            own = _own(call, objects[0])
             given = {text_form(leaf) for leaf in call.call.arguments.values()}
             if (
                 own is not None
@@ -252,7 +252,7 @@ class WorldSoFar:
 
     def _remember_arguments(self, call: Call, objects: list[Found]) -> None:
         """Remember what an act set: a later read of the same entity must show it."""
-        own = entity_of(objects[0]) if objects else None
+        own = _own(call, objects[0]) if objects else None
         if own is not None and call.nature.operation in ("create", "update"):
             kept = {k: v for k, v in call.call.arguments.items() if not k.startswith(("new_", "old_"))}
             self._fields[own] = {**self._fields.get(own, {}), **kept}
@@ -277,8 +277,8 @@ class WorldSoFar:
     def _entities(self, call: Call, objects: list[Found]) -> Iterator[tuple[str, str]]:
         rows: dict[tuple[str, str], dict[str, Json]] = {}
         repeated: set[str] = set()
-        for found in objects:
-            entity = entity_of(found)
+        for number, found in enumerate(objects):
+            entity = _own(call, found) if number == 0 else entity_of(found)
             if entity is not None:
                 if entity in rows and rows[entity] != found.fields:
                     repeated.add(entity[0])  # a field that several rows share identifies none of them
@@ -310,6 +310,13 @@ class WorldSoFar:
                 old, new = known.get(field), found.fields.get(field)
                 if isinstance(old, str) and isinstance(new, str) and text_form(old) != text_form(new):
                     yield "changed", f"{entity[1]}: {field} {preview(old)}, then {preview(new)}"
+
+
+def _own(call: Call, found: Found) -> tuple[str, str] | None:
+    """Return the entity that the outermost object of a result is, by `entity_of`."""
+    if call.nature.operation != "create":
+        return entity_of(found)
+    return entity_of(found, {text_form(leaf) for _, leaf in key_leaves(call.call.arguments)})
 
 
 def _is_number(value: Json) -> bool:

@@ -26,6 +26,11 @@ _REFUSES = re.compile(
     r"|i (?:do not|don't) have (?:a|any) (?:way|tool|means)|none of (?:my|the) tools|(?:is not|isn't) something i can"
     r"|i (?:can't|cannot) (?:do|help with) that)\b"
 )
+_SIGNS = (
+    "cannot", "can not", "can't", "able to", "not have", "n't have", "none of", "no tool", "no function", "decline",
+    "refuse", "give up", "give_up", "have no ", "no way", "something i can",
+)  # fmt: skip
+"""One of these is in every refusal; looking for them first saves most of the time."""
 
 
 class Text(NamedTuple):
@@ -189,4 +194,7 @@ def _spoken(text: str) -> str:
 
 
 def _refuses(reply: Text) -> bool:
-    return bool(_REFUSES.search(reply.plain[:_OPENING])) or utterance(reply.text[:_OPENING]) == "refuse"
+    opening = reply.plain[:_OPENING]
+    if not any(sign in opening for sign in _SIGNS):
+        return False
+    return bool(_REFUSES.search(opening)) or utterance(reply.text[:_OPENING]) == "refuse"

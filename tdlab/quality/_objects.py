@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -44,18 +44,21 @@ def objects_in(call: Call) -> Iterator[Found]:
             waiting.extend((inner, holder, parent) for inner in value if isinstance(inner, (dict, list)))
 
 
-def entity_of(found: Found) -> tuple[str, str] | None:
+def entity_of(found: Found, given: Collection[str] | None = None) -> tuple[str, str] | None:
     """Return the field and the value that identify an object itself, rather than something that it refers to.
 
     That is a field ``id``, or an ``..._id`` whose noun is the noun of what holds the object ("order" of ``get_order``
-    or ``orders``).
+    or ``orders``). ``given`` are the arguments of a call that created the object: its identifier is not among them.
     """
     noun = _noun(found.holder)
     for key, value in found.fields.items():
         words = split_words(key)
         if not words or words[-1] not in _STRONG or isinstance(value, bool) or not isinstance(value, (str, int)):
             continue
-        if len(words) == 1 or (noun and singular(words[-2]) == noun):
+        if given is not None:
+            if text_form(value) not in given:
+                return f"{words[-2] if len(words) > 1 else noun}_id", text_form(value)
+        elif len(words) == 1 or (noun and singular(words[-2]) == noun):
             return f"{noun}_id", text_form(value)
     return None
 

@@ -16,7 +16,7 @@ from tdlab.tools import printable
 
 __all__ = ["measure_quality"]
 
-_SAMPLE = 500  # user messages for the self-BLEU, at most
+_SAMPLE = 300  # user messages for the self-BLEU, at most
 _GROUP = 100  # self-BLEU grows with the number of texts: it is taken in groups of this size, so that sets compare
 _REPLICATES = 400
 _EXAMPLES = 3
@@ -76,7 +76,7 @@ def measure_quality(
     """Measure whether conversations are worth training on, on any dataset.
 
     Only the conversations and the definitions of their tools are read, no blueprints, so that sets of any origin
-    compare. Each trajectory is read once; memory holds counts and at most 500 messages.
+    compare. Each trajectory is read once; memory holds counts and at most 300 messages.
 
     Args:
         trajectories: The trajectories, such as those of `read_trajectories` or of a `TrajectoryStream`.

@@ -127,7 +127,7 @@ def quality_table(reports: Mapping[str, QualityReport]) -> pd.DataFrame:
 
     Example:
         >>> from tdlab.formats import read_trajectories
-        >>> report = measure_quality(read_trajectories("runs/first/dataset.jsonl"))
+        >>> report = measure_quality(read_trajectories("runs/first/dataset.jsonl").trajectories)
         >>> quality_table({"mine": report})["dataset"].unique().tolist()
         ['mine']
     """

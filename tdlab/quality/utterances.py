@@ -61,7 +61,7 @@ def masked_words(text: str, values: Sequence[str] = ()) -> list[str]:
     """
     for value in values:
         if value in text:
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f" {MASK} ", text)
+            text = _without(text, value)
     text = _SIGNAL.sub("", text)
     words: list[str] = []
     for word in _WORD.findall(_MASKED.sub(f" {MASK} ", text).lower()):
@@ -70,6 +70,18 @@ def masked_words(text: str, values: Sequence[str] = ()) -> list[str]:
         elif not words or words[-1] != MASK:
             words.append(MASK)
     return words
+
+
+def _without(text: str, value: str) -> str:
+    """Return a text with a mask wherever a value stands in it as whole words."""
+    pieces = text.split(value)
+    masked = pieces[0]
+    for piece in pieces[1:]:
+        is_whole = not (masked[-1:].isalnum() and value[0].isalnum()) and not (
+            piece[:1].isalnum() and value[-1].isalnum()
+        )
+        masked += (f" {MASK} " if is_whole else value) + piece
+    return masked
 
 
 def opener(words: Sequence[str]) -> tuple[str, ...]:
@@ -162,7 +174,7 @@ def chao1_interval(counts: Sequence[int]) -> tuple[float, float]:
 
     Example:
         >>> chao1_interval([1] * 50 + [2] * 25)
-        (0.66, 0.84)
+        (0.645, 0.855)
     """
     kinds, total = len(counts), sum(counts)
     once, twice = sum(count == 1 for count in counts), sum(count == 2 for count in counts)
