@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rollout",),
     ("verify",),
     ("diversity",),
+    ("quality",),
     ("evolution",),
     ("evaluation", "embedding"),
     ("plots",),

@@ -218,6 +218,21 @@ def test_profile_measures_a_run_and_a_file_alike(command: Tdlab, made: Path) -> 
     assert "H_dom" in command("profile", made)[1]
 
 
+def test_quality_measures_a_run_and_a_file_alike_and_the_receipts_of_a_run_alone(command: Tdlab, made: Path) -> None:
+    status, out, err = command("quality", made, made / "dataset.jsonl", "--json")
+    assert status == 0, err
+    whole, file = json.loads(out).values()
+    assert whole["trajectories"] == file["trajectories"] == TARGET
+    receipts = whole["measures"].pop("guessed_results"), file["measures"].pop("guessed_results")
+    assert receipts[1]["value"] is None
+    assert whole["measures"] == file["measures"]
+    table = command("quality", made, made / "dataset.jsonl", "--examples")[1]
+    assert "contradictory worlds" in table
+    assert max(map(len, table.splitlines())) <= 80
+    for measure in whole["measures"].values():
+        assert all(example["text"][:20] in flat(table) for example in measure["examples"][:1])
+
+
 def test_profile_finds_the_numbers_that_the_run_tells(command: Tdlab, made: Path) -> None:
     """All of them agree, including the ceiling of H_dom: the taxonomy's 36 domains and "other", for any pool."""
     told = json.loads((made / "metrics.json").read_text(encoding="utf-8"))["diversity"]

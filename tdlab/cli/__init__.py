@@ -16,7 +16,7 @@ from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
 from tdlab.cli._config import config
 from tdlab.cli._lab import lab
-from tdlab.cli._measures import map_, profile
+from tdlab.cli._measures import map_, profile, quality
 from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
@@ -38,6 +38,7 @@ __all__ = [
     "mock_server",
     "packs",
     "profile",
+    "quality",
     "rehearse",
     "run",
     "sandbox",
@@ -49,7 +50,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-for command in (run, show, export, check, profile, map_, ablate, mine, harvest, estimate, mock_server, config, lab):
+_COMMANDS = (
+    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, mock_server, config, lab,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.command("rehearse", hidden=True)(rehearse)  # the old name of mock-server, for one release
 app.add_typer(packs, name="packs")

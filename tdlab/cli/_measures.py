@@ -1,4 +1,4 @@
-"""Commands that measure trajectory files: their diversity, and their map."""
+"""Commands that measure trajectory files: their diversity, their quality, and their map."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tdlab.formats import TrajectoryStream
+    from tdlab.quality import QualityReport
 
-__all__ = ["map_", "profile"]
+__all__ = ["map_", "profile", "quality"]
 
 Files = Annotated[list[Path], typer.Argument(help="Trajectory files, folders of them, or run directories.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="File format; default: detected.")]
@@ -57,6 +58,52 @@ def profile(
 
         for path in save_figure(plot_datasets(compared), _stem(figure)):
             say(str(path), err=True)
+
+
+def quality(
+    files: Files,
+    format_: FormatOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sample for the self-BLEU.")] = 0,
+    examples: Annotated[bool, typer.Option("--examples", help="Also print where each fault was found.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure how trainable trajectory files are.
+
+    Copied labels and descriptions, dumped fields, contradictory worlds, blind retries, idle calls, refusals, how varied
+    the users speak. Each measure has its N and a 95 % interval; "-" is not known. JSON has examples of each. Of a run
+    directory the accepted trajectories are read with their receipts. Formats: those of `tdlab profile`.
+    """
+    from tdlab.cli.quality_table import show_quality
+    from tdlab.quality import measure_quality
+
+    files = _each_once(files)
+    streams = _read([file for file in files if not _is_run(file)], format_)
+    reports: dict[str, QualityReport] = {}
+    for file in files:
+        if _is_run(file):
+            reports[_name(file)] = _quality_of_run(file, seed)
+        else:
+            stream = streams[_name(file)]
+            reports[_name(file)] = measure_quality(stream.trajectories, stream.tools, seed=seed)
+    if as_json:
+        text = {name: report.model_dump(mode="json") for name, report in reports.items()}
+        typer.echo(json.dumps(text, indent=2, sort_keys=True))
+    else:
+        Console().print(show_quality(reports, examples=examples))
+
+
+def _quality_of_run(file: Path, seed: int) -> QualityReport:
+    """Measure the accepted trajectories of a run, whose receipts a dataset file does not hold."""
+    from tdlab.quality import measure_quality
+    from tdlab.store import open_run
+    from tdlab.tools import counted
+
+    with open_run(file) as run:
+        tools = {tool.key: tool for tool in run.store.tools()}
+        accepted = (kept.trajectory for kept in run.store.accepted())
+        report = measure_quality((t for t in accepted if t is not None), tools, seed=seed)
+    say(f"{_name(file)}: {counted(report.trajectories, 'trajectory')}, a run", err=True)
+    return report
 
 
 def map_(
