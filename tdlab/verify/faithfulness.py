@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 from tdlab.records import Json, canonical_json
 from tdlab.speech import times_in
@@ -48,6 +49,16 @@ def check_faithful(context: CheckContext) -> str:
     return ""
 
 
+class _Quotable(NamedTuple):
+    """Words that stand for codes (a state "in progress"), and the texts that calls were made with."""
+
+    words: frozenset[str]
+    drafts: str
+
+    def __contains__(self, text: object) -> bool:
+        return text in self.words or (isinstance(text, str) and text.rstrip(".…") in self.drafts)
+
+
 class _Conversation:
     """The texts and numbers of the conversation up to some message."""
 
@@ -72,7 +83,7 @@ class _Conversation:
     def unknown(self, text: str) -> Iterator[str]:
         """Yield what a text of the assistant says and the conversation does not."""
         for quotation in _QUOTED.findall(text):
-            if not self._holds(quotation.rstrip("…").strip()) and quotation.casefold() not in self._terms:
+            if not self._holds(quotation.rstrip("…").strip()) and quotation.casefold() not in self._own:
                 yield quotation
         for match in _TOKEN.findall(self._without_known(text)):
             token = match.strip(_PUNCTUATION)
@@ -131,17 +142,17 @@ class _Conversation:
         )
 
     @cached_property
-    def _terms(self) -> set[str]:
-        """The words of packs for values that tools have as codes: a state "in progress"."""
+    def _own(self) -> _Quotable:
+        """What the assistant of a script may quote beforehand: its drafts, and the packs' words for codes."""
         script = self._context.blueprint.script
-        packs = [stage_here().tasks(part.service) for part in script.parts] if script is not None else []
-        return {
-            word.casefold()
-            for tasks in packs
-            for values in tasks.terms.values()
-            for words in values.values()
-            for word in words
-        }
+        if script is None:
+            return _Quotable(frozenset(), "")
+        packs = [stage_here().tasks(part.service) for part in script.parts]
+        words = (w for tasks in packs for values in tasks.terms.values() for ws in values.values() for w in ws)
+        drafts = (
+            leaf for call in self._context.calls for _, leaf in leaves(call.call.arguments) if isinstance(leaf, str)
+        )
+        return _Quotable(frozenset(word.casefold() for word in words), "\n".join(drafts).casefold())
 
     @cached_property
     def _offered(self) -> str:

@@ -87,7 +87,12 @@ class _Words:
         for beat in script.beats:
             for fact, value in beat.tells.items():
                 self._told.setdefault(fact.rpartition("__")[2], []).append(value)
-            self._used += [item for call in beat.calls for item in call.arguments.items()]
+            for call in beat.calls:
+                self._used += [
+                    (parameter, leaf)
+                    for parameter, argument in call.arguments.items()
+                    for _, leaf in leaves(argument, parameter)
+                ]
 
         for part in script.parts:
             for fact, value in part.facts.items():
