@@ -13,6 +13,12 @@ from tdlab.tools import keyword_form, nature_of_name, shorten, split_words
 __all__ = ["conversations_with_refusal", "refusals_last", "refusals_near_miss", "wrong_refusals"]
 
 _WORD = re.compile(r"[a-z][a-z'-]{2,}")
+_EVERY_WORD = re.compile(r"[a-z][a-z'-]*")
+_NEAR = 3  # words between a verb and its noun
+_BEFORE_NOUNS = frozenset(
+    "a an the my is of this that these those its our your their his her any all some each every other another already"
+    " still are was were been being not which one two".split()
+)
 _STOP = frozenset(
     "the and for you your can could would please that this with from what when how now need want like also have has had"
     " are was were will just about into out all any some get got let see one two more then than there here them they"
@@ -50,17 +56,22 @@ def refusals_near_miss(conversation: Conversation) -> Outcome | None:
     """Of the refusals, those of a wish that shares content words with an offered tool.
 
     The wish is near if it has the head noun or two words of an offered tool's name, or one word of the name and three
-    of the description. A refusal of a wish from another business is none.
+    of the description, or if a tool was called for it. A refusal of a wish from another business is none.
     """
     if not conversation.offered:
         return None
     near = [
         (reply, wish, tool)
         for reply, wish in conversation.refusals
-        if wish is not None and (tool := _near(conversation, wish)) is not None
+        if wish is not None and (tool := _tried(conversation, reply, wish) or _near(conversation, wish)) is not None
     ]
     hits = [f"{shorten(wish.text, 60)} ({tool})" for _, wish, tool in near]
     return Outcome(hits, sum(wish is not None for _, wish in conversation.refusals))
+
+
+def _tried(conversation: Conversation, reply: Text, wish: Text) -> str | None:
+    """Return the tool that was called for a wish before it was refused."""
+    return next((c.call.name for c in conversation.calls if wish.place < c.message < reply.place), None)
 
 
 def _near(conversation: Conversation, wish: Text) -> str | None:
@@ -89,15 +100,31 @@ def wrong_refusals(conversation: Conversation) -> Outcome | None:
             continue
         if not _LACKS.search(reply.plain) or _REASON.search(reply.plain):
             continue
-        words = {keyword_form(word) for word in _WORD.findall(wish.plain[-600:])}
+        words = [keyword_form(word) for word in _EVERY_WORD.findall(wish.plain[-600:])]
         for key in conversation.offered:
             name = key.rpartition("/")[2]
-            meaning = nature_of_name(name)
-            needed = {meaning.verb, *meaning.entity.split("_")} - {""}
-            if meaning.verb and meaning.entity and {keyword_form(word) for word in needed} <= words:
+            if _asks_for(words, name):
                 hits.append(f"{shorten(wish.text, 60)} ({name})")
                 break
     return Outcome(hits, len(conversation.refusals))
+
+
+def _asks_for(words: list[str], name: str) -> bool:
+    """Return whether a wish has a tool's verb, as a verb, and soon after it all nouns of the tool's name.
+
+    "Cancel my booking" asks for ``cancel_booking``; "an open ticket" and "a ticket that is open" don't for
+    ``open_ticket``.
+    """
+    meaning = nature_of_name(name)
+    nouns = {keyword_form(noun) for noun in meaning.entity.split("_")} - {""}
+    if not meaning.verb or not nouns:
+        return False
+    verb = keyword_form(meaning.verb)
+    for place, word in enumerate(words):
+        is_verb = word == verb and (place == 0 or words[place - 1] not in _BEFORE_NOUNS)
+        if is_verb and nouns <= set(words[place + 1 : place + 2 + _NEAR + len(nouns)]):
+            return True
+    return False
 
 
 def _described(tool: Tool) -> set[str]:

@@ -141,5 +141,7 @@ def test_wrong_refusals() -> None:
     assert found("wrong_refusals", wish, refuses, offered=("create_booking",)) == (0, 1), "another verb"
     policy = "a:I have no way to cancel it, since it starts today."
     assert found("wrong_refusals", wish, policy, offered=("cancel_booking",)) == (0, 1), "a reason"
+    adjective = "u:Change the priority of a booking that is already open, an open booking"
+    assert found("wrong_refusals", adjective, refuses, offered=("open_booking",)) == (0, 1), "not the verb"
     looked = [("get_booking", {"booking_id": "bk_1"}, {"status": "held"})]
     assert found("wrong_refusals", wish, looked, refuses, offered=("cancel_booking",)) == (0, 1), "it was looked up"
