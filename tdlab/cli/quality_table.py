@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from tdlab.quality import Measure, QualityReport
+from tdlab.quality import MEASURES, Measure, QualityReport
 from tdlab.tools import counted, printable
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def show_quality(reports: Mapping[str, QualityReport], *, examples: bool = False
         table.add_column(Text(_short(name)), justify="right", no_wrap=True)
         table.add_column("N", justify="right", no_wrap=True)
     first = next(iter(reports.values()))
-    for measure, told in first.measures.items():
+    for measure in sorted(first.measures, key=MEASURES.index):
+        told = first.measures[measure]
         cells: list[Text] = []
         for report in reports.values():
             cells += [Text(_value(report.measures[measure])), Text(_number(report.measures[measure]))]
@@ -48,7 +49,8 @@ def show_quality(reports: Mapping[str, QualityReport], *, examples: bool = False
     ]
     for name, report in reports.items():
         kinds = ", ".join(f"{kind} {number}" for kind, number in report.contradictions.items())
-        line = f"{printable(name, most=200)}: {counted(report.trajectories, 'trajectory')}"
+        number = counted(report.trajectories, "trajectory")
+        line = f"{printable(name, most=200)}: {number}" if name else number
         blocks.append(Text(f"{line}; contradictions: {kinds}" if kinds else line))
         for told in report.measures.values() if examples else ():
             for example in told.examples:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tdlab.cli.quality_table import show_quality
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import GAUGES, Estimate
 from tdlab.jobs import IssueCount, MiningRecord
+from tdlab.quality import QualityReport
 from tdlab.records import (
     Blueprint,
     BusinessCluster,
@@ -112,6 +114,8 @@ def show_run(run: Run) -> RenderableType:
         if "teacher" in metrics:
             blocks += [_spending_table(metrics), *_paid(store.paid), Text("")]
         blocks.append(show_report({"": metrics["diversity"]}, corrections=False))
+        if "quality" in metrics:
+            blocks += [Text(""), show_quality({"": QualityReport.model_validate(metrics["quality"])})]
     return Group(*blocks)
 
 

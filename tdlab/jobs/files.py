@@ -11,7 +11,8 @@ from tdlab.formats import write_openai_jsonl, write_parquet
 from tdlab.jobs.progress import Reporter
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import ToolPool
-from tdlab.records import Json, canonical_json
+from tdlab.quality import measure_quality
+from tdlab.records import Json, Tool, canonical_json
 from tdlab.rollout import Prices, Spending
 from tdlab.store import Run, RunStore, atomic_write, open_run
 
@@ -99,10 +100,17 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "rejections": store.rejection_reasons(),
         "mining": store.mining(),
         "diversity": report.model_dump(mode="json"),
+        "quality": _quality(store, tools),
         "gauges": _gauges(store),
         "guessed": _guessed(store),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
     }
+
+
+def _quality(store: RunStore, tools: Mapping[str, Tool]) -> Json:
+    """Return the quality of the accepted trajectories, as `tdlab quality` measures it."""
+    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
+    return measure_quality(accepted, tools, seed=store.config.seed).model_dump(mode="json")
 
 
 def _guessed(store: RunStore) -> dict[str, Json]:

@@ -21,7 +21,7 @@ Not covered: the rules on words know English only; what a result means is not lo
 
 from __future__ import annotations
 
-from tdlab.quality.measure import measure_quality
+from tdlab.quality.measure import MEASURES, measure_quality
 from tdlab.quality.report import (
     Measure,
     QualityExample,
@@ -33,6 +33,7 @@ from tdlab.quality.report import (
 from tdlab.quality.utterances import chao1_interval, masked_words, opener, self_bleu
 
 __all__ = [
+    "MEASURES",
     "Measure",
     "QualityExample",
     "QualityReport",

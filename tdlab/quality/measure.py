@@ -14,7 +14,7 @@ from tdlab.quality.utterances import chao1_interval, masked_words, opener, self_
 from tdlab.records import Tool, Trajectory, rng_for
 from tdlab.tools import printable
 
-__all__ = ["measure_quality"]
+__all__ = ["MEASURES", "measure_quality"]
 
 _SAMPLE = 300  # user messages for the self-BLEU, at most
 _GROUP = 100  # self-BLEU grows with the number of texts: it is taken in groups of this size, so that sets compare
@@ -68,6 +68,10 @@ _DEFINITIONS: dict[str, _Definition] = {
     "refusals_near_miss": _Definition("refusals that are near misses", "refusals", refusals.refusals_near_miss),
     "wrong_refusals": _Definition("wrong refusals", "refusals", refusals.wrong_refusals),
 }
+
+
+MEASURES = (*_DEFINITIONS, "self_bleu", "distinct_openers")
+"""The names of all measures, in the order of the table."""
 
 
 def measure_quality(
