@@ -27,7 +27,6 @@ from tdlab.records import Json
 from tdlab.speech.forms import FORMS, Habits, Saying, chosen, form_of, joined, sayings
 
 __all__ = [
-    "Part",
     "Slot",
     "Speaker",
     "check_template",
