@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from tdlab.errors import BlueprintError, MutationRefused, TaskError
+from tdlab.errors import BlueprintError, MutationRefused, PackError, TaskError
 from tdlab.records import (
     Ask,
     Beat,
@@ -129,12 +129,11 @@ def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: 
         The blueprint.
 
     Raises:
-        BlueprintError: The world makes no such task possible.
-        PackError: A pack is wrong.
+        BlueprintError: The world makes no such task possible, or a pack's words or goal fail for it.
     """
     try:
         script = stage.script(recipe)
-    except TaskError as error:
+    except (TaskError, PackError) as error:  # a pack's fault in one draw costs this draw, not the run
         raise BlueprintError(f"{recipe.service}/{recipe.frame}: {error.found}") from None
     services = dict.fromkeys((recipe.service, *(part.service for part in script.parts)))
     offered = [tool.key for service in services for tool in stage.tasks(service).pack.service.tools]
@@ -274,14 +273,20 @@ def with_partners(recipe: Recipe, partner: BusinessCluster | None, tools: Mappin
     """Other services that can take up what this task gives."""
     if recipe.beyond:
         raise MutationRefused("a wish beyond the service is refused, which another service might fulfil")
-    gives = set(stage.tasks(recipe.service).frames[recipe.frame].gives)
+    gives = stage.tasks(recipe.service).frames[recipe.frame].gives
+    giver = stage.tasks(recipe.service).pack.service
     if not gives:
         raise MutationRefused(f"{recipe.frame} gives nothing that another service takes")
     wanted = packed_services(partner, tools, stage) if partner is not None else {}
     taking = [
         service
         for service in wanted
-        if service != recipe.service and any(gives & set(f.takes) for f in stage.tasks(service).frames.values())
+        if service != recipe.service
+        and any(
+            kind in gives and given.suits(giver)
+            for frame in stage.tasks(service).frames.values()
+            for kind, given in frame.takes.items()
+        )
     ]
     if not taking:
         raise MutationRefused("no service of the other cluster takes up what this task gives")

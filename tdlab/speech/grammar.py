@@ -27,6 +27,7 @@ from tdlab.records import Json
 from tdlab.speech.forms import FORMS, Habits, Saying, chosen, form_of, joined, sayings
 
 __all__ = [
+    "Part",
     "Slot",
     "Speaker",
     "check_template",

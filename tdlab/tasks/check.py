@@ -69,7 +69,7 @@ def check_pack(pack: ServicePack, *, seeds: int = _SEEDS) -> PackReport:
     if not errors:
         reached: set[tuple[str, str]] = set()
         try:
-            for seed in range(min(_FUZZED, seeds)):
+            for seed in range(_FUZZED):
                 errors += _fuzzed(tasks, seed, reached)
             errors += _solved(tasks, seeds, solved, reached)
             errors += _reached(tasks, reached)
@@ -286,6 +286,8 @@ def _solved(
                 if not targets:
                     failures["the world has no target for it"] += 1
                     continue
+                if not tried:
+                    yield from _unknown_slots(tasks, name, twist, frozenset(targets[0]))
                 target = random.Random(f"{seed}{name}").choice(targets)
                 if frame.goal and not twist and world.query(frame.goal, _all_named(frame.goal) | target):
                     yield tasks.error("goals", f"the goal of {name} holds before the start", "frames", name, "goal")
@@ -324,6 +326,22 @@ def _solved(
                     *path,
                     expected=f"at least {enough:.0%} of the seeds",
                 )
+
+
+def _unknown_slots(tasks: TaskPack, name: str, twist: str, columns: frozenset[str]) -> Iterator[PackError]:
+    """Openings with a slot that is no fact of the task: they would never be drawn."""
+    frame = tasks.frames[name]
+    path: tuple[str, ...] = ("frames", name, "twists", twist) if twist else ("frames", name)
+    for place, text in enumerate(frame.twists[twist].open if twist else frame.open):
+        for slot in sorted(slots_of(text) - columns - frame.user.keys()):
+            yield tasks.error(
+                "utterances",
+                f"{text!r} has the unknown slot {slot!r}",
+                *path,
+                "open",
+                place,
+                expected="a column of the target query, or a fact under user:",
+            )
 
 
 def _all_named(sql: str) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import Speaker, continuing, expanded, filled, habits_for, slots_of
+from tdlab.speech import Part, Speaker, continuing, expanded, filled, habits_for, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -125,7 +125,7 @@ class Conversation:
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
         parts = expanded(template, self.facts, self.rng)
-        text = filled(parts, self.facts, self.user, self.rng)
+        text = self._filled(parts, self.facts, self.user)
         if lead:
             text = continuing(text, self.rng, refused=self._disappointed())
         self._say("user", purpose, text, self._told(slots_of(parts)))
@@ -133,9 +133,15 @@ class Conversation:
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
         self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))
 
+    def _filled(self, parts: tuple[Part, ...], values: Mapping[str, Json], speaker: Speaker) -> str:
+        try:
+            return filled(parts, values, speaker, self.rng)
+        except ValueError as error:  # a form that cannot say this value
+            raise TaskError(f"a text cannot be said: {error}") from None
+
     def _worded(self, texts: Sequence[str], values: Mapping[str, Json], speaker: Speaker) -> str:
         parts = expanded(self._pick(texts, values), values, self.rng)
-        return filled(parts, values, speaker, self.rng)
+        return self._filled(parts, values, speaker)
 
     def _pick(self, texts: Sequence[str], values: Mapping[str, Json] | None = None) -> str:
         """One of the texts that can be said with these values (all facts by default)."""

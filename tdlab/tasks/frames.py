@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from tdlab.errors import PackError
-from tdlab.records import Record
+from tdlab.records import Record, Service
 from tdlab.worlds import Document, ServicePack
 
 __all__ = [
@@ -83,10 +83,18 @@ class Following(Record):
 
 
 class Given(Record):
-    """What a frame takes from another service: the facts of its own that are given, and how users then ask for it."""
+    """What a frame takes from another service: the facts of its own that are given, and how users then ask for it.
+
+    ``domains`` are those of the services whose users would want it; none for any.
+    """
 
     facts: dict[str, str]
     say: Texts
+    domains: tuple[str, ...] = ()
+
+    def suits(self, service: Service) -> bool:
+        """Return whether users of a service would want it."""
+        return not self.domains or bool(service.domains.keys() & set(self.domains))
 
 
 class Twist(Record):
@@ -121,7 +129,7 @@ class Computation(Record):
 
 
 class Frame(Record):
-    """One kind of task. See the module's docstring, and CONTRIBUTING for an example with every field.
+    """One kind of task. See the module's docstring, and ``.github/PACKS.md`` for an example with every field.
 
     ``act`` lists calls in order, each with the facts of its parameters' names, or parameter to fact. ``know`` are facts
     that the assistant must find out before it acts. ``follows`` are frames that may come next in the same service.
@@ -215,7 +223,7 @@ def read_frames(pack: ServicePack) -> TaskPack:
         path = tuple(part for part in first["loc"] if isinstance(part, (str, int)))
         raise PackError(
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
-            rule="frames", expected="the keys of a task frame (.github/CONTRIBUTING.md)",
+            rule="frames", expected="the keys of a task frame (.github/PACKS.md)",
         ) from None  # fmt: skip
     return TaskPack(
         pack,

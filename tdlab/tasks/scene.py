@@ -9,7 +9,7 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, filled, form_of, slots_of, welcome
+from tdlab.speech import agreement, asking, closing, continuing, expanded, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
@@ -61,7 +61,11 @@ class Scene(Conversation):
         ways: list[Callable[[], None]] = [partial(self._follow, following) for following in frame.follows]
         for kind, fields in frame.gives.items():
             for tasks, world in self.partners:
-                takes = {name: other.takes[kind] for name, other in tasks.frames.items() if kind in other.takes}
+                takes = {
+                    name: other.takes[kind]
+                    for name, other in tasks.frames.items()
+                    if kind in other.takes and other.takes[kind].suits(self.tasks.pack.service)
+                }
                 taken = {name: len(fields.keys() & set(given.facts.values())) for name, given in takes.items()}
                 for name, given in takes.items():  # those that take most: what is given is not drawn anew
                     if tasks is not self.tasks and taken[name] == max(taken.values()):
@@ -100,7 +104,7 @@ class Scene(Conversation):
                 if said in self.sources:
                     values[field] = (self.facts[said], self.sources[said])
             elif slots_of(said) <= self.sources.keys():
-                text = filled(expanded(said, self._known(), self.rng), self._known(), writer, self.rng)
+                text = self._filled(expanded(said, self._known(), self.rng), self._known(), writer)
                 values[field] = (text, Source(kind="composed"))
         if not all(field in values for field in given.facts.values()):
             raise TaskError(f"{name} takes more than is known")
@@ -402,7 +406,7 @@ class Scene(Conversation):
         texts = []
         for fact in facts:
             template = self.rng.choice(words[bare(fact)].tell).replace(f"{{{bare(fact)}", f"{{{fact}")
-            texts.append(filled(expanded(template, self.facts, self.rng), self.facts, self.user, self.rng))
+            texts.append(self._filled(expanded(template, self.facts, self.rng), self.facts, self.user))
         self._say("user", "tell", " ".join(texts), self._told(frozenset(facts)))
 
     def _choose(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
@@ -428,7 +432,7 @@ class Scene(Conversation):
             chosen = {**self.facts, **plain_facts(target)}
             parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
             tells = {slot: chosen[slot] for slot in sorted(slots_of(parts))}
-            self._say("user", "choose", filled(parts, chosen, self.user, self.rng), tells)
+            self._say("user", "choose", self._filled(parts, chosen, self.user), tells)
 
     def _reply(self, name: str, frame: Frame) -> None:
         known = self._known()
