@@ -61,9 +61,14 @@ class Scene(Conversation):
         ways: list[Callable[[], None]] = [partial(self._follow, following) for following in frame.follows]
         for kind, fields in frame.gives.items():
             for tasks, world in self.partners:
-                for name, other in tasks.frames.items():
-                    given = other.takes.get(kind)
-                    if given is not None and tasks is not self.tasks and given.suits(self.tasks.pack.service):
+                takes = {
+                    name: other.takes[kind]
+                    for name, other in tasks.frames.items()
+                    if kind in other.takes and other.takes[kind].suits(self.tasks.pack.service)
+                }
+                taken = {name: len(fields.keys() & set(given.facts.values())) for name, given in takes.items()}
+                for name, given in takes.items():  # those that take most: what is given is not drawn anew
+                    if tasks is not self.tasks and taken[name] == max(taken.values()):
                         ways.append(partial(self._hand_over, fields, tasks, world, name, given))
         self.rng.shuffle(ways)
         for way in ways:
@@ -108,9 +113,10 @@ class Scene(Conversation):
         targets = self._own(targets_of(tasks, world, name))
         if not targets:
             raise TaskError(f"this world has no target for {name}")
-        taken = {own: _in_its_unit(own, *values[field]) for own, field in given.facts.items()}
+        drawn = self.rng.choice(targets)
+        taken = {own: _in_its_unit(own, *values[field], drawn.get(own)) for own, field in given.facts.items()}
         _check_given(tasks, frame, {own: value for own, (value, _) in taken.items()})
-        self._adopt(frame, self.rng.choice(targets) | {own: value for own, (value, _) in taken.items()})
+        self._adopt(frame, drawn | {own: value for own, (value, _) in taken.items()})
         self.sources |= {own: source for own, (_, source) in taken.items()}
         self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
@@ -496,8 +502,10 @@ def _long_before(now: str) -> str:
     return f"{datetime.date.fromisoformat(now[:10]) - datetime.timedelta(days=3000)}{now[10:]}"
 
 
-def _in_its_unit(fact: str, value: Json, source: Source) -> tuple[Json, Source]:
-    """An amount that another service gives, in minor units where the fact that takes it is in such."""
+def _in_its_unit(fact: str, value: Json, source: Source, drawn: Json) -> tuple[Json, Source]:
+    """What another service gives, in the unit of the fact that takes it: cents of an amount, the day of a moment."""
+    if isinstance(drawn, str) and form_of(drawn) == "day" and isinstance(value, str) and form_of(value) == "when":
+        return value[:10], source
     if not fact.endswith(("_cents", "_minor")) or isinstance(value, bool) or not isinstance(value, (int, float)):
         return value, source
     return round(value * 100), Source(kind="composed")

@@ -13,7 +13,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import asin, cos, gcd, radians, sin, sqrt
+from math import asin, cos, gcd, log2, radians, sin, sqrt
 from typing import Any
 
 from tdlab.worlds._names import FIRST_NAMES, LAST_NAMES, STREETS, TOWNS, company_name
@@ -137,7 +137,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
                 factor += 2
             return factor, seeded(kind, "offset")
 
-        def make(length: int, kind: str, number: int) -> str:
+        def piece(length: int, kind: str, number: int) -> str:
             space = len(letters) ** length
             # Affine with a factor coprime to the space: different numbers never meet, and the order is scattered.
             factor, offset = scattering(space, kind)
@@ -147,6 +147,14 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
                 value, rest = divmod(value, len(letters))
                 text += letters[rest]
             return text
+
+        def make(length: int, kind: str, number: int) -> str:
+            # A draw fills so many characters and no more: a longer text is made of several.
+            most = int(_BITS / log2(len(letters)))
+            return "".join(
+                piece(min(most, length - start), f"{kind}/{start}" if start else kind, number)
+                for start in range(0, length, most)
+            )
 
         return make
 
