@@ -32,6 +32,7 @@ _TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
 _TIME_SAID = re.compile(
     r"(?<![\d.])\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|(?<![\d.:])\d{1,2}:\d\d(?![\d.:])", re.IGNORECASE
 )
+_SENTENCE_END = re.compile(r"[.!?…] ")
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
@@ -56,7 +57,9 @@ class _Quotable(NamedTuple):
     drafts: str
 
     def __contains__(self, text: object) -> bool:
-        return text in self.words or (isinstance(text, str) and text.rstrip(".…") in self.drafts)
+        if not isinstance(text, str):
+            return False
+        return text in self.words or all(part in self.drafts for part in _SENTENCE_END.split(text.rstrip(".…")))
 
 
 class _Conversation:
@@ -149,9 +152,9 @@ class _Conversation:
             return _Quotable(frozenset(), "")
         packs = [stage_here().tasks(part.service) for part in script.parts]
         words = (w for tasks in packs for values in tasks.terms.values() for ws in values.values() for w in ws)
-        drafts = (
-            leaf for call in self._context.calls for _, leaf in leaves(call.call.arguments) if isinstance(leaf, str)
-        )
+        sent = (leaf for call in self._context.calls for _, leaf in leaves(call.call.arguments))
+        drafted = (leaf for part in script.parts for _, leaf in leaves(part.facts))
+        drafts = (leaf for leaf in (*sent, *drafted) if isinstance(leaf, str))
         return _Quotable(frozenset(word.casefold() for word in words), "\n".join(drafts).casefold())
 
     @cached_property
