@@ -192,9 +192,16 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
 
 def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) -> bool:
     if isinstance(value, (list, dict)):
-        told = [any(said(text, leaf, now) for text in texts) for _, leaf in leaves(value) if not isinstance(leaf, bool)]
-        return not told or any(told)
+        forms = [form for _, leaf in leaves(value) if not isinstance(leaf, bool) for form in _forms(leaf)]
+        return not forms or any(said(text, form, now) for text in texts for form in forms)
     return any(said(text, value, now, words=words) for text in texts) or not value
+
+
+def _forms(value: Json) -> Iterator[Json]:
+    """Yield a value of a row, and of a moment its time: the day need not be said for each row."""
+    yield value
+    if isinstance(value, str) and _CLOCK_OF_MOMENT.search(value):
+        yield value[11:16]
 
 
 def _returned(context: CheckContext, field: str) -> Iterator[Json]:
