@@ -331,7 +331,10 @@ def _move_second_thoughts(recipe: Recipe, context: MutationContext, rng: random.
 
 
 def _move_refusal(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
-    return refused_wish(recipe, _stage(context), rng)
+    refusing = refused_wish(recipe, _stage(context), rng)
+    if rng.random() >= context.config.beyond:
+        raise MutationRefused("people seldom wish for what is beyond a service")
+    return refusing
 
 
 def _move_withhold(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:

@@ -67,6 +67,11 @@ class BlueprintConfig(Section):
     twisted: Share = Field(
         default=0.3, description="Probability that a new task on an executable world does not go as the user hopes."
     )
+    beyond: Share = Field(
+        default=0.3,
+        description="Probability that add_refusal applies to a task on an executable world: people seldom "
+        "wish for what is beyond a service.",
+    )
     mutations: tuple[Name, ...] = Field(
         default=(), strict=False, description="Mutation operators of plug-ins to draw as well, by name."
     )

@@ -17,7 +17,10 @@ _ASKS = (
     "One question first: can you tell me {things}?",
     "I can do that once I know {things}.",
     "Of course. Please tell me {things}.",
-    "Let me know {things} and I'll get on with it.",
+    "I still need to know {things}.",
+    "Please tell me {things}.",
+    "Yes, but first I need to know {things}.",
+    "Can you also tell me {things}?",
 )
 _AGREEMENTS = (
     "Yes, please.", "Yes, go ahead.", "That's right, do it.", "Correct, thanks.", "Yes.", "Please do.", "OK, do that.",
@@ -46,6 +49,11 @@ _SMALL_WORDS = frozenset(
     "show start stop switch try turn update write".split()
 )
 """First words of a request that are small inside a sentence; what is not one may be a name."""
+_OWN_LEADS = frozenset(
+    "actually ah all alright also and but fine good great he hm instead it lovely never now oh ok okay one perfect "
+    "right she so sorry splendid still super thank thanks that then they too we well while wonderful yes".split()
+)
+"""First words of a request that leads in by itself, or speaks of what was just settled."""
 _AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
 
 
@@ -118,6 +126,8 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
         'And could you move it to Friday?'
     """
     first = text.split()[0].rstrip(",").partition("'")[0]
+    if first.lower() in _OWN_LEADS:
+        return text
     small = first.lower() in _SMALL_WORDS
     leads: tuple[str, ...] = _AFTER_REFUSAL if refused else _CONTINUING
     if not small and first != "I":  # "And Set an alert" is no sentence

@@ -31,7 +31,7 @@ _WEEKDAY = re.compile(
 _AHEAD = re.compile(r"\bin (\w+) (day|week)s?\b")
 _RELATIVE = {"today": 0, "tonight": 0, "this evening": 0, "this morning": 0, "this afternoon": 0, "tomorrow": 1,
              "yesterday": -1, "the day after tomorrow": 2}  # fmt: skip
-_CLOCK = re.compile(r"\b(\d{1,2})[:.](\d{2})(?:\s*(am|pm|a\.m|p\.m|in the (?:morning|afternoon|evening)|at night))?")
+_CLOCK = re.compile(r"\b(\d{1,2})[:.](\d{2})(?:\s*(am|pm|a\.m|p\.m|in the (?:morning|afternoon|evening)|at night)\b)?")
 _HOUR = re.compile(
     r"(?<![:.])\b(\d{1,2}|"
     + "|".join(_SMALL)

@@ -20,6 +20,7 @@ from tdlab.worlds import World
 __all__ = ["Scene", "acts_of"]
 
 _MOST_OFFERED = 6
+_GOING_ON = 3  # times as often as users give up after an obstacle, they find another way, where there is one
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
 
 
@@ -284,7 +285,7 @@ class Scene(Conversation):
         ways = [then for then in trouble.then if self._possible(then)]
         if not ways:
             raise TaskError(f"no way to go on after {trouble.meets}")
-        then = self.rng.choice(ways)
+        then = self.rng.choices(ways, weights=[1 if way.stop else _GOING_ON for way in ways])[0]
         if then.stop:
             self._user("stop", self._pick(then.say))
             self._assistant("stop", then.reply)

@@ -8,6 +8,7 @@ import pytest
 
 from tdlab.blueprints import MUTATIONS, MutationContext, breed, first_plan, fresh_values, mutate, settle
 from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe, reachable_frames, tools_near
+from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused
 from tdlab.pool import ToolPool
 from tdlab.records import Blueprint, BusinessCluster, FromResult, Recipe
@@ -31,7 +32,15 @@ def context(pool: ToolPool) -> MutationContext:
     cluster = BusinessCluster(id="tables", tools=tools, dependencies=(), domains={"food-dining": 1.0})
     others = tuple(key for key in pool.tools if key.startswith("thimble_agenda/"))
     partner = BusinessCluster(id="agenda", tools=others, dependencies=(), domains={"calendar-tasks": 1.0})
-    return MutationContext(cluster, pool.tools, partner=partner, distractors=others, stage=stage_here(), run_seed=3)
+    return MutationContext(
+        cluster,
+        pool.tools,
+        partner=partner,
+        distractors=others,
+        stage=stage_here(),
+        run_seed=3,
+        config=BlueprintConfig(beyond=1.0),
+    )
 
 
 def recipe_of(frame: str, **values: object) -> Recipe:

@@ -26,7 +26,8 @@ CREATE TABLE slots (
   CHECK (ends_at > starts_at)
 );
 CREATE TABLE blocked_clients (
-  email TEXT PRIMARY KEY
+  email TEXT PRIMARY KEY,
+  full_name TEXT NOT NULL
 );
 CREATE TABLE appointments (
   appointment_id TEXT PRIMARY KEY,
@@ -82,7 +83,7 @@ SELECT 'apt_' || alnum(8, 'appointment', 5000 + s.rowid), s.slot_id, person(3000
 FROM slots s WHERE chance(0.06, 'cancelled', s.rowid) ORDER BY s.rowid;
 
 INSERT INTO blocked_clients
-SELECT email(person(200 + n), 'mailbox.example') FROM numbers WHERE n <= 5 ORDER BY n;
+SELECT email(person(200 + n), 'mailbox.example'), person(200 + n) FROM numbers WHERE n <= 5 ORDER BY n;
 
 --- invariant one confirmed appointment at most holds a slot
 SELECT slot_id FROM appointments WHERE status = 'confirmed' GROUP BY slot_id HAVING count(*) > 1;
