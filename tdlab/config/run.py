@@ -289,6 +289,11 @@ class RunConfig(Section):
         return self
 
     @property
+    def plays_worlds(self) -> bool:
+        """True if services that have a pack are executed: by a script, in runs without programs so far."""
+        return self.rollout.teacher != "llm" and not self.sandbox.on
+
+    @property
     def digest(self) -> str:
         """Return 16 hex digits that identify this config, apart from the pool's path and `NOT_IN_DIGEST`."""
         return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)}))

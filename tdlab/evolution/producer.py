@@ -147,7 +147,7 @@ class Producer:
         self._checks = checks
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         environment_used = environment or ENVIRONMENTS[config.rollout.environment]
-        self._on_worlds = backend is None and not environment_used.external and config.rollout.teacher != "llm"
+        self._on_worlds = backend is None and not environment_used.external and config.plays_worlds
         self.code = CodeRunner(config.sandbox)
 
     def close(self) -> None:

@@ -186,7 +186,7 @@ def run(
                     with LiveBackend(config.teacher, api_key=api_key):
                         pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
-                worlds = not external and config.rollout.teacher != "llm"
+                worlds = not external and config.plays_worlds
                 _mine(store, pool, config, mined, external=external, worlds=worlds)
             if config.rollout.teacher == "llm":
                 saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES

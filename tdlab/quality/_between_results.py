@@ -188,11 +188,13 @@ class WorldSoFar:
             ):
                 self._born.setdefault(own[1], {})
             noun = call.nature.entity.rpartition("_")[2]
-            for form in given & self._born.keys():
+            for form in sorted(given & self._born.keys()):
                 most = max((len(v) for v in call.call.arguments.values() if isinstance(v, list)), default=1)
                 self._born[form][noun] = self._born[form].get(noun, 0) + max(1, most)
         for found in objects[:1]:
-            for form in {text_form(v) for k, v in found.fields.items() if k.endswith("_id")} & self._born.keys():
+            for form in sorted(
+                {text_form(v) for k, v in found.fields.items() if k.endswith("_id")} & self._born.keys()
+            ):
                 for noun, added in self._born[form].items():
                     for key, value in found.fields.items():
                         if key.endswith(f"{noun}_count") and _is_number(value) and value > added + _MADE_BY_ITSELF:

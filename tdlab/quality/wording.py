@@ -108,7 +108,7 @@ def descriptions_quoted(conversation: Conversation) -> Outcome | None:
         if len(words) < _RUN:
             continue
         said = {" ".join(words[start : start + _RUN]) for start in range(len(words) - _RUN + 1)}
-        quoted = next((run for tool, grams in runs if not grams.isdisjoint(said) for run in said & grams), None)
+        quoted = next((run for tool, grams in runs if not grams.isdisjoint(said) for run in sorted(said & grams)), None)
         if quoted is not None:
             hits.append(quoted)
     return Outcome(hits, len(conversation.users))
