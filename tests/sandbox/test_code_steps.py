@@ -284,7 +284,8 @@ def test_another_program_that_prints_the_same_counts(clean: list[Coded], runner:
 def job(bubblewrap: SandboxConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
     pool = small_pool_file(tmp_path_factory.mktemp("pool"))
     assert bubblewrap.on
-    return ("run", "-p", pool, "-n", TARGET, "--set", "sandbox.backend=bubblewrap", *MANY_GENERATIONS)
+    sets = ("--set", "sandbox.backend=bubblewrap", "--set", "rollout.guessed=keep")
+    return ("run", "-p", pool, "-n", TARGET, *sets, *MANY_GENERATIONS)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def test_a_run_takes_it_in_worker_processes_and_makes_the_same_dataset(
     bubblewrap: SandboxConfig, installed: str, tmp_path: Path
 ) -> None:
     job = ("run", "--pool", small_pool_file(tmp_path), "-n", "16", "--set", "evolution.batch=8")
+    job += ("--set", "rollout.guessed=keep")
     for out, backend, more in (("own", bubblewrap.backend, ()), ("plugin", "plain_bubblewrap", ("--workers", "2"))):
         words = (*job, "--out", out, "--set", f"sandbox.backend={backend}", *more)
         done = finish(*words, cwd=tmp_path, PYTHONPATH=installed)
