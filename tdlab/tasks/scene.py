@@ -9,7 +9,7 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, slots_of, welcome
+from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
