@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _SLOT = re.compile(r"\{([A-Za-z_][\w.]*)(?::([a-z_]+)(?: ([^{}]+))?)?\}")
-_SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./-]*[\w@/])")  # an identifier or address keeps its case
+_SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./:-]*[\w@/])")  # an identifier or address keeps its case
 _IF = re.compile(r"\{if ([A-Za-z_]\w*)\}")
 _EACH = re.compile(r"\{each ([A-Za-z_]\w*)(?: (and|or))?(?: (\d+))?\}")
 

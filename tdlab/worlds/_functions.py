@@ -16,6 +16,7 @@ from functools import lru_cache
 from math import asin, cos, gcd, log2, radians, sin, sqrt
 from typing import Any
 
+from tdlab.worlds._arithmetic import calculate
 from tdlab.worlds._names import FIRST_NAMES, LAST_NAMES, STREETS, TOWNS, company_name
 
 __all__ = ["FUNCTIONS", "Clock", "fold", "register"]
@@ -160,6 +161,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
     pure: dict[str, tuple[int, Callable[..., Any]]] = {
         "at": (-1, at),
+        "calculate": (-1, calculate),
         "draw": (-1, draw),
         "chance": (-1, lambda share, *key: int(seeded("chance", *key) < share * 2**_BITS)),
         "company": (1, company),
@@ -186,8 +188,8 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
 
 FUNCTIONS = frozenset(
-    "at draw chance company distance email fold matches nth person phone pick slug street town weekday now turn "
-    "fresh digits alnum hexdigits letters lowers".split()
+    "at calculate draw chance company distance email fold matches nth person phone pick slug street town weekday now "
+    "turn fresh digits alnum hexdigits letters lowers".split()
 )
 """The functions that `register` adds."""
 
