@@ -216,7 +216,7 @@ def take_the_first(conversation: Conversation) -> Outcome:
 # -------------------------------------------------------------------------------------------------- placeholders
 
 _PLACEHOLDER = re.compile(
-    r"\blorem ipsum\b|\bfoo\s?bar\b|\b(?:example|sample|dummy|placeholder)_(?:value|text|string|id|name)\b"
+    r"\blorem ipsum\b|\bfoo\s?bar\b|\b(?:example|sample|dummy|placeholder)_(?:value|text|string|id|name)\b(?!\"\s*:)"
     r"|\byour_[a-z_]+_here\b|\b(?:TODO|TBD|FIXME)\b|\[(?:insert|your|enter|Insert|Your|Enter) [A-Za-z ]{2,30}\]"
     r"|\{\{\s*\w+\s*\}\}|(?:^|(?<=[\s\"'(]))\{[a-z][a-z0-9_]{1,30}\}(?=[\s\"'.,;:!?)]|$)"
     r"|<(?:insert|your|enter)[ _][a-z _]{2,30}>|<[a-z]+(?:_[a-z]+)+>"

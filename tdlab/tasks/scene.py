@@ -21,6 +21,7 @@ __all__ = ["Scene", "acts_of"]
 
 _MOST_OFFERED = 6
 _GOING_ON = 3  # times as often as users give up after an obstacle, they find another way, where there is one
+_SECOND_THOUGHTS = 0.3  # share of follow-ons that undo what was done, of those that could
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
 
 
@@ -59,7 +60,11 @@ class Scene(Conversation):
         if not last.fulfilled:
             return False
         frame = self.tasks.frames[last.frame]
-        ways: list[Callable[[], None]] = [partial(self._follow, following) for following in frame.follows]
+        ways: list[Callable[[], None]] = [
+            partial(self._follow, following)
+            for following in frame.follows
+            if not self._destroys(following.frame) or self.rng.random() < _SECOND_THOUGHTS
+        ]
         for kind, fields in frame.gives.items():
             for tasks, world in self.partners:
                 takes = {
@@ -95,6 +100,11 @@ class Scene(Conversation):
                 self.enter(*here)
                 self.policy, self.titles = kept[6:]
         return False
+
+    def _destroys(self, name: str) -> bool:
+        """Whether a frame takes away what there is, which people seldom do with what they have just got."""
+        tools = self.tasks.pack.programs
+        return any(tools[tool].tool.annotations.destructive for act in self.tasks.frames[name].act for tool in act)
 
     def _hand_over(self, fields: Mapping[str, str], tasks: TaskPack, world: World, name: str, given: Given) -> None:
         """Another service takes up what was reached here."""
