@@ -333,7 +333,7 @@ def _move_second_thoughts(recipe: Recipe, context: MutationContext, rng: random.
 def _move_refusal(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
     refusing = refused_wish(recipe, _stage(context), rng)
     if rng.random() >= context.config.beyond:
-        raise MutationRefused("people seldom wish for what is beyond a service")
+        raise MutationRefused("people rarely wish for what is beyond a service")
     return refusing
 
 

@@ -69,7 +69,7 @@ class BlueprintConfig(Section):
     )
     beyond: Share = Field(
         default=0.3,
-        description="Probability that add_refusal applies to a task on an executable world: people seldom "
+        description="Probability that add_refusal applies to a task on an executable world: people rarely "
         "wish for what is beyond a service.",
     )
     mutations: tuple[Name, ...] = Field(

@@ -312,7 +312,7 @@ class ImprovisedEnvironment:
         path: tuple[str, ...],
         record: Mapping[str, Json],
     ) -> Fields:
-        """An object that fits ``schema``: what the world knows as it is, what is given, the rest invented for good."""
+        """An object that fits ``schema``: what the world knows as it is, what is given, the rest invented once."""
         properties = schema.get("properties")
         shown = self._shown.setdefault((entity, str(identity)), {}) if not path else {}
         made: Fields = {}

@@ -120,7 +120,7 @@ class Conversation:
         return values
 
     def _disappointed(self) -> bool:
-        """Whether the last wish was not fulfilled, so that nobody says thanks for it."""
+        """Whether the last wish was not fulfilled, so that the user does not say thanks for it."""
         return self.beats[-1].purpose in ("refuse", "stop", "report")
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
@@ -182,7 +182,7 @@ class Conversation:
         )  # fmt: skip
 
     def _person_of(self, facts: Mapping[str, Json]) -> Person:
-        """Who the user is, by the facts of a task; nobody becomes another person once they have said who they are."""
+        """Who the user is, by the facts of a task; they stay who they said they are."""
         name = facts.get("user_name")
         if name is None or name == self.person.name:
             return self.person

@@ -73,7 +73,7 @@ class Scene(Conversation):
                     if kind in other.takes and other.takes[kind].suits(self.tasks.pack.service)
                 }
                 taken = {name: len(fields.keys() & set(given.facts.values())) for name, given in takes.items()}
-                for name, given in takes.items():  # those that take most: what is given is not drawn anew
+                for name, given in takes.items():  # those that take most: what is given is not drawn again
                     if tasks is not self.tasks and taken[name] == max(taken.values()):
                         ways.append(partial(self._hand_over, fields, tasks, world, name, given))
         self.rng.shuffle(ways)
@@ -102,7 +102,7 @@ class Scene(Conversation):
         return False
 
     def _destroys(self, name: str) -> bool:
-        """Whether a frame takes away what there is, which people seldom do with what they have just got."""
+        """Whether a frame takes away what there is, which people rarely do with what they have just got."""
         tools = self.tasks.pack.programs
         return any(tools[tool].tool.annotations.destructive for act in self.tasks.frames[name].act for tool in act)
 
