@@ -27,7 +27,7 @@ __all__ = ["check_faithful"]
 _QUOTED = re.compile(r'["“]([^"“”\n]{4,200})["”]')
 _TOKEN = re.compile(r"[\w@][\w@./:+%#~&?=$,-]*[\w/=]|\d")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
-_PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
+_PHONE = re.compile(r"(?<![\w./])\+?\d[\d ()/-]{6,}\d(?![\w/])")
 _TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
 _TIME_SAID = re.compile(
     r"(?<![\d.])\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|(?<![\d.:])\d{1,2}:\d\d(?![\d.:])", re.IGNORECASE
