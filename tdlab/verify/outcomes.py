@@ -194,11 +194,12 @@ def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) ->
     if isinstance(value, (list, dict)):
         forms = [form for _, leaf in leaves(value) if not isinstance(leaf, bool) for form in _forms(leaf)]
         return not forms or any(said(text, form, now) for text in texts for form in forms)
-    return any(said(text, value, now, words=words) for text in texts) or not value
+    forms = _forms(value) if isinstance(value, str) and value[:10] == now[:10] else (value,)
+    return any(said(text, form, now, words=words) for form in forms for text in texts) or not value
 
 
 def _forms(value: Json) -> Iterator[Json]:
-    """Yield a value of a row, and of a moment its time: the day need not be said for each row."""
+    """Yield a value, and of a moment its time: the day need not be said for each row, nor that it is today."""
     yield value
     if isinstance(value, str) and _CLOCK_OF_MOMENT.search(value):
         yield value[11:16]
