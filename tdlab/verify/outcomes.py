@@ -194,8 +194,8 @@ def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) ->
     if isinstance(value, (list, dict)):
         forms = [form for _, leaf in leaves(value) if not isinstance(leaf, bool) for form in _forms(leaf)]
         return not forms or any(said(text, form, now) for text in texts for form in forms)
-    forms = tuple(_forms(value)) if isinstance(value, str) and value[:10] == now[:10] else (value,)
-    return any(said(text, form, now, words=words) for form in forms for text in texts) or not value
+    ways = tuple(_forms(value)) if isinstance(value, str) and value[:10] == now[:10] else (value,)
+    return any(said(text, form, now, words=words) for form in ways for text in texts) or not value
 
 
 def _forms(value: Json) -> Iterator[Json]:
