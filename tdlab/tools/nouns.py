@@ -36,6 +36,7 @@ _IRREGULAR = {
     "https": "https",
     "aws": "aws",
 }
+_HARD_CH = ("epoch", "stomach", "monarch")  # ends that sound like k
 _UNCHANGED = frozenset("news series species kubernetes redis https jenkins aws ios".split())
 
 
@@ -113,7 +114,8 @@ def plural(noun: str) -> str:
         return "items"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh", "z")) else "s")
+    hissing = noun.endswith(("s", "x", "ch", "sh", "z")) and not noun.endswith(_HARD_CH)
+    return noun + ("es" if hissing else "s")
 
 
 def counted(number: int, noun: str) -> str:
