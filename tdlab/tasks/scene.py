@@ -496,6 +496,7 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
         return False
     if word == "same":
         return True
+    # Fields of rows are JSON: those of one column have one type, so they can be compared.
     return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
 
 

@@ -61,6 +61,7 @@ def targets_with(
     """Rows of a target query that agree with what is known of their columns, as far as SQL can tell."""
     note = ("columns", query)
     if note not in world.notes:
+        # The query is the pack's own, and runs under the world's authorizer.
         first = world.query(f"SELECT * FROM ({query.strip().rstrip(';')}) LIMIT 1", {}, line=line)  # noqa: S608
         if not first:
             return []

@@ -69,6 +69,7 @@ def calculate(
 
 def _value(node: ast.AST, names: Mapping[str, float], angle: Callable[[float], float]) -> float:
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        # The line above admits numbers only, which the type checker does not see.
         return float(node.value)  # type: ignore[arg-type]
     if isinstance(node, ast.Name):
         if node.id not in names and node.id not in _CONSTANTS:

@@ -39,6 +39,7 @@ def shape_of(schema: Mapping[str, Json]) -> Shape:
         members = {name: shape_of(part) for name, part in properties.items()} if isinstance(properties, dict) else {}
         required = schema.get("required")
         needed = required if isinstance(required, list) else []
+        # There are members only where the schema has properties.
         optional = {name for name in members if name not in needed and not _allows_null(properties[name])}  # type: ignore[index]
 
         def shape_object(value: Any) -> Json:

@@ -270,6 +270,7 @@ class _Compiler:
             for statement in section.statements:
                 writes |= self.prepare(statement, "write" if section.word == "do" else "read", known)
             if section.word in ("let", "error", "do"):
+                # The parser of sections lets no other word than those of Action come here.
                 actions.append(Action(section.word, section.name, section.statements))  # type: ignore[arg-type]
                 if section.word == "let":
                     known |= frozenset(self.columns(section.statements[0], known))
@@ -300,6 +301,7 @@ class _Compiler:
                 f"the output schema of {tool.name} has no field {section.name!r}", file=self._file, line=section.line,
                 rule="results", expected="one of " + ", ".join(fields),
             )  # fmt: skip
+        # The parser of sections lets no other word than those of Output come here.
         return Output(section.word, section.name, statement, shape_of(fields[section.name]))  # type: ignore[arg-type]
 
 
