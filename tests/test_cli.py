@@ -271,6 +271,7 @@ def test_one_is_no_plural(command: Tdlab, made: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_map_takes_a_run_with_its_generations(command: Tdlab, made: Path, tmp_path: Path) -> None:
     status, out, err = command("map", made, made / "dataset.jsonl", "--figure", tmp_path / "map", "--similarity", 0.9)
     assert status == 0, err

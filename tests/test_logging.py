@@ -60,6 +60,7 @@ def test_as_a_library_it_prints_nothing_even_where_something_fails(tmp_path: Pat
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_harvest_that_hangs_says_where(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "tdlab")
     limit = round(2 * slower())

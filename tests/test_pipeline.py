@@ -100,6 +100,7 @@ def test_killed_ten_times_and_resumed_it_ends_with_the_same_bytes(place: Path, u
         assert len(ids) == len(set(ids)) == TARGET, "nothing is lost, nothing is twice"
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_ctrl_c_stops_cleanly_and_says_how_to_resume(place: Path, undisturbed: dict[str, str]) -> None:
     with started(*job("a folder", "-w", "2"), cwd=place) as process:

@@ -172,6 +172,7 @@ def made(out: Path, installed: str, *settings: str, workers: int = 1) -> Run:
     return open_run(out)
 
 
+@pytest.mark.slow
 def test_an_environment(installed: str, tmp_path: Path) -> None:
     with made(tmp_path / "one", installed, "rollout.environment=audited") as run:
         environments = {kept.trajectory.environment for kept in run.store.accepted()}
@@ -193,6 +194,7 @@ def test_a_teacher(installed: str, tmp_path: Path) -> None:
             assert kept.trajectory.messages[-1].content.endswith("!")
 
 
+@pytest.mark.slow
 def test_a_check(installed: str, tmp_path: Path) -> None:
     name = "not_too_long"
     with made(tmp_path / "one", installed, f'verify.checks=["{name}"]') as run:
@@ -203,6 +205,7 @@ def test_a_check(installed: str, tmp_path: Path) -> None:
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_mutation(installed: str, tmp_path: Path) -> None:
     name = "offer_everything"
     with made(tmp_path / "one", installed, f'blueprints.mutations=["{name}"]') as run:
@@ -212,6 +215,7 @@ def test_a_mutation(installed: str, tmp_path: Path) -> None:
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_strategy(installed: str, tmp_path: Path) -> None:
     with made(tmp_path / "one", installed, "evolution.strategy=in_one_cluster") as run:
         assert len({kept.lineage.cluster for kept in run.store.accepted()}) == 1
@@ -220,6 +224,7 @@ def test_a_strategy(installed: str, tmp_path: Path) -> None:
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_gauges(installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They steer, end up in every record, table and file that has gauges, and in the merit of drafts in workers."""
     names = ["domain", "mode", "cac", "calls", "tools"]
@@ -330,6 +335,7 @@ def test_a_bad_plugin_stops_a_run_before_it_begins(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_installed_plugin_changes_no_run_that_does_not_name_it(installed: str, tmp_path: Path) -> None:
     made(tmp_path / "with", installed).close()
     made(tmp_path / "without", plugins.import_path(tmp_path)).close()

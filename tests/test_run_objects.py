@@ -36,6 +36,7 @@ class Signed(SimulatedEnvironment):
     name = "signed"
 
 
+@pytest.mark.slow
 def test_objects_in_worker_processes(tmp_path: Path) -> None:
     settings = {"environment": Signed, "teacher": Shouter, "checks": [shouting, "dialogue"]}
     config = RunConfig(target=8).with_values(evolution__batch=8)

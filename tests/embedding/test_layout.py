@@ -29,6 +29,7 @@ def laid_out() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows, belongs, layout(rows, seed=3)
 
 
+@pytest.mark.slow
 def test_groups_lie_apart_and_neighbours_stay_neighbours(laid_out: tuple[Any, ...]) -> None:
     rows, belongs, plane = laid_out
     assert plane.shape == (150, 2)

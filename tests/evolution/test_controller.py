@@ -273,6 +273,7 @@ def test_resuming_anywhere_gives_the_state_of_going_on(seed: int) -> None:
             )
 
 
+@pytest.mark.slow
 def test_evolution_beats_chance_on_modes_and_complexity() -> None:
     """Compare at equal N with the same pool and seed: a small case of what the ablations show."""
     found = {}

@@ -99,6 +99,7 @@ def test_noise_between_messages_is_no_hindrance(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr() == ("", ""), "what a server prints must not reach the terminal"
 
 
+@pytest.mark.slow
 def test_servers_that_fail_are_reported_and_the_others_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
     specs = {
         **stubs("dies", "hangs", "noise", "deaf", "none", "good"),
@@ -326,6 +327,7 @@ def test_a_call_that_takes_too_long_is_cut_off() -> None:
     assert time.monotonic() - started < 8 * slower()
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_is_not_tried_for_ever() -> None:
     limit = round(2 * slower())
     with LiveServers(stubs("hangs", "dies"), connect_timeout_s=limit) as servers:

@@ -108,6 +108,7 @@ def check_whole(folder: Path, acknowledged: list[str]) -> int:
     return len(generations)
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_kill_9_at_random_moments_loses_and_halves_nothing(tmp_path: Path, child: Child) -> None:
     folder, whole = tmp_path / "killed", tmp_path / "whole"

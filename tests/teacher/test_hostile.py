@@ -145,6 +145,7 @@ def test_a_server_that_does_not_count_does_not_escape_the_budget(usage: Any) -> 
     assert not any(reply.counted for reply in replies if isinstance(reply, ChatReply))
 
 
+@pytest.mark.slow
 def test_a_call_given_up_in_time_counts_for_the_server_may_bill_it(tmp_path: Path) -> None:
     with (
         MockServer(Misbehaviour(latency_s=30.0), answer=echo) as server,
@@ -375,6 +376,7 @@ def test_closing_does_not_wait_for_delayed_calls() -> None:
         assert time.monotonic() - began < 5 * slower()
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_interrupted_it_ends_soon_and_the_same_command_pays_for_nothing_twice(tmp_path: Path) -> None:
     pool = small_pool_file(tmp_path)

@@ -217,6 +217,7 @@ def test_a_server_that_exits_during_a_call_ends_the_rollout_without_further_cost
         assert candidate.trajectory.messages[-1].tool_calls, "a model was asked to go on"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "why"), [("hangs-on-call", "no answer within {} s"), ("garbage", "not a valid MCP")])
 def test_a_server_that_hangs_or_answers_garbage_is_a_rejection(tmp_path: Path, mode: str, why: str) -> None:
     job = Job(tmp_path, {"stub": stub(mode)})

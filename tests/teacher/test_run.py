@@ -200,6 +200,7 @@ def test_the_commands_explain_what_is_wrong(
     assert "--port" in said
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_killed_half_way_and_resumed_it_repeats_no_more_than_was_in_flight(tmp_path: Path) -> None:
     """Kill once, then finish: the bytes are those of a run that was not interrupted."""
