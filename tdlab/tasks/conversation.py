@@ -198,7 +198,7 @@ class Conversation:
         said = {str(self.facts.get(fact)) for fact, source in self.sources.items() if source.kind == "user"}
         return bool(said & {self.person.name, self.person.phone, self.person.email})
 
-    def _own(self, rows: list[dict[str, Json]]) -> list[dict[str, Json]]:
+    def _own(self, rows: Sequence[dict[str, Json]]) -> Sequence[dict[str, Json]]:
         """The targets that can be this user's."""
         if not self._introduced():
             return rows

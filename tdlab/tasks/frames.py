@@ -179,7 +179,11 @@ class _Tasks(Record):
 
 
 class TaskPack(NamedTuple):
-    """A service pack with its frames."""
+    """A service pack with its frames.
+
+    ``booleans`` and ``structured`` are the names of parameters that are booleans, and lists or objects: in SQL these are
+    numbers and JSON text.
+    """
 
     pack: ServicePack
     roles: tuple[str, ...]
@@ -190,6 +194,8 @@ class TaskPack(NamedTuple):
     frames: dict[str, Frame]
     beyond: tuple[Refusal, ...]
     reach: dict[str, str]
+    booleans: frozenset[str]
+    structured: frozenset[str]
 
     def error(self, rule: str, found: str, *path: str | int, expected: str = "") -> PackError:
         """Return the error of one part of ``tasks.yaml``."""
@@ -225,6 +231,7 @@ def read_frames(pack: ServicePack) -> TaskPack:
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
             rule="frames", expected="the keys of a task frame (.github/PACKS.md)",
         ) from None  # fmt: skip
+    parameters = [one for program in pack.programs.values() for one in program.tool.parameters.items()]
     return TaskPack(
         pack,
         tasks.roles,
@@ -235,6 +242,8 @@ def read_frames(pack: ServicePack) -> TaskPack:
         tasks.frames,
         tasks.beyond,
         tasks.reach,
+        frozenset(name for name, schema in parameters if schema.get("type") == "boolean"),
+        frozenset(name for name, schema in parameters if schema.get("type") in ("array", "object")),
     )
 
 

@@ -13,7 +13,7 @@ from tdlab.speech import agreement, asking, closing, continuing, expanded, form_
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
-from tdlab.tasks.targets import in_order, targets_of, targets_with, typed_rows
+from tdlab.tasks.targets import Rows, targets_of, targets_with
 from tdlab.tools import compile_schema
 from tdlab.worlds import World
 
@@ -307,7 +307,7 @@ class Scene(Conversation):
             self._adopt(other, self.rng.choice(self._same(other)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            row = self.rng.choice(in_order(typed_rows(self.tasks, self.world.query(then.change, self.facts))))
+            row = self.rng.choice(Rows(self.tasks, *self.world.select(then.change, self.facts)))
             for fact in row.keys() & self.sources.keys():
                 if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
                     del self.sources[fact]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from tdlab.records import Json
 from tdlab.tasks.frames import TaskPack
 from tdlab.tasks.search import bare
 from tdlab.worlds import World
 
-__all__ = ["in_order", "targets_of", "targets_with", "typed_rows"]
+__all__ = ["Rows", "targets_of", "targets_with"]
 
 
 def targets_of(
     tasks: TaskPack, world: World, frame: str, twist: str = "", *, given: Mapping[str, Json] | None = None
-) -> list[dict[str, Json]]:
+) -> Sequence[dict[str, Json]]:
     """Return the targets that a world has for a frame: each row is a task that is possible.
 
     Args:
@@ -44,20 +45,18 @@ def targets_of(
     path = ("frames", frame, "twists", twist, "target") if own else ("frames", frame, "target")
     query = chosen.twists[twist].target if own else chosen.target
     line = tasks.pack.tasks.line(*path)
-    if given is None and world.is_fresh:
-        if path not in world.notes:  # a fresh world has the same targets every time
-            world.notes[path] = in_order(typed_rows(tasks, world.query(query, {}, line=line)))
-        return list(world.notes[path])
+    if given is None:
+        return Rows(tasks, *world.select(query, {}, line=line))
     return [
         row
-        for row in targets_with(tasks, world, query, given or {}, line=line)
-        if all(row.get(fact) == value for fact, value in (given or {}).items())
+        for row in targets_with(tasks, world, query, given, line=line)
+        if all(row.get(fact) == value for fact, value in given.items())
     ]
 
 
 def targets_with(
     tasks: TaskPack, world: World, query: str, known: Mapping[str, Json], *, line: int = 0
-) -> list[dict[str, Json]]:
+) -> Sequence[dict[str, Json]]:
     """Rows of a target query that agree with what is known of their columns, as far as SQL can tell."""
     note = ("columns", query)
     if note not in world.notes:
@@ -75,29 +74,41 @@ def targets_with(
     # The query is the pack's own, and runs under the world's authorizer; the values are bound.
     among = f"SELECT * FROM ({query.strip().rstrip(';')}) WHERE {where}"  # noqa: S608
     bound = {f"given_{fact}": value for fact, value in given.items()}
-    return in_order(typed_rows(tasks, world.query(among, bound, line=line)))
+    return Rows(tasks, *world.select(among, bound, line=line))
 
 
-def in_order(rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Return rows in an order that depends on their content alone."""
-    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+class Rows(Sequence[dict[str, Json]]):
+    """Rows of a query as facts, in an order that depends on their content alone.
 
+    SQL knows numbers and text alone: a fact has a boolean, list or object where tools take such. Rows are made when they
+    are looked at, for a query may give thousands and one is drawn.
 
-def typed_rows(tasks: TaskPack, rows: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Rows of SQL, which knows numbers and text alone, with booleans, lists and objects where tools take such."""
-    schemas = [schema for program in tasks.pack.programs.values() for schema in program.tool.parameters.items()]
-    booleans = {name for name, schema in schemas if schema.get("type") == "boolean"}
-    structured = {name for name, schema in schemas if schema.get("type") in ("array", "object")}
+    Args:
+        tasks: The pack whose tools take the facts.
+        columns: The names of the facts.
+        rows: Their values.
+    """
 
-    columns = list(rows[0]) if rows else []
-    switches = [fact for fact in columns if bare(fact) in booleans]
-    compound = [fact for fact in columns if bare(fact) in structured and fact not in switches]
-    if not switches and not compound:
-        return list(rows)
+    def __init__(self, tasks: TaskPack, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        self._columns = tuple(columns)
+        self._rows = sorted(rows, key=repr)
+        self._switches = [fact for fact in columns if bare(fact) in tasks.booleans]
+        self._compound = [fact for fact in columns if bare(fact) in tasks.structured and fact not in self._switches]
 
-    def typed(row: dict[str, Json]) -> dict[str, Json]:
-        flags = {fact: bool(row[fact]) for fact in switches if row[fact] is not None}
-        texts = {fact: row[fact] for fact in compound if isinstance(row[fact], str) and row[fact][:1] in ("[", "{")}
-        return row | flags | {fact: json.loads(text) for fact, text in texts.items()}
+    def __len__(self) -> int:
+        return len(self._rows)
 
-    return [typed(row) for row in rows]
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Json]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Json]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Json] | list[dict[str, Json]]:
+        if isinstance(place, slice):
+            return [self._typed(row) for row in self._rows[place]]
+        return self._typed(self._rows[place])
+
+    def _typed(self, values: tuple[Any, ...]) -> dict[str, Json]:
+        row: dict[str, Json] = dict(zip(self._columns, values, strict=True))
+        row |= {fact: bool(row[fact]) for fact in self._switches if row[fact] is not None}
+        texts = {fact: row[fact] for fact in self._compound if isinstance(row[fact], str)}
+        return row | {fact: json.loads(text) for fact, text in texts.items() if text[:1] in ("[", "{")}

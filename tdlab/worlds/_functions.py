@@ -237,8 +237,8 @@ def matches(text: str | None, words: str | None) -> int:
     """Return 1 where every word of ``words`` begins a word of ``text``, accents and case aside; no words match all."""
     if words is None:
         return 1
-    have = fold(text or "").split()
-    return int(all(any(word.startswith(wanted) for word in have) for wanted in fold(words).split()))
+    have = f" {fold(text or '')}"
+    return int(all(f" {wanted}" in have for wanted in fold(words).split()))
 
 
 @lru_cache(maxsize=8192)

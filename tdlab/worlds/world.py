@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class World:
-    """The state of one service, and its tools. ``notes`` is for others to remember what is true of its fresh state.
+    """The state of one service, and its tools. ``notes`` is for others to remember what is true of it whatever was called.
 
     Args:
         pack: The service's pack.
@@ -74,13 +74,9 @@ class World:
         self._trusted("COMMIT")
         self._trusted("BEGIN")
         self._touched: set[str] = set()
-        self._start = {table: self._rows(table) for table in self._tables}
+        self._start: dict[str, dict[str, tuple[Any, ...]]] = {}  # of each table that was ever changed
+        self._writes: dict[str, frozenset[str]] = {}  # by statement: the tables that it changes
         self.notes: dict[Any, Any] = {}
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether nothing has been called or has happened since the population."""
-        return self.clock.turn == 0 and not self._touched
 
     def close(self) -> None:
         """Free the database."""
@@ -133,6 +129,7 @@ class World:
         }
         for action in program.actions:
             if action.word == "do":
+                self._before(program.writes)
                 for statement in action.statements:
                     run(self._connection, self._guard, statement, "write", parameters, self._file)
                 self._touched |= program.writes
@@ -157,7 +154,9 @@ class World:
                 return failed
         return Outcome(value)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, line: int = 0) -> list[dict[str, Any]]:
+    def select(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, line: int = 0
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run a query of the pack's tables.
 
         Args:
@@ -166,14 +165,18 @@ class World:
             line: Its line in ``tasks.yaml``, for errors.
 
         Returns:
-            The rows, each as column to value.
+            The names of the columns, and the rows.
 
         Raises:
             PackError: The query is wrong, refused or too long.
         """
         statement = Statement(sql.strip().rstrip(";"), line, frozenset())
         bound = {name: _bound(value) for name, value in (parameters or {}).items()}
-        columns, rows = fetch(self._connection, self._guard, statement, bound, self.pack.files["tasks.yaml"])
+        return fetch(self._connection, self._guard, statement, bound, self.pack.files["tasks.yaml"])
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, line: int = 0) -> list[dict[str, Any]]:
+        """Run a query as `select` does, and return each row as column to value."""
+        columns, rows = self.select(sql, parameters, line=line)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def happen(self, sql: str, parameters: Mapping[str, Any], *, line: int = 0) -> None:
@@ -187,11 +190,15 @@ class World:
         Raises:
             PackError: The statement is wrong, refused or breaks a constraint.
         """
-        self._guard.written.clear()
-        statement = Statement(sql.strip().rstrip(";"), line, frozenset())
+        file, text = self.pack.files["tasks.yaml"], sql.strip().rstrip(";")
         bound = {name: _bound(value) for name, value in parameters.items()}
-        run(self._connection, self._guard, statement, "write", bound, self.pack.files["tasks.yaml"])
-        self._touched |= set(self._tables) if not self._guard.written else self._guard.written
+        if text not in self._writes:  # what a statement writes is asked when it is prepared for the first time
+            self._guard.written.clear()
+            run(self._connection, self._guard, Statement(f"EXPLAIN {text}", line, frozenset()), "write", bound, file)
+            self._writes[text] = frozenset(self._guard.written)
+        self._before(self._writes[text])
+        run(self._connection, self._guard, Statement(text, line, frozenset()), "write", bound, file)
+        self._touched |= self._writes[text]
 
     def broken(self) -> tuple[str, ...]:
         """Return the text of every invariant that does not hold now."""
@@ -203,7 +210,10 @@ class World:
 
     def tables(self) -> dict[str, list[dict[str, Json]]]:
         """Return every table as rows, in the order of its primary key."""
-        return {table: list(self._rows(table).values()) for table in self._tables}
+        return {
+            table: [dict(zip(self._columns[table], row, strict=True)) for row in self._rows(table).values()]
+            for table in self._tables
+        }
 
     def changes(self) -> dict[str, dict[str, Json]]:
         """Return what has changed since the population.
@@ -213,8 +223,10 @@ class World:
         """
         changed: dict[str, dict[str, Json]] = {}
         for table in sorted(self._touched):
-            before, now = self._start[table], self._rows(table)
-            rows: dict[str, Json] = {key: row for key, row in now.items() if before.get(key) != row}
+            before, now, columns = self._start[table], self._rows(table), self._columns[table]
+            rows: dict[str, Json] = {
+                key: dict(zip(columns, row, strict=True)) for key, row in now.items() if before.get(key) != row
+            }
             rows |= {key: None for key in before if key not in now}
             if rows:
                 changed[table] = dict(sorted(rows.items()))
@@ -266,14 +278,26 @@ class World:
             tables[name] = tuple(column for _, column in keys) or tuple(column for _, column, *_ in columns)
         return tables
 
-    def _rows(self, table: str) -> dict[str, dict[str, Json]]:
+    @cached_property
+    def _columns(self) -> dict[str, tuple[str, ...]]:
+        return {
+            table: tuple(c[1] for c in trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{table}")'))
+            for table in self._tables
+        }
+
+    def _before(self, tables: Iterable[str]) -> None:
+        """Remember the start of tables that are about to be changed for the first time."""
+        for table in tables:
+            if table not in self._start:
+                self._start[table] = self._rows(table)
+
+    def _rows(self, table: str) -> dict[str, tuple[Any, ...]]:
         keys = self._tables[table]
-        columns = [c[1] for c in trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{table}")')]
         order = ", ".join(f'"{key}"' for key in keys)
         query = f'SELECT * FROM "{table}" ORDER BY {order}'  # noqa: S608  # names that SQLite itself listed
+        places = [self._columns[table].index(key) for key in keys]
         rows = trusted_rows(self._connection, self._guard, query)
-        dicts = [dict(zip(columns, row, strict=True)) for row in rows]
-        return {"/".join(str(row[key]) for key in keys): row for row in dicts}
+        return {"/".join(str(row[place]) for place in places): row for row in rows}
 
     def _trusted(self, sql: str) -> None:
         list(trusted_rows(self._connection, self._guard, sql))

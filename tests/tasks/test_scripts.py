@@ -347,9 +347,9 @@ def test_a_script_does_not_depend_on_what_was_played_before() -> None:
 def test_targets_are_those_of_the_world_and_of_what_is_given() -> None:
     (world,) = stage_here().worlds(["saffron_gable"], 5)
     tasks = tasks_of("saffron_gable")
-    rows = targets_of(tasks, world, "book_table")
+    rows = list(targets_of(tasks, world, "book_table"))
     assert rows
-    assert rows == targets_of(tasks, World(tasks.pack, 5), "book_table")
+    assert rows == list(targets_of(tasks, World(tasks.pack, 5), "book_table"))
     city = rows[0]["city"]
     given = targets_of(tasks, world, "book_table", given={"city": city})
     assert given == [row for row in rows if row["city"] == city]
