@@ -162,7 +162,8 @@ SELECT 1 WHERE :rota_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rotas WHERE ro
 --- error member_not_found
 SELECT 1 WHERE :member_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members WHERE member_id = :member_id);
 --- page tasks
-SELECT task_id, rota_id, member_id, due_date, status FROM tasks
+SELECT task_id, rota_id, (SELECT rota_name FROM rotas r WHERE r.rota_id = t.rota_id) AS rota_name,
+       member_id, (SELECT member_name FROM members m WHERE m.member_id = t.member_id) AS member_name, due_date, status FROM tasks t
 WHERE (:rota_id IS NULL OR rota_id = :rota_id) AND (:member_id IS NULL OR member_id = :member_id) AND (:status IS NULL OR status = :status)
 ORDER BY due_date, task_id;
 
@@ -207,14 +208,14 @@ SELECT 1 WHERE :end_date < :start_date;
 SELECT 1 WHERE NOT EXISTS (
   SELECT 1 FROM tasks WHERE rota_id = :rota_id AND status = 'done' AND substr(completed_at, 1, 10) BETWEEN :start_date AND :end_date);
 --- result
-SELECT :rota_id AS rota_id, round(100.0 * (max(points) - min(points)) / sum(points), 1) AS spread_percent
+SELECT :rota_id AS rota_id, (SELECT rota_name FROM rotas WHERE rota_id = :rota_id) AS rota_name, round(100.0 * (max(points) - min(points)) / sum(points), 1) AS spread_percent
 FROM (
   SELECT (SELECT count(*) FROM tasks d WHERE d.rota_id = :rota_id AND d.done_by = m.member_id
           AND substr(d.completed_at, 1, 10) BETWEEN :start_date AND :end_date) AS points
   FROM members m
   WHERE m.member_id IN (SELECT member_id FROM turns WHERE rota_id = :rota_id UNION SELECT done_by FROM tasks WHERE rota_id = :rota_id));
 --- rows shares
-SELECT m.member_id,
+SELECT m.member_id, m.member_name,
        (SELECT count(*) FROM tasks d WHERE d.rota_id = :rota_id AND d.done_by = m.member_id
         AND substr(d.completed_at, 1, 10) BETWEEN :start_date AND :end_date)
        * (SELECT effort_points FROM rotas WHERE rota_id = :rota_id) AS points_earned,

@@ -31,7 +31,8 @@ CREATE TABLE sittings (
   starts_at TEXT NOT NULL,
   meal TEXT NOT NULL CHECK (meal IN ('lunch', 'dinner')),
   area TEXT NOT NULL CHECK (area IN ('main_room', 'terrace', 'counter', 'private_room')),
-  seats INTEGER NOT NULL CHECK (seats BETWEEN 2 AND 12)
+  seats INTEGER NOT NULL CHECK (seats BETWEEN 2 AND 12),
+  UNIQUE (restaurant_id, starts_at, area)  -- one table of each area at a time
 );
 CREATE INDEX sittings_by_day ON sittings (restaurant_id, starts_at);
 CREATE TABLE bookings (
@@ -69,7 +70,7 @@ INSERT OR IGNORE INTO diets
 SELECT restaurant_id, pick('diets', restaurant_id, n) FROM restaurants JOIN numbers ON n <= 2;
 
 -- Nine days of sittings from yesterday on: five tables a restaurant and day, three of them at dinner.
-INSERT INTO sittings
+INSERT OR IGNORE INTO sittings
 SELECT 'sit_' || alnum(9, 'sitting', (r.rowid * 9 + d.n) * 5 + t.n), r.restaurant_id,
        at(now(), (d.n - 2) || ' days',
           CASE WHEN t.n <= 2 THEN pick('lunch_times', r.rowid, t.n) ELSE pick('dinner_times', r.rowid, d.n, t.n) END),

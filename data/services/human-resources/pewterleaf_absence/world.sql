@@ -205,8 +205,10 @@ FROM leave_requests WHERE leave_request_id = :leave_request_id;
 --- tool decide_leave_request
 --- error request_not_found
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM leave_requests WHERE leave_request_id = :leave_request_id);
+--- let
+SELECT (SELECT status FROM leave_requests WHERE leave_request_id = :leave_request_id) AS status;
 --- error already_decided
-SELECT 1 FROM leave_requests WHERE leave_request_id = :leave_request_id AND status <> 'pending';
+SELECT 1 WHERE :status <> 'pending';
 --- do
 UPDATE leave_requests SET status = :decision, manager_comment = :manager_comment, decided_at = now() WHERE leave_request_id = :leave_request_id;
 --- result

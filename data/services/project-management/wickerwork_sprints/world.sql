@@ -210,10 +210,11 @@ SELECT story_id, sprint_id, "column", now() AS moved_at FROM stories WHERE story
 --- tool close_sprint
 --- error sprint_not_found
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sprints WHERE sprint_id = :sprint_id);
---- error sprint_not_running
-SELECT 1 FROM sprints WHERE sprint_id = :sprint_id AND sprint_status <> 'running';
 --- let
-SELECT count(*) AS returned FROM stories WHERE sprint_id = :sprint_id AND "column" <> 'done';
+SELECT (SELECT sprint_status FROM sprints WHERE sprint_id = :sprint_id) AS state,
+       (SELECT count(*) FROM stories WHERE sprint_id = :sprint_id AND "column" <> 'done') AS returned;
+--- error sprint_not_running
+SELECT 1 WHERE :state <> 'running';
 --- do
 UPDATE stories SET "column" = 'backlog', sprint_id = NULL WHERE sprint_id = :sprint_id AND "column" <> 'done';
 UPDATE sprints SET sprint_status = 'closed', goal_reached = :goal_reached, retro_notes = :retro_notes WHERE sprint_id = :sprint_id;
