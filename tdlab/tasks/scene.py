@@ -235,6 +235,8 @@ class Scene(Conversation):
                 name, frame, needed | wanted, unasked=unasked | extra
             ):
                 return confirm
+        if not self._find(name, frame, needed, unasked=unasked):
+            raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         if confirms:
             raise self.tasks.error(
                 "utterances",
@@ -243,8 +245,6 @@ class Scene(Conversation):
                 name,
                 "confirm",
             )
-        if not self._find(name, frame, needed, unasked=unasked):
-            raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         return ""
 
     def _follows_from(self, fact: str) -> frozenset[str]:

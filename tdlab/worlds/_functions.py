@@ -6,11 +6,13 @@ calls it: ``draw(2, 8, 'seats', n)`` is one number for each ``n``. So a world is
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import re
 import sqlite3
 import unicodedata
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import asin, cos, gcd, log2, radians, sin, sqrt
@@ -165,6 +167,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
         "draw": (-1, draw),
         "chance": (-1, lambda share, *key: int(seeded("chance", *key) < share * 2**_BITS)),
         "company": (1, company),
+        "digest": (3, digest),
         "distance": (4, distance),
         "email": (2, lambda name, domain: f"{_slug(name, '.')}@{domain}"),
         "fold": (1, lambda text: None if text is None else fold(text)),
@@ -188,8 +191,8 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
 
 FUNCTIONS = frozenset(
-    "at calculate draw chance company distance email fold matches nth person phone pick slug street town weekday now "
-    "turn fresh digits alnum hexdigits letters lowers".split()
+    "at calculate draw chance company digest distance email fold matches nth person phone pick slug street town weekday "
+    "now turn fresh digits alnum hexdigits letters lowers".split()
 )
 """The functions that `register` adds."""
 
@@ -222,6 +225,25 @@ def at(moment: str, *steps: str) -> str | None:
         else:
             raise ValueError(f"at(): {step!r} is no step such as '+3 days', '19:30' or 'date'")
     return _stamp(value)
+
+
+def digest(text: str | None, algorithm: str, encoding: str) -> str | None:
+    """Return the digest of a text in UTF-8.
+
+    Args:
+        text: The text; None gives None.
+        algorithm: ``sha256``, ``sha512``, ``blake2b`` or ``crc32``.
+        encoding: ``hex`` or ``base64``.
+    """
+    if text is None:
+        return None
+    plain = text.encode("utf-8", "surrogatepass")
+    if algorithm == "crc32":
+        found = zlib.crc32(plain).to_bytes(4, "big")
+    else:
+        kinds = {"sha256": hashlib.sha256, "sha512": hashlib.sha512, "blake2b": hashlib.blake2b}
+        found = kinds[algorithm](plain).digest()
+    return found.hex() if encoding == "hex" else base64.b64encode(found).decode("ascii")
 
 
 def distance(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float | None:

@@ -101,8 +101,8 @@ FROM units u WHERE u.rowid <= 60 ORDER BY u.rowid;
 -- replacement and one has been replaced.
 INSERT INTO claims
 SELECT 'WC' || digits(8, 'claim', p.rowid), p.appliance_id, p.fault_type, p.fault_description, p.error_code,
-       CASE WHEN p.fault_type = 'cosmetic' OR at(p.purchase_date, '+1826 days', 'date') < p.created_on THEN 'none'
-            WHEN at(p.purchase_date, '+730 days', 'date') >= p.created_on THEN 'full' ELSE 'parts_only' END,
+       CASE WHEN p.fault_type = 'cosmetic' OR date(p.purchase_date, '+5 years') < p.created_on THEN 'none'
+            WHEN date(p.purchase_date, '+2 years') >= p.created_on THEN 'full' ELSE 'parts_only' END,
        at(p.created_on, draw(8, 17, 'hour', p.rowid) || ':' || draw(10, 59, 'minute', p.rowid))
 FROM (
   SELECT a.rowid, a.appliance_id, a.purchase_date, f.*, at(now(), '-' || draw(6, 20, 'filed', a.rowid) || ' days', 'date') AS created_on,
@@ -166,14 +166,14 @@ SELECT 'apl_' || alnum(8, 'appliance', fresh(0)) AS appliance_id;
 --- do
 INSERT INTO appliances VALUES (:appliance_id, :serial_number, :purchase_date, :owner_name, :email, :address);
 --- result
-SELECT appliance_id, serial_number, product_model, purchase_date, owner_name, email, address, at(purchase_date, '+1826 days', 'date') AS warranty_until
+SELECT appliance_id, serial_number, product_model, purchase_date, owner_name, email, address, date(purchase_date, '+5 years') AS warranty_until
 FROM appliances JOIN units USING (serial_number) WHERE appliance_id = :appliance_id;
 
 --- tool find_appliances
 --- error filter_missing
 SELECT 1 WHERE :email IS NULL AND :serial_number IS NULL;
 --- page appliances
-SELECT appliance_id, serial_number, product_model, owner_name, at(purchase_date, '+1826 days', 'date') AS warranty_until
+SELECT appliance_id, serial_number, product_model, owner_name, date(purchase_date, '+5 years') AS warranty_until
 FROM appliances JOIN units USING (serial_number)
 WHERE (:email IS NULL OR fold(email) = fold(:email)) AND (:serial_number IS NULL OR serial_number = :serial_number)
 ORDER BY product_model, appliance_id;
@@ -182,9 +182,9 @@ ORDER BY product_model, appliance_id;
 --- error appliance_not_found
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM appliances WHERE appliance_id = :appliance_id);
 --- let
-SELECT at(purchase_date, '+1826 days', 'date') AS warranty_until,
-       CASE WHEN :fault_type = 'cosmetic' OR at(purchase_date, '+1826 days', 'date') < at(now(), 'date') THEN 'none'
-            WHEN at(purchase_date, '+730 days', 'date') >= at(now(), 'date') THEN 'full' ELSE 'parts_only' END AS coverage
+SELECT date(purchase_date, '+5 years') AS warranty_until,
+       CASE WHEN :fault_type = 'cosmetic' OR date(purchase_date, '+5 years') < at(now(), 'date') THEN 'none'
+            WHEN date(purchase_date, '+2 years') >= at(now(), 'date') THEN 'full' ELSE 'parts_only' END AS coverage
 FROM appliances WHERE appliance_id = :appliance_id;
 --- result
 SELECT :appliance_id AS appliance_id, fault_type, :coverage AS coverage,
@@ -202,8 +202,8 @@ WHERE appliance_id = :appliance_id
   AND NOT EXISTS (SELECT 1 FROM shipments s WHERE s.claim_id = c.claim_id);
 --- let
 SELECT 'WC' || digits(8, 'claim', fresh(0)) AS claim_id,
-       CASE WHEN :fault_type = 'cosmetic' OR at(purchase_date, '+1826 days', 'date') < at(now(), 'date') THEN 'none'
-            WHEN at(purchase_date, '+730 days', 'date') >= at(now(), 'date') THEN 'full' ELSE 'parts_only' END AS coverage
+       CASE WHEN :fault_type = 'cosmetic' OR date(purchase_date, '+5 years') < at(now(), 'date') THEN 'none'
+            WHEN date(purchase_date, '+2 years') >= at(now(), 'date') THEN 'full' ELSE 'parts_only' END AS coverage
 FROM appliances WHERE appliance_id = :appliance_id;
 --- do
 INSERT INTO claims VALUES (:claim_id, :appliance_id, :fault_type, :fault_description, :error_code, :coverage, now());

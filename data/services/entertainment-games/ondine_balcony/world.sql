@@ -63,17 +63,17 @@ SELECT 'shw_' || alnum(8, 'show', n), nth('acts', n, 'name'), nth('acts', n, 'ge
        CASE WHEN n IN (6, 7) THEN at(now(), '+' || draw(3, 12, 'sale', n) || ' days', '10:00') ELSE at(now(), '-' || draw(20, 60, 'sale', n) || ' days', '10:00') END
 FROM numbers WHERE n <= 18 ORDER BY n;
 
--- Thirteen seats that are sold online for each show: five in the stalls, four on the balcony, four at the back or standing.
+-- Thirteen seats that are sold online for each show, in pairs next to each other: six in the stalls, four on the balcony, three at the back or standing.
 INSERT INTO seats
 SELECT 'sea_' || alnum(8, 'seat', show * 20 + place), show_id, place,
        CASE WHEN section = 'standing' THEN 'Standing ' || (place + 100 + show)
-            ELSE 'row ' || substr('ABCDEFGHJK', 1 + (place + draw(0, 3, 'row', show, (place - 1) / 2)) % 10, 1) || ', seat ' || (place + draw(1, 12, 'chair', show) + (place - 1) / 2) END,
+            ELSE 'row ' || substr('ABCDEFGHJK', 1 + (place - 1) / 2 + draw(0, 3, 'row', show), 1) || ', seat ' || (draw(2, 24, 'chair', show, (place - 1) / 2) + (place - 1) % 2) END,
        section,
-       50 * (draw(24, 64, 'base', show) * CASE section WHEN 'stalls' THEN CASE WHEN place <= 3 THEN 100 ELSE 90 END WHEN 'balcony' THEN CASE WHEN place <= 7 THEN 75 ELSE 65 END
+       50 * (draw(24, 64, 'base', show) * CASE section WHEN 'stalls' THEN CASE WHEN place <= 4 THEN 100 ELSE 90 END WHEN 'balcony' THEN CASE WHEN place <= 8 THEN 75 ELSE 65 END
                   WHEN 'gallery' THEN 45 ELSE 60 END / 50)
 FROM (
   SELECT s.rowid AS show, s.show_id, n AS place,
-         CASE WHEN n <= 5 THEN 'stalls' WHEN n <= 9 THEN 'balcony' WHEN s.genre IN ('rock', 'folk') THEN 'standing' ELSE 'gallery' END AS section
+         CASE WHEN n <= 6 THEN 'stalls' WHEN n <= 10 THEN 'balcony' WHEN s.genre IN ('rock', 'folk') THEN 'standing' ELSE 'gallery' END AS section
   FROM shows s JOIN numbers ON n <= 13)
 ORDER BY show, place;
 
