@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tdlab.blueprints.drafts import BlueprintDraft, Facts, replace_said
 from tdlab.blueprints.planner import freeze, make_persona, plan, settle
-from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe, unplayed
+from tdlab.blueprints.world_plans import draw_recipe, packed_services, plan_recipe, unplayed, world_seeds
 from tdlab.config import BlueprintConfig
 from tdlab.errors import BlueprintError, MutationRefused, SandboxUnavailable, SchemaError
 from tdlab.records import Binding, Blueprint, BusinessCluster, FromUser, Recipe, Tool, rng_for
@@ -181,9 +181,11 @@ def first_plan(context: MutationContext, *, seed: int, settled: bool = True) -> 
             context.cluster, context.tools, seed=seed, config=context.config, facts=context.facts, settled=settled
         )
     rng = rng_for("recipe", seed, context.cluster.id)
-    worlds = [context.run_seed * 1000 + number for number in range(context.config.worlds)]
     for _ in range(_TRIES):
-        recipe = draw_recipe(context.cluster, context.tools, stage, rng, worlds=worlds, twisted=context.config.twisted)
+        recipe = draw_recipe(
+            context.cluster, context.tools, stage, rng, run_seed=context.run_seed, worlds=context.config.worlds,
+            twisted=context.config.twisted,
+        )  # fmt: skip
         sketch = unplayed(recipe, context.cluster.id, seed=seed)
         if not settled:
             return sketch
@@ -298,7 +300,7 @@ def _played_somehow(recipe: Recipe, base: Blueprint, context: MutationContext, r
             return _played(recipe, base, context)
         except BlueprintError as error:
             reason = reason or error
-        world = recipe.world - recipe.world % 1000 + rng.randrange(context.config.worlds)
+        world = rng.choice(world_seeds(context.run_seed, recipe.service, context.config.worlds))
         recipe = recipe.model_copy(update={"seed": rng.getrandbits(48), "world": world})
     raise reason or BlueprintError("no task is possible")
 

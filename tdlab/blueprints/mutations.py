@@ -319,7 +319,7 @@ def _move_follow(recipe: Recipe, context: MutationContext, rng: random.Random) -
 
 
 def _move_bridge(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:
-    return with_partners(recipe, context.partner, context.tools, _stage(context))
+    return with_partners(recipe, context.partner, context.tools, _stage(context), rng)
 
 
 def _move_obstacle(recipe: Recipe, context: MutationContext, rng: random.Random) -> Recipe:

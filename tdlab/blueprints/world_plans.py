@@ -29,6 +29,7 @@ from tdlab.records import (
     Step,
     TaskScript,
     Tool,
+    digest,
 )
 from tdlab.tasks import Frame, Stage, meeting_of
 from tdlab.tools import split_words
@@ -44,6 +45,7 @@ __all__ = [
     "twist_of",
     "unplayed",
     "with_partners",
+    "world_seeds",
 ]
 
 
@@ -91,7 +93,8 @@ def draw_recipe(
     stage: Stage,
     rng: random.Random,
     *,
-    worlds: Sequence[int],
+    run_seed: int,
+    worlds: int,
     twisted: float,
 ) -> Recipe:
     """Draw the recipe of a task that a cluster reaches.
@@ -101,7 +104,8 @@ def draw_recipe(
         tools: Definitions of tools by key.
         stage: The packs and worlds.
         rng: What is drawn from.
-        worlds: The seeds of worlds to draw one of.
+        run_seed: The seed of the run.
+        worlds: The number of worlds that each service has in the run.
         twisted: The share of tasks in which something does not go as hoped.
 
     Returns:
@@ -112,7 +116,13 @@ def draw_recipe(
     name = rng.choice(reachable_frames(cluster, service, stage))
     twists = list(stage.tasks(service).frames[name].twists)
     twist = rng.choice(twists) if twists and rng.random() < twisted else ""
-    return Recipe(service=service, frame=name, twist=twist, world=rng.choice(worlds), seed=rng.getrandbits(48))
+    world = rng.choice(world_seeds(run_seed, service, worlds))
+    return Recipe(service=service, frame=name, twist=twist, world=world, seed=rng.getrandbits(48))
+
+
+def world_seeds(run_seed: int, service: str, count: int) -> range:
+    """Return the seeds of a service's worlds in a run. Services begin on different days, as businesses do."""
+    return range(first := run_seed * 10**6 + int(digest("worlds", service, length=12), 16) % 10**5, first + count)
 
 
 def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: Stage, *, seed: int) -> Blueprint:
@@ -269,29 +279,35 @@ def refused_wish(recipe: Recipe, stage: Stage, rng: random.Random) -> Recipe:
     return recipe.model_copy(update={"beyond": place})
 
 
-def with_partners(recipe: Recipe, partner: BusinessCluster | None, tools: Mapping[str, Tool], stage: Stage) -> Recipe:
-    """Other services that can take up what this task gives."""
+def with_partners(
+    recipe: Recipe, partner: BusinessCluster | None, tools: Mapping[str, Tool], stage: Stage, rng: random.Random
+) -> Recipe:
+    """Another service that can take up what this task gives: one of the other cluster, or else of the whole pool."""
     if recipe.beyond:
         raise MutationRefused("a wish beyond the service is refused, which another service might fulfil")
-    gives = stage.tasks(recipe.service).frames[recipe.frame].gives
-    giver = stage.tasks(recipe.service).pack.service
-    if not gives:
+    frame = stage.tasks(recipe.service).frames[recipe.frame]
+    if not frame.gives:
         raise MutationRefused(f"{recipe.frame} gives nothing that another service takes")
     wanted = packed_services(partner, tools, stage) if partner is not None else {}
-    taking = [
-        service
-        for service in wanted
-        if service != recipe.service
-        and any(
-            kind in gives and given.suits(giver)
-            for frame in stage.tasks(service).frames.values()
-            for kind, given in frame.takes.items()
-        )
+    taking = [service for service in wanted if _takes(service, recipe, stage)] or [
+        service for service in stage.services if _takes(service, recipe, stage) and stage.knows(service, tools)
     ]
     if not taking:
-        raise MutationRefused("no service of the other cluster takes up what this task gives")
-    partners = tuple(dict.fromkeys((*recipe.partners, *taking)))
+        raise MutationRefused("no service takes up what this task gives")
+    partners = tuple(dict.fromkeys((*recipe.partners, rng.choice(taking))))
     return recipe.model_copy(update={"partners": partners, "follow": max(1, recipe.follow)})
+
+
+def _takes(service: str, recipe: Recipe, stage: Stage) -> bool:
+    """Whether a service takes up what a recipe's frame gives."""
+    if service in (recipe.service, *recipe.partners):
+        return False
+    tasks = stage.tasks(recipe.service)
+    return any(
+        kind in tasks.frames[recipe.frame].gives and given.suits(tasks.pack.service)
+        for frame in stage.tasks(service).frames.values()
+        for kind, given in frame.takes.items()
+    )
 
 
 def tools_near(recipe: Recipe, among: Sequence[str], tools: Mapping[str, Tool], stage: Stage, most: int) -> list[str]:

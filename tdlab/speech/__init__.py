@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tdlab.speech.forms import FORMS, Habits, Saying, form_of, habits_for, in_words, joined, sayings
 from tdlab.speech.grammar import Part, Slot, Speaker, expanded, filled, parsed_template, slots_of
-from tdlab.speech.lines import agreement, asking, closing, continuing, welcome
+from tdlab.speech.lines import After, agreement, asking, closing, continuing, welcome
 from tdlab.speech.said import dates_in, said, said_in, times_in
 
 __all__ = [
     "FORMS",
+    "After",
     "Habits",
     "Part",
     "Saying",

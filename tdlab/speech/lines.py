@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 from tdlab.speech.forms import joined
 
@@ -23,9 +25,14 @@ _ASKS = (
     "Can you also tell me {things}?",
 )
 _AGREEMENTS = (
-    "Yes, please.", "Yes, go ahead.", "That's right, do it.", "Correct, thanks.", "Yes.", "Please do.", "OK, do that.",
-    "Yes, that's the one.", "Go ahead.", "Fine by me.", "Yep, do it.", "Sounds right.",
+    "Yes, please.", "Yes, go ahead.", "Yes.", "Please do.", "OK, do that.", "Go ahead.", "Fine by me.", "Yep, do it.",
+    "Yes, do that.", "Yes, thanks.", "OK.", "Sure, go ahead.",
 )  # fmt: skip
+_CONFIRMATIONS = (
+    "That's right, do it.", "Correct, thanks.", "Yes, that's right.", "Yes, exactly.", "Sounds right.",
+    "Right, go ahead.", "It is.", "Yes, please go ahead.", "Yes.", "Yep.",
+)  # fmt: skip
+_WHETHER_RIGHT = re.compile(r"\b(?:right|correct|all right|so)\?$", re.IGNORECASE)
 _CLOSINGS = (
     "Great, thank you.", "Perfect, thanks!", "Thanks, that's all.", "Lovely. Thanks for your help.", "Cheers.",
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
@@ -34,10 +41,18 @@ _WELCOMES = (
     "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.",
     "You're welcome, take care.",
 )  # fmt: skip
-_CONTINUING = (
-    "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
-    "Oh, before I forget. ", "Thank you! ",
-)  # fmt: skip
+After = Literal["done", "told", "refused", "stopped"]
+"""What was just settled: a wish was fulfilled, a question answered, a wish refused or given up by the user."""
+
+_LEADS: dict[After, tuple[str, ...]] = {
+    "done": (
+        "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
+        "Oh, before I forget. ", "Thank you! ",
+    ),
+    "told": ("Thanks. ", "OK. ", "And ", "One more thing. ", "", "Thank you. ", "I see. ", "OK, thanks. "),
+    "refused": ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", ""),
+    "stopped": ("All right. ", "OK. ", "Something else, then. ", ""),
+}  # fmt: skip
 
 
 _SMALL_WORDS = frozenset(
@@ -54,7 +69,6 @@ _OWN_LEADS = frozenset(
     "right she so sorry splendid still super thank thanks that then they too we well while wonderful yes".split()
 )
 """First words of a request that leads in by itself, or speaks of what was just settled."""
-_AFTER_REFUSAL = ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", "")
 
 
 def asking(clauses: Sequence[str], rng: random.Random) -> str:
@@ -75,10 +89,11 @@ def asking(clauses: Sequence[str], rng: random.Random) -> str:
     return rng.choice(_ASKS).format(things=joined(list(clauses)))
 
 
-def agreement(rng: random.Random) -> str:
+def agreement(question: str, rng: random.Random) -> str:
     """Return a user's yes.
 
     Args:
+        question: What the assistant asked: whether something is right, or whether to do it.
         rng: Chooses the wording.
 
     Returns:
@@ -86,10 +101,10 @@ def agreement(rng: random.Random) -> str:
 
     Example:
         >>> import random
-        >>> agreement(random.Random(1))
-        "That's right, do it."
+        >>> agreement("That is Friday at 7 pm, is that right?", random.Random(1))
+        'Yes, exactly.'
     """
-    return rng.choice(_AGREEMENTS)
+    return rng.choice(_CONFIRMATIONS if _WHETHER_RIGHT.search(question.rstrip()) else _AGREEMENTS)
 
 
 def closing(rng: random.Random) -> str:
@@ -109,13 +124,13 @@ def closing(rng: random.Random) -> str:
     return rng.choice(_CLOSINGS)
 
 
-def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
-    """Return a later request, led in from what was just settled, or from a refusal.
+def continuing(text: str, rng: random.Random, *, after: After = "done") -> str:
+    """Return a later request, led in from what was just settled.
 
     Args:
         text: The request, as it would open a conversation.
         rng: Chooses the words before it.
-        refused: Whether the assistant has just refused something.
+        after: What was just settled; nobody says "perfect" to bad news.
 
     Returns:
         The request. After a comma or a colon it starts with a small letter, unless it starts with a name.
@@ -129,7 +144,7 @@ def continuing(text: str, rng: random.Random, *, refused: bool = False) -> str:
     if first.lower() in _OWN_LEADS:
         return text
     small = first.lower() in _SMALL_WORDS
-    leads: tuple[str, ...] = _AFTER_REFUSAL if refused else _CONTINUING
+    leads = _LEADS[after]
     if not small and first != "I":  # "And Set an alert" is no sentence
         leads = tuple(lead for lead in leads if lead not in ("And ", "Also, "))
     lead = rng.choice(leads)

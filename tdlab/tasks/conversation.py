@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import Part, Speaker, continuing, expanded, filled, habits_for, slots_of
+from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -119,15 +120,21 @@ class Conversation:
         self.beats.append(Beat(speaker="calls", purpose=purpose, calls=tuple(made), happens=happens))
         return values
 
-    def _disappointed(self) -> bool:
-        """Whether the last wish was not fulfilled, so that the user does not say thanks for it."""
-        return self.beats[-1].purpose in ("refuse", "stop", "report")
+    def _settled(self) -> After:
+        """What was just settled, on which depends how the user goes on."""
+        purpose = self.beats[-1].purpose if self.beats else "done"
+        if purpose in ("refuse", "report"):
+            return "refused"
+        if purpose == "stop":
+            return "stopped"
+        since = itertools.takewhile(lambda beat: beat.purpose not in ("open", "wish"), reversed(self.beats))
+        return "done" if any(beat.purpose == "act" for beat in since) else "told"
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
         parts = expanded(template, self.facts, self.rng)
         text = self._filled(parts, self.facts, self.user)
         if lead:
-            text = continuing(text, self.rng, refused=self._disappointed())
+            text = continuing(text, self.rng, after=self._settled())
         self._say("user", purpose, text, self._told(slots_of(parts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:

@@ -181,8 +181,8 @@ class _Tasks(Record):
 class TaskPack(NamedTuple):
     """A service pack with its frames.
 
-    ``booleans`` and ``structured`` are the names of parameters that are booleans, and lists or objects: in SQL these are
-    numbers and JSON text.
+    ``booleans`` and ``structured`` are the names of parameters that are booleans, and lists or objects: in SQL these
+    are numbers and JSON text.
     """
 
     pack: ServicePack

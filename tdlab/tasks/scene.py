@@ -51,7 +51,7 @@ class Scene(Conversation):
             raise TaskError(f"{self.tasks.pack.service.name} has no wish beyond it")
         refusal = self.rng.choice(self.tasks.beyond)
         text = self._worded(refusal.say, self.facts, self.user)
-        self._say("user", "wish", text if first else continuing(text, self.rng, refused=self._disappointed()))
+        self._say("user", "wish", text if first else continuing(text, self.rng, after=self._settled()))
         self._say("assistant", "refuse", self._worded(refusal.reply, self._known(), self.assistant))
 
     def follow_on(self) -> bool:
@@ -212,7 +212,7 @@ class Scene(Conversation):
 
     def _agree(self, name: str, confirm: str) -> None:
         """The user says yes to what a confirmation says."""
-        self._say("user", "agree", agreement(self.rng))
+        self._say("user", "agree", agreement(self.beats[-1].text, self.rng))
         self.agreed = (name, {slot: self.facts.get(slot) for slot in sorted(slots_of(confirm))})
 
     def _agreed_to(self, name: str) -> bool:

@@ -80,8 +80,8 @@ def targets_with(
 class Rows(Sequence[dict[str, Json]]):
     """Rows of a query as facts, in an order that depends on their content alone.
 
-    SQL knows numbers and text alone: a fact has a boolean, list or object where tools take such. Rows are made when they
-    are looked at, for a query may give thousands and one is drawn.
+    SQL knows numbers and text alone: a fact has a boolean, list or object where tools take such. Rows are made when
+    they are looked at, for a query may give thousands and one is drawn.
 
     Args:
         tasks: The pack whose tools take the facts.

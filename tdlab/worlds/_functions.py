@@ -191,8 +191,8 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
 
 FUNCTIONS = frozenset(
-    "at calculate draw chance company digest distance email fold matches nth person phone pick slug street town weekday "
-    "now turn fresh digits alnum hexdigits letters lowers".split()
+    "at calculate draw chance company digest distance email fold matches nth person phone pick slug street town "
+    "weekday now turn fresh digits alnum hexdigits letters lowers".split()
 )
 """The functions that `register` adds."""
 
@@ -241,8 +241,9 @@ def digest(text: str | None, algorithm: str, encoding: str) -> str | None:
     if algorithm == "crc32":
         found = zlib.crc32(plain).to_bytes(4, "big")
     else:
-        kinds = {"sha256": hashlib.sha256, "sha512": hashlib.sha512, "blake2b": hashlib.blake2b}
-        found = kinds[algorithm](plain).digest()
+        if algorithm not in ("sha256", "sha512", "blake2b"):
+            raise ValueError(f"digest(): {algorithm!r} is none of sha256, sha512, blake2b and crc32")
+        found = hashlib.new(algorithm, plain).digest()
     return found.hex() if encoding == "hex" else base64.b64encode(found).decode("ascii")
 
 

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class World:
-    """The state of one service, and its tools. ``notes`` is for others to remember what is true of it whatever was called.
+    """The state of one service, and its tools. ``notes`` is for others to remember what is true whatever was called.
 
     Args:
         pack: The service's pack.

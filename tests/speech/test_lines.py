@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 
-from tdlab.speech import Habits, agreement, asking, closing, continuing, habits_for, in_words, joined, welcome
+from tdlab.speech import After, Habits, agreement, asking, closing, continuing, habits_for, in_words, joined, welcome
 
 SEEDS = range(60)
 
@@ -21,7 +22,9 @@ def test_a_question_names_everything_at_once() -> None:
     assert len({asking(clauses, random.Random(seed)) for seed in SEEDS}) >= 5
 
 
-@pytest.mark.parametrize("line", [agreement, closing, welcome])
+@pytest.mark.parametrize(
+    "line", [closing, welcome, partial(agreement, "Shall I book it?"), partial(agreement, "Is that right?")]
+)
 def test_a_line_is_the_same_for_a_seed_and_one_of_many(line: object) -> None:
     assert callable(line)
     texts = [line(random.Random(seed)) for seed in SEEDS]
@@ -44,10 +47,22 @@ def test_a_later_request_keeps_its_words_and_its_names() -> None:
 
 
 def test_after_a_refusal_nobody_says_thanks_for_it() -> None:
-    texts = {continuing("Please book it.", random.Random(seed), refused=True) for seed in SEEDS}
+    texts = {continuing("Please book it.", random.Random(seed), after="refused") for seed in SEEDS}
     assert len(texts) >= 4
     assert not any(word in text for text in texts for word in ("Thank", "Great", "Perfect", "Also"))
     assert all(text.endswith("Please book it.") for text in texts)
+
+
+def test_who_is_asked_whether_to_do_it_does_not_say_that_it_is_right() -> None:
+    assert not any("right" in agreement("Shall I delete it?", random.Random(seed)).lower() for seed in SEEDS)
+    assert any("right" in agreement("Under Ada King, is that right?", random.Random(seed)).lower() for seed in SEEDS)
+
+
+@pytest.mark.parametrize(("after", "never"), [("told", "Perfect"), ("told", "While"), ("stopped", "Too bad")])
+def test_what_leads_in_fits_what_was_settled(after: After, never: str) -> None:
+    texts = {continuing("Please book it.", random.Random(seed), after=after) for seed in SEEDS}
+    assert len(texts) >= 3
+    assert not any(never in text for text in texts)
 
 
 def test_habits_are_drawn_from_all_there_are() -> None:

@@ -207,7 +207,7 @@ def test_a_twist_meets_what_it_says() -> None:
         elif kind == "seen":
             shown = [json.dumps(result) for _, call, result, _ in played(one, script) if call is not None]
             assert any(f'"{code}": {json.dumps(script.parts[0].facts[code])}' in text for text in shown), one
-            assert "act" not in said, one
+            assert "act" not in said[: said.index("report")], one
         elif kind == "policy":
             assert said[1] == "refuse", one
         else:
@@ -231,7 +231,7 @@ def test_a_confirmed_act_waits_for_a_yes() -> None:
     for one, script in scripts():
         said = purposes(script)
         frame = tasks_of(one.service).frames[one.frame]
-        if frame.confirm and "act" in said and script.parts[0].frame == one.frame:
+        if frame.confirm and "act" in said and script.parts[0].fulfilled:
             assert said.index("confirm") < said.index("agree") < said.index("act"), one
             confirmed += 1
     assert confirmed > 5
@@ -295,7 +295,7 @@ def test_a_terse_user_says_less_at_once() -> None:
             for seed in range(8)
         ]
         counts[terse] = sum(told)
-    assert counts[True] <= 0.9 * counts[False]
+    assert counts[True] < counts[False]
 
 
 def test_a_choice_is_by_a_rule_or_by_being_asked() -> None:
