@@ -32,7 +32,7 @@ _TIME = re.compile(r"t(\d\d:\d\d)")  # of a moment, in texts of small letters
 _TIME_SAID = re.compile(
     r"(?<![\d.])\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.?m\b\.?|o'clock)|(?<![\d.:])\d{1,2}:\d\d(?![\d.:])", re.IGNORECASE
 )
-_SENTENCE_END = re.compile(r"[.!?…] ")
+_SENTENCE_END = re.compile(r"[.!?…:] ")
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
@@ -123,8 +123,12 @@ class _Conversation:
         self._sums.update(math.fsum(numbers) for numbers in numbers_of_name.values())
 
     def _holds(self, text: str) -> bool:
+        """Return whether a text was said or returned; a code may be written as people write it, PM2.5 for pm2_5."""
         lower = text.lower()
-        return any(lower in text for text in self._texts) or lower in self._offered
+        if any(lower in text for text in self._texts) or lower in self._offered:
+            return True
+        code = "_".join(re.findall(r"\w+", lower))
+        return code != lower and any(re.search(rf"\b{re.escape(code)}\b", text) for text in self._texts)
 
     def _counts(self, digits: str) -> bool:
         """Return whether a number is known, small, or follows from known ones; it may be rounded or in another unit."""
@@ -166,5 +170,5 @@ class _Conversation:
 
 def _identifies(token: str) -> bool:
     """Return whether a token looks like an identifier, a date or an address rather than a word."""
-    digits = any(map(str.isdigit, token))
+    digits = any(map(str.isdecimal, token))  # not the raised ones of a unit
     return "@" in token or "://" in token or (digits and (any(map(str.isalpha, token)) or len(token) > _SHORTEST))

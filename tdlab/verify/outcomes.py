@@ -23,6 +23,7 @@ __all__ = ["check_consent", "check_goals", "check_sources", "check_told", "check
 
 _WORD = re.compile(r"[^\W_]{3,}")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_LONGEST = 12  # digits of an amount in cents
 _COMPOSED = 3
 """Words from which on a text is one that the assistant puts together, such as a message; then its numbers count."""
 
@@ -46,6 +47,8 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
             for parameter, value in checked.call.arguments.items():
                 schema = checked.tool.parameters.get(parameter, {})
                 if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
+                    continue
+                if words.told_whole(parameter, value, heard):
                     continue
                 for name, leaf in leaves(value, parameter):
                     if not _sourced(leaf, name, heard, seen, words, script.now):
@@ -84,7 +87,10 @@ class _Words:
         self._implies = [tasks.implies for tasks in packs]
         self._told: dict[str, list[Json]] = {}
         self._used: list[tuple[str, Json]] = []
+        self._composed: list[Json] = []
+        self._whole: list[tuple[str, str]] = []
         for beat in script.beats:
+            self._whole += [(fact.rpartition("__")[2], beat.text) for fact in beat.tells]
             for fact, value in beat.tells.items():
                 self._told.setdefault(fact.rpartition("__")[2], []).append(value)
             for call in beat.calls:
@@ -93,7 +99,7 @@ class _Words:
                     for parameter, argument in call.arguments.items()
                     for _, leaf in leaves(argument, parameter)
                 ]
-
+                self._composed += [call.arguments[p] for p, source in call.sources.items() if source.kind == "composed"]
         for part in script.parts:
             for fact, value in part.facts.items():
                 self._told.setdefault(fact.rpartition("__")[2], []).append(value)
@@ -105,6 +111,22 @@ class _Words:
                 for fact, following in implies.items():
                     if name in following:
                         yield from self._told.get(fact, ())
+
+    def told_whole(self, parameter: str, value: Json, heard: Sequence[str]) -> bool:
+        """Return whether a list or object is the script's own, and the user said it in the script's words.
+
+        "Between 9 and 12" are opening hours, "at the bottom left" is a corner in percent: the parts are not named.
+        """
+        if not isinstance(value, (list, dict)):
+            return False
+        if not all(self.used(name, leaf) for name, leaf in leaves(value, parameter)):
+            return False
+        facts = {parameter, *(fact for implies in self._implies for fact, all_ in implies.items() if parameter in all_)}
+        return any(fact in facts and text in heard for fact, text in self._whole)
+
+    def composed(self, value: Json) -> bool:
+        """Return whether the script's assistant puts this text together."""
+        return value in self._composed
 
     def used(self, name: str, value: Json) -> bool:
         """Return whether the script's own calls have this value."""
@@ -122,9 +144,10 @@ def _sourced(value: Json, name: str, heard: Sequence[str], seen: _Seen, words: _
         return True
     if isinstance(value, bool) and not words.of(name, value):
         return words.used(name, value)  # a clause says it, in words that nothing lists
-    if isinstance(value, str) and len(_WORD.findall(value)) >= _COMPOSED:
-        texts = [*heard, *seen.leaves]
-        return not {*_numbers(value, now)} - {known for text in texts for known in _numbers(text, now)}
+    if isinstance(value, str) and (words.composed(value) or len(_WORD.findall(value)) >= _COMPOSED):
+        known = {number for text in (*heard, *seen.leaves) for number in _numbers(text, now)}
+        cents = [int(number) / 100 for number in known if number.isdecimal() and len(number) < _LONGEST]
+        return not {*_numbers(value, now)} - known - {f"{amount:.2f}" for amount in cents} - {f"{n:g}" for n in cents}
     return False
 
 
@@ -178,9 +201,10 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
     """Check that the assistant told the user every fact that they wanted to know."""
     texts = [m.content for m in context.trajectory.messages if m.role == "assistant" and m.content]
     words = _Words(script)
+    replies = (beat.text for beat in script.beats if beat.purpose == "done")
     for part in script.parts:
-        if not part.fulfilled:
-            continue
+        if not part.fulfilled or next(replies, "") in texts:
+            continue  # given up, or told in the pack's own reply, which its check has seen to say everything
         for fact in part.tell:
             value = part.facts.get(fact)
             values = [value] if value is not None else list(_returned(context, fact))
