@@ -220,6 +220,11 @@ class EvolutionConfig(Section):
     min_gain: float | None = Field(
         default=None, ge=-100.0, le=100.0, description="Least marginal gain of an accepted offspring; null: no minimum."
     )
+    most_faults: int | None = Field(
+        default=0, ge=0, le=100,
+        description="Most faults of an accepted offspring when a gauge steers (contradictions, idle calls, blind "
+        "retries, ...: `tdlab.quality.FAULTS`), unless it rests on guessed results; null: no limit.",
+    )  # fmt: skip
     budget: int | None = Field(
         default=None,
         ge=1,

@@ -263,6 +263,10 @@ class Controller:
             )
         gauges, gain = self.gauges(), self._gauges.gain(self._gauges.measure(features))
         weighed = weigh(gain, gauges, self._evolution)
+        most = self._evolution.most_faults
+        if gauges.steers and most is not None and len(offspring.faults) > most:
+            why = Reason("quality", ", ".join(name.replace("_", " ") for name in offspring.faults))
+            return Decision(False, (why,), gain, weighed, None, gauges)
         bar = self._evolution.min_gain if gauges.steers and len(self._set) else None
         if bar is not None and weighed < bar:
             why = Reason("gain", f"{weighed:.4f} is below the bar of {bar:.4f}")

@@ -194,6 +194,7 @@ def _candidate(offspring: Offspring, decision: Decision) -> Candidate:
         bar=decision.bar,
         spent=tuple(map(dict, offspring.spent)),
         duplicate_of=decision.duplicate_of,
+        faults=offspring.faults,
     )
     return Candidate(
         generation=order.generation,

@@ -15,6 +15,7 @@ from tdlab.config import RunConfig
 from tdlab.diversity import Features, featurise
 from tdlab.errors import BlueprintError
 from tdlab.evolution.gauges import SetState
+from tdlab.quality import faults_of
 from tdlab.records import Blueprint, BusinessCluster, Check, Domains, Json, Tool, Trajectory, Verdict
 from tdlab.rollout import (
     ENVIRONMENTS,
@@ -93,6 +94,7 @@ class Offspring(NamedTuple):
         chosen: Index of the draft that was played.
         merits: Merit of each draft; None if it could not be bred or was not needed.
         spent: What language models used (`tdlab.rollout.Spending.to_json`).
+        faults: The faults of the conversation (`tdlab.quality.FAULTS`), if it is verified and nothing in it is guessed.
     """
 
     order: Order
@@ -107,6 +109,7 @@ class Offspring(NamedTuple):
     chosen: int = 0
     merits: tuple[float | None, ...] = ()
     spent: Sequence[Mapping[str, Json]] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Producer:
@@ -187,6 +190,7 @@ class Producer:
             chosen=chosen,
             merits=merits,
             spent=verified.spent,
+            faults=verified_faults(verified.trajectory, tools) if verified.verdict.accepted else (),
         )
 
     def _breed_drafts(self, order: Order) -> tuple[dict[int, Mutated], tuple[float | None, ...], str]:
@@ -245,6 +249,11 @@ class VerifiedRollout(NamedTuple):
     trajectory: Trajectory
     verdict: Verdict
     spent: list[dict[str, Json]]
+
+
+def verified_faults(trajectory: Trajectory, tools: Mapping[str, Tool]) -> tuple[str, ...]:
+    """Return the faults of a verified conversation; a rehearsal on guessed results is not held to them."""
+    return () if trajectory.guessed else faults_of(trajectory, tools)
 
 
 def play_and_verify(

@@ -48,13 +48,14 @@ _OUTCOMES = ("kept", "not verified", "near-duplicate", "below the bar", "not tri
 
 
 class CachedCandidate(NamedTuple):
-    """A candidate: its features, its heaviest domain, the kinds of reasoning in it, and what verification found."""
+    """A candidate: its features, heaviest domain, kinds of reasoning, what verification found, number of faults."""
 
     features: Features
     heaviest: str
     kinds: tuple[str, ...]
     verified: bool
     duplicate_of: str | None
+    faults: int
 
 
 @dataclass(frozen=True)
@@ -125,14 +126,15 @@ def cached_candidates(*runs: Run) -> CachedCandidates:
         ...     len(cached_candidates(run)) >= 12
         True
     """
-    played: list[tuple[Features, bool, str | None]] = []
+    played: list[tuple[Features, bool, str | None, int]] = []
     reachable: set[str] = set()
     for run in runs:
         reachable |= {domain for cluster in run.store.clusters() for domain in cluster.domains}
         for candidate in run.store.candidates(bodies=False):
             if candidate.features and candidate.verdict is not None:
                 features = Features.model_validate(candidate.features)
-                played.append((features, candidate.verdict.accepted, candidate.lineage.duplicate_of))
+                lineage = candidate.lineage
+                played.append((features, candidate.verdict.accepted, lineage.duplicate_of, len(lineage.faults)))
     if not played:
         raise ConfigError(
             "the runs have no candidates",
@@ -142,14 +144,14 @@ def cached_candidates(*runs: Run) -> CachedCandidates:
     return _cached(played, categories=len(reachable))
 
 
-def _cached(played: Iterable[tuple[Features, bool, str | None]], *, categories: int) -> CachedCandidates:
+def _cached(played: Iterable[tuple[Features, bool, str | None, int]], *, categories: int) -> CachedCandidates:
     domains: set[str] = set()
     entries = []
-    for features, verified, duplicate_of in played:
+    for features, verified, duplicate_of, faults in played:
         domains |= features.domains.keys()
         letters = {letter.partition("-")[0] for letter in features.signature}
         kinds = tuple(kind for kind in MODE_KINDS if kind in letters) or ("plain",)
-        entries.append(CachedCandidate(features, heaviest(features.domains), kinds, verified, duplicate_of))
+        entries.append(CachedCandidate(features, heaviest(features.domains), kinds, verified, duplicate_of, faults))
     return CachedCandidates(max(categories, len(domains)), tuple(entries))
 
 
@@ -228,10 +230,13 @@ def _decide(candidate: CachedCandidate, index: int, state: _State, kept: set[str
         return _OUTCOMES[1]
     if candidate.features.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
         return _OUTCOMES[2]
-    bar, measured = state.evolution.min_gain, state.measured(index)
-    if bar is not None and kept:
+    bar, most, measured = state.evolution.min_gain, state.evolution.most_faults, state.measured(index)
+    faulty = most is not None and candidate.faults > most
+    meets_bar = bar is not None and bool(kept)
+    if faulty or meets_bar:
         gauges = state.gauges.read()
-        if gauges.steers and weigh(state.gauges.gain(measured), gauges, state.evolution) < bar:
+        weighed = weigh(state.gauges.gain(measured), gauges, state.evolution)
+        if gauges.steers and (faulty or (bar is not None and meets_bar and weighed < bar)):
             return _OUTCOMES[3]
     state.gauges.add(measured)
     state.domains.update(candidate.features.domains)

@@ -21,7 +21,7 @@ Not covered: the rules on words know English only; what a result means is not lo
 
 from __future__ import annotations
 
-from tdlab.quality.measure import MEASURES, measure_quality
+from tdlab.quality.measure import FAULTS, MEASURES, faults_of, measure_quality
 from tdlab.quality.report import (
     Measure,
     QualityExample,
@@ -33,12 +33,14 @@ from tdlab.quality.report import (
 from tdlab.quality.utterances import chao1_interval, masked_words, opener, self_bleu
 
 __all__ = [
+    "FAULTS",
     "MEASURES",
     "Measure",
     "QualityExample",
     "QualityReport",
     "chao1_interval",
     "clustered_interval",
+    "faults_of",
     "masked_words",
     "measure_quality",
     "opener",

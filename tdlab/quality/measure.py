@@ -14,7 +14,7 @@ from tdlab.quality.utterances import chao1_interval, masked_words, opener, self_
 from tdlab.records import Tool, Trajectory, rng_for
 from tdlab.tools import printable
 
-__all__ = ["MEASURES", "measure_quality"]
+__all__ = ["FAULTS", "MEASURES", "faults_of", "measure_quality"]
 
 _SAMPLE = 300  # user messages for the self-BLEU, at most
 _GROUP = 100  # self-BLEU grows with the number of texts: it is taken in groups of this size, so that sets compare
@@ -72,6 +72,34 @@ _DEFINITIONS: dict[str, _Definition] = {
 
 MEASURES = (*_DEFINITIONS, "self_bleu", "distinct_openers")
 """The names of all measures, in the order of the table."""
+
+
+FAULTS = (
+    "replies_dumping_parameters", "take_the_first", "contradictory_worlds", "idle_calls", "two_roles_one_entity",
+    "identical_retries", "wrong_refusals",
+)  # fmt: skip
+"""The measures of what no conversation should have; the others are shares of what is good in measure."""
+
+
+def faults_of(trajectory: Trajectory, tools: Mapping[str, Tool]) -> tuple[str, ...]:
+    """Return which of the faults one conversation has.
+
+    Args:
+        trajectory: The trajectory.
+        tools: Definitions of its tools by key.
+
+    Returns:
+        Names out of `FAULTS`, in that order.
+
+    Example:
+        >>> from tdlab.formats import read_trajectories
+        >>> dataset = read_trajectories("runs/first/dataset.jsonl")
+        >>> faults_of(dataset.trajectories[0], dataset.tools)
+        ()
+    """
+    conversation = Conversation(trajectory, tools)
+    outcomes = ((name, _DEFINITIONS[name].find(conversation)) for name in FAULTS)
+    return tuple(name for name, outcome in outcomes if outcome is not None and outcome.hits)
 
 
 def measure_quality(

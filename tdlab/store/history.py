@@ -119,6 +119,7 @@ class Lineage(Record):
         bar: The least value of ``weighed`` to be accepted; None without a minimum.
         spent: The cost of language models for it, one entry per role.
         duplicate_of: The id of the trajectory that it nearly repeats.
+        faults: The faults of its conversation (`tdlab.quality.FAULTS`).
     """
 
     seed: int = 0
@@ -136,6 +137,7 @@ class Lineage(Record):
     bar: float | None = None
     spent: tuple[dict[str, Json], ...] = ()
     duplicate_of: str | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def draft(self) -> DraftRecord:
@@ -152,7 +154,7 @@ class Lineage(Record):
 
     @model_serializer(mode="wrap")
     def _flat(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Json]:
-        fields = {name: value for name, value in serialize(self).items() if name != "spent" or value}
+        fields = {name: value for name, value in serialize(self).items() if name not in ("spent", "faults") or value}
         weighed = fields.pop("weighed")
         if self.gain is not None:
             fields["gain"] = {**self.gain, "weighed": weighed}

@@ -94,9 +94,9 @@ def test_any_gauge_below_its_threshold_steers(steered: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("modes", "cac", "expected"), [(0, 0, 1), (0.25, 0, 3), (0, 0.5, 4), (0.4, 0.9, 6), (1, 0, 7), (0.05, 0.08, 1)]
+    ("modes", "cac", "expected"), [(0, 0, 1), (0.25, 0, 2), (0, 0.5, 3), (0.4, 0.9, 4), (1, 0, 4), (0.05, 0.08, 1)]
 )
-def test_drafts_grow_from_1_to_7_with_the_stronger_of_two_gauges(modes: float, cac: float, expected: int) -> None:
+def test_drafts_grow_from_1_to_4_with_the_stronger_of_two_gauges(modes: float, cac: float, expected: int) -> None:
     assert number_of_drafts(steer(1.0, modes, cac), DEFAULTS) == expected
     assert number_of_drafts(Gauges({}, {"domain": 1.0}), DEFAULTS) == 1, "domains are aimed at, not chosen by"
 
@@ -244,7 +244,7 @@ def test_records_have_nine_decimals() -> None:
     assert record.strengths["domain"] == min(1.0, record.strengths["domain"])
 
 
-@pytest.mark.parametrize(("strategy", "drafts"), [("quantity", 1), ("planned", 1), ("random", 1), ("evolved", 7)])
+@pytest.mark.parametrize(("strategy", "drafts"), [("quantity", 1), ("planned", 1), ("random", 1), ("evolved", 4)])
 def test_a_plan_record_says_what_orders_are_drawn_with(strategy: str, drafts: int) -> None:
     operators, most = controller(strategy=strategy).plan_record()
     assert most == drafts
@@ -310,7 +310,7 @@ def test_orders_offer_six_distractors_and_as_many_drafts_as_steering_asks_for() 
     (order, *_), three = controller(batch=2).orders(0), controller(batch=2, distractors=3).orders(0)
     assert len(order.distractors) == len(set(order.distractors)) == 6
     assert len(three[0].distractors) == 3
-    assert len(order.drafts) == 7
+    assert len(order.drafts) == 4
     assert order.set_state is not None
     assert [(o.generation, o.position) for o in three] == [(0, 0), (0, 1)]
     few = Controller(RunConfig(), CLUSTERS, distractors=["x/1", "x/2"], categories=2, mutations=OPERATORS).orders(0)
@@ -430,6 +430,19 @@ def test_the_bar_is_met_by_a_gain_that_equals_it() -> None:
     idle = controller(min_gain=0.5, complexity_threshold=0.0, **values)
     idle.consider(offspring(0))
     assert idle.consider(offspring(1)).bar is None, "nothing steers: no bar"
+
+
+@pytest.mark.parametrize(("most", "accepted"), [(0, False), (1, True), (None, True)])
+def test_diversity_is_not_bought_with_faults(most: int | None, accepted: bool) -> None:
+    steering = controller(most_faults=most, batch=1)
+    steering.consider(offspring(0))
+    decision = steering.consider(offspring(1, "ask", cac=40.0)._replace(faults=("idle_calls",)))
+    assert decision.accepted == accepted
+    assert decision.reasons == (() if accepted else (Reason("quality", "idle calls"),))
+    control = controller(most_faults=0, strategy="random")
+    assert control.consider(offspring(2)._replace(faults=("idle_calls",))).accepted, (
+        "controls report, they do not choose"
+    )
 
 
 def test_what_is_not_accepted_says_why() -> None:
