@@ -68,7 +68,7 @@ class BlueprintConfig(Section):
         default=0.3, description="Probability that a new task on an executable world does not go as the user hopes."
     )
     beyond: Share = Field(
-        default=0.3,
+        default=0.15,
         description="Probability that add_refusal applies to a task on an executable world: people rarely "
         "wish for what is beyond a service.",
     )
