@@ -290,7 +290,9 @@ def with_partners(
         raise MutationRefused(f"{recipe.frame} gives nothing that another service takes")
     wanted = packed_services(partner, tools, stage) if partner is not None else {}
     taking = [service for service in wanted if _takes(service, recipe, stage)] or [
-        service for service in stage.services if _takes(service, recipe, stage) and stage.knows(service, tools)
+        service
+        for service in dict.fromkeys(key.partition("/")[0] for key in tools)
+        if stage.knows(service, tools) and _takes(service, recipe, stage)
     ]
     if not taking:
         raise MutationRefused("no service takes up what this task gives")

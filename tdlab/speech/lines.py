@@ -9,7 +9,7 @@ from typing import Literal
 
 from tdlab.speech.forms import joined
 
-__all__ = ["agreement", "asking", "closing", "continuing", "welcome"]
+__all__ = ["After", "agreement", "asking", "closing", "continuing", "welcome"]
 
 _ASKS = (
     "Could you tell me {things}?",
@@ -102,7 +102,7 @@ def agreement(question: str, rng: random.Random) -> str:
     Example:
         >>> import random
         >>> agreement("That is Friday at 7 pm, is that right?", random.Random(1))
-        'Yes, exactly.'
+        "Yes, that's right."
     """
     return rng.choice(_CONFIRMATIONS if _WHETHER_RIGHT.search(question.rstrip()) else _AGREEMENTS)
 
