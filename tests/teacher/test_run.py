@@ -35,10 +35,10 @@ def test_the_same_bytes_whatever_the_concurrency_and_whatever_fails(tmp_path: Pa
     with MockServer() as server:
         run_on_mock(config(server.base_url, teacher__concurrency=1), tmp_path / "one" / "run").close()
         calm = server.counts["answered"]
-    how = Misbehaviour(rate_429=0.02, rate_500=0.02, rate_cut=0.02, rate_malformed=0.02, retry_after_s=0.01)
+    how = Misbehaviour(rate_429=0.04, rate_500=0.04, rate_cut=0.04, rate_malformed=0.02, retry_after_s=0.01)
     with MockServer(how) as server:
         run_on_mock(config(server.base_url, teacher__concurrency=16), tmp_path / "many" / "run").close()
-        assert server.counts["429"] + server.counts["500"] + server.counts["cut"] > 0
+        assert sum(server.counts.get(kind, 0) for kind in ("429", "500", "cut")) > 0
         assert server.counts["answered"] >= calm
     assert bytes_of(tmp_path / "one" / "run") == bytes_of(tmp_path / "many" / "run")
 
