@@ -190,7 +190,7 @@ class Producer:
             chosen=chosen,
             merits=merits,
             spent=verified.spent,
-            faults=verified_faults(verified.trajectory, tools) if verified.verdict.accepted else (),
+            faults=_faults(verified.trajectory, tools) if verified.verdict.accepted else (),
         )
 
     def _breed_drafts(self, order: Order) -> tuple[dict[int, Mutated], tuple[float | None, ...], str]:
@@ -251,7 +251,7 @@ class VerifiedRollout(NamedTuple):
     spent: list[dict[str, Json]]
 
 
-def verified_faults(trajectory: Trajectory, tools: Mapping[str, Tool]) -> tuple[str, ...]:
+def _faults(trajectory: Trajectory, tools: Mapping[str, Tool]) -> tuple[str, ...]:
     """Return the faults of a verified conversation; a rehearsal on guessed results is not held to them."""
     return () if trajectory.guessed else faults_of(trajectory, tools)
 
