@@ -230,13 +230,13 @@ def _decide(candidate: CachedCandidate, index: int, state: _State, kept: set[str
         return _OUTCOMES[1]
     if candidate.features.id in kept or (candidate.duplicate_of is not None and candidate.duplicate_of in kept):
         return _OUTCOMES[2]
-    bar, most, measured = state.evolution.min_gain, state.evolution.most_faults, state.measured(index)
-    faulty = most is not None and candidate.faults > most
-    meets_bar = bar is not None and bool(kept)
-    if faulty or meets_bar:
+    evolution, measured = state.evolution, state.measured(index)
+    faulty = evolution.most_faults is not None and candidate.faults > evolution.most_faults
+    bar = evolution.min_gain if kept else None
+    if faulty or bar is not None:
         gauges = state.gauges.read()
-        weighed = weigh(state.gauges.gain(measured), gauges, state.evolution)
-        if gauges.steers and (faulty or (bar is not None and meets_bar and weighed < bar)):
+        short = bar is not None and weigh(state.gauges.gain(measured), gauges, evolution) < bar
+        if gauges.steers and (faulty or short):
             return _OUTCOMES[3]
     state.gauges.add(measured)
     state.domains.update(candidate.features.domains)

@@ -218,12 +218,15 @@ def system_message(script: TaskScript) -> str:
         >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("Saffron Gable",), parts=(), beats=(), policy=())
         >>> print(system_message(script))
         You help users of Saffron Gable with the tools that you have.
-        It is Friday, 13 March 2026, 08:49 UTC.
+        It is Friday, 13 March 2026, 08:49 UTC. All times are in UTC.
     """
     moment = datetime.datetime.fromisoformat(script.now)
     day = f"{_WEEKDAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
     whose = " and ".join((", ".join(script.services[:-1]), script.services[-1])[len(script.services) < 2 :])
-    lines = [f"You help users of {whose} with the tools that you have.", f"It is {day}, {moment:%H:%M} UTC."]
+    lines = [
+        f"You help users of {whose} with the tools that you have.",
+        f"It is {day}, {moment:%H:%M} UTC. All times are in UTC.",
+    ]
     if script.policy:
         lines += ["", "Rules:", *(f"- {rule}" for rule in script.policy)]
     return "\n".join(lines)

@@ -32,7 +32,7 @@ _CONFIRMATIONS = (
     "That's right, do it.", "Correct, thanks.", "Yes, that's right.", "Yes, exactly.", "Sounds right.",
     "Right, go ahead.", "It is.", "Yes, please go ahead.", "Yes.", "Yep.",
 )  # fmt: skip
-_WHETHER_RIGHT = re.compile(r"\b(?:right|correct|all right|so)\?$", re.IGNORECASE)
+_WHETHER_RIGHT = re.compile(r"\b(?:right|correct)\?$", re.IGNORECASE)
 _CLOSINGS = (
     "Great, thank you.", "Perfect, thanks!", "Thanks, that's all.", "Lovely. Thanks for your help.", "Cheers.",
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
@@ -41,7 +41,7 @@ _WELCOMES = (
     "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.",
     "You're welcome, take care.",
 )  # fmt: skip
-After = Literal["done", "told", "refused", "stopped"]
+After = Literal["done", "answered", "refused", "stopped"]
 """What was just settled: a wish was fulfilled, a question answered, a wish refused or given up by the user."""
 
 _LEADS: dict[After, tuple[str, ...]] = {
@@ -49,7 +49,7 @@ _LEADS: dict[After, tuple[str, ...]] = {
         "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
         "Oh, before I forget. ", "Thank you! ",
     ),
-    "told": ("Thanks. ", "OK. ", "And ", "One more thing. ", "", "Thank you. ", "I see. ", "OK, thanks. "),
+    "answered": ("Thanks. ", "OK. ", "And ", "One more thing. ", "", "Thank you. ", "I see. ", "OK, thanks. "),
     "refused": ("All right. ", "OK. ", "Fine, then something else. ", "Understood. ", "Hm, OK. ", "Too bad. ", ""),
     "stopped": ("All right. ", "OK. ", "Something else, then. ", ""),
 }  # fmt: skip
@@ -130,7 +130,7 @@ def continuing(text: str, rng: random.Random, *, after: After = "done") -> str:
     Args:
         text: The request, as it would open a conversation.
         rng: Chooses the words before it.
-        after: What was just settled; nobody says "perfect" to bad news.
+        after: What was just settled: "perfect" is no answer to bad news.
 
     Returns:
         The request. After a comma or a colon it starts with a small letter, unless it starts with a name.

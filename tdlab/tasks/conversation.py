@@ -122,13 +122,13 @@ class Conversation:
 
     def _settled(self) -> After:
         """What was just settled, on which depends how the user goes on."""
-        purpose = self.beats[-1].purpose if self.beats else "done"
+        purpose = self.beats[-1].purpose
         if purpose in ("refuse", "report"):
             return "refused"
         if purpose == "stop":
             return "stopped"
         since = itertools.takewhile(lambda beat: beat.purpose not in ("open", "wish"), reversed(self.beats))
-        return "done" if any(beat.purpose == "act" for beat in since) else "told"
+        return "done" if any(beat.purpose == "act" for beat in since) else "answered"
 
     def _user(self, purpose: Purpose, template: str, *, lead: bool = False) -> None:
         parts = expanded(template, self.facts, self.rng)

@@ -231,7 +231,7 @@ def read_frames(pack: ServicePack) -> TaskPack:
             f"{'.'.join(map(str, path))}: {first['msg']}", file=document.file, line=document.line(*path),
             rule="frames", expected="the keys of a task frame (.github/PACKS.md)",
         ) from None  # fmt: skip
-    parameters = [one for program in pack.programs.values() for one in program.tool.parameters.items()]
+    parameters = [named for program in pack.programs.values() for named in program.tool.parameters.items()]
     return TaskPack(
         pack,
         tasks.roles,

@@ -127,8 +127,9 @@ class _Conversation:
         lower = text.lower()
         if any(lower in text for text in self._texts) or lower in self._offered:
             return True
-        code = "_".join(re.findall(r"\w+", lower))
-        return code != lower and any(re.search(rf"\b{re.escape(code)}\b", text) for text in self._texts)
+        words = re.findall(r"[^_\W]+", lower)
+        code = re.compile(rf"\b{'_'.join(words)}\b")
+        return bool(words) and any(code.search(text) for text in self._texts)
 
     def _counts(self, digits: str) -> bool:
         """Return whether a number is known, small, or follows from known ones; it may be rounded or in another unit."""

@@ -48,7 +48,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
                 schema = checked.tool.parameters.get(parameter, {})
                 if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
                     continue
-                if words.told_whole(parameter, value, heard):
+                if words.said_whole(parameter, value, heard):
                     continue
                 for name, leaf in leaves(value, parameter):
                     if not _sourced(leaf, name, heard, seen, words, script.now):
@@ -112,7 +112,7 @@ class _Words:
                     if name in following:
                         yield from self._told.get(fact, ())
 
-    def told_whole(self, parameter: str, value: Json, heard: Sequence[str]) -> bool:
+    def said_whole(self, parameter: str, value: Json, heard: Sequence[str]) -> bool:
         """Return whether a list or object is the script's own, and the user said it in the script's words.
 
         "Between 9 and 12" are opening hours, "at the bottom left" is a corner in percent: the parts are not named.
@@ -204,7 +204,7 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
     replies = (beat.text for beat in script.beats if beat.purpose == "done")
     for part in script.parts:
         if not part.fulfilled or next(replies, "") in texts:
-            continue  # given up, or told in the pack's own reply, which its check has seen to say everything
+            continue  # given up, or answered in the pack's own reply, which its check has seen to say everything
         for fact in part.tell:
             value = part.facts.get(fact)
             values = [value] if value is not None else list(_returned(context, fact))

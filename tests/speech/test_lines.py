@@ -58,7 +58,7 @@ def test_who_is_asked_whether_to_do_it_does_not_say_that_it_is_right() -> None:
     assert any("right" in agreement("Under Ada King, is that right?", random.Random(seed)).lower() for seed in SEEDS)
 
 
-@pytest.mark.parametrize(("after", "never"), [("told", "Perfect"), ("told", "While"), ("stopped", "Too bad")])
+@pytest.mark.parametrize(("after", "never"), [("answered", "Perfect"), ("answered", "While"), ("stopped", "Too bad")])
 def test_what_leads_in_fits_what_was_settled(after: After, never: str) -> None:
     texts = {continuing("Please book it.", random.Random(seed), after=after) for seed in SEEDS}
     assert len(texts) >= 3
