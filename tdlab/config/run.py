@@ -206,7 +206,7 @@ class EvolutionConfig(Section):
         description="Added to the weight of a mutation that brings a new mode letter, when modes steer fully.",
     )  # fmt: skip
     max_drafts: int = Field(
-        default=4, ge=1, le=100, description="Drafts of an offspring, of which the best is played, at full steering."
+        default=3, ge=1, le=100, description="Drafts of an offspring, of which the best is played, at full steering."
     )
     parent_share: Share = Field(
         default=0.25, description="Probability that a draft starts from an accepted trajectory's blueprint."

@@ -146,7 +146,7 @@ def continuing(text: str, rng: random.Random, *, after: After = "done") -> str:
     small = first.lower() in _SMALL_WORDS
     leads = _LEADS[after]
     if not small and first != "I":  # "And Set an alert" is no sentence
-        leads = tuple(lead for lead in leads if lead not in ("And ", "Also, "))
+        leads = tuple(lead for lead in leads if lead not in ("And ", "Also, ", "While you're at it: "))
     lead = rng.choice(leads)
     if lead.endswith((". ", "! ")) or not lead:
         return lead + text

@@ -342,6 +342,12 @@ def _unknown_slots(tasks: TaskPack, name: str, twist: str, columns: frozenset[st
                 place,
                 expected="a column of the target query, or a fact under user:",
             )
+    for following in () if twist else frame.follows:
+        if following.when and following.when not in columns:
+            yield tasks.error(
+                "frames", f"{following.when!r} is no fact of {name}", *path, "follows",
+                expected="when: a column of the target query",
+            )  # fmt: skip
 
 
 def _all_named(sql: str) -> dict[str, Json]:

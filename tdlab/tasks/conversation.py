@@ -96,8 +96,8 @@ class Conversation:
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
         """Make calls at once; each is a tool and the fact of each parameter."""
-        if purpose == "act":
-            self.looked.clear()  # what was read before may no longer hold
+        if happens is not None or (purpose == "act" and not meets):
+            self.looked.clear()  # what was read before may no longer hold; a call that fails changes nothing
         if happens is not None:
             self.world.happen(*happens)
         made, values = [], []
@@ -202,8 +202,12 @@ class Conversation:
         )
 
     def _introduced(self) -> bool:
-        said = {str(self.facts.get(fact)) for fact, source in self.sources.items() if source.kind == "user"}
-        return bool(said & {self.person.name, self.person.phone, self.person.email})
+        return any(self._says_who(fact, source) for fact, source in self.sources.items())
+
+    def _says_who(self, fact: str, source: Source) -> bool:
+        """Whether the user told with this fact who they are."""
+        who = (self.person.name, self.person.phone, self.person.email)
+        return source.kind == "user" and str(self.facts.get(fact)) in who
 
     def _own(self, rows: Sequence[dict[str, Json]]) -> Sequence[dict[str, Json]]:
         """The targets that can be this user's."""

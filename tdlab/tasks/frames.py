@@ -75,11 +75,15 @@ class Continuation(Record):
 
 
 class Following(Record):
-    """A frame that may come next: what carries over (fact of that frame: fact of this one), and how it is asked for."""
+    """A frame that may come next: what carries over (fact of that frame: fact of this one), and how it is asked for.
+
+    ``when`` is a fact of this one: it comes next only where that is neither null, zero, false nor empty.
+    """
 
     frame: str
     carry: dict[str, str]
     say: Texts
+    when: str = ""
 
 
 class Given(Record):

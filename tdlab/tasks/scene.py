@@ -63,6 +63,7 @@ class Scene(Conversation):
         ways: list[Callable[[], None]] = [
             partial(self._follow, following)
             for following in frame.follows
+            if not following.when or self.facts.get(following.when)
             if not self._destroys(following.frame) or self.rng.random() < _SECOND_THOUGHTS
         ]
         for kind, fields in frame.gives.items():
@@ -116,10 +117,13 @@ class Scene(Conversation):
                     values[field] = (self.facts[said], self.sources[said])
             elif slots_of(said) <= self.sources.keys():
                 text = self._filled(expanded(said, self._known(), self.rng), self._known(), writer)
-                values[field] = (text, Source(kind="composed"))
+                if text:
+                    values[field] = (text, Source(kind="composed"))
         if not all(field in values for field in given.facts.values()):
             raise TaskError(f"{name} takes more than is known")
         self.enter(tasks, world)
+        # What was known there says nothing of what has the same name here; who the user is remains.
+        self.sources = {fact: source for fact, source in self.sources.items() if self._says_who(fact, source)}
         frame = tasks.frames[name]
         targets = self._own(targets_of(tasks, world, name))
         if not targets:
@@ -139,9 +143,12 @@ class Scene(Conversation):
         if not rows:
             raise TaskError(f"no target of {following.frame} carries on")
         facts = self.rng.choice(rows)
-        for own, other in following.carry.items():
-            if other in self.sources:
-                self.sources[own], self.facts[own] = self.sources[other], self.facts[other]
+        told = {own: self.sources[other] for own, other in following.carry.items() if other in self.sources}
+        for fact, value in facts.items():  # the same by chance is not known: it could be another value here
+            if fact in self.sources and fact not in frame.user and any(row[fact] != value for row in rows):
+                del self.sources[fact]
+        self.facts |= {own: carried[own] for own in told}
+        self.sources |= told
         self._adopt(frame, facts)
         self._user("open", self._pick([text for text in following.say if self._sayable(text)]), lead=True)
         self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
@@ -216,10 +223,9 @@ class Scene(Conversation):
         self.agreed = (name, {slot: self.facts.get(slot) for slot in sorted(slots_of(confirm))})
 
     def _agreed_to(self, name: str) -> bool:
-        """Whether the user said yes to this before an obstacle, and has told what changed since then."""
-        told = {fact for fact, source in self.sources.items() if source.kind == "user"}
+        """Whether the user said yes to this before an obstacle, and nothing of it has changed since then."""
         frame, said = self.agreed
-        return frame == name and all(self.facts.get(slot) == value or slot in told for slot, value in said.items())
+        return frame == name and all(self.facts.get(slot) == value for slot, value in said.items())
 
     def _find_and_word(self, name: str, frame: Frame, needed: frozenset[str], *, unasked: frozenset[str]) -> str:
         """Find out what is needed; where the user has to confirm, with words that need no further question.

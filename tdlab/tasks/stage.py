@@ -20,7 +20,7 @@ from tdlab.worlds import Clock, World, bundled_packs, load_pack, start_of
 
 __all__ = ["Stage", "stage_here"]
 
-_MOST_WORLDS = 400
+_MOST_WORLDS = 256  # those of one run: three a service
 
 
 class Stage:

@@ -286,7 +286,7 @@ def _list(lists: Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
 
 
 def _hash(*parts: object) -> int:
-    text = "\x1f".join([p if isinstance(p, str) else repr(p) for p in parts])
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BITS // 8).digest(), "big"
     )
