@@ -102,6 +102,10 @@ INSERT INTO endpoints
 SELECT 'ept_' || alnum(8, 'endpoint', j.rowid), j.model_id, draw(1, 3, 'replicas', j.rowid), nth('places', 1 + j.rowid % 3),
        CASE WHEN j.rowid % 7 = 2 THEN 60 ELSE draw(0, 40, 'requests', j.rowid) END
 FROM jobs j WHERE j.status = 'succeeded' AND j.rowid % 7 IN (1, 2, 4, 5) ORDER BY j.rowid;
+-- What is busy serves in a second region as well.
+INSERT INTO endpoints
+SELECT 'ept_' || alnum(8, 'endpoint', 500 + e.rowid), e.model_id, 1, CASE e.region WHEN 'us-east' THEN 'eu-north' ELSE 'us-east' END, draw(0, 40, 'second', e.rowid)
+FROM endpoints e WHERE e.requests_this_minute = 60 ORDER BY e.rowid;
 
 --- invariant no base model has more than two jobs under way
 SELECT base_model FROM jobs WHERE status IN ('queued', 'running') GROUP BY base_model HAVING count(*) > 2;

@@ -81,7 +81,7 @@ INSERT INTO machines
 SELECT 'vm-' || hexdigits(8, 'machine', n), nth('hosts', n, 'name'), pick('common_sizes', n), nth('regions', 1 + n % 3), pick('images', n),
        nth('hosts', n, 'ports'), CASE n % 2 WHEN 0 THEN '203.0.113.' ELSE '198.51.100.' END || (20 + n * 7 % 200),
        CASE WHEN n BETWEEN 14 AND 19 THEN 'off' WHEN n = 22 THEN 'failed' ELSE 'on' END,
-       CASE WHEN n <= 13 THEN draw(12, 890, 'load', n) / 10.0 WHEN n IN (20, 21) THEN 40.0 + n ELSE 0 END, n BETWEEN 14 AND 16,
+       CASE WHEN n <= 13 AND n % 2 THEN draw(12, 96, 'load', n) / 10.0 WHEN n <= 13 THEN draw(150, 890, 'load', n) / 10.0 WHEN n IN (20, 21) THEN 40.0 + n ELSE 0 END, n BETWEEN 14 AND 16,
        CASE WHEN n IN (20, 21) THEN at(now(), '-' || (n * 2 - 38) || ' minutes')
             ELSE at(now(), '-' || draw(20, 420, 'made', n) || ' days', draw(6, 19, 'hour', n) || ':' || draw(10, 59, 'minute', n)) END,
        CASE WHEN n BETWEEN 14 AND 19 THEN at(now(), '-' || draw(2, 18, 'off', n) || ' days') END

@@ -72,6 +72,7 @@ CREATE TABLE breaches (
 --- populate
 INSERT INTO credentials SELECT nth('sources', n, 'alias'), 1 FROM numbers WHERE n <= 8 ORDER BY n;
 INSERT INTO credentials SELECT nth('new_sources', n, 'alias'), n <= 4 FROM numbers WHERE n <= 6 ORDER BY n;
+INSERT INTO credentials SELECT nth('new_sources', n, 'alias') || '-new', 1 FROM numbers WHERE n IN (5, 6) ORDER BY n;
 
 INSERT INTO connections
 SELECT 'con_' || alnum(6, 'connection', n), nth('sources', n, 'name'), nth('sources', n, 'kind'), nth('sources', n, 'url'), nth('sources', n, 'alias') FROM numbers WHERE n <= 8 ORDER BY n;
@@ -89,13 +90,19 @@ UNION ALL SELECT o.object_id, 2 + j.key + 1, j.value ->> '$[0]', j.value ->> '$[
 FROM objects o JOIN json_each(nth('sources', (o.object_id + 1) / 2, CASE o.object_id % 2 WHEN 1 THEN 'first_fields' ELSE 'second_fields' END)) j
 ORDER BY 1, 2;
 
+-- What can't be read lies there as a plain export too.
+INSERT INTO objects
+SELECT 17, connection_id, CASE WHEN object_name LIKE '%.csv' THEN replace(object_name, '.csv', '_plain.csv') ELSE object_name || ' (plain)' END, target_table, key_field, 1
+FROM objects WHERE NOT readable;
+INSERT INTO fields SELECT 17, place, field_name, field_type, null_percent FROM fields JOIN objects USING (object_id) WHERE NOT readable ORDER BY place;
+
 -- The first object of every connection is copied, and the second one of four.
 INSERT INTO pipelines
 SELECT 'ppl_' || alnum(8, 'pipeline', object_id), object_id, target_table, CASE object_id % 3 WHEN 0 THEN 'replace' WHEN 1 THEN 'upsert' ELSE 'append' END,
        CASE object_id % 3 WHEN 1 THEN json_array(key_field) ELSE '[]' END,
        status, CASE status WHEN 'scheduled' THEN pick('periods', object_id) END, CASE WHEN status = 'scheduled' THEN email(person(object_id), 'keelhaven.example') END,
        at(now(), '-' || draw(40, 400, 'age', object_id) || ' days', '10:30')
-FROM (SELECT o.*, CASE object_id % 6 WHEN 5 THEN 'paused' WHEN 3 THEN 'idle' WHEN 2 THEN 'idle' ELSE 'scheduled' END AS status FROM objects o WHERE object_id % 2 = 1 OR object_id <= 8)
+FROM (SELECT o.*, CASE object_id % 6 WHEN 5 THEN 'paused' WHEN 3 THEN 'idle' WHEN 2 THEN 'idle' ELSE 'scheduled' END AS status FROM objects o WHERE object_id < 17 AND (object_id % 2 = 1 OR object_id <= 8))
 ORDER BY object_id;
 
 INSERT INTO rules

@@ -5,10 +5,13 @@
 -- What lies on the file server, whether or not there is an envelope for it.
 CREATE TABLE files (
   url TEXT PRIMARY KEY,
-  subject TEXT NOT NULL UNIQUE,
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL,
   page_count INTEGER NOT NULL CHECK (page_count BETWEEN 1 AND 400),
-  is_pdf INTEGER NOT NULL CHECK (is_pdf IN (0, 1))
+  readable INTEGER NOT NULL CHECK (readable IN (0, 1))
 );
+-- Why a document of a kind is taken back.
+CREATE TABLE grounds (kind TEXT NOT NULL, void_reason TEXT NOT NULL, PRIMARY KEY (kind, void_reason));
 CREATE TABLE envelopes (
   envelope_id TEXT PRIMARY KEY,
   subject TEXT NOT NULL,
@@ -47,20 +50,25 @@ CREATE TABLE fields (
 CREATE INDEX fields_by_signer ON fields (signer_id);
 
 --- populate
+INSERT INTO grounds
+SELECT nth('grounds', n, 'kind'), nth('grounds', n, 'reason') FROM numbers WHERE n <= 30 ORDER BY n;
+
+-- Four are locked with a password; each of them lies there a second time, unlocked.
 INSERT INTO files
-SELECT 'https://files.' || CASE WHEN n % 3 = 0 THEN 'quillgate-law' ELSE 'fallowfield-lets' END || '.example/' || slug(kind || ' ' || address) || CASE WHEN n BETWEEN 49 AND 52 THEN '.docx' ELSE '.pdf' END,
-       kind || ' for ' || address, max(2, pages + draw(-1, 2, 'pages', n)), n NOT BETWEEN 49 AND 52
-FROM (SELECT n, nth('papers', 1 + n % 12, 'kind') AS kind, nth('papers', 1 + n % 12, 'pages') AS pages, street(300 + n) AS address FROM numbers WHERE n <= 64)
-ORDER BY n;
+SELECT 'https://files.' || CASE WHEN n % 3 = 0 THEN 'quillgate-law' ELSE 'fallowfield-lets' END || '.example/' || slug(kind || ' ' || address) || CASE WHEN unlocked THEN '-unlocked' ELSE '' END || '.pdf',
+       kind || ' for ' || address, kind, max(2, pages + draw(-1, 2, 'pages', n)), unlocked OR n NOT BETWEEN 49 AND 52
+FROM (SELECT n, 0 AS unlocked, nth('papers', 1 + n % 12, 'kind') AS kind, nth('papers', 1 + n % 12, 'pages') AS pages, street(300 + n) AS address FROM numbers WHERE n <= 64
+      UNION ALL SELECT n, 1, nth('papers', 1 + n % 12, 'kind'), nth('papers', 1 + n % 12, 'pages'), street(300 + n) FROM numbers WHERE n BETWEEN 49 AND 52)
+ORDER BY unlocked, n;
 
 -- Six states in turn: draft, out with nobody's or some signatures, complete, void, lapsed.
 INSERT INTO envelopes
 SELECT 'env_' || upper(alnum(10, 'envelope', n)), subject, url, CASE WHEN n % 3 THEN 'sequential' ELSE 'parallel' END, expires,
        at(now(), '-' || age || ' days', draw(8, 16, 'hour', n) || ':' || draw(10, 55, 'minute', n)),
        CASE WHEN state <> 'draft' THEN at(now(), '-' || (age - 1) || ' days', '09:15') END, CASE WHEN state <> 'draft' THEN 3 END, NULL,
-       CASE WHEN state = 'voided' THEN at(now(), '-' || (age - 2) || ' days', '11:40') END, CASE WHEN state = 'voided' THEN pick('reasons', n) END
+       CASE WHEN state = 'voided' THEN at(now(), '-' || (age - 2) || ' days', '11:40') END, CASE WHEN state = 'voided' THEN ground END
 FROM (
-  SELECT f.rowid AS n, f.subject, f.url, 14 + 7 * (f.rowid % 3) AS expires,
+  SELECT f.rowid AS n, f.subject, f.url, (SELECT min(void_reason) FROM grounds g WHERE g.kind = f.kind) AS ground, 14 + 7 * (f.rowid % 3) AS expires,
          CASE f.rowid % 6 WHEN 0 THEN 'draft' WHEN 3 THEN 'completed' WHEN 4 THEN CASE WHEN f.rowid % 12 = 4 THEN 'voided' ELSE 'lapsed' END ELSE 'out' END AS state,
          CASE f.rowid % 6 WHEN 0 THEN draw(1, 4, 'age', f.rowid) WHEN 3 THEN draw(6, 60, 'age', f.rowid) WHEN 4 THEN draw(36, 80, 'age', f.rowid) ELSE draw(2, 10, 'age', f.rowid) END AS age
   FROM files f WHERE f.rowid <= 42)
@@ -73,7 +81,7 @@ SELECT 'sgn_' || upper(alnum(8, 'signer', e.rowid * 4 + k.n)), envelope_id, pers
               ELSE CASE WHEN k.n <= draw(0, 2, 'signed', e.rowid) AND k.n < draw(2, 3, 'people', e.rowid) THEN 'signed'
                         WHEN e.rowid % 6 = 4 AND k.n = draw(0, 2, 'signed', e.rowid) + 1 THEN 'declined'
                         WHEN k.n = draw(0, 2, 'signed', e.rowid) + 1 THEN pick('unsigned', e.rowid) ELSE 'waiting' END END
-FROM envelopes e JOIN numbers k ON k.n <= draw(2, 3, 'people', e.rowid) ORDER BY e.rowid, k.n;
+FROM envelopes e JOIN numbers k ON k.n <= CASE WHEN e.dispatched_at IS NULL THEN 2 ELSE draw(2, 3, 'people', e.rowid) END ORDER BY e.rowid, k.n;
 
 -- In drafts the last person has no field yet.
 INSERT INTO fields
@@ -93,7 +101,7 @@ SELECT field_id FROM fields JOIN signers USING (signer_id) JOIN envelopes USING 
 --- error document_unreachable
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM files WHERE url = :url);
 --- error not_a_pdf
-SELECT 1 FROM files WHERE url = :url AND NOT is_pdf;
+SELECT 1 FROM files WHERE url = :url AND NOT readable;
 --- let
 SELECT 'env_' || upper(alnum(10, 'envelope', fresh(0))) AS envelope_id, coalesce(:signing_order, 'sequential') AS signing;
 --- do

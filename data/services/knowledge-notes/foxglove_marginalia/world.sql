@@ -78,7 +78,7 @@ SELECT 'src_' || alnum(7, 'source', n), nth('works', n, 'title'), nth('works', n
        CASE WHEN nth('works', n, 'kind') = 'web_page' THEN 'https://' || nth('works', n, 'site') || '/' || slug(nth('works', n, 'title'))
        END,
        CASE n % 4 WHEN 0 THEN 'unread' WHEN 1 THEN 'reading' ELSE 'finished' END
-FROM numbers WHERE n <= 22 ORDER BY n;
+FROM numbers WHERE n <= 22 OR n <= 29 AND nth('works', n, 'title') = 'Letters to an Apprentice' ORDER BY n;
 
 -- Two of three passages of what was opened are marked, each on a day of the last ten weeks.
 INSERT INTO highlights
@@ -91,7 +91,7 @@ ORDER BY p.rowid;
 INSERT INTO notes
 SELECT 'nte_' || alnum(8, 'note', h.rowid), p.note_title, p.note_body, at(h.created_at, '+' || draw(2, 55, 'noted', h.rowid) || ' minutes')
 FROM highlights h JOIN printed p USING (passage)
-WHERE chance(0.75, 'noted', p.passage) ORDER BY h.rowid;
+WHERE chance(0.65, 'noted', p.passage) ORDER BY h.rowid;
 
 INSERT INTO note_highlights
 SELECT n.note_id, h.highlight_id FROM notes n JOIN printed p USING (note_title) JOIN highlights h USING (passage);

@@ -62,7 +62,7 @@ SELECT email(person(n), 'thistledoor.example'), person(n), nth('cities', 1 + n %
 -- Eleven homes of each kind of state: six on the market, two drafts (the second without a mandate), and one each that is
 -- reserved, sold and withdrawn.
 INSERT INTO listings
-SELECT 'lst_' || alnum(7, 'listing', n), draw(2, 78, 'house', n) || ' ' || nth('streets', n), city,
+SELECT 'lst_' || alnum(7, 'listing', n), nth('streets', n) || ' ' || draw(2, 78, 'house', n), city,
        500000 * max(20, CAST(area * rate * (1 - 0.05 * (type = 'townhouse')) / 5000.0 AS INTEGER)), 'EUR', type, bedrooms, area,
        CASE WHEN state <> 'draft' THEN CASE type WHEN 'apartment' THEN pick('flat_lines', n) ELSE pick('house_lines', n) END END,
        CASE WHEN state <> 'draft' THEN pick('classes', n) END, state,
@@ -83,7 +83,7 @@ ORDER BY n;
 INSERT INTO mandates
 SELECT address, city, substr(created_at, 1, 10) FROM listings WHERE NOT (status = 'draft' AND rowid % 11 = 2) ORDER BY rowid;
 INSERT INTO mandates
-SELECT draw(2, 78, 'house', 44 + n) || ' ' || nth('streets', 44 + n), nth('cities', 1 + n % 4, 'city'),
+SELECT nth('streets', 44 + n) || ' ' || draw(2, 78, 'house', 44 + n), nth('cities', 1 + n % 4, 'city'),
        at(now(), '-' || draw(1, 6, 'signed', n) || ' days', 'date')
 FROM numbers WHERE n <= 16 ORDER BY n;
 

@@ -30,6 +30,7 @@ CREATE TABLE proposals (
   review_score REAL,
   shifts_awarded INTEGER,                -- null until it is decided, 0 where it was declined
   created_at TEXT NOT NULL,
+  project INTEGER,                       -- what it is about, null where the assistant drafted it
   CHECK ((review_score IS NULL) = (shifts_awarded IS NULL)),
   CHECK (shifts_awarded IS NULL OR submitted_at IS NOT NULL)
 );
@@ -64,36 +65,44 @@ CREATE TABLE scans (
 -- Three lines for each technique. One technique is in maintenance, and two lines take no proposals any more.
 INSERT INTO beamlines
 SELECT 'BL' || printf('%02d', n) || substr('ABCD', 1 + n % 4, 1), nth('lines', n, 'technique'), nth('lines', n, 'low'), nth('lines', n, 'high'),
-       email(person(400 + n), 'velloway.example'), n NOT IN (1, 2)
+       email(person(400 + n), 'velloway.example'), 1
 FROM numbers WHERE n <= 15 ORDER BY n;
 
 INSERT INTO shutdowns SELECT technique FROM beamlines WHERE rowid = 15;
+UPDATE beamlines SET call_open = 0 WHERE rowid IN (
+  SELECT min(rowid) FROM beamlines WHERE technique NOT IN (SELECT technique FROM shutdowns) GROUP BY technique ORDER BY min(rowid) LIMIT 2);
 
 INSERT INTO licences
 SELECT b.beamline_id, h.value FROM beamlines b JOIN json_each('["none","toxic","flammable","biological","radioactive"]') h
 WHERE h.key <= 1 OR h.key = 2 AND b.rowid % 3 > 0 OR h.key = 3 AND b.rowid % 2 = 0 OR h.key = 4 AND b.rowid % 5 = 0
 ORDER BY b.rowid, h.key;
 
--- Drafts, submitted ones, accepted ones and declined ones.
+-- Drafts, submitted ones, accepted ones and declined ones. People have two or three on one subject: one under review and
+-- a draft, or two that were accepted and one that was declined.
 INSERT INTO proposals
-SELECT 'VB-' || substr(created, 1, 4) || '-' || digits(4, 'proposal', n), beamline_id, nth('projects', project, 'title'), person(n), email(person(n), pick('universities', n)), asked,
-       asked <= 3 AND n % 10 = 6, CASE WHEN state <> 'draft' THEN at(created, '+' || draw(2, 9, 'sent', n) || ' days') END,
+SELECT 'VB-' || substr(created, 1, 4) || '-' || digits(4, 'proposal', n), beamline_id,
+       nth('projects', project, CASE n % 5 WHEN 0 THEN 'second' WHEN 3 THEN 'second' WHEN 4 THEN 'third' ELSE 'first' END), person(owner), email(person(owner), pick('universities', owner)), asked,
+       asked <= 3 AND n % 10 = 6, CASE WHEN state <> 'draft' THEN at(created, '+' || CASE WHEN n % 10 = 6 THEN draw(1, 3, 'sent', n) ELSE draw(2, 9, 'sent', n) END || ' days') END,
        CASE state WHEN 'accepted' THEN draw(34, 49, 'score', n) / 10.0 WHEN 'declined' THEN draw(15, 30, 'score', n) / 10.0 END,
-       CASE state WHEN 'accepted' THEN CASE WHEN n % 10 = 2 THEN 1 ELSE max(2, asked - draw(0, 2, 'cut', n)) END WHEN 'declined' THEN 0 END, created
+       CASE state WHEN 'accepted' THEN CASE WHEN n % 10 = 2 THEN 1 ELSE max(2, asked - draw(0, 2, 'cut', n)) END WHEN 'declined' THEN 0 END, created, project
 FROM (
-  SELECT v.n, b.beamline_id, 1 + (v.n - 1) % 15 AS project, CASE WHEN v.n % 5 = 1 AND v.n % 10 = 6 THEN draw(1, 3, 'rapid', v.n) ELSE draw(2, 12, 'asked', v.n) END AS asked,
+  SELECT v.n, v.owner, v.project, b.beamline_id,
+         CASE WHEN v.n % 10 = 6 THEN draw(1, 3, 'rapid', v.n) WHEN v.n % 10 = 2 THEN draw(2, 3, 'few', v.n) WHEN v.n % 15 = 10 THEN draw(2, 3, 'short', v.n) ELSE draw(3, 12, 'asked', v.n) END AS asked,
          CASE v.n % 5 WHEN 0 THEN 'draft' WHEN 1 THEN 'submitted' WHEN 4 THEN 'declined' ELSE 'accepted' END AS state,
-         at(now(), '-' || CASE v.n % 5 WHEN 0 THEN draw(1, 8, 'age', v.n) WHEN 1 THEN draw(14, 30, 'age', v.n) ELSE draw(90, 140, 'age', v.n) END || ' days', draw(8, 17, 'hour', v.n) || ':50') AS created
-  FROM numbers v JOIN (SELECT *, row_number() OVER (PARTITION BY technique ORDER BY beamline_id) AS line FROM beamlines) b
-    ON b.technique = nth('projects', 1 + (v.n - 1) % 15, 'technique') AND b.line = 1 + (v.n + v.n / 15) % 3
-  WHERE v.n <= 50)
+         at(now(), '-' || CASE v.n % 5 WHEN 0 THEN draw(1, 8, 'age', v.n) WHEN 1 THEN CASE WHEN v.n % 10 = 6 THEN draw(5, 7, 'age', v.n) ELSE draw(14, 30, 'age', v.n) END ELSE draw(90, 140, 'age', v.n) END || ' days', draw(8, 17, 'hour', v.n) || ':50') AS created
+  FROM (SELECT n, CASE n % 5 WHEN 1 THEN n - 1 WHEN 3 THEN n - 1 WHEN 4 THEN n - 2 ELSE n END AS owner, 1 + (2 * (n / 5) + (n % 5 > 1)) % 15 AS project FROM numbers WHERE n <= 51 AND n > 1) v
+  JOIN (SELECT *, row_number() OVER (PARTITION BY technique ORDER BY beamline_id) AS line FROM beamlines) b
+    ON b.technique = nth('projects', v.project, 'technique') AND b.line = 1 + (v.n + v.n / 15) % 3)
 ORDER BY n;
 
+-- A line on which a proposal was made may take its samples.
+INSERT OR IGNORE INTO licences SELECT beamline_id, nth('projects', project, 'hazard') FROM proposals ORDER BY rowid;
+
 INSERT INTO samples
-SELECT 'smp' || digits(7, 'sample', p.rowid * 3 + k.n), p.proposal_id, nth('projects', 1 + (p.rowid - 1) % 15, 'sample') || '-' || substr('abc', k.n, 1) || draw(1, 9, 'label', p.rowid, k.n),
-       nth('projects', 1 + (p.rowid - 1) % 15, 'formula'), nth('projects', 1 + (p.rowid - 1) % 15, 'hazard'), draw(2, 400, 'mass', p.rowid, k.n),
+SELECT 'smp' || digits(7, 'sample', p.rowid * 3 + k.n), p.proposal_id, nth('projects', p.project, 'sample') || '-' || substr('abc', k.n, 1) || draw(1, 9, 'label', p.rowid, k.n),
+       nth('projects', p.project, 'formula'), nth('projects', p.project, 'hazard'), draw(2, 400, 'mass', p.rowid, k.n),
        CASE WHEN p.shifts_awarded > 0 THEN 'cleared' WHEN p.shifts_awarded = 0 AND chance(0.3, 'refused', p.rowid, k.n) THEN 'refused' ELSE 'pending' END
-FROM proposals p JOIN numbers k ON k.n <= draw(1, 3, 'samples', p.rowid) WHERE p.rowid NOT IN (15, 30, 45) ORDER BY p.rowid, k.n;
+FROM proposals p JOIN numbers k ON k.n <= draw(1, 3, 'samples', p.rowid) WHERE p.rowid NOT IN (14, 29, 44) ORDER BY p.rowid, k.n;
 
 -- Part of what was awarded is booked, some of it over, some to come.
 INSERT OR IGNORE INTO shifts
@@ -135,7 +144,7 @@ SELECT 1 FROM beamlines WHERE beamline_id = :beamline_id AND NOT call_open;
 --- let
 SELECT 'VB-' || substr(now(), 1, 4) || '-' || digits(4, 'proposal', fresh(0)) AS proposal_id;
 --- do
-INSERT INTO proposals VALUES (:proposal_id, :beamline_id, :proposal_title, :principal_investigator, :email, :shifts_requested, 0, NULL, NULL, NULL, now());
+INSERT INTO proposals VALUES (:proposal_id, :beamline_id, :proposal_title, :principal_investigator, :email, :shifts_requested, 0, NULL, NULL, NULL, now(), NULL);
 --- result
 SELECT proposal_id, beamline_id, proposal_title, principal_investigator, email, shifts_requested, 'draft' AS status FROM proposals WHERE proposal_id = :proposal_id;
 

@@ -1,5 +1,6 @@
 -- Tarnbrook Fixtures: an amateur football league in mid-season. Moments are UTC; fees are in euro cents.
--- Six teams play each other twice, a round each Sunday; round six was last Sunday. One division begins in some weeks.
+-- Six teams play each other twice, a round each Sunday; round six was last Sunday. Two youth divisions begin in some weeks, on Saturdays;
+-- their teams are of the clubs of another division, and share its grounds.
 
 --- tables
 CREATE TABLE divisions (
@@ -45,20 +46,22 @@ INSERT INTO referees SELECT person(n) FROM numbers WHERE n <= 24 ORDER BY n;
 
 INSERT INTO divisions
 SELECT 'div-' || digits(5, 'division', key + 1), value ->> '$[0]', value ->> '$[1]', CAST(substr(now(), 1, 4) AS INTEGER)
-FROM json_each('[["Division One", "open"], ["Division Two", "open"], ["Veterans A", "veterans"], ["Under 15 A", "u15"], ["Under 12 A", "u12"]]') ORDER BY key;
+FROM json_each('[["Division One", "open"], ["Division Two", "open"], ["Veterans A", "veterans"], ["Under 15 A", "u15"], ["Under 12 A", "u12"], ["Under 18 A", "u18"]]') ORDER BY key;
 
 -- The last team of the veterans has withdrawn before the season.
 INSERT INTO teams
-SELECT 'team-' || digits(6, 'team', (d.rowid - 1) * 6 + k.n), d.division_id, k.n,
-       nth('villages', (d.rowid - 1) * 6 + k.n) || ' ' || nth('clubs', 1 + (d.rowid * 2 + k.n) % 10),
-       nth('grounds', (d.rowid - 1) * 6 + k.n), slug(nth('villages', (d.rowid - 1) * 6 + k.n)) || '@' || pick('mail', d.rowid, k.n),
-       d.rowid = 3 AND k.n = 6
-FROM divisions d JOIN numbers k ON k.n <= 6 ORDER BY d.rowid, k.n;
+SELECT 'team-' || digits(6, 'team', (division - 1) * 6 + place), division_id, place,
+       nth('villages', (club - 1) * 6 + place) || ' ' || nth('clubs', 1 + (club * 2 + place) % 10),
+       nth('grounds', (club - 1) * 6 + place), slug(nth('villages', (club - 1) * 6 + place)) || '@' || pick('mail', club, place),
+       division = 3 AND place = 6
+FROM (SELECT d.rowid AS division, d.division_id, k.n AS place, CASE d.rowid WHEN 5 THEN 4 WHEN 6 THEN 2 ELSE d.rowid END AS club
+      FROM divisions d JOIN numbers k ON k.n <= 6)
+ORDER BY division, place;
 
 -- Who plays whom: the sixth team meets the others in turn, and the others pair off around it; the second half turns the sides.
 INSERT INTO matches
 SELECT 'mt-' || digits(7, 'match', division * 40 + (round - 1) * 3 + game), h.team_id, a.team_id,
-       at(now(), ((round - 6) * 7 - CAST(strftime('%w', now()) AS INTEGER)) || ' days', CASE game WHEN 1 THEN '10:30' WHEN 2 THEN '13:00' ELSE '15:00' END), round,
+       at(now(), ((round - 6) * 7 - (strftime('%w', now()) + 6) % 7 - 1) || ' days', CASE game WHEN 1 THEN '10:30' WHEN 2 THEN '13:00' ELSE '15:00' END), round,
        CASE WHEN named THEN referee END, CASE WHEN named THEN CASE division WHEN 1 THEN 5500 WHEN 4 THEN 3000 ELSE 4500 END END,
        CASE WHEN state = 'final' THEN CASE WHEN gave_up THEN 3 ELSE pick('goals', 'home', division, round, game) END END,
        CASE WHEN state = 'final' THEN CASE WHEN gave_up THEN 0 ELSE pick('goals', 'away', division, round, game) END END,
@@ -67,7 +70,7 @@ FROM (
   SELECT p.*, CASE WHEN round <= 5 AND chance(0.05, 'rain', division, round, game) THEN 'postponed' WHEN round <= 5 THEN 'final'
                    WHEN round = 6 AND game = 1 THEN 'final' ELSE 'scheduled' END AS state,
          chance(0.04, 'no show', division, round, game) AS gave_up, person(1 + ((division - 1) * 3 + game + round * 5) % 24) AS referee,
-         round <= 5 OR round = 6 AND NOT (game = 3 AND division IN (1, 3)) OR round = 7 AND game <> 2 AS named
+         round <= 5 OR round = 6 AND NOT (game = 3 AND division <> 2) OR round = 7 AND game <> 2 AS named
   FROM (
     SELECT d.n AS division, r.n AS round, g.n AS game,
            CASE WHEN (r.n > 5) = (g.n = 1 AND (r.n - 1) % 5 % 2 = 1) THEN x ELSE y END AS home, CASE WHEN (r.n > 5) = (g.n = 1 AND (r.n - 1) % 5 % 2 = 1) THEN y ELSE x END AS away
@@ -82,12 +85,12 @@ JOIN divisions v ON v.rowid = division JOIN teams h ON h.division_id = v.divisio
 WHERE NOT h.withdrawn AND NOT a.withdrawn
 ORDER BY division, round, game;
 
--- The division that is to begin has its first round already.
+-- The divisions that are to begin have their first round already.
 INSERT INTO matches
-SELECT 'mt-' || digits(7, 'match', 200 + k.n), h.team_id, a.team_id,
-       at(now(), (21 - CAST(strftime('%w', now()) AS INTEGER)) || ' days', '10:00'), 1, NULL, NULL, NULL, NULL, 0, 'scheduled'
-FROM numbers k JOIN divisions d ON d.rowid = 5 JOIN teams h ON h.division_id = d.division_id AND h.place = k.n
-JOIN teams a ON a.division_id = d.division_id AND a.place = 7 - k.n WHERE k.n <= 3 ORDER BY k.n;
+SELECT 'mt-' || digits(7, 'match', 150 + d.rowid * 10 + k.n), h.team_id, a.team_id,
+       at(now(), (19 - (strftime('%w', now()) + 6) % 7) || ' days', CASE d.rowid WHEN 5 THEN '10:00' ELSE '13:00' END), 1, NULL, NULL, NULL, NULL, 0, 'scheduled'
+FROM numbers k JOIN divisions d ON d.rowid > 4 JOIN teams h ON h.division_id = d.division_id AND h.place = k.n
+JOIN teams a ON a.division_id = d.division_id AND a.place = 7 - k.n WHERE k.n <= 3 ORDER BY d.rowid, k.n;
 
 --- invariant nobody plays against themselves or outside the division
 SELECT match_id FROM matches m JOIN teams h ON h.team_id = m.home_team_id JOIN teams a ON a.team_id = m.away_team_id
