@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tdlab.speech.forms import FORMS, Habits, Saying, form_of, habits_for, in_words, joined, sayings
-from tdlab.speech.grammar import Part, Slot, Speaker, expanded, filled, parsed_template, slots_of
+from tdlab.speech.grammar import Part, Slot, Speaker, expanded, filled, parsed_template, sayable, slots_of
 from tdlab.speech.lines import After, agreement, asking, closing, continuing, welcome
 from tdlab.speech.said import dates_in, said, said_in, times_in
 
@@ -29,6 +29,7 @@ __all__ = [
     "parsed_template",
     "said",
     "said_in",
+    "sayable",
     "sayings",
     "slots_of",
     "times_in",

@@ -34,6 +34,7 @@ __all__ = [
     "expanded",
     "filled",
     "parsed_template",
+    "sayable",
     "slots_of",
     "value_sayings",
 ]
@@ -125,6 +126,26 @@ def slots_of(template: str | Sequence[Part]) -> frozenset[str]:
     """
     parts = parsed_template(template) if isinstance(template, str) else template
     return frozenset(_names(parts))
+
+
+def sayable(template: str, values: Mapping[str, Json]) -> bool:
+    """Return whether a template can be said: what it cannot leave out has a value.
+
+    Args:
+        template: The template.
+        values: What is known.
+
+    Returns:
+        False where a slot, a list, or every one of several options lacks its value (or it is null).
+
+    Raises:
+        ValueError: The template cannot be parsed.
+
+    Example:
+        >>> sayable("A table[ in {city}]", {"city": None}), sayable("A table in {city}", {"city": None})
+        (True, False)
+    """
+    return _sayable(parsed_template(template), values)
 
 
 def expanded(template: str, values: Mapping[str, Json], rng: random.Random) -> tuple[Part, ...]:
@@ -281,7 +302,7 @@ def _names(parts: Sequence[Part]) -> Iterator[str]:
 def _expand(parts: Sequence[Part], values: Mapping[str, Json], rng: random.Random) -> Iterator[Part]:
     for part in parts:
         if isinstance(part, _Choice):
-            possible = [option for option in part.options if _known(option, values)] or list(part.options)
+            possible = [option for option in part.options if _sayable(option, values)] or list(part.options)
             yield from _expand(rng.choice(possible), values, rng)
         elif isinstance(part, _Optional):
             if rng.random() < 0.5 and _known(part.parts, values):
@@ -300,6 +321,19 @@ class _Anything(dict[str, Json]):
 
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(key, True)
+
+
+def _sayable(parts: Sequence[Part], values: Mapping[str, Json]) -> bool:
+    for part in parts:
+        if isinstance(part, _Choice):
+            possible = any(_sayable(option, values) for option in part.options)
+        elif isinstance(part, _If):
+            possible = _sayable(part.parts if values.get(part.name) else part.otherwise, values)
+        else:
+            possible = isinstance(part, _Optional) or _known([part], values)
+        if not possible:
+            return False
+    return True
 
 
 def _known(parts: Sequence[Part], values: Mapping[str, Json]) -> bool:

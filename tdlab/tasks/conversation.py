@@ -161,9 +161,6 @@ class Conversation:
     def _say(self, speaker: str, purpose: Purpose, text: str, tells: Mapping[str, Json] | None = None) -> None:
         self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))
 
-    def _sayable(self, text: str) -> bool:
-        return all(self.facts.get(slot) is not None for slot in slots_of(text))
-
     def _told(self, slots: frozenset[str]) -> dict[str, Json]:
         told = {slot: self.facts[slot] for slot in sorted(slots) if self.facts.get(slot) is not None}
         for slot in told:

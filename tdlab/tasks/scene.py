@@ -9,7 +9,7 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, slots_of, welcome
+from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, sayable, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
@@ -36,7 +36,7 @@ class Scene(Conversation):
         self._adopt(frame, facts)
         trouble = frame.twists[twist] if twist else None
         templates = trouble.open if trouble and trouble.open else frame.open
-        possible = [text for text in templates if self._sayable(text)]
+        possible = [text for text in templates if sayable(text, self.facts)]
         if not possible:
             raise TaskError(f"no opening of {name} can be said of {self.facts}")
         if self.terse:
@@ -133,7 +133,7 @@ class Scene(Conversation):
         _check_given(tasks, frame, {own: value for own, (value, _) in taken.items()})
         self._adopt(frame, drawn | {own: value for own, (value, _) in taken.items()})
         self.sources |= {own: source for own, (_, source) in taken.items()}
-        self._user("open", self._pick([text for text in given.say if self._sayable(text)]), lead=True)
+        self._user("open", self._pick([text for text in given.say if sayable(text, self.facts)]), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
     def _follow(self, following: Following) -> None:
@@ -150,7 +150,7 @@ class Scene(Conversation):
         self.facts |= {own: carried[own] for own in told}
         self.sources |= told
         self._adopt(frame, facts)
-        self._user("open", self._pick([text for text in following.say if self._sayable(text)]), lead=True)
+        self._user("open", self._pick([text for text in following.say if sayable(text, self.facts)]), lead=True)
         self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
 
     def end(self) -> TaskScript:
@@ -268,7 +268,8 @@ class Scene(Conversation):
         acts = acts_of(frame)
         made = next((place for place, (acted, _) in enumerate(acts) if acted == tool), None)
         if made is not None:
-            needed = self._needs(frame, self._due(acts[: made + 1]))
+            # Who has to say yes says it to the whole; otherwise what comes later can wait.
+            needed = self._needs(frame, self._due(acts if frame.confirm else acts[: made + 1]))
             if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
                 self._assistant("confirm", (confirm,))
                 self._agree(name, confirm)
