@@ -263,6 +263,8 @@ class Scene(Conversation):
         if kind == "seen":
             if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
                 raise TaskError(f"no way to see {code} for {name}")
+            if not self._shown(code):
+                raise TaskError(f"{code} is taken for seen, and no result of {name} shows it")
             self._assistant("report", trouble.reply)
             return 0
         acts = acts_of(frame)
@@ -296,6 +298,11 @@ class Scene(Conversation):
                 raise TaskError(f"{tool} finds something for {self.facts}")
         self._assistant("report", trouble.reply)
         return made or 0
+
+    def _shown(self, fact: str) -> bool:
+        """Whether a result shows a fact, or one that it follows from."""
+        shown = {known for known, source in self.sources.items() if source.kind == "result"}
+        return fact in shown or any(bare(fact) in self.tasks.implies.get(bare(known), ()) for known in shown)
 
     def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
         """How it goes on: another wish, changed facts, the same all the same, or nothing."""

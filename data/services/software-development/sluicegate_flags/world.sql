@@ -72,8 +72,8 @@ FROM json_each('["production", "staging", "preview", "beta"]') e ORDER BY e.key;
 INSERT INTO flags
 SELECT 'flag_' || alnum(8, 'flag', n), nth('flags', n, 'key'), nth('flags', n, 'purpose'), nth('flags', n, 'repository'),
        email(person(n % 7 + 1), 'corvane.example'), at(now(), CASE WHEN n >= 18 THEN '-' ELSE '+' END || draw(8, 110, 'until', n) || ' days', 'date'), n >= 18,
-       CASE WHEN n >= 18 THEN at(now(), '-' || draw(130, 200, 'asked', n) || ' days') WHEN n <= 15 THEN at(now(), '-' || draw(1, 200, 'asked', n) || ' minutes') END,
-       at(now(), '-' || CASE WHEN n IN (16, 17) THEN draw(1, 3, 'made', n) ELSE draw(220, 400, 'made', n) - n * 10 END || ' days', draw(8, 17, 'hour', n) || ':' || draw(10, 59, 'minute', n))
+       CASE WHEN n >= 18 THEN at(now(), '-' || draw(121, 140, 'asked', n) || ' days') WHEN n <= 15 THEN at(now(), '-' || draw(1, 200, 'asked', n) || ' minutes') END,
+       at(now(), '-' || CASE WHEN n IN (16, 17) THEN draw(1, 3, 'made', n) ELSE draw(330, 400, 'made', n) - n * 9 END || ' days', draw(8, 17, 'hour', n) || ':' || draw(10, 59, 'minute', n))
 FROM numbers WHERE n <= 20 ORDER BY n;
 
 INSERT INTO segments
