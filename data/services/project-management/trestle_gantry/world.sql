@@ -99,6 +99,10 @@ SELECT 'lnk_' || digits(7, 'link', 400 + b.rowid), b.activity_id, a.activity_id,
 FROM activities a JOIN activities b ON b.rowid = a.rowid + 1 AND b.programme_id = a.programme_id JOIN programmes p ON p.programme_id = a.programme_id
 WHERE p.rowid > 14 ORDER BY b.rowid;
 
+-- One more activity, in the second programme, that waits for nothing so far.
+INSERT INTO activities
+SELECT 'act_' || digits(7, 'activity', 350), programme_id, 'Bird nesting check', 2, 'Ecologists', 0, first_day, first_day + 2, 0, NULL, 'none' FROM programmes WHERE rowid = 2;
+
 -- The eight activities of a programme hang together in the same way; in the fourth one the last is not tied in yet.
 INSERT INTO links
 SELECT 'lnk_' || digits(7, 'link', (p.rowid * 20 + t.n)), b.activity_id, a.activity_id, nth('ties', t.n, 'kind'), nth('ties', t.n, 'lag')
@@ -385,6 +389,6 @@ SELECT baseline_id, programme_id,
        max(-200, min(400, (SELECT max(ends) FROM activities a WHERE a.programme_id = b.programme_id) - finish)) AS finish_slip_days
 FROM baselines b WHERE baseline_id = :baseline_id;
 --- rows slipped
-SELECT activity_id, min(400, a.ends - f.ends) AS slip_days, delay_reason FROM frozen f JOIN activities a USING (activity_id)
+SELECT activity_id, activity_name, min(400, a.ends - f.ends) AS slip_days, delay_reason FROM frozen f JOIN activities a USING (activity_id)
 WHERE baseline_id = :baseline_id AND a.ends - f.ends >= :minimum_slip_days
 ORDER BY a.ends - f.ends DESC, activity_id;

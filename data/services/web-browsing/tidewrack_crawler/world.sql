@@ -65,7 +65,7 @@ SELECT p.url, nth('fields', f.n, 'field'),
          WHEN 'past' THEN at(now(), '-' || draw(7, 60, 'value', p.url, f.n) || ' days', 'date')
          WHEN 'coming' THEN at(now(), '+' || draw(10, 120, 'value', p.url, f.n) || ' days', 'date')
          WHEN 'person' THEN person(p.rowid * 3 + f.n)
-         WHEN 'grant' THEN 250 * draw(4, 24, 'value', p.url, f.n) || ' euros'
+         WHEN 'grant' THEN (250 * draw(4, 24, 'value', p.url, f.n)) || ' euros'
          WHEN 'ticket' THEN draw(3, 8, 'value', p.url, f.n) || '.50 euros'
          WHEN 'million' THEN draw(11, 88, 'value', p.url, f.n) || '.' || draw(1, 9, 'tenth', p.url, f.n) || ' million euros'
          WHEN 'hours' THEN draw(8, 10, 'opens', p.url) || ' am to ' || draw(5, 9, 'closes', p.url) || ' pm'
@@ -73,7 +73,7 @@ SELECT p.url, nth('fields', f.n, 'field'),
          WHEN 'headline' THEN pick('headlines', p.url)
          WHEN 'mail' THEN nth('fields', f.n, 'box') || '@' || p.host
          ELSE CAST(draw(40, 900, 'value', p.url, f.n) AS TEXT) || nth('fields', f.n, 'box') END,
-       draw(72, 99, 'sure', p.url, f.n) / 100.0
+       draw(88, 99, 'sure', p.url, f.n) / 100.0
 FROM pages p JOIN numbers f ON f.n <= 18 WHERE nth('fields', f.n, 'topic') = p.topic
 ORDER BY p.rowid, f.n;
 
@@ -119,7 +119,7 @@ FROM hosts WHERE :url LIKE 'https://www.' || host || '/%';
 --- error seed_forbidden
 SELECT 1 FROM hosts WHERE :seed_url LIKE 'https://www.' || host || closed_path || '%';
 --- error page_budget_spent
-SELECT 1 WHERE :max_pages > 6000 - (SELECT coalesce(sum(max_pages), 0) FROM crawls WHERE created_at > at(now(), '-30 days') AND status <> 'failed');
+SELECT 1 WHERE :max_pages > 4800 - (SELECT coalesce(sum(max_pages), 0) FROM crawls WHERE created_at > at(now(), '-30 days') AND status <> 'failed');
 --- let
 SELECT 'crw_' || alnum(8, 'crawl', fresh(0)) AS crawl_id;
 --- do
