@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tdlab.errors import BlueprintError, MutationRefused, PackError, TaskError
 from tdlab.records import (
+    CODE_TOOL,
     Ask,
     Beat,
     Binding,
@@ -73,12 +74,12 @@ def packed_services(cluster: BusinessCluster, tools: Mapping[str, Tool], stage: 
     return {service: count for service, count in counts.items() if stage.knows(service, tools)}
 
 
-def reachable_frames(cluster: BusinessCluster, service: str, stage: Stage) -> list[str]:
+def reachable_frames(cluster: BusinessCluster, service: str, stage: Stage, *, programs: bool = False) -> list[str]:
     """Return the frames of a service that a cluster reaches: those whose acts it holds, and those that only ask.
 
-    All frames where it reaches none.
+    All frames where it reaches none; those that take a program only where ``programs`` can be run.
     """
-    frames = stage.tasks(service).frames
+    frames = {name: frame for name, frame in stage.tasks(service).frames.items() if programs or not frame.program}
     held = {key.partition("/")[2] for key in cluster.tools if key.partition("/")[0] == service}
     return [name for name, frame in frames.items() if _acted(frame) <= held] or list(frames)
 
@@ -113,11 +114,18 @@ def draw_recipe(
     """
     services = packed_services(cluster, tools, stage)
     service = rng.choices(list(services), weights=list(services.values()))[0]
-    name = rng.choice(reachable_frames(cluster, service, stage))
-    twists = list(stage.tasks(service).frames[name].twists)
+    frames, programs = stage.tasks(service).frames, CODE_TOOL in tools
+    names = reachable_frames(cluster, service, stage, programs=programs)
+    name = rng.choices(names, weights=[_PROGRAMS_WANTED if frames[name].program else 1 for name in names])[0]
+    twists = list(frames[name].twists)
     twist = rng.choice(twists) if twists and rng.random() < twisted else ""
     world = rng.choice(world_seeds(run_seed, service, worlds))
-    return Recipe(service=service, frame=name, twist=twist, world=world, seed=rng.getrandbits(48))
+    return Recipe(
+        service=service, frame=name, twist=twist, world=world, seed=rng.getrandbits(48), programs=programs
+    )  # fmt: skip
+
+
+_PROGRAMS_WANTED = 3  # times as often as another one a task is drawn that takes a program, where programs run
 
 
 def world_seeds(run_seed: int, service: str, count: int) -> range:
@@ -147,6 +155,7 @@ def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: 
         raise BlueprintError(f"{recipe.service}/{recipe.frame}: {error.found}") from None
     services = dict.fromkeys((recipe.service, *(part.service for part in script.parts)))
     offered = [tool.key for service in services for tool in stage.tasks(service).pack.service.tools]
+    offered += [CODE_TOOL] * recipe.programs
     known = {tool.key: tool for service in services for tool in stage.tasks(service).pack.service.tools}
     wishes = [*dict.fromkeys(part.wish for part in script.parts)]
     return Blueprint(
@@ -210,6 +219,8 @@ class _Steps:
         calls = tuple(self._call(call) for call in beat.calls)
         self._made += [(name, index) for index in range(len(calls))]
         met = beat.calls[0]
+        if met.tool == CODE_TOOL:
+            return Step(id=name, kind="code", calls=calls, turn=turn, request="work it out")
         slots = [source.slot for call in beat.calls for source in call.sources.values() if source.kind == "user"]
         first = [self._asked[slot] for slot in slots if slot in self._asked]
         if name in self._confirmed:

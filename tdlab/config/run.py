@@ -295,8 +295,8 @@ class RunConfig(Section):
 
     @property
     def plays_worlds(self) -> bool:
-        """True if services that have a pack are executed: by a script, in runs without programs so far."""
-        return self.rollout.teacher != "llm" and not self.sandbox.on
+        """True if services that have a pack are executed: by a script so far."""
+        return self.rollout.teacher != "llm"
 
     @property
     def digest(self) -> str:

@@ -17,8 +17,8 @@ class Recipe(Record):
     ``world`` is the seed of the worlds, ``seed`` that of all other choices. ``partners`` are services that may take up
     what the first one gives, ``follow`` is how many wishes may follow on the first, ``beyond`` where a wish is refused.
     A ``terse`` user says little at once. ``choice`` says how the user chooses among several rows: by a rule such as the
-    cheapest, or by being asked; empty for either. ``distractors`` are tools that are offered besides those of the
-    services.
+    cheapest, or by being asked; empty for either. ``programs`` says that the assistant can run programs.
+    ``distractors`` are tools that are offered besides those of the services.
     """
 
     service: str
@@ -31,6 +31,7 @@ class Recipe(Record):
     beyond: Literal["", "first", "later", "last"] = ""
     terse: bool = False
     choice: Literal["", "rule", "ask"] = ""
+    programs: bool = False
     distractors: tuple[str, ...] = ()
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tdlab.errors import PackError, TaskError
-from tdlab.records import Json, Tool
+from tdlab.records import CODE_TOOL, Json, Tool
 from tdlab.speech import slots_of
 from tdlab.tasks.frames import Frame, TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
@@ -294,12 +294,14 @@ def _solved(
                     return
                 tried += 1
                 try:
-                    script = plan_task(tasks, world, name, twist=twist, seed=seed, target=target, follow=1)
+                    script = plan_task(
+                        tasks, world, name, twist=twist, seed=seed, target=target, follow=1, programs=frame.program
+                    )
                 except TaskError as error:
                     failures[error.found] += 1
                     continue
                 good += 1
-                for call in (call for beat in script.beats for call in beat.calls):
+                for call in (call for beat in script.beats for call in beat.calls if call.tool != CODE_TOOL):
                     wrong = inputs[call.tool.partition("/")[2]].errors(call.arguments)
                     if wrong:
                         yield tasks.error(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tdlab.errors import TaskError
-from tdlab.records import Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
+from tdlab.records import CODE_TOOL, Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
 from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
@@ -31,10 +31,10 @@ class Conversation:
 
     def __init__(
         self, tasks: TaskPack, world: World, rng: random.Random, target: Mapping[str, Json],
-        partners: Sequence[tuple[TaskPack, World]], *, terse: bool, choice: str,
+        partners: Sequence[tuple[TaskPack, World]], *, terse: bool, choice: str, programs: bool,
     ) -> None:  # fmt: skip
         self.rng = rng
-        self.terse, self.choice = terse, choice
+        self.terse, self.choice, self.programs = terse, choice, programs
         self.began = world.clock.now
         self.titles: dict[str, None] = {}
         self.partners = partners
@@ -119,6 +119,17 @@ class Conversation:
             self.results.append(outcome.value)
         self.beats.append(Beat(speaker="calls", purpose=purpose, calls=tuple(made), happens=happens))
         return values
+
+    def _run_program(self, code: str, printed: Mapping[str, Json]) -> int:
+        """Run a program, which is known to print these values; return the number of the call."""
+        self.beats.append(
+            Beat(
+                speaker="calls", purpose="look",
+                calls=(ScriptCall(tool=CODE_TOOL, arguments={"language": "python", "code": code}),),
+            )
+        )  # fmt: skip
+        self.results.append({"stdout": canonical_json(dict(printed))})
+        return len(self.results) - 1
 
     def _settled(self) -> After:
         """What was just settled, on which depends how the user goes on."""

@@ -122,13 +122,15 @@ class Twist(Record):
 class Computation(Record):
     """A fact that no tool returns: it is worked out from all rows of a list.
 
-    ``how`` is count, sum, mean, min or max; ``of`` is the field, ``where`` fields that have to equal facts. Few rows
-    are worked out in the head, many by a program.
+    ``how`` is count, sum, mean, min, max or top; ``of`` is the field, ``where`` fields that have to equal facts, and
+    ``top`` gives the value of the field ``by`` whose rows add up to most. Few rows are worked out in the head, many by
+    a program (`tdlab.tasks.programs`).
     """
 
     rows: str
-    how: Literal["count", "sum", "mean", "min", "max"]
+    how: Literal["count", "sum", "mean", "min", "max", "top"]
     of: str = ""
+    by: str = ""
     where: dict[str, str] = Field(default_factory=dict)
 
 
@@ -136,7 +138,9 @@ class Frame(Record):
     """One kind of task. See the module's docstring, and ``.github/PACKS.md`` for an example with every field.
 
     ``act`` lists calls in order, each with the facts of its parameters' names, or parameter to fact. ``know`` are facts
-    that the assistant must find out before it acts. ``follows`` are frames that may come next in the same service.
+    that the assistant must find out before it acts. ``program`` says that what is worked out takes too many rows for
+    the head, so that such tasks are drawn only where programs run. ``follows`` are frames that may come next in the
+    same service.
     ``gives`` offers facts to frames of other services, under a shared name such as ``event`` (title, starts_at,
     ends_at, place), ``message`` (to, text) or ``payment`` (payee, amount); ``takes`` is the other side of it.
     """
@@ -148,6 +152,7 @@ class Frame(Record):
     goal: str = ""
     tell: tuple[str, ...] = ()
     compute: dict[str, Computation] = Field(default_factory=dict)
+    program: bool = False
     user: dict[str, str] = Field(default_factory=dict)
     open: Texts
     choose: dict[str, tuple[Choosing, ...]] = Field(default_factory=dict)

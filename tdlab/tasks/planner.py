@@ -33,6 +33,7 @@ def plan_task(
     beyond: Literal["", "first", "later", "last"] = "",
     terse: bool = False,
     choice: Literal["", "rule", "ask"] = "",
+    programs: bool = False,
 ) -> TaskScript:
     """Plan one task: draw a target, find the way to its goal, and write the conversation.
 
@@ -48,6 +49,7 @@ def plan_task(
         beyond: Where the user also has a wish that no tool of the service can fulfil.
         terse: Whether the user says little at once.
         choice: How the user chooses among several rows, where both ways are open.
+        programs: Whether the assistant can run programs.
 
     Returns:
         The task and its script. Playing the calls on the same world gives the same results.
@@ -73,7 +75,7 @@ def plan_task(
         if not targets:
             raise TaskError(f"this world has no target for {frame}" + (f" with {twist}" if twist else ""))
         target = rng.choice(targets)
-    scene = Scene(tasks, world, rng, target, partners, terse=terse, choice=choice)
+    scene = Scene(tasks, world, rng, target, partners, terse=terse, choice=choice, programs=programs)
     if beyond == "first":
         scene.wish_beyond(first=True)
     scene.perform(frame, dict(target), twist=twist, lead=beyond == "first")

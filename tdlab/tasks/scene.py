@@ -12,6 +12,7 @@ from tdlab.records import Json, Source, TaskPart, TaskScript
 from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, sayable, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
+from tdlab.tasks.programs import program_for
 from tdlab.tasks.search import Lookup, Reader, Route, allows, bare
 from tdlab.tasks.targets import Rows, targets_of, targets_with
 from tdlab.tools import compile_schema
@@ -414,16 +415,26 @@ class Scene(Conversation):
 
     def _note(self, frame: Frame, lookup: Lookup, calls: Sequence[int], values: Sequence[Mapping[str, Json]]) -> None:
         """Remember where each fact stands in the results."""
+        self._work_out(frame, lookup, values)
         for fact, found in lookup.shows.items():
             if found.path == (fact,) and fact in self._lists(frame):
                 parts = [value.get(fact) for value in values]  # rows, or words alone
                 self.facts[fact] = [row for part in parts if isinstance(part, list) for row in part]
-            if found.page < 0:
-                rows = [row for value in values for row in _rows(value.get(str(found.path[0])))]
-                if len(rows) > _IN_THE_HEAD and frame.compute[fact].how != "count":
-                    raise TaskError(f"{fact} is worked out from {len(rows)} rows, which takes a program")
             self.sources.setdefault(fact, Source(kind="result", call=calls[max(found.page, 0)], path=found.path))
         self._conclude()
+
+    def _work_out(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
+        """Write a program for what nobody works out in the head, one for each list."""
+        worked = [fact for fact, found in lookup.shows.items() if found.page < 0 and fact not in self.sources]
+        for listing in dict.fromkeys(frame.compute[fact].rows for fact in worked):
+            rows = [row for value in values for row in _rows(value.get(listing))]
+            facts = {fact: frame.compute[fact] for fact in worked if frame.compute[fact].rows == listing}
+            if len(rows) <= _IN_THE_HEAD or all(one.how == "count" and not one.where for one in facts.values()):
+                continue
+            if not self.programs:
+                raise TaskError(f"{', '.join(facts)} takes a program, for there are {len(rows)} {listing}")
+            call = self._run_program(program_for(facts, rows, self.facts), {fact: self.facts[fact] for fact in facts})
+            self.sources |= {fact: Source(kind="result", call=call, path=("stdout", fact)) for fact in facts}
 
     def _ask(self, facts: Sequence[str]) -> None:
         words = self.tasks.slots

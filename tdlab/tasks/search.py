@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from tdlab.records import Json, Tool, canonical_json
 from tdlab.tasks.frames import Computation
+from tdlab.tasks.programs import worked_out
 from tdlab.worlds import Outcome, World
 
-__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "fitting", "worked_out"]
+__all__ = ["Found", "Lookup", "Reader", "Route", "agrees", "allows", "bare", "fitting"]
 
 Path = tuple[str | int, ...]
 
@@ -303,25 +304,6 @@ def fitting(value: Json, schema: Json) -> Json:
 def allows(row: Json, facts: Mapping[str, Json]) -> bool:
     """Return whether a row contradicts none of the facts (bare names)."""
     return isinstance(row, dict) and all(row[key] == value for key, value in facts.items() if key in row)
-
-
-def worked_out(computation: Computation, rows: Sequence[Json], facts: Mapping[str, Json]) -> Json:
-    """Return what a computation comes to over rows; None where there is nothing to compute."""
-    chosen = [
-        row
-        for row in rows
-        if isinstance(row, dict) and all(row.get(field) == facts.get(fact) for field, fact in computation.where.items())
-    ]
-    if computation.how == "count":
-        return len(chosen)
-    values = [row[computation.of] for row in chosen if isinstance(row.get(computation.of), (int, float))]
-    if not values:
-        return None
-    if computation.how == "mean":
-        return round(sum(values) / len(values), 2)
-    if computation.how == "sum":
-        return round(sum(values), 2)
-    return round(min(values) if computation.how == "min" else max(values), 2)
 
 
 def agrees(row: Json, facts: Mapping[str, Json]) -> bool:

@@ -106,7 +106,7 @@ class Stage:
         return plan_task(
             self.tasks(recipe.service), first, recipe.frame, twist=recipe.twist, seed=recipe.seed, follow=recipe.follow,
             partners=[(self.tasks(name), world) for name, world in zip(recipe.partners, others, strict=True)],
-            beyond=recipe.beyond, terse=recipe.terse, choice=recipe.choice,
+            beyond=recipe.beyond, terse=recipe.terse, choice=recipe.choice, programs=recipe.programs,
         )  # fmt: skip
 
 

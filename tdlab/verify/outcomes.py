@@ -170,7 +170,7 @@ def check_goals(context: CheckContext, script: TaskScript) -> str:
     for number, part in enumerate(script.parts):
         if part.goal and part.fulfilled and replayed.not_reached is not None and number in replayed.not_reached:
             return f"in the end, this was not done: {part.wish}"
-    scripted = [(call.tool, call.arguments) for beat in script.beats for call in beat.calls]
+    scripted = [(c.tool, c.arguments) for beat in script.beats for c in beat.calls if c.tool != CODE_TOOL]
     if [(c.tool.key, c.call.arguments) for c in context.calls if c.tool and c.tool.key != CODE_TOOL] == scripted:
         return ""
     reference = WorldEnvironment(context.blueprint, context.tools)
