@@ -13,7 +13,7 @@ from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
-from tdlab.blueprints.world_plans import packed_services
+from tdlab.blueprints.world_plans import frames_reached, packed_services
 
 __all__ = [
     "MUTATIONS",
@@ -27,6 +27,7 @@ __all__ = [
     "could_be",
     "first_plan",
     "follow",
+    "frames_reached",
     "fresh_values",
     "mutate",
     "named",

@@ -79,9 +79,45 @@ def reachable_frames(cluster: BusinessCluster, service: str, stage: Stage, *, pr
 
     All frames where it reaches none; those that take a program only where ``programs`` can be run.
     """
-    frames = {name: frame for name, frame in stage.tasks(service).frames.items() if programs or not frame.program}
+    frames = [name for name, frame in stage.tasks(service).frames.items() if programs or not frame.program]
+    return [name for name in frames if _reaches(cluster, service, name, stage)] or frames
+
+
+def frames_reached(
+    clusters: Sequence[BusinessCluster], tools: Mapping[str, Tool], stage: Stage
+) -> dict[str, tuple[int, int]]:
+    """Return how many task frames of each service some cluster reaches: those whose acts one cluster holds.
+
+    Args:
+        clusters: The clusters of a run.
+        tools: Definitions of tools by key.
+        stage: The packs and worlds.
+
+    Returns:
+        Service to the number of frames that are reached and the number that it has; services of the clusters that can
+        be executed alone.
+
+    Example:
+        >>> from tdlab.pool import ToolPool
+        >>> from tdlab.records import BusinessCluster
+        >>> from tdlab.tasks import stage_here
+        >>> pool = ToolPool.bundled().subset(services=["saffron_gable"])
+        >>> held = ("saffron_gable/search_restaurants", "saffron_gable/join_waitlist")
+        >>> cluster = BusinessCluster(id="waiting", tools=held, dependencies=(), domains={})
+        >>> frames_reached([cluster], pool.tools, stage_here())
+        {'saffron_gable': (2, 5)}
+    """
+    reached: dict[str, set[str]] = {}
+    for cluster in clusters:
+        for service in packed_services(cluster, tools, stage):
+            frames = stage.tasks(service).frames
+            reached.setdefault(service, set()).update(f for f in frames if _reaches(cluster, service, f, stage))
+    return {service: (len(names), len(stage.tasks(service).frames)) for service, names in sorted(reached.items())}
+
+
+def _reaches(cluster: BusinessCluster, service: str, frame: str, stage: Stage) -> bool:
     held = {key.partition("/")[2] for key in cluster.tools if key.partition("/")[0] == service}
-    return [name for name, frame in frames.items() if _acted(frame) <= held] or list(frames)
+    return _acted(stage.tasks(service).frames[frame]) <= held
 
 
 def _acted(frame: Frame) -> set[str]:

@@ -90,6 +90,8 @@ def show_run(run: Run) -> RenderableType:
         ),
     ):
         head.add_row(name, Text(printable(value, most=_LINE)))
+    if mining is not None and mining.frames:
+        head.add_row("task frames", Text(_frames(mining.frames)))
     guessed = run.metrics()["guessed"] if (run.path / "metrics.json").exists() else None
     if guessed and guessed["trajectories"]:
         kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
@@ -526,6 +528,13 @@ def _outcome(candidate: Candidate) -> str:
     if candidate.accepted:
         return f"accepted: {candidate.trajectory.id}" if candidate.trajectory else "accepted"
     return printable(str(candidate.reasons[0]) if candidate.reasons else "rejected", most=120)
+
+
+def _frames(frames: Mapping[str, tuple[int, int]]) -> str:
+    """How many task frames the clusters reach, and the services of which they do not reach all."""
+    reached, all_ = (sum(numbers[place] for numbers in frames.values()) for place in (0, 1))
+    short = [service for service, (some, whole) in frames.items() if some < whole]
+    return f"{reached} of {all_} reached by the clusters" + (f"; not all of {', '.join(short)}" if short else "")
 
 
 def _code_steps(run: Run) -> str:

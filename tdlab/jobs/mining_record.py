@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from tdlab.clusters import MiningReport
 from tdlab.records import Record
 
@@ -30,7 +32,9 @@ class MiningRecord(MiningReport):
     Attributes:
         read: How many tool definitions were read.
         issues: The issues of the pool by kind, errors first.
+        frames: For each service that is executed, how many of its task frames the clusters reach, and how many it has.
     """
 
     read: int
     issues: tuple[IssueCount, ...]
+    frames: dict[str, tuple[int, int]] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tdlab.blueprints import MUTATIONS
+from tdlab.blueprints import MUTATIONS, frames_reached
 from tdlab.clusters import MiningResult, mine
 from tdlab.config import RunConfig
 from tdlab.errors import ConfigError, PoolError, RunMismatch
@@ -213,7 +213,10 @@ def _mine(
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
     played = packed & {key.partition("/")[0] for key in used}
     used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
-    report = MiningRecord(**dict(mined.report), read=pool.read, issues=_issue_counts(pool))
+    report = MiningRecord(
+        **dict(mined.report), read=pool.read, issues=_issue_counts(pool),
+        frames=frames_reached(clusters, pool.tools, stage_here()) if worlds else {},
+    )  # fmt: skip
     store.put_mining(
         clusters=clusters,
         tools=[*([pool.tools[key] for key in used] if external else _completed(pool, used)), *_code_tools(config)],
