@@ -162,21 +162,24 @@ JOIN working_days w ON w.number = CASE state WHEN 'in_transit' THEN today - min(
                                              WHEN 'delivered' THEN today - transit_days - draw(1, 3, 'home', n) ELSE ready END
 ORDER BY n;
 
--- A pallet is scanned when it is picked up, in and out of the hub, at customs on the way into or out of Switzerland, and at its end.
+-- A truck makes a kilometre as the heron flies in a minute. A pallet is scanned when it is picked up, in and out of the hub, at customs on the way into or out of Switzerland, and at its end.
 INSERT INTO tracking_events
 SELECT tracking_number, event, city, scanned_at FROM (
   SELECT s.tracking_number, s.rowid AS n, e.n AS k,
          CASE e.n WHEN 1 THEN 'picked_up' WHEN 2 THEN 'at_hub' WHEN 3 THEN 'left_hub' WHEN 4 THEN 'customs_hold' WHEN 5 THEN 'out_for_delivery' ELSE 'delivered' END AS event,
          CASE e.n WHEN 1 THEN d.origin_city WHEN 2 THEN l.hub WHEN 3 THEN l.hub ELSE d.destination_city END AS city,
          CASE e.n WHEN 1 THEN at(s.window_start, '+' || draw(20, 170, 'truck', s.rowid) || ' minutes')
-                  WHEN 2 THEN at(s.window_start, '+' || draw(500, 620, 'hub', s.rowid) || ' minutes')
-                  WHEN 3 THEN at(y.day, '05:' || draw(10, 59, 'leave', s.rowid))
+                  WHEN 2 THEN r.reached
+                  WHEN 3 THEN at(y.day, CASE WHEN r.reached < at(y.day, '04:30') THEN '05:' ELSE '18:' END || draw(10, 59, 'leave', s.rowid))
                   WHEN 4 THEN at(z.day, '11:' || draw(10, 59, 'customs', s.rowid))
                   WHEN 5 THEN at(a.day, '07:' || draw(10, 59, 'van', s.rowid))
                   ELSE at(a.day, draw(10, 14, 'dock', s.rowid) || ':' || draw(10, 59, 'dock', s.rowid)) END AS scanned_at,
          e.n = 4 AND (f.country = 'CH') = (t.country = 'CH') AS inland
   FROM shipments s JOIN carrier_offers o USING (carrier_offer_id) JOIN loads d USING (load_id) JOIN lanes l USING (origin_city, destination_city)
   JOIN cities f ON f.city = d.origin_city JOIN cities t ON t.city = d.destination_city
+  JOIN (SELECT s.shipment_id, at(s.window_start, '+' || (CAST(distance(f.latitude, f.longitude, h.latitude, h.longitude) AS INTEGER) + draw(220, 300, 'hub', s.rowid)) || ' minutes') AS reached
+        FROM shipments s JOIN carrier_offers o USING (carrier_offer_id) JOIN loads d USING (load_id) JOIN lanes l USING (origin_city, destination_city)
+        JOIN cities f ON f.city = d.origin_city JOIN hubs h ON h.city = l.hub) r ON r.shipment_id = s.shipment_id
   JOIN working_days w ON w.day = substr(s.window_start, 1, 10) JOIN working_days y ON y.number = w.number + 1
   JOIN working_days z ON z.number = w.number + o.transit_days - 1 JOIN working_days a ON a.number = w.number + o.transit_days
   JOIN numbers e ON e.n <= 6
