@@ -55,26 +55,27 @@ WHERE h.calendar_connected ORDER BY h.rowid, k.n;
 
 -- Two weeks from yesterday on: working days, five starts a day and type.
 INSERT INTO slots
-SELECT 'slt_' || alnum(10, 'slot', (m.rowid * 20 + d.n) * 6 + s.n), m.meeting_type_id,
-       at(now(), (d.n - 2) || ' days', nth('starts', s.n + (m.rowid % 2) * 5)),
-       at(now(), (d.n - 2) || ' days', nth('starts', s.n + (m.rowid % 2) * 5), '+' || m.duration_minutes || ' minutes')
-FROM meeting_types m JOIN numbers d ON d.n <= 11 JOIN numbers s ON s.n <= 5
-WHERE weekday(at(now(), (d.n - 2) || ' days')) NOT IN ('saturday', 'sunday')
-ORDER BY m.rowid, d.n, s.n;
+WITH d AS MATERIALIZED (
+  SELECT n, day FROM (SELECT n, at(now(), (n - 2) || ' days', 'date') AS day FROM numbers WHERE n <= 11) WHERE weekday(day) NOT IN ('saturday', 'sunday')),
+s AS MATERIALIZED (SELECT n, nth('starts', n) AS start FROM numbers WHERE n <= 10),
+t AS MATERIALIZED (
+  SELECT m.rowid AS row, m.meeting_type_id, m.duration_minutes, d.n AS day, s.n AS place, d.day || 'T' || s.start || ':00Z' AS starts_at
+  FROM meeting_types m JOIN d JOIN s ON s.n BETWEEN (m.rowid % 2) * 5 + 1 AND (m.rowid % 2) * 5 + 5)
+SELECT 'slt_' || alnum(10, 'slot', (row * 20 + day) * 6 + place - (row % 2) * 5), meeting_type_id, starts_at, at(starts_at, '+' || duration_minutes || ' minutes')
+FROM t
+ORDER BY row, day, place;
 
 INSERT INTO appointments
-SELECT 'apt_' || alnum(8, 'appointment', s.rowid), s.slot_id, person(100 + s.rowid), email(person(100 + s.rowid), pick('mail', s.rowid)),
-       pick('notes', s.rowid),
-       CASE WHEN s.ends_at > now() THEN 'confirmed' WHEN chance(0.15, 'no show', s.rowid) THEN 'no_show' ELSE 'held' END,
-       NULL, at(now(), '-' || draw(2, 20, 'made', s.rowid) || ' days'), NULL
-FROM slots s
-WHERE chance(0.3, 'taken', s.rowid)
-  AND NOT EXISTS (   -- the host has one meeting at a time: the earlier slot in the list wins
-    SELECT 1 FROM slots o JOIN meeting_types a ON a.meeting_type_id = o.meeting_type_id
-    JOIN meeting_types b ON b.meeting_type_id = s.meeting_type_id
-    WHERE a.host_email = b.host_email AND o.rowid < s.rowid AND chance(0.3, 'taken', o.rowid)
-      AND o.starts_at < s.ends_at AND s.starts_at < o.ends_at)
-ORDER BY s.rowid;
+WITH t AS MATERIALIZED (
+  SELECT s.rowid AS row, s.*, m.host_email FROM slots s JOIN meeting_types m USING (meeting_type_id) WHERE chance(0.3, 'taken', s.rowid)),
+s AS MATERIALIZED (   -- the host has one meeting at a time: the earlier slot in the list wins
+  SELECT row, slot_id, ends_at, person(100 + row) AS client_name FROM t
+  WHERE NOT EXISTS (SELECT 1 FROM t o WHERE o.host_email = t.host_email AND o.row < t.row AND o.starts_at < t.ends_at AND t.starts_at < o.ends_at))
+SELECT 'apt_' || alnum(8, 'appointment', row), slot_id, client_name, email(client_name, pick('mail', row)), pick('notes', row),
+       CASE WHEN ends_at > now() THEN 'confirmed' WHEN chance(0.15, 'no show', row) THEN 'no_show' ELSE 'held' END,
+       NULL, at(now(), '-' || draw(2, 20, 'made', row) || ' days'), NULL
+FROM s
+ORDER BY row;
 
 INSERT INTO appointments
 SELECT 'apt_' || alnum(8, 'appointment', 5000 + s.rowid), s.slot_id, person(3000 + s.rowid),

@@ -88,22 +88,26 @@ FROM vaults v JOIN prices p ORDER BY v.rowid, p.token;
 
 -- One signer more than needed or a few; the last of each vault has not confirmed a wallet yet.
 INSERT INTO signers
-SELECT 'sgn_' || alnum(6, 'signer', v.rowid * 16 + k.n), v.vault_id, person(v.rowid * 16 + k.n), '0x' || hexdigits(40, 'wallet', v.rowid * 16 + k.n),
-       email(person(v.rowid * 16 + k.n), pick('mail', v.rowid)), k.n <= CASE v.rowid WHEN 12 THEN 14 ELSE v.threshold + draw(0, 2, 'spare', v.rowid) END
-FROM vaults v JOIN numbers k ON k.n <= CASE v.rowid WHEN 12 THEN 15 ELSE v.threshold + draw(0, 2, 'spare', v.rowid) + 1 END
-ORDER BY v.rowid, k.n;
+WITH v AS MATERIALIZED (
+  SELECT rowid AS row, vault_id, CASE rowid WHEN 12 THEN 14 ELSE threshold + draw(0, 2, 'spare', rowid) END AS most, pick('mail', rowid) AS domain FROM vaults),
+s AS MATERIALIZED (SELECT v.*, k.n, person(v.row * 16 + k.n) AS name FROM v JOIN numbers k ON k.n <= v.most + 1)
+SELECT 'sgn_' || alnum(6, 'signer', row * 16 + n), vault_id, name, '0x' || hexdigits(40, 'wallet', row * 16 + n),
+       email(name, domain), n <= most
+FROM s
+ORDER BY row, n;
 
 -- Nine proposals a vault, the oldest executed; of the others some are ready and some wait.
 INSERT INTO proposals
+WITH p AS MATERIALIZED (
+  SELECT n, nth('payments', n, 'token') AS token, nth('payments', n, 'low') AS low, nth('payments', n, 'high') AS high, nth('payments', n, 'memo') AS memo FROM numbers WHERE n <= 24)
 SELECT 'prp_' || alnum(8, 'proposal', v.rowid * 12 + k.n), v.vault_id, '0x' || hexdigits(40, 'recipient', v.rowid * 12 + k.n),
-       nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'token'),
-       CASE nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'token') WHEN 'ETH' THEN draw(nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'low'), nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'high'), 'sum', v.rowid, k.n) / 10.0
-         ELSE 50 * draw(nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'low'), nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'high'), 'sum', v.rowid, k.n) END,
-       nth('payments', 1 + (v.rowid * 5 + k.n) % 24, 'memo'),
+       p.token,
+       CASE p.token WHEN 'ETH' THEN draw(p.low, p.high, 'sum', v.rowid, k.n) / 10.0 ELSE 50 * draw(p.low, p.high, 'sum', v.rowid, k.n) END,
+       p.memo,
        at(now(), '-' || (28 - k.n * 3) || ' days', draw(8, 17, 'proposed', v.rowid, k.n) || ':' || draw(10, 55, 'proposed', v.rowid, k.n)),
        CASE WHEN k.n <= 4 THEN at(now(), '-' || (27 - k.n * 3) || ' days', draw(8, 17, 'sent', v.rowid, k.n) || ':' || draw(10, 55, 'sent', v.rowid, k.n)) END,
        CASE WHEN k.n <= 4 THEN '0x' || hexdigits(64, 'hash', v.rowid * 12 + k.n) END
-FROM vaults v JOIN numbers k ON k.n <= 9 ORDER BY v.rowid, k.n;
+FROM vaults v JOIN numbers k ON k.n <= 9 JOIN p ON p.n = 1 + (v.rowid * 5 + k.n) % 24 ORDER BY v.rowid, k.n;
 
 -- One vault has spent the DAI that a transfer was agreed on for.
 INSERT INTO proposals

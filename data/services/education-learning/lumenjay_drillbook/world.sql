@@ -80,7 +80,7 @@ FROM (
   SELECT r.review_id, r.opened_at, c.card_id, row_number() OVER (PARTITION BY r.review_id ORDER BY c.rowid) AS place
   FROM reviews r JOIN cards c USING (deck_id) WHERE r.is_open AND c.next_due_date <= at(now(), 'date'))
 ORDER BY review_id, place;
-UPDATE cards SET stage = 'learning', interval_days = 2, next_due_date = at(now(), '+2 days', 'date')
+UPDATE cards SET stage = CASE WHEN lapse_count >= 6 THEN 'leech' ELSE 'learning' END, interval_days = 2, next_due_date = at(now(), '+2 days', 'date')
 WHERE card_id IN (SELECT card_id FROM drawn JOIN reviews USING (review_id) WHERE is_open AND recall IS NOT NULL);
 
 --- invariant new cards have no date, others have one

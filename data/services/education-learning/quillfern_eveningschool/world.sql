@@ -67,22 +67,26 @@ FROM (
 ORDER BY n;
 
 INSERT INTO students
-SELECT 'STU' || digits(6, 'student', n), person(n), email(person(n), pick('mail', n)), CASE WHEN chance(0.7, 'phone', n) THEN phone(n) END,
+WITH p AS MATERIALIZED (SELECT n, person(n) AS name FROM numbers WHERE n <= 150)
+SELECT 'STU' || digits(6, 'student', n), name, email(name, pick('mail', n)), CASE WHEN chance(0.7, 'phone', n) THEN phone(n) END,
        pick('concessions', n), at(now(), '-' || draw(40, 900, 'joined', n) || ' days', draw(9, 19, 'hour', n) || ':15')
-FROM numbers WHERE n <= 150 ORDER BY n;
+FROM p ORDER BY n;
 
 -- Both evenings of two courses are full, and the first evening of some others.
 INSERT INTO enrollments
+WITH x AS MATERIALIZED (
+  SELECT x.rowid AS row, x.section_id, x.term, x.first_day, CASE
+    WHEN x.term = 2 THEN 0 WHEN x.term = 0 THEN 4
+    WHEN (x.rowid + 1) / 2 IN (3, 9) THEN x.capacity
+    WHEN x.rowid % 2 = 1 AND chance(0.35, 'full', x.rowid) THEN x.capacity
+    ELSE x.capacity - draw(1, 4, 'free', x.rowid) END AS people
+  FROM sections x)
 SELECT 'ENR' || digits(8, 'enrolment', r), (SELECT student_id FROM students s WHERE s.rowid = 1 + (r * 7) % 150), section_id,
        CASE term WHEN 0 THEN 'completed' ELSE 'enrolled' END, NULL,
        at(first_day, '-' || draw(8, 30, 'enrolled', r) || ' days', draw(9, 19, 'enrol hour', r) || ':40')
 FROM (
-  SELECT x.section_id, x.term, x.first_day, row_number() OVER (ORDER BY x.rowid, j.n) AS r
-  FROM sections x JOIN numbers j ON j.n <= 8 AND j.n <= CASE
-    WHEN x.term = 2 THEN 0 WHEN x.term = 0 THEN 4
-    WHEN (x.rowid + 1) / 2 IN (3, 9) THEN x.capacity
-    WHEN x.rowid % 2 = 1 AND chance(0.35, 'full', x.rowid) THEN x.capacity
-    ELSE x.capacity - draw(1, 4, 'free', x.rowid) END)
+  SELECT x.section_id, x.term, x.first_day, row_number() OVER (ORDER BY x.row, j.n) AS r
+  FROM x JOIN numbers j ON j.n <= min(8, x.people))
 ORDER BY r;
 
 INSERT INTO enrollments

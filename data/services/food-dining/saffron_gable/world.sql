@@ -71,29 +71,27 @@ SELECT restaurant_id, pick('diets', restaurant_id, n) FROM restaurants JOIN numb
 
 -- Nine days of sittings from yesterday on: five tables a restaurant and day, three of them at dinner.
 INSERT OR IGNORE INTO sittings
-SELECT 'sit_' || alnum(9, 'sitting', (r.rowid * 9 + d.n) * 5 + t.n), r.restaurant_id,
-       at(now(), (d.n - 2) || ' days',
-          CASE WHEN t.n <= 2 THEN pick('lunch_times', r.rowid, t.n) ELSE pick('dinner_times', r.rowid, d.n, t.n) END),
-       CASE WHEN t.n <= 2 THEN 'lunch' ELSE 'dinner' END,
-       pick('areas', r.rowid, t.n),
-       draw(1, r.largest_party / 2, 'seats', r.rowid, t.n) * 2
-FROM restaurants r JOIN numbers d ON d.n <= 9 JOIN numbers t ON t.n <= 5
-WHERE NOT EXISTS (
-  SELECT 1 FROM closed_days c
-  WHERE c.restaurant_id = r.restaurant_id AND c.weekday = weekday(at(now(), (d.n - 2) || ' days'))
-)
-ORDER BY r.rowid, d.n, t.n;
+WITH d AS MATERIALIZED (SELECT n, day, weekday(day) AS weekday FROM (SELECT n, at(now(), (n - 2) || ' days', 'date') AS day FROM numbers WHERE n <= 9)),
+t AS MATERIALIZED (
+  SELECT r.rowid AS row, r.restaurant_id, t.n, CASE WHEN t.n <= 2 THEN pick('lunch_times', r.rowid, t.n) END AS lunch, pick('areas', r.rowid, t.n) AS area,
+         draw(1, r.largest_party / 2, 'seats', r.rowid, t.n) * 2 AS seats
+  FROM restaurants r JOIN numbers t ON t.n <= 5)
+SELECT 'sit_' || alnum(9, 'sitting', (t.row * 9 + d.n) * 5 + t.n), t.restaurant_id,
+       d.day || 'T' || coalesce(t.lunch, pick('dinner_times', t.row, d.n, t.n)) || ':00Z', CASE WHEN t.n <= 2 THEN 'lunch' ELSE 'dinner' END, t.area, t.seats
+FROM t JOIN d
+WHERE NOT EXISTS (SELECT 1 FROM closed_days c WHERE c.restaurant_id = t.restaurant_id AND c.weekday = d.weekday)
+ORDER BY t.row, d.n, t.n;
 
 -- About half of the sittings are taken; every restaurant has one evening with nothing left.
 INSERT INTO bookings
+WITH r AS MATERIALIZED (SELECT restaurant_id, at(now(), '+' || draw(1, 6, 'full', restaurant_id) || ' days', 'date') AS full FROM restaurants)
 SELECT 'bkg_' || alnum(7, 'booking', s.rowid), s.sitting_id, person(s.rowid), phone(s.rowid),
        max(1, s.seats - draw(0, 1, 'spare', s.rowid)), CASE WHEN chance(0.2, 'note', s.rowid) THEN pick('notes', s.rowid) END,
        CASE WHEN s.starts_at < at(now(), '-30 minutes') THEN 'seated' ELSE 'confirmed' END,
        at(now(), '-' || draw(1, 20, 'booked', s.rowid) || ' days', draw(9, 21, 'hour', s.rowid) || ':15')
-FROM sittings s JOIN restaurants r USING (restaurant_id)
-WHERE chance(0.5, 'taken', s.rowid)
-   OR (s.meal = 'dinner'
-       AND substr(s.starts_at, 1, 10) = at(now(), '+' || draw(1, 6, 'full', r.restaurant_id) || ' days', 'date'));
+FROM sittings s JOIN r USING (restaurant_id)
+WHERE s.meal = 'dinner' AND substr(s.starts_at, 1, 10) = r.full OR chance(0.5, 'taken', s.rowid)
+ORDER BY s.rowid;
 
 INSERT INTO bookings
 SELECT 'bkg_' || alnum(7, 'booking', 9000 + s.rowid), s.sitting_id, person(4000 + s.rowid), phone(4000 + s.rowid), 2, NULL,

@@ -83,20 +83,22 @@ FROM json_each('[
 
 -- In each trial: 1 to 4 enrolled, 5 to 9 randomised, 10 completed, 11 withdrawn.
 INSERT INTO participants
-SELECT 'par_' || t.site || '-' || printf('%04d', t.rowid * 20 + k.n), t.trial_id, letters(draw(2, 3, 'initials', t.rowid, k.n), 'initials', t.rowid * 20 + k.n),
-       CAST(substr(now(), 1, 4) AS INTEGER) - draw(t.min_age + 4, t.max_age - 3, 'age', t.rowid, k.n), at(now(), '-' || (k.started + k.waited) || ' days', 'date'),
-       CASE WHEN k.n <= 8 THEN t.consent_version ELSE 'v1.4' END,
-       CASE WHEN k.n <= 4 THEN 'enrolled' WHEN k.n <= 9 THEN 'randomized' WHEN k.n = 10 THEN 'completed' ELSE 'withdrawn' END,
-       CASE WHEN k.n > 4 THEN nth('strata', 1 + draw(0, 2, 'stratum', t.rowid, k.n)) END,
-       CASE WHEN k.n > 4 THEN 'KIT-' || digits(5, 'kit', t.rowid * 40 + k.n) END,
-       CASE WHEN k.n > 4 THEN at(now(), '-' || k.started || ' days', draw(9, 16, 'hour', t.rowid, k.n) || ':' || draw(10, 50, 'minute', t.rowid, k.n)) END,
-       CASE WHEN k.n = 11 THEN pick('leaving', t.rowid) END, CASE WHEN k.n = 11 THEN at(now(), '-' || draw(2, 20, 'left', t.rowid) || ' days', 'date') END,
-       at(now(), '-' || (k.started + k.waited) || ' days', draw(10, 17, 'enrolled', t.rowid, k.n) || ':20')
-FROM trials t JOIN (
-  SELECT tn, n, CASE WHEN n <= 4 THEN 0 WHEN n <= 9 THEN draw(2, 50, 'started', tn, n) WHEN n = 10 THEN draw(190, 250, 'started', tn) ELSE draw(30, 60, 'started', tn) END AS started,
-         draw(2, 12, 'waited', tn, n) AS waited
-  FROM (SELECT n AS tn FROM numbers WHERE n <= 13) JOIN (SELECT n FROM numbers WHERE n <= 11)) k ON k.tn = t.rowid
-ORDER BY t.rowid, k.n;
+WITH k AS MATERIALIZED (
+  SELECT t.*, t.rowid AS row, k.n,
+         CASE WHEN k.n <= 4 THEN 0 WHEN k.n <= 9 THEN draw(2, 50, 'started', t.rowid, k.n) WHEN k.n = 10 THEN draw(190, 250, 'started', t.rowid) ELSE draw(30, 60, 'started', t.rowid) END AS started,
+         draw(2, 12, 'waited', t.rowid, k.n) AS waited
+  FROM trials t JOIN numbers k ON k.n <= 11 WHERE t.rowid <= 13)
+SELECT 'par_' || site || '-' || printf('%04d', row * 20 + n), trial_id, letters(draw(2, 3, 'initials', row, n), 'initials', row * 20 + n),
+       CAST(substr(now(), 1, 4) AS INTEGER) - draw(min_age + 4, max_age - 3, 'age', row, n), at(now(), '-' || (started + waited) || ' days', 'date'),
+       CASE WHEN n <= 8 THEN consent_version ELSE 'v1.4' END,
+       CASE WHEN n <= 4 THEN 'enrolled' WHEN n <= 9 THEN 'randomized' WHEN n = 10 THEN 'completed' ELSE 'withdrawn' END,
+       CASE WHEN n > 4 THEN nth('strata', 1 + draw(0, 2, 'stratum', row, n)) END,
+       CASE WHEN n > 4 THEN 'KIT-' || digits(5, 'kit', row * 40 + n) END,
+       CASE WHEN n > 4 THEN at(now(), '-' || started || ' days', draw(9, 16, 'hour', row, n) || ':' || draw(10, 50, 'minute', row, n)) END,
+       CASE WHEN n = 11 THEN pick('leaving', row) END, CASE WHEN n = 11 THEN at(now(), '-' || draw(2, 20, 'left', row) || ' days', 'date') END,
+       at(now(), '-' || (started + waited) || ' days', draw(10, 17, 'enrolled', row, n) || ':20')
+FROM k
+ORDER BY row, n;
 
 -- Kits that are left: none for severe cases in every second trial.
 INSERT INTO kits
@@ -106,13 +108,13 @@ WHERE NOT (s.value = 'severe' AND t.rowid % 2 = 0) ORDER BY t.rowid, s.key, k.n;
 
 -- Past visits took place, of the next ones about half are planned.
 INSERT INTO visits
+WITH w AS MATERIALIZED (
+  SELECT p.participant_id, w.value AS week, p.status, date(substr(p.randomized_at, 1, 10), (7 * w.value) || ' days') AS day
+  FROM participants p JOIN trials t USING (trial_id) JOIN json_each(t.weeks) w WHERE p.randomized_at IS NOT NULL),
+v AS MATERIALIZED (SELECT participant_id, week, status, date(day, CASE strftime('%w', day) WHEN '6' THEN '-1 days' WHEN '0' THEN '+1 days' ELSE '+0 days' END) AS day FROM w)
 SELECT 'vis_' || alnum(8, 'visit', row_number() OVER (ORDER BY participant_id, week)), participant_id, week, day, chance(0.3, 'fasting', participant_id, week),
        CASE WHEN day >= at(now(), 'date') THEN 'planned' WHEN chance(0.07, 'missed', participant_id, week) THEN 'missed' ELSE 'done' END
-FROM (
-  SELECT p.participant_id, w.value AS week, p.status,
-         at(p.randomized_at, (7 * w.value) || ' days', CASE weekday(at(p.randomized_at, (7 * w.value) || ' days')) WHEN 'saturday' THEN '-1 days' WHEN 'sunday' THEN '+1 days' ELSE '+0 days' END, 'date') AS day
-  FROM participants p JOIN trials t USING (trial_id) JOIN json_each(t.weeks) w
-  WHERE p.randomized_at IS NOT NULL)
+FROM v
 WHERE (status = 'completed' OR day < at(now(), CASE status WHEN 'withdrawn' THEN '-21 days' ELSE '+0 days' END, 'date')
        OR (status = 'randomized' AND day < at(now(), '+20 days', 'date') AND chance(0.5, 'planned', participant_id, week)))
 ORDER BY participant_id, week;

@@ -72,12 +72,15 @@ ORDER BY c.key;
 
 -- Two weeks from four days ago on: working days, three slots a day; clinicians of one specialty sit at different times.
 INSERT INTO slots
-SELECT 'slt_' || alnum(9, 'slot', (c.rowid * 20 + d.n) * 4 + s.n), c.clinician,
-       at(now(), (d.n - 5) || ' days', nth('starts', s.n + 3 * (c.rowid % 3))),
-       at(now(), (d.n - 5) || ' days', nth('starts', s.n + 3 * (c.rowid % 3)), '+' || c.minutes || ' minutes')
-FROM clinicians c JOIN numbers d ON d.n <= 15 JOIN numbers s ON s.n <= 3
-WHERE weekday(at(now(), (d.n - 5) || ' days')) NOT IN ('saturday', 'sunday')
-ORDER BY c.rowid, d.n, s.n;
+WITH d AS MATERIALIZED (
+  SELECT n, day FROM (SELECT n, at(now(), (n - 5) || ' days', 'date') AS day FROM numbers WHERE n <= 15) WHERE weekday(day) NOT IN ('saturday', 'sunday')),
+s AS MATERIALIZED (SELECT n, nth('starts', n) AS start FROM numbers WHERE n <= 9),
+t AS MATERIALIZED (
+  SELECT c.rowid AS row, c.clinician, c.minutes, d.n AS day, s.n AS place, d.day || 'T' || s.start || ':00Z' AS starts_at
+  FROM clinicians c JOIN d JOIN s ON s.n BETWEEN 3 * (c.rowid % 3) + 1 AND 3 * (c.rowid % 3) + 3)
+SELECT 'slt_' || alnum(9, 'slot', (row * 20 + day) * 4 + place - 3 * (row % 3)), clinician, starts_at, at(starts_at, '+' || minutes || ' minutes')
+FROM t
+ORDER BY row, day, place;
 
 -- On one day every slot belongs to a different patient.
 INSERT INTO appointments

@@ -79,29 +79,31 @@ ORDER BY n;
 
 -- One application on each of the first sixty: waiting for the fee, under review, decided or given up.
 INSERT INTO applications
-SELECT 'BP' || substr(made, 3, 2) || '-' || digits(5, 'application', n), parcel_id, nth('works', w, 'type'),
-       nth('works', w, 'step') * draw(nth('works', w, 'low'), nth('works', w, 'high'), 'cost', n), person(20 + n),
-       email(person(20 + n), pick('mail', n)), phone(20 + n), nth('works', w, 'text'),
-       CASE WHEN state = 'awaiting_payment' AND n % 3 = 0 THEN pick('declined', n) END,
-       CASE WHEN state <> 'awaiting_payment' THEN pick('methods', n) END,
-       CASE WHEN state <> 'awaiting_payment' THEN 'R-' || digits(7, 'receipt', n) END,
-       CASE WHEN state IN ('issued', 'rejected', 'closed') THEN state END,
-       CASE WHEN state = 'issued' THEN at(made, '+' || (730 + draw(20, 45, 'decided', n)) || ' days', 'date') END, made
-FROM (
-  SELECT *, at(now(), '-' || CASE WHEN state = 'awaiting_payment' THEN draw(1, 12, 'made', n) WHEN state = 'under_review' THEN draw(4, 28, 'made', n)
+WITH k AS MATERIALIZED (
+  SELECT n, nth('works', n, 'use') AS use, nth('works', n, 'type') AS type, nth('works', n, 'text') AS text, nth('works', n, 'step') AS step,
+         nth('works', n, 'low') AS low, nth('works', n, 'high') AS high FROM numbers WHERE n <= 17),
+s AS MATERIALIZED (SELECT n, nth('states', n) AS state FROM numbers WHERE n <= 20),
+p AS MATERIALIZED (
+  SELECT p.rowid AS n, p.parcel_id, s.state, k.n AS w,
+         row_number() OVER (PARTITION BY p.rowid ORDER BY
+           s.state = 'issued' AND p.rowid % 5 > 0 AND k.type NOT IN ('new_building', 'extension'),
+           draw(1, 9999, 'work', p.rowid, k.n), k.n) AS choice
+  FROM parcels p JOIN s ON s.n = 1 + p.rowid % 20 JOIN k
+  WHERE p.rowid <= 60 AND k.use = CASE WHEN p.zone IN ('industrial', 'commercial') THEN 'trade' ELSE 'home' END
+    AND NOT (p.zone = 'heritage' AND k.type IN ('demolition', 'solar'))),
+q AS MATERIALIZED (
+  SELECT p.*, person(20 + n) AS name, at(now(), '-' || CASE WHEN state = 'awaiting_payment' THEN draw(1, 12, 'made', n) WHEN state = 'under_review' THEN draw(4, 28, 'made', n)
                                   ELSE draw(130, 220, 'made', n) END || ' days', draw(8, 16, 'made hour', n) || ':25') AS made
-  FROM (
-    SELECT n, parcel_id, nth('states', 1 + n % 20) AS state, w
-    FROM (
-      SELECT p.rowid AS n, p.parcel_id, k.n AS w,
-             row_number() OVER (PARTITION BY p.rowid ORDER BY
-               nth('states', 1 + p.rowid % 20) = 'issued' AND p.rowid % 5 > 0 AND nth('works', k.n, 'type') NOT IN ('new_building', 'extension'),
-               draw(1, 9999, 'work', p.rowid, k.n), k.n) AS choice
-      FROM parcels p JOIN numbers k ON k.n <= 17
-      WHERE p.rowid <= 60 AND nth('works', k.n, 'use') = CASE WHEN p.zone IN ('industrial', 'commercial') THEN 'trade' ELSE 'home' END
-        AND NOT (p.zone = 'heritage' AND nth('works', k.n, 'type') IN ('demolition', 'solar')))
-    WHERE choice = 1))
-ORDER BY n;
+  FROM p WHERE choice = 1)
+SELECT 'BP' || substr(made, 3, 2) || '-' || digits(5, 'application', q.n), parcel_id, k.type, k.step * draw(k.low, k.high, 'cost', q.n), name,
+       email(name, pick('mail', q.n)), phone(20 + q.n), k.text,
+       CASE WHEN state = 'awaiting_payment' AND q.n % 3 = 0 THEN pick('declined', q.n) END,
+       CASE WHEN state <> 'awaiting_payment' THEN pick('methods', q.n) END,
+       CASE WHEN state <> 'awaiting_payment' THEN 'R-' || digits(7, 'receipt', q.n) END,
+       CASE WHEN state IN ('issued', 'rejected', 'closed') THEN state END,
+       CASE WHEN state = 'issued' THEN at(made, '+' || (730 + draw(20, 45, 'decided', q.n)) || ' days', 'date') END, made
+FROM q JOIN k ON k.n = q.w
+ORDER BY q.n;
 
 INSERT INTO remarks
 SELECT a.application_id, k.n, nth(CASE a.decision WHEN 'rejected' THEN 'objections' ELSE 'requests' END, 1 + (a.rowid + k.n) % 5)

@@ -94,12 +94,16 @@ INSERT INTO hubs SELECT nth('hubs', n, 'city'), nth('hubs', n, 'lat'), nth('hubs
 
 -- A lane goes through the hub that is the smallest detour. Roads are a quarter longer than the flight of a heron.
 INSERT INTO lanes
-SELECT a.city, b.city, CAST(round(distance(a.latitude, a.longitude, b.latitude, b.longitude) * 1.25) AS INTEGER),
-       (SELECT city FROM (SELECT h.city, distance(a.latitude, a.longitude, h.latitude, h.longitude)
-                                 + distance(h.latitude, h.longitude, b.latitude, b.longitude) AS way FROM hubs h) ORDER BY way, city LIMIT 1)
-FROM cities a JOIN cities b ON a.city <> b.city
-WHERE distance(a.latitude, a.longitude, b.latitude, b.longitude) BETWEEN 280 AND 1700 AND chance(0.6, 'lane', a.city, b.city)
-ORDER BY a.city, b.city;
+WITH w AS MATERIALIZED (
+  SELECT c.city, h.city AS hub, distance(c.latitude, c.longitude, h.latitude, h.longitude) AS km FROM cities c JOIN hubs h),
+l AS MATERIALIZED (
+  SELECT a.city AS origin, b.city AS destination, distance(a.latitude, a.longitude, b.latitude, b.longitude) AS km
+  FROM cities a JOIN cities b ON a.city <> b.city WHERE chance(0.6, 'lane', a.city, b.city))
+SELECT origin, destination, CAST(round(km * 1.25) AS INTEGER),
+       (SELECT x.hub FROM w x JOIN w y ON y.hub = x.hub AND y.city = l.destination WHERE x.city = l.origin ORDER BY x.km + y.km, x.hub LIMIT 1)
+FROM l
+WHERE km BETWEEN 280 AND 1700
+ORDER BY origin, destination;
 
 INSERT INTO carriers
 SELECT nth('carriers', n, 'name'), nth('carriers', n, 'km'), nth('carriers', n, 'percent'), nth('carriers', n, 'adr'), nth('carriers', n, 'lift')
@@ -125,17 +129,20 @@ ORDER BY v.n;
 
 -- Three to six carriers make an offer for a draft. What was offered more than four hours ago has expired, and they offer anew.
 INSERT INTO carrier_offers
-SELECT 'cof_' || alnum(8, 'offer', (d.rowid * 9 + c.rowid) * 3 + g.n), d.load_id, c.carrier,
-       CAST((6000 + l.km * (22 + 3.5 * d.pallet_count)) * c.price_percent * (100 + 18 * d.hazardous)
-            * draw(94, 106, 'price', d.rowid, c.rowid, g.n) / 100000000 AS INTEGER) * 100,
-       1 + (l.km + c.km_a_day - 1) / c.km_a_day,
-       CASE WHEN d.rowid > 6 AND g.n = 2 THEN at(now(), '+' || draw(70, 235, 'valid', d.rowid) || ' minutes') ELSE at(d.created_at, '+4 hours') END
-FROM loads d JOIN lanes l USING (origin_city, destination_city) JOIN carriers c JOIN numbers g ON g.n <= CASE WHEN d.rowid BETWEEN 7 AND 12 THEN 2 ELSE 1 END
-WHERE (c.takes_hazardous OR NOT d.hazardous)
-  AND CASE WHEN d.rowid <= 12 THEN (d.rowid + c.rowid * 3) % 8 <= 2 + d.rowid % 4 ELSE c.carrier = (
+WITH d AS MATERIALIZED (
+  SELECT d.rowid AS row, d.*, l.km, CASE WHEN d.rowid > 12 THEN (
     SELECT carrier FROM (SELECT k.carrier, draw(1, 1000, 'carrier', d.rowid, k.carrier) AS luck FROM carriers k WHERE k.takes_hazardous OR NOT d.hazardous)
-    ORDER BY luck, carrier LIMIT 1) END
-ORDER BY d.rowid, c.rowid, g.n;
+    ORDER BY luck, carrier LIMIT 1) END AS chosen
+  FROM loads d JOIN lanes l USING (origin_city, destination_city))
+SELECT 'cof_' || alnum(8, 'offer', (d.row * 9 + c.rowid) * 3 + g.n), d.load_id, c.carrier,
+       CAST((6000 + d.km * (22 + 3.5 * d.pallet_count)) * c.price_percent * (100 + 18 * d.hazardous)
+            * draw(94, 106, 'price', d.row, c.rowid, g.n) / 100000000 AS INTEGER) * 100,
+       1 + (d.km + c.km_a_day - 1) / c.km_a_day,
+       CASE WHEN d.row > 6 AND g.n = 2 THEN at(now(), '+' || draw(70, 235, 'valid', d.row) || ' minutes') ELSE at(d.created_at, '+4 hours') END
+FROM d JOIN carriers c JOIN numbers g ON g.n <= CASE WHEN d.row BETWEEN 7 AND 12 THEN 2 ELSE 1 END
+WHERE (c.takes_hazardous OR NOT d.hazardous)
+  AND CASE WHEN d.row <= 12 THEN (d.row + c.rowid * 3) % 8 <= 2 + d.row % 4 ELSE c.carrier = d.chosen END
+ORDER BY d.row, c.rowid, g.n;
 
 INSERT INTO shipments
 SELECT 'shp_' || alnum(9, 'shipment', n), carrier_offer_id, 'HWF' || digits(10, 'tracking', n),
@@ -155,21 +162,24 @@ JOIN working_days w ON w.number = CASE state WHEN 'in_transit' THEN today - min(
                                              WHEN 'delivered' THEN today - transit_days - draw(1, 3, 'home', n) ELSE ready END
 ORDER BY n;
 
--- A pallet is scanned when it is picked up, in and out of the hub, at customs on the way into or out of Switzerland, and at its end.
+-- A truck makes a kilometre as the heron flies in a minute. A pallet is scanned when it is picked up, in and out of the hub, at customs on the way into or out of Switzerland, and at its end.
 INSERT INTO tracking_events
 SELECT tracking_number, event, city, scanned_at FROM (
   SELECT s.tracking_number, s.rowid AS n, e.n AS k,
          CASE e.n WHEN 1 THEN 'picked_up' WHEN 2 THEN 'at_hub' WHEN 3 THEN 'left_hub' WHEN 4 THEN 'customs_hold' WHEN 5 THEN 'out_for_delivery' ELSE 'delivered' END AS event,
          CASE e.n WHEN 1 THEN d.origin_city WHEN 2 THEN l.hub WHEN 3 THEN l.hub ELSE d.destination_city END AS city,
          CASE e.n WHEN 1 THEN at(s.window_start, '+' || draw(20, 170, 'truck', s.rowid) || ' minutes')
-                  WHEN 2 THEN at(s.window_start, '+' || draw(500, 620, 'hub', s.rowid) || ' minutes')
-                  WHEN 3 THEN at(y.day, '05:' || draw(10, 59, 'leave', s.rowid))
+                  WHEN 2 THEN r.reached
+                  WHEN 3 THEN at(y.day, CASE WHEN r.reached < at(y.day, '04:30') THEN '05:' ELSE '18:' END || draw(10, 59, 'leave', s.rowid))
                   WHEN 4 THEN at(z.day, '11:' || draw(10, 59, 'customs', s.rowid))
                   WHEN 5 THEN at(a.day, '07:' || draw(10, 59, 'van', s.rowid))
                   ELSE at(a.day, draw(10, 14, 'dock', s.rowid) || ':' || draw(10, 59, 'dock', s.rowid)) END AS scanned_at,
          e.n = 4 AND (f.country = 'CH') = (t.country = 'CH') AS inland
   FROM shipments s JOIN carrier_offers o USING (carrier_offer_id) JOIN loads d USING (load_id) JOIN lanes l USING (origin_city, destination_city)
   JOIN cities f ON f.city = d.origin_city JOIN cities t ON t.city = d.destination_city
+  JOIN (SELECT s.shipment_id, at(s.window_start, '+' || (CAST(distance(f.latitude, f.longitude, h.latitude, h.longitude) AS INTEGER) + draw(220, 300, 'hub', s.rowid)) || ' minutes') AS reached
+        FROM shipments s JOIN carrier_offers o USING (carrier_offer_id) JOIN loads d USING (load_id) JOIN lanes l USING (origin_city, destination_city)
+        JOIN cities f ON f.city = d.origin_city JOIN hubs h ON h.city = l.hub) r ON r.shipment_id = s.shipment_id
   JOIN working_days w ON w.day = substr(s.window_start, 1, 10) JOIN working_days y ON y.number = w.number + 1
   JOIN working_days z ON z.number = w.number + o.transit_days - 1 JOIN working_days a ON a.number = w.number + o.transit_days
   JOIN numbers e ON e.n <= 6

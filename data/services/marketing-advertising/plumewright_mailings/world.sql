@@ -67,12 +67,13 @@ INSERT INTO colleagues
 SELECT email(person(n), 'stagehouse.example'), person(n) FROM numbers WHERE n <= 6 ORDER BY n;
 
 INSERT INTO subscribers
-SELECT 'sub_' || alnum(10, 'subscriber', n), email(person(100 + n), pick('mail', n)), substr(person(100 + n), 1, instr(person(100 + n), ' ') - 1),
+WITH p AS MATERIALIZED (SELECT n, person(100 + n) AS name FROM numbers WHERE n <= 170)
+SELECT 'sub_' || alnum(10, 'subscriber', n), email(name, pick('mail', n)), substr(name, 1, instr(name, ' ') - 1),
        CASE WHEN chance(0.9, 'city known', n) THEN pick('cities', n) END,
        CASE WHEN n % 14 = 3 THEN 'unconfirmed' WHEN n % 17 = 5 THEN 'unsubscribed' ELSE 'confirmed' END,
        CASE WHEN n % 14 <> 3 AND chance(0.85, 'opened', n) THEN at(now(), '-' || draw(2, 220, 'opened', n) || ' days') END,
        CASE WHEN n % 14 <> 3 AND n % 17 = 5 THEN pick('reasons', n) END
-FROM numbers WHERE n <= 170 ORDER BY n;
+FROM p ORDER BY n;
 
 INSERT OR IGNORE INTO interests
 SELECT subscriber_id, pick('interests', s.rowid, k.n) FROM subscribers s JOIN numbers k ON k.n <= draw(1, 3, 'interests', s.rowid);
@@ -87,18 +88,22 @@ FROM numbers WHERE n <= 24 ORDER BY n;
 
 -- Each segment has had some mails: most were sent, the latest one or two are drafts or scheduled.
 INSERT INTO campaigns
+WITH m AS MATERIALIZED (SELECT i.interest, m.city, m.last_opened_at FROM subscribers m JOIN interests i USING (subscriber_id) WHERE m.status = 'confirmed'),
+s AS MATERIALIZED (SELECT rowid AS row, *, CASE WHEN opened_within_days IS NOT NULL THEN at(now(), '-' || opened_within_days || ' days') END AS since FROM segments),
+g AS MATERIALIZED (
+  SELECT s.row, s.segment_id, s.interest, (
+    SELECT count(*) FROM m WHERE m.interest = s.interest AND (s.city IS NULL OR m.city = s.city) AND (s.since IS NULL OR m.last_opened_at >= s.since)) AS members
+  FROM s),
+q AS MATERIALIZED (
+  SELECT g.row * 4 + k.n AS n, g.segment_id, t.subject, t.body, g.members,
+         CASE k.n WHEN 1 THEN 'sent' WHEN 2 THEN CASE WHEN g.row % 5 = 1 THEN 'stopped' ELSE 'sent' END WHEN 3 THEN CASE WHEN g.row % 3 = 0 THEN 'scheduled' ELSE 'draft' END ELSE 'draft' END AS state
+  FROM g JOIN numbers k ON k.n <= 4 JOIN texts t ON t.interest = g.interest AND t.place = k.n)
 SELECT 'cmp_' || alnum(8, 'campaign', n), segment_id, subject, body, CASE WHEN n % 3 THEN 'boxoffice@stagehouse.example' END, state,
        CASE state WHEN 'sent' THEN at(now(), '-' || (n * 9 % 70 + 1) || ' days', '09:30') WHEN 'scheduled' THEN at(now(), '+' || (n % 6 + 1) || ' days', '10:00')
                   WHEN 'stopped' THEN at(now(), '-' || (n % 20 + 5) || ' days', '08:00') END,
        CASE WHEN state IN ('sent', 'scheduled') THEN members ELSE 0 END, 0, 0, 0,
        at(now(), '-' || (CASE WHEN state IN ('draft', 'scheduled') THEN draw(1, 6, 'written', n) ELSE n * 9 % 70 + draw(21, 26, 'written', n) END) || ' days', draw(8, 16, 'hour', n) || ':25')
-FROM (
-  SELECT s.rowid * 4 + k.n AS n, s.segment_id, t.subject, t.body,
-         CASE k.n WHEN 1 THEN 'sent' WHEN 2 THEN CASE WHEN s.rowid % 5 = 1 THEN 'stopped' ELSE 'sent' END WHEN 3 THEN CASE WHEN s.rowid % 3 = 0 THEN 'scheduled' ELSE 'draft' END ELSE 'draft' END AS state,
-         (SELECT count(*) FROM subscribers m JOIN interests i USING (subscriber_id)
-          WHERE m.status = 'confirmed' AND i.interest = s.interest AND (s.city IS NULL OR m.city = s.city)
-            AND (s.opened_within_days IS NULL OR m.last_opened_at >= at(now(), '-' || s.opened_within_days || ' days'))) AS members
-  FROM segments s JOIN numbers k ON k.n <= 4 JOIN texts t ON t.interest = s.interest AND t.place = k.n)
+FROM q
 WHERE state NOT IN ('sent', 'scheduled') OR members > 0
 ORDER BY n;
 

@@ -68,19 +68,23 @@ FROM (
 ORDER BY place, k;
 
 INSERT INTO holidays
-SELECT c.currency, min(at(now(), n || ' days', 'date')) FROM (SELECT DISTINCT currency FROM bonds) c JOIN numbers
-WHERE n >= draw(3, 5, 'holiday', c.currency) AND weekday(at(now(), n || ' days')) NOT IN ('saturday', 'sunday') GROUP BY c.currency ORDER BY c.currency;
+WITH d AS MATERIALIZED (
+  SELECT n, day FROM (SELECT n, at(now(), n || ' days', 'date') AS day FROM numbers WHERE n BETWEEN 3 AND 9) WHERE weekday(day) NOT IN ('saturday', 'sunday')),
+c AS MATERIALIZED (SELECT currency, draw(3, 5, 'holiday', currency) AS first FROM (SELECT DISTINCT currency FROM bonds))
+SELECT c.currency, min(d.day) FROM c JOIN d ON d.n >= c.first GROUP BY c.currency ORDER BY c.currency;
 
 -- Seven are open since a few minutes ago; the older ones were traded, cancelled or lapsed.
 INSERT INTO inquiries
+WITH q AS MATERIALIZED (
+  SELECT n, draw(1, 8, 'asked', n) AS s, pick('sides', n) AS side, draw(1, 9999, 'of', n) AS place, draw(1, 6, 'asked at', n) AS days FROM numbers WHERE n <= 34),
+c AS MATERIALIZED (SELECT count(*) AS bonds FROM bonds)
 SELECT 'inq_' || alnum(8, 'inquiry', n), bond_id, side, max(min_piece, draw(2, 50, 'size', n) * 100000),
        json_array(nth('dealers', s), nth('dealers', 1 + (s + 2) % 8), nth('dealers', 1 + (s + 5) % 8), nth('dealers', 1 + s % 8), nth('dealers', 1 + (s + 3) % 8)),
        pick('seconds', n), CASE WHEN n <= 7 THEN 'open' WHEN n % 5 = 0 THEN 'cancelled' WHEN n % 7 = 0 THEN 'lapsed' ELSE 'open' END,
        CASE WHEN n <= 7 THEN at(now(), '-' || draw(3, 25, 'asked at', n) || ' minutes')
-            ELSE at(now(), '-' || (draw(1, 6, 'asked at', n) + CASE weekday(at(now(), '-' || draw(1, 6, 'asked at', n) || ' days'))
+            ELSE at(now(), '-' || (days + CASE weekday(at(now(), '-' || days || ' days'))
                                    WHEN 'saturday' THEN 1 WHEN 'sunday' THEN 2 ELSE 0 END) || ' days', draw(8, 16, 'hour', n) || ':' || draw(10, 59, 'minute', n)) END
-FROM (SELECT n, draw(1, 8, 'asked', n) AS s, pick('sides', n) AS side, (SELECT bond_id FROM bonds WHERE bonds.rowid = 1 + draw(1, 9999, 'of', n) % (SELECT count(*) FROM bonds)) AS bond_id
-      FROM numbers WHERE n <= 34) JOIN bonds USING (bond_id) ORDER BY n;
+FROM q JOIN c JOIN bonds ON bonds.rowid = 1 + q.place % c.bonds ORDER BY n;
 
 -- Every dealer answers with a price of their own; on two of the open inquiries nobody is firm yet.
 INSERT INTO dealer_quotes

@@ -54,9 +54,9 @@ CREATE INDEX refunds_by_collection ON refunds (collection_id);
 
 --- populate
 INSERT INTO banking_days
-SELECT at(now(), (n - 110) || ' days', 'date') FROM numbers
-WHERE n <= 160 AND weekday(at(now(), (n - 110) || ' days')) NOT IN ('saturday', 'sunday')
-  AND at(now(), (n - 110) || ' days', 'date') NOT IN (SELECT nth('bank_holidays', n) FROM numbers WHERE n <= 7)
+WITH h AS MATERIALIZED (SELECT nth('bank_holidays', n) AS day FROM numbers WHERE n <= 7)
+SELECT day FROM (SELECT n, at(now(), (n - 110) || ' days', 'date') AS day FROM numbers WHERE n <= 160)
+WHERE strftime('%w', day) NOT IN ('0', '6') AND day NOT IN (SELECT day FROM h)
 ORDER BY n;
 
 INSERT INTO banks
@@ -65,9 +65,17 @@ FROM numbers WHERE n <= 9 ORDER BY n;
 
 -- Every sixth account is a company's. An IBAN is country, two check digits, bank code and account number.
 INSERT INTO accounts
+WITH k AS MATERIALIZED (
+  SELECT v.n, b.bank_code, b.country, b.as_digits, CASE b.country WHEN 'DE' THEN 131400 WHEN 'AT' THEN 102900 ELSE 232100 END AS suffix,
+         CASE WHEN v.n % 6 = 5 THEN 'company' WHEN v.n % 6 IN (1, 4) THEN 'gym' WHEN v.n % 6 IN (0, 2) THEN 'nursery' ELSE 'housing' END AS kind
+  FROM numbers v JOIN banks b ON b.rowid = 1 + draw(0, 8, 'bank', v.n) WHERE v.n <= 130),
+a AS MATERIALIZED (
+  SELECT k.*, CASE country WHEN 'AT' THEN digits(11, 'account', n) ELSE digits(10, 'account', n) END AS number,
+         CASE WHEN kind = 'company' THEN company(n) ELSE person(n) END AS name
+  FROM k)
 SELECT country || printf('%02d', 98 - ((CAST(as_digits || number AS INTEGER) % 97) * 1000000 + suffix) % 97) || bank_code || number,
-       CASE WHEN kind = 'company' THEN company(n) ELSE person(n) END,
-       CASE WHEN kind = 'company' THEN 'accounts@' || slug(company(n)) || '.example' ELSE email(person(n), pick('mail', n)) END,
+       name,
+       CASE WHEN kind = 'company' THEN 'accounts@' || slug(name) || '.example' ELSE email(name, pick('mail', n)) END,
        bank_code, kind,
        CASE kind WHEN 'gym' THEN nth('memberships', 1 + n % 4, 'plan') WHEN 'nursery' THEN nth('fees', 1 + n % 3, 'plan')
                  WHEN 'housing' THEN 'Rent flat ' || draw(1, 48, 'flat', n)
@@ -75,12 +83,7 @@ SELECT country || printf('%02d', 98 - ((CAST(as_digits || number AS INTEGER) % 9
        CASE kind WHEN 'gym' THEN nth('memberships', 1 + n % 4, 'cents') WHEN 'nursery' THEN nth('fees', 1 + n % 3, 'cents')
                  WHEN 'housing' THEN 500 * draw(104, 236, 'rent', n)
                  ELSE CASE n % 12 WHEN 5 THEN 500 * draw(30, 60, 'corporate', n) ELSE 1000 * draw(45, 160, 'shop', n) END END
-FROM (
-  SELECT v.n, b.bank_code, b.country, b.as_digits, CASE b.country WHEN 'AT' THEN digits(11, 'account', v.n) ELSE digits(10, 'account', v.n) END AS number,
-         CASE b.country WHEN 'DE' THEN 131400 WHEN 'AT' THEN 102900 ELSE 232100 END AS suffix,
-         CASE WHEN v.n % 6 = 5 THEN 'company' WHEN v.n % 6 IN (1, 4) THEN 'gym' WHEN v.n % 6 IN (0, 2) THEN 'nursery' ELSE 'housing' END AS kind
-  FROM numbers v JOIN banks b ON b.rowid = 1 + draw(0, 8, 'bank', v.n) WHERE v.n <= 130
-)
+FROM a
 ORDER BY n;
 
 INSERT INTO mandates
@@ -105,26 +108,27 @@ FROM accounts a JOIN mandates m ON m.rowid = (a.rowid - 124) * 8 + 1 WHERE a.row
 -- Each month on the payer's own day, from two months back to the next; weekends and holidays are put off to the next banking day. One payer in eight
 -- has a collection at the bank just now, and one in eight pauses: nothing after last month.
 INSERT INTO collections
+WITH t AS MATERIALIZED (SELECT at(now(), 'date') AS today, at(now(), '+1 days', 'date') AS tomorrow, at(now(), '-1 days', 'date') AS yesterday),
+m AS MATERIALIZED (
+  SELECT m.rowid AS mandate, m.mandate_id, m.status, a.plan, a.monthly_cents,
+         CASE m.rowid % 8 WHEN 1 THEN CAST(substr(now(), 9, 2) AS INTEGER) ELSE pick('charge_days', m.rowid) - 1 END AS days
+  FROM mandates m JOIN accounts a USING (iban) WHERE m.status <> 'pending' AND m.rowid <= 72),
+r AS MATERIALIZED (
+  SELECT m.*, k.n AS month, t.*, date(t.today, 'start of month', (k.n - 3) || ' months', '+' || m.days || ' days') AS raw
+  FROM m JOIN t JOIN numbers k ON k.n <= 4 WHERE m.mandate % 8 <> 3 OR k.n <= 2),
+c AS MATERIALIZED (
+  SELECT r.*, (SELECT min(day) FROM banking_days WHERE day >= raw) AS charge_date,
+         plan || ' ' || trim(substr('January  February March    April    May      June     July     August   SeptemberOctober  November December ',
+                                    9 * substr(date(today, 'start of month', (month - 3) || ' months'), 6, 2) - 8, 9)) AS reference
+  FROM r
+  WHERE raw <= at(now(), '+24 days', 'date') AND NOT (status = 'revoked' AND raw BETWEEN at(now(), '-3 days', 'date') AND at(now(), '+2 days', 'date')))
 SELECT 'col_' || alnum(10, 'collection', mandate * 5 + month), mandate_id, monthly_cents, charge_date, reference,
-       CASE WHEN status = 'revoked' AND charge_date > at(now(), 'date') THEN 'cancelled'
-            WHEN raw > at(now(), '+1 days', 'date') THEN 'scheduled'
-            WHEN charge_date >= at(now(), '-1 days', 'date') THEN 'submitted'
+       CASE WHEN status = 'revoked' AND charge_date > today THEN 'cancelled'
+            WHEN raw > tomorrow THEN 'scheduled'
+            WHEN charge_date >= yesterday THEN 'submitted'
             WHEN chance(0.07, 'bounced', mandate, month) THEN 'bounced' ELSE 'paid' END,
-       min(at(raw, '-12 days', '10:05'), at(now(), '-' || (1 + mandate % 3) || ' days', '10:05'))
-FROM (
-  SELECT mandate, month, mandate_id, status, monthly_cents, raw, plan || ' ' ||
-         trim(substr('January  February March    April    May      June     July     August   SeptemberOctober  November December ',
-                     9 * substr(date(at(now(), 'date'), 'start of month', (month - 3) || ' months'), 6, 2) - 8, 9)) AS reference,
-         (SELECT min(day) FROM banking_days WHERE day >= raw) AS charge_date
-  FROM (
-    SELECT m.rowid AS mandate, k.n AS month, m.mandate_id, m.status, a.plan, a.monthly_cents,
-           date(at(now(), 'date'), 'start of month', (k.n - 3) || ' months',
-                '+' || CASE m.rowid % 8 WHEN 1 THEN CAST(substr(now(), 9, 2) AS INTEGER) ELSE pick('charge_days', m.rowid) - 1 END || ' days') AS raw
-    FROM mandates m JOIN accounts a USING (iban) JOIN numbers k ON k.n <= 4
-    WHERE m.status <> 'pending' AND m.rowid <= 72 AND (m.rowid % 8 <> 3 OR k.n <= 2)
-  )
-)
-WHERE raw <= at(now(), '+24 days', 'date') AND NOT (status = 'revoked' AND raw BETWEEN at(now(), '-3 days', 'date') AND at(now(), '+2 days', 'date'))
+       min(date(raw, '-12 days') || 'T10:05:00Z', at(now(), '-' || (1 + mandate % 3) || ' days', '10:05'))
+FROM c
 ORDER BY mandate, month;
 
 -- About one paid collection in six has money given back: all of it, or a part.

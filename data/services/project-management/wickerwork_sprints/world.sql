@@ -77,20 +77,22 @@ ORDER BY b, k;
 -- Stories 1 to 12 were finished in closed sprints; eight are in a running sprint (six in one that is only planned), three in the
 -- next one, the others in the backlog, where two of five have no points yet.
 INSERT INTO stories
-SELECT story_prefix || '-' || (draw(90, 600, 'first', b) + 2 * i + draw(0, 1, 'gap', b, i)), board_id,
-       replace(nth('actions', action, 'text'), '*', json_extract(parts, '$[' || (i % 6) || ']')),
-       nth('actions', action, 'kind'), CASE WHEN place > 0 OR chance(0.6, 'estimated', b, i) THEN pick('sizes', b, i) END, pick('criteria', b, i),
+WITH c AS MATERIALIZED (SELECT n, nth('actions', n, 'text') AS text, nth('actions', n, 'kind') AS kind FROM numbers WHERE n <= 14),
+f AS MATERIALIZED (SELECT rowid AS b, board_id, story_prefix, parts, draw(90, 600, 'first', rowid) AS first FROM boards),
+v AS MATERIALIZED (
+  SELECT f.*, i.n AS i, 1 + ((i.n / 6) * 3 + (i.n % 6) * 2 + b) % 14 AS action,
+         CASE WHEN i.n <= 6 THEN 1 WHEN i.n <= 12 THEN 2 WHEN b <= 7 AND i.n <= CASE WHEN b <= 4 THEN 20 ELSE 18 END THEN 3
+              WHEN b <= 4 AND i.n <= 23 THEN 4 ELSE 0 END AS place
+  FROM f JOIN numbers i ON i.n <= CASE WHEN b <= 7 THEN 32 ELSE 12 END)
+SELECT story_prefix || '-' || (first + 2 * i + draw(0, 1, 'gap', b, i)), board_id,
+       replace(c.text, '*', json_extract(parts, '$[' || (i % 6) || ']')),
+       c.kind, CASE WHEN place > 0 OR chance(0.6, 'estimated', b, i) THEN pick('sizes', b, i) END, pick('criteria', b, i),
        CASE WHEN place = 0 THEN 'backlog' WHEN place <= 2 THEN 'done' WHEN place = 4 OR b > 4 THEN 'to_do'
             WHEN i <= 15 THEN 'done' WHEN i <= 17 THEN 'review' WHEN i <= 19 THEN 'doing' ELSE 'to_do' END,
        CASE WHEN place > 0 THEN 'spr_' || alnum(8, 'sprint', b * 5 + place) END,
        CASE WHEN place BETWEEN 1 AND 3 THEN email(person(b * 4 + i % 4), 'loomworks.example') END,
        at(now(), '-' || (90 - 2 * i) || ' days', draw(9, 16, 'hour', b, i) || ':40')
-FROM (
-  SELECT *, 1 + ((i / 6) * 3 + (i % 6) * 2 + b) % 14 AS action,
-         CASE WHEN i <= 6 THEN 1 WHEN i <= 12 THEN 2 WHEN b <= 7 AND i <= CASE WHEN b <= 4 THEN 20 ELSE 18 END THEN 3
-              WHEN b <= 4 AND i <= 23 THEN 4 ELSE 0 END AS place
-  FROM (SELECT b.board_id, b.story_prefix, b.parts, b.rowid AS b, i.n AS i FROM boards b JOIN numbers i ON i.n <= CASE WHEN b.rowid <= 7 THEN 32 ELSE 12 END)
-) v
+FROM v JOIN c ON c.n = v.action
 ORDER BY b, i;
 
 UPDATE sprints SET committed_points = (SELECT sum(points) FROM stories s WHERE s.sprint_id = sprints.sprint_id) + CASE sprint_status WHEN 'closed' THEN 3 ELSE 0 END

@@ -54,14 +54,15 @@ SELECT email(person(n), 'brasskettle.example'), person(n) FROM numbers WHERE n <
 
 -- Two contacts at each of the last four companies.
 INSERT INTO leads
-SELECT 'ld_' || alnum(9, 'lead', n), company_name, person(20 + n), email(person(20 + n), slug(company_name) || '.example'),
+WITH l AS MATERIALIZED (
+  SELECT n, nth('fronts', place) || ' ' || nth('kinds', 1 + place % 20, 'kind') AS company_name, pick('sources', n) AS lead_source, person(20 + n) AS name
+  FROM (SELECT n, CASE WHEN n > 44 THEN n - 4 ELSE n END AS place FROM numbers WHERE n <= 48))
+SELECT 'ld_' || alnum(9, 'lead', n), company_name, name, email(name, slug(company_name) || '.example'),
        CASE WHEN chance(0.7, 'phone', n) THEN phone(20 + n) END, lead_source,
        draw(0, 25, 'score', n) + CASE lead_source WHEN 'referral' THEN 60 WHEN 'partner' THEN 55 WHEN 'trade_fair' THEN 45
                                                   WHEN 'website' THEN 35 ELSE 20 END,
        chance(0.6, 'contacted', n), n % 9 = 4, at(now(), '-' || (draw(3, 20, 'lead age', n) + n % 4 * 30) || ' days', draw(8, 17, 'lead hour', n) || ':20')
-FROM (
-  SELECT n, nth('fronts', place) || ' ' || nth('kinds', 1 + place % 20, 'kind') AS company_name, pick('sources', n) AS lead_source
-  FROM (SELECT n, CASE WHEN n > 44 THEN n - 4 ELSE n END AS place FROM numbers WHERE n <= 48))
+FROM l
 ORDER BY n;
 
 INSERT INTO accounts
@@ -71,35 +72,37 @@ FROM leads l WHERE l.rowid <= 26 AND NOT l.lost ORDER BY l.rowid;
 
 -- One to three deals of different names on each account, in every stage.
 INSERT INTO deals
-SELECT 'dl_' || alnum(9, 'deal', place * 4 + k), account_id, nth('products', 1 + (place + k * 5) % 12, 'name'),
-       50000 * draw(nth('products', 1 + (place + k * 5) % 12, 'low'), nth('products', 1 + (place + k * 5) % 12, 'high'), 'value', place, k),
+WITH p AS MATERIALIZED (SELECT n, nth('products', n, 'name') AS name, nth('products', n, 'low') AS low, nth('products', n, 'high') AS high FROM numbers WHERE n <= 12),
+a AS MATERIALIZED (SELECT rowid AS place, account_id, pick('currencies', rowid) AS currency, draw(1, 3, 'deals', rowid) AS most FROM accounts),
+d AS MATERIALIZED (
+  SELECT a.*, k.n AS k, pick('stages', a.place, k.n) AS stage, 1 + (a.place + k.n * 5) % 12 AS product FROM a JOIN numbers k ON k.n <= a.most),
+e AS MATERIALIZED (SELECT d.*, CASE WHEN stage NOT IN ('won', 'lost') THEN draw(6, 90, 'closes', place, k) END AS closes FROM d)
+SELECT 'dl_' || alnum(9, 'deal', place * 4 + k), account_id, p.name, 50000 * draw(p.low, p.high, 'value', place, k),
        currency,
        CASE WHEN stage IN ('won', 'lost') THEN at(now(), '-' || draw(3, 80, 'closed', place, k) || ' days', 'date')
-            ELSE at(now(), '+' || (draw(6, 90, 'closes', place, k)
-              + CASE weekday(at(now(), '+' || draw(6, 90, 'closes', place, k) || ' days')) WHEN 'saturday' THEN 2 WHEN 'sunday' THEN 1 ELSE 0 END) || ' days', 'date') END,
+            ELSE at(now(), '+' || (closes + CASE weekday(at(now(), '+' || closes || ' days')) WHEN 'saturday' THEN 2 WHEN 'sunday' THEN 1 ELSE 0 END) || ' days', 'date') END,
        stage, CASE WHEN stage = 'lost' THEN pick('lost_reasons', place, k) END,
        at(now(), '-' || (draw(12, 60, 'deal age', place, k) + CASE WHEN stage IN ('won', 'lost') THEN 90 ELSE 0 END) || ' days', draw(8, 16, 'deal hour', place, k) || ':40')
-FROM (
-  SELECT a.rowid AS place, a.account_id, k.n AS k, pick('stages', a.rowid, k.n) AS stage, pick('currencies', a.rowid) AS currency
-  FROM accounts a JOIN numbers k ON k.n <= 3 AND k.n <= draw(1, 3, 'deals', a.rowid))
+FROM e JOIN p ON p.n = e.product
 ORDER BY place, k;
 
 -- What has happened so far: nothing or a call at the first stage, samples before a tasting, more later on.
 INSERT INTO activities
+WITH d AS MATERIALIZED (
+  SELECT rowid AS place, deal_id, stage, created_at, draw(CASE WHEN stage = 'qualified' THEN 0 ELSE 2 END,
+           CASE stage WHEN 'qualified' THEN 1 WHEN 'tasting' THEN 3 ELSE 5 END, 'touches', rowid) AS most
+  FROM deals),
+a AS MATERIALIZED (
+  SELECT d.*, k.n AS k, CASE WHEN d.stage <> 'qualified' AND k.n = 2 THEN 'sample_sent' ELSE pick('touch_types', d.place, k.n) END AS kind,
+         CASE WHEN k.n = d.most AND d.stage NOT IN ('won', 'lost') AND chance(0.5, 'follow', d.place) THEN draw(1, 12, 'follow', d.place) END AS later
+  FROM d JOIN numbers k ON k.n <= d.most)
 SELECT 'av_' || alnum(9, 'activity', place * 6 + k), deal_id, kind,
        CASE kind WHEN 'call' THEN pick('calls', place, k) WHEN 'visit' THEN pick('visits', place, k)
                  WHEN 'mail' THEN pick('mails', place, k) ELSE pick('samples', place, k) END,
-       CASE WHEN last AND stage NOT IN ('won', 'lost') AND chance(0.5, 'follow', place) THEN at(now(), '+' || (draw(1, 12, 'follow', place)
-              + CASE weekday(at(now(), '+' || draw(1, 12, 'follow', place) || ' days')) WHEN 'saturday' THEN 2 WHEN 'sunday' THEN 1 ELSE 0 END) || ' days', 'date') END,
+       CASE WHEN later IS NOT NULL THEN at(now(), '+' || (later
+              + CASE weekday(at(now(), '+' || later || ' days')) WHEN 'saturday' THEN 2 WHEN 'sunday' THEN 1 ELSE 0 END) || ' days', 'date') END,
        at(created_at, '+' || (k * 2) || ' days', draw(8, 16, 'touch hour', place, k) || ':' || draw(10, 55, 'touch minute', place, k))
-FROM (
-  SELECT *, k = most AS last, CASE WHEN stage <> 'qualified' AND k = 2 THEN 'sample_sent' ELSE pick('touch_types', place, k) END AS kind
-  FROM (
-    SELECT d.rowid AS place, d.deal_id, d.stage, d.created_at, k.n AS k,
-           draw(CASE WHEN d.stage = 'qualified' THEN 0 ELSE 2 END,
-                CASE d.stage WHEN 'qualified' THEN 1 WHEN 'tasting' THEN 3 ELSE 5 END, 'touches', d.rowid) AS most
-    FROM deals d JOIN numbers k ON k.n <= 5)
-  WHERE k <= most)
+FROM a
 ORDER BY place, k;
 
 --- invariant an account's lead was not lost

@@ -63,9 +63,10 @@ INSERT INTO authors
 SELECT p.paper_id, k.n, person(1 + (p.rowid * 5 + k.n * 19) % 90) FROM papers p JOIN numbers k ON k.n <= draw(2, 5, 'authors', p.rowid) ORDER BY p.rowid, k.n;
 
 INSERT INTO citations
-SELECT a.paper_id, b.paper_id FROM papers a JOIN papers b ON a.year > b.year
-WHERE a.topic = b.topic AND chance(0.6, 'cites', a.rowid, b.rowid) OR a.topic <> b.topic AND chance(0.01, 'cites', a.rowid, b.rowid)
-ORDER BY a.rowid, b.rowid;
+WITH p AS MATERIALIZED (SELECT rowid AS row, paper_id, year, topic FROM papers)
+SELECT a.paper_id, b.paper_id FROM p a JOIN p b ON a.year > b.year
+WHERE chance(CASE WHEN a.topic = b.topic THEN 0.6 ELSE 0.01 END, 'cites', a.row, b.row)
+ORDER BY a.row, b.row;
 
 INSERT INTO merged
 SELECT 'W' || digits(9, 'paper', 200 + p.rowid), p.paper_id FROM papers p WHERE p.rowid % 9 = 4 ORDER BY p.rowid;
@@ -80,15 +81,17 @@ SELECT 'col_' || alnum(6, 'collection', n), nth('shelves', n, 'name'), nth('shel
 FROM numbers WHERE n <= 7 ORDER BY n;
 
 INSERT OR IGNORE INTO entries
-SELECT 'ent_' || alnum(8, 'entry', c.rowid * 70 + p.rowid), c.collection_id, p.paper_id,
-       lower(replace(substr(name, instr(name, ' ') + 1), ' ', '')) || p.year,
-       state, CASE WHEN state <> 'unread' AND chance(0.6, 'remark', c.rowid, p.rowid) THEN pick('remarks', c.rowid, p.rowid) ELSE '' END,
-       at(now(), '-' || draw(1, 38, 'filed', c.rowid, p.rowid) || ' days', draw(9, 18, 'filed hour', c.rowid, p.rowid) || ':40')
-FROM (SELECT c.rowid, c.collection_id FROM collections c WHERE c.rowid < 7) c
-JOIN (SELECT p.rowid, p.paper_id, p.year, a.name FROM papers p JOIN authors a ON a.paper_id = p.paper_id AND a.place = 1) p
-  ON (p.rowid - 1) / 7 IN (c.rowid, c.rowid + 2) AND chance(0.55, 'kept', c.rowid, p.rowid)
-JOIN (SELECT value AS state, key AS number FROM json_each('["unread", "unread", "skimmed", "read", "read"]')) s ON s.number = draw(0, 4, 'state', c.rowid, p.rowid)
-ORDER BY c.rowid, p.rowid;
+WITH p AS MATERIALIZED (
+  SELECT p.rowid AS row, (p.rowid - 1) / 7 AS area, p.paper_id, lower(replace(substr(a.name, instr(a.name, ' ') + 1), ' ', '')) || p.year AS citation_key
+  FROM papers p JOIN authors a ON a.paper_id = p.paper_id AND a.place = 1),
+q AS MATERIALIZED (
+  SELECT c.rowid AS shelf, c.collection_id, p.*, json_array('unread', 'unread', 'skimmed', 'read', 'read') ->> draw(0, 4, 'state', c.rowid, p.row) AS state
+  FROM collections c JOIN p ON p.area IN (c.rowid, c.rowid + 2) AND chance(0.55, 'kept', c.rowid, p.row) WHERE c.rowid < 7)
+SELECT 'ent_' || alnum(8, 'entry', shelf * 70 + row), collection_id, paper_id, citation_key,
+       state, CASE WHEN state <> 'unread' AND chance(0.6, 'remark', shelf, row) THEN pick('remarks', shelf, row) ELSE '' END,
+       at(now(), '-' || draw(1, 38, 'filed', shelf, row) || ' days', draw(9, 18, 'filed hour', shelf, row) || ':40')
+FROM q
+ORDER BY shelf, row;
 
 --- invariant nobody cites what came later
 SELECT citing_id FROM citations JOIN papers a ON a.paper_id = citing_id JOIN papers b ON b.paper_id = cited_id WHERE a.year <= b.year;

@@ -52,7 +52,7 @@ INSERT INTO clubs SELECT count(*) + CASE WHEN chance(0.25, 'full roster') THEN 0
 INSERT INTO plans
 SELECT 'pln_' || alnum(8, 'plan', a.rowid), a.athlete_id, at(v.race, '-' || (7 * v.weeks - 1) || ' days', 'date'), v.race, v.goal,
        CASE v.goal WHEN '5k' THEN 40 WHEN '10k' THEN 50 WHEN 'half_marathon' THEN 60 ELSE 80 END,
-       at(v.race, '-' || (7 * v.weeks + 4) || ' days', '18:10'), CASE WHEN a.rowid <= 8 OR a.rowid >= 13 THEN at(v.race, '-' || (7 * v.weeks + 2) || ' days', '19:30') END
+       CASE WHEN a.rowid BETWEEN 9 AND 12 THEN at(now(), '-' || draw(1, 6, 'drafted', a.rowid) || ' days', '18:10') ELSE at(v.race, '-' || (7 * v.weeks + 4) || ' days', '18:10') END, CASE WHEN a.rowid <= 8 OR a.rowid >= 13 THEN at(v.race, '-' || (7 * v.weeks + 2) || ' days', '19:30') END
 FROM athletes a JOIN (
   SELECT n, goal, weeks, at(day, CASE weekday(day) WHEN 'monday' THEN 6 WHEN 'tuesday' THEN 5 WHEN 'wednesday' THEN 4 WHEN 'thursday' THEN 3
            WHEN 'friday' THEN 2 WHEN 'saturday' THEN 1 ELSE 0 END || ' days', 'date') AS race       -- races are on Sundays
@@ -81,6 +81,8 @@ ORDER BY p.rowid, k.n;
 SELECT plan_id FROM workouts GROUP BY plan_id, workout_date HAVING count(*) > 2;
 --- invariant workouts lie within their plan
 SELECT workout_id FROM workouts JOIN plans USING (plan_id) WHERE workout_date NOT BETWEEN start_date AND race_date;
+--- invariant no plan was made after now
+SELECT plan_id FROM plans WHERE created_at > now() OR published_at < created_at;
 --- invariant only published plans have results
 SELECT workout_id FROM workouts JOIN plans USING (plan_id) WHERE actual_km IS NOT NULL AND published_at IS NULL;
 --- invariant plans of an athlete do not overlap

@@ -89,20 +89,24 @@ ORDER BY i.rowid, k.n;
 
 -- Nine windows of five days for each room, from twelve days ago on; a stay lies within its window.
 INSERT INTO stays
+WITH d AS MATERIALIZED (SELECT at(now(), 'date') AS today),
+r AS MATERIALIZED (
+  SELECT r.rowid AS room_row, w.n AS place, r.room_id, r.sleeps, i.closed_from, i.closed_to
+  FROM rooms r JOIN inns i USING (inn_id) JOIN numbers w ON w.n <= 9 WHERE chance(0.48, 'taken', r.rowid, w.n)),
+s AS MATERIALIZED (
+  SELECT r.*, d.today, date(d.today, (place * 5 - 17 + draw(0, 1, 'from', room_row, place)) || ' days') AS start_date,
+         date(d.today, (place * 5 - 16 + draw(1, 3, 'nights', room_row, place)) || ' days') AS end_date FROM r JOIN d),
+p AS MATERIALIZED (
+  SELECT *, 'sty_' || alnum(8, 'stay', room_row * 10 + place) AS stay_id, person(room_row * 10 + place) AS guest_name,
+         draw(max(1, sleeps - 1), sleeps, 'guests', room_row, place) AS guests
+  FROM s WHERE closed_from IS NULL OR end_date <= closed_from OR start_date >= closed_to)
 SELECT stay_id, room_id, guest_name, email(guest_name, pick('mail', stay_id)), start_date, end_date, guests, chance(0.7, 'card', stay_id),
        CASE WHEN start_date >= today AND chance(0.1, 'cancelled', stay_id) THEN 'cancelled'
             WHEN start_date >= today THEN 'confirmed'
             WHEN end_date > today OR (end_date = today AND chance(0.7, 'still here', stay_id)) THEN 'in_house'
             ELSE 'departed' END,
        at(min(start_date, today), '-' || draw(4, 70, 'made', stay_id) || ' days', draw(9, 20, 'hour', stay_id) || ':' || draw(10, 59, 'minute', stay_id))
-FROM (
-  SELECT 'sty_' || alnum(8, 'stay', r.rowid * 10 + w.n) AS stay_id, r.room_id, person(r.rowid * 10 + w.n) AS guest_name,
-         at(now(), (w.n * 5 - 17 + draw(0, 1, 'from', r.rowid, w.n)) || ' days', 'date') AS start_date,
-         at(now(), (w.n * 5 - 16 + draw(1, 3, 'nights', r.rowid, w.n)) || ' days', 'date') AS end_date,
-         draw(max(1, r.sleeps - 1), r.sleeps, 'guests', r.rowid, w.n) AS guests, at(now(), 'date') AS today,
-         i.closed_from, i.closed_to, chance(0.48, 'taken', r.rowid, w.n) AS taken, r.rowid AS room_row, w.n AS place
-  FROM rooms r JOIN inns i USING (inn_id) JOIN numbers w ON w.n <= 9)
-WHERE taken AND (closed_from IS NULL OR end_date <= closed_from OR start_date >= closed_to)
+FROM p
 ORDER BY room_row, place;
 
 INSERT INTO stay_extras
