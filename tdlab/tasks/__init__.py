@@ -3,21 +3,23 @@
 `read_frames` reads the task frames of a service pack, `plan_task` makes a `TaskScript` from one of them, and
 `check_pack` is what a pack's author works against. The guide for authors is ``.github/PACKS.md``.
 
-Modules, low to high: `frames` (what ``tasks.yaml`` states), `search` (how the assistant can find out what it needs),
-`targets` (what a task can be about), `conversation` (saying and calling), `scene` (how it goes), `planner`, `stage`
-(all packs with their worlds), `check`.
+Modules, low to high: `frames` (what ``tasks.yaml`` states), `programs` (what takes code), `search` (how the assistant
+can find out what it needs), `targets` (what a task can be about), `conversation` (saying and calling), `scene` (how it
+goes), `planner`, `stage` (all packs with their worlds), `check`.
 """
 
 from __future__ import annotations
 
 from tdlab.tasks.check import PackReport, check_pack
 from tdlab.tasks.conversation import Person
-from tdlab.tasks.frames import Frame, TaskPack, Twist, meeting_of, read_frames
+from tdlab.tasks.frames import Computation, Frame, TaskPack, Twist, meeting_of, read_frames
 from tdlab.tasks.planner import plan_task
+from tdlab.tasks.programs import program_for, worked_out
 from tdlab.tasks.stage import Stage, stage_here
 from tdlab.tasks.targets import targets_of
 
 __all__ = [
+    "Computation",
     "Frame",
     "PackReport",
     "Person",
@@ -27,7 +29,9 @@ __all__ = [
     "check_pack",
     "meeting_of",
     "plan_task",
+    "program_for",
     "read_frames",
     "stage_here",
     "targets_of",
+    "worked_out",
 ]

@@ -20,6 +20,7 @@ from tdlab.tasks import Stage, TaskPack, Twist, meeting_of, plan_task, stage_her
 from tdlab.worlds import World, bundled_packs
 from tests.jobs import ROOT, environment
 from tests.tasks.lending import TASKS as LENDING
+from tests.worlds.packs import TOOLS as _TOOLS
 from tests.worlds.packs import write_pack
 
 SERVICES = ("saffron_gable", "thimble_agenda")
@@ -365,3 +366,86 @@ def test_an_unknown_frame_or_twist_is_named(frame: str, twist: str, words: str) 
     with pytest.raises(TaskError, match=words) as caught:
         plan_task(tasks_of("saffron_gable"), world, frame, twist=twist)
     assert caught.value.expected
+
+
+# ------------------------------------------------------------------------------- what is known, and what was agreed to
+
+
+def lending(folder: Path, tasks: str) -> Stage:
+    return Stage({"lending": write_pack(folder / "lending", tasks=tasks)})
+
+
+def made_of(stage: Stage, frame: str, twist: str = "", **values: Any) -> list[TaskScript]:
+    made = []
+    for seed in range(12):
+        one = Recipe(service="lending", frame=frame, twist=twist, world=seed % 3, seed=seed, **values)
+        if targets_of(stage.tasks("lending"), stage.world("lending", one.world), frame, twist):
+            made.append(stage.script(one))
+    return made
+
+
+def test_a_frame_follows_only_where_its_fact_holds(tmp_path: Path) -> None:
+    old = "carry: {title: title}"
+    always = made_of(lending(tmp_path / "a", LENDING), "borrow", follow=1)
+    never = LENDING.replace(old, f"when: never\n        {old}").replace(
+        "SELECT book_id, title FROM", "SELECT book_id, title, 0 AS never FROM"
+    )
+    assert never != LENDING
+    assert any(len(script.parts) == 2 for script in always)
+    assert all(len(script.parts) == 1 for script in made_of(lending(tmp_path / "n", never), "borrow", follow=1))
+
+
+def test_what_changed_after_a_yes_needs_another_yes(tmp_path: Path) -> None:
+    asks = 'confirm: ["That is {title} for {reader}. Shall I?"]'
+    stops = re.compile(r"- stop: true\n +say: [^\n]+\n +reply: [^\n]+")
+    other = (
+        "- change: SELECT book_id, title FROM books WHERE book_id NOT IN (SELECT book_id FROM loans)\n"
+        '            say: ["Then {title}, please."]'
+    )
+    tasks = stops.sub(other, LENDING.replace("    done:\n", f"    {asks}\n    done:\n", 1), count=1)
+    scripts_ = made_of(lending(tmp_path, tasks), "borrow", "lent_out")
+    assert len(scripts_) >= 6
+    for script in scripts_:
+        said = purposes(script)
+        assert said.count("agree") == said.count("confirm") == 2, said
+        assert said[-3:] == ["agree", "act", "done"] or "close" in said, said
+
+
+def test_what_is_seen_has_to_be_shown_by_a_result(tmp_path: Path) -> None:
+    """A fact that only follows from what the user told is not seen."""
+    target = "SELECT b.book_id, b.title, 1 AS on_loan FROM books b JOIN loans USING (book_id)"
+    seen = f"meets: seen on_loan\n        target: {target}"
+    tasks = re.sub(r"meets: lend on_loan\n +target: [^\n]+", seen, LENDING)
+    assert tasks != LENDING
+    stage = lending(tmp_path / "shown", tasks)
+    shown = made_of(stage, "borrow", "lent_out")
+    assert shown
+    assert all(calls_of(script) for script in shown)
+    guessed = lending(tmp_path / "guessed", tasks.replace("terms: {}", "terms: {}\nimplies: {title: [on_loan]}"))
+    with pytest.raises(TaskError, match="taken for seen"):
+        guessed.script(Recipe(service="lending", frame="borrow", twist="lent_out", world=1, seed=1))
+
+
+def test_a_text_that_comes_out_empty_is_not_given(tmp_path: Path) -> None:
+    follows = "follows:\n      - frame: is_it_there"
+    gives = 'gives: {event: {title: "{if quiet}{else}Return {title}{end}", starts_at: due}}\n    ' + follows
+    takes = 'takes: {event: {facts: {reader: title}, say: ["Lend {title} to {reader} too."]}}'
+    own = LENDING.replace(follows, gives)
+    assert own != LENDING
+    other = LENDING.replace("user: {reader: name}", takes)
+    handed = {}
+    for quiet in (0, 1):
+        tasks = own.replace("SELECT book_id, title FROM", f"SELECT book_id, title, {quiet} AS quiet FROM")
+        tasks = tasks.replace("terms: {}", "terms: {}\nimplies: {title: [quiet]}")
+        folders = {"lending": write_pack(tmp_path / f"l{quiet}", tasks=tasks)}
+        tools = json.loads(json.dumps(_TOOLS).replace('"lending"', '"other"'))
+        folders["other"] = write_pack(tmp_path / f"o{quiet}", tasks=other, tools=tools)
+        stage = Stage(folders)
+        handed[quiet] = sum(
+            any(part.service == "other" for part in stage.script(
+                Recipe(service="lending", frame="borrow", world=seed % 3, seed=seed, follow=1, partners=("other",))
+            ).parts)
+            for seed in range(30)
+        )  # fmt: skip
+    assert handed[0] >= 2
+    assert handed[1] == 0
