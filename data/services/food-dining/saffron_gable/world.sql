@@ -86,7 +86,7 @@ ORDER BY t.row, d.n, t.n;
 INSERT INTO bookings
 WITH r AS MATERIALIZED (SELECT restaurant_id, at(now(), '+' || draw(1, 6, 'full', restaurant_id) || ' days', 'date') AS full FROM restaurants)
 SELECT 'bkg_' || alnum(7, 'booking', s.rowid), s.sitting_id, person(s.rowid), phone(s.rowid),
-       max(1, s.seats - draw(0, 1, 'spare', s.rowid)), CASE WHEN chance(0.2, 'note', s.rowid) THEN pick('notes', s.rowid) END,
+       max(2, s.seats - draw(0, 1, 'spare', s.rowid)), CASE WHEN chance(0.2, 'note', s.rowid) THEN pick('notes', s.rowid) END,
        CASE WHEN s.starts_at < at(now(), '-30 minutes') THEN 'seated' ELSE 'confirmed' END,
        at(now(), '-' || draw(2, 20, 'booked', s.rowid) || ' days', draw(9, 21, 'hour', s.rowid) || ':15')
 FROM sittings s JOIN r USING (restaurant_id)
