@@ -132,11 +132,11 @@ SELECT 'inc-' || digits(5, 'incident', v.rowid), v.service_id, t.title, t.severi
        CASE WHEN v.state <> 'triggered' THEN f.primary_email END,
        CASE WHEN v.state <> 'triggered' THEN at(v.began, '+' || draw(40, 600, 'ack', v.rowid) || ' seconds') END,
        CASE WHEN v.state = 'resolved' THEN t.cause END, CASE WHEN v.state = 'resolved' THEN t.fix END,
-       CASE WHEN v.state = 'resolved' THEN at(v.began, '+' || draw(25, 260, 'fixed', v.rowid) || ' minutes') END
+       CASE WHEN v.state = 'resolved' THEN at(v.began, '+' || draw(30, 260, 'fixed', v.rowid) || ' minutes') END
 FROM (
   SELECT s.rowid, s.*, CASE s.rowid % 3 WHEN 0 THEN 'triggered' WHEN 1 THEN 'acknowledged' ELSE 'resolved' END AS state,
          CASE s.rowid % 3 WHEN 0 THEN at(now(), '-' || draw(60, 900, 'rings', s.rowid) || ' seconds')
-              WHEN 1 THEN at(now(), '-' || draw(25, 300, 'burns', s.rowid) || ' minutes')
+              WHEN 1 THEN at(now(), '-' || draw(30, 300, 'burns', s.rowid) || ' minutes')
               ELSE at(now(), '-' || draw(1, 18, 'over', s.rowid) || ' days', draw(1, 22, 'hour', s.rowid) || ':' || draw(10, 59, 'minute', s.rowid)) END AS began
   FROM services s) v
 JOIN stories t ON t.service_name = v.service_name AND t.k = 1

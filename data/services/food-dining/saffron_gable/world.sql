@@ -86,9 +86,9 @@ ORDER BY t.row, d.n, t.n;
 INSERT INTO bookings
 WITH r AS MATERIALIZED (SELECT restaurant_id, at(now(), '+' || draw(1, 6, 'full', restaurant_id) || ' days', 'date') AS full FROM restaurants)
 SELECT 'bkg_' || alnum(7, 'booking', s.rowid), s.sitting_id, person(s.rowid), phone(s.rowid),
-       max(1, s.seats - draw(0, 1, 'spare', s.rowid)), CASE WHEN chance(0.2, 'note', s.rowid) THEN pick('notes', s.rowid) END,
+       max(2, s.seats - draw(0, 1, 'spare', s.rowid)), CASE WHEN chance(0.2, 'note', s.rowid) THEN pick('notes', s.rowid) END,
        CASE WHEN s.starts_at < at(now(), '-30 minutes') THEN 'seated' ELSE 'confirmed' END,
-       at(now(), '-' || draw(1, 20, 'booked', s.rowid) || ' days', draw(9, 21, 'hour', s.rowid) || ':15')
+       at(now(), '-' || draw(2, 20, 'booked', s.rowid) || ' days', draw(9, 21, 'hour', s.rowid) || ':15')
 FROM sittings s JOIN r USING (restaurant_id)
 WHERE s.meal = 'dinner' AND substr(s.starts_at, 1, 10) = r.full OR chance(0.5, 'taken', s.rowid)
 ORDER BY s.rowid;
@@ -108,6 +108,8 @@ FROM restaurants r JOIN numbers w ON w.n <= draw(1, 3, 'line', r.restaurant_id);
 SELECT sitting_id FROM bookings WHERE status IN ('confirmed', 'seated') GROUP BY sitting_id HAVING count(*) > 1;
 --- invariant no party is larger than its table
 SELECT booking_id FROM bookings JOIN sittings USING (sitting_id) WHERE party_size > seats;
+--- invariant nobody sat down before the booking was made
+SELECT booking_id FROM bookings JOIN sittings USING (sitting_id) WHERE status = 'seated' AND created_at > starts_at;
 --- invariant nobody sits at a restaurant that is closed
 SELECT sitting_id FROM sittings JOIN closed_days USING (restaurant_id) WHERE weekday(starts_at) = weekday;
 

@@ -74,7 +74,7 @@ ORDER BY c.key;
 INSERT INTO slots
 WITH d AS MATERIALIZED (
   SELECT n, day FROM (SELECT n, at(now(), (n - 5) || ' days', 'date') AS day FROM numbers WHERE n <= 15) WHERE weekday(day) NOT IN ('saturday', 'sunday')),
-s AS MATERIALIZED (SELECT n, nth('starts', n) AS start FROM numbers WHERE n <= 9),
+s AS MATERIALIZED (SELECT key + 1 AS n, value AS start FROM json_each('["08:30", "09:20", "10:10", "09:00", "11:10", "13:30", "10:40", "14:20", "16:00"]')),
 t AS MATERIALIZED (
   SELECT c.rowid AS row, c.clinician, c.minutes, d.n AS day, s.n AS place, d.day || 'T' || s.start || ':00Z' AS starts_at
   FROM clinicians c JOIN d JOIN s ON s.n BETWEEN 3 * (c.rowid % 3) + 1 AND 3 * (c.rowid % 3) + 3)
@@ -113,6 +113,8 @@ WHERE a.status = 'completed' AND chance(0.3, 'referred', a.rowid) ORDER BY a.row
 
 --- invariant one appointment at most holds a slot
 SELECT slot_id FROM appointments WHERE status <> 'cancelled' GROUP BY slot_id HAVING count(*) > 1;
+--- invariant no clinician has two slots at once
+SELECT s.slot_id FROM slots s JOIN slots t ON t.clinician = s.clinician AND t.starts_at > s.starts_at WHERE t.starts_at < s.ends_at;
 --- invariant nobody sees two clinicians at once
 SELECT a.appointment_id FROM appointments a JOIN slots s USING (slot_id), appointments b JOIN slots t ON t.slot_id = b.slot_id
 WHERE a.patient_id = b.patient_id AND a.appointment_id < b.appointment_id AND a.status <> 'cancelled' AND b.status <> 'cancelled'

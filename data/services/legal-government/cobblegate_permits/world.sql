@@ -106,7 +106,13 @@ FROM q JOIN k ON k.n = q.w
 ORDER BY q.n;
 
 INSERT INTO remarks
-SELECT a.application_id, k.n, nth(CASE a.decision WHEN 'rejected' THEN 'objections' ELSE 'requests' END, 1 + (a.rowid + k.n) % 5)
+SELECT a.application_id, k.n,
+       CASE a.work_type || CASE a.decision WHEN 'rejected' THEN ' objections' ELSE '' END
+         WHEN 'fence' THEN nth('fence_requests', 1 + (a.rowid + k.n) % 3) WHEN 'fence objections' THEN nth('fence_objections', 1 + (a.rowid + k.n) % 2)
+         WHEN 'demolition' THEN nth('demolition_requests', 1 + (a.rowid + k.n) % 3) WHEN 'demolition objections' THEN nth('demolition_objections', 1 + (a.rowid + k.n) % 2)
+         WHEN 'solar' THEN nth('solar_requests', 1 + (a.rowid + k.n) % 3) WHEN 'solar objections' THEN nth('solar_objections', 1 + (a.rowid + k.n) % 2)
+         WHEN 'electrical' THEN nth('electrical_requests', 1 + (a.rowid + k.n) % 3) WHEN 'electrical objections' THEN nth('electrical_objections', 1 + (a.rowid + k.n) % 2)
+         ELSE CASE a.decision WHEN 'rejected' THEN nth('objections', 1 + (a.rowid + k.n) % 5) ELSE nth('requests', 1 + (a.rowid + k.n) % 5) END END
 FROM applications a JOIN numbers k ON k.n <= CASE WHEN a.decision = 'rejected' THEN draw(1, 2, 'remarks', a.rowid)
                                                   WHEN a.decision IS NULL AND a.method IS NOT NULL THEN draw(0, 2, 'remarks', a.rowid) ELSE 0 END
 ORDER BY a.rowid, k.n;

@@ -175,7 +175,7 @@ SELECT 1 FROM stories WHERE story_id = :story_id AND points IS NULL;
 UPDATE stories SET sprint_id = :sprint_id, "column" = 'to_do', owner_email = coalesce(:owner_email, owner_email) WHERE story_id = :story_id;
 --- result
 SELECT sprint_id, story_id, t.owner_email, t."column",
-       coalesce(s.committed_points, (SELECT sum(points) FROM stories o WHERE o.sprint_id = s.sprint_id)) AS committed_points
+       (SELECT sum(points) FROM stories o WHERE o.sprint_id = s.sprint_id) AS committed_points
 FROM stories t JOIN sprints s USING (sprint_id) WHERE story_id = :story_id;
 
 --- tool start_sprint
