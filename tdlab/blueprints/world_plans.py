@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from tdlab.errors import BlueprintError, MutationRefused, PackError, TaskError
 from tdlab.records import (
@@ -371,5 +372,10 @@ def tools_near(recipe: Recipe, among: Sequence[str], tools: Mapping[str, Tool], 
     return sorted(free, key=lambda key: (-len(words & _words(tools[key])), key))[:most]
 
 
-def _words(tool: Tool) -> set[str]:
-    return {word for text in (tool.name, tool.description) for word in split_words(text) if len(word) > 3}
+def _words(tool: Tool) -> frozenset[str]:
+    return _words_of(tool.name, tool.description)
+
+
+@lru_cache(maxsize=4096)
+def _words_of(*texts: str) -> frozenset[str]:
+    return frozenset(word for text in texts for word in split_words(text) if len(word) > 3)

@@ -124,8 +124,12 @@ def slots_of(template: str | Sequence[Part]) -> frozenset[str]:
         >>> sorted(slots_of("{each sittings or 4}{starts_at:clock}{end} on {dining_date:day}[, {area}]"))
         ['area', 'dining_date', 'sittings']
     """
-    parts = parsed_template(template) if isinstance(template, str) else template
-    return frozenset(_names(parts))
+    return _slots_of_text(template) if isinstance(template, str) else frozenset(_names(template))
+
+
+@lru_cache(maxsize=8192)
+def _slots_of_text(template: str) -> frozenset[str]:
+    return frozenset(_names(parsed_template(template)))
 
 
 def sayable(template: str, values: Mapping[str, Json]) -> bool:
