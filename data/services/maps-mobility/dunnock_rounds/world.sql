@@ -55,7 +55,7 @@ INSERT OR IGNORE INTO places
 SELECT 'plc_' || alnum(10, 'place', c.n * 40 + p.n), street(c.n * 40 + p.n), street(c.n * 40 + p.n), nth('cities', c.n, 'city'),
        round(nth('cities', c.n, 'lat') + draw(-300, 300, 'lat', c.n, p.n) / 10000.0, 5),
        round(nth('cities', c.n, 'lon') + draw(-450, 450, 'lon', c.n, p.n) / 10000.0, 5),
-       CASE WHEN chance(0.15, 'vague', c.n, p.n) THEN 'street' ELSE 'rooftop' END
+       'rooftop'
 FROM numbers c JOIN numbers p ON p.n <= 32 WHERE c.n <= 4 ORDER BY c.n, p.n;
 
 -- Three streets of each town occur twice, in different districts.
