@@ -66,14 +66,17 @@ ORDER BY place, k;
 
 -- The fourth crew of the first three sites was set up, but nobody is in it yet.
 INSERT INTO recipients
+WITH a AS MATERIALIZED (
+  SELECT rowid AS place, audience_id, is_desk, CASE WHEN is_desk THEN draw(3, 8, 'size', rowid) ELSE draw(7, 18, 'size', rowid) END AS size, pick('domains', 'ours') AS domain
+  FROM audiences WHERE rowid NOT IN (4, 10, 16)),
+r AS MATERIALIZED (
+  SELECT a.*, k.n AS k, person(a.place * 20 + k.n) AS full_name,
+         CASE WHEN a.is_desk OR chance(0.6, 'both', a.place, k.n) THEN 'both' WHEN chance(0.7, 'only phone', a.place, k.n) THEN 'phone' ELSE 'mail' END AS reached
+  FROM a JOIN numbers k ON k.n <= a.size)
 SELECT 'rcp_' || hexdigits(10, 'recipient', place * 20 + k), audience_id, full_name,
-       CASE WHEN reached <> 'phone' THEN email(full_name, (SELECT pick('domains', 'ours'))) END, CASE WHEN reached <> 'mail' THEN phone(place * 20 + k) END,
+       CASE WHEN reached <> 'phone' THEN email(full_name, domain) END, CASE WHEN reached <> 'mail' THEN phone(place * 20 + k) END,
        chance(0.06, 'assistance', place, k), chance(0.3, 'directory', place, k)
-FROM (
-  SELECT a.rowid AS place, a.audience_id, k.n AS k, person(a.rowid * 20 + k.n) AS full_name,
-         CASE WHEN a.is_desk OR chance(0.6, 'both', a.rowid, k.n) THEN 'both' WHEN chance(0.7, 'only phone', a.rowid, k.n) THEN 'phone' ELSE 'mail' END AS reached
-  FROM audiences a JOIN numbers k ON k.n <= CASE WHEN a.is_desk THEN draw(3, 8, 'size', a.rowid) ELSE draw(7, 18, 'size', a.rowid) END
-  WHERE a.rowid NOT IN (4, 10, 16))
+FROM r
 ORDER BY place, k;
 
 -- Three alerts at each site: live since this morning, live since an hour, or of last week; and a draft here and there.

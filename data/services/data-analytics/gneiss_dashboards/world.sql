@@ -1,6 +1,6 @@
 -- Gneiss Dashboards: metrics over a trading firm's warehouse, charted on dashboards. Moments are UTC.
 -- The warehouse holds two years of days up to yesterday. What a column comes to on a day is the same whatever asks for it,
--- so weeks and months are sums (or means) of their days.
+-- so weeks and months are sums (or means) of their days; different values are those seen on any of them.
 
 --- tables
 CREATE TABLE people (
@@ -141,7 +141,8 @@ WITH RECURSIVE days(day) AS (
 daily AS (
   SELECT day, coalesce(n.usual, 40) * draw(82, 118, 'value', m.table_id, m.column, day) / 100.0 * CASE WHEN weekday(day) IN ('saturday', 'sunday') THEN 0.6 ELSE 1 END
     * CASE WHEN m.filter_sql = '' THEN 1 ELSE draw(30, 80, 'filter', m.table_id, m.filter_sql) / 100.0 END AS value,
-    m.aggregate IN ('average', 'median') AS level
+    m.aggregate IN ('average', 'median') AS level, m.aggregate = 'count_distinct' AS kinds,
+    draw(4, 9, 'kinds', m.table_id, m.column) - draw(0, 1, 'kinds of a day', m.table_id, m.column, day) AS kinds_seen
   FROM days JOIN metrics m ON m.metric_id = :metric_id LEFT JOIN number_columns n ON n.table_id = m.table_id AND n.column = m.column
   WHERE day <= at(now(), '-1 days', 'date') AND day <= :end_date),
 buckets AS (
@@ -151,7 +152,7 @@ buckets AS (
               WHEN 'month' THEN substr(day, 1, 8) || '01'
               ELSE substr(day, 1, 5) || CASE WHEN substr(day, 6, 2) < '04' THEN '01' WHEN substr(day, 6, 2) < '07' THEN '04' WHEN substr(day, 6, 2) < '10' THEN '07' ELSE '10' END || '-01'
          END AS bucket_start,
-         CASE WHEN level THEN round(avg(value) / 100, 1) ELSE round(sum(value)) END AS value
+         CASE WHEN kinds THEN round(max(kinds_seen)) WHEN level THEN round(avg(value) / 100, 1) ELSE round(sum(value)) END AS value
   FROM daily GROUP BY 1 ORDER BY 1)
 SELECT coalesce((SELECT json_group_array(json_object('bucket_start', bucket_start, 'value', value)) FROM (SELECT * FROM buckets ORDER BY bucket_start)), '[]') AS points,
        coalesce(round(100.0 * ((SELECT value FROM buckets ORDER BY bucket_start DESC LIMIT 1) / (SELECT value FROM buckets ORDER BY bucket_start LIMIT 1) - 1), 1), 0) AS change_percent;

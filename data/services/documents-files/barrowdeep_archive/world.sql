@@ -62,19 +62,23 @@ SELECT 'fo-' || alnum(9, 'folder', 100 + f.rowid * 5 + k.key), k.value, f.folder
 FROM folders f, json_each('["Drawings", "Documents", "Photos", "Fees"]') k WHERE f.parent_folder_id IS NOT NULL ORDER BY f.rowid, k.key;
 
 INSERT INTO files
-SELECT 'fi-' || alnum(9, 'file', place * 10 + k), (SELECT s.folder_id FROM folders s WHERE s.parent_folder_id = job AND s.folder_name = nth('docs', d, 'sub')),
-       nth('docs', d, 'name'), nth('docs', d, 'kind'), json_array(nth('docs', d, 'tag')), chance(0.2, 'hold', place, k),
-       at(now(), '-' || draw(40, 700, 'file age', place, k) || ' days', draw(8, 17, 'file hour', place, k) || ':35')
-FROM (
+WITH t AS MATERIALIZED (SELECT n, nth('docs', n, 'sub') AS sub, nth('docs', n, 'name') AS name, nth('docs', n, 'kind') AS kind, json_array(nth('docs', n, 'tag')) AS tags FROM numbers WHERE n <= 16),
+f AS MATERIALIZED (
   SELECT f.rowid AS place, f.folder_id AS job, k.n AS k, 1 + (f.rowid * 3 + k.n) % 16 AS d
-  FROM folders f JOIN numbers k ON k.n <= 8 WHERE f.parent_folder_id = (SELECT folder_id FROM folders WHERE parent_folder_id IS NULL))
+  FROM folders f JOIN numbers k ON k.n <= 8 WHERE f.parent_folder_id = (SELECT folder_id FROM folders WHERE parent_folder_id IS NULL)),
+s AS MATERIALIZED (SELECT parent_folder_id, folder_name, folder_id FROM folders)
+SELECT 'fi-' || alnum(9, 'file', place * 10 + k), (SELECT s.folder_id FROM s WHERE s.parent_folder_id = f.job AND s.folder_name = t.sub),
+       t.name, t.kind, t.tags, chance(0.2, 'hold', place, k),
+       at(now(), '-' || draw(40, 700, 'file age', place, k) || ' days', draw(8, 17, 'file hour', place, k) || ':35')
+FROM f JOIN t ON t.n = f.d
 ORDER BY place, k;
 
 INSERT INTO versions
-SELECT 've-' || alnum(11, 'version', f.rowid * 6 + k.n), f.file_id, k.n, 'https://files.barrowdeep.example/' || f.file_id || '/' || k.n,
-       f.file_id || ' ' || k.n, CASE WHEN k.n > 1 THEN pick('notes', f.rowid, k.n) END, CASE f.media_kind WHEN 'model' THEN draw(60000000, 240000000, 'size', f.rowid, k.n) WHEN 'image' THEN draw(1800000, 9000000, 'size', f.rowid, k.n)
-         WHEN 'spreadsheet' THEN draw(38000, 620000, 'size', f.rowid, k.n) ELSE draw(320000, 7400000, 'size', f.rowid, k.n) END
-FROM files f JOIN numbers k ON k.n <= draw(1, 4, 'versions', f.rowid) WHERE k.n <= 6 ORDER BY f.rowid, k.n;
+WITH f AS MATERIALIZED (SELECT rowid AS place, file_id, media_kind, draw(1, 4, 'versions', rowid) AS most FROM files)
+SELECT 've-' || alnum(11, 'version', f.place * 6 + k.n), f.file_id, k.n, 'https://files.barrowdeep.example/' || f.file_id || '/' || k.n,
+       f.file_id || ' ' || k.n, CASE WHEN k.n > 1 THEN pick('notes', f.place, k.n) END, CASE f.media_kind WHEN 'model' THEN draw(60000000, 240000000, 'size', f.place, k.n) WHEN 'image' THEN draw(1800000, 9000000, 'size', f.place, k.n)
+         WHEN 'spreadsheet' THEN draw(38000, 620000, 'size', f.place, k.n) ELSE draw(320000, 7400000, 'size', f.place, k.n) END
+FROM f JOIN numbers k ON k.n <= f.most ORDER BY f.place, k.n;
 
 INSERT INTO links
 SELECT 'sl-' || alnum(8, 'link', f.rowid), f.file_id, email(person(200 + f.rowid), pick('firms', f.rowid)), d.days, chance(0.4, 'download', f.rowid),

@@ -59,20 +59,21 @@ ORDER BY n;
 
 INSERT INTO connectors
 SELECT 'vcn_' || digits(7, 'connector', place * 10 + k), station_id, nth('kinds', kind, 'plug'), nth('kinds', kind, 'power'),
-       nth('kinds', kind, 'low') + 2 * draw(0, 5, 'price', place, kind), chance(0.06, 'broken', place, k), chance(0.12, 'lock', place, k)
+       nth('kinds', kind, 'low') + 2 * draw(0, 2, 'price', place, kind), chance(0.06, 'broken', place, k), chance(0.12, 'lock', place, k)
 FROM (
   SELECT s.rowid AS place, s.station_id, k.n AS k, 1 + (draw(0, 6, 'mix', s.rowid) + k.n) % 7 AS kind
   FROM stations s JOIN numbers k ON k.n <= draw(3, 6, 'size', s.rowid))
 ORDER BY place, k;
 
 -- What goes on at each connector now: nothing, a hold (with or without a car), or a session. Cars and their batteries go together.
+-- In the last town every CHAdeMO connector is in use.
 INSERT INTO holds
 SELECT 'vrs_' || alnum(8, 'hold', n), connector_id, letters(3, 'plate', n) || ' ' || digits(3, 'plate', n), minutes,
        CASE WHEN what <= 4 THEN at(now(), '+' || draw(9, minutes, 'left', n) || ' minutes')
             ELSE at(now(), '-' || CASE WHEN power_kw > 22 THEN draw(8, 15, 'begun', n) ELSE draw(15, 80, 'begun', n) END || ' minutes') END,
        CASE WHEN what <= 4 THEN 'held' ELSE 'used' END, what <> 4 AND what <> 3
 FROM (
-  SELECT c.rowid AS n, c.connector_id, c.power_kw, nth('hold_times', 1 + c.rowid % 4) AS minutes, draw(1, 20, 'use', c.rowid) AS what
+  SELECT c.rowid AS n, c.connector_id, c.power_kw, nth('hold_times', 1 + c.rowid % 4) AS minutes, CASE WHEN c.plug = 'chademo' AND stations.rowid > 18 THEN 6 ELSE draw(1, 20, 'use', c.rowid) END AS what
   FROM connectors c JOIN stations USING (station_id) WHERE NOT c.out_of_order AND NOT offline)
 WHERE what <= 8
 ORDER BY n;
