@@ -13,16 +13,23 @@ __all__ = ["After", "agreement", "asking", "closing", "continuing", "welcome"]
 
 _ASKS = (
     "Could you tell me {things}?",
-    "Sure. I just need to know {things}.",
-    "Happy to help. Can you tell me {things}?",
     "For that I need to know {things}.",
-    "One question first: can you tell me {things}?",
     "I can do that once I know {things}.",
     "Of course. Please tell me {things}.",
-    "I still need to know {things}.",
     "Please tell me {things}.",
-    "Yes, but first I need to know {things}.",
+)
+_FIRST_ASKS = (
+    "Sure. I just need to know {things}.",
+    "Happy to help. Can you tell me {things}?",
+    "Sure, can you tell me {things}?",
+    "Gladly. Please tell me {things}.",
+    "I'll need to know {things} for that.",
+)
+_LATER_ASKS = (
+    "I still need to know {things}.",
     "Can you also tell me {things}?",
+    "And I need to know {things}.",
+    "One more question: can you tell me {things}?",
 )
 _AGREEMENTS = (
     "Yes, please.", "Yes, go ahead.", "Yes.", "Please do.", "OK, do that.", "Go ahead.", "Fine by me.", "Yep, do it.",
@@ -71,12 +78,13 @@ _OWN_LEADS = frozenset(
 """First words of a request that leads in by itself, or speaks of what was just settled."""
 
 
-def asking(clauses: Sequence[str], rng: random.Random) -> str:
+def asking(clauses: Sequence[str], rng: random.Random, *, first: bool = False) -> str:
     """Return a question for what is missing, named all at once.
 
     Args:
         clauses: What is asked for, each as a clause: ``which day you would like``.
         rng: Chooses the wording.
+        first: Whether it is the first that the assistant says.
 
     Returns:
         One sentence or two.
@@ -84,9 +92,12 @@ def asking(clauses: Sequence[str], rng: random.Random) -> str:
     Example:
         >>> import random
         >>> asking(["which day you would like", "which city it is in"], random.Random(3))
-        'For that I need to know which day you would like and which city it is in.'
+        'Of course. Please tell me which day you would like and which city it is in.'
     """
-    return rng.choice(_ASKS).format(things=joined(list(clauses)))
+    one = len(clauses) == 1
+    ways = [way for way in (*_ASKS, *(_FIRST_ASKS if first else _LATER_ASKS)) if one or not way.startswith("One ")]
+    chosen: str = rng.choice(ways)
+    return chosen.format(things=joined(list(clauses)))
 
 
 def agreement(question: str, rng: random.Random) -> str:

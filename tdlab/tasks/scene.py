@@ -438,7 +438,8 @@ class Scene(Conversation):
 
     def _ask(self, facts: Sequence[str]) -> None:
         words = self.tasks.slots
-        self._say("assistant", "ask", asking([words[bare(fact)].ask for fact in facts], self.rng))
+        first = not any(beat.speaker == "assistant" for beat in self.beats)
+        self._say("assistant", "ask", asking([words[bare(fact)].ask for fact in facts], self.rng, first=first))
         texts = []
         for fact in facts:
             template = self.rng.choice(words[bare(fact)].tell).replace(f"{{{bare(fact)}", f"{{{fact}")

@@ -16,6 +16,7 @@ from functools import lru_cache
 __all__ = ["calculate"]
 
 _MOST_CHARACTERS = 400
+_MOST_VARIABLES = 4000  # characters
 _OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Mod: operator.mod, ast.Pow: math.pow, ast.UAdd: operator.pos, ast.USub: operator.neg,
@@ -32,7 +33,6 @@ class _UnsetError(Exception):
     """An expression names a variable that has no value."""
 
 
-@lru_cache(maxsize=4096)
 def calculate(
     expression: str | None, variables: str | None = None, angle_unit: str | None = None
 ) -> float | str | None:  # fmt: skip
@@ -53,12 +53,18 @@ def calculate(
     """
     if expression is None:
         return None
+    if len(expression) > _MOST_CHARACTERS or len(variables or "") > _MOST_VARIABLES:
+        return "syntax_error"
+    return _calculated(expression, variables, angle_unit)
+
+
+@lru_cache(maxsize=1024)
+def _calculated(expression: str, variables: str | None, angle_unit: str | None) -> float | str:
     try:
         names = json.loads(variables) if variables else {}
-        tree = ast.parse(expression[: _MOST_CHARACTERS + 1].strip().replace("^", "**"), mode="eval")
+        tree = ast.parse(expression.strip().replace("^", "**"), mode="eval")
         found = _value(tree.body, names, math.radians if angle_unit == "degree" else float)
-        fits = len(expression) <= _MOST_CHARACTERS and math.isfinite(found)
-        return float(f"{found:.10g}") if fits else "syntax_error"
+        return float(f"{found:.10g}") if math.isfinite(found) else "syntax_error"
     except ZeroDivisionError:
         return "division_by_zero"
     except _UnsetError:

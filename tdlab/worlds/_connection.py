@@ -7,13 +7,14 @@ functions; they may not attach files, set pragmas, load extensions, open transac
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from tdlab.worlds._functions import FUNCTIONS
 
-__all__ = ["Guard", "Stage", "open_database"]
+__all__ = ["Guard", "Stage", "open_database", "quoted", "trusted"]
 
 Stage = Literal["tables", "populate", "read", "write"]
 """What the statements of a section may do: create tables, fill them, read them, or read and change them."""
@@ -23,6 +24,7 @@ NUMBERS = "numbers"
 
 _STEPS = 1000  # virtual-machine instructions between two looks at the budget
 _BUDGET = {"tables": 200, "populate": 40_000, "read": 4_000, "write": 4_000}  # in looks: 40 million, 4 million
+_SECONDS = 5.0  # of CPU for one statement: a step can be a long one, and an honest statement takes milliseconds
 _BUILT_IN = frozenset(
     "abs avg cast ceil ceiling char coalesce count date datetime dense_rank first_value floor format glob group_concat "
     "ifnull iif instr json json_array json_array_length json_each json_extract json_group_array json_group_object "
@@ -31,9 +33,9 @@ _BUILT_IN = frozenset(
     "unicode unixepoch unlikely upper ->  ->>".split()
 )
 _LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
+    sqlite3.SQLITE_LIMIT_LENGTH: 200_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
-    sqlite3.SQLITE_LIMIT_COLUMN: 200,
+    sqlite3.SQLITE_LIMIT_COLUMN: 100,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 100,
     sqlite3.SQLITE_LIMIT_VDBE_OP: 50_000,
@@ -44,6 +46,9 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _MOST_PAGES = 4096  # of 4 KiB: no world grows beyond 16 MiB
+_HEAP = (
+    1 << 30
+)  # bytes that SQLite may use in this process for all databases: sorting and WITH need memory of their own
 _CHANGES = {
     sqlite3.SQLITE_INSERT: "insert into",
     sqlite3.SQLITE_UPDATE: "update",
@@ -61,10 +66,12 @@ class Guard:
         self.refused = ""
         self.written: set[str] = set()
         self._left = 0
+        self._until = 0.0
 
     def start(self, stage: Stage) -> None:
         """Begin a piece of work of this stage, with a fresh budget."""
         self.stage, self.refused, self._left = stage, "", _BUDGET[stage]
+        self._until = time.thread_time() + _SECONDS
 
     def authorize(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
         """SQLite's question, once for every part of a statement that is prepared."""
@@ -76,6 +83,8 @@ class Guard:
     def tick(self) -> int:
         """SQLite's question after each piece of work: non-zero ends the statement."""
         self._left -= 1
+        if time.thread_time() > self._until:
+            self._left = -1
         return int(self._left < 0)
 
     @property
@@ -116,6 +125,7 @@ def open_database(*, reverse: bool = False) -> tuple[sqlite3.Connection, Guard]:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {_HEAP}")
     if reverse:
         connection.execute("PRAGMA reverse_unordered_selects = ON")
     connection.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
@@ -138,6 +148,11 @@ def trusted(guard: Guard) -> Iterator[None]:
         yield
     finally:
         guard.trusted = False
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL writes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _what(action: int, first: str | None, second: str | None) -> str:

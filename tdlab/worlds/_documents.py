@@ -83,4 +83,7 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, above
         return [_value(part, (*path, place), lines, file, above) for place, part in enumerate(node.value)]
     if kind == "timestamp":
         return node.value
-    return yaml.SafeLoader("").construct_object(node, deep=True)
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)
+    except ValueError as error:
+        raise PackError(f"a value that cannot be read: {error}", file=file, line=lines[path]) from None

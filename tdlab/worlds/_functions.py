@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import re
 import sqlite3
+import threading
 import unicodedata
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any
 from tdlab.worlds._arithmetic import calculate
 from tdlab.worlds._names import FIRST_NAMES, LAST_NAMES, STREETS, TOWNS, company_name
 
-__all__ = ["FUNCTIONS", "Clock", "fold", "register"]
+__all__ = ["FUNCTIONS", "Clock", "fold", "last_function_error", "register"]
 
 _BITS = 64
 _ALPHABETS = {
@@ -35,6 +36,9 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 864
 _STEP = re.compile(r"\s*([+-]?\d+)\s+(second|minute|hour|day|week)s?\s*")
 _AT_TIME = re.compile(r"\s*(\d{1,2}):(\d{2})\s*")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LONGEST_IDENTIFIER = 64
+_LONGEST_MOMENT = 40
+_LONGEST_KEPT = 400  # characters of a text whose folded form is remembered
 _FRESH = 5000  # numbers of rows made by calls begin here, past those of any population
 
 
@@ -74,6 +78,27 @@ class Clock:
         self.now = _stamp(self._start + datetime.timedelta(seconds=self._elapsed))
 
 
+class _Said(threading.local):
+    """The text of the last error of a function in this thread: SQLite passes on only that there was one."""
+
+    text = ""
+
+
+_said = _Said()
+
+
+def function_error(text: str) -> ValueError:
+    """Return the error of a function, and keep its text for `last_function_error`."""
+    _said.text = text
+    return ValueError(text)
+
+
+def last_function_error() -> str:
+    """Return the text of the last error of a function in this thread, and forget it."""
+    text, _said.text = _said.text, ""
+    return text
+
+
 def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, Sequence[Any]], clock: Clock) -> None:
     """Give a connection the functions of a world.
 
@@ -101,7 +126,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
     def draw(low: int, high: int, *key: object) -> int:
         if high < low:
-            raise ValueError(f"draw({low}, {high}): the bounds are reversed")
+            raise function_error(f"draw({low}, {high}): the bounds are reversed")
         return low + seeded("draw", *key) % (high - low + 1)
 
     def pick(name: str, *key: object) -> Any:
@@ -111,12 +136,12 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
     def nth(name: str, number: int, field: str | None = None) -> Any:
         values = shuffled(name)
         if not 1 <= number <= len(values):
-            raise ValueError(f"nth({name!r}, {number}): the list has {len(values)} values")
+            raise function_error(f"nth({name!r}, {number}): the list has {len(values)} values")
         value = values[number - 1]
         if field is None:
             return value
         if not isinstance(value, dict) or field not in value:
-            raise ValueError(f"nth({name!r}, {number}, {field!r}): the list's values have no such field")
+            raise function_error(f"nth({name!r}, {number}, {field!r}): the list's values have no such field")
         return value[field]
 
     def person(number: int) -> str:
@@ -152,6 +177,10 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
             return text
 
         def make(length: int, kind: str, number: int) -> str:
+            if not 1 <= length <= _LONGEST_IDENTIFIER:
+                raise function_error(
+                    f"{alphabet}({length}, ...): an identifier has 1 to {_LONGEST_IDENTIFIER} characters"
+                )
             # A draw fills so many characters and no more: a longer text is made of several.
             most = int(_BITS / log2(len(letters)))
             return "".join(
@@ -197,7 +226,6 @@ FUNCTIONS = frozenset(
 """The functions that `register` adds."""
 
 
-@lru_cache(maxsize=8192)
 def at(moment: str, *steps: str) -> str | None:
     """Return a moment moved by steps: ``at(now(), '+3 days', '19:30')``.
 
@@ -213,6 +241,13 @@ def at(moment: str, *steps: str) -> str | None:
     """
     if moment is None:
         return None
+    if len(moment) > _LONGEST_MOMENT or any(len(step) > _LONGEST_MOMENT for step in steps):
+        raise function_error("at(): a moment or step has at most 40 characters")
+    return _moved(moment, *steps)
+
+
+@lru_cache(maxsize=8192)
+def _moved(moment: str, *steps: str) -> str:
     value = _moment(moment)
     for step in steps:
         if step == "date":
@@ -223,7 +258,7 @@ def at(moment: str, *steps: str) -> str | None:
         elif timed:
             value = value.replace(hour=int(timed.group(1)), minute=int(timed.group(2)), second=0)
         else:
-            raise ValueError(f"at(): {step!r} is no step such as '+3 days', '19:30' or 'date'")
+            raise function_error(f"at(): {step!r} is no step such as '+3 days', '19:30' or 'date'")
     return _stamp(value)
 
 
@@ -242,7 +277,7 @@ def digest(text: str | None, algorithm: str, encoding: str) -> str | None:
         found = zlib.crc32(plain).to_bytes(4, "big")
     else:
         if algorithm not in ("sha256", "sha512", "blake2b"):
-            raise ValueError(f"digest(): {algorithm!r} is none of sha256, sha512, blake2b and crc32")
+            raise function_error(f"digest(): {algorithm!r} is none of sha256, sha512, blake2b and crc32")
         found = hashlib.new(algorithm, plain).digest()
     return found.hex() if encoding == "hex" else base64.b64encode(found).decode("ascii")
 
@@ -264,10 +299,14 @@ def matches(text: str | None, words: str | None) -> int:
     return int(all(f" {wanted}" in have for wanted in fold(words).split()))
 
 
-@lru_cache(maxsize=8192)
 def fold(text: object) -> str:
     """Return a text in lower case, without accents, its words parted by one space."""
     text = str(text)
+    return _folded(text) if len(text) <= _LONGEST_KEPT else _folded.__wrapped__(text)
+
+
+@lru_cache(maxsize=8192)
+def _folded(text: str) -> str:
     if text.isascii():
         plain = text
     else:
@@ -281,7 +320,7 @@ def _slug(text: str, joint: str) -> str:
 
 def _list(lists: Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
     if not lists.get(name):
-        raise ValueError(f"the pack has no list {name!r}")
+        raise function_error(f"the pack has no list {name!r}")
     return lists[name]
 
 

@@ -19,18 +19,25 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from tdlab.errors import PackError
 
-__all__ = ["Section", "Statement", "sections_of"]
+__all__ = ["Section", "Statement", "check_words", "sections_of"]
 
 _ALONE = frozenset({"tables", "populate", "let", "do", "result"})
 _NAMED = frozenset({"tool", "error", "rows", "page", "invariant"})
 _WITHIN_TOOL = frozenset({"let", "error", "do", "result", "rows", "page"})
 _SINGLE = frozenset({"invariant", "let", "error", "result", "rows", "page"})
 _PARAMETER = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|(?<![:\w]):([A-Za-z_]\w*)")
-_MACHINE_CLOCK = re.compile(r"\bcurrent_(?:date|time|timestamp)\b|'\s*now\s*'", re.IGNORECASE)
+_MACHINE_CLOCK = re.compile(r"\bcurrent_(?:date|time|timestamp)\b|'\s*now\s*'|'\s*(?:localtime|utc)\s*'", re.IGNORECASE)
+_DATE_CALL = re.compile(r"\b(date|time|datetime|julianday|unixepoch|strftime)\s*\(", re.IGNORECASE)
+_TEXT = re.compile(r"'(?:[^']|'')*'")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_MAKES_TEXT = re.compile(r"\b(?:char|printf|format|replace|lower|upper|trim|unicode|reverse)\s*\(", re.IGNORECASE)
+_OTHER_PARAMETER = re.compile(r"[@$?]\w*")
+_LONGEST = 100_000  # characters of a statement
 
 
 class Statement(NamedTuple):
@@ -122,7 +129,12 @@ def _statements(body: str, line: int, file: str) -> Iterator[Statement]:
         if not text.strip():
             text, start = "", line + offset
         text += part + "\n"
-        if sqlite3.complete_statement(text):
+        if len(text) > _LONGEST:
+            raise PackError(
+                f"a statement of more than {_LONGEST:,} characters", file=file, line=start, rule="size",
+                expected="a shorter one",
+            )  # fmt: skip
+        if ";" in part and sqlite3.complete_statement(text):
             yield _statement(text, start, file)
             text = ""
     if text.strip():
@@ -130,10 +142,73 @@ def _statements(body: str, line: int, file: str) -> Iterator[Statement]:
 
 
 def _statement(text: str, line: int, file: str) -> Statement:
-    clock = _MACHINE_CLOCK.search(text)
-    if clock:
-        raise PackError(
-            f"{clock.group(0)} reads the machine's clock", file=file, line=line, expected="now(), the world's clock"
-        )
+    check_words(text, file=file, line=line)
     names = frozenset(match.group(1) for match in _PARAMETER.finditer(text) if match.group(1))
     return Statement(text.strip().rstrip(";").strip(), line, names)
+
+
+def check_words(text: str, *, file: str, line: int) -> None:
+    """Check that a statement neither reads the machine's clock nor ends the transaction that it runs in.
+
+    Args:
+        text: The statement.
+        file: Its file, for errors.
+        line: Its line.
+
+    Raises:
+        PackError: It does, or has parameters other than ``:name``.
+    """
+    found = _forbidden(text)
+    if found:
+        raise PackError(found[0], file=file, line=line, rule="rights", expected=found[1])
+
+
+@lru_cache(maxsize=4096)
+def _forbidden(text: str) -> tuple[str, str] | None:
+    """What of a statement is forbidden, and what would be right."""
+    code = _COMMENT.sub(" ", text)
+    clock = _MACHINE_CLOCK.search(code)
+    if clock:
+        return f"{clock.group(0)} reads the machine's clock", "now(), the world's clock"
+    for call in _DATE_CALL.finditer(code):
+        arguments = _arguments(code, call.end())
+        of_format = call.group(1).lower() == "strftime"
+        if len(arguments) < 1 + of_format or _may_spell_now(arguments[of_format]):
+            return f"{call.group(0)}{', '.join(arguments)}) may read the machine's clock", "a moment, such as now()"
+    bare = _TEXT.sub("''", code)
+    if re.search(r"\brollback\b", bare, re.IGNORECASE):
+        return "ROLLBACK undoes what happened before", "no OR ROLLBACK and no ON CONFLICT ROLLBACK"
+    other = _OTHER_PARAMETER.search(bare)
+    if other:
+        return f"{other.group(0)} is a parameter without a name", "parameters such as :booking_id"
+    return None
+
+
+def _arguments(code: str, at: int) -> list[str]:
+    """The arguments of a call as text, from the position behind its bracket."""
+    arguments, depth, start = [], 0, at
+    place = at
+    while place < len(code):
+        character = code[place]
+        if character == "'":
+            place = _TEXT.match(code, place).end() - 1 if _TEXT.match(code, place) else len(code)  # type: ignore[union-attr]
+        elif character == "(":
+            depth += 1
+        elif character == ")" and depth == 0:
+            break
+        elif character == ")":
+            depth -= 1
+        elif character == "," and depth == 0:
+            arguments.append(code[start:place].strip())
+            start = place + 1
+        place += 1
+    last = code[start:place].strip()
+    return [*arguments, last] if last else arguments
+
+
+def _may_spell_now(argument: str) -> bool:
+    """Whether a text that is put together could come out as ``now``."""
+    if _DATE_CALL.match(argument):
+        return False  # it is looked at by itself, and gives a moment
+    letters = "".join(_TEXT.findall(argument)).lower()
+    return ("||" in argument and any(letter in letters for letter in "now")) or bool(_MAKES_TEXT.search(argument))

@@ -7,6 +7,7 @@ tables, their population, and for each tool its preconditions, effects and resul
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 
 from tdlab.errors import PackError, PoolError
 from tdlab.pool import data_file, read_service_file
-from tdlab.records import Service, Tool, digest
-from tdlab.worlds._connection import Guard, Stage, open_database, trusted
+from tdlab.records import Json, Service, Tool, digest
+from tdlab.worlds._connection import Guard, Stage, open_database, quoted, trusted
 from tdlab.worlds._documents import Document, read_document
-from tdlab.worlds._functions import Clock, register
+from tdlab.worlds._functions import Clock, last_function_error, register
 from tdlab.worlds._shaping import Shape, shape_of
 from tdlab.worlds._statements import Section, Statement, sections_of
 
@@ -39,6 +40,15 @@ __all__ = [
 
 FILES = ("tools.json", "world.sql", "tasks.yaml")
 """The files of a pack."""
+
+_MOST_BYTES = 1_000_000  # of one file
+_MOST_ROWS = 20_000  # of one query
+_MOST_CHARACTERS = 20_000_000  # of all texts that one query gives
+_AT_ONCE = 200  # rows fetched before they are counted
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_LEADING_COMMENT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
 class Action(NamedTuple):
@@ -120,17 +130,53 @@ def load_pack(folder: Path | Traversable) -> ServicePack:
         path = folder / name
         if not path.is_file():
             raise PackError("the file is missing", file=files[name], rule="files", expected=f"{', '.join(FILES)}")
-        try:
-            texts[name] = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise PackError(f"not UTF-8 at byte {error.start}", file=files[name], expected="UTF-8 text") from None
-    try:
-        service, _ = read_service_file(texts["tools.json"], where=files["tools.json"])
-    except PoolError as error:
-        raise PackError(error.found, file=files["tools.json"], expected=error.expected) from None
+        texts[name] = _text_of(path, files[name])
+    service = _service_of(texts["tools.json"], files["tools.json"])
     tasks = read_document(texts["tasks.yaml"], file=files["tasks.yaml"])
     sections = sections_of(texts["world.sql"], file=files["world.sql"])
     return _compiled(service, sections, tasks, files, digest(*texts.values()))
+
+
+def _text_of(path: Path | Traversable, file: str) -> str:
+    """The text of one file of a pack; what it is may not lie elsewhere, nor be larger than packs are."""
+    if isinstance(path, Path) and path.is_symlink():
+        raise PackError("the file is a link", file=file, rule="files", expected="the file itself")
+    raw = path.read_bytes()
+    if len(raw) > _MOST_BYTES:
+        raise PackError(f"{len(raw):,} bytes", file=file, rule="size", expected=f"at most {_MOST_BYTES:,} bytes")
+    if b"\0" in raw:
+        raise PackError(f"a NUL at byte {raw.index(0)}", file=file, rule="files", expected="text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PackError(f"not UTF-8 at byte {error.start}", file=file, expected="UTF-8 text") from None
+
+
+def _service_of(text: str, file: str) -> Service:
+    try:
+        service, doubts = read_service_file(text, where=file)
+    except PoolError as error:
+        raise PackError(error.found, file=file, rule="tools", expected=error.expected) from None
+    except RecursionError:
+        raise PackError("the JSON is nested too deeply", file=file, rule="tools", expected="tools/list") from None
+    for doubt in doubts:
+        if doubt.severity == "error":
+            raise PackError(
+                f"{doubt.tool}: {doubt.found}" if doubt.tool else doubt.found, file=file, rule="tools",
+                expected="a definition that is read without errors",
+            )  # fmt: skip
+    for kind, name in (("server", service.name), *(("tool", tool.name) for tool in service.tools)):
+        if not _NAME.fullmatch(name):
+            raise PackError(
+                f"the {kind} is called {name[:80]!r}", file=file, rule="tools",
+                expected="small letters, digits and _, at most 64",
+            )  # fmt: skip
+    for tool in service.tools:
+        codes = [error.code for error in tool.errors]
+        twice = next((code for code in codes if codes.count(code) > 1), None)
+        if twice is not None:
+            raise PackError(f"{tool.name} documents {twice} twice", file=file, rule="errors", expected="each code once")
+    return service
 
 
 @cache
@@ -222,12 +268,24 @@ class _Compiler:
         self._connection.close()
 
     def create(self, tables: tuple[Statement, ...]) -> None:
+        made: set[str] = set()
         for statement in tables:
             run(self._connection, self._guard, statement, "tables", {}, self._file)
+            for name, *_ in list(trusted_rows(self._connection, self._guard, _TABLES)):
+                if name in made:
+                    continue
+                made.add(name)
+                columns = list(trusted_rows(self._connection, self._guard, f"PRAGMA table_info({quoted(name)})"))
+                for part in (name, *(column[1] for column in columns)):
+                    if not _COLUMN.fullmatch(part):
+                        raise PackError(
+                            f"the name {part[:80]!r}", file=self._file, line=statement.line, rule="tables",
+                            expected="letters, digits and _, at most 64",
+                        )  # fmt: skip
 
     def prepare(self, statement: Statement, stage: Stage, known: frozenset[str]) -> frozenset[str]:
         """Check one statement; the tables that it changes."""
-        word = statement.sql.split(None, 1)[0].upper()
+        word = (statement.sql[_LEADING_COMMENT.match(statement.sql).end() :].split(None, 1) or [""])[0].upper()  # type: ignore[union-attr]  # it matches nothing, too
         if word not in (
             "SELECT",
             "WITH",
@@ -261,7 +319,18 @@ class _Compiler:
         actions: list[Action] = []
         outputs: list[Output] = []
         writes: frozenset[str] = frozenset()
+        done = 0
         for section in sections:
+            if section.word == "error" and done:
+                raise PackError(
+                    f"--- error {section.name} after --- do", file=self._file, line=section.line, rule="order",
+                    expected="what can fail before what changes",
+                )  # fmt: skip
+            if section.word == "result" and any(output.word == "result" for output in outputs):
+                raise PackError(
+                    "a second --- result", file=self._file, line=section.line, rule="results", expected="one",
+                )  # fmt: skip
+            done += section.word == "do"
             if section.word == "error" and section.name not in codes:
                 raise PackError(
                     f"{tool.name} documents no error {section.name!r}", file=self._file, line=section.line,
@@ -274,6 +343,8 @@ class _Compiler:
                 actions.append(Action(section.word, section.name, section.statements))  # type: ignore[arg-type]
                 if section.word == "let":
                     known |= frozenset(self.columns(section.statements[0], known))
+                if section.word == "error":
+                    self._check_message(tool, section, known)
                 continue
             outputs.append(self._output(tool, section, known))
         if not outputs:
@@ -282,6 +353,17 @@ class _Compiler:
                 expected="--- result, --- rows FIELD or --- page FIELD",
             )  # fmt: skip
         return ToolProgram(tool, tuple(actions), tuple(outputs), writes)
+
+    def _check_message(self, tool: Tool, section: Section, known: frozenset[str]) -> None:
+        """The message of an error names arguments, and columns of what was queried."""
+        message = next(error.message for error in tool.errors if error.code == section.name)
+        names = known | frozenset(self.columns(section.statements[0], known))
+        unknown = [name for name in _PLACEHOLDER.findall(message) if name not in names]
+        if unknown:
+            raise PackError(
+                f"the message of {section.name} has {{{unknown[0]}}}, which is not known here", file=self._file,
+                line=section.line, rule="errors", expected="a parameter, or a column of this query or a let before it",
+            )  # fmt: skip
 
     def _output(self, tool: Tool, section: Section, known: frozenset[str]) -> Output:
         schema = tool.output_schema or {}
@@ -300,6 +382,11 @@ class _Compiler:
             raise PackError(
                 f"the output schema of {tool.name} has no field {section.name!r}", file=self._file, line=section.line,
                 rule="results", expected="one of " + ", ".join(fields),
+            )  # fmt: skip
+        if section.word == "page" and _kind(tool.parameters.get("limit", _ANY_LIMIT)) != "integer":
+            raise PackError(
+                f"the limit of {tool.name} is no integer", file=self._file, line=section.line, rule="results",
+                expected="--- rows, or a limit that is an integer",
             )  # fmt: skip
         # The parser of sections lets no other word than those of Output come here.
         return Output(section.word, section.name, statement, shape_of(fields[section.name]))  # type: ignore[arg-type]
@@ -321,7 +408,7 @@ def run(
     guard.start(stage)
     try:
         return connection.execute(statement.sql, parameters)
-    except sqlite3.Error as error:
+    except _FAILURES as error:
         raise _explained(error, guard, statement, stage, file) from None
 
 
@@ -339,17 +426,45 @@ def fetch(
     """
     cursor = run(connection, guard, statement, "read", parameters, file)
     try:
-        rows = cursor.fetchall()
-    except sqlite3.Error as error:
+        rows = cursor.fetchmany(_AT_ONCE)
+        more = rows
+        characters = 0
+        while len(more) == _AT_ONCE:  # most queries give fewer
+            characters += sum(len(value) for row in more for value in row if isinstance(value, (str, bytes)))
+            if len(rows) > _MOST_ROWS or characters > _MOST_CHARACTERS:
+                cursor.close()
+                raise PackError(
+                    f"the query gives more than {len(rows):,} rows of {characters:,} characters", file=file,
+                    line=statement.line, rule="size",
+                    expected=f"at most {_MOST_ROWS:,} rows and {_MOST_CHARACTERS:,} characters",
+                )  # fmt: skip
+            more = cursor.fetchmany(_AT_ONCE)
+            rows += more
+    except _FAILURES as error:
         raise _explained(error, guard, statement, "read", file) from None
     return tuple(column[0] for column in cursor.description), rows
 
 
-def _explained(error: sqlite3.Error, guard: Guard, statement: Statement, stage: Stage, file: str) -> PackError:
+_FAILURES = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
+"""What SQLite's module raises of a pack's statement; too large numbers and texts that are no text among them."""
+
+
+def _explained(error: Exception, guard: Guard, statement: Statement, stage: Stage, file: str) -> PackError:
+    said = last_function_error()
+    if isinstance(error, MemoryError):
+        return PackError(
+            "the statement takes too much memory", file=file, line=statement.line, rule="size", expected="fewer rows"
+        )
+    if said and "user-defined function" in str(error):
+        return PackError(said, file=file, line=statement.line, rule="sql", expected="arguments that it takes")
+    if "disk is full" in str(error):
+        return PackError(
+            "the world is full", file=file, line=statement.line, rule="size", expected="a world of at most 16 MiB"
+        )
     if guard.is_exhausted:
         return PackError(
             "the statement takes too long", file=file, line=statement.line, rule="time",
-            expected="a statement of at most 4 million steps (40 million in --- populate)",
+            expected="a statement of at most 4 million steps (40 million in --- populate) and 5 seconds",
         )  # fmt: skip
     if guard.refused:
         return PackError(
@@ -359,11 +474,21 @@ def _explained(error: sqlite3.Error, guard: Guard, statement: Statement, stage: 
             ),
         )  # fmt: skip
     rule = "constraints" if isinstance(error, sqlite3.IntegrityError) else "sql"
-    return PackError(str(error), file=file, line=statement.line, rule=rule)
+    return PackError(str(error), file=file, line=statement.line, rule=rule, expected="SQL that SQLite runs")
 
 
 def _all(sections: tuple[Section, ...], word: str) -> tuple[Statement, ...]:
     return tuple(statement for section in sections if section.word == word for statement in section.statements)
+
+
+def _kind(schema: Json) -> Json:
+    """The type of a schema that is not null."""
+    kinds = schema.get("type") if isinstance(schema, dict) else None
+    return next((kind for kind in kinds if kind != "null"), None) if isinstance(kinds, list) else kinds
+
+
+_ANY_LIMIT: dict[str, Json] = {"type": "integer"}
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'numbers'"
 
 
 def trusted_rows(connection: sqlite3.Connection, guard: Guard, sql: str) -> Iterator[tuple[Any, ...]]:

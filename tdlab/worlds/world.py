@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,10 +17,10 @@ from typing import Any, NamedTuple
 
 from tdlab.errors import PackError
 from tdlab.records import Json, digest
-from tdlab.worlds._connection import open_database
+from tdlab.worlds._connection import open_database, quoted
 from tdlab.worlds._functions import Clock, register
 from tdlab.worlds._shaping import nested
-from tdlab.worlds._statements import Statement
+from tdlab.worlds._statements import Statement, check_words
 from tdlab.worlds.pack import Output, ServicePack, ToolProgram, fetch, run, trusted_rows
 
 __all__ = ["Outcome", "World", "start_of"]
@@ -27,6 +28,7 @@ __all__ = ["Outcome", "World", "start_of"]
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _CURSOR = re.compile(r"p([0-9]{1,6})")
 _FIRST_DAY = datetime.datetime(2026, 1, 5, 8, 0)
+_SECONDS = 20.0  # of CPU for a population
 _DAYS = 330  # worlds start on a day of this range
 
 
@@ -69,8 +71,14 @@ class World:
         for statement in pack.tables:
             run(self._connection, self._guard, statement, "tables", {}, self._file)
         self._trusted("BEGIN")
+        began = time.thread_time()
         for statement in pack.populate:
             run(self._connection, self._guard, statement, "populate", {}, self._file)
+            if time.thread_time() - began > _SECONDS:
+                raise PackError(
+                    "the population takes too long", file=self._file, line=statement.line, rule="time",
+                    expected=f"at most {_SECONDS:g} seconds of CPU, better 0.03",
+                )  # fmt: skip
         self._trusted("COMMIT")
         self._trusted("BEGIN")
         self._touched: set[str] = set()
@@ -84,7 +92,8 @@ class World:
 
     def reset(self) -> None:
         """Set the state back to what the population made. The clock is its owner's to set back."""
-        self._trusted("ROLLBACK")
+        if self._connection.in_transaction:  # SQLite itself ends one whose statement it had to stop
+            self._trusted("ROLLBACK")
         self._trusted("BEGIN")
         self._touched.clear()
 
@@ -96,12 +105,16 @@ class World:
         try:
             yield
         except BaseException:
-            self._trusted("ROLLBACK TO attempt")
+            if self._connection.in_transaction:
+                self._trusted("ROLLBACK TO attempt")
+                self._trusted("RELEASE attempt")
+            else:  # SQLite itself ended it, since it had to stop a statement: nothing is left but the start
+                self._trusted("BEGIN")
+                touched = set()
             self.clock.set(position)
             self._touched = touched
             raise
-        finally:
-            self._trusted("RELEASE attempt")
+        self._trusted("RELEASE attempt")
 
     def call(self, name: str, arguments: Mapping[str, Json]) -> Outcome:
         """Run one tool on valid arguments, and move the clock on before it.
@@ -149,7 +162,13 @@ class World:
             parameters |= zip(columns, rows[0], strict=True)
         value: dict[str, Any] = {}
         for output in program.outputs:
-            failed = self._put(program, output, arguments, parameters, value)
+            try:
+                failed = self._put(program, output, arguments, parameters, value)
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise PackError(
+                    f"a row of {name} cannot be shaped into its output: {error}", file=self._file,
+                    line=output.statement.line, rule="results", expected="JSON text for objects and lists",
+                ) from None  # fmt: skip
             if failed is not None:
                 return failed
         return Outcome(value)
@@ -171,6 +190,7 @@ class World:
             PackError: The query is wrong, refused or too long.
         """
         statement = Statement(sql.strip().rstrip(";"), line, frozenset())
+        check_words(sql, file=self.pack.files["tasks.yaml"], line=line)
         bound = {name: _bound(value) for name, value in (parameters or {}).items()}
         return fetch(self._connection, self._guard, statement, bound, self.pack.files["tasks.yaml"])
 
@@ -191,6 +211,7 @@ class World:
             PackError: The statement is wrong, refused or breaks a constraint.
         """
         file, text = self.pack.files["tasks.yaml"], sql.strip().rstrip(";")
+        check_words(sql, file=file, line=line)
         bound = {name: _bound(value) for name, value in parameters.items()}
         if text not in self._writes:  # what a statement writes is asked when it is prepared for the first time
             self._guard.written.clear()
@@ -273,7 +294,7 @@ class World:
         )  # fmt: skip
         tables = {}
         for (name,) in list(names):
-            columns = list(trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{name}")'))
+            columns = list(trusted_rows(self._connection, self._guard, f"PRAGMA table_info({quoted(name)})"))
             keys = sorted((place, column) for _, column, _, _, _, place in columns if place)
             tables[name] = tuple(column for _, column in keys) or tuple(column for _, column, *_ in columns)
         return tables
@@ -281,7 +302,9 @@ class World:
     @cached_property
     def _columns(self) -> dict[str, tuple[str, ...]]:
         return {
-            table: tuple(c[1] for c in trusted_rows(self._connection, self._guard, f'PRAGMA table_info("{table}")'))
+            table: tuple(
+                c[1] for c in trusted_rows(self._connection, self._guard, f"PRAGMA table_info({quoted(table)})")
+            )
             for table in self._tables
         }
 
@@ -293,8 +316,8 @@ class World:
 
     def _rows(self, table: str) -> dict[str, tuple[Any, ...]]:
         keys = self._tables[table]
-        order = ", ".join(f'"{key}"' for key in keys)
-        query = f'SELECT * FROM "{table}" ORDER BY {order}'  # noqa: S608  # names that SQLite itself listed
+        order = ", ".join(quoted(key) for key in keys)
+        query = f"SELECT * FROM {quoted(table)} ORDER BY {order}"  # noqa: S608  # names that SQLite itself listed
         places = [self._columns[table].index(key) for key in keys]
         rows = trusted_rows(self._connection, self._guard, query)
         return {"/".join(str(row[place]) for place in places): row for row in rows}

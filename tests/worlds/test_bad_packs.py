@@ -104,7 +104,10 @@ ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELEC
 )
 def test_an_endless_query_ends_in_time(tmp_path: Path, query: str) -> None:
     pack = load_pack(
-        write_pack(tmp_path / "lending", world=WORLD.replace("SELECT due FROM loans WHERE book_id = :book_id", query))
+        write_pack(
+            tmp_path / "lending",
+            world=WORLD.replace("SELECT due FROM loans WHERE book_id = :book_id", f"SELECT 1 AS due WHERE ({query})"),
+        )
     )
     world = World(pack, 1)
     book = world.query("SELECT book_id FROM books")[0]["book_id"]
