@@ -79,6 +79,21 @@ FROM (
     FROM numbers WHERE n <= 44)) h
 ORDER BY n;
 
+-- More homes that came onto the market in these weeks, some twenty in each of the four cities; nobody has seen them yet.
+INSERT INTO listings
+SELECT 'lst_' || alnum(7, 'listing', 100 + n), nth('streets', 1 + n % 60) || ' ' || draw(120 + n / 60 * 20, 139 + n / 60 * 20, 'house', 100 + n), city,
+       500000 * max(20, CAST(area * rate * (1 - 0.05 * (type = 'townhouse')) / 5000.0 AS INTEGER)), 'EUR', type, bedrooms, area,
+       CASE type WHEN 'apartment' THEN pick('flat_lines', 100 + n) ELSE pick('house_lines', 100 + n) END, pick('classes', 100 + n), 'active',
+       (SELECT agent_email FROM agents a WHERE a.city = h.city AND (a.rowid > 4) = h.n / 4 % 2), at(now(), '-' || draw(3, 30, 'age', 100 + n) || ' days', draw(8, 16, 'hour', 100 + n) || ':20')
+FROM (
+  SELECT *, CASE type WHEN 'apartment' THEN 24 + bedrooms * 21 ELSE 40 + bedrooms * 24 END + draw(0, 18, 'area', 100 + n) AS area
+  FROM (
+    SELECT n, nth('cities', 1 + n % 4, 'city') AS city, nth('cities', 1 + n % 4, 'rate') + 100 * draw(-6, 8, 'rate', 100 + n) AS rate,
+           pick('types', 100 + n) AS type,
+           CASE WHEN pick('types', 100 + n) = 'apartment' THEN draw(1, 3, 'rooms', 100 + n) ELSE draw(3, 5, 'rooms', 100 + n) END AS bedrooms
+    FROM numbers WHERE n <= 72)) h
+ORDER BY n;
+
 -- Mandates of the homes on the books, and of some that are still to be entered.
 INSERT INTO mandates
 SELECT address, city, substr(created_at, 1, 10) FROM listings WHERE NOT (status = 'draft' AND rowid % 11 = 2) ORDER BY rowid;
@@ -97,7 +112,7 @@ SELECT 'vw_' || alnum(8, 'viewing', place * 8 + k), listing_id, agent_email, per
 FROM (
   SELECT l.rowid AS place, l.*, k.n AS k, draw(3, 24, 'seen', l.rowid, k.n) + CASE l.status WHEN 'sold' THEN 80 ELSE 0 END AS days
   FROM listings l JOIN numbers k ON k.n <= draw(2, 4, 'viewings', l.rowid)
-  WHERE l.status IN ('active', 'reserved', 'sold'))
+  WHERE l.rowid <= 44 AND l.status IN ('active', 'reserved', 'sold'))
 ORDER BY status DESC, k, place;
 
 INSERT OR IGNORE INTO viewings
@@ -107,7 +122,7 @@ SELECT 'vw_' || alnum(8, 'viewing', 500 + place * 8 + k), listing_id, agent_emai
           nth('times', 1 + (place * 3 + k * 7) % 20)), 0
 FROM (
   SELECT l.rowid AS place, l.*, k.n AS k, draw(1, 8, 'to see', l.rowid, k.n) AS days
-  FROM listings l JOIN numbers k ON k.n <= draw(1, 2, 'ahead', l.rowid) WHERE l.status = 'active')
+  FROM listings l JOIN numbers k ON k.n <= draw(1, 2, 'ahead', l.rowid) WHERE l.rowid <= 44 AND l.status = 'active')
 ORDER BY k, place;
 
 -- Offers the day after a viewing: the first one is accepted where the home is reserved or sold, and the others declined.

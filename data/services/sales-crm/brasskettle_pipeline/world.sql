@@ -61,7 +61,7 @@ SELECT 'ld_' || alnum(9, 'lead', n), company_name, name, email(name, slug(compan
        CASE WHEN chance(0.7, 'phone', n) THEN phone(20 + n) END, lead_source,
        draw(0, 25, 'score', n) + CASE lead_source WHEN 'referral' THEN 60 WHEN 'partner' THEN 55 WHEN 'trade_fair' THEN 45
                                                   WHEN 'website' THEN 35 ELSE 20 END,
-       chance(0.6, 'contacted', n), n % 9 = 4, at(now(), '-' || (draw(3, 20, 'lead age', n) + n % 4 * 30) || ' days', draw(8, 17, 'lead hour', n) || ':20')
+       chance(0.6, 'contacted', n), n % 9 = 4, at(now(), '-' || (draw(3, 20, 'lead age', n) + n % 4 * 30 + CASE WHEN n <= 26 THEN 160 ELSE 0 END) || ' days', draw(8, 17, 'lead hour', n) || ':20')
 FROM l
 ORDER BY n;
 
@@ -104,6 +104,9 @@ SELECT 'av_' || alnum(9, 'activity', place * 6 + k), deal_id, kind,
        at(created_at, '+' || (k * 2) || ' days', draw(8, 16, 'touch hour', place, k) || ':' || draw(10, 55, 'touch minute', place, k))
 FROM a
 ORDER BY place, k;
+
+--- invariant a deal begins after its lead
+SELECT deal_id FROM deals d JOIN accounts USING (account_id) JOIN leads l USING (lead_id) WHERE d.created_at < l.created_at;
 
 --- invariant an account's lead was not lost
 SELECT account_id FROM accounts JOIN leads USING (lead_id) WHERE lost;

@@ -111,13 +111,14 @@ SELECT 'sft' || digits(7, 'shift', p.rowid * 13 + k.n), p.proposal_id, p.beamlin
 FROM proposals p JOIN numbers k ON k.n <= CASE WHEN p.shifts_awarded = 1 THEN 1 ELSE min(3, p.shifts_awarded - 1) END
 WHERE p.shifts_awarded > 0 ORDER BY p.rowid, k.n;
 
+-- Most shifts end with a few large scans; two of five run through a series.
 INSERT INTO scans
-SELECT 'scn' || digits(9, 'scan', s.rowid * 9 + k.n), s.shift_id,
+SELECT 'scn' || digits(9, 'scan', s.rowid * 70 + k.n), s.shift_id,
        CASE k.n % 2 WHEN 0 THEN (SELECT max(sample_id) FROM samples m WHERE m.proposal_id = s.proposal_id)
                     ELSE (SELECT min(sample_id) FROM samples m WHERE m.proposal_id = s.proposal_id) END,
        round(b.energy_min_kev + (b.energy_max_kev - b.energy_min_kev) * draw(20, 80, 'energy', s.rowid, k.n) / 100, 1),
        '/archive/' || s.proposal_id || '/' || s.shift_id || '/scan_' || printf('%03d', k.n) || '.h5', draw(120, 2400, 'size', s.rowid, k.n)
-FROM shifts s JOIN beamlines b USING (beamline_id) JOIN numbers k ON k.n <= draw(3, 7, 'scans', s.rowid)
+FROM shifts s JOIN beamlines b USING (beamline_id) JOIN numbers k ON k.n <= CASE WHEN s.rowid % 5 IN (1, 3) THEN draw(24, 64, 'series', s.rowid) ELSE draw(3, 7, 'scans', s.rowid) END
 WHERE s.shift_date < at(now(), 'date') ORDER BY s.rowid, k.n;
 
 --- invariant nobody has more shifts than were awarded

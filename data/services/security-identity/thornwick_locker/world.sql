@@ -53,7 +53,7 @@ INSERT INTO quotas VALUES ('development', 12), ('staging', 9), ('production', 11
 -- Seven services: all of them have a production locker, most have the other two.
 INSERT INTO lockers
 SELECT 'lck_' || alnum(8, 'locker', t.n * 3 + e.key), nth('teams', t.n), e.value, person(t.n),
-       email(person(t.n), 'larchmill.example'), at(now(), '-' || draw(200, 900, 'created', t.n, e.key) || ' days', '10:20')
+       email(person(t.n), 'larchmill.example'), at(now(), '-' || draw(800, 1600, 'created', t.n, e.key) || ' days', '10:20')
 FROM numbers t JOIN json_each('["production", "staging", "development"]') e
 WHERE t.n <= 7 AND (e.key = 0 OR t.n <= 2 OR chance(0.6, 'locker', t.n, e.key))
 ORDER BY t.n, e.key;

@@ -84,7 +84,7 @@ SELECT person(c.rowid * 2 + k.n), c.city FROM cities c JOIN numbers k ON k.n <= 
 -- Reports 1 to 12 wait for a visit, 13 to 20 have one ahead, 21 to 30 had one, 31 to 38 are closed, the last four were just made.
 INSERT INTO reports
 SELECT 'rpt_' || alnum(8, 'report', n), p.air_post_id, pick('nuisances', n), (10 + n) || ' ' || p.street || ', ' || p.city,
-       at(v.made, '-' || draw(20, 400, 'noticed', n) || ' minutes'), '', v.made,
+       substr(at(v.made, '-' || draw(20, 400, 'noticed', n) || ' minutes'), 1, 15) || '0:00Z', '', v.made,
        CASE WHEN n BETWEEN 31 AND 38 THEN pick('outcomes', n) END, CASE WHEN n BETWEEN 31 AND 38 THEN at(v.made, '+' || draw(9, 14, 'closed', n) || ' days', '15:40') END
 FROM (
   SELECT n, CASE WHEN n <= 20 THEN at(now(), '-' || draw(1, 8, 'made', n) || ' days', draw(7, 21, 'made hour', n) || ':25')
