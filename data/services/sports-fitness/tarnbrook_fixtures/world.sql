@@ -92,6 +92,26 @@ SELECT 'mt-' || digits(7, 'match', 150 + d.rowid * 10 + k.n), h.team_id, a.team_
 FROM numbers k JOIN divisions d ON d.rowid > 4 JOIN teams h ON h.division_id = d.division_id AND h.place = k.n
 JOIN teams a ON a.division_id = d.division_id AND a.place = 7 - k.n WHERE k.n <= 3 ORDER BY d.rowid, k.n;
 
+-- Twelve more divisions of the season have their teams but no fixtures so far. One age group has the larger divisions; no two have the same number of teams.
+INSERT INTO divisions
+SELECT 'div-' || digits(5, 'division', key + 20), value ->> '$[0]', value ->> '$[1]', CAST(substr(now(), 1, 4) AS INTEGER)
+FROM json_each('[["Division Three", "open"], ["Division Four", "open"], ["Veterans B", "veterans"], ["Veterans C", "veterans"], ["Under 18 B", "u18"], ["Under 18 C", "u18"],
+  ["Under 15 B", "u15"], ["Under 15 C", "u15"], ["Under 12 B", "u12"], ["Under 12 C", "u12"], ["Under 12 D", "u12"], ["Under 18 D", "u18"]]') ORDER BY key;
+INSERT INTO teams
+WITH e AS (
+  SELECT d.rowid AS division, division_id, age_group, draw(4, 7, 'entries', d.rowid) + 3 * (age_group = pick('keen')) AS entries,
+         row_number() OVER (PARTITION BY age_group ORDER BY d.rowid DESC) AS back
+  FROM divisions d WHERE d.rowid > 6),
+g AS (
+  SELECT age_group, sum(entries) + (SELECT count(*) FROM teams t JOIN divisions o USING (division_id) WHERE o.age_group = e.age_group AND NOT withdrawn) AS total,
+         row_number() OVER (ORDER BY age_group) AS place
+  FROM e GROUP BY age_group)
+SELECT 'team-' || digits(6, 'team', division * 20 + k.n), division_id, k.n,
+       nth('villages', 1 + (division * 11 + k.n) % 35) || ' ' || nth('clubs', 1 + (division * 3 + k.n) % 10),
+       nth('grounds', 1 + (division * 11 + k.n) % 30), slug(nth('villages', 1 + (division * 11 + k.n) % 35)) || '@' || pick('mail', division, k.n), 0
+FROM e JOIN g USING (age_group) JOIN numbers k ON k.n <= entries + CASE WHEN back = 1 THEN (place + 500 - total) % 5 ELSE 0 END
+ORDER BY division, k.n;
+
 --- invariant nobody plays against themselves or outside the division
 SELECT match_id FROM matches m JOIN teams h ON h.team_id = m.home_team_id JOIN teams a ON a.team_id = m.away_team_id
 WHERE h.team_id = a.team_id OR h.division_id <> a.division_id;
