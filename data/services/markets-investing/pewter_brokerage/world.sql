@@ -57,7 +57,7 @@ FROM (
            nth('instruments', n, 'short') AS short, nth('instruments', n, 'class') AS class,
            nth('instruments', n, 'currency') AS currency,
            nth('instruments', n, 'price') * draw(93, 107, 'price', n) / 100 AS last
-    FROM numbers WHERE n <= 30))
+    FROM numbers WHERE n <= 46))
 ORDER BY n;
 
 -- Trading in two of them is halted, one of which trades in pounds.
@@ -77,7 +77,7 @@ FROM (SELECT n, CASE n WHEN 1 THEN '{"name": "Stocks and Shares ISA", "currency"
       FROM numbers WHERE n <= 6)
 ORDER BY n;
 
--- Four to seven positions in each account.
+-- Four to seven positions in each account, many more in the dealing account and the pension.
 INSERT INTO positions
 SELECT account_id, instrument_id, shares, last * draw(68, 118, 'cost', place, ticker) / 100
 FROM (
@@ -85,7 +85,7 @@ FROM (
          max(5, draw(60000, 400000, 'size', a.rowid, i.ticker) / i.last / 5 * 5) AS shares,
          row_number() OVER (PARTITION BY a.account_id ORDER BY draw(1, 999999, 'own', a.rowid, i.ticker), i.ticker) AS k
   FROM accounts a JOIN instruments i USING (currency))
-WHERE k <= draw(4, 7, 'holdings', place)
+WHERE k <= CASE WHEN place IN (2, 3) THEN draw(15, 21, 'many', place) ELSE draw(4, 7, 'holdings', place) END
 ORDER BY place, k;
 
 -- Orders in every state: to add to a position or sell a part of it, and to buy something new, which has not been filled.
