@@ -94,6 +94,14 @@ SELECT 'bkp_' || alnum(10, 'backup', c.rowid * 20 + d.n), c.cluster_id,
 FROM clusters c JOIN numbers d ON d.n <= 9
 WHERE c.rowid <= 11 ORDER BY c.rowid, d.n;
 
+-- Four clusters in production keep theirs for six weeks.
+INSERT INTO backups
+SELECT 'bkp_' || alnum(10, 'backup', 1000 + c.rowid * 40 + d.n), c.cluster_id,
+       at(now(), '-' || (8 + d.n) || ' days', c.backup_hour_utc || ':' || draw(10, 39, 'minute', c.rowid)),
+       round(c.used_gib * (400 - d.n * 3 + draw(-9, 9, 'size', c.rowid, d.n)) / 1000, 1), chance(0.8, 'verified', c.rowid, d.n + 9)
+FROM clusters c JOIN numbers d ON d.n <= 34
+WHERE c.rowid BETWEEN 5 AND 8 ORDER BY c.rowid, d.n;
+
 -- Every app has two or three tables; the first one is large.
 INSERT INTO cluster_rows
 SELECT c.cluster_id, t.table_name, t.column_name, v.value,
