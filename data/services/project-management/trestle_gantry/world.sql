@@ -199,6 +199,30 @@ FROM (
 ) w
 WHERE w.id = activities.activity_id AND activities.report_date IS NULL;
 
+-- Three large schemes are over. Each was built in four sections, whose activities were staggered; many took longer than planned.
+INSERT INTO programmes
+SELECT 'prg_' || digits(6, 'programme', 30 + n), nth('schemes', n), pick('clients', 'scheme', n) || '-' || digits(4, 'contract', 30 + n), monday, 5,
+       CAST(julianday(monday) - julianday('1990-01-01') AS INTEGER) / 7 * 5, at(monday, '-50 days', '10:40')
+FROM (SELECT n, date('1990-01-01', '+' || (CAST(julianday(now()) - julianday('1990-01-01') AS INTEGER) / 7 * 7 - 7 * draw(44, 58, 'scheme', n)) || ' days') AS monday FROM numbers WHERE n <= 3)
+ORDER BY n;
+INSERT INTO activities
+SELECT 'act_' || digits(7, 'activity', 1000 + n * 40 + k * 8 + step), programme_id, activity_name || ', section ' || k, days, crew, outdoors, starts, starts + days + slip, 100,
+       date('1990-01-01', '+' || ((starts + days + slip - 1) / 5 * 7 + (starts + days + slip - 1) % 5) || ' days'), CASE WHEN slip > 0 THEN pick('reasons', n, k, step) ELSE 'none' END
+FROM (
+  SELECT p.rowid AS n, k.n AS k, p.programme_id, s.*, usual_days + draw(-1, 3, 'scheme days', p.rowid, k.n, step) AS days, first_day + (k.n - 1) * 24 + (step - 1) * 7 AS starts,
+         CASE WHEN chance(0.7, 'late', p.rowid, k.n, step) THEN draw(1, 9, 'late by', p.rowid, k.n, step) ELSE 0 END AS slip
+  FROM programmes p JOIN numbers k ON k.n <= 4 JOIN steps s ON s.kind = nth('kinds', 1 + p.rowid % 4, 'kind') WHERE p.rowid > 16)
+ORDER BY n, k, step;
+INSERT INTO links
+SELECT 'lnk_' || digits(7, 'link', 1000 + b.rowid), b.activity_id, a.activity_id, 'start_to_start', b.starts - a.starts
+FROM activities a JOIN activities b ON b.rowid = a.rowid + 1 AND b.programme_id = a.programme_id AND b.starts > a.starts JOIN programmes p ON p.programme_id = a.programme_id
+WHERE p.rowid > 16 ORDER BY b.rowid;
+INSERT INTO baselines
+SELECT 'bsl_' || digits(5, 'baseline', p.rowid), programme_id, 'C01', (SELECT max(starts + duration_days) FROM activities a WHERE a.programme_id = p.programme_id)
+FROM programmes p WHERE p.rowid > 16 ORDER BY p.rowid;
+INSERT INTO frozen
+SELECT baseline_id, activity_id, starts + duration_days FROM baselines JOIN activities USING (programme_id) JOIN programmes p USING (programme_id) WHERE p.rowid > 16;
+
 --- invariant no activity ends before it starts
 SELECT activity_id FROM activities WHERE ends < starts - 1 AND report_date IS NULL;
 --- invariant links stay within a programme
