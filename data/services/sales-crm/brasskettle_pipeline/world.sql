@@ -52,11 +52,11 @@ CREATE INDEX activities_by_deal ON activities (deal_id);
 INSERT INTO reps
 SELECT email(person(n), 'brasskettle.example'), person(n) FROM numbers WHERE n <= 6 ORDER BY n;
 
--- Two contacts at each of the last four companies.
+-- Two contacts at each of four companies; the fronts 45 to 64 are for companies that are not known yet.
 INSERT INTO leads
 WITH l AS MATERIALIZED (
   SELECT n, nth('fronts', place) || ' ' || nth('kinds', 1 + place % 20, 'kind') AS company_name, pick('sources', n) AS lead_source, person(20 + n) AS name
-  FROM (SELECT n, CASE WHEN n > 44 THEN n - 4 ELSE n END AS place FROM numbers WHERE n <= 48))
+  FROM (SELECT n, CASE WHEN n > 48 THEN n + 16 WHEN n > 44 THEN n - 4 ELSE n END AS place FROM numbers WHERE n <= 76))
 SELECT 'ld_' || alnum(9, 'lead', n), company_name, name, email(name, slug(company_name) || '.example'),
        CASE WHEN chance(0.7, 'phone', n) THEN phone(20 + n) END, lead_source,
        draw(0, 25, 'score', n) + CASE lead_source WHEN 'referral' THEN 60 WHEN 'partner' THEN 55 WHEN 'trade_fair' THEN 45
