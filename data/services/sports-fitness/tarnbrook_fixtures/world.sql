@@ -92,11 +92,12 @@ SELECT 'mt-' || digits(7, 'match', 150 + d.rowid * 10 + k.n), h.team_id, a.team_
 FROM numbers k JOIN divisions d ON d.rowid > 4 JOIN teams h ON h.division_id = d.division_id AND h.place = k.n
 JOIN teams a ON a.division_id = d.division_id AND a.place = 7 - k.n WHERE k.n <= 3 ORDER BY d.rowid, k.n;
 
--- Twelve more divisions of the season have their teams but no fixtures so far. One age group has the larger divisions; no two have the same number of teams.
+-- Up to twelve more divisions of the season have their teams but no fixtures so far. One age group has the larger divisions; no two have the same number of teams.
 INSERT INTO divisions
 SELECT 'div-' || digits(5, 'division', key + 20), value ->> '$[0]', value ->> '$[1]', CAST(substr(now(), 1, 4) AS INTEGER)
 FROM json_each('[["Division Three", "open"], ["Division Four", "open"], ["Veterans B", "veterans"], ["Veterans C", "veterans"], ["Under 18 B", "u18"], ["Under 18 C", "u18"],
-  ["Under 15 B", "u15"], ["Under 15 C", "u15"], ["Under 12 B", "u12"], ["Under 12 C", "u12"], ["Under 12 D", "u12"], ["Under 18 D", "u18"]]') ORDER BY key;
+  ["Under 15 B", "u15"], ["Under 15 C", "u15"], ["Under 12 B", "u12"], ["Under 12 C", "u12"], ["Under 12 D", "u12"], ["Under 18 D", "u18"]]')
+WHERE key < 2 OR chance(0.8, 'formed', key) ORDER BY key;
 INSERT INTO teams
 WITH e AS (
   SELECT d.rowid AS division, division_id, age_group, draw(4, 7, 'entries', d.rowid) + 3 * (age_group = pick('keen')) AS entries,
@@ -109,7 +110,7 @@ g AS (
 SELECT 'team-' || digits(6, 'team', division * 20 + k.n), division_id, k.n,
        nth('villages', 1 + (division * 11 + k.n) % 35) || ' ' || nth('clubs', 1 + (division * 3 + k.n) % 10),
        nth('grounds', 1 + (division * 11 + k.n) % 30), slug(nth('villages', 1 + (division * 11 + k.n) % 35)) || '@' || pick('mail', division, k.n), 0
-FROM e JOIN g USING (age_group) JOIN numbers k ON k.n <= entries + CASE WHEN back = 1 THEN (place + 500 - total) % 5 ELSE 0 END
+FROM e JOIN g USING (age_group) JOIN numbers k ON k.n <= entries + CASE WHEN back = 1 THEN (place + draw(0, 6, 'last entries') + 700 - total) % 7 ELSE 0 END
 ORDER BY division, k.n;
 
 --- invariant nobody plays against themselves or outside the division
