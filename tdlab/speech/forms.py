@@ -165,7 +165,7 @@ def _days(value: Json, now: str) -> list[tuple[str, str, bool]]:
         close.append((weekday, "", True))
         if day.weekday() > today.weekday():  # in the same week: "this Tuesday" said on a Friday means another one
             close.append((f"this {weekday}", "", False))
-    if abs(distance) <= 25:
+    if 0 < distance <= 10 or (abs(distance) <= 25 and (day.year, day.month) == (today.year, today.month)):
         close += [(f"{weekday} the {_ordinal(number)}", "", True)]
     year = "" if abs(distance) <= 250 else f" {day.year}"
     far = [(f"{number} {month}{year}", "day", True), (f"{month} {number}{',' if year else ''}{year}", "month", True)]

@@ -11,6 +11,9 @@ from tdlab.speech.forms import joined
 
 __all__ = ["After", "agreement", "asking", "closing", "continuing", "welcome"]
 
+After = Literal["done", "answered", "refused", "stopped"]
+"""What was just settled: a wish was fulfilled, a question answered, a wish refused or given up by the user."""
+
 _ASKS = (
     "Could you tell me {things}?",
     "For that I need to know {things}.",
@@ -44,13 +47,16 @@ _CLOSINGS = (
     "Great, thank you.", "Perfect, thanks!", "Thanks, that's all.", "Lovely. Thanks for your help.", "Cheers.",
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",
 )  # fmt: skip
+_CLOSINGS_AFTER_ANSWERS = (
+    "Thanks, that's all.", "OK, thank you.", "Thanks for looking.", "All right, thanks.", "That's all, thank you.",
+    "Thank you.",
+)  # fmt: skip
+"""After an answer, which may be no good news."""
+
 _WELCOMES = (
     "You're welcome.", "My pleasure.", "Glad I could help.", "Any time.", "Happy to help.",
     "You're welcome, take care.",
 )  # fmt: skip
-After = Literal["done", "answered", "refused", "stopped"]
-"""What was just settled: a wish was fulfilled, a question answered, a wish refused or given up by the user."""
-
 _LEADS: dict[After, tuple[str, ...]] = {
     "done": (
         "Thanks. ", "Great. ", "Perfect. ", "And ", "One more thing. ", "Good. ", "Also, ", "While you're at it: ", "",
@@ -118,11 +124,12 @@ def agreement(question: str, rng: random.Random) -> str:
     return rng.choice(_CONFIRMATIONS if _WHETHER_RIGHT.search(question.rstrip()) else _AGREEMENTS)
 
 
-def closing(rng: random.Random) -> str:
+def closing(rng: random.Random, *, after: After = "done") -> str:
     """Return a user's last words.
 
     Args:
         rng: Chooses the wording.
+        after: What was just settled: an answer may be no good news.
 
     Returns:
         One sentence.
@@ -132,7 +139,7 @@ def closing(rng: random.Random) -> str:
         >>> closing(random.Random(1))
         "Thanks, that's all."
     """
-    return rng.choice(_CLOSINGS)
+    return rng.choice(_CLOSINGS if after == "done" else _CLOSINGS_AFTER_ANSWERS)
 
 
 def continuing(text: str, rng: random.Random, *, after: After = "done") -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import CODE_TOOL, Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, slots_of
+from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, sayable, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -58,6 +58,7 @@ class Conversation:
         self.looked: dict[
             str, list[tuple[int, dict[str, Json]]]
         ] = {}  # what was looked up since the last act: call and result
+        self.named = False  # whether a task has said who the user is
         self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
@@ -172,6 +173,10 @@ class Conversation:
     def _say(self, speaker: str, purpose: Purpose, text: str, tells: Mapping[str, Json] | None = None) -> None:
         self.beats.append(Beat(speaker=speaker, purpose=purpose, text=text, tells=dict(tells or {})))
 
+    def _said_with(self, texts: Sequence[str]) -> list[str]:
+        """Those of a user's texts that can be said now."""
+        return [text for text in texts if sayable(text, self.facts)]
+
     def _told(self, slots: frozenset[str]) -> dict[str, Json]:
         told = {slot: self.facts[slot] for slot in sorted(slots) if self.facts.get(slot) is not None}
         for slot in told:
@@ -201,7 +206,7 @@ class Conversation:
         name = facts.get("user_name")
         if name is None or name == self.person.name:
             return self.person
-        if self._introduced():
+        if self.named or self._introduced():
             raise TaskError(f"this is {name}'s task, and the user is {self.person.name}")
         return self.person._replace(
             name=str(name),
@@ -219,13 +224,14 @@ class Conversation:
 
     def _own(self, rows: Sequence[dict[str, Json]]) -> Sequence[dict[str, Json]]:
         """The targets that can be this user's."""
-        if not self._introduced():
+        if not self.named and not self._introduced():
             return rows
         return [row for row in rows if row.get("user_name") in (None, self.person.name)]
 
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
         self.person = self._person_of(facts)
+        self.named = self.named or facts.get("user_name") is not None
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}
         for fact, value in {**own, **facts}.items():
             if fact in self.facts and self.facts[fact] != value:

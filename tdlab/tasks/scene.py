@@ -9,7 +9,7 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, sayable, slots_of, welcome
+from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.programs import program_for
@@ -24,6 +24,7 @@ _MOST_OFFERED = 6
 _GOING_ON = 3  # times as often as users give up after an obstacle, they find another way, where there is one
 _SECOND_THOUGHTS = 0.3  # share of follow-ons that undo what was done, of those that could
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
+_COUNTED = 20  # rows among which it counts without one
 
 
 class Scene(Conversation):
@@ -37,7 +38,7 @@ class Scene(Conversation):
         self._adopt(frame, facts)
         trouble = frame.twists[twist] if twist else None
         templates = trouble.open if trouble and trouble.open else frame.open
-        possible = [text for text in templates if sayable(text, self.facts)]
+        possible = self._said_with(templates)
         if not possible:
             raise TaskError(f"no opening of {name} can be said of {self.facts}")
         if self.terse:
@@ -134,7 +135,7 @@ class Scene(Conversation):
         _check_given(tasks, frame, {own: value for own, (value, _) in taken.items()})
         self._adopt(frame, drawn | {own: value for own, (value, _) in taken.items()})
         self.sources |= {own: source for own, (_, source) in taken.items()}
-        self._user("open", self._pick([text for text in given.say if sayable(text, self.facts)]), lead=True)
+        self._user("open", self._pick(self._said_with(given.say)), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
     def _follow(self, following: Following) -> None:
@@ -151,13 +152,13 @@ class Scene(Conversation):
         self.facts |= {own: carried[own] for own in told}
         self.sources |= told
         self._adopt(frame, facts)
-        self._user("open", self._pick([text for text in following.say if sayable(text, self.facts)]), lead=True)
+        self._user("open", self._pick(self._said_with(following.say)), lead=True)
         self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
 
     def end(self) -> TaskScript:
         """The user's last words, now and then, and the whole."""
         if self.beats[-1].purpose == "done" and self.rng.random() < 0.3:
-            self._say("user", "close", closing(self.rng))
+            self._say("user", "close", closing(self.rng, after=self._settled()))
             self._say("assistant", "close", welcome(self.rng))
         return TaskScript(
             now=self.began, services=tuple(self.titles), parts=tuple(self.parts), beats=tuple(self.beats),
@@ -312,7 +313,7 @@ class Scene(Conversation):
             raise TaskError(f"no way to go on after {trouble.meets}")
         then = self.rng.choices(ways, weights=[1 if way.stop else _GOING_ON for way in ways])[0]
         if then.stop:
-            self._user("stop", self._pick(then.say))
+            self._user("stop", self._pick(self._said_with(then.say)))
             self._assistant("stop", then.reply)
             self.parts.append(part.model_copy(update={"fulfilled": False}))
             return
@@ -328,7 +329,7 @@ class Scene(Conversation):
                     del self.sources[fact]
             self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
-        self._user("adjust", self._pick(then.say))
+        self._user("adjust", self._pick(self._said_with(then.say)))
         self._carry_through(name, frame, part, made=made)
 
     def _possible(self, then: Continuation) -> bool:
@@ -369,7 +370,9 @@ class Scene(Conversation):
         route = reader.route(needed, frozenset(self.sources), askable - unasked, self.rng)
         if route is None:
             return False
+        order = {slot: place for place, slot in enumerate(self.tasks.slots)}
         asks = [fact for fact in dict.fromkeys(route.asks) if fact not in self.sources]
+        asks.sort(key=lambda fact: order[bare(fact)])
         used = {fact for lookup in route.lookups for fact in lookup.facts.values()}
         early = [fact for fact in asks if used & reader.closed(frozenset({fact}))]
         late = [fact for fact in asks if fact not in early]
@@ -429,7 +432,10 @@ class Scene(Conversation):
         for listing in dict.fromkeys(frame.compute[fact].rows for fact in worked):
             rows = [row for value in values for row in _rows(value.get(listing))]
             facts = {fact: frame.compute[fact] for fact in worked if frame.compute[fact].rows == listing}
-            if len(rows) <= _IN_THE_HEAD or all(one.how == "count" and not one.where for one in facts.values()):
+            counted = all(one.how == "count" for one in facts.values())
+            if len(rows) <= (_COUNTED if counted else _IN_THE_HEAD) or (
+                counted and not any(one.where for one in facts.values())
+            ):
                 continue
             if not self.programs:
                 raise TaskError(f"{', '.join(facts)} takes a program, for there are {len(rows)} {listing}")

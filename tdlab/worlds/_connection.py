@@ -24,7 +24,7 @@ NUMBERS = "numbers"
 
 _STEPS = 1000  # virtual-machine instructions between two looks at the budget
 _BUDGET = {"tables": 200, "populate": 40_000, "read": 4_000, "write": 4_000}  # in looks: 40 million, 4 million
-_SECONDS = 5.0  # of CPU for one statement: a step can be a long one, and an honest statement takes milliseconds
+_SECONDS = 2.0  # of CPU for one statement: a step can be a long one, and an honest statement takes milliseconds
 _BUILT_IN = frozenset(
     "abs avg cast ceil ceiling char coalesce count date datetime dense_rank first_value floor format glob group_concat "
     "ifnull iif instr json json_array json_array_length json_each json_extract json_group_array json_group_object "

@@ -205,6 +205,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
         "person": (1, person),
         "phone": (1, lambda number: f"+4477009{(seeded('phone') + number * 7919) % 100_000:05d}"),
         "pick": (-1, pick),
+        "significant": (2, significant),
         "slug": (1, lambda text: None if text is None else _slug(text, "-")),
         "street": (1, lambda number: f"{1 + seeded('house', number) % 140} {place(STREETS, 'street', number)}"),
         "town": (1, lambda number: place(TOWNS, "town", number)),
@@ -220,8 +221,8 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
 
 
 FUNCTIONS = frozenset(
-    "at calculate draw chance company digest distance email fold matches nth person phone pick slug street town "
-    "weekday now turn fresh digits alnum hexdigits letters lowers".split()
+    "at calculate draw chance company digest distance email fold matches nth person phone pick significant slug street "
+    "town weekday now turn fresh digits alnum hexdigits letters lowers".split()
 )
 """The functions that `register` adds."""
 
@@ -280,6 +281,23 @@ def digest(text: str | None, algorithm: str, encoding: str) -> str | None:
             raise function_error(f"digest(): {algorithm!r} is none of sha256, sha512, blake2b and crc32")
         found = hashlib.new(algorithm, plain).digest()
     return found.hex() if encoding == "hex" else base64.b64encode(found).decode("ascii")
+
+
+def significant(value: float | None, digits: int) -> float | None:
+    """Return a number to so many significant digits.
+
+    Args:
+        value: The number; None gives None.
+        digits: 1 to 17.
+
+    Raises:
+        ValueError: There are no such digits.
+    """
+    if value is None:
+        return None
+    if not isinstance(digits, int) or not 1 <= digits <= 17:
+        raise function_error(f"significant(): {digits!r} is no number of digits from 1 to 17")
+    return float(f"{value:.{digits}g}")
 
 
 def distance(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float | None:

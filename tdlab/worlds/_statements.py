@@ -37,6 +37,8 @@ _TEXT = re.compile(r"'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _MAKES_TEXT = re.compile(r"\b(?:char|printf|format|replace|lower|upper|trim|unicode|reverse)\s*\(", re.IGNORECASE)
 _OTHER_PARAMETER = re.compile(r"[@$?]\w*")
+_PRINT_CALL = re.compile(r"\b(?:printf|format)\s*\(", re.IGNORECASE)
+_PLAIN_FORMAT = re.compile(r"'(?:[^%']|''|%%|%[-+ 0,!]*\d{0,5}(?:\.\d{1,2})?[a-zA-Z])*'")
 _LONGEST = 100_000  # characters of a statement
 
 
@@ -178,6 +180,12 @@ def _forbidden(text: str) -> tuple[str, str] | None:
     bare = _TEXT.sub("''", code)
     if re.search(r"\brollback\b", bare, re.IGNORECASE):
         return "ROLLBACK undoes what happened before", "no OR ROLLBACK and no ON CONFLICT ROLLBACK"
+    for call in _PRINT_CALL.finditer(code):
+        if not _PLAIN_FORMAT.fullmatch((_arguments(code, call.end()) or [""])[0]):
+            return (
+                f"{call.group(0)}...) with another format than plain text",
+                "a format in quotes, without * and with short widths",
+            )
     other = _OTHER_PARAMETER.search(bare)
     if other:
         return f"{other.group(0)} is a parameter without a name", "parameters such as :booking_id"

@@ -464,7 +464,7 @@ def _explained(error: Exception, guard: Guard, statement: Statement, stage: Stag
     if guard.is_exhausted:
         return PackError(
             "the statement takes too long", file=file, line=statement.line, rule="time",
-            expected="a statement of at most 4 million steps (40 million in --- populate) and 5 seconds",
+            expected="a statement of at most 4 million steps (40 million in --- populate) and 2 seconds",
         )  # fmt: skip
     if guard.refused:
         return PackError(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ __all__ = ["Outcome", "World", "start_of"]
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _CURSOR = re.compile(r"p([0-9]{1,6})")
 _FIRST_DAY = datetime.datetime(2026, 1, 5, 8, 0)
-_SECONDS = 20.0  # of CPU for a population
+_SECONDS = 2.0  # of CPU for a population
 _DAYS = 330  # worlds start on a day of this range
 
 
@@ -230,7 +232,19 @@ class World:
         )
 
     def tables(self) -> dict[str, list[dict[str, Json]]]:
-        """Return every table as rows, in the order of its primary key."""
+        """Return every table as rows, in the order of its primary key.
+
+        Raises:
+            PackError: A value is neither text, a finite number nor null.
+        """
+        for table in self._tables:
+            for row in self._rows(table).values():
+                odd = next((value for value in row if _is_odd(value)), None)
+                if odd is not None:
+                    raise PackError(
+                        f"the table {table} holds {str(odd)[:40]!r}", file=self._file, rule="tables",
+                        expected="text without NUL, finite numbers and null",
+                    )  # fmt: skip
         return {
             table: [dict(zip(self._columns[table], row, strict=True)) for row in self._rows(table).values()]
             for table in self._tables
@@ -320,7 +334,13 @@ class World:
         query = f"SELECT * FROM {quoted(table)} ORDER BY {order}"  # noqa: S608  # names that SQLite itself listed
         places = [self._columns[table].index(key) for key in keys]
         rows = trusted_rows(self._connection, self._guard, query)
-        return {"/".join(str(row[place]) for place in places): row for row in rows}
+        try:
+            return {"/".join(str(row[place]) for place in places): row for row in rows}
+        except (sqlite3.Error, UnicodeError) as error:
+            raise PackError(
+                f"the table {table} holds a value that cannot be read: {error}", file=self._file, rule="tables",
+                expected="text in UTF-8, numbers and null",
+            ) from None  # fmt: skip
 
     def _trusted(self, sql: str) -> None:
         list(trusted_rows(self._connection, self._guard, sql))
@@ -343,6 +363,12 @@ def start_of(seed: int | str) -> datetime.datetime:
     day = _FIRST_DAY + datetime.timedelta(days=number % _DAYS)
     day -= datetime.timedelta(days=max(0, day.weekday() - 4))  # a working day: most businesses answer then
     return day + datetime.timedelta(minutes=(number // _DAYS) % 540)
+
+
+def _is_odd(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, bytes) or (isinstance(value, str) and "\0" in value)
 
 
 def _bound(value: Json) -> Any:

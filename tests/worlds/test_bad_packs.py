@@ -139,3 +139,148 @@ def test_an_error_code_of_the_documentation_is_needed(tmp_path: Path) -> None:
     tools = {**TOOLS, "tools": [TOOLS["tools"][0], {**TOOLS["tools"][1], "_meta": {}}]}  # type: ignore[index,dict-item]
     with pytest.raises(PackError, match="documents no error 'book_not_found'"):
         load_pack(write_pack(tmp_path / "lending", tools=tools))
+
+
+# ---------------------------------------------------------------------------- what a hostile tester came up with
+
+
+def refused(folder: Path, *, world: str = WORLD, tools: object = TOOLS, play: bool = False) -> str:
+    """The error of a pack that is loaded, and where ``play`` says so its world made and read."""
+    path = write_pack(folder / "lending", world=world, tools=tools)
+    if not play:
+        with pytest.raises(PackError) as caught:
+            load_pack(path)
+        return str(caught.value)
+    pack = load_pack(path)
+    with pytest.raises(PackError) as caught:
+        World(pack, 1).tables()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\" ; SELECT load_extension('x') --", "a.b", "ä", 'b"c'])
+def test_names_are_plain_and_never_part_of_a_statement(tmp_path: Path, name: str) -> None:
+    quoted = name.replace('"', '""')
+    table = WORLD.replace("--- populate", f'CREATE TABLE "{quoted}" (x TEXT);\n\n--- populate', 1)
+    column = WORLD.replace("--- populate", f'CREATE TABLE odd ("{quoted}" TEXT PRIMARY KEY);\n\n--- populate', 1)
+    for number, world in enumerate((table, column)):
+        words = refused(tmp_path / str(number), world=world)
+        assert "letters, digits and _" in words
+        assert "world.sql:" in words
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("date()", "machine's clock"),
+        ("strftime('%Y')", "machine's clock"),
+        ("date('n' || 'ow')", "machine's clock"),
+        ("julianday(printf('no%c', 'w'))", "machine's clock"),
+        ("datetime(due, 'localtime')", "machine's clock"),
+        ("date('NOW ')", "machine's clock"),
+        ("printf('%.*c', 1000000000, 'x')", "another format"),
+        ("printf(title, 1)", "another format"),
+        ("@x", "without a name"),
+    ],
+)
+def test_what_a_statement_may_not_say(tmp_path: Path, expression: str, words: str) -> None:
+    world = WORLD.replace(
+        "SELECT due FROM loans WHERE", f"SELECT due, {expression} FROM loans JOIN books USING (book_id) WHERE"
+    )
+    assert world != WORLD
+    assert words in refused(tmp_path, world=world)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("INSERT INTO loans VALUES (:loan_id", "INSERT OR ROLLBACK INTO loans VALUES (:loan_id", "ROLLBACK"),
+        (
+            "--- result\nSELECT loan_id",
+            "--- error on_loan\nSELECT 1 AS due WHERE 0;\n--- result\nSELECT loan_id",
+            "after --- do",
+        ),
+        (
+            "--- result\nSELECT loan_id",
+            "--- result\nSELECT loan_id FROM loans LIMIT 1;\n--- result\nSELECT loan_id",
+            "a second",
+        ),
+        ("SELECT due FROM loans WHERE", "SELECT 1 FROM loans WHERE", "{due}, which is not known here"),
+    ],
+)
+def test_what_a_tool_may_not_do(tmp_path: Path, old: str, new: str, words: str) -> None:
+    world = WORLD.replace(old, new, 1)
+    assert world != WORLD
+    assert words in refused(tmp_path, world=world)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("CAST(x'ff' AS TEXT)", "cannot be read"),
+        ("x'00ff'", "holds"),
+        ("'a' || char(0)", "holds"),
+        ("9e999", "holds"),
+        ("digits(1000000000, 'x', 1)", "1 to 64 characters"),
+        ("at(now(), 'tomorrow')", "no step"),
+    ],
+)
+def test_a_cell_is_text_a_number_or_null(tmp_path: Path, value: str, words: str) -> None:
+    world = WORLD.replace(
+        "--- populate\n", f"CREATE TABLE odd (x);\n\n--- populate\nINSERT INTO odd SELECT {value};\n", 1
+    )
+    assert words in refused(tmp_path, world=world, play=True)
+
+
+def test_a_population_that_takes_long_is_refused(tmp_path: Path) -> None:
+    long = "length(replace(printf('%90000d', length(x)), ' ', 'ab')) > 1"
+    heavy = f"CREATE TABLE odd (x TEXT CHECK ({long}));\n\n--- populate\n"
+    fill = "INSERT INTO odd SELECT 1 FROM numbers a JOIN numbers b;\n"
+    began = time.process_time()
+    words = refused(tmp_path, world=WORLD.replace("--- populate\n", heavy + fill, 1), play=True)
+    assert "too long" in words
+    assert time.process_time() - began < 30
+
+
+def test_a_query_gives_no_more_rows_than_anybody_reads(tmp_path: Path) -> None:
+    world = World(load_pack(write_pack(tmp_path / "lending")), 1)
+    with pytest.raises(PackError, match="rows"):
+        world.query("SELECT a.n FROM numbers a JOIN numbers b")
+    with pytest.raises(PackError, match="characters"):
+        world.query("SELECT printf('%99999d', a.n) AS x FROM numbers a JOIN numbers b ON b.n < 3")
+
+
+def test_a_statement_that_is_stopped_leaves_a_world_that_can_be_used(tmp_path: Path) -> None:
+    """SQLite ends the transaction of a change that it has to stop."""
+    world = World(load_pack(write_pack(tmp_path / "lending")), 1)
+    before = world.tables()
+    many = "numbers a, numbers b, numbers c WHERE a.n + b.n + c.n < 0"
+    endless = f"INSERT INTO loans SELECT a.n || b.n || c.n, 'x', 'y', 'z' FROM {many}"
+    with pytest.raises(PackError), world.attempt():
+        world.happen(endless, {})
+    assert world.tables() == before
+    world.reset()
+    assert world.tables() == before
+
+
+def test_the_files_of_a_pack_are_no_links_and_not_large(tmp_path: Path) -> None:
+    folder = write_pack(tmp_path / "lending")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("token: s3cret\n", encoding="utf-8")
+    (folder / "tasks.yaml").unlink()
+    (folder / "tasks.yaml").symlink_to(secret)
+    with pytest.raises(PackError, match="is a link") as caught:
+        load_pack(folder)
+    assert "s3cret" not in str(caught.value)
+    (folder / "tasks.yaml").unlink()
+    (folder / "tasks.yaml").write_text("# " + "x" * 2_000_000, encoding="utf-8")
+    with pytest.raises(PackError, match="at most 1,000,000 bytes"):
+        load_pack(folder)
+
+
+@pytest.mark.parametrize("server", ["../../x", "/etc", "two words", "", "A"])
+def test_a_server_has_a_plain_name(tmp_path: Path, server: str) -> None:
+    assert "tools.json" in refused(tmp_path, tools={**TOOLS, "server": server})
+
+
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    assert "tools.json" in refused(tmp_path, tools='{"server": ' + "[" * 100_000 + "]" * 100_000 + "}")

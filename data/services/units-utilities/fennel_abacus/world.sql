@@ -62,7 +62,7 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM units WHERE symbol = :from_unit) OR NOT
 --- error dimension_mismatch
 SELECT 1 FROM units a, units b WHERE a.symbol = :from_unit AND b.symbol = :to_unit AND a.dimension <> b.dimension;
 --- result
-SELECT CAST(printf('%.' || :significant_digits || 'g', (:value * a.factor + a.zero - b.zero) / b.factor) AS REAL) AS converted_value, b.symbol AS to_unit, b.dimension
+SELECT significant((:value * a.factor + a.zero - b.zero) / b.factor, :significant_digits) AS converted_value, b.symbol AS to_unit, b.dimension
 FROM units a, units b WHERE a.symbol = :from_unit AND b.symbol = :to_unit;
 
 --- tool evaluate_expression
