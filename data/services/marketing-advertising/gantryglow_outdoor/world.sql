@@ -53,7 +53,7 @@ CREATE TABLE account (credit_limit_euro_cents INTEGER NOT NULL);
 
 --- populate
 INSERT INTO cities SELECT nth('cities', n, 'city'), nth('cities', n, 'currency'), CASE nth('cities', n, 'currency') WHEN 'GBP' THEN 117 ELSE 100 END
-FROM numbers WHERE n <= 4 ORDER BY n;
+FROM numbers WHERE n <= 8 ORDER BY n;
 
 INSERT INTO suspended_categories VALUES ('political');
 
@@ -67,6 +67,15 @@ SELECT 'GG' || nth('cities', c.n, 'code') || digits(4, 'screen', c.n * 10 + s.n)
        round(nth('cities', c.n, 'lat') + draw(-200, 200, 'lat', c.n, s.n) / 10000.0, 5),
        round(nth('cities', c.n, 'lon') + draw(-300, 300, 'lon', c.n, s.n) / 10000.0, 5)
 FROM numbers c JOIN numbers s ON s.n <= 9 WHERE c.n <= 4 ORDER BY c.n, s.n;
+-- The last four cities are large ones.
+INSERT INTO screens
+SELECT 'GG' || nth('cities', n, 'code') || digits(4, 'screen', n * 30 + k), nth('cities', n, 'city'), CASE WHEN k <= 6 THEN street(n * 30 + k) ELSE address END, setting,
+       CASE setting WHEN 'roadside' THEN 1792 WHEN 'airport' THEN 3840 ELSE 1080 END, CASE setting WHEN 'roadside' THEN 896 WHEN 'airport' THEN 1080 ELSE 1920 END,
+       draw(60, 420, 'contacts', n, k) * 100, draw(5, 16, 'rate', n, k) * 5, pick('capacities', n, k),
+       round(nth('cities', n, 'lat') + draw(-200, 200, 'lat', n, k) / 10000.0, 5), round(nth('cities', n, 'lon') + draw(-300, 300, 'lon', n, k) / 10000.0, 5)
+FROM (SELECT c.n, s.n AS k, nth('large', s.n - 6, 'address') AS address, CASE WHEN s.n <= 6 THEN 'roadside' ELSE nth('large', s.n - 6, 'setting') END AS setting
+      FROM numbers c JOIN numbers s ON s.n <= 20 WHERE c.n BETWEEN 5 AND 8)
+ORDER BY n, k;
 
 -- Each campaign has artwork in the three sizes of the screens. Two campaigns are still in review.
 INSERT INTO artworks

@@ -63,7 +63,10 @@ SELECT 'https://drive.splicefiles.example/' || alnum(6, 'source', 60 + n) || '/'
 
 INSERT INTO clips
 SELECT 'clp_' || alnum(8, 'clip', n), nth('shots', n, 'title'), 'https://drive.splicefiles.example/' || alnum(6, 'source', 100 + n) || '/' || slug(nth('shots', n, 'title')) || '.mp4',
-       json_array(nth('shots', n, 'word')), 14 + 3 * draw(0, 40, 'length', n) + n % 3, nth('shots', n, 'kind')
+       CASE nth('shots', n, 'kind') WHEN 'audio' THEN json_array(nth('shots', n, 'word'))
+         ELSE json_array(nth('shots', n, 'word'), CASE WHEN nth('shots', n, 'word') IN ('harbour', 'market', 'runner', 'bicycle', 'orchard', 'lighthouse') THEN 'outdoors' ELSE 'indoors' END,
+                         CASE WHEN chance(0.5, 'season', n) THEN 'spring' ELSE 'autumn' END, CASE WHEN chance(0.5, 'graded', n) THEN 'graded' ELSE 'raw' END) END,
+       14 + 3 * draw(0, 40, 'length', n) + n % 3, nth('shots', n, 'kind')
 FROM numbers WHERE n <= 38 ORDER BY n;
 
 -- The last three are still empty.

@@ -62,11 +62,12 @@ CREATE INDEX repairs_by_lease ON repairs (lease_id);
 --- populate
 INSERT INTO buildings SELECT nth('buildings', n) FROM numbers WHERE n <= 5 ORDER BY n;
 
+-- No two flats of a house ask the same: each door further up adds five euros.
 INSERT INTO units
-SELECT 'U-' || digits(5, 'unit', b.rowid * 10 + k.n), building, k.n || pick('doors', b.rowid), 500 * (draw(130, 200, 'base', b.rowid) + 12 * draw(0, 7, 'size', b.rowid, k.n))
-FROM buildings b JOIN numbers k ON k.n <= 9 ORDER BY b.rowid, k.n;
+SELECT 'U-' || digits(5, 'unit', b.rowid * 20 + k.n), building, k.n || pick('doors', b.rowid), 500 * (draw(130, 200, 'base', b.rowid) + 12 * draw(0, 7, 'size', b.rowid, k.n) + k.n)
+FROM buildings b JOIN numbers k ON k.n <= 12 ORDER BY b.rowid, k.n;
 
--- Of nine units one stands empty, one is about to be let again, one is under notice, and six are let.
+-- Of any nine units one stands empty, one is about to be let again, one is under notice, and six are let.
 INSERT INTO leases
 SELECT 'L-' || digits(7, 'lease', n), unit_id, person(n), email(person(n), pick('mail', n)), phone(n), start_date,
        CASE WHEN n % 9 = 7 THEN date(at(now(), 'date'), 'start of month', '+2 months', '-1 day') ELSE date(start_date, '+' || (12 * (age / 12 + 1)) || ' months', '-1 day') END,

@@ -79,7 +79,7 @@ FROM (
     FROM numbers WHERE n <= 44)) h
 ORDER BY n;
 
--- More homes that came onto the market in these weeks, some twenty in each of the four cities; nobody has seen them yet.
+-- More homes that came onto the market in these weeks, which makes twenty in each of the four cities; nobody has seen them yet.
 INSERT INTO listings
 SELECT 'lst_' || alnum(7, 'listing', 100 + n), nth('streets', 1 + n % 60) || ' ' || draw(120 + n / 60 * 20, 139 + n / 60 * 20, 'house', 100 + n), city,
        500000 * max(20, CAST(area * rate * (1 - 0.05 * (type = 'townhouse')) / 5000.0 AS INTEGER)), 'EUR', type, bedrooms, area,
@@ -91,7 +91,7 @@ FROM (
     SELECT n, nth('cities', 1 + n % 4, 'city') AS city, nth('cities', 1 + n % 4, 'rate') + 100 * draw(-6, 8, 'rate', 100 + n) AS rate,
            pick('types', 100 + n) AS type,
            CASE WHEN pick('types', 100 + n) = 'apartment' THEN draw(1, 3, 'rooms', 100 + n) ELSE draw(3, 5, 'rooms', 100 + n) END AS bedrooms
-    FROM numbers WHERE n <= 72)) h
+    FROM numbers WHERE n <= 56)) h
 ORDER BY n;
 
 -- Mandates of the homes on the books, and of some that are still to be entered.

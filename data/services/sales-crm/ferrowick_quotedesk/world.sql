@@ -54,6 +54,11 @@ INSERT INTO models
 SELECT 'FW-' || nth('pumps', n, 'code'), nth('pumps', n, 'name'), nth('pumps', n, 'medium'), nth('pumps', n, 'flow'),
        nth('pumps', n, 'price') * 100, draw(3, 12, 'lead', n) * 7, nth('pumps', n, 'medium') <> 'fuel'
 FROM numbers WHERE n <= 26 ORDER BY n;
+-- The small series come after the others and stand on no quote yet.
+INSERT INTO models
+SELECT 'FW-' || nth('small_pumps', n, 'code'), nth('small_pumps', n, 'name'), nth('small_pumps', n, 'medium'), nth('small_pumps', n, 'flow'),
+       nth('small_pumps', n, 'price') * 100, draw(1, 6, 'small lead', n) * 7, 1
+FROM numbers WHERE n <= 30 ORDER BY n;
 INSERT INTO option_prices
 SELECT value ->> 0, value ->> 1 FROM json_each('[["ceramic_seal", 6], ["atex_motor", 18], ["variable_drive", 22], ["steel_base", 4], ["remote_monitoring", 9], ["extended_warranty", 5]]') ORDER BY key;
 INSERT INTO rates SELECT value ->> 0, value ->> 1 FROM json_each('[["EUR", 1], ["GBP", 0.86], ["USD", 1.09], ["CHF", 0.96], ["SEK", 11.3]]') ORDER BY key;
