@@ -162,7 +162,7 @@ def draw_recipe(
     )  # fmt: skip
 
 
-_PROGRAMS_WANTED = 3  # times as often as another one a task is drawn that takes a program, where programs run
+_PROGRAMS_WANTED = 4  # times as often as another one a task is drawn that takes a program, where programs run
 
 
 def world_seeds(run_seed: int, service: str, count: int) -> range:

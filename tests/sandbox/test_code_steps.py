@@ -21,6 +21,7 @@ from tdlab.diversity import cac, signature
 from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.evolution.predict import predict
 from tdlab.jobs.recheck import check_run, recorded_programs
+from tdlab.pool import ToolPool, write_pool
 from tdlab.pool.live.servers import LiveResult
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
 from tdlab.rollout import (
@@ -38,10 +39,11 @@ from tdlab.store import RunStore, open_run
 from tdlab.verify import verify
 from tests.blueprints.coding import coded_blueprints, tools
 from tests.clock import slower
-from tests.jobs import MANY_GENERATIONS, descendants, finish, gone, hashes, reaches, small_pool_file, started
+from tests.jobs import MANY_GENERATIONS, descendants, finish, gone, hashes, reaches, started
 from tests.sandbox.programs import altered
 from tests.verify.faults import with_call, with_result
 
+WITH_PROGRAMS = ["lichen_watchpost", "petrel_mast", "rookhaven_tenancies", "umbel_wattage", "velloway_beamtime"]
 PLAYED = 60
 TARGET = 24
 
@@ -282,7 +284,8 @@ def test_another_program_that_prints_the_same_counts(clean: list[Coded], runner:
 
 @pytest.fixture(scope="module")
 def job(bubblewrap: SandboxConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
-    pool = small_pool_file(tmp_path_factory.mktemp("pool"))
+    pool = tmp_path_factory.mktemp("pool") / "pool.jsonl"
+    write_pool(ToolPool.bundled().subset(services=WITH_PROGRAMS), pool)
     assert bubblewrap.on
     sets = ("--set", "sandbox.backend=bubblewrap", "--set", "rollout.guessed=keep")
     return ("run", "-p", pool, "-n", TARGET, *sets, *MANY_GENERATIONS)
