@@ -20,6 +20,8 @@ from tests.clock import slower
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("dataset.jsonl", "dataset.parquet", "metrics.json", "diversity.pdf", "diversity.png")
 SERVICES = ("barrowdeep_archive", "cobblegate_permits", "foxglove_marginalia", "hearthwren_rooms", "mothwing_returns")
+WITH_PROGRAMS = ("lichen_watchpost", "petrel_mast", "rookhaven_tenancies", "umbel_wattage", "velloway_beamtime")
+"""Services some of whose questions take a program."""
 MANY_GENERATIONS = ("--set", "evolution.batch=4")
 
 

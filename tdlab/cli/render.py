@@ -360,7 +360,8 @@ def show_blueprint(blueprint: Blueprint) -> RenderableType:
                     steps_read = {b.step for b in binding.inputs.values() if isinstance(b, FromResult)}
                     source = f"program over {', '.join(sorted(steps_read))}: {binding.template}"
                 elif isinstance(binding, Constant):
-                    source = f"{say(binding.value)} (fixed)"
+                    written = step.kind == "code" and parameter == "code"
+                    source = f"program: {binding.value}" if written else f"{say(binding.value)} (fixed)"
                 else:
                     source = f"{say(binding.value)} (user says {binding.when.replace('_', ' ')})"
                 node.add(Text(f"{printable(parameter, most=60)} = {printable(source, most=140)}"))

@@ -15,15 +15,17 @@ import pytest
 import tdlab
 from tdlab.config import RunConfig, SandboxConfig
 from tdlab.panels import check_code
+from tdlab.pool import ToolPool
 from tdlab.records import Blueprint
 from tdlab.store import Run
-from tests.jobs import ROOT, finish, small_pool
+from tests.jobs import ROOT, WITH_PROGRAMS, finish
 
 
 @pytest.fixture(scope="module")
 def run(bubblewrap: SandboxConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    pool = ToolPool.bundled().subset(services=WITH_PROGRAMS)
     config = RunConfig(target=16).with_values(sandbox__backend=bubblewrap.backend)
-    return tdlab.run(config, out=tmp_path_factory.mktemp("made") / "run", pool=small_pool(), progress=False)
+    return tdlab.run(config, out=tmp_path_factory.mktemp("made") / "run", pool=pool, progress=False)
 
 
 def test_doctor_tells_what_each_tier_holds(bubblewrap: SandboxConfig, docker_host: str, tmp_path: Path) -> None:
@@ -119,5 +121,5 @@ def test_a_run_with_code_says_so_and_its_steps_can_be_seen(run: Run) -> None:
     console.print(show_blueprint(made[0]))
     text = console.export_text()
     assert "run and re-run in the sandbox" in text
-    assert "program over" in text
+    assert "program: import json" in text
     assert "code" in run.calls()["tool"].str.cat()

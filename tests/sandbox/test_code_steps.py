@@ -39,11 +39,10 @@ from tdlab.store import RunStore, open_run
 from tdlab.verify import verify
 from tests.blueprints.coding import coded_blueprints, tools
 from tests.clock import slower
-from tests.jobs import MANY_GENERATIONS, descendants, finish, gone, hashes, reaches, started
+from tests.jobs import MANY_GENERATIONS, WITH_PROGRAMS, descendants, finish, gone, hashes, reaches, started
 from tests.sandbox.programs import altered
 from tests.verify.faults import with_call, with_result
 
-WITH_PROGRAMS = ["lichen_watchpost", "petrel_mast", "rookhaven_tenancies", "umbel_wattage", "velloway_beamtime"]
 PLAYED = 60
 TARGET = 24
 
