@@ -12,7 +12,7 @@ from tdlab.tasks.frames import Computation
 __all__ = ["program_for", "worked_out"]
 
 _NUMBERS = (int, float)
-_PRINTED = {"sum": "round(sum({values}), 2)", "min": "round(min({values}), 2)", "max": "round(max({values}), 2)"}
+_PRINTED = {"sum": "round(sum({values}), 2)", "min": "min({values})", "max": "max({values})"}
 _LONGEST_LINE = 100
 _OWN_NAMES = frozenset("json row values totals answer defaultdict dict len max min print round sum".split())
 
@@ -54,7 +54,7 @@ def worked_out(computation: Computation, rows: Sequence[Json], facts: Mapping[st
         return round(sum(values) / len(values), 2)
     if computation.how == "sum":
         return round(sum(values), 2)
-    return round(min(values) if computation.how == "min" else max(values), 2)
+    return min(values) if computation.how == "min" else max(values)
 
 
 def program_for(
@@ -102,7 +102,7 @@ def program_for(
         "]",
     ]
     printed: dict[str, str] = {}
-    for fact, one in computations.items():
+    for number, (fact, one) in enumerate(computations.items(), start=1):
         conditions = [f"row[{_literal(field)}] == {_literal(facts.get(known))}" for field, known in one.where.items()]
         if one.of in gaps:
             conditions.append(f"row[{_literal(one.of)}] is not None")
@@ -113,13 +113,15 @@ def program_for(
                 f"sum({' and '.join(conditions)} for row in {variable})" if conditions else f"len({variable})"
             )
         elif one.how == "mean":
-            lines.append(f"values = [{values}]")
-            printed[fact] = "round(sum(values) / len(values), 2)"
+            chosen = "values" if "values =" not in "".join(lines) else f"values_{number}"
+            lines.append(f"{chosen} = [{values}]")
+            printed[fact] = f"round(sum({chosen}) / len({chosen}), 2)"
         elif one.how == "top":
-            lines += ["totals = defaultdict(float)", f"for row in {variable}:"]
-            step = f"totals[row[{_literal(one.by)}]] += row[{_literal(one.of)}]"
+            totals = "totals" if "totals =" not in "".join(lines) else f"totals_{number}"
+            lines += [f"{totals} = defaultdict(float)", f"for row in {variable}:"]
+            step = f"{totals}[row[{_literal(one.by)}]] += row[{_literal(one.of)}]"
             lines += [f"    if {' and '.join(conditions)}:", f"        {step}"] if conditions else [f"    {step}"]
-            printed[fact] = "max(totals, key=totals.get)"
+            printed[fact] = f"max({totals}, key={totals}.get)"
         else:
             printed[fact] = _PRINTED[one.how].format(values=values)
     return "\n".join([*lines, *_print(printed)])

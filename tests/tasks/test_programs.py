@@ -20,7 +20,7 @@ NUMBERS = st.one_of(
 WORDS = st.sampled_from(
     ["a", "b", 'quote "', "back\\slash", "line\nbreak", "«rows»", "{x}", "été 茶", "'); raise SystemExit #"]
 )
-ROWS = st.lists(st.fixed_dictionaries({"amount": NUMBERS, "kind": WORDS}), min_size=1, max_size=30)
+ROWS = st.lists(st.fixed_dictionaries({"amount": NUMBERS, "tax": NUMBERS, "kind": WORDS}), min_size=1, max_size=30)
 COMPUTATIONS = {
     "how_many": Computation(rows="bills", how="count", where={"kind": "kind"}),
     "total": Computation(rows="bills", how="sum", of="amount"),
@@ -29,6 +29,9 @@ COMPUTATIONS = {
     "least": Computation(rows="bills", how="min", of="amount"),
     "most": Computation(rows="bills", how="max", of="amount"),
     "where_most": Computation(rows="bills", how="top", of="amount", by="kind"),
+    "other_average": Computation(rows="bills", how="mean", of="tax"),
+    "where_most_tax": Computation(rows="bills", how="top", of="tax", by="kind"),
+    "of_a_kind": Computation(rows="bills", how="mean", of="amount", where={"kind": "kind"}),
 }
 
 
