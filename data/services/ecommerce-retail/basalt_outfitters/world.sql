@@ -77,7 +77,7 @@ INSERT INTO products
 SELECT 'bo_' || digits(6, 'product', n), nth('products', n, 'name'), nth('products', n, 'kind'), nth('products', n, 'category'),
        nth('products', n, 'cents'), CASE WHEN n <= 4 THEN 0 WHEN n <= 9 THEN draw(2, 4, 'few', n) ELSE draw(24, 70, 'pieces', n) END,
        nth('products', n, 'norm'), nth('products', n, 'grams')
-FROM numbers WHERE n <= 40 ORDER BY n;
+FROM numbers WHERE n <= 56 ORDER BY n;
 
 INSERT INTO product_sizes
 SELECT p.product_id, z.value, z.key, chance(0.8, 'size', p.product_id, z.value)

@@ -66,6 +66,18 @@ FROM (
     FROM numbers WHERE n <= 34))
 ORDER BY n;
 
+-- German and yoga have many sections: each of their courses runs on two evenings of this term.
+-- Their tutors set no assignments.
+INSERT INTO sections
+SELECT 'SEC' || digits(6, 'section', 100 + n), nth('broad', place, 'title'), evening, 1,
+       at(monday, '-' || (7 * draw(0, 7, 'broad weeks', place)) || ' days', '+' || ((instr('montuewedthufri', evening) - 1) / 3) || ' days', 'date'),
+       draw(5, 8, 'capacity', 100 + n), 100 * nth('broad', place, 'fee')
+FROM (
+  SELECT n, (n + 1) / 2 AS place, nth('evenings', 1 + ((n + 1) / 2 * 2 + n % 2 * 3) % 5) AS evening,
+         at(now(), '-' || ((instr('mondaytuesdaywednesdaythursdayfriday', weekday(now())) + 5) / 8) || ' days', '08:00') AS monday
+  FROM numbers WHERE n <= 28)
+ORDER BY n;
+
 INSERT INTO students
 WITH p AS MATERIALIZED (SELECT n, person(n) AS name FROM numbers WHERE n <= 150)
 SELECT 'STU' || digits(6, 'student', n), name, email(name, pick('mail', n)), CASE WHEN chance(0.7, 'phone', n) THEN phone(n) END,
@@ -111,7 +123,7 @@ INSERT INTO assignments
 SELECT 'ASG' || digits(7, 'assignment', x.rowid * 4 + k.n), x.section_id, nth('pieces', k.n + x.rowid % 4),
        at(x.first_day, '+' || (14 * k.n - 1) || ' days', '21:00'), pick('maxima', x.rowid, k.n), 10 * draw(1, 3, 'weight', x.rowid, k.n)
 FROM sections x JOIN numbers k ON k.n <= 3 AND k.n <= draw(1, 3, 'pieces', x.rowid)
-WHERE x.term < 2 ORDER BY x.rowid, k.n;
+WHERE x.term < 2 AND x.rowid <= 34 ORDER BY x.rowid, k.n;
 
 INSERT INTO marks
 SELECT e.enrollment_id, a.assignment_id, round(a.max_points * draw(45, 100, 'points', e.enrollment_id, a.assignment_id) / 50) / 2.0, pick('comments', e.enrollment_id, a.assignment_id)
