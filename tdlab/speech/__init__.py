@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tdlab.speech.forms import FORMS, Habits, Saying, form_of, habits_for, in_words, joined, sayings
-from tdlab.speech.grammar import Part, Slot, Speaker, expanded, filled, parsed_template, sayable, slots_of
+from tdlab.speech.grammar import (
+    Part,
+    Slot,
+    Speaker,
+    expanded,
+    filled,
+    parsed_template,
+    said_slots,
+    sayable,
+    slots_of,
+    unknown_slots,
+    value_sayings,
+)
 from tdlab.speech.lines import After, agreement, asking, closing, continuing, welcome
 from tdlab.speech.said import dates_in, said, said_in, times_in
 
@@ -29,9 +41,12 @@ __all__ = [
     "parsed_template",
     "said",
     "said_in",
+    "said_slots",
     "sayable",
     "sayings",
     "slots_of",
     "times_in",
+    "unknown_slots",
+    "value_sayings",
     "welcome",
 ]

@@ -18,11 +18,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from tdlab.errors import PackError
 from tdlab.records import Json
 from tdlab.speech.forms import FORMS, Habits, Saying, chosen, form_of, joined, sayings
 
@@ -30,12 +29,13 @@ __all__ = [
     "Part",
     "Slot",
     "Speaker",
-    "check_template",
     "expanded",
     "filled",
     "parsed_template",
+    "said_slots",
     "sayable",
     "slots_of",
+    "unknown_slots",
     "value_sayings",
 ]
 
@@ -43,6 +43,11 @@ _SLOT = re.compile(r"\{([A-Za-z_][\w.]*)(?::([a-z_]+)(?: ([^{}]+))?)?\}")
 _SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./:-]*[\w@/])")  # an identifier or address keeps its case
 _IF = re.compile(r"\{if ([A-Za-z_]\w*)\}")
 _EACH = re.compile(r"\{each ([A-Za-z_]\w*)(?: (and|or))?(?: (\d+))?\}")
+_MOST_CHARACTERS = 4000  # of one template
+_DEEPEST = 20  # brackets within brackets
+_MOST_CHOICES = 100  # alternatives and optional parts of one template
+_MOST_ROWS = 100  # of a list that is said
+_LONGEST_END = 20  # characters of {slot:last 4}
 
 
 class Slot(NamedTuple):
@@ -96,12 +101,16 @@ def parsed_template(text: str) -> tuple[Part, ...]:
         Its parts.
 
     Raises:
-        ValueError: A bracket is not closed, or a slot is not one.
+        ValueError: A bracket is not closed, a slot is not one, or it is too long or nested too deeply.
 
     Example:
         >>> parsed_template("For {party_size:people}[, please]")[1]
         Slot(name='party_size', form='people', option='')
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"it has {len(text):,} characters, and at most {_MOST_CHARACTERS:,} can be said")
+    if text.count("<") + text.count("[") > _MOST_CHOICES:
+        raise ValueError(f"it has more than {_MOST_CHOICES} alternatives and optional parts")
     parts, rest = _parse(text, 0, "")
     if rest != len(text):
         raise ValueError(f"{text[rest]!r} at {rest} closes nothing")
@@ -212,7 +221,11 @@ def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ..
     return sayings(slot.form or form_of(value), value, speaker.now, slot.option)
 
 
-def _parse(text: str, at: int, closing: str) -> tuple[tuple[Part, ...], int]:
+def _parse(text: str, at: int, closing: str, depth: int = 0, *, each: str = "") -> tuple[tuple[Part, ...], int]:
+    """Parts up to a closing bracket, and where it stands; ``each`` is the list whose row this is."""
+    if depth > _DEEPEST:
+        raise ValueError(f"brackets are nested more than {_DEEPEST} deep")
+    inside = partial(_parse, depth=depth + 1, each=each)
     parts: list[Part] = []
     literal = ""
 
@@ -230,39 +243,44 @@ def _parse(text: str, at: int, closing: str) -> tuple[tuple[Part, ...], int]:
             flush()
             options = []
             while True:
-                option, at = _parse(text, at + 1, ">")
+                option, at = inside(text, at + 1, ">")
                 options.append(option)
                 if at >= len(text):
                     raise ValueError("'<' is not closed")
                 if text[at] == ">":
                     break
+            if len(options) == 1:
+                raise ValueError("'<' and '>' hold no alternatives; there is no '|' between them")
             parts.append(_Choice(tuple(options)))
             at += 1
         elif character == "[":
             flush()
-            inner, at = _parse(text, at + 1, "]")
+            inner, at = inside(text, at + 1, "]")
             if at >= len(text):
                 raise ValueError("'[' is not closed")
             parts.append(_Optional(inner))
             at += 1
         elif character == "{":
             flush()
-            each = _EACH.match(text, at)
-            if each:
-                inner, at = _parse(text, each.end(), "")
+            listed = _EACH.match(text, at)
+            if listed:
+                if each:
+                    raise ValueError(f"{listed.group(0)} stands inside {{each {each}}}")
+                most = _number(listed.group(3), 6, _MOST_ROWS, listed.group(0))
+                inner, at = inside(text, listed.end(), "", each=listed.group(1))
                 if not text.startswith("{end}", at):
-                    raise ValueError(f"{each.group(0)} has no {{end}}")
-                parts.append(_Each(each.group(1), each.group(2) or "and", int(each.group(3) or 6), inner))
+                    raise ValueError(f"{listed.group(0)} has no {{end}}")
+                parts.append(_Each(listed.group(1), listed.group(2) or "and", most, inner))
                 at += len("{end}")
                 continue
             if text.startswith(("{end}", "{else}"), at):
                 break
             condition = _IF.match(text, at)
             if condition:
-                inner, at = _parse(text, condition.end(), "")
+                inner, at = inside(text, condition.end(), "")
                 otherwise: tuple[Part, ...] = ()
                 if text.startswith("{else}", at):
-                    otherwise, at = _parse(text, at + len("{else}"), "")
+                    otherwise, at = inside(text, at + len("{else}"), "")
                 if not text.startswith("{end}", at):
                     raise ValueError(f"{condition.group(0)} has no {{end}}")
                 parts.append(_If(condition.group(1), inner, otherwise))
@@ -273,6 +291,8 @@ def _parse(text: str, at: int, closing: str) -> tuple[tuple[Part, ...], int]:
                 raise ValueError(f"{text[at : at + 20]!r} is no slot")
             if slot.group(2) and slot.group(2) not in FORMS:
                 raise ValueError(f"there is no form {slot.group(2)!r}; there are {', '.join(FORMS)}")
+            if slot.group(2) == "last":
+                _number(slot.group(3), 4, _LONGEST_END, slot.group(0))
             parts.append(Slot(slot.group(1), slot.group(2) or "", slot.group(3) or ""))
             at = slot.end()
         elif character in ">]}":
@@ -282,6 +302,66 @@ def _parse(text: str, at: int, closing: str) -> tuple[tuple[Part, ...], int]:
             at += 1
     flush()
     return tuple(parts), at
+
+
+def _number(text: str | None, default: int, most: int, where: str) -> int:
+    if text is None:
+        return default
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= most:
+        raise ValueError(f"{where} takes a number from 1 to {most}")
+    return int(text)
+
+
+def unknown_slots(template: str, known: Set[str], rows: Mapping[str, Set[str]]) -> tuple[str, ...]:
+    """Return the slots of a template that name nothing, those of the rows of its lists among them.
+
+    Args:
+        template: The template.
+        known: The names that there are.
+        rows: The fields of the rows of each list; those of a list that is not here are not known, and not checked.
+
+    Returns:
+        Names, sorted.
+
+    Raises:
+        ValueError: The template cannot be parsed.
+
+    Example:
+        >>> unknown_slots("{each books}{title} {shelf}{end} in {town}", {"books"}, {"books": {"title"}})
+        ('shelf', 'town')
+    """
+    parts = parsed_template(template)
+    lists = [part for part, _ in said_slots(parts) if isinstance(part, _Each)]
+    unknown = set(_names(parts)) - known
+    for each in lists:
+        if each.name in rows:
+            unknown |= set(_names(each.parts)) - known - rows[each.name]
+    return tuple(sorted(unknown))
+
+
+def said_slots(parts: Sequence[Part], each: str = "") -> Iterator[tuple[Part, str]]:
+    """Yield every slot and list of a template, wherever it stands, with the list (empty: none) whose row it is in.
+
+    Args:
+        parts: The parts of a template, parsed or expanded.
+        each: The list in whose row they stand.
+
+    Yields:
+        Slots and lists; the slots of a list's rows come after it.
+    """
+    for part in parts:
+        if isinstance(part, (Slot, _Each)):
+            yield part, each
+        if isinstance(part, _Each):
+            yield from said_slots(part.parts, part.name)
+        elif isinstance(part, _Optional):
+            yield from said_slots(part.parts, each)
+        elif isinstance(part, _Choice):
+            for option in part.options:
+                yield from said_slots(option, each)
+        elif isinstance(part, _If):
+            yield from said_slots(part.parts, each)
+            yield from said_slots(part.otherwise, each)
 
 
 def _names(parts: Sequence[Part]) -> Iterator[str]:
@@ -380,23 +460,3 @@ def _holds_currency(slot: Slot) -> bool:
 
 def _key(value: Json) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def check_template(text: str, known: frozenset[str], *, file: str, line: int) -> None:
-    """Check a template of a pack.
-
-    Raises:
-        PackError: It cannot be parsed, or has a slot that is not known.
-    """
-    try:
-        unknown = sorted(slots_of(text) - known)
-    except ValueError as error:
-        raise PackError(
-            f"the utterance {text!r}: {error}", file=file, line=line, rule="utterances",
-            expected="{slot}, {slot:form}, <a|b>, [optional], {each rows or 4}...{end}",
-        ) from None  # fmt: skip
-    if unknown:
-        raise PackError(
-            f"the utterance {text!r} has an unknown slot {{{unknown[0]}}}", file=file, line=line, rule="utterances",
-            expected=f"one of {', '.join(sorted(known))}",
-        )  # fmt: skip

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tdlab.errors import PackError
 from tdlab.records import Json
-from tdlab.speech import Habits, Slot, Speaker, expanded, filled, parsed_template, slots_of
-from tdlab.speech.grammar import check_template
+from tdlab.speech import Habits, Slot, Speaker, expanded, filled, parsed_template, slots_of, unknown_slots
 
 NOW = "2026-03-11T08:49:00Z"
 SPEAKER = Speaker(Habits("24", "day", "words"), NOW, {"area": {"main_room": ("inside",), "terrace": ("outside",)}})
@@ -121,22 +119,39 @@ def test_sentences_begin_with_a_capital_and_spaces_are_single() -> None:
         ("{each rows}{a}", "{each rows} has no {end}"),
         ("{if a}b{else}c", "{if a} has no {end}"),
         ("a {end}", "closes nothing"),
+        ("<b>bold</b>", "hold no alternatives"),
+        ("[" * 21 + "]" * 21, "nested more than 20 deep"),
+        ("{if a}" * 5000, "nested more than 20 deep"),
+        ("<" * 90 + "a", "nested more than 20 deep"),
+        ("<a|b>" * 101, "more than 100 alternatives"),
+        ("a" * 4001, "4,001 characters"),
+        ("{each rows}[{each others}x{end}]{end}", "{each others} stands inside {each rows}"),
+        ("{each rows 0}x{end}", "{each rows 0} takes a number from 1 to 100"),
+        ("{each rows 99999999999}x{end}", "takes a number from 1 to 100"),
+        ("{n:last}{n:last x}", "{n:last x} takes a number from 1 to 20"),
+        ("{n:last 21}", "takes a number from 1 to 20"),
         ("{n:persons}", "there is no form 'persons'; there are cents, clock, count"),
     ],
 )  # fmt: skip
 def test_a_broken_template_is_refused_with_what_is_wrong(template: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         parsed_template(template)
-    with pytest.raises(PackError, match=re.escape(words)) as caught:
-        check_template(template, frozenset(), file="tasks.yaml", line=7)
-    assert (caught.value.file, caught.value.line, caught.value.rule) == ("tasks.yaml", 7, "utterances")
 
 
-def test_an_unknown_slot_is_named_with_those_there_are() -> None:
-    check_template("{city} and {area}", frozenset({"city", "area"}), file="tasks.yaml", line=7)
-    with pytest.raises(PackError, match=r"tasks.yaml:7: .*unknown slot \{town\}") as caught:
-        check_template("in {town}", frozenset({"city", "area"}), file="tasks.yaml", line=7)
-    assert "area, city" in str(caught.value.expected)
+def test_unknown_slots_are_named_also_in_rows_conditions_and_options() -> None:
+    rows = {"rows": {"title"}}
+    assert unknown_slots("{city} and {area}", {"city", "area"}, rows) == ()
+    assert unknown_slots("in {town}[ or {city}]<, {a}|>{if b}{c}{else}{d}{end}", {"city"}, rows) == (
+        "a",
+        "b",
+        "c",
+        "d",
+        "town",
+    )
+    assert unknown_slots("{each rows}{title} {shelf} {city}{end}", {"city", "rows"}, rows) == ("shelf",)
+    assert unknown_slots("[{each others}{anything}{end}]", {"others"}, rows) == ()
+    assert unknown_slots("{each rows}{title}{end}", set(), rows) == ("rows",)
+    assert unknown_slots("{fee:money currency}", {"fee"}, rows) == ("currency",)
 
 
 def test_a_slot_without_a_value_cannot_be_filled() -> None:
