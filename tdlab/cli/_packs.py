@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tdlab.cli._common import say
-from tdlab.errors import ConfigError, PackError, TaskError
+from tdlab.errors import ConfigError, PackError, TaskError, TdlabError
 
 if TYPE_CHECKING:
     from tdlab.records import TaskScript
-    from tdlab.tasks import TaskPack
+    from tdlab.tasks import PackReport, TaskPack
     from tdlab.worlds import World
 
 __all__ = ["packs"]
+
+_MOST_PRINTED = 20  # errors of one rule, of one pack
 
 packs = typer.Typer(no_args_is_help=True, help="Check service packs and read their tasks.", rich_markup_mode=None)
 
@@ -29,26 +34,66 @@ def check(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds on which every frame is solved.")] = 20,
 ) -> None:
     """Check packs: statements, results, errors, frames."""
-    from tdlab.tasks import check_pack
-    from tdlab.worlds import bundled_packs, load_pack
+    from tdlab.worlds import bundled_packs
 
     wrong = 0
     chosen = folders or [Path(str(folder)) for folder in bundled_packs().values()]
+    services: dict[str, Path] = {}
     for folder in chosen:
-        try:
-            report = check_pack(load_pack(folder), seeds=seeds)
-        except PackError as error:
-            say(str(error), err=True)
+        report = _checked(folder, seeds)
+        if isinstance(report, TdlabError):
+            say(str(report), err=True)
             wrong += 1
             continue
-        for fault in report.errors:
-            say(str(fault), err=True)
-        wrong += bool(report.errors)
+        errors = list(report.errors)
+        other = services.setdefault(report.service, folder)
+        if other.resolve() != folder.resolve():
+            errors.append(
+                PackError(
+                    f"{str(other)!r} has a service of the same name", file=str(folder / "tools.json"), line=1,
+                    rule="names", expected="server: a name of its own",
+                )
+            )  # fmt: skip
+        _print(errors)
+        wrong += bool(errors)
         solved = sum(good for good, _ in report.solved.values())
         tried = sum(number for _, number in report.solved.values())
-        say(f"{report.service}: {len(report.errors)} errors; {solved} of {tried} tasks solved")
+        name = report.service if re.fullmatch(r"[\w-]{1,80}", report.service) else repr(report.service[:80])
+        say(f"{name}: {len(errors)} errors; {solved} of {tried} tasks solved")
     say(f"{len(chosen) - wrong} of {len(chosen)} packs pass")
     raise typer.Exit(int(wrong > 0))
+
+
+def _checked(folder: Path, seeds: int) -> PackReport | TdlabError:
+    """The report of one pack, or why there is none: other packs are checked all the same."""
+    from tdlab.tasks import check_pack
+    from tdlab.worlds import load_pack
+
+    try:
+        return check_pack(load_pack(folder), seeds=seeds)
+    except PackError as error:
+        return error
+    except TdlabError as error:
+        found, expected = error.found, error.expected
+    except OSError as error:
+        found, expected = f"a file cannot be read: {error}", "three files that can be read"
+    except RecursionError:
+        found, expected = "it is nested too deeply", "fewer brackets within brackets"
+    except MemoryError:
+        found, expected = "it takes too much memory", "100 to 600 rows in all"
+    return PackError(found, file=str(folder / "tools.json"), rule="files", expected=expected)
+
+
+def _print(errors: Sequence[PackError]) -> None:
+    """Print errors, of each rule the first ones, and how many more there are."""
+    printed: Counter[str] = Counter()
+    for error in errors:
+        printed[error.rule] += 1
+        if printed[error.rule] <= _MOST_PRINTED:
+            say(str(error), err=True)
+    for rule, number in printed.items():
+        if number > _MOST_PRINTED:
+            say(f"and {number - _MOST_PRINTED} more [{rule}]", err=True)
 
 
 @packs.command()

@@ -3,7 +3,8 @@
 Each rule has a name, which stands in the error: ``results`` fit their output schemas, ``invariants`` hold after random
 calls, every documented error is ``reached``, ``reading`` changes nothing, the ``order`` of rows does not matter, every
 frame and twist is ``solved`` on some seeds with ``arguments`` that fit, its ``goals`` do not hold beforehand,
-``utterances`` are enough and are not shared.
+``utterances`` are enough, name what there is, and are not shared. What can be seen without running it is in
+`tdlab.tasks._references` and `tdlab.tasks._utterances`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tdlab.errors import PackError, TaskError
+from tdlab.errors import PackError, SchemaError, TaskError
 from tdlab.records import CODE_TOOL, Json, Tool
-from tdlab.speech import slots_of
-from tdlab.tasks.frames import Frame, TaskPack, read_frames
+from tdlab.tasks._names import Names, parameters_of
+from tdlab.tasks._references import line_of, references, service_name
+from tdlab.tasks._utterances import hidden_characters, unsayable, utterances
+from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
 from tdlab.tasks.targets import targets_of
 from tdlab.tools import compile_schema, make_value
@@ -29,10 +32,10 @@ __all__ = ["PackReport", "check_pack"]
 _SEEDS = 20
 _CALLS = 150  # random calls on each of some worlds
 _FUZZED = 4
-_MOST_SHARED = 6  # words in a row that utterances of two frames may not share
-_FEWEST_OPENINGS = 5
-_FEWEST_FRAMES = 3
 _FEWEST_SOLVED = 0.9
+_FEWEST_TWISTS_SOLVED = 0.5
+_MOST_SAMPLES = 8  # values of a fact on which the forms of slots are tried
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|\d+")
 _POSITIONAL = frozenset({"limit", "cursor"})
 
 
@@ -60,141 +63,51 @@ def check_pack(pack: ServicePack, *, seeds: int = _SEEDS) -> PackReport:
         >>> [error.rule for error in check_pack(pack._replace(tasks=document)).errors]
         ['frames']
     """
+    errors: list[PackError] = []
+    solved: dict[str, tuple[int, int]] = {}
     try:
         tasks = read_frames(pack)
+        errors += [*service_name(tasks), *hidden_characters(tasks)]
+        if not errors:
+            names = Names(tasks, World(pack, "check 0"))
+            errors += names.broken or [*references(tasks, names), *utterances(tasks, names)]
+            if not errors:
+                errors += _gathered(_run(tasks, names, seeds, solved))
     except PackError as error:
-        return PackReport(pack.service.name, (error,), {})
-    errors = [*_shape(tasks), *_words(tasks)]
-    solved: dict[str, tuple[int, int]] = {}
-    if not errors:
-        reached: set[tuple[str, str]] = set()
-        try:
-            for seed in range(_FUZZED):
-                errors += _fuzzed(tasks, seed, reached)
-            errors += _solved(tasks, seeds, solved, reached)
-            errors += _reached(tasks, reached)
-        except PackError as error:
-            errors.append(error)
+        errors.append(error)
+    except SchemaError as error:
+        errors.append(PackError(error.found, file=pack.files["tools.json"], rule="tools", expected=error.expected))
     unique = {str(error): error for error in errors}
     return PackReport(pack.service.name, tuple(unique.values()), solved)
 
 
-# -- what can be seen without running it
+def _run(tasks: TaskPack, names: Names, seeds: int, solved: dict[str, tuple[int, int]]) -> Iterator[PackError]:
+    """What running the pack shows; an error that ends the run is the last."""
+    reached: set[tuple[str, str]] = set()
+    try:
+        for seed in range(_FUZZED):
+            yield from _fuzzed(tasks, seed, reached)
+        yield from _solved(tasks, names, seeds, solved, reached)
+        yield from _reached(tasks, reached)
+    except PackError as error:
+        yield error
 
 
-def _shape(tasks: TaskPack) -> Iterator[PackError]:
-    tools = tasks.pack.programs
-    if len(tasks.frames) < _FEWEST_FRAMES:
-        yield tasks.error("frames", f"{len(tasks.frames)} frames", "frames", expected=f"at least {_FEWEST_FRAMES}")
-    for name, program in tools.items():
-        if program.tool.annotations.read_only and program.writes:
-            yield PackError(
-                f"{name} says readOnlyHint and changes {', '.join(sorted(program.writes))}",
-                file=tasks.pack.files["world.sql"],
-                rule="reading",
-            )
-        if program.tool.annotations.read_only is False and not program.writes:
-            yield PackError(
-                f"{name} does not say readOnlyHint and changes nothing",
-                file=tasks.pack.files["world.sql"],
-                rule="reading",
-                expected="a section --- do",
-            )
-    for name, frame in tasks.frames.items():
-        for place, act in enumerate(frame.act):
-            for tool, arguments in act.items():
-                if tool not in tools:
-                    yield tasks.error("frames", f"there is no tool {tool!r}", "frames", name, "act", place)
-                    continue
-                unknown = [p for p in arguments if p not in tools[tool].tool.parameters]
-                missing = [p for p in tools[tool].tool.required if p not in arguments]
-                if unknown or missing:
-                    yield tasks.error(
-                        "frames",
-                        f"{tool} has no parameter {unknown[0]!r}" if unknown else f"{tool} needs {missing[0]!r}",
-                        "frames",
-                        name,
-                        "act",
-                        place,
-                    )
-        if bool(frame.act) != bool(frame.goal):
-            yield tasks.error(
-                "goals",
-                f"{name} has {'an act' if frame.act else 'a goal'} alone",
-                "frames",
-                name,
-                expected="act and goal, or neither and tell",
-            )
-        if not frame.act and not frame.tell:
-            yield tasks.error("frames", f"{name} neither acts nor tells", "frames", name)
-        for twist, trouble in frame.twists.items():
-            first, _, code = trouble.meets.partition(" ")
-            if first in tools and code not in ("empty", *(e.code for e in tools[first].tool.errors)):
-                yield tasks.error("frames", f"{first} documents no error {code!r}", "frames", name, "twists", twist)
-            elif first not in tools and first not in ("policy", "change", "seen"):
-                yield tasks.error("frames", f"there is no tool {first!r}", "frames", name, "twists", twist)
-            for then in trouble.then:
-                if then.frame and then.frame not in tasks.frames:
-                    yield tasks.error("frames", f"there is no frame {then.frame!r}", "frames", name, "twists", twist)
-                if then.stop and not then.reply:
-                    yield tasks.error("utterances", f"{twist} stops without a reply", "frames", name, "twists", twist)
-        for following in frame.follows:
-            if following.frame not in tasks.frames:
-                yield tasks.error("frames", f"there is no frame {following.frame!r}", "frames", name, "follows")
-        if len(frame.open) < _FEWEST_OPENINGS:
-            yield tasks.error(
-                "utterances",
-                f"{name} has {len(frame.open)} openings",
-                "frames",
-                name,
-                "open",
-                expected=f"at least {_FEWEST_OPENINGS}",
-            )
-
-
-def _words(tasks: TaskPack) -> Iterator[PackError]:
-    """Templates that cannot be parsed, placeholders left in, word sequences that two frames share."""
-    seen: dict[tuple[str, ...], str] = {}
-    for name, frame in tasks.frames.items():
-        own: set[tuple[str, ...]] = set()
-        for path, text in _texts(frame):
-            try:
-                slots_of(text)
-            except ValueError as error:
-                yield tasks.error("utterances", f"{text!r}: {error}", "frames", name, *path)
-                continue
-            if re.search(r"\b(lorem|todo|foo|xxx|placeholder)\b", text, re.IGNORECASE):
-                yield tasks.error("utterances", f"{text!r} has placeholder text", "frames", name, *path)
-            for variant in re.split(r"[<>|\[\]]|\{[^}]*\}", text):
-                words = re.findall(r"[\w']+", variant.casefold())
-                for place in range(len(words) - _MOST_SHARED + 1):
-                    sequence = tuple(words[place : place + _MOST_SHARED])
-                    if seen.get(sequence, name) != name:
-                        yield tasks.error(
-                            "utterances",
-                            f"{' '.join(sequence)!r} is said in {seen[sequence]} as well",
-                            "frames",
-                            name,
-                            *path,
-                            expected="words of its own in every frame",
-                        )
-                    own.add(sequence)
-        seen |= dict.fromkeys(own, name)
-
-
-def _texts(frame: Frame) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for key in ("open", "confirm", "done"):
-        for place, text in enumerate(getattr(frame, key)):
-            yield (key, place), text
-    for listing, ways in frame.choose.items():
-        for place, way in enumerate(ways):
-            yield from ((("choose", listing, place), text) for text in (*way.say, *way.offer))
-    for name, twist in frame.twists.items():
-        yield from ((("twists", name), text) for text in (*twist.open, *twist.reply))
-        for then in twist.then:
-            yield from ((("twists", name, "then"), text) for text in (*then.say, *then.reply))
-    for following in frame.follows:
-        yield from ((("follows",), text) for text in following.say)
+def _gathered(errors: Iterable[PackError]) -> Iterator[PackError]:
+    """One error of each kind at each place, with how many there were: other calls may show the same fault."""
+    kinds: dict[tuple[str, str, int, str], list[PackError]] = {}
+    for error in errors:
+        words = _VARYING.sub("*", error.found.partition(" ")[2])
+        kinds.setdefault((error.rule, error.file, error.line, words), []).append(error)
+    for (rule, file, line, _), same in kinds.items():
+        if len(same) == 1:
+            yield same[0]
+            continue
+        place = f"{file}:{line}" if line else file
+        found = same[0].found.removeprefix(f"{place}: ").removesuffix(f" [{rule}]")
+        yield PackError(
+            f"{found} (and {len(same) - 1} more like it)", file=file, line=line, rule=rule, expected=same[0].expected
+        )
 
 
 # -- what running it shows
@@ -203,12 +116,26 @@ def _texts(frame: Frame) -> Iterator[tuple[tuple[str | int, ...], str]]:
 def _fuzzed(tasks: TaskPack, seed: int, reached: set[tuple[str, str]]) -> Iterator[PackError]:
     """Random calls, valid and made of what the world holds: results fit, invariants hold, reading changes nothing."""
     pack = tasks.pack
+    file = pack.files["world.sql"]
+    invariants = {text: statement.line for text, statement in pack.invariants}
     world, mirror = World(pack, f"check {seed}"), World(pack, f"check {seed}", reverse=True)
-    if world.broken():
-        yield PackError(f"at the start: {world.broken()[0]}", file=pack.files["world.sql"], rule="invariants")
+    for text in world.broken()[:1]:
+        yield PackError(
+            f"at the start: {text}",
+            file=file,
+            line=invariants[text],
+            rule="invariants",
+            expected="a query without rows",
+        )
         return
     if world.tables() != mirror.tables():
-        yield PackError("the population depends on the order of rows", file=pack.files["world.sql"], rule="order")
+        yield PackError(
+            "the population depends on the order of rows",
+            file=file,
+            line=min((statement.line for statement in pack.populate), default=0),
+            rule="order",
+            expected="ORDER BY over something unique in INSERT ... SELECT",
+        )
     rng = random.Random(seed)
     values = _values_in(world)
     outputs = {name: compile_schema(program.tool.output_schema or {}) for name, program in pack.programs.items()}
@@ -222,8 +149,9 @@ def _fuzzed(tasks: TaskPack, seed: int, reached: set[tuple[str, str]]) -> Iterat
         outcome, twin = world.call(name, arguments), mirror.call(name, arguments)
         if outcome != twin:
             yield PackError(
-                f"{name}({arguments}) depends on the order of rows",
-                file=pack.files["world.sql"],
+                f"{name}({_short(arguments)}) depends on the order of rows",
+                file=file,
+                line=line_of(tasks, name),
                 rule="order",
                 expected="ORDER BY over something unique",
             )
@@ -232,15 +160,31 @@ def _fuzzed(tasks: TaskPack, seed: int, reached: set[tuple[str, str]]) -> Iterat
             continue
         wrong = outputs[name].errors(outcome.value)
         if wrong:
-            yield PackError(f"{name} returns {wrong[0]}", file=pack.files["world.sql"], rule="results")
+            yield PackError(
+                f"{name} returns {wrong[0]}",
+                file=file,
+                line=line_of(tasks, name),
+                rule="results",
+                expected=f"what the output schema of {name} says",
+            )
         if before is not None and world.changes() != before:
-            yield PackError(f"{name} reads and changes the world", file=pack.files["world.sql"], rule="reading")
-        broken = world.broken()
-        if broken:
-            yield PackError(f"after {name}({arguments}): {broken[0]}", file=pack.files["world.sql"], rule="invariants")
+            yield PackError(
+                f"{name} reads and changes the world", file=file, line=line_of(tasks, name), rule="reading",
+                expected="queries that change nothing",
+            )  # fmt: skip
+        for text in world.broken()[:1]:
+            yield PackError(
+                f"after {name}({_short(arguments)}): {text}", file=file, line=invariants[text], rule="invariants",
+                expected="a query without rows, whatever was called",
+            )  # fmt: skip
             return
         if program.writes and rng.random() < 0.2:
             values = _values_in(world)
+
+
+def _short(arguments: Mapping[str, Json]) -> str:
+    text = str(dict(arguments))
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def _values_in(world: World) -> dict[str, list[Json]]:
@@ -269,11 +213,12 @@ def _arguments(tool: Tool, values: Mapping[str, Sequence[Json]], rng: random.Ran
 
 
 def _solved(
-    tasks: TaskPack, seeds: int, solved: dict[str, tuple[int, int]], reached: set[tuple[str, str]]
+    tasks: TaskPack, names: Names, seeds: int, solved: dict[str, tuple[int, int]], reached: set[tuple[str, str]]
 ) -> Iterator[PackError]:
     """Each frame and each twist is planned on many worlds."""
     worlds = [World(tasks.pack, f"check {seed}") for seed in range(min(seeds, 6))]
     inputs = {name: compile_schema(program.tool.input_schema) for name, program in tasks.pack.programs.items()}
+    samples: dict[str, dict[str, list[Json]]] = {name: {} for name in tasks.frames}
     for name, frame in tasks.frames.items():
         for twist in ("", *frame.twists):
             failures: Counter[str] = Counter()
@@ -286,11 +231,14 @@ def _solved(
                 if not targets:
                     failures["the world has no target for it"] += 1
                     continue
-                if not tried:
-                    yield from _unknown_slots(tasks, name, twist, frozenset(targets[0]))
                 target = random.Random(f"{seed}{name}").choice(targets)
-                if frame.goal and not twist and world.query(frame.goal, _all_named(frame.goal) | target):
-                    yield tasks.error("goals", f"the goal of {name} holds before the start", "frames", name, "goal")
+                _sample(samples[name], target)
+                goal = tasks.pack.tasks.line("frames", name, "goal")
+                if frame.goal and not twist and world.query(frame.goal, parameters_of(frame.goal) | target, line=goal):
+                    yield tasks.error(
+                        "goals", f"the goal of {name} holds before the start", "frames", name, "goal",
+                        expected="a query that gives a row only after the act",
+                    )  # fmt: skip
                     return
                 tried += 1
                 try:
@@ -301,6 +249,8 @@ def _solved(
                     failures[error.found] += 1
                     continue
                 good += 1
+                for part in script.parts:
+                    _sample(samples[part.frame], part.facts)
                 for call in (call for beat in script.beats for call in beat.calls if call.tool != CODE_TOOL):
                     wrong = inputs[call.tool.partition("/")[2]].errors(call.arguments)
                     if wrong:
@@ -310,6 +260,7 @@ def _solved(
                             "frames",
                             name,
                             *(("twists", twist) if twist else ()),
+                            expected=f"arguments that fit the input schema of {call.tool.partition('/')[2]}",
                         )
                 reached |= {
                     (call.tool.partition("/")[2], call.meets)
@@ -318,7 +269,7 @@ def _solved(
                     if call.meets
                 }
             solved[f"{name}{'/' if twist else ''}{twist}"] = (good, seeds)
-            enough = _FEWEST_SOLVED if not twist else 0.5
+            enough = _FEWEST_TWISTS_SOLVED if twist else _FEWEST_SOLVED
             if tried == 0 or good < enough * tried or tried < 0.5 * seeds:
                 worst = failures.most_common(1)[0][0] if failures else "it was never tried"
                 path = ("frames", name, "twists", twist) if twist else ("frames", name)
@@ -328,33 +279,16 @@ def _solved(
                     *path,
                     expected=f"at least {enough:.0%} of the seeds",
                 )
+    for name in tasks.frames:
+        yield from unsayable(tasks, names, name, samples[name], worlds[0].clock.now)
 
 
-def _unknown_slots(tasks: TaskPack, name: str, twist: str, columns: frozenset[str]) -> Iterator[PackError]:
-    """Openings with a slot that is no fact of the task: they would never be drawn."""
-    frame = tasks.frames[name]
-    path: tuple[str, ...] = ("frames", name, "twists", twist) if twist else ("frames", name)
-    for place, text in enumerate(frame.twists[twist].open if twist else frame.open):
-        for slot in sorted(slots_of(text) - columns - frame.user.keys()):
-            yield tasks.error(
-                "utterances",
-                f"{text!r} has the unknown slot {slot!r}",
-                *path,
-                "open",
-                place,
-                expected="a column of the target query, or a fact under user:",
-            )
-    for following in () if twist else frame.follows:
-        if following.when and following.when not in columns:
-            yield tasks.error(
-                "frames", f"{following.when!r} is no fact of {name}", *path, "follows",
-                expected="when: a column of the target query",
-            )  # fmt: skip
-
-
-def _all_named(sql: str) -> dict[str, Json]:
-    """Null for every parameter of a query."""
-    return dict.fromkeys(re.findall(r":([A-Za-z_]\w*)", sql))
+def _sample(samples: dict[str, list[Json]], facts: Mapping[str, Json]) -> None:
+    """Keep some values of each fact."""
+    for fact, value in facts.items():
+        kept = samples.setdefault(fact, [])
+        if value is not None and len(kept) < _MOST_SAMPLES and value not in kept:
+            kept.append(value)
 
 
 def _reached(tasks: TaskPack, reached: set[tuple[str, str]]) -> Iterator[PackError]:
@@ -369,6 +303,7 @@ def _reached(tasks: TaskPack, reached: set[tuple[str, str]]) -> Iterator[PackErr
             yield PackError(
                 f"{name} documents {code} and never raises it",
                 file=pack.files["world.sql"],
+                line=line_of(tasks, name),
                 rule="reached",
                 expected=f"--- error {code} below --- tool {name}",
             )
@@ -377,28 +312,39 @@ def _reached(tasks: TaskPack, reached: set[tuple[str, str]]) -> Iterator[PackErr
                 continue
             query = tasks.reach.get(f"{name} {code}")
             if query is None:
-                yield PackError(
+                yield tasks.error(
+                    "reached",
                     f"{name} {code} was never reached",
-                    file=pack.files["tasks.yaml"],
-                    rule="reached",
+                    "reach",
                     expected=f"reach: {{{name} {code}: SELECT ... AS <parameter>}}, a query of arguments that meet it",
                 )
                 continue
             if not any(_meets(tasks, name, code, query, seed) for seed in range(6)):
                 yield tasks.error(
-                    "reached", f"the arguments under reach do not meet {name} {code}", "reach", f"{name} {code}"
+                    "reached",
+                    f"the arguments under reach do not meet {name} {code}",
+                    "reach",
+                    f"{name} {code}",
+                    expected=f"columns that are parameters of {name}, and rows that meet the error",
                 )
 
 
 def _meets(tasks: TaskPack, name: str, code: str, query: str, seed: int) -> bool:
     world = World(tasks.pack, f"check {seed}")
     tool = tasks.pack.programs[name].tool
-    for row in world.query(query)[:50]:
-        arguments: dict[str, Any] = {
-            key: json.loads(value) if tool.parameters.get(key, {}).get("type") in ("array", "object") else value
-            for key, value in row.items()
-            if value is not None
-        }
+    line = tasks.pack.tasks.line("reach", f"{name} {code}")
+    for row in world.query(query, line=line)[:50]:
+        try:
+            arguments: dict[str, Any] = {
+                key: json.loads(value) if tool.parameters.get(key, {}).get("type") in ("array", "object") else value
+                for key, value in row.items()
+                if value is not None
+            }
+        except (ValueError, TypeError, RecursionError) as error:
+            raise tasks.error(
+                "reached", f"a list or an object that is no JSON: {error}", "reach", f"{name} {code}",
+                expected="JSON text, as json_array() and json_object() give it",
+            ) from None  # fmt: skip
         if not compile_schema(tool.input_schema).errors(arguments) and world.look(name, arguments).code == code:
             return True
     return False

@@ -94,13 +94,14 @@ class Conversation:
         *,
         meets: str = "",
         happens: tuple[str, dict[str, Json]] | None = None,
+        line: int = 0,
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
-        """Make calls at once; each is a tool and the fact of each parameter."""
+        """Make calls at once; each is a tool and the fact of each parameter. ``line`` is that of what happens."""
         if happens is not None or (purpose == "act" and not meets):
             self.looked.clear()  # what was read before may no longer hold; a call that fails changes nothing
         if happens is not None:
-            self.world.happen(*happens)
+            self.world.happen(*happens, line=line)
         made, values = [], []
         for tool, facts in calls:
             schemas = self.tasks.pack.programs[tool].tool.parameters

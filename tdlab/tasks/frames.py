@@ -141,8 +141,8 @@ class Frame(Record):
     that the assistant must find out before it acts. ``program`` says that what is worked out takes too many rows for
     the head, so that such tasks are drawn only where programs run. ``follows`` are frames that may come next in the
     same service.
-    ``gives`` offers facts to frames of other services, under a shared name such as ``event`` (title, starts_at,
-    ends_at, place), ``message`` (to, text) or ``payment`` (payee, amount); ``takes`` is the other side of it.
+    ``gives`` offers facts to frames of other services as an ``event``, ``message``, ``note``, ``payment`` or ``task``
+    (`tdlab.tasks._references.KINDS` has their fields); ``takes`` is the other side of it.
     """
 
     wish: str

@@ -198,8 +198,12 @@ class Scene(Conversation):
         for batch in _batches(acts, self.facts):
             self._act(batch)
         part = part.model_copy(update={"facts": dict(self.facts)})
-        if frame.goal and not self.world.query(frame.goal, self.facts):
-            raise self.tasks.error("goals", f"the goal does not hold after {name}", "frames", name, "goal")
+        line = self.tasks.pack.tasks.line("frames", name, "goal")
+        if frame.goal and not self.world.query(frame.goal, self.facts, line=line):
+            raise self.tasks.error(
+                "goals", f"the goal does not hold after {name}", "frames", name, "goal",
+                expected="a query that gives a row once the act was made",
+            )  # fmt: skip
         self.parts.append(part)
         self.agreed = ("", {})
         self._reply(name, frame)
@@ -252,6 +256,7 @@ class Scene(Conversation):
                 "frames",
                 name,
                 "confirm",
+                expected="a text whose slots are told, asked for, or found in results",
             )
         return ""
 
@@ -281,7 +286,8 @@ class Scene(Conversation):
                 self._act(batch)
             act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
             happens = (trouble.happens.sql, plain_facts(self.facts)) if trouble.happens is not None else None
-            self._calls("act", [(tool, act)], meets=code, happens=happens)
+            line = self._line(name, trouble, "happens", "sql")
+            self._calls("act", [(tool, act)], meets=code, happens=happens, line=line)
         else:
             program = self.tasks.pack.programs[tool].tool
             wanted = {*program.required, *(fact for fact in frame.know if fact in program.parameters)}
@@ -308,7 +314,8 @@ class Scene(Conversation):
 
     def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
         """How it goes on: another wish, changed facts, the same all the same, or nothing."""
-        ways = [then for then in trouble.then if self._possible(then)]
+        lines = [self._line(name, trouble, "then", place, "change") for place in range(len(trouble.then))]
+        ways = [then for then, line in zip(trouble.then, lines, strict=True) if self._possible(then, line)]
         if not ways:
             raise TaskError(f"no way to go on after {trouble.meets}")
         then = self.rng.choices(ways, weights=[1 if way.stop else _GOING_ON for way in ways])[0]
@@ -320,10 +327,11 @@ class Scene(Conversation):
         if then.frame:
             self.parts.append(part.model_copy(update={"fulfilled": False}))
             other = self.tasks.frames[then.frame]
-            self._adopt(other, self.rng.choice(self._same(other)))
+            self._adopt(other, self.rng.choice(self._same(then.frame)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         elif then.change:
-            row = self.rng.choice(Rows(self.tasks, *self.world.select(then.change, self.facts)))
+            line = lines[trouble.then.index(then)]
+            row = self.rng.choice(Rows(self.tasks, *self.world.select(then.change, self.facts, line=line)))
             for fact in row.keys() & self.sources.keys():
                 if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
                     del self.sources[fact]
@@ -332,15 +340,22 @@ class Scene(Conversation):
         self._user("adjust", self._pick(self._said_with(then.say)))
         self._carry_through(name, frame, part, made=made)
 
-    def _possible(self, then: Continuation) -> bool:
+    def _possible(self, then: Continuation, line: int) -> bool:
         if then.frame:
-            return bool(self._same(self.tasks.frames[then.frame]))
-        return not then.change or bool(self.world.query(then.change, self.facts))
+            return bool(self._same(then.frame))
+        return not then.change or bool(self.world.query(then.change, self.facts, line=line))
 
-    def _same(self, frame: Frame) -> list[dict[str, Json]]:
+    def _line(self, name: str, trouble: Twist, *path: str | int) -> int:
+        """The line of a part of a twist in ``tasks.yaml``."""
+        twists = self.tasks.frames[name].twists
+        twist = next((key for key, known in twists.items() if known is trouble), "")
+        return self.tasks.pack.tasks.line("frames", name, "twists", twist, *path)
+
+    def _same(self, name: str) -> list[dict[str, Json]]:
         """Targets of a frame that agree with all that was said and found."""
         known = {fact: self.facts.get(fact) for fact in self.sources}
-        rows = targets_with(self.tasks, self.world, frame.target, known)
+        line = self.tasks.pack.tasks.line("frames", name, "target")
+        rows = targets_with(self.tasks, self.world, self.tasks.frames[name].target, known, line=line)
         return [row for row in rows if all(row[k] == self.facts.get(k) for k in row.keys() & self.sources.keys())]
 
     # -- finding out
@@ -488,6 +503,7 @@ class Scene(Conversation):
                 "frames",
                 name,
                 "done",
+                expected="a text whose slots are told, asked for, or found in results",
             )
         self._assistant("done", whole)
 
