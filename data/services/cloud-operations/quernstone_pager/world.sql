@@ -79,6 +79,7 @@ CREATE TABLE stories (                 -- what goes wrong with services, and how
   symptoms TEXT NOT NULL,
   step TEXT NOT NULL,
   public TEXT NOT NULL,
+  clear TEXT NOT NULL,
   cause TEXT NOT NULL,
   fix TEXT NOT NULL,
   PRIMARY KEY (service_name, k)
@@ -123,10 +124,10 @@ FROM services WHERE rowid IN (12, 13) ORDER BY rowid;
 
 INSERT INTO stories
 SELECT nth('stories', n, 'service'), nth('stories', n, 'k'), nth('stories', n, 'title'), nth('stories', n, 'severity'), nth('stories', n, 'symptoms'),
-       nth('stories', n, 'step'), nth('stories', n, 'public'), nth('stories', n, 'cause'), nth('stories', n, 'fix')
+       nth('stories', n, 'step'), nth('stories', n, 'public'), nth('stories', n, 'clear'), nth('stories', n, 'cause'), nth('stories', n, 'fix')
 FROM numbers WHERE n <= 28 ORDER BY 1, 2;
 
--- One incident a service; some still ring, some are being worked on, some are over.
+-- One incident a service; some still ring, some are being worked on, some are over, two of them since today.
 INSERT INTO incidents
 SELECT 'inc-' || digits(5, 'incident', v.rowid), v.service_id, t.title, t.severity, t.symptoms, f.primary_email, v.began,
        CASE WHEN v.state <> 'triggered' THEN f.primary_email END,
@@ -137,7 +138,8 @@ FROM (
   SELECT s.rowid, s.*, CASE s.rowid % 3 WHEN 0 THEN 'triggered' WHEN 1 THEN 'acknowledged' ELSE 'resolved' END AS state,
          CASE s.rowid % 3 WHEN 0 THEN at(now(), '-' || draw(60, 900, 'rings', s.rowid) || ' seconds')
               WHEN 1 THEN at(now(), '-' || draw(30, 300, 'burns', s.rowid) || ' minutes')
-              ELSE at(now(), '-' || draw(1, 18, 'over', s.rowid) || ' days', draw(1, 22, 'hour', s.rowid) || ':' || draw(10, 59, 'minute', s.rowid)) END AS began
+              WHEN 2 THEN CASE WHEN s.rowid IN (5, 11) THEN at(now(), '-' || draw(310, 420, 'today', s.rowid) || ' minutes')
+              ELSE at(now(), '-' || draw(1, 18, 'over', s.rowid) || ' days', draw(1, 22, 'hour', s.rowid) || ':' || draw(10, 59, 'minute', s.rowid)) END END AS began
   FROM services s) v
 JOIN stories t ON t.service_name = v.service_name AND t.k = 1
 JOIN shifts f ON f.schedule_id = v.schedule_id AND f.starts_at <= v.began AND f.ends_at > v.began
@@ -148,6 +150,12 @@ SELECT 'tle_' || alnum(9, 'entry', i.rowid * 4 + k.n), i.incident_id, pick('entr
        at(i.acknowledged_at, '+' || (k.n * 4) || ' minutes')
 FROM incidents i JOIN numbers k ON k.n <= draw(1, 4, 'entries', i.rowid)
 WHERE i.acknowledged_at IS NOT NULL ORDER BY i.rowid, k.n;
+
+-- What the status page says of the two that ended today.
+INSERT INTO entries
+SELECT 'tle_' || alnum(9, 'entry', 400 + i.rowid), i.incident_id, t.public, 1, at(i.acknowledged_at, '+' || draw(2, 18, 'told', i.rowid) || ' minutes')
+FROM incidents i JOIN services v USING (service_id) JOIN stories t ON t.service_name = v.service_name AND t.k = 1
+WHERE i.resolved_at IS NOT NULL AND v.rowid IN (5, 11) ORDER BY i.rowid;
 
 --- invariant no two overrides of a schedule overlap
 SELECT a.override_id FROM overrides a JOIN overrides b ON b.schedule_id = a.schedule_id AND b.override_id > a.override_id
