@@ -39,6 +39,7 @@ from tdlab.tools import split_words
 __all__ = [
     "draw_recipe",
     "follow_on",
+    "frames_reached",
     "packed_services",
     "plan_recipe",
     "reachable_frames",
