@@ -282,7 +282,10 @@ def _evolve(
         closing(Producer(config, tools, clusters, store.services(), **connected._asdict())) as producer,
     ):
         workers = workers if servers is None else 1
-        return evolve(store, controller, producer, workers=workers, on_progress=show_progress)
+        try:
+            return evolve(store, controller, producer, workers=workers, on_progress=show_progress)
+        finally:
+            stage_here().forget_worlds()  # they are the largest part of what a run keeps in memory
 
 
 def _evolve_with_models(

@@ -92,6 +92,12 @@ class Stage:
         world.reset()
         return world
 
+    def forget_worlds(self) -> None:
+        """Free all worlds; the next task populates those that it needs again."""
+        while self._worlds:
+            self._worlds.popitem()[1].close()
+        self._clocks.clear()
+
     def _clock(self, seed: int) -> Clock:
         return self._clocks.setdefault(seed, Clock(start_of(seed), str(seed)))
 

@@ -120,7 +120,7 @@ def open_database(*, reverse: bool = False) -> tuple[sqlite3.Connection, Guard]:
     Returns:
         The connection (in autocommit mode) and its guard.
     """
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=32)
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=256)
     guard = Guard()
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
