@@ -213,7 +213,21 @@ def filled(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, 
 
 
 def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ...]:
-    """Return every way in which a slot's value may be said."""
+    """Return every way in which a slot's value may be said.
+
+    Args:
+        slot: The slot.
+        value: Its value.
+        speaker: Who speaks; the words of the speaker's pack come first.
+
+    Returns:
+        The ways, each with the habit that it belongs to.
+
+    Example:
+        >>> speaker = Speaker(Habits(), "2026-03-13T08:49:00Z", {"area": {"main_room": ["inside", "in the main room"]}})
+        >>> [way.text for way in value_sayings(Slot("area"), "main_room", speaker)]
+        ['inside', 'in the main room']
+    """
     terms = speaker.terms.get(slot.name.rpartition("__")[2], {})  # those of area are those of new__area too
     words = terms.get(_key(value)) if not isinstance(value, (list, dict)) else None
     if words and slot.form in ("", "words"):
@@ -348,6 +362,10 @@ def said_slots(parts: Sequence[Part], each: str = "") -> Iterator[tuple[Part, st
 
     Yields:
         Slots and lists; the slots of a list's rows come after it.
+
+    Example:
+        >>> [(part.name, each) for part, each in said_slots(parsed_template("{each books}{title}{end} in {town}"))]
+        [('books', ''), ('title', 'books'), ('town', '')]
     """
     for part in parts:
         if isinstance(part, (Slot, _Each)):

@@ -60,7 +60,7 @@ def check_pack(pack: ServicePack, *, seeds: int = _SEEDS) -> PackReport:
     Example:
         >>> pack = stage_here().tasks("saffron_gable").pack
         >>> document = pack.tasks._replace(data={**pack.tasks.data, "frames": {}})
-        >>> [error.rule for error in check_pack(pack._replace(tasks=document)).errors]
+        >>> sorted({error.rule for error in check_pack(pack._replace(tasks=document)).errors})
         ['frames']
     """
     errors: list[PackError] = []
