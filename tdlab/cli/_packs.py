@@ -13,6 +13,7 @@ import typer
 
 from tdlab.cli._common import say
 from tdlab.errors import ConfigError, PackError, TaskError, TdlabError
+from tdlab.records import CODE_TOOL
 
 if TYPE_CHECKING:
     from tdlab.records import TaskScript
@@ -120,7 +121,10 @@ def show(
         world.reset()
         world.clock.reset()
         try:
-            script = plan_task(tasks, world, name, twist=twist, seed=f"{seed}/{place}", follow=place % 2)
+            script = plan_task(
+                tasks, world, name, twist=twist, seed=f"{seed}/{place}", follow=place % 2,
+                programs=tasks.frames[name].program,
+            )  # fmt: skip
         except TaskError as error:
             say(f"-- {name} {twist}: {error.found}\n")
             continue
@@ -138,6 +142,9 @@ def _played(tasks: TaskPack, world: World, script: TaskScript) -> str:
         if beat.text:
             lines.append(f"{beat.speaker}: {beat.text}")
         for call in beat.calls:
+            if call.tool == CODE_TOOL:
+                lines += ["  run_code", *(f"    {line}" for line in call.arguments["code"].splitlines())]
+                continue
             name = call.tool.partition("/")[2]
             outcome = world.call(name, call.arguments)
             lines.append(f"  {name} {call.arguments}")

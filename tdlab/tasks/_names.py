@@ -110,8 +110,7 @@ class Names:
 
     def _of(self, world: World, sql: str, *path: str | int) -> frozenset[str]:
         """The columns of a query."""
-        # The query is the pack's own, and runs under the world's authorizer.
-        empty = f"SELECT * FROM ({sql.strip().rstrip(';')}) LIMIT 0"  # noqa: S608
+        empty = f"SELECT * FROM ({sql.strip().rstrip(';')}) LIMIT 0"  # noqa: S608  # runs under the world's authorizer
         try:
             columns, _ = world.select(empty, parameters_of(sql), line=self._tasks.pack.tasks.line(*path))
         except PackError as error:

@@ -149,7 +149,7 @@ def _of_words(tasks: TaskPack, names: Names) -> Iterator[PackError]:
             yield tasks.error("frames", f"no frame has the fact {fact!r}", "slots", fact, expected="a fact of a frame")
         if not tasks.slots[fact].tell:
             yield tasks.error(
-                "utterances", f"nobody tells {fact!r}", "slots", fact, expected="tell: one or more answers"
+                "utterances", f"no text says {fact!r}", "slots", fact, expected="tell: one or more answers"
             )
     for fact, others in tasks.implies.items():
         for one in (fact, *others):
@@ -202,7 +202,7 @@ def _of_acts(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterator
 
 
 def _of_facts(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterator[PackError]:
-    """Facts that come from nowhere, and those that nobody can ask for."""
+    """Facts that come from nowhere, and those that cannot be asked for."""
     path = ("frames", name)
     known = names.known(name)
     for fact, attribute in frame.user.items():
@@ -219,12 +219,12 @@ def _of_facts(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterato
                     key,
                     expected="a column of target, or a field of a result",
                 )
-    told = [slots_of(text) for text in frame.open if readable(text)]
+    said = [slots_of(text) for text in frame.open if readable(text)]
     shown = {fact for fields in (names.fields, *names.rows.values()) for fact in fields}
     implied = {other for others in tasks.implies.values() for other in others}
     asked = shown | implied | tasks.slots.keys()
     for fact in dict.fromkeys(names.needed(frame, required=True)):
-        if fact in names.opening(name) and bare(fact) not in asked and not all(fact in slots for slots in told):
+        if fact in names.opening(name) and bare(fact) not in asked and not all(fact in slots for slots in said):
             yield tasks.error(
                 "frames",
                 f"{name} needs {fact!r}, which not every opening tells and no result shows",
@@ -251,7 +251,7 @@ def _of_choices(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Itera
                 )  # fmt: skip
             if not way.say:
                 yield tasks.error(
-                    "utterances", "nobody says this choice", *path, place, expected="say: one or more texts"
+                    "utterances", "no text says this choice", *path, place, expected="say: one or more texts"
                 )
         asks = [way for way in ways if way.by == "ask"]
         if len(asks) != 1 or not asks[0].offer:
@@ -301,7 +301,7 @@ def _of_twist(tasks: TaskPack, name: str, frame: Frame, twist: str, trouble: Twi
             )
         if not then.say:
             yield tasks.error(
-                "utterances", f"nobody says how {twist} goes on", *here, expected="say: one or more texts"
+                "utterances", f"no text says how {twist} goes on", *here, expected="say: one or more texts"
             )
 
 
@@ -320,26 +320,13 @@ def _of_others(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterat
                 expected="when: a column of the target query",
             )  # fmt: skip
         for own, other in following.carry.items():
-            if own not in names.opening(following.frame):
-                found = f"{own!r} is no fact of {following.frame}"
-                yield tasks.error(
-                    "frames",
-                    found,
-                    *path,
-                    "carry",
-                    own,
-                    expected=f"carry: {{fact of {following.frame}: fact of {name}}}",
-                )
-            if other not in before:
-                found = f"{other!r} is no fact of {name}"
-                yield tasks.error(
-                    "frames",
-                    found,
-                    *path,
-                    "carry",
-                    own,
-                    expected=f"carry: {{fact of {following.frame}: fact of {name}}}",
-                )
+            sides = ((own, following.frame, names.opening(following.frame)), (other, name, before))
+            for fact, whose, facts in sides:
+                if fact not in facts:
+                    yield tasks.error(
+                        "frames", f"{fact!r} is no fact of {whose}", *path, "carry", own,
+                        expected=f"carry: {{fact of {following.frame}: fact of {name}}}",
+                    )  # fmt: skip
     domains = Taxonomy.bundled().ids
     for kind, fields in frame.gives.items():
         yield from _of_kind(tasks, kind, fields, "frames", name, "gives", kind)

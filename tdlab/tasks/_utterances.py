@@ -38,7 +38,7 @@ class _Text(NamedTuple):
 
 
 def hidden_characters(tasks: TaskPack) -> Iterator[PackError]:
-    """Characters that nobody sees: controls, escapes, and what turns the direction of writing."""
+    """Characters that cannot be seen: controls, escapes, and what turns the direction of writing."""
     for path, text in _strings(tasks.pack.tasks.data, ()):
         hidden = next((one for one in text if _is_hidden(one)), None)
         if hidden is not None:
@@ -141,7 +141,7 @@ def readable(text: str) -> bool:
 
 
 def _untold(tasks: TaskPack) -> Iterator[PackError]:
-    """Last replies that leave out what the user must be told."""
+    """Last replies that leave out what has to be said."""
     for name, frame in tasks.frames.items():
         for place, text in enumerate(frame.done):
             untold = sorted(frozenset(frame.tell) - slots_of(text)) if readable(text) else []

@@ -219,7 +219,7 @@ class Conversation:
         return any(self._says_who(fact, source) for fact, source in self.sources.items())
 
     def _says_who(self, fact: str, source: Source) -> bool:
-        """Whether the user told with this fact who they are."""
+        """Whether the user said with this fact who they are."""
         who = (self.person.name, self.person.phone, self.person.email)
         return source.kind == "user" and str(self.facts.get(fact)) in who
 

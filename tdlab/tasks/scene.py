@@ -145,12 +145,12 @@ class Scene(Conversation):
         if not rows:
             raise TaskError(f"no target of {following.frame} carries on")
         facts = self.rng.choice(rows)
-        told = {own: self.sources[other] for own, other in following.carry.items() if other in self.sources}
+        sources = {own: self.sources[other] for own, other in following.carry.items() if other in self.sources}
         for fact, value in facts.items():  # the same by chance is not known: it could be another value here
             if fact in self.sources and fact not in frame.user and any(row[fact] != value for row in rows):
                 del self.sources[fact]
-        self.facts |= {own: carried[own] for own in told}
-        self.sources |= told
+        self.facts |= {own: carried[own] for own in sources}
+        self.sources |= sources
         self._adopt(frame, facts)
         self._user("open", self._pick(self._said_with(following.say)), lead=True)
         self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
@@ -256,7 +256,7 @@ class Scene(Conversation):
                 "frames",
                 name,
                 "confirm",
-                expected="a text whose slots are told, asked for, or found in results",
+                expected="a text whose slots are said, asked for, or found in results",
             )
         return ""
 
@@ -442,7 +442,7 @@ class Scene(Conversation):
         self._conclude()
 
     def _work_out(self, frame: Frame, lookup: Lookup, values: Sequence[Mapping[str, Json]]) -> None:
-        """Write a program for what nobody works out in the head, one for each list."""
+        """Write a program for what takes too many rows for the head, one for each list."""
         worked = [fact for fact, found in lookup.shows.items() if found.page < 0 and fact not in self.sources]
         for listing in dict.fromkeys(frame.compute[fact].rows for fact in worked):
             rows = [row for value in values for row in _rows(value.get(listing))]
@@ -503,7 +503,7 @@ class Scene(Conversation):
                 "frames",
                 name,
                 "done",
-                expected="a text whose slots are told, asked for, or found in results",
+                expected="a text whose slots are said, asked for, or found in results",
             )
         self._assistant("done", whole)
 

@@ -199,7 +199,8 @@ def _arguments(code: str, at: int) -> list[str]:
     while place < len(code):
         character = code[place]
         if character == "'":
-            place = _TEXT.match(code, place).end() - 1 if _TEXT.match(code, place) else len(code)  # type: ignore[union-attr]
+            text = _TEXT.match(code, place)
+            place = text.end() - 1 if text else len(code)
         elif character == "(":
             depth += 1
         elif character == ")" and depth == 0:

@@ -48,7 +48,7 @@ _AT_ONCE = 200  # rows fetched before they are counted
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_LEADING_COMMENT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+_LEADING_COMMENT = re.compile(r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
 class Action(NamedTuple):
@@ -285,7 +285,7 @@ class _Compiler:
 
     def prepare(self, statement: Statement, stage: Stage, known: frozenset[str]) -> frozenset[str]:
         """Check one statement; the tables that it changes."""
-        word = (statement.sql[_LEADING_COMMENT.match(statement.sql).end() :].split(None, 1) or [""])[0].upper()  # type: ignore[union-attr]  # it matches nothing, too
+        word = (_LEADING_COMMENT.sub("", statement.sql, count=1).split(None, 1) or [""])[0].upper()
         if word not in (
             "SELECT",
             "WITH",

@@ -170,7 +170,7 @@ DEEP = "[" * 30 + "x" + "]" * 30
         (SHELF, "<script> {title}?", "utterances", "hold no alternatives", "      - \"<script>"),
         (DONE, '"{each books}{each books}{title}{end}{end}"', "utterances", "stands inside {each books}",
          "      - \"{each books}{each"),
-        # characters that nobody sees
+        # characters that cannot be seen
         (SHELF, "Is {title} \\e[31m there?", "utterances", "the character U+001B", "      - \"Is {title} \\e"),
         (SHELF, "Is {title} \\u202e there?", "utterances", "the character U+202E", "      - \"Is {title} \\u"),
         (SHELF, "Is {title} \\0 there?", "utterances", "the character U+0000", "      - \"Is {title} \\0"),

@@ -36,7 +36,7 @@ COMPUTATIONS = {
 
 
 def printed(code: str) -> dict[str, Json]:
-    """What a program prints, run as the program of a stranger is not: here it is our own."""
+    """What a program prints, run without a sandbox, since it is our own."""
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     found: dict[str, Json] = json.loads(done.stdout)
     return found

@@ -412,7 +412,7 @@ def test_what_changed_after_a_yes_needs_another_yes(tmp_path: Path) -> None:
 
 
 def test_what_is_seen_has_to_be_shown_by_a_result(tmp_path: Path) -> None:
-    """A fact that only follows from what the user told is not seen."""
+    """A fact that only follows from what the user said is not seen."""
     target = "SELECT b.book_id, b.title, 1 AS on_loan FROM books b JOIN loans USING (book_id)"
     seen = f"meets: seen on_loan\n        target: {target}"
     tasks = re.sub(r"meets: lend on_loan\n +target: [^\n]+", seen, LENDING)
