@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,28 +9,11 @@ from tdlab.errors import PackError
 from tdlab.records import Json
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import bare
-from tdlab.worlds import World
+from tdlab.worlds import World, parameters_in
 
-__all__ = ["Names", "parameters_of"]
+__all__ = ["Names"]
 
-_PARAMETER = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|(?<![:\w]):([A-Za-z_]\w*)")
 _DEEPEST = 12  # objects within objects of a schema
-
-
-def parameters_of(sql: str) -> dict[str, Json]:
-    """Return null for every parameter of a query.
-
-    Args:
-        sql: The query.
-
-    Returns:
-        Parameter to None.
-
-    Example:
-        >>> parameters_of("SELECT 1 WHERE :day > '10:30'")
-        {'day': None}
-    """
-    return {match.group(1): None for match in _PARAMETER.finditer(sql) if match.group(1)}
 
 
 class Names:
@@ -112,7 +94,7 @@ class Names:
         """The columns of a query."""
         empty = f"SELECT * FROM ({sql.strip().rstrip(';')}) LIMIT 0"  # noqa: S608  # runs under the world's authorizer
         try:
-            columns, _ = world.select(empty, parameters_of(sql), line=self._tasks.pack.tasks.line(*path))
+            columns, _ = world.select(empty, dict.fromkeys(parameters_in(sql)), line=self._tasks.pack.tasks.line(*path))
         except PackError as error:
             self.broken.append(error)
             return frozenset()

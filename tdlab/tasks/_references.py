@@ -9,10 +9,11 @@ from typing import NamedTuple
 from tdlab.errors import PackError
 from tdlab.pool import Taxonomy
 from tdlab.speech import slots_of
-from tdlab.tasks._names import Names, parameters_of
+from tdlab.tasks._names import Names
 from tdlab.tasks._utterances import readable
 from tdlab.tasks.frames import Frame, TaskPack, Twist
 from tdlab.tasks.search import bare
+from tdlab.worlds import parameters_in
 
 __all__ = ["FEWEST_FRAMES", "KINDS", "line_of", "references", "service_name"]
 
@@ -375,7 +376,7 @@ def _of_queries(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Itera
             _Query((*here, "then", place, "change"), then.change, known) for place, then in enumerate(trouble.then)
         ]
     for query in queries:
-        for parameter in parameters_of(query.sql).keys() - query.known:
+        for parameter in sorted(parameters_in(query.sql) - query.known):
             yield tasks.error(
                 "parameters", f"unknown parameter :{parameter}", *query.path,
                 expected=f"a fact of {name}" if query.known else "no parameters in a target",

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 
 from tdlab.errors import PackError, SchemaError, TaskError
 from tdlab.records import CODE_TOOL, Json, Tool
-from tdlab.tasks._names import Names, parameters_of
+from tdlab.tasks._names import Names
 from tdlab.tasks._references import line_of, references, service_name
 from tdlab.tasks._utterances import hidden_characters, unsayable, utterances
 from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
 from tdlab.tasks.targets import targets_of
 from tdlab.tools import compile_schema, make_value
-from tdlab.worlds import ServicePack, World
+from tdlab.worlds import ServicePack, World, parameters_in
 
 __all__ = ["PackReport", "check_pack"]
 
@@ -234,7 +234,11 @@ def _solved(
                 target = random.Random(f"{seed}{name}").choice(targets)
                 _sample(samples[name], target)
                 goal = tasks.pack.tasks.line("frames", name, "goal")
-                if frame.goal and not twist and world.query(frame.goal, parameters_of(frame.goal) | target, line=goal):
+                if (
+                    frame.goal
+                    and not twist
+                    and world.query(frame.goal, dict.fromkeys(parameters_in(frame.goal)) | target, line=goal)
+                ):
                     yield tasks.error(
                         "goals", f"the goal of {name} holds before the start", "frames", name, "goal",
                         expected="a query that gives a row only after the act",

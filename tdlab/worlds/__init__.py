@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tdlab.worlds._documents import Document
 from tdlab.worlds._functions import Clock
+from tdlab.worlds._statements import parameters_in
 from tdlab.worlds.pack import ServicePack, bundled_packs, load_pack, packs_digest
 from tdlab.worlds.world import Outcome, World, start_of
 
@@ -16,5 +17,6 @@ __all__ = [
     "bundled_packs",
     "load_pack",
     "packs_digest",
+    "parameters_in",
     "start_of",
 ]

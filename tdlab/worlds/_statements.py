@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from tdlab.errors import PackError
 
-__all__ = ["Section", "Statement", "check_words", "sections_of"]
+__all__ = ["Section", "Statement", "check_words", "parameters_in", "sections_of"]
 
 _ALONE = frozenset({"tables", "populate", "let", "do", "result"})
 _NAMED = frozenset({"tool", "error", "rows", "page", "invariant"})
@@ -145,8 +145,23 @@ def _statements(body: str, line: int, file: str) -> Iterator[Statement]:
 
 def _statement(text: str, line: int, file: str) -> Statement:
     check_words(text, file=file, line=line)
-    names = frozenset(match.group(1) for match in _PARAMETER.finditer(text) if match.group(1))
-    return Statement(text.strip().rstrip(";").strip(), line, names)
+    return Statement(text.strip().rstrip(";").strip(), line, parameters_in(text))
+
+
+def parameters_in(sql: str) -> frozenset[str]:
+    """Return the names of the parameters of a statement.
+
+    Args:
+        sql: The statement.
+
+    Returns:
+        The names, without those that stand in texts and comments.
+
+    Example:
+        >>> parameters_in("SELECT 1 WHERE :day > '10:30'")
+        frozenset({'day'})
+    """
+    return frozenset(match.group(1) for match in _PARAMETER.finditer(sql) if match.group(1))
 
 
 def check_words(text: str, *, file: str, line: int) -> None:
