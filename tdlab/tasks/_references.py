@@ -15,7 +15,7 @@ from tdlab.tasks.frames import Frame, TaskPack, Twist
 from tdlab.tasks.search import bare
 from tdlab.worlds import parameters_in
 
-__all__ = ["FEWEST_FRAMES", "KINDS", "line_of", "references", "service_name"]
+__all__ = ["FEWEST_FRAMES", "KINDS", "line_of", "references"]
 
 FEWEST_FRAMES = 3
 KINDS = {
@@ -28,7 +28,6 @@ KINDS = {
 """What frames hand over to those of other services, and its fields."""
 
 _FEWEST_OPENINGS = 5
-_SERVICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,79}")
 _NO_NAMES = frozenset({"null", "true", "false", "yes", "no", "on", "off"})  # what YAML takes for something else
 _PERSON = ("name", "phone", "email", "role")
@@ -39,19 +38,6 @@ class _Query(NamedTuple):
     path: tuple[str | int, ...]
     sql: str
     known: frozenset[str]
-
-
-def service_name(tasks: TaskPack) -> Iterator[PackError]:
-    """A service's name stands in the names of its tools and in file names: it is a plain word."""
-    name = tasks.pack.service.name
-    if not _SERVICE.fullmatch(name):
-        yield PackError(
-            f"the service is named {name[:80]!r}",
-            file=tasks.pack.files["tools.json"],
-            line=1,
-            rule="names",
-            expected="server: small letters, digits, _ and -, at most 80",
-        )
 
 
 def line_of(tasks: TaskPack, tool: str) -> int:

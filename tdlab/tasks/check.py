@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tdlab.errors import PackError, SchemaError, TaskError
 from tdlab.records import CODE_TOOL, Json, Tool
 from tdlab.tasks._names import Names
-from tdlab.tasks._references import line_of, references, service_name
+from tdlab.tasks._references import line_of, references
 from tdlab.tasks._utterances import hidden_characters, unsayable, utterances
 from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
@@ -67,7 +67,7 @@ def check_pack(pack: ServicePack, *, seeds: int = _SEEDS) -> PackReport:
     solved: dict[str, tuple[int, int]] = {}
     try:
         tasks = read_frames(pack)
-        errors += [*service_name(tasks), *hidden_characters(tasks)]
+        errors += hidden_characters(tasks)
         if not errors:
             names = Names(tasks, World(pack, "check 0"))
             errors += names.broken or [*references(tasks, names), *utterances(tasks, names)]
