@@ -37,6 +37,13 @@ def small_pool_file(folder: Path) -> Path:
     return path
 
 
+def pool_with_programs(folder: Path) -> Path:
+    path = folder / "programs.jsonl"
+    if not path.exists():
+        write_pool(ToolPool.bundled().subset(services=WITH_PROGRAMS), path)
+    return path
+
+
 def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "tdlab.cli", *map(str, words)]
 

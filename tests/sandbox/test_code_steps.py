@@ -21,7 +21,6 @@ from tdlab.diversity import cac, signature
 from tdlab.errors import MutationRefused, SandboxUnavailable
 from tdlab.evolution.predict import predict
 from tdlab.jobs.recheck import check_run, recorded_programs
-from tdlab.pool import ToolPool, write_pool
 from tdlab.pool.live.servers import LiveResult
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, Trajectory, Verdict, rng_for
 from tdlab.rollout import (
@@ -39,7 +38,7 @@ from tdlab.store import RunStore, open_run
 from tdlab.verify import verify
 from tests.blueprints.coding import coded_blueprints, tools
 from tests.clock import slower
-from tests.jobs import MANY_GENERATIONS, WITH_PROGRAMS, descendants, finish, gone, hashes, reaches, started
+from tests.jobs import MANY_GENERATIONS, descendants, finish, gone, hashes, pool_with_programs, reaches, started
 from tests.sandbox.programs import altered
 from tests.verify.faults import with_call, with_result
 
@@ -283,8 +282,7 @@ def test_another_program_that_prints_the_same_counts(clean: list[Coded], runner:
 
 @pytest.fixture(scope="module")
 def job(bubblewrap: SandboxConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
-    pool = tmp_path_factory.mktemp("pool") / "pool.jsonl"
-    write_pool(ToolPool.bundled().subset(services=WITH_PROGRAMS), pool)
+    pool = pool_with_programs(tmp_path_factory.mktemp("pool"))
     assert bubblewrap.on
     sets = ("--set", "sandbox.backend=bubblewrap", "--set", "rollout.guessed=keep")
     return ("run", "-p", pool, "-n", TARGET, *sets, *MANY_GENERATIONS)

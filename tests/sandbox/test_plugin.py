@@ -8,7 +8,7 @@ import pytest
 
 import tests.plugins as plugins
 from tdlab.config import SandboxConfig
-from tests.jobs import finish, hashes, small_pool_file
+from tests.jobs import finish, hashes, pool_with_programs
 
 SOURCE = '''
 from tdlab.sandbox import BACKENDS
@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_run_takes_it_in_worker_processes_and_makes_the_same_dataset(
     bubblewrap: SandboxConfig, installed: str, tmp_path: Path
 ) -> None:
-    job = ("run", "--pool", small_pool_file(tmp_path), "-n", "16", "--set", "evolution.batch=8")
+    job = ("run", "--pool", pool_with_programs(tmp_path), "-n", "16", "--set", "evolution.batch=8")
     job += ("--set", "rollout.guessed=keep")
     for out, backend, more in (("own", bubblewrap.backend, ()), ("plugin", "plain_bubblewrap", ("--workers", "2"))):
         words = (*job, "--out", out, "--set", f"sandbox.backend={backend}", *more)
