@@ -235,7 +235,7 @@ def test_gauges(installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert sorted(record.after.whole) == sorted(record.before.strengths) == sorted(names)
         assert record.before.strengths["calls"] == 1.0
         assert record.before.strengths["cac"] == record.before.strengths["mode"] == 0.0
-        assert record.drafts == 4, "a gauge that can be predicted has drafts to choose from"
+        assert record.drafts == 3, "a gauge that can be predicted has drafts to choose from"
         assert min(record.operators[name] for name in ("extend_chain", "branch")) > record.operators["add_refusal"]
         last = run.generation(run.counts().generations - 1).record
         counts = [kept.features["calls"] for kept in run.store.accepted()]
