@@ -96,6 +96,7 @@ INSERT INTO agent_skills
 SELECT agent_id, nth('skills', CASE WHEN a.rowid > 8 THEN 5 ELSE 1 + (a.rowid + k.n) % 4 END) FROM agents a JOIN numbers k ON k.n <= 2
 WHERE a.rowid <= 8 OR k.n = 1 ORDER BY a.rowid, k.n;
 
+-- No answer falls due while somebody talks about it: open tickets are somewhat more or clearly less than four hours or one hour old.
 -- Of ten tickets two have no agent yet, two no answer, two wait for the customer, one is with engineering, three are solved.
 INSERT INTO tickets
 SELECT 'MB-' || printf('%07d', 1000000 + draw(0, 800000, 'first') + 7 * place), c.email, i.subject, i.body,
@@ -108,7 +109,7 @@ SELECT 'MB-' || printf('%07d', 1000000 + draw(0, 800000, 'first') + 7 * place), 
 FROM (
   SELECT *, row_number() OVER (ORDER BY age DESC, n) AS place FROM (
     SELECT n, CASE WHEN n % 10 = 6 THEN 5 * (1 + (n / 10) % 6) + (n / 10) % 2 ELSE 1 + n * 7 % 34 END AS customer,
-           CASE WHEN n % 10 <= 3 THEN (100 - n) * 3 + draw(0, 2, 'age', n) WHEN n % 10 <= 6 THEN 1440 + (100 - n) * 40
+           CASE WHEN n % 10 <= 3 THEN (100 - n) * 3 + draw(0, 2, 'age', n) + CASE WHEN n / 10 IN (2, 8) THEN 14 ELSE 0 END WHEN n % 10 <= 6 THEN 1440 + (100 - n) * 40
                 ELSE 2880 + (100 - n) * 130 END AS age
     FROM numbers WHERE n <= 96
   )

@@ -28,8 +28,9 @@ CREATE TABLE merged (
   paper_id TEXT PRIMARY KEY,
   into_id TEXT NOT NULL REFERENCES papers
 );
-CREATE TABLE throttled (
-  query TEXT PRIMARY KEY
+CREATE TABLE throttled (                -- searches that too many others make this minute
+  query TEXT PRIMARY KEY,
+  short TEXT NOT NULL                   -- fewer words that find the same papers
 );
 CREATE TABLE collections (
   collection_id TEXT PRIMARY KEY,
@@ -72,7 +73,8 @@ INSERT INTO merged
 SELECT 'W' || digits(9, 'paper', 200 + p.rowid), p.paper_id FROM papers p WHERE p.rowid % 9 = 4 ORDER BY p.rowid;
 
 INSERT INTO throttled
-SELECT nth('topics', n, 'topic') FROM numbers WHERE n <= 2 ORDER BY n;
+SELECT topic, short FROM (SELECT n, nth('topics', n, 'topic') AS topic, nth('topics', n, 'short') AS short FROM numbers WHERE n <= 9)
+WHERE short <> '' ORDER BY n LIMIT 2;
 
 -- The last collection is still empty.
 INSERT INTO collections
