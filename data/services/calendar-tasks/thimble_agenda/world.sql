@@ -78,10 +78,16 @@ FROM s
 ORDER BY row;
 
 INSERT INTO appointments
-SELECT 'apt_' || alnum(8, 'appointment', 5000 + s.rowid), s.slot_id, person(3000 + s.rowid),
-       email(person(3000 + s.rowid), pick('mail', s.rowid)), pick('notes', s.rowid), 'cancelled', pick('reasons', s.rowid),
-       at(now(), '-12 days'), at(now(), '-' || draw(1, 5, 'gone', s.rowid) || ' days')
-FROM slots s WHERE chance(0.06, 'cancelled', s.rowid) ORDER BY s.rowid;
+WITH c AS MATERIALIZED (   -- who cancelled has mostly booked another time of the same kind
+  SELECT s.meeting_type_id, a.client_name, a.email, row_number() OVER (PARTITION BY s.meeting_type_id ORDER BY a.rowid DESC) AS place
+  FROM appointments a JOIN slots s USING (slot_id) WHERE a.status = 'confirmed'),
+g AS MATERIALIZED (
+  SELECT s.rowid AS row, s.slot_id, s.meeting_type_id, row_number() OVER (PARTITION BY s.meeting_type_id ORDER BY s.rowid) AS place
+  FROM slots s WHERE chance(0.06, 'cancelled', s.rowid))
+SELECT 'apt_' || alnum(8, 'appointment', 5000 + g.row), g.slot_id, coalesce(c.client_name, person(3000 + g.row)),
+       coalesce(c.email, email(person(3000 + g.row), pick('mail', g.row))), pick('notes', g.row), 'cancelled', pick('reasons', g.row),
+       at(now(), '-21 days'), at(now(), '-' || draw(1, 5, 'gone', g.row) || ' days')
+FROM g LEFT JOIN c USING (meeting_type_id, place) ORDER BY g.row;
 
 INSERT INTO blocked_clients
 SELECT email(person(200 + n), 'mailbox.example'), person(200 + n) FROM numbers WHERE n <= 5 ORDER BY n;
