@@ -73,11 +73,12 @@ SELECT 'fi-' || alnum(9, 'file', place * 10 + k), (SELECT s.folder_id FROM s WHE
 FROM f JOIN t ON t.n = f.d
 ORDER BY place, k;
 
+-- A file grows a little with each version.
 INSERT INTO versions
 WITH f AS MATERIALIZED (SELECT rowid AS place, file_id, media_kind, draw(1, 4, 'versions', rowid) AS most FROM files)
 SELECT 've-' || alnum(11, 'version', f.place * 6 + k.n), f.file_id, k.n, 'https://files.barrowdeep.example/' || f.file_id || '/' || k.n,
-       f.file_id || ' ' || k.n, CASE WHEN k.n > 1 THEN pick('notes', f.place, k.n) END, CASE f.media_kind WHEN 'model' THEN draw(60000000, 240000000, 'size', f.place, k.n) WHEN 'image' THEN draw(1800000, 9000000, 'size', f.place, k.n)
-         WHEN 'spreadsheet' THEN draw(38000, 620000, 'size', f.place, k.n) ELSE draw(320000, 7400000, 'size', f.place, k.n) END
+       f.file_id || ' ' || k.n, CASE WHEN k.n > 1 THEN pick('notes', f.place, k.n) END, CASE f.media_kind WHEN 'model' THEN draw(60000000, 240000000, 'size', f.place) WHEN 'image' THEN draw(1800000, 9000000, 'size', f.place)
+         WHEN 'spreadsheet' THEN draw(38000, 620000, 'size', f.place) ELSE draw(320000, 7400000, 'size', f.place) END + (k.n - 1) * draw(2000, 40000, 'grows', f.place)
 FROM f JOIN numbers k ON k.n <= f.most ORDER BY f.place, k.n;
 
 INSERT INTO links
@@ -88,9 +89,10 @@ WHERE NOT o.internal AND chance(0.5, 'link', f.rowid) ORDER BY f.rowid;
 
 INSERT INTO drops
 SELECT 'https://drop.barrowdeep.example/' || lowers(6, 'drop', f.rowid) || '/' || slug(substr(file_name, 1, instr(file_name, '.') - 1)) || substr(file_name, instr(file_name, '.')),
-       'new ' || f.rowid, v.size_bytes + draw(900, 30000, 'drop', f.rowid),
+       'new ' || f.rowid, CASE WHEN f.file_name LIKE '%photo%' THEN v.size_bytes * 3 / 4 ELSE v.size_bytes + draw(900, 30000, 'drop', f.rowid) END,
        (SELECT nth('docs', n, 'change') FROM numbers WHERE n <= 16 AND nth('docs', n, 'name') = f.file_name)
-FROM files f JOIN versions v ON v.file_id = f.file_id AND v.version_number = 1 ORDER BY f.rowid;
+FROM files f JOIN versions v ON v.file_id = f.file_id
+WHERE v.version_number = (SELECT max(version_number) FROM versions n WHERE n.file_id = f.file_id) ORDER BY f.rowid;
 -- Every file was also uploaded once more as it is.
 INSERT INTO drops
 SELECT 'https://drop.barrowdeep.example/' || lowers(6, 'drop', 500 + f.rowid) || '/' || slug(substr(file_name, 1, instr(file_name, '.') - 1)) || substr(file_name, instr(file_name, '.')),
