@@ -84,7 +84,7 @@ ORDER BY row, day, place;
 
 -- On one day every slot belongs to a different patient.
 INSERT INTO appointments
-SELECT 'apt_' || alnum(8, 'appointment', s.rowid), p.patient_id, s.slot_id, pick('reasons_' || c.specialty, s.rowid),
+SELECT 'apt_' || alnum(8, 'appointment', s.rowid), p.patient_id, s.slot_id, pick(CASE WHEN c.specialty NOT IN ('physiotherapy', 'orthopaedics') AND chance(0.2, 'video', s.rowid) THEN 'by_video_' ELSE 'reasons_' END || c.specialty, s.rowid),
        CASE WHEN c.specialty NOT IN ('physiotherapy', 'orthopaedics') AND chance(0.2, 'video', s.rowid) THEN 'video' ELSE 'in_person' END,
        CASE WHEN s.ends_at < now() THEN CASE WHEN chance(0.12, 'missed', s.rowid) THEN 'missed' ELSE 'completed' END
             WHEN s.starts_at < at(now(), '+90 minutes') AND chance(0.6, 'here', s.rowid) THEN 'arrived' ELSE 'booked' END,
