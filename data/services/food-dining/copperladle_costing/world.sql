@@ -3,7 +3,7 @@
 
 --- tables
 CREATE TABLE kitchen (
-  printer_online INTEGER NOT NULL CHECK (printer_online IN (0, 1))
+  offline_at INTEGER                    -- after how many calls the printer dropped out, for a moment
 );
 CREATE TABLE ingredients (
   ingredient_id TEXT PRIMARY KEY,
@@ -50,7 +50,7 @@ CREATE TABLE menu_dishes (
 );
 
 --- populate
-INSERT INTO kitchen VALUES (1);
+INSERT INTO kitchen VALUES (NULL);
 
 INSERT INTO ingredients
 SELECT 'ing_' || digits(5, 'ingredient', n), nth('ingredients', n, 'name'), nth('ingredients', n, 'unit'),
@@ -196,7 +196,7 @@ SELECT 1 FROM menus WHERE menu_id = :menu_id AND published;
 --- error menu_empty
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM menu_dishes WHERE menu_id = :menu_id);
 --- error printer_offline
-SELECT 1 FROM kitchen WHERE NOT printer_online;
+SELECT 1 FROM kitchen WHERE offline_at = turn() - 1;
 --- do
 UPDATE menus SET published = 1, show_allergens = :show_allergens WHERE menu_id = :menu_id;
 --- result
