@@ -53,13 +53,13 @@ CREATE TABLE declined_cards (
 );
 
 --- populate
--- One show begins within the hour, two tomorrow, two are sold out, and for two the sale is still to begin.
+-- An open rehearsal begins within the hour, two shows are tomorrow, two are sold out, and for two the sale is still to begin.
 INSERT INTO shows
-SELECT 'shw_' || alnum(8, 'show', n), nth('acts', n, 'name'), nth('acts', n, 'genre'), nth('houses', 1 + (n + n / 4) % 8, 'venue'),
+SELECT 'shw_' || alnum(8, 'show', n), CASE n WHEN 1 THEN 'Open Rehearsal of the City Orchestra' ELSE nth('acts', n, 'name') END, CASE n WHEN 1 THEN 'classical' ELSE nth('acts', n, 'genre') END, nth('houses', 1 + (n + n / 4) % 8, 'venue'),
        nth('houses', 1 + (n + n / 4) % 8, 'city'),
        CASE n WHEN 1 THEN substr(at(now(), '+50 minutes'), 1, 14) || '00:00Z'
               WHEN 2 THEN at(now(), '+1 days', '19:30') WHEN 3 THEN at(now(), '+1 days', '20:00')
-              ELSE at(now(), '+' || (CASE WHEN n IN (6, 7) THEN 60 ELSE 4 END + draw(0, 34, 'days', n)) || ' days', pick('curtains', n)) END,
+              ELSE at(now(), '+' || (CASE WHEN n IN (4, 5, 6, 7) THEN 60 ELSE 4 END + draw(0, 34, 'days', n)) || ' days', pick('curtains', n)) END,
        CASE WHEN n IN (6, 7) THEN at(now(), '+' || draw(3, 12, 'sale', n) || ' days', '10:00') ELSE at(now(), '-' || draw(20, 60, 'sale', n) || ' days', '10:00') END
 FROM numbers WHERE n <= 18 ORDER BY n;
 
