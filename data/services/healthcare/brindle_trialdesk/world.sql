@@ -90,7 +90,7 @@ WITH k AS MATERIALIZED (
   FROM trials t JOIN numbers k ON k.n <= 11 WHERE t.rowid <= 13)
 SELECT 'par_' || site || '-' || printf('%04d', row * 20 + n), trial_id, letters(draw(2, 3, 'initials', row, n), 'initials', row * 20 + n),
        CAST(substr(now(), 1, 4) AS INTEGER) - draw(min_age + 4, max_age - 3, 'age', row, n), at(now(), '-' || (started + waited) || ' days', 'date'),
-       CASE WHEN n <= 8 THEN consent_version ELSE 'v1.4' END,
+       CASE WHEN n <= 9 THEN consent_version ELSE 'v1.4' END,
        CASE WHEN n <= 4 THEN 'enrolled' WHEN n <= 9 THEN 'randomized' WHEN n = 10 THEN 'completed' ELSE 'withdrawn' END,
        CASE WHEN n > 4 THEN nth('strata', 1 + draw(0, 2, 'stratum', row, n)) END,
        CASE WHEN n > 4 THEN 'KIT-' || digits(5, 'kit', row * 40 + n) END,
@@ -113,7 +113,7 @@ WITH w AS MATERIALIZED (
   FROM participants p JOIN trials t USING (trial_id) JOIN json_each(t.weeks) w WHERE p.randomized_at IS NOT NULL),
 v AS MATERIALIZED (SELECT participant_id, week, status, date(day, CASE strftime('%w', day) WHEN '6' THEN '-1 days' WHEN '0' THEN '+1 days' ELSE '+0 days' END) AS day FROM w)
 SELECT 'vis_' || alnum(8, 'visit', row_number() OVER (ORDER BY participant_id, week)), participant_id, week, day, chance(0.3, 'fasting', participant_id, week),
-       CASE WHEN day >= at(now(), 'date') THEN 'planned' WHEN chance(0.07, 'missed', participant_id, week) THEN 'missed' ELSE 'done' END
+       CASE WHEN day >= at(now(), 'date') THEN 'planned' WHEN week > 0 AND chance(0.07, 'missed', participant_id, week) THEN 'missed' ELSE 'done' END
 FROM v
 WHERE (status = 'completed' OR day < at(now(), CASE status WHEN 'withdrawn' THEN '-21 days' ELSE '+0 days' END, 'date')
        OR (status = 'randomized' AND day < at(now(), '+20 days', 'date') AND chance(0.5, 'planned', participant_id, week)))
