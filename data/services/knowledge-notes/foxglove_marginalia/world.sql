@@ -18,6 +18,12 @@ CREATE TABLE printed (
   note_title TEXT NOT NULL UNIQUE,
   note_body TEXT NOT NULL
 );
+CREATE TABLE thoughts (                -- how one note bears on another
+  note_title TEXT NOT NULL,
+  other_title TEXT NOT NULL,
+  relation TEXT NOT NULL CHECK (relation IN ('supports', 'contradicts', 'extends', 'example_of')),
+  PRIMARY KEY (note_title, other_title)
+);
 CREATE TABLE sources (
   source_id TEXT PRIMARY KEY,
   source_title TEXT NOT NULL UNIQUE,
@@ -72,6 +78,8 @@ SELECT nth('passages', n, 'text'), nth('passages', n, 'work'), nth('passages', n
        nth('passages', n, 'title'), nth('passages', n, 'body')
 FROM numbers WHERE n <= 46 ORDER BY n;
 
+INSERT INTO thoughts SELECT nth('pairs', n, 'one'), nth('pairs', n, 'other'), nth('pairs', n, 'how') FROM numbers WHERE n <= 77 ORDER BY n;
+
 INSERT INTO sources
 SELECT 'src_' || alnum(7, 'source', n), nth('works', n, 'title'), nth('works', n, 'kind'), nullif(nth('works', n, 'author'), ''),
        nullif(nth('works', n, 'year'), 0),
@@ -80,18 +88,18 @@ SELECT 'src_' || alnum(7, 'source', n), nth('works', n, 'title'), nth('works', n
        CASE n % 4 WHEN 0 THEN 'unread' WHEN 1 THEN 'reading' ELSE 'finished' END
 FROM numbers WHERE n <= 22 OR n <= 29 AND nth('works', n, 'title') = 'Letters to an Apprentice' ORDER BY n;
 
--- Two of three passages of what was opened are marked, each on a day of the last ten weeks.
+-- Most passages of what was opened are marked, each on a day of the last ten weeks.
 INSERT INTO highlights
 SELECT 'hlt_' || alnum(9, 'highlight', p.rowid), s.source_id, p.passage, p.locator, pick('colours', p.rowid),
        at(now(), '-' || draw(4, 70, 'marked', p.rowid) || ' days', draw(7, 22, 'hour', p.rowid) || ':' || draw(10, 59, 'minute', p.rowid))
 FROM printed p JOIN sources s USING (source_title)
-WHERE s.reading_state <> 'unread' AND chance(0.65, 'marked', p.passage)
+WHERE s.reading_state <> 'unread' AND chance(0.85, 'marked', p.passage)
 ORDER BY p.rowid;
 
 INSERT INTO notes
 SELECT 'nte_' || alnum(8, 'note', h.rowid), p.note_title, p.note_body, at(h.created_at, '+' || draw(2, 55, 'noted', h.rowid) || ' minutes')
 FROM highlights h JOIN printed p USING (passage)
-WHERE chance(0.65, 'noted', p.passage) ORDER BY h.rowid;
+WHERE chance(0.8, 'noted', p.passage) ORDER BY h.rowid;
 
 INSERT INTO note_highlights
 SELECT n.note_id, h.highlight_id FROM notes n JOIN printed p USING (note_title) JOIN highlights h USING (passage);
@@ -103,10 +111,11 @@ WHERE o.created_at < n.created_at AND chance(0.4, 'both', n.note_id, o.highlight
 INSERT INTO note_tags SELECT n.note_id, p.tag FROM notes n JOIN printed p USING (note_title);
 INSERT OR IGNORE INTO note_tags SELECT note_id, pick('more_tags', note_id) FROM notes WHERE chance(0.4, 'more tags', note_id);
 
+-- Some are linked already, and not in the way in which the reader sees it today.
 INSERT INTO links
-SELECT a.note_id, b.note_id, pick('relations', a.note_id, b.note_id)
-FROM notes a JOIN printed p ON p.note_title = a.note_title JOIN printed o ON o.tag = p.tag JOIN notes b ON b.note_title = o.note_title
-WHERE a.created_at > b.created_at AND chance(0.45, 'linked', a.note_id, b.note_id);
+SELECT a.note_id, b.note_id, CASE t.relation WHEN 'supports' THEN 'extends' ELSE 'supports' END
+FROM thoughts t JOIN notes a USING (note_title) JOIN notes b ON b.note_title = t.other_title
+WHERE chance(0.35, 'linked', a.note_id, b.note_id) ORDER BY t.rowid;
 
 --- invariant no note points to itself
 SELECT note_id FROM links WHERE note_id = target_note_id;
