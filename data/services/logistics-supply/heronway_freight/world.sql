@@ -117,12 +117,13 @@ SELECT carrier, at(now(), '+' || draw(1, 12, 'full', carrier, n) || ' days', 'da
 INSERT INTO loads
 SELECT 'ld_' || digits(7, 'load', v.n), l.origin_city, l.destination_city, pallets, pallets * draw(9, 38, 'weight', v.n) * 20, w.day,
        chance(0.15, 'hazard', v.n),
-       at(now(), CASE WHEN v.n <= 6 THEN '-' || (v.n * 20 + 5) || ' minutes' WHEN v.n <= 20 THEN '-' || (5 + v.n) || ' hours' ELSE '-' || (7 + v.n / 3) || ' days' END)
+       at(now(), CASE WHEN v.n <= 6 THEN '-' || (v.n * 20 + 5) || ' minutes' WHEN v.n <= 20 THEN '-1 days' ELSE '-' || (7 + v.n / 3) || ' days' END,
+          CASE WHEN v.n <= 6 THEN '+0 days' ELSE draw(8, 15, 'made', v.n) || ':' || draw(10, 59, 'made', v.n) END)
 FROM (
   SELECT n, 1 + draw(0, 9999, 'lane', n) % (SELECT count(*) FROM lanes) AS lane,
          CASE WHEN n % 4 = 0 THEN draw(14, 33, 'pallets', n) ELSE draw(1, 12, 'pallets', n) END AS pallets,
          (SELECT max(number) FROM working_days WHERE day <= at(now(), 'date'))
-           + CASE WHEN n > 29 THEN -10 WHEN n > 20 AND n % 3 = 0 THEN 0 ELSE draw(1, 5, 'ready', n) END AS ready
+           + CASE WHEN n > 29 THEN -10 WHEN n > 20 AND n % 3 = 0 THEN NOT EXISTS (SELECT 1 FROM working_days WHERE day = at(now(), 'date')) ELSE draw(1, 5, 'ready', n) END AS ready
   FROM numbers WHERE n <= 50
 ) v JOIN lanes l ON l.rowid = lane JOIN working_days w ON w.number = ready
 ORDER BY v.n;
