@@ -91,7 +91,7 @@ ORDER BY place, k;
 -- Orders in every state: to add to a position or sell a part of it, and to buy something new, which has not been filled.
 INSERT INTO orders
 SELECT 'ord_' || alnum(10, 'order', row_number() OVER (ORDER BY place, ticker)), account_id, instrument_id, side, quantity,
-       limit_price, valid_until, made,
+       limit_price, at(valid_until, '-' || CASE weekday(valid_until) WHEN 'saturday' THEN 1 WHEN 'sunday' THEN 2 ELSE 0 END || ' days', 'date'), made,
        CASE WHEN state = 'cancelled' THEN at(made, '+' || draw(40, 170, 'stopped', place, ticker) || ' minutes') END,
        CASE state WHEN 'filled' THEN quantity WHEN 'partially_filled' THEN max(1, quantity * draw(2, 7, 'share', place, ticker) / 10)
                   ELSE 0 END,
