@@ -96,7 +96,7 @@ SELECT 'fl_' || alnum(8, 'flight', n), screen_id, artwork_id, start_date, at(sta
        CASE WHEN n <= 12 THEN 'reserved' WHEN n <= 36 THEN 'confirmed' ELSE 'cancelled' END,
        CASE WHEN n BETWEEN 13 AND 36 THEN 'PO-' || digits(5, 'order', n) END,
        CASE WHEN n BETWEEN 13 AND 36 THEN at(start_date, '-' || (25 + n % 5) || ' days', nth('hours', 1 + n % 5)) END,
-       CASE WHEN n <= 8 THEN at(now(), '-' || (2 + n * 5) || ' hours') WHEN n <= 12 THEN at(now(), '-' || (50 + n * 3) || ' hours')
+       CASE WHEN n <= 8 THEN at(now(), '-1 days', nth('hours', 1 + n % 5)) WHEN n <= 12 THEN at(now(), '-' || (3 + n % 3) || ' days', nth('hours', 1 + n % 5))
             ELSE at(start_date, '-' || (26 + n % 5) || ' days', nth('hours', 1 + n % 5)) END
 FROM (
   SELECT n, s.screen_id, s.spot_cents,
