@@ -77,7 +77,7 @@ SELECT 'rnd_' || alnum(8, 'round', n), CASE n WHEN 18 THEN 'Parish magazines' EL
                     nth('early', 1 + n % 4)) END,
        pick('vehicles', n), CASE WHEN n BETWEEN 10 AND 13 THEN 'optimized' WHEN n BETWEEN 14 AND 17 THEN 'dispatched' ELSE 'planning' END,
        CASE WHEN n BETWEEN 14 AND 17 THEN phone(n - 8) END,
-       CASE WHEN n BETWEEN 14 AND 17 THEN at(now(), '-2 days', '15:20', '+' || n || ' minutes') ELSE at(now(), '-' || (40 + n * 37) || ' minutes') END
+       CASE WHEN n BETWEEN 14 AND 17 THEN at(now(), '-2 days', '15:20', '+' || n || ' minutes') ELSE at(now(), '-1 days', '12:40', '+' || (n * 14) || ' minutes') END
 FROM numbers WHERE n <= 18 ORDER BY n;
 
 INSERT INTO stops
@@ -102,9 +102,11 @@ FROM (
                   coalesce(substr(w.leaves, 1, 11) || s.opens || ':00Z', '')), '+' || s.minutes_on_site || ' minutes')
     FROM walk w JOIN stops s ON s.round_id = w.round_id AND s.stop_id = (
       SELECT next FROM (
-        SELECT n.stop_id AS next, coalesce(n.closes, '99') AS closing, distance(w.latitude, w.longitude, q.latitude, q.longitude) AS way
+        SELECT n.stop_id AS next, coalesce(n.closes, '99') AS closing, distance(w.latitude, w.longitude, q.latitude, q.longitude) AS way,
+               coalesce(substr(w.leaves, 1, 11) || n.opens || ':00Z', '')
+               > at(w.leaves, '+' || (3 + CAST(distance(w.latitude, w.longitude, q.latitude, q.longitude) * 78 / w.speed AS INTEGER)) || ' minutes') AS shut
         FROM stops n JOIN places q USING (place_id) WHERE n.round_id = w.round_id AND instr(w.visited, n.stop_id) = 0)
-      ORDER BY closing, way, next LIMIT 1)
+      ORDER BY shut, closing, way, next LIMIT 1)
     JOIN places p ON p.place_id = s.place_id
   )
   SELECT * FROM walk
@@ -207,9 +209,11 @@ WITH RECURSIVE walk (position, stop_id, visited, latitude, longitude, speed, arr
                    > coalesce(substr(w.leaves, 1, 11) || s.closes || ':00Z', '9999'))
   FROM walk w JOIN stops s ON s.round_id = :round_id AND s.stop_id = (
     SELECT next FROM (
-      SELECT n.stop_id AS next, coalesce(n.closes, '99') AS closing, distance(w.latitude, w.longitude, q.latitude, q.longitude) AS way
+      SELECT n.stop_id AS next, coalesce(n.closes, '99') AS closing, distance(w.latitude, w.longitude, q.latitude, q.longitude) AS way,
+             coalesce(substr(w.leaves, 1, 11) || n.opens || ':00Z', '')
+             > at(w.leaves, '+' || (3 + CAST(distance(w.latitude, w.longitude, q.latitude, q.longitude) * 78 / w.speed AS INTEGER)) || ' minutes') AS shut
       FROM stops n JOIN places q USING (place_id) WHERE n.round_id = :round_id AND instr(w.visited, n.stop_id) = 0)
-    ORDER BY closing, way, next LIMIT 1)
+    ORDER BY shut, closing, way, next LIMIT 1)
   JOIN places p ON p.place_id = s.place_id
 ),
 home AS (

@@ -62,8 +62,8 @@ ORDER BY place;
 INSERT INTO articles
 SELECT 'art_' || alnum(8, 'article', 200 + a.rowid), subject, 'In brief: ' || headline, NULL,
        (SELECT o.outlet FROM outlets o JOIN outlets mine ON mine.outlet = a.outlet WHERE o.rowid = 1 + (mine.rowid + 4) % 14), summary, 'neutral',
-       at(published_at, '+' || draw(14, 22, 'later', a.rowid) || ' hours'), 0
-FROM articles a WHERE a.rowid % 3 = 1 AND published_at < at(now(), '-1 days') ORDER BY a.rowid;
+       at(published_at, '+1 days', draw(6, 9, 'later', a.rowid) || ':' || draw(10, 59, 'minute later', a.rowid)), 0
+FROM articles a WHERE a.rowid % 3 = 1 AND published_at < at(now(), '-2 days') ORDER BY a.rowid;
 
 INSERT INTO watches
 SELECT 'wat_' || alnum(8, 'watch', n), CASE WHEN n <= 6 THEN company(n) ELSE nth('subjects', n - 6, 'watch') END,
