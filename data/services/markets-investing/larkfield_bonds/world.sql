@@ -73,6 +73,12 @@ WITH d AS MATERIALIZED (
 c AS MATERIALIZED (SELECT currency, draw(3, 5, 'holiday', currency) AS first FROM (SELECT DISTINCT currency FROM bonds))
 SELECT c.currency, min(d.day) FROM c JOIN d ON d.n >= c.first GROUP BY c.currency ORDER BY c.currency;
 
+-- The days on which all of these markets rest.
+INSERT INTO holidays
+SELECT c.currency, r.value FROM (SELECT DISTINCT currency FROM bonds) c
+JOIN json_each('["2026-01-01", "2026-04-03", "2026-04-06", "2026-12-25", "2027-01-01", "2027-03-26", "2027-03-29", "2027-12-24", "2027-12-31"]') r
+WHERE NOT EXISTS (SELECT 1 FROM holidays h WHERE h.currency = c.currency AND h.day = r.value) ORDER BY c.currency, r.value;
+
 -- Seven are open since a few minutes ago; the older ones were traded, cancelled or lapsed.
 INSERT INTO inquiries
 WITH q AS MATERIALIZED (
@@ -129,9 +135,11 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM bonds WHERE bond_id = :bond_id);
 --- error settles_after_maturity
 SELECT 1 FROM bonds WHERE bond_id = :bond_id AND maturity_date <= :settlement_date;
 --- let
-SELECT coupon_percent AS coupon, CAST((julianday(maturity_date) - julianday(:settlement_date)) / 365.25 AS INTEGER) + 1 AS coupons,
-       (julianday(maturity_date) - julianday(:settlement_date)) / 365.25 - CAST((julianday(maturity_date) - julianday(:settlement_date)) / 365.25 AS INTEGER) AS wait
-FROM bonds WHERE bond_id = :bond_id;
+SELECT coupon_percent AS coupon, coupons,
+       (julianday(date(maturity_date, (1 - coupons) || ' years')) - julianday(:settlement_date))
+       / (julianday(date(maturity_date, (1 - coupons) || ' years')) - julianday(date(maturity_date, (0 - coupons) || ' years'))) AS wait
+FROM (SELECT *, substr(maturity_date, 1, 4) - substr(:settlement_date, 1, 4) + (substr(maturity_date, 6) > substr(:settlement_date, 6)) AS coupons
+      FROM bonds WHERE bond_id = :bond_id);
 --- let
 SELECT round(:coupon * (1 - :wait), 4) AS accrued;
 -- The discount factor of a year at which all payments are worth the price, by halving.
