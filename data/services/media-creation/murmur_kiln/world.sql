@@ -37,6 +37,7 @@ CREATE TABLE passages (
   passage_id TEXT PRIMARY KEY,
   transcript_id TEXT NOT NULL REFERENCES transcripts,
   speaker_label TEXT NOT NULL,
+  true_label TEXT NOT NULL,              -- who speaks; the engine mixes up some
   start_seconds INTEGER NOT NULL,
   passage_text TEXT NOT NULL,
   confidence REAL NOT NULL CHECK (confidence BETWEEN 0 AND 1),
@@ -146,6 +147,11 @@ INSERT INTO audio_files
 SELECT 'https://' || nth('shows', s.n, 'host') || '.example/raw/studio-day-' || p.n || '.wav', nth('shows', s.n, 'script'), draw(7, 11, 'raw', s.n, p.n)
 FROM numbers s JOIN numbers p ON p.n <= 2 WHERE s.n <= 8 ORDER BY s.n, p.n;
 
+-- What is worth keeping of a recording day.
+INSERT INTO audio_files
+SELECT 'https://' || nth('shows', s.n, 'host') || '.example/raw/studio-day-' || p.n || '-highlights.wav', nth('shows', s.n, 'script'), 0
+FROM numbers s JOIN numbers p ON p.n <= 2 WHERE s.n <= 8 ORDER BY s.n, p.n;
+
 INSERT INTO audio_files
 SELECT nth('abroad', n, 'url'), 'start', 0 FROM numbers WHERE n <= 4 ORDER BY n;
 
@@ -164,10 +170,15 @@ FROM recordings r JOIN audio_files a USING (url) WHERE r.rowid % 5 <> 0 ORDER BY
 
 INSERT INTO passages
 SELECT 'psg_' || alnum(8, 'passage', t.rowid * 12 + s.place), t.transcript_id,
-       CASE WHEN t.rowid % 4 = 2 THEN 'Speaker ' || s.speaker ELSE person((SELECT min(x.rowid) FROM recordings x WHERE substr(x.url, 1, instr(x.url, '.example')) = substr(r.url, 1, instr(r.url, '.example'))) * 3 + s.speaker) END,
+       CASE WHEN t.rowid % 4 = 2 THEN 'Speaker ' || s.heard_as ELSE person(w.first * 3 + s.heard_as) END,
+       CASE WHEN t.rowid % 4 = 2 THEN 'Speaker ' || s.speaker ELSE person(w.first * 3 + s.speaker) END,
        (s.place - 1) * 9 + draw(0, 4, 'start', t.rowid, s.place), coalesce(s.heard, s.line),
        CASE WHEN s.heard IS NULL THEN draw(86, 99, 'sure', t.rowid, s.place) ELSE draw(41, 74, 'unsure', t.rowid, s.place) END / 100.0
-FROM transcripts t JOIN recordings r USING (recording_id) JOIN audio_files a USING (url) JOIN spoken s USING (script)
+FROM transcripts t JOIN recordings r USING (recording_id) JOIN audio_files a USING (url)
+JOIN (SELECT n, s.*, CASE WHEN s.heard IS NULL AND chance(0.2, 'mixed up', n, s.place)
+                          THEN 1 + s.speaker % (SELECT max(o.speaker) FROM spoken o WHERE o.script = s.script) ELSE s.speaker END AS heard_as
+      FROM spoken s JOIN (SELECT n FROM numbers WHERE n <= 32)) s ON s.n = t.rowid AND s.script = a.script
+JOIN (SELECT substr(url, 1, instr(url, '.example')) AS show, min(rowid) AS first FROM recordings GROUP BY 1) w ON w.show = substr(r.url, 1, instr(r.url, '.example'))
 WHERE (s.place + t.rowid) % 5 <> 0 OR s.script IN ('de', 'fr', 'es')
 ORDER BY t.rowid, s.place;
 
@@ -207,7 +218,7 @@ SELECT 'trs_' || alnum(8, 'transcript', fresh(0)) AS transcript_id;
 --- do
 INSERT INTO transcripts VALUES (:transcript_id, :recording_id, :language, :speaker_count, :keep_fillers, now());
 INSERT INTO passages
-SELECT 'psg_' || alnum(8, 'passage', fresh(0) + s.place), :transcript_id, 'Speaker ' || min(s.speaker, :speaker_count), (s.place - 1) * 9 + draw(0, 4, 'start', :transcript_id, s.place),
+SELECT 'psg_' || alnum(8, 'passage', fresh(0) + s.place), :transcript_id, 'Speaker ' || min(s.speaker, :speaker_count), 'Speaker ' || min(s.speaker, :speaker_count), (s.place - 1) * 9 + draw(0, 4, 'start', :transcript_id, s.place),
        coalesce(s.heard, s.line), CASE WHEN s.heard IS NULL THEN draw(86, 99, 'sure', :transcript_id, s.place) ELSE draw(41, 74, 'unsure', :transcript_id, s.place) END / 100.0
 FROM recordings r JOIN audio_files a USING (url) JOIN spoken s USING (script) WHERE r.recording_id = :recording_id ORDER BY s.place;
 --- result
