@@ -69,11 +69,13 @@ INSERT INTO workouts
 SELECT 'wko_' || alnum(8, 'workout', p.rowid * 12 + k.n), p.plan_id,
        CASE WHEN p.rowid <= 8 THEN at(now(), (2 * k.n - 11) || ' days', 'date') WHEN p.rowid <= 12 THEN at(p.start_date, '+' || (2 * k.n) || ' days', 'date')
             ELSE at(p.race_date, '-' || (2 * k.n + 2) || ' days', 'date') END,
-       pick('types', p.rowid, k.n), draw(5, 14, 'km', p.rowid, k.n), '',
-       CASE WHEN v.done THEN round(draw(5, 14, 'km', p.rowid, k.n) + draw(-4, 5, 'ran', p.rowid, k.n) / 10.0, 1) END,
-       CASE WHEN v.done THEN draw(5, 14, 'km', p.rowid, k.n) * draw(300, 370, 'pace', p.rowid, k.n) END, CASE WHEN v.done THEN draw(3, 8, 'effort', p.rowid, k.n) END
+       pick('types', p.rowid, k.n), v.km, '',
+       CASE WHEN v.done THEN round(v.km + draw(-4, 5, 'ran', p.rowid, k.n) / 10.0, 1) END,
+       CASE WHEN v.done THEN v.km * draw(300, 370, 'pace', p.rowid, k.n) END, CASE WHEN v.done THEN draw(3, 8, 'effort', p.rowid, k.n) END
 FROM plans p JOIN numbers k ON k.n <= CASE WHEN p.rowid <= 8 THEN 8 WHEN p.rowid <= 10 THEN 3 WHEN p.rowid <= 12 THEN 0 ELSE 6 END
-JOIN (SELECT p2.rowid AS r, k2.n AS n, (p2.rowid >= 13 OR (p2.rowid <= 8 AND k2.n <= 4)) AND chance(0.7, 'done', p2.rowid, k2.n) AS done
+JOIN (SELECT p2.rowid AS r, k2.n AS n, (p2.rowid >= 13 OR (p2.rowid <= 8 AND k2.n <= 4)) AND chance(0.7, 'done', p2.rowid, k2.n) AS done,
+             CASE pick('types', p2.rowid, k2.n) WHEN 'recovery' THEN draw(4, 6, 'km', p2.rowid, k2.n) WHEN 'hills' THEN draw(6, 9, 'km', p2.rowid, k2.n)
+               WHEN 'intervals' THEN draw(7, 11, 'km', p2.rowid, k2.n) WHEN 'tempo' THEN draw(7, 12, 'km', p2.rowid, k2.n) ELSE draw(6, 13, 'km', p2.rowid, k2.n) END AS km
       FROM plans p2 JOIN numbers k2 ON k2.n <= 8) v ON v.r = p.rowid AND v.n = k.n
 ORDER BY p.rowid, k.n;
 
