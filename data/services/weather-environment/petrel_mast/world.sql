@@ -59,7 +59,7 @@ CREATE TABLE firings (
 --- populate
 INSERT INTO points
 SELECT 'pnt_' || alnum(8, 'point', n), nth('places', n, 'city'), nth('places', n, 'latitude'), nth('places', n, 'longitude'),
-       at(now(), '-' || draw(5, 40, 'issued', n) || ' minutes'), n IN (2, 5)
+       max(at(now(), '-' || draw(5, 40, 'issued', n) || ' minutes'), substr(now(), 1, 13) || ':00:00Z'), n IN (2, 5)
 FROM numbers WHERE n <= 16 ORDER BY n;
 
 -- Today and the six days after it; the mean follows place and month.
