@@ -46,6 +46,10 @@ CREATE TABLE sessions (
   ended_at TEXT,
   faulted INTEGER NOT NULL CHECK (faulted IN (0, 1))
 );
+CREATE TABLE loose (                     -- cables that sit badly
+  reservation_id TEXT NOT NULL REFERENCES holds,
+  turn INTEGER NOT NULL                  -- the call just before which it was noticed; by the one after the next it sits well
+);
 
 --- populate
 INSERT INTO towns
@@ -192,7 +196,7 @@ SELECT 1 FROM holds WHERE reservation_id = :reservation_id AND state = 'used';
 --- error hold_expired
 SELECT 1 FROM holds WHERE reservation_id = :reservation_id AND (state = 'cancelled' OR held_until <= now());
 --- error no_car_plugged_in
-SELECT 1 FROM holds WHERE reservation_id = :reservation_id AND NOT plugged_in;
+SELECT 1 FROM holds WHERE reservation_id = :reservation_id AND (NOT plugged_in OR reservation_id IN (SELECT reservation_id FROM loose WHERE turn = turn() - 1));
 --- let
 SELECT 'vcs_' || alnum(9, 'session', fresh(0)) AS charging_session_id;
 --- do
@@ -225,7 +229,8 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE charging_session_id = :c
 --- error session_over
 SELECT 1 FROM sessions WHERE charging_session_id = :charging_session_id AND ended_at IS NOT NULL;
 --- error cable_lock_stuck
-SELECT 1 FROM sessions JOIN holds USING (reservation_id) JOIN connectors USING (connector_id) WHERE charging_session_id = :charging_session_id AND lock_sticks;
+SELECT 1 FROM sessions JOIN holds USING (reservation_id) JOIN connectors USING (connector_id) WHERE charging_session_id = :charging_session_id
+  AND (lock_sticks OR reservation_id IN (SELECT reservation_id FROM loose WHERE turn = turn() - 1));
 --- do
 UPDATE sessions SET ended_at = now() WHERE charging_session_id = :charging_session_id;
 UPDATE holds SET plugged_in = 0 WHERE reservation_id = (SELECT reservation_id FROM sessions WHERE charging_session_id = :charging_session_id);

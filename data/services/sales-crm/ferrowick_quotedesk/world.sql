@@ -75,7 +75,7 @@ SELECT 'Q' || substr(now(), 3, 2) || '-' || digits(6, 'quote', n), firm, email(p
        CASE WHEN n <= 18 THEN at(now(), '-' || draw(0, 5, 'made', n) || ' days', '07:40')
             WHEN n <= 30 THEN at(now(), '-' || draw(7, 12, 'made', n) || ' days', '09:10')
             ELSE at(now(), '-' || (pick('terms', n) + draw(27, 40, 'made', n)) || ' days', '09:10') END
-FROM (SELECT n, company(40 + n) AS firm FROM numbers WHERE n <= 44) ORDER BY n;
+FROM (SELECT n, nth('stems', 1 + n % 24) || ' ' || nth('trades', 1 + n / 24) AS firm FROM numbers WHERE n <= 44) ORDER BY n;
 
 INSERT INTO lines
 SELECT 'QL' || digits(8, 'line', q.rowid * 4 + k.n), q.quote_id, m.model_id, draw(1, 6, 'quantity', q.rowid, k.n), json_array(o.option),
