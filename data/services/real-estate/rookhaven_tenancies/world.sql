@@ -75,7 +75,7 @@ SELECT 'L-' || digits(7, 'lease', n), unit_id, person(n), email(person(n), pick(
        CASE WHEN n % 9 = 7 THEN 'notice_given' ELSE 'active' END, date(start_date, '-' || draw(32, 45, 'drawn up', n) || ' days') || 'T10:15:00Z'
 FROM (
   SELECT n, age, unit_id, date(at(now(), 'date'), 'start of month', '-' || age || ' months') AS start_date, target_rent_cents - 500 * draw(0, age / 2, 'older', n) AS rent
-  FROM (SELECT rowid AS n, unit_id, target_rent_cents, draw(2, 40, 'age', rowid) AS age FROM units) WHERE n % 9 NOT IN (0, 5))
+  FROM (SELECT rowid AS n, unit_id, target_rent_cents, CASE WHEN rowid % 9 = 7 THEN draw(12, 40, 'age', rowid) ELSE draw(2, 40, 'age', rowid) END AS age FROM units) WHERE n % 9 NOT IN (0, 5))
 ORDER BY n;
 
 -- Tenants who moved out of the units that are empty, and drafts for those who are to move in.
@@ -103,10 +103,11 @@ SELECT lease_id, -monthly_rent_cents, month, NULL, 'Rent due'
 FROM (SELECT l.*, l.rowid AS lease, k.n AS k, date(at(now(), 'date'), 'start of month', '-' || (k.n - 1) || ' months') AS month FROM leases l JOIN numbers k ON k.n <= 4)
 WHERE status <> 'draft' AND month BETWEEN start_date AND end_date ORDER BY lease, k;
 INSERT INTO entries
-SELECT lease_id, monthly_rent_cents, min(date(month, '+' || draw(0, 4, 'value day', lease, k) || ' days'), at(now(), '-1 days', 'date')), 'P-' || digits(8, 'payment', lease * 5 + k),
+SELECT lease_id, monthly_rent_cents, min(date(valued, CASE strftime('%w', valued) WHEN '6' THEN '+2 days' WHEN '0' THEN '+1 days' ELSE '+0 days' END), at(now(), '-1 days', 'date')), 'P-' || digits(8, 'payment', lease * 5 + k),
        'Rent ' || trim(substr('January  February March    April    May      June     July     August   SeptemberOctober  November December ', 9 * substr(month, 6, 2) - 8, 9))
        || ' ' || substr(full_name, instr(full_name, ' ') + 1)
-FROM (SELECT l.*, l.rowid AS lease, k.n AS k, date(at(now(), 'date'), 'start of month', '-' || (k.n - 1) || ' months') AS month FROM leases l JOIN numbers k ON k.n <= 4)
+FROM (SELECT l.*, date(l.month, '+' || draw(0, 4, 'value day', l.lease, l.k) || ' days') AS valued
+      FROM (SELECT l.*, l.rowid AS lease, k.n AS k, date(at(now(), 'date'), 'start of month', '-' || (k.n - 1) || ' months') AS month FROM leases l JOIN numbers k ON k.n <= 4) l)
 WHERE status <> 'draft' AND month BETWEEN start_date AND end_date AND NOT (status <> 'ended' AND (k = 1 AND lease % 3 = 1 OR k = 2 AND lease % 12 = 1))
 ORDER BY lease, k;
 
