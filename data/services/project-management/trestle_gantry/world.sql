@@ -88,7 +88,7 @@ ORDER BY n, step;
 INSERT INTO programmes
 SELECT 'prg_' || digits(6, 'programme', 20 + n), nth('house', n), 'INT-' || digits(4, 'contract', 20 + n), monday, 5, (CAST(julianday(monday) - julianday('1990-01-01') AS INTEGER) / 7 * 5 + min(CAST(julianday(monday) - julianday('1990-01-01') AS INTEGER) % 7, 5)),
        at(monday, '-20 days', '09:15')
-FROM (SELECT n, date('1990-01-01', '+' || (CAST(julianday(now()) - julianday('1990-01-01') AS INTEGER) / 7 * 7 - 7 * n) || ' days') AS monday FROM numbers WHERE n <= 2)
+FROM (SELECT n, date('1990-01-01', '+' || (CAST(julianday(now()) - julianday('1990-01-01') AS INTEGER) / 7 * 7 + 7 * n) || ' days') AS monday FROM numbers WHERE n <= 2)
 ORDER BY n;
 INSERT INTO activities
 SELECT 'act_' || digits(7, 'activity', p.rowid * 10 + t.n), programme_id, CASE t.n WHEN 1 THEN 'Audit of the first site' WHEN 2 THEN 'Audit of the second site' ELSE 'Audit report' END,
