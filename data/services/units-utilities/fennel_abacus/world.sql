@@ -40,7 +40,7 @@ INSERT INTO reserved SELECT value FROM json_each('["abs","ceil","exp","floor","l
 
 -- Two sheets of each kind, with values of their own; every fifth is locked.
 INSERT INTO sheets
-SELECT 'sht_' || alnum(8, 'sheet', n), nth('kinds', 1 + (n - 1) % 8, 'title') || CASE WHEN n > 8 THEN ', ' || nth('places', n) ELSE '' END, 2, n % 5 = 3,
+SELECT 'sht_' || alnum(8, 'sheet', n), nth('kinds', 1 + (n - 1) % 8, 'title') || CASE WHEN n > 8 THEN ', ' || nth('kinds', 1 + (n - 1) % 8, CASE draw(1, 2, 'place', n) WHEN 1 THEN 'one' ELSE 'two' END) ELSE '' END, 2, n % 5 = 3,
        at(now(), '-' || draw(3, 300, 'made', n) || ' days', draw(8, 17, 'hour', n) || ':' || draw(10, 55, 'minute', n))
 FROM numbers WHERE n <= 16 ORDER BY n;
 
