@@ -118,10 +118,12 @@ SELECT 1 FROM merged WHERE paper_id = :paper_id;
 --- error paper_not_found
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM papers WHERE paper_id = :paper_id);
 --- result
-SELECT paper_id, title, (SELECT json_group_array(name) FROM (SELECT name FROM authors a WHERE a.paper_id = p.paper_id ORDER BY place)) AS authors, year, venue, doi,
+SELECT paper_id, title, year, venue, doi,
        abstract, (SELECT count(*) FROM citations c WHERE c.cited_id = p.paper_id) AS citation_count, open_access,
        CASE WHEN open_access THEN 'https://papers.citeworks.example/' || paper_id || '.pdf' END AS url
 FROM papers p WHERE paper_id = :paper_id;
+--- rows authors
+SELECT name FROM authors WHERE paper_id = :paper_id ORDER BY place;
 
 --- tool list_citing_papers
 --- error paper_not_found
