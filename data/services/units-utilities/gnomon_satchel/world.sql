@@ -67,6 +67,10 @@ INSERT INTO links
 SELECT 'lnk_' || alnum(8, 'link', n), nth('pages', n, 'url'), nth('pages', n, 'slug'), CASE WHEN chance(0.3, 'ends', n) THEN at(now(), '+' || draw(20, 200, 'ends', n) || ' days', 'date') END,
        CASE WHEN n > 14 THEN pick('notices', n) END, n > 14, at(now(), '-' || draw(60, 300, 'made', n) || ' days')
 FROM numbers WHERE n <= 18 ORDER BY n;
+-- The plain endings are taken by others.
+INSERT INTO links
+SELECT 'lnk_' || alnum(8, 'link', 100 + n), 'https://' || nth('fresh', n, 'taken') || '-online.example/', nth('fresh', n, 'taken'), NULL, NULL, 0, at(now(), '-' || draw(60, 300, 'taken', n) || ' days')
+FROM numbers WHERE n <= 10 ORDER BY n;
 
 INSERT INTO qr_codes
 SELECT 'qrc_' || alnum(8, 'code', l.rowid), l.link_id, pick('sizes', l.rowid), pick('levels', l.rowid), pick('formats', l.rowid)
