@@ -112,7 +112,7 @@ FROM vaults v JOIN numbers k ON k.n <= 9 JOIN p ON p.n = 1 + (v.rowid * 5 + k.n)
 -- One vault has spent the DAI that a transfer was agreed on for.
 INSERT INTO proposals
 SELECT 'prp_' || alnum(8, 'proposal', v.rowid * 12 + 10), v.vault_id, '0x' || hexdigits(40, 'recipient', v.rowid * 12 + 10), 'DAI', 50 * draw(30, 90, 'short'),
-       'Deposit for the venue', at(now(), '-6 days', '11:40'), NULL, NULL
+       'Printing of the yearbook', at(now(), '-6 days', '11:40'), NULL, NULL
 FROM vaults v WHERE v.rowid = 10;
 
 INSERT INTO approvals
