@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from tdlab.errors import RolloutError
-from tdlab.records import Blueprint, Json, TaskPart, Tool
+from tdlab.records import Blueprint, Json, TaskPart, TaskScript, Tool
 from tdlab.rollout.environments import ENVIRONMENTS, ToolResult, receipt
 from tdlab.rollout.improvised import ImprovisedEnvironment
 from tdlab.tasks import stage_here
@@ -38,9 +39,8 @@ class WorldEnvironment:
         self._seed = blueprint.recipe.world
         services = dict.fromkeys((blueprint.recipe.service, *blueprint.recipe.partners))
         self._worlds = dict(zip(services, self._stage.worlds(list(services), self._seed), strict=True))
-        self._happens = [
-            (beat.calls[0].tool, *beat.happens) for beat in blueprint.script.beats if beat.happens is not None
-        ]
+        self._calls: Counter[str] = Counter()  # by tool
+        self._happens = list(_happenings(blueprint.script))
 
     def call(self, tool: Tool, arguments: Mapping[str, Json], *, call_id: str) -> ToolResult:
         """Execute one call; invalid arguments and documented errors give error results."""
@@ -50,8 +50,9 @@ class WorldEnvironment:
                 tool, arguments, call_id, {"code": "invalid_arguments", "message": problems[0]}, ok=False
             )
         world = self._world(tool.service)
-        for place, (awaited, sql, parameters) in enumerate(self._happens):
-            if awaited == tool.key:
+        self._calls[tool.key] += 1
+        for place, (awaited, number, sql, parameters) in enumerate(self._happens):
+            if awaited == tool.key and self._calls[awaited] >= number:
                 world.happen(sql, parameters)
                 del self._happens[place]
                 break
@@ -81,6 +82,15 @@ class WorldEnvironment:
     def _result(self, tool: Tool, arguments: Mapping[str, Json], call_id: str, value: Json, *, ok: bool) -> ToolResult:
         text = json.dumps(value if ok else {"error": value}, ensure_ascii=False)
         return ToolResult(ok, text, receipt(call_id, tool, f"{self.name}:world", arguments, text, ok=ok))
+
+
+def _happenings(script: TaskScript) -> Iterator[tuple[str, int, str, dict[str, Json]]]:
+    """What happens in a script: before which call, by tool and number, and as SQL with its parameters."""
+    calls: Counter[str] = Counter()
+    for beat in script.beats:
+        if beat.happens is not None:
+            yield beat.calls[0].tool, calls[beat.calls[0].tool] + 1, *beat.happens
+        calls.update(call.tool for call in beat.calls)
 
 
 @ENVIRONMENTS.register("simulated")

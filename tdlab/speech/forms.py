@@ -54,13 +54,15 @@ _NO_MINOR = frozenset({"JPY"})
 class Habits(NamedTuple):
     """How one speaker says things: ``clock`` of 12 or 24 hours, ``order`` of day and month, words for small numbers.
 
-    ``side`` is ``user`` or ``assistant``: only a user says "four of us".
+    ``side`` is ``user`` or ``assistant``: only a user says "four of us". ``wording`` settles what stays the same all
+    through a conversation: whether amounts have a sign or a word, and which of a pack's words a value goes by.
     """
 
     clock: str = "24"
     order: str = "day"
     numbers: str = "digits"
     side: str = "user"
+    wording: int = 0
 
 
 class Saying(NamedTuple):
@@ -74,12 +76,13 @@ Form = Callable[[Json, str, str], Sequence[Saying]]
 """Takes a value, the world's moment (RFC 3339) and the form's option; gives every way of saying the value."""
 
 
-def habits_for(rng: random.Random, side: Literal["user", "assistant"]) -> Habits:
+def habits_for(rng: random.Random, side: Literal["user", "assistant"], wording: int = 0) -> Habits:
     """Draw the habits of a speaker.
 
     Args:
         rng: Draws them.
         side: Who speaks: some forms are a user's alone.
+        wording: The number that the speakers of one conversation share.
 
     Returns:
         The habits.
@@ -89,7 +92,8 @@ def habits_for(rng: random.Random, side: Literal["user", "assistant"]) -> Habits
         >>> habits_for(random.Random(1), "user").side
         'user'
     """
-    return Habits(rng.choice(("12", "24")), rng.choice(("day", "month")), rng.choice(("digits", "words")), side)
+    drawn = rng.choice(("12", "24")), rng.choice(("day", "month")), rng.choice(("digits", "words"))
+    return Habits(*drawn, side, wording)
 
 
 def sayings(form: str, value: Json, now: str, option: str = "") -> tuple[Saying, ...]:
@@ -255,6 +259,9 @@ def _duration(value: Json, now: str, option: str) -> list[Saying]:
     """A duration in the option's unit (minutes by default): ``45 minutes``, ``an hour and a half``, ``two days``."""
     unit = option or "minutes"
     amount = _integer(value)
+    if unit == "seconds" and amount >= 120:  # nobody says "1018 seconds"
+        rest = [_counted(amount % 60, "second")] if amount % 60 else []
+        return [Saying(joined([_counted(amount // 60, "minute"), *rest]))]
     minutes = amount * {"minutes": 1, "hours": 60}.get(unit, 0)
     singular = unit.removesuffix("s")
     forms = [Saying(f"{amount} {singular if amount == 1 else unit}")]
@@ -311,7 +318,7 @@ def _list(value: Json, now: str, option: str) -> list[Saying]:
     """Several words: ``milk, bread and eggs``."""
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is no list")
-    return [Saying(joined([str(part).replace("_", " ") for part in value]))]
+    return [Saying(joined([_plain(part) for part in value]))]
 
 
 FORMS: dict[str, Form] = {
@@ -369,6 +376,18 @@ def in_words(number: int) -> str:
     return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else f"{number:,}"
 
 
+def _plain(part: Json) -> str:
+    """A part of a list: a number with its thousands apart, words without underscores, an identifier as it is."""
+    if isinstance(part, int) and not isinstance(part, bool):
+        return f"{part:,}"
+    text = str(part)
+    return text if any(map(str.isdigit, text)) else text.replace("_", " ")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
+
+
 def _both(one: str, other: str) -> str:
     return " ".join(habit for habit in (one, other) if habit)
 
@@ -408,7 +427,7 @@ def chosen(options: Sequence[Saying], habits: Habits, manner: int) -> str:
     Args:
         options: Every way of saying a value.
         habits: The speaker's habits.
-        manner: A number; in one utterance it is the same for all values, so that like values are said alike.
+        manner: A number: the same one takes the same of like sayings.
 
     Returns:
         The text.

@@ -31,6 +31,7 @@ __all__ = [
     "Speaker",
     "expanded",
     "filled",
+    "needed_slots",
     "parsed_template",
     "said_slots",
     "sayable",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 _SLOT = re.compile(r"\{([A-Za-z_][\w.]*)(?::([a-z_]+)(?: ([^{}]+))?)?\}")
-_SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./:-]*[\w@/])")  # an identifier or address keeps its case
+_SENTENCE = re.compile(r"(^|[.?!] )([a-z][a-z'’]*)(?![\w@./:-]*[\w@/]|\()")  # an identifier or formula keeps its case
 _IF = re.compile(r"\{if ([A-Za-z_]\w*)\}")
 _EACH = re.compile(r"\{each ([A-Za-z_]\w*)(?: (and|or))?(?: (\d+))?\}")
 _MOST_CHARACTERS = 4000  # of one template
@@ -48,6 +49,7 @@ _DEEPEST = 20  # brackets within brackets
 _MOST_CHOICES = 100  # alternatives and optional parts of one template
 _MOST_ROWS = 100  # of a list that is said
 _LONGEST_END = 20  # characters of {slot:last 4}
+_STEADY = frozenset({"cents", "money", "percent", "phone", "duration"})  # said in one way all through a conversation
 
 
 class Slot(NamedTuple):
@@ -141,6 +143,26 @@ def _slots_of_text(template: str) -> frozenset[str]:
     return frozenset(_names(parsed_template(template)))
 
 
+def needed_slots(template: str, values: Mapping[str, Json]) -> frozenset[str]:
+    """Return the slots that a speaker has to know to say a template.
+
+    Args:
+        template: The template.
+        values: How things are, which settles the conditions, whether or not the speaker knows.
+
+    Returns:
+        Slot names, without those in brackets; a condition that says nothing where it does not hold needs nothing then.
+
+    Raises:
+        ValueError: The template cannot be parsed.
+
+    Example:
+        >>> sorted(needed_slots("{n} seats[ in {hall}]{if note}, {note}{end}", {"n": 2, "hall": "East", "note": None}))
+        ['n']
+    """
+    return frozenset(_needed(parsed_template(template), values))
+
+
 def sayable(template: str, values: Mapping[str, Json]) -> bool:
     """Return whether a template can be said: what it cannot leave out has a value.
 
@@ -228,11 +250,17 @@ def value_sayings(slot: Slot, value: Json, speaker: Speaker) -> tuple[Saying, ..
         >>> [way.text for way in value_sayings(Slot("area"), "main_room", speaker)]
         ['inside', 'in the main room']
     """
-    terms = speaker.terms.get(slot.name.rpartition("__")[2], {})  # those of area are those of new__area too
-    words = terms.get(_key(value)) if not isinstance(value, (list, dict)) else None
-    if words and slot.form in ("", "words"):
+    if words := _words_for(slot, value, speaker):
         return tuple(Saying(word) for word in words)
     return sayings(slot.form or form_of(value), value, speaker.now, slot.option)
+
+
+def _words_for(slot: Slot, value: Json, speaker: Speaker) -> Sequence[str]:
+    """The pack's words for a value, where the slot names no other form."""
+    if slot.form not in ("", "words") or isinstance(value, (list, dict)):
+        return ()
+    terms = speaker.terms.get(slot.name.rpartition("__")[2], {})  # those of area are those of new__area too
+    return terms.get(_key(value), ())
 
 
 def _parse(text: str, at: int, closing: str, depth: int = 0, *, each: str = "") -> tuple[tuple[Part, ...], int]:
@@ -401,6 +429,20 @@ def _names(parts: Sequence[Part]) -> Iterator[str]:
             yield from _names(part.otherwise)
 
 
+def _needed(parts: Sequence[Part], values: Mapping[str, Json]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, _If):
+            side = part.parts if values.get(part.name) else part.otherwise
+            if side:
+                yield part.name
+                yield from _needed(side, values)
+        elif isinstance(part, _Choice):
+            for option in part.options:
+                yield from _needed(option, values)
+        elif not isinstance(part, _Optional):
+            yield from _names([part])
+
+
 def _expand(parts: Sequence[Part], values: Mapping[str, Json], rng: random.Random) -> Iterator[Part]:
     for part in parts:
         if isinstance(part, _Choice):
@@ -449,7 +491,10 @@ def _fill(parts: Sequence[Part], values: Mapping[str, Json], speaker: Speaker, m
             text += part
         elif isinstance(part, Slot):
             said_as = part._replace(option=str(values[part.option])) if _holds_currency(part) else part
-            text += chosen(value_sayings(said_as, values[part.name], speaker), speaker.habits, manner)
+            value = values[part.name]
+            steady = _words_for(said_as, value, speaker) or (said_as.form or form_of(value)) in _STEADY
+            own = speaker.habits.wording if steady else manner
+            text += chosen(value_sayings(said_as, value, speaker), speaker.habits, own)
         elif isinstance(part, _Each):
             rows = values[part.name]
             if not isinstance(rows, list):

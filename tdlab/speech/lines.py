@@ -26,7 +26,7 @@ _FIRST_ASKS = (
     "Happy to help. Can you tell me {things}?",
     "Sure, can you tell me {things}?",
     "Gladly. Please tell me {things}.",
-    "I'll need to know {things} for that.",
+    "Gladly. For that I'll need to know {things}.",
 )
 _LATER_ASKS = (
     "I still need to know {things}.",
@@ -42,7 +42,7 @@ _CONFIRMATIONS = (
     "That's right, do it.", "Correct, thanks.", "Yes, that's right.", "Yes, exactly.", "Sounds right.",
     "Right, go ahead.", "It is.", "Yes, please go ahead.", "Yes.", "Yep.",
 )  # fmt: skip
-_WHETHER_RIGHT = re.compile(r"\b(?:right|correct)\?$", re.IGNORECASE)
+_WHETHER_RIGHT = re.compile(r"(?<!\ball )\b(?:right|correct)\?$", re.IGNORECASE)
 _CLOSINGS = (
     "Great, thank you.", "Perfect, thanks!", "Thanks, that's all.", "Lovely. Thanks for your help.", "Cheers.",
     "That's everything, thank you.", "Brilliant, thanks.", "Wonderful, thank you so much.", "Good, thanks.",

@@ -181,7 +181,8 @@ def _says_number(plain: str, value: float) -> bool:
             ("a", "an", "just me", "only me", "myself") if whole == 1 else ("both", "a couple", "a pair", "the two")
         )
         return any(_holds(plain, word) for word in single)
-    forms = [s.text for s in sayings("duration", whole, "")] if whole is not None else []
+    units = ("minutes", "seconds")
+    forms = [s.text for unit in units for s in sayings("duration", whole, "", unit)] if whole is not None else []
     return any(_holds(plain, _plain(form)) for form in forms)
 
 

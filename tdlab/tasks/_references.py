@@ -11,7 +11,7 @@ from tdlab.pool import Taxonomy
 from tdlab.speech import slots_of
 from tdlab.tasks._names import Names
 from tdlab.tasks._utterances import readable
-from tdlab.tasks.frames import Frame, TaskPack, Twist
+from tdlab.tasks.frames import Continuation, Following, Frame, TaskPack, Twist
 from tdlab.tasks.search import bare
 from tdlab.worlds import parameters_in
 
@@ -62,7 +62,7 @@ def references(tasks: TaskPack, names: Names) -> Iterator[PackError]:
         yield from _of_facts(tasks, names, name, frame)
         yield from _of_choices(tasks, names, name, frame)
         for twist, trouble in frame.twists.items():
-            yield from _of_twist(tasks, name, frame, twist, trouble)
+            yield from _of_twist(tasks, names, name, frame, twist, trouble)
         yield from _of_others(tasks, names, name, frame)
         yield from _of_queries(tasks, names, name, frame)
     for place in tasks.reach:
@@ -248,7 +248,9 @@ def _of_choices(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Itera
             )  # fmt: skip
 
 
-def _of_twist(tasks: TaskPack, name: str, frame: Frame, twist: str, trouble: Twist) -> Iterator[PackError]:
+def _of_twist(
+    tasks: TaskPack, names: Names, name: str, frame: Frame, twist: str, trouble: Twist
+) -> Iterator[PackError]:
     tools = tasks.pack.programs
     path = ("frames", name, "twists", twist)
     first, _, code = trouble.meets.partition(" ")
@@ -280,8 +282,16 @@ def _of_twist(tasks: TaskPack, name: str, frame: Frame, twist: str, trouble: Twi
         here = (*path, "then", place)
         if then.frame and then.frame not in tasks.frames:
             yield tasks.error("frames", f"there is no frame {then.frame!r}", *here, expected=_one_of(tasks.frames))
-        if bool(then.change) + bool(then.frame) + then.stop > 1:
-            yield tasks.error("frames", f"{twist} goes on in two ways at once", *here, expected="change, frame or stop")
+        if bool(then.change) + bool(then.frame) + bool(then.happens) + then.stop > 1:
+            yield tasks.error(
+                "frames", f"{twist} goes on in two ways at once", *here, expected="change, frame, happens or stop"
+            )
+        if then.happens and not _CHANGES.search(then.happens):
+            yield tasks.error("frames", "what happens changes nothing", *here, expected="INSERT, UPDATE or DELETE")
+        if (then.back or then.carry) and not (then.back and then.frame):
+            yield tasks.error("frames", f"{twist} comes back from nowhere", *here, expected="frame and back together")
+        elif then.back and then.frame in tasks.frames:
+            yield from _carried(tasks, names, name, then, *here)
         if then.stop and not then.reply:
             yield tasks.error(
                 "utterances", f"{twist} stops without a reply", *here, expected="reply: one or more texts"
@@ -292,10 +302,23 @@ def _of_twist(tasks: TaskPack, name: str, frame: Frame, twist: str, trouble: Twi
             )
 
 
+def _carried(
+    tasks: TaskPack, names: Names, name: str, onward: Following | Continuation, *path: str | int
+) -> Iterator[PackError]:
+    """What another frame has of this one."""
+    before = names.known(name) | names.all_facts()  # what was said earlier is still known
+    for own, other in onward.carry.items():
+        for fact, whose, facts in ((own, onward.frame, names.opening(onward.frame)), (other, name, before)):
+            if fact not in facts:
+                yield tasks.error(
+                    "frames", f"{fact!r} is no fact of {whose}", *path, "carry", own,
+                    expected=f"carry: {{fact of {onward.frame}: fact of {name}}}",
+                )  # fmt: skip
+
+
 def _of_others(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterator[PackError]:
     """What follows in the same service, and what is handed over to others."""
     known = names.known(name)
-    before = known | names.all_facts()  # what was said earlier is still known
     for place, following in enumerate(frame.follows):
         path: tuple[str | int, ...] = ("frames", name, "follows", place)
         if following.frame not in tasks.frames:
@@ -306,14 +329,7 @@ def _of_others(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Iterat
                 "frames", f"{following.when!r} is no fact of {name}", *path,
                 expected="when: a column of the target query",
             )  # fmt: skip
-        for own, other in following.carry.items():
-            sides = ((own, following.frame, names.opening(following.frame)), (other, name, before))
-            for fact, whose, facts in sides:
-                if fact not in facts:
-                    yield tasks.error(
-                        "frames", f"{fact!r} is no fact of {whose}", *path, "carry", own,
-                        expected=f"carry: {{fact of {following.frame}: fact of {name}}}",
-                    )  # fmt: skip
+        yield from _carried(tasks, names, name, following, *path)
     domains = Taxonomy.bundled().ids
     for kind, fields in frame.gives.items():
         yield from _of_kind(tasks, kind, fields, "frames", name, "gives", kind)
@@ -358,9 +374,8 @@ def _of_queries(tasks: TaskPack, names: Names, name: str, frame: Frame) -> Itera
         queries.append(_Query((*here, "target"), trouble.target, frozenset()))
         if trouble.happens is not None:
             queries.append(_Query((*here, "happens", "sql"), trouble.happens.sql, known))
-        queries += [
-            _Query((*here, "then", place, "change"), then.change, known) for place, then in enumerate(trouble.then)
-        ]
+        for place, then in enumerate(trouble.then):
+            queries += [_Query((*here, "then", place, key), getattr(then, key), known) for key in ("change", "happens")]
     for query in queries:
         for parameter in sorted(parameters_in(query.sql) - query.known):
             yield tasks.error(

@@ -249,7 +249,7 @@ def _of_twist(tasks: TaskPack, names: Names, name: str, twist: str, trouble: Twi
         yield from (_Text((*path, key, place), text, known) for place, text in enumerate(getattr(trouble, key)))
     for place, then in enumerate(trouble.then):
         both = known | names.facts(then.frame) if then.frame in tasks.frames else known
-        for key in ("say", "reply"):
+        for key in ("say", "reply", "back"):
             for number, text in enumerate(getattr(then, key)):
                 yield _Text((*path, "then", place, key, number), text, both)
 

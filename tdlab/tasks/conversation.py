@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import CODE_TOOL, Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, sayable, slots_of
+from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, needed_slots, sayable, slots_of
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -39,7 +39,8 @@ class Conversation:
         self.titles: dict[str, None] = {}
         self.partners = partners
         self.policy: dict[str, None] = {}
-        self.habits = {side: habits_for(rng, side) for side in ("user", "assistant")}
+        wording = rng.randrange(1 << 30)
+        self.habits = {side: habits_for(rng, side, wording) for side in ("user", "assistant")}
         self.enter(tasks, world)
         drawn = world.query(
             "SELECT person(:n) AS name, phone(:n) AS phone", {"n": 9000 + rng.randrange(5000)}
@@ -58,7 +59,9 @@ class Conversation:
         self.looked: dict[
             str, list[tuple[int, dict[str, Json]]]
         ] = {}  # what was looked up since the last act: call and result
+        self.listed: set[str] = set()  # lists that were read for this task: another one has its own
         self.named = False  # whether a task has said who the user is
+        self.happening: tuple[str, dict[str, Json]] | None = None  # what happens before the next calls
         self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
@@ -82,6 +85,8 @@ class Conversation:
             for field, found in value.items():
                 if isinstance(found, dict):
                     continue
+                if isinstance(found, list) and field not in self.facts:
+                    self.listed.add(field)
                 self.facts[field] = found
                 call = len(self.results) - len(values) + offset
                 self.sources[field] = Source(kind="result", call=call, path=(field,))
@@ -98,6 +103,7 @@ class Conversation:
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
         """Make calls at once; each is a tool and the fact of each parameter. ``line`` is that of what happens."""
+        happens, self.happening = happens or self.happening, None
         if happens is not None or (purpose == "act" and not meets):
             self.looked.clear()  # what was read before may no longer hold; a call that fails changes nothing
         if happens is not None:
@@ -166,7 +172,8 @@ class Conversation:
     def _pick(self, texts: Sequence[str], values: Mapping[str, Json] | None = None) -> str:
         """One of the texts that can be said with these values (all facts by default)."""
         known = self.facts if values is None else values
-        possible = [text for text in texts if slots_of(text) <= known.keys()]
+        true = {**self.facts, **known}
+        possible = [text for text in texts if needed_slots(text, true) <= known.keys()]
         if not possible:
             raise TaskError(f"none of {list(texts)!r} can be said with {', '.join(sorted(known))}")
         return self.rng.choice(possible)
@@ -231,6 +238,10 @@ class Conversation:
 
     def _adopt(self, frame: Frame, facts: Mapping[str, Json]) -> None:
         """Make these the facts of the task; what was known of others is not known of them."""
+        for fact in self.listed - facts.keys():
+            self.facts.pop(fact, None)
+            self.sources.pop(fact, None)
+        self.listed.clear()
         self.person = self._person_of(facts)
         self.named = self.named or facts.get("user_name") is not None
         own = {fact: getattr(self.person, attribute) for fact, attribute in frame.user.items()}

@@ -63,13 +63,19 @@ class Event(Record):
 class Continuation(Record):
     """How a conversation goes on after an obstacle: the user changes some facts, wants another frame, or stops.
 
-    ``change`` is a query with the facts as parameters; each of its rows has the facts that are new. With none of the
-    three the user gives in, and the task goes on as it would have.
+    ``change`` is a query with the facts as parameters; each of its rows has the facts that are new. ``frame`` takes the
+    place of the first wish; with ``back``, which is how the user comes back to that, it only clears the way, and
+    ``carry`` says what it has of the first (fact of that frame: fact of this one). ``happens`` is SQL: the user has
+    removed the obstacle in the world, and it is tried again. With none of them the user gives in, and the task goes on
+    as it would have.
     """
 
     say: Texts
     change: str = ""
     frame: str = ""
+    carry: dict[str, str] = Field(default_factory=dict)
+    back: Texts = ()
+    happens: str = ""
     stop: bool = False
     reply: Texts = ()
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, slots_of, welcome
+from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, needed_slots, slots_of, welcome
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.programs import program_for
@@ -90,6 +90,7 @@ class Scene(Conversation):
                 dict(self.looked),
                 dict(self.policy),
                 dict(self.titles),
+                set(self.listed),
             )
             here = (self.tasks, self.world)
             try:
@@ -101,7 +102,7 @@ class Scene(Conversation):
             except TaskError:
                 self.facts, self.sources, self.beats, self.parts, self.results, self.looked = kept[:6]
                 self.enter(*here)
-                self.policy, self.titles = kept[6:]
+                self.policy, self.titles, self.listed = kept[6:]
         return False
 
     def _destroys(self, name: str) -> bool:
@@ -117,7 +118,7 @@ class Scene(Conversation):
             if said in self.facts:
                 if said in self.sources:
                     values[field] = (self.facts[said], self.sources[said])
-            elif slots_of(said) <= self.sources.keys():
+            elif needed_slots(said, self.facts) <= self.sources.keys():
                 text = self._filled(expanded(said, self._known(), self.rng), self._known(), writer)
                 if text:
                     values[field] = (text, Source(kind="composed"))
@@ -139,21 +140,26 @@ class Scene(Conversation):
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
     def _follow(self, following: Following) -> None:
-        frame = self.tasks.frames[following.frame]
-        carried = {own: self.facts[other] for own, other in following.carry.items() if other in self.facts}
-        rows = self._own(targets_of(self.tasks, self.world, following.frame, given=carried))
+        frame = self._turn_to(following.frame, following.carry)
+        self._user("open", self._pick(self._said_with(following.say)), lead=True)
+        self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
+
+    def _turn_to(self, name: str, carry: Mapping[str, str]) -> Frame:
+        """Make a target of another frame the task; what carries over is known of it."""
+        frame = self.tasks.frames[name]
+        carried = {own: self.facts[other] for own, other in carry.items() if other in self.facts}
+        rows = self._own(targets_of(self.tasks, self.world, name, given=carried))
         if not rows:
-            raise TaskError(f"no target of {following.frame} carries on")
+            raise TaskError(f"no target of {name} carries on")
         facts = self.rng.choice(rows)
-        sources = {own: self.sources[other] for own, other in following.carry.items() if other in self.sources}
+        sources = {own: self.sources[other] for own, other in carry.items() if other in self.sources}
         for fact, value in facts.items():  # the same by chance is not known: it could be another value here
             if fact in self.sources and fact not in frame.user and any(row[fact] != value for row in rows):
                 del self.sources[fact]
         self.facts |= {own: carried[own] for own in sources}
         self.sources |= sources
         self._adopt(frame, facts)
-        self._user("open", self._pick(self._said_with(following.say)), lead=True)
-        self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
+        return frame
 
     def end(self) -> TaskScript:
         """The user's last words, now and then, and the whole."""
@@ -241,11 +247,9 @@ class Scene(Conversation):
         confirms = list(frame.confirm)
         self.rng.shuffle(confirms)
         for confirm in confirms:
-            wanted = slots_of(confirm) & frozenset(self.facts)
+            wanted = needed_slots(confirm, self.facts)
             extra = frozenset(fact for fact in wanted - needed if not self._follows_from(fact) & needed)
-            if slots_of(confirm) <= frozenset(self.facts) and self._find(
-                name, frame, needed | wanted, unasked=unasked | extra
-            ):
+            if wanted <= frozenset(self.facts) and self._find(name, frame, needed | wanted, unasked=unasked | extra):
                 return confirm
         if not self._find(name, frame, needed, unasked=unasked):
             raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
@@ -268,7 +272,11 @@ class Scene(Conversation):
         """Go as far as the obstacle, and report it; return how many acts were made before."""
         kind, tool, code = meeting_of(trouble)
         if kind == "seen":
-            if not self._find(name, frame, frozenset({code}), unasked=frozenset({code})):
+            seen = frozenset({code})
+            told = [seen | (needed_slots(reply, self.facts) & frozenset(self.facts)) for reply in trouble.reply]
+            self.rng.shuffle(told)
+            own = self._needs(frame, acts_of(frame)) - seen  # what the user may be asked for
+            if not any(self._find(name, frame, wanted, unasked=wanted - own) for wanted in (*told, seen)):
                 raise TaskError(f"no way to see {code} for {name}")
             if not self._shown(code):
                 raise TaskError(f"{code} is taken for seen, and no result of {name} shows it")
@@ -313,7 +321,7 @@ class Scene(Conversation):
         return fact in shown or any(bare(fact) in self.tasks.implies.get(bare(known), ()) for known in shown)
 
     def _adjust(self, name: str, frame: Frame, trouble: Twist, part: TaskPart, made: int = 0) -> None:
-        """How it goes on: another wish, changed facts, the same all the same, or nothing."""
+        """How it goes on: another wish (and back to the first), changed facts, the same all the same, or nothing."""
         lines = [self._line(name, trouble, "then", place, "change") for place in range(len(trouble.then))]
         ways = [then for then, line in zip(trouble.then, lines, strict=True) if self._possible(then, line)]
         if not ways:
@@ -323,6 +331,9 @@ class Scene(Conversation):
             self._user("stop", self._pick(self._said_with(then.say)))
             self._assistant("stop", then.reply)
             self.parts.append(part.model_copy(update={"fulfilled": False}))
+            return
+        if then.back:
+            self._clear_the_way(name, frame, then, part, made)
             return
         if then.frame:
             self.parts.append(part.model_copy(update={"fulfilled": False}))
@@ -337,10 +348,29 @@ class Scene(Conversation):
                     del self.sources[fact]
             self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
+        elif then.happens:
+            self.happening = (then.happens, plain_facts(self.facts))
         self._user("adjust", self._pick(self._said_with(then.say)))
         self._carry_through(name, frame, part, made=made)
 
+    def _clear_the_way(self, name: str, frame: Frame, then: Continuation, part: TaskPart, made: int) -> None:
+        """The user wants something else done first, so that the first wish can be fulfilled after it."""
+        facts = {fact: value for fact, value in self.facts.items() if fact not in self.listed}
+        sources = {fact: source for fact, source in self.sources.items() if fact in facts}
+        agreed = self.agreed
+        other = self._turn_to(then.frame, then.carry)
+        self._user("adjust", self._pick(self._said_with(then.say)))
+        self._carry_through(then.frame, other, self._part(then.frame, other, ""))
+        self._adopt(frame, facts)
+        self.sources |= sources
+        self.agreed = agreed
+        self._user("adjust", self._pick(self._said_with(then.back)))
+        self._carry_through(name, frame, part, made=made)
+
     def _possible(self, then: Continuation, line: int) -> bool:
+        if then.back:
+            carried = {own: self.facts.get(other) for own, other in then.carry.items()}
+            return bool(self._own(targets_of(self.tasks, self.world, then.frame, given=carried)))
         if then.frame:
             return bool(self._same(then.frame))
         return not then.change or bool(self.world.query(then.change, self.facts, line=line))
@@ -437,6 +467,7 @@ class Scene(Conversation):
         for fact, found in lookup.shows.items():
             if found.path == (fact,) and fact in self._lists(frame):
                 parts = [value.get(fact) for value in values]  # rows, or words alone
+                self.listed.add(fact)
                 self.facts[fact] = [row for part in parts if isinstance(part, list) for row in part]
             self.sources.setdefault(fact, Source(kind="result", call=calls[max(found.page, 0)], path=found.path))
         self._conclude()
@@ -494,7 +525,7 @@ class Scene(Conversation):
 
     def _reply(self, name: str, frame: Frame) -> None:
         known = self._known()
-        texts = [text for text in frame.done if slots_of(text) <= known.keys()]
+        texts = [text for text in frame.done if needed_slots(text, self.facts) <= known.keys()]
         whole = [text for text in texts if frozenset(frame.tell) <= slots_of(text)]
         if not whole:
             raise self.tasks.error(
