@@ -66,10 +66,11 @@ class Habits(NamedTuple):
 
 
 class Saying(NamedTuple):
-    """One way of saying a value. ``habit`` is empty, or the habit of those who say it so."""
+    """One way of saying a value. ``habit`` is empty, or that of those who say it so; ``near`` is of days close by."""
 
     text: str
     habit: str = ""
+    near: bool = False
 
 
 Form = Callable[[Json, str, str], Sequence[Saying]]
@@ -149,34 +150,35 @@ def form_of(value: Json, schema: Mapping[str, Json] | None = None) -> str:
 
 def _day(value: Json, now: str, option: str) -> list[Saying]:
     """A day, bare: ``tomorrow``, ``Friday``, ``Friday the 20th``, ``20 March``."""
-    return [Saying(text, habit) for text, habit, _ in _days(value, now)]
+    return [Saying(text, habit, near) for text, habit, _, near in _days(value, now)]
 
 
 def _on(value: Json, now: str, option: str) -> list[Saying]:
     """A day as an adverb: ``tomorrow``, ``on Friday``, ``on 20 March``."""
-    return [Saying(f"on {text}" if preposition else text, habit) for text, habit, preposition in _days(value, now)]
+    return [Saying(f"on {text}" if on else text, habit, near) for text, habit, on, near in _days(value, now)]
 
 
-def _days(value: Json, now: str) -> list[tuple[str, str, bool]]:
+def _days(value: Json, now: str) -> list[tuple[str, str, bool, bool]]:
+    """A day's words, whose habit they are, whether they take "on", and whether only a near day has such words."""
     day = _date(value)
     today = _date(now)
     distance = (day - today).days
     weekday, month, number = _WEEKDAYS[day.weekday()], _MONTHS[day.month - 1], day.day
-    close: list[tuple[str, str, bool]] = []
+    close: list[tuple[str, str, bool, bool]] = []
     if distance in (-1, 0, 1):
-        return [(("yesterday", "today", "tomorrow")[distance + 1], "", False)]
+        return [(("yesterday", "today", "tomorrow")[distance + 1], "", False, True)]
     if 2 <= distance <= 6:
-        close.append((weekday, "", True))
+        close.append((weekday, "", True, True))
         if day.weekday() > today.weekday():  # in the same week: "this Tuesday" said on a Friday means another one
-            close.append((f"this {weekday}", "", False))
+            close.append((f"this {weekday}", "", False, True))
     if 0 < distance <= 10 or (abs(distance) <= 25 and (day.year, day.month) == (today.year, today.month)):
-        close += [(f"{weekday} the {_ordinal(number)}", "", True)]
+        close += [(f"{weekday} the {_ordinal(number)}", "", True, True)]
     year = "" if abs(distance) <= 250 else f" {day.year}"
     far = [(f"{number} {month}{year}", "day", True), (f"{month} {number}{',' if year else ''}{year}", "month", True)]
     if not year:
         far += [(f"{weekday} {number} {month}", "day", True), (f"{weekday}, {month} {number}", "month", True)]
         far += [(f"the {_ordinal(number)} of {month}", "day", True)]
-    return close + far
+    return close + [(*words, False) for words in far]
 
 
 def _clock(value: Json, now: str, option: str) -> list[Saying]:
@@ -195,7 +197,7 @@ def _clock(value: Json, now: str, option: str) -> list[Saying]:
 def _when(value: Json, now: str, option: str) -> list[Saying]:
     """A day and a time: ``Friday at 7:30 pm``, ``tomorrow at 19:30``."""
     return [
-        Saying(f"{day.text} at {clock.text}", _both(day.habit, clock.habit))
+        Saying(f"{day.text} at {clock.text}", _both(day.habit, clock.habit), day.near)
         for day in _day(value, now, "")
         for clock in _clock(value, now, "")
     ]
@@ -427,11 +429,13 @@ def chosen(options: Sequence[Saying], habits: Habits, manner: int) -> str:
     Args:
         options: Every way of saying a value.
         habits: The speaker's habits.
-        manner: A number: the same one takes the same of like sayings.
+        manner: A number: the same one takes the same of like sayings, so that two days of one sentence are said alike.
 
     Returns:
         The text.
     """
     held = {habits.clock, habits.order, habits.numbers, habits.side}
-    fitting = [saying.text for saying in options if set(saying.habit.split()) <= held]
-    return (fitting or [saying.text for saying in options])[manner % len(fitting or options)]
+    fitting = [saying for saying in options if set(saying.habit.split()) <= held] or list(options)
+    near = bool(manner & 1)
+    group = [saying.text for saying in fitting if saying.near is near] or [saying.text for saying in fitting]
+    return group[(manner >> 1) % len(group)]
