@@ -62,8 +62,10 @@ FROM hosts h JOIN numbers k ON k.n <= 9 ORDER BY h.rowid, k.n;
 INSERT INTO page_fields
 SELECT p.url, nth('fields', f.n, 'field'),
        CASE nth('fields', f.n, 'form')
-         WHEN 'past' THEN at(now(), '-' || draw(7, 60, 'value', p.url, f.n) || ' days', 'date')
-         WHEN 'coming' THEN at(now(), '+' || draw(10, 120, 'value', p.url, f.n) || ' days', 'date')
+         WHEN 'past' THEN (SELECT CASE weekday(day) WHEN 'saturday' THEN at(day, '-1 days', 'date') WHEN 'sunday' THEN at(day, '-2 days', 'date') ELSE day END
+                           FROM (SELECT at(now(), '-' || draw(7, 60, 'value', p.url, f.n) || ' days', 'date') AS day))
+         WHEN 'coming' THEN (SELECT CASE weekday(day) WHEN 'saturday' THEN at(day, '-1 days', 'date') WHEN 'sunday' THEN at(day, '-2 days', 'date') ELSE day END
+                             FROM (SELECT at(now(), '+' || draw(10, 120, 'value', p.url, f.n) || ' days', 'date') AS day))
          WHEN 'person' THEN person(p.rowid * 3 + f.n)
          WHEN 'grant' THEN (250 * draw(4, 24, 'value', p.url, f.n)) || ' euros'
          WHEN 'ticket' THEN draw(3, 8, 'value', p.url, f.n) || '.50 euros'
