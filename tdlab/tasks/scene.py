@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -25,6 +26,7 @@ _GOING_ON = 3  # times as often as users give up after an obstacle, they find an
 _SECOND_THOUGHTS = 0.3  # share of follow-ons that undo what was done, of those that could
 _IN_THE_HEAD = 8  # rows that an assistant adds up without a program
 _COUNTED = 20  # rows among which it counts without one
+_BACKWARDS = re.compile(r"<?(?:also |and |then )*(?:that|this|it|they|those|these|then|so|now)\b", re.IGNORECASE)
 
 
 class Scene(Conversation):
@@ -136,13 +138,18 @@ class Scene(Conversation):
         _check_given(tasks, frame, {own: value for own, (value, _) in taken.items()})
         self._adopt(frame, drawn | {own: value for own, (value, _) in taken.items()})
         self.sources |= {own: source for own, (_, source) in taken.items()}
-        self._user("open", self._pick(self._said_with(given.say)), lead=True)
+        self._user("open", self._pick(self._going_on(given.say)), lead=True)
         self._pursue(name, frame, self._part(name, frame, ""), None)
 
     def _follow(self, following: Following) -> None:
         frame = self._turn_to(following.frame, following.carry)
-        self._user("open", self._pick(self._said_with(following.say)), lead=True)
+        self._user("open", self._pick(self._going_on(following.say)), lead=True)
         self._pursue(following.frame, frame, self._part(following.frame, frame, ""), None)
+
+    def _going_on(self, texts: Sequence[str]) -> list[str]:
+        """Those texts that can be said now; after a wish beyond the service, none that speaks of what was before."""
+        possible = self._said_with(texts)
+        return [text for text in possible if not _BACKWARDS.match(text)] if self._settled() == "refused" else possible
 
     def _turn_to(self, name: str, carry: Mapping[str, str]) -> Frame:
         """Make a target of another frame the task; what carries over is known of it."""
