@@ -6,6 +6,7 @@ text). Arguments are JSON text too, because nested columns would pad objects of 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ def write_parquet(
         >>> read_trajectories("data.parquet").trajectories == (hello,)
         True
     """
+    # Arrow's own allocator does not use again what a run has freed: 30 MiB more at 1,000 trajectories.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -46,6 +46,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _MOST_PAGES = 4096  # of 4 KiB: no world grows beyond 16 MiB
+_KEPT_STATEMENTS = 48  # prepared, of each world: 4 to 8 KB each, and a run has 200 worlds
 _HEAP = (
     1 << 30
 )  # bytes that SQLite may use in this process for all databases: sorting and WITH need memory of their own
@@ -120,7 +121,9 @@ def open_database(*, reverse: bool = False) -> tuple[sqlite3.Connection, Guard]:
     Returns:
         The connection (in autocommit mode) and its guard.
     """
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(
+        ":memory:", isolation_level=None, check_same_thread=False, cached_statements=_KEPT_STATEMENTS
+    )
     guard = Guard()
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
