@@ -75,7 +75,7 @@ SELECT 'mch_' || alnum(8, 'match', t * 100 + r * 10 + m), tournament_id, r, firs
        CASE WHEN playing THEN NULL WHEN result = 5 THEN 1 ELSE 2 * (result <= 2) + (result = 4) END, CASE WHEN playing THEN NULL WHEN result = 5 THEN 1 ELSE 2 * (result IN (3, 4)) + (result = 2) END
 FROM (
   SELECT t.rowid AS t, t.tournament_id, o.round_number AS r, m.n AS m, a.player_id AS first_player, b.player_id AS second_player,
-         t.rowid IN (7, 9, 11) AND m.n <= 2 AND o.round_number = (SELECT max(round_number) FROM rounds x WHERE x.tournament_id = t.tournament_id) AS playing,
+         t.rowid IN (7, 9, 11) AND m.n <= CASE t.rowid WHEN 11 THEN 2 ELSE 1 END AND o.round_number = (SELECT max(round_number) FROM rounds x WHERE x.tournament_id = t.tournament_id) AS playing,
          draw(1, CASE t.pairing_system WHEN 'knockout' THEN 4 ELSE 5 END, 'result', t.rowid, o.round_number, m.n) AS result
   FROM tournaments t JOIN rounds o USING (tournament_id) JOIN numbers m ON m.n <= t.max_players / 2
   JOIN entries a ON a.tournament_id = t.tournament_id AND a.place = CASE m.n WHEN 1 THEN t.max_players ELSE 1 + (o.round_number + m.n - 1) % (t.max_players - 1) END

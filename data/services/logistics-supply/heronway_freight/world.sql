@@ -148,7 +148,7 @@ ORDER BY d.row, c.rowid, g.n;
 INSERT INTO shipments
 SELECT 'shp_' || alnum(9, 'shipment', n), carrier_offer_id, 'HWF' || digits(10, 'tracking', n),
        pick('docks', n) || '@' || slug(company(n)) || '.example', 10000 * draw(15, 480, 'value', n), state,
-       CASE WHEN state IN ('pickup_scheduled', 'in_transit', 'delivered') THEN at(w.day, CASE WHEN n <= 29 AND n % 3 = 0 THEN '18:00' ELSE nth('starts', 1 + n % 4) END) END,
+       CASE WHEN state IN ('pickup_scheduled', 'in_transit', 'delivered') THEN at(w.day, CASE WHEN n <= 29 AND n % 3 = 0 THEN '15:00' ELSE nth('starts', 1 + n % 4) END) END,
        CASE WHEN state IN ('pickup_scheduled', 'in_transit', 'delivered') THEN pick('hours', n) END,
        CASE WHEN state IN ('pickup_scheduled', 'in_transit', 'delivered') AND chance(0.5, 'note', n) THEN pick('notes', n) END,
        CASE state WHEN 'cancelled' THEN pick('reasons', n) END, at(created_at, '+35 minutes')

@@ -85,7 +85,7 @@ SELECT 'crw_' || alnum(8, 'crawl', n), 'https://www.' || h.host || '/', pick('bu
        CASE WHEN NOT h.reachable THEN 'failed' WHEN n IN (17, 18, 19, 20) THEN 'finished' ELSE CASE n % 4 WHEN 1 THEN 'running' WHEN 2 THEN 'stopped' ELSE 'finished' END END,
        CASE WHEN NOT h.reachable THEN 0 ELSE draw(0, 14, 'skipped', n) END,
        CASE WHEN n > 16 THEN at(now(), '-' || draw(38, 80, 'old', n) || ' days', draw(8, 17, 'hour', n) || ':30')
-            WHEN n % 4 = 1 THEN at(now(), '-' || draw(2, 9, 'new', n) || ' hours') ELSE at(now(), '-' || draw(2, 26, 'age', n) || ' days', draw(8, 17, 'hour', n) || ':30') END
+            WHEN n % 4 = 1 THEN at(now(), '-' || draw(62, 88, 'new', n) || ' minutes') ELSE at(now(), '-' || draw(2, 26, 'age', n) || ' days', draw(8, 17, 'hour', n) || ':30') END
 FROM numbers JOIN hosts h ON h.rowid = 1 + (n - 1) % 8 WHERE n <= 20 ORDER BY n;
 
 INSERT INTO documents
