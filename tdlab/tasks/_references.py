@@ -282,7 +282,7 @@ def _of_twist(
         here = (*path, "then", place)
         if then.frame and then.frame not in tasks.frames:
             yield tasks.error("frames", f"there is no frame {then.frame!r}", *here, expected=_one_of(tasks.frames))
-        if bool(then.change) + bool(then.frame) + bool(then.happens) + then.stop > 1:
+        if bool(then.change or then.happens) + bool(then.frame) + then.stop > 1:
             yield tasks.error(
                 "frames", f"{twist} goes on in two ways at once", *here, expected="change, frame, happens or stop"
             )

@@ -61,7 +61,7 @@ class Conversation:
         ] = {}  # what was looked up since the last act: call and result
         self.listed: set[str] = set()  # lists that were read for this task: another one has its own
         self.named = False  # whether a task has said who the user is
-        self.happening: tuple[str, dict[str, Json]] | None = None  # what happens before the next calls
+        self.happened: tuple[str, dict[str, Json]] | None = None  # since the last calls
         self.agreed: tuple[str, dict[str, Json]] = ("", {})  # the frame that the user said yes to, and to which facts
 
     def enter(self, tasks: TaskPack, world: World) -> None:
@@ -103,11 +103,11 @@ class Conversation:
         cursor: Json = None,
     ) -> list[dict[str, Json]]:
         """Make calls at once; each is a tool and the fact of each parameter. ``line`` is that of what happens."""
-        happens, self.happening = happens or self.happening, None
-        if happens is not None or (purpose == "act" and not meets):
-            self.looked.clear()  # what was read before may no longer hold; a call that fails changes nothing
         if happens is not None:
             self.world.happen(*happens, line=line)
+        happens, self.happened = happens or self.happened, None
+        if happens is not None or (purpose == "act" and not meets):
+            self.looked.clear()  # what was read before may no longer hold; a call that fails changes nothing
         made, values = [], []
         for tool, facts in calls:
             schemas = self.tasks.pack.programs[tool].tool.parameters

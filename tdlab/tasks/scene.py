@@ -347,18 +347,32 @@ class Scene(Conversation):
             other = self.tasks.frames[then.frame]
             self._adopt(other, self.rng.choice(self._same(then.frame)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
-        elif then.change:
+        if then.happens:
+            self._happen(name, trouble, then)
+        if then.change:
             line = lines[trouble.then.index(then)]
-            row = self.rng.choice(Rows(self.tasks, *self.world.select(then.change, self.facts, line=line)))
+            rows = Rows(self.tasks, *self.world.select(then.change, self.facts, line=line))
+            if not rows:
+                raise TaskError(f"nothing changes after what happened in {trouble.meets}")
+            row = self.rng.choice(rows)
             for fact in row.keys() & self.sources.keys():
                 if self.sources[fact].kind == "result":  # what is new has to be found out again, equal or not
                     del self.sources[fact]
             self._adopt(frame, row)
             part = part.model_copy(update={"facts": dict(self.facts)})
-        elif then.happens:
-            self.happening = (then.happens, plain_facts(self.facts))
         self._user("adjust", self._pick(self._said_with(then.say)))
         self._carry_through(name, frame, part, made=made)
+
+    def _happen(self, name: str, trouble: Twist, then: Continuation) -> None:
+        """Something happens while the user speaks; what results have shown may no longer hold."""
+        self.happened = (then.happens, plain_facts(self.facts))
+        line = self._line(name, trouble, "then", trouble.then.index(then), "happens")
+        self.world.happen(*self.happened, line=line)
+        self.looked.clear()
+        by_act = [beat.purpose == "act" for beat in self.beats for _ in beat.calls]
+        for fact, source in [*self.sources.items()]:
+            if source.kind == "result" and not by_act[source.call]:
+                del self.sources[fact]
 
     def _clear_the_way(self, name: str, frame: Frame, then: Continuation, part: TaskPart, made: int) -> None:
         """The user wants something else done first, so that the first wish can be fulfilled after it."""
@@ -380,7 +394,7 @@ class Scene(Conversation):
             return bool(self._own(targets_of(self.tasks, self.world, then.frame, given=carried)))
         if then.frame:
             return bool(self._same(then.frame))
-        return not then.change or bool(self.world.query(then.change, self.facts, line=line))
+        return not then.change or bool(then.happens) or bool(self.world.query(then.change, self.facts, line=line))
 
     def _line(self, name: str, trouble: Twist, *path: str | int) -> int:
         """The line of a part of a twist in ``tasks.yaml``."""
