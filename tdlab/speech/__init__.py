@@ -14,6 +14,7 @@ from tdlab.speech.grammar import (
     said_slots,
     sayable,
     slots_of,
+    told_slots,
     unknown_slots,
     value_sayings,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "sayings",
     "slots_of",
     "times_in",
+    "told_slots",
     "unknown_slots",
     "value_sayings",
     "welcome",

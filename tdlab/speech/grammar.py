@@ -36,6 +36,7 @@ __all__ = [
     "said_slots",
     "sayable",
     "slots_of",
+    "told_slots",
     "unknown_slots",
     "value_sayings",
 ]
@@ -161,6 +162,26 @@ def needed_slots(template: str, values: Mapping[str, Json]) -> frozenset[str]:
         ['n']
     """
     return frozenset(_needed(parsed_template(template), values))
+
+
+def told_slots(parts: Sequence[Part], values: Mapping[str, Json]) -> frozenset[str]:
+    """Return the slots whose values a text tells: not those that a condition only looks at.
+
+    Args:
+        parts: What `expanded` gave.
+        values: What is so.
+
+    Returns:
+        Slot names.
+
+    Example:
+        >>> import random
+        >>> values = {"title": "Dune", "author": "Herbert"}
+        >>> parts = expanded("{title}{if author}, I forget by whom{end}", values, random.Random(1))
+        >>> sorted(told_slots(parts, values))
+        ['title']
+    """
+    return frozenset(_told(parts, values))
 
 
 def sayable(template: str, values: Mapping[str, Json]) -> bool:
@@ -427,6 +448,14 @@ def _names(parts: Sequence[Part]) -> Iterator[str]:
             yield part.name
             yield from _names(part.parts)
             yield from _names(part.otherwise)
+
+
+def _told(parts: Sequence[Part], values: Mapping[str, Json]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, _If):
+            yield from _told(part.parts if values.get(part.name) else part.otherwise, values)
+        else:
+            yield from _names([part])
 
 
 def _needed(parts: Sequence[Part], values: Mapping[str, Json]) -> Iterator[str]:

@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from tdlab.errors import TaskError
 from tdlab.records import CODE_TOOL, Beat, Json, Purpose, ScriptCall, Source, TaskPart, canonical_json
-from tdlab.speech import After, Part, Speaker, continuing, expanded, filled, habits_for, needed_slots, sayable, slots_of
+from tdlab.speech import (
+    After,
+    Part,
+    Speaker,
+    continuing,
+    expanded,
+    filled,
+    habits_for,
+    needed_slots,
+    sayable,
+    told_slots,
+)
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
 from tdlab.worlds import World
@@ -154,7 +165,7 @@ class Conversation:
         text = self._filled(parts, self.facts, self.user)
         if lead:
             text = continuing(text, self.rng, after=self._settled())
-        self._say("user", purpose, text, self._told(slots_of(parts)))
+        self._say("user", purpose, text, self._told(told_slots(parts, self.facts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
         self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))

@@ -10,7 +10,18 @@ from functools import partial
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source, TaskPart, TaskScript
-from tdlab.speech import agreement, asking, closing, continuing, expanded, form_of, needed_slots, slots_of, welcome
+from tdlab.speech import (
+    agreement,
+    asking,
+    closing,
+    continuing,
+    expanded,
+    form_of,
+    needed_slots,
+    slots_of,
+    told_slots,
+    welcome,
+)
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Continuation, Following, Frame, Given, TaskPack, Twist, meeting_of
 from tdlab.tasks.programs import program_for
@@ -200,7 +211,8 @@ class Scene(Conversation):
             needed |= frozenset(frame.tell)
             unasked |= frozenset(frame.tell)
         if self._agreed_to(name):
-            if not self._find(name, frame, needed, unasked=unasked):
+            named = frozenset(self.agreed[1]) & frozenset(self.facts)  # to be known again, where it no longer is
+            if not self._find(name, frame, needed | named, unasked=unasked | (named - needed)):
                 raise TaskError(f"no way to {', '.join(sorted(needed - frozenset(self.sources)))} for {name}")
         elif confirm := self._find_and_word(name, frame, needed, unasked=unasked):
             self._assistant("confirm", (confirm,))
@@ -541,7 +553,7 @@ class Scene(Conversation):
             self._assistant("offer", offers, {listing: alike})
             chosen = {**self.facts, **plain_facts(target)}
             parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
-            tells = {slot: chosen[slot] for slot in sorted(slots_of(parts))}
+            tells = {slot: chosen[slot] for slot in sorted(told_slots(parts, chosen))}
             self._say("user", "choose", self._filled(parts, chosen, self.user), tells)
 
     def _reply(self, name: str, frame: Frame) -> None:
