@@ -63,7 +63,7 @@ ORDER BY n;
 
 INSERT INTO connectors
 SELECT 'vcn_' || digits(7, 'connector', place * 10 + k), station_id, nth('kinds', kind, 'plug'), nth('kinds', kind, 'power'),
-       nth('kinds', kind, 'low') + 2 * draw(0, 2, 'price', place, kind), chance(0.06, 'broken', place, k), chance(0.12, 'lock', place, k)
+       nth('kinds', kind, 'low') + 2 * draw(0, 2, 'price', place), chance(0.06, 'broken', place, k), chance(0.12, 'lock', place, k)
 FROM (
   SELECT s.rowid AS place, s.station_id, k.n AS k, 1 + (draw(0, 6, 'mix', s.rowid) + k.n) % 7 AS kind
   FROM stations s JOIN numbers k ON k.n <= draw(3, 6, 'size', s.rowid))
