@@ -48,6 +48,7 @@ CURRENCY_WORDS = {
     for code, names in _CURRENCIES.items()
 }
 """Currency code to the words and signs that say it, in small letters."""
+_LARGE = 10_000  # smaller ones in a list may be ports or years
 _NO_MINOR = frozenset({"JPY"})
 
 
@@ -379,8 +380,8 @@ def in_words(number: int) -> str:
 
 
 def _plain(part: Json) -> str:
-    """A part of a list: a number with its thousands apart, words without underscores, an identifier as it is."""
-    if isinstance(part, int) and not isinstance(part, bool):
+    """A part of a list: a large number with its thousands apart, words without underscores, an identifier as it is."""
+    if isinstance(part, int) and not isinstance(part, bool) and abs(part) >= _LARGE:
         return f"{part:,}"
     text = str(part)
     return text if any(map(str.isdigit, text)) else text.replace("_", " ")
