@@ -288,9 +288,9 @@ def _of_twist(
             )
         if then.happens and not _CHANGES.search(then.happens):
             yield tasks.error("frames", "what happens changes nothing", *here, expected="INSERT, UPDATE or DELETE")
-        if (then.back or then.carry) and not (then.back and then.frame):
-            yield tasks.error("frames", f"{twist} comes back from nowhere", *here, expected="frame and back together")
-        elif then.back and then.frame in tasks.frames:
+        if (then.back or then.carry) and not then.frame:
+            yield tasks.error("frames", f"{twist} comes back from nowhere", *here, expected="frame: the other frame")
+        elif then.carry and then.frame in tasks.frames:
             yield from _carried(tasks, names, name, then, *here)
         if then.stop and not then.reply:
             yield tasks.error(

@@ -356,8 +356,11 @@ class Scene(Conversation):
             return
         if then.frame:
             self.parts.append(part.model_copy(update={"fulfilled": False}))
-            other = self.tasks.frames[then.frame]
-            self._adopt(other, self.rng.choice(self._same(then.frame)))
+            if then.carry:
+                other = self._turn_to(then.frame, then.carry)
+            else:
+                other = self.tasks.frames[then.frame]
+                self._adopt(other, self.rng.choice(self._same(then.frame)))
             name, frame, part, made = then.frame, other, self._part(then.frame, other, ""), 0
         if then.happens:
             self._happen(name, trouble, then)
@@ -401,7 +404,7 @@ class Scene(Conversation):
         self._carry_through(name, frame, part, made=made)
 
     def _possible(self, then: Continuation, line: int) -> bool:
-        if then.back:
+        if then.back or then.carry:
             carried = {own: self.facts.get(other) for own, other in then.carry.items()}
             return bool(self._own(targets_of(self.tasks, self.world, then.frame, given=carried)))
         if then.frame:
