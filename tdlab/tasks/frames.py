@@ -65,9 +65,9 @@ class Continuation(Record):
 
     ``change`` is a query with the facts as parameters; each of its rows has the facts that are new. ``frame`` takes the
     place of the first wish; with ``back``, which is how the user comes back to that, it only clears the way. ``carry``
-    says what it has of the first (fact of that frame: fact of this one), else all that is known. ``happens`` is SQL: the user has
-    removed the obstacle in the world, and it is tried again; a ``change`` beside it finds the facts as they are then.
-    With none of them the user gives in, and the task goes on as it would have.
+    says what it has of the first (fact of that frame: fact of this one), else all that is known. ``happens`` is SQL:
+    the user has removed the obstacle in the world, and it is tried again; a ``change`` beside it finds the facts as
+    they are then. With none of them the user gives in, and the task goes on as it would have.
     """
 
     say: Texts

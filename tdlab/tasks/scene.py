@@ -397,11 +397,20 @@ class Scene(Conversation):
         other = self._turn_to(then.frame, then.carry)
         self._user("adjust", self._pick(self._said_with(then.say)))
         self._carry_through(then.frame, other, self._part(then.frame, other, ""))
-        self._adopt(frame, facts)
-        self.sources |= sources
+        now = self._as_it_is_now(name, facts, sources)
+        self._adopt(frame, facts | now)
+        self.sources |= {fact: source for fact, source in sources.items() if self.facts[fact] == facts[fact]}
         self.agreed = agreed
         self._user("adjust", self._pick(self._said_with(then.back)))
         self._carry_through(name, frame, part, made=made)
+
+    def _as_it_is_now(self, name: str, facts: Mapping[str, Json], sources: Mapping[str, Source]) -> dict[str, Json]:
+        """The target of before, as the world has it now; nothing where the frame's own query has it not."""
+        told = {fact: facts[fact] for fact, source in sources.items() if source.kind == "user"}
+        line = self.tasks.pack.tasks.line("frames", name, "target")
+        rows = targets_with(self.tasks, self.world, self.tasks.frames[name].target, told, line=line)
+        same = [row for row in rows if all(row[fact] == told[fact] for fact in row.keys() & told.keys())]
+        return max(same, key=lambda row: sum(facts.get(fact) == value for fact, value in row.items()), default={})
 
     def _possible(self, then: Continuation, line: int) -> bool:
         if then.back or then.carry:
