@@ -118,6 +118,11 @@ class Scene(Conversation):
                 self.policy, self.titles, self.listed = kept[6:]
         return False
 
+    def _looked_at(self) -> set[str]:
+        """The facts that the assistant has from looking, not from what it did."""
+        by_act = [beat.purpose == "act" for beat in self.beats for _ in beat.calls]
+        return {fact for fact, source in self.sources.items() if source.kind == "result" and not by_act[source.call]}
+
     def _destroys(self, name: str) -> bool:
         """Whether a frame takes away what there is, which people rarely do with what they have just got."""
         tools = self.tasks.pack.programs
@@ -171,6 +176,8 @@ class Scene(Conversation):
             raise TaskError(f"no target of {name} carries on")
         facts = self.rng.choice(rows)
         sources = {own: self.sources[other] for own, other in carry.items() if other in self.sources}
+        for fact in self._looked_at() & facts.keys():  # it was of another thing, or of another moment
+            del self.sources[fact]
         for fact, value in facts.items():  # the same by chance is not known: it could be another value here
             if fact in self.sources and fact not in frame.user and any(row[fact] != value for row in rows):
                 del self.sources[fact]
@@ -384,10 +391,8 @@ class Scene(Conversation):
         line = self._line(name, trouble, "then", trouble.then.index(then), "happens")
         self.world.happen(*self.happened, line=line)
         self.looked.clear()
-        by_act = [beat.purpose == "act" for beat in self.beats for _ in beat.calls]
-        for fact, source in [*self.sources.items()]:
-            if source.kind == "result" and not by_act[source.call]:
-                del self.sources[fact]
+        for fact in self._looked_at():
+            del self.sources[fact]
 
     def _clear_the_way(self, name: str, frame: Frame, then: Continuation, part: TaskPart, made: int) -> None:
         """The user wants something else done first, so that the first wish can be fulfilled after it."""
