@@ -7,11 +7,12 @@ tables, their population, and for each tool its preconditions, effects and resul
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -154,16 +155,21 @@ def _text_of(path: Path | Traversable, file: str) -> str:
 
 def _service_of(text: str, file: str) -> Service:
     try:
+        json.loads(text, object_pairs_hook=partial(_once, file=file))
         service, doubts = read_service_file(text, where=file)
+    except json.JSONDecodeError as error:
+        raise PackError(f"not JSON: {error.msg}", file=file, line=error.lineno, rule="tools", expected="JSON") from None
+    except ValueError as error:
+        raise PackError(f"not JSON: {error}", file=file, rule="tools", expected="numbers of fewer digits") from None
     except PoolError as error:
         raise PackError(error.found, file=file, rule="tools", expected=error.expected) from None
     except RecursionError:
         raise PackError("the JSON is nested too deeply", file=file, rule="tools", expected="tools/list") from None
-    for doubt in doubts:
-        if doubt.severity == "error":
+    for doubt in doubts:  # what is repaired in a pool that somebody found, whoever writes a pack can put right
+        if doubt.severity != "note":
             raise PackError(
                 f"{doubt.tool}: {doubt.found}" if doubt.tool else doubt.found, file=file, rule="tools",
-                expected="a definition that is read without errors",
+                expected="a definition that needs no repair",
             )  # fmt: skip
     for kind, name in (("server", service.name), *(("tool", tool.name) for tool in service.tools)):
         if not _NAME.fullmatch(name):
@@ -177,6 +183,16 @@ def _service_of(text: str, file: str) -> Service:
         if twice is not None:
             raise PackError(f"{tool.name} documents {twice} twice", file=file, rule="errors", expected="each code once")
     return service
+
+
+def _once(pairs: list[tuple[str, Any]], *, file: str) -> dict[str, Any]:
+    """The object of a JSON text, whose keys may not repeat: only the last would count."""
+    whole: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in whole:
+            raise PackError(f"the key {key[:80]!r} twice", file=file, rule="tools", expected="each key once")
+        whole[key] = value
+    return whole
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -89,6 +90,21 @@ def test_a_wrong_document_is_refused(tmp_path: Path, text: str, words: str) -> N
 def test_tools_that_are_no_service_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(PackError, match=r"tools\.json"):
         load_pack(write_pack(tmp_path / "lending", tools=text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"type": "string"', '"type": "strng"', "'strng' is unknown"),
+        ('{"', '{"server": "shop", "', "the key 'server' twice"),
+    ],
+)
+def test_tools_that_need_a_repair_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    """A pool that somebody found is repaired; whoever writes a pack can put it right."""
+    text = json.dumps(TOOLS)
+    assert old in text
+    with pytest.raises(PackError, match=words):
+        load_pack(write_pack(tmp_path / "lending", tools=text.replace(old, new, 1)))
 
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r"
