@@ -46,6 +46,15 @@ class TeacherConfig(Section):
         ge=0.0,
         description="Stop after spending this much, in the currency of the price table; null: no limit.",
     )
+    failing_window: int | None = Field(
+        default=16,
+        ge=1,
+        description="Stop when too many of the last so many rollouts failed; null: never. Until the first that does "
+        "not fail, hardly more than this many are begun.",
+    )
+    failing_share: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="The share of `failing_window` that is too many."
+    )
     prices: str | None = Field(default=None, description="Path of a price table (JSON); null: the bundled one.")
 
     @model_validator(mode="after")
@@ -93,6 +102,7 @@ def address_problem(address: str) -> str:
 
 
 NOT_IN_DIGEST = frozenset(
-    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices".split()
+    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices "
+    "failing_window failing_share".split()
 )
 """Settings of `TeacherConfig` that are not part of the digest, since the same replies give the same dataset."""

@@ -17,6 +17,7 @@ from tdlab.config import EvolutionConfig
 from tdlab.diversity import Features
 from tdlab.errors import BudgetSpent, RolloutError, StoreError, TeacherError
 from tdlab.evolution.controller import Controller, Decision
+from tdlab.evolution.failing import FailingTeacher
 from tdlab.evolution.process_pool import ProcessPool
 from tdlab.evolution.producer import Offspring, Producer
 from tdlab.evolution.steering import Plateau, budget_spent, ran_dry
@@ -61,7 +62,8 @@ def evolve(
 
     Returns:
         ``"target"``, or a sentence that says why the run stopped before: the budget of offspring is spent, the gauges
-        that steer were flat for ``patience`` generations, or nothing was accepted for ``dry`` generations.
+        that steer were flat for ``patience`` generations, nothing was accepted for ``dry`` generations, or with
+        ``threads`` the last rollouts all failed.
 
     Raises:
         TeacherError: The server of the language models failed.
@@ -79,6 +81,13 @@ def evolve(
     config = producer.config
     stopped: TeacherError | RolloutError | None = None
     past = _rebuild(store, controller, Plateau(config.evolution))
+    failing = FailingTeacher(config.teacher) if threads is not None else None
+    hopeless = ""
+
+    def wanted() -> int:
+        missing = config.target - len(controller)
+        return missing if failing is None else min(missing, failing.room)
+
     with rare_collection(), threads or ProcessPool(producer, workers) as worker_pool:
         while len(controller) < config.target:
             if why := past.stop(config.evolution, accepted=len(controller)):
@@ -89,7 +98,7 @@ def evolve(
             orders = controller.orders(past.generations)
             if config.evolution.budget is not None:
                 orders = orders[: config.evolution.budget - past.tried]
-            for offspring in worker_pool.produce(orders, wanted=lambda: config.target - len(controller)):
+            for offspring in worker_pool.produce(orders, wanted=wanted):
                 if len(controller) >= config.target:
                     break
                 decision = controller.consider(offspring)
@@ -98,6 +107,8 @@ def evolve(
                 if threads is not None and on_progress is not None:
                     rejected = past.tried + len(candidates) - len(controller)
                     on_progress(Progress(past.generations, len(controller), rejected, config.target))
+                if failing is not None and (hopeless := failing.note(offspring)):
+                    break
             stopped = threads.stopped if threads is not None and len(controller) < config.target else None
             accepted = outcomes.pop("accepted", 0)
             record = GenerationRecord(
@@ -110,7 +121,7 @@ def evolve(
                 drafts=drafts,
                 after=controller.record(),
                 total=len(controller),
-                partial=stopped is not None,
+                partial=stopped is not None or bool(hopeless),
             )
             if stopped is not None and not candidates:
                 break
@@ -119,10 +130,10 @@ def evolve(
             past = past.after(record)
             if on_progress is not None:
                 on_progress(Progress(past.generations, len(controller), past.tried - len(controller), config.target))
-            if stopped is not None:
+            if stopped is not None or hopeless:
                 break
     if stopped is None:
-        return "target"
+        return hopeless or "target"
     if isinstance(stopped, BudgetSpent):
         return f"{stopped.found} ({stopped.expected})"
     raise stopped

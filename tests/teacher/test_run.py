@@ -250,3 +250,14 @@ def test_the_old_name_of_the_mock_server_still_works_and_says_so(
     assert status == 2
     assert "`tdlab rehearse` is deprecated; use `tdlab mock-server`" in said
     assert "--port" in said
+
+
+def test_a_teacher_that_never_succeeds_is_given_up_and_the_run_says_why(tmp_path: Path) -> None:
+    with MockServer(Misbehaviour(corrupt=1.0)) as server:
+        run = run_on_mock(config(server.base_url, target=60, teacher__concurrency=16), tmp_path / "run")
+        begun = len(server.corrupted)
+        why = run.status
+        run.close()
+    assert begun <= 20, "few more are begun than the window holds"
+    assert why.startswith("stopped: failing: 16 of the last 16 rollouts failed")
+    assert "teacher.failing_window" in why
