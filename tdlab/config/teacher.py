@@ -38,6 +38,10 @@ class TeacherConfig(Section):
     )
     concurrency: int = Field(default=32, ge=1, le=1024, description="Most calls in flight at the same time.")
     tries: int = Field(default=8, ge=1, le=100, description="Attempts at a call before it counts as failed.")
+    patience_s: float = Field(
+        default=600.0, gt=0.0, le=86400.0,
+        description="Longest time without any answer, in seconds: also the longest `Retry-After` that is waited for.",
+    )  # fmt: skip
     timeout_s: float = Field(default=120.0, gt=0.0, le=3600.0, description="Time limit of one reply, in seconds.")
     connect_timeout_s: float = Field(default=5.0, gt=0.0, le=600.0, description="Time limit of connecting, in seconds.")
     budget_tokens: int | None = Field(default=None, ge=0, description="Stop after this many tokens; null: no limit.")
@@ -102,7 +106,7 @@ def address_problem(address: str) -> str:
 
 
 NOT_IN_DIGEST = frozenset(
-    "base_url concurrency tries timeout_s connect_timeout_s budget_tokens budget_money prices "
+    "base_url concurrency tries patience_s timeout_s connect_timeout_s budget_tokens budget_money prices "
     "failing_window failing_share".split()
 )
 """Settings of `TeacherConfig` that are not part of the digest, since the same replies give the same dataset."""

@@ -133,6 +133,7 @@ class ChatClient:
         self._pending: dict[str, asyncio.Future[ChatReply]] = {}
         self._failures: Counter[str] = Counter()
         self._answered = 0
+        self._answered_at = 0.0
         self._replayed = 0
         self._closed_because = ""
         self._fatal: TeacherError | None = None
@@ -295,6 +296,7 @@ class ChatClient:
                     reply = await self._attempt(request)
                     self._limiter.succeeded()
                     self._answered += 1
+                    self._answered_at = time.monotonic()
                     self._refused = 0
                     return reply
             except _Failure as failure:
@@ -302,11 +304,10 @@ class ChatClient:
                 self._failures[failure.kind] += 1
                 _log.warning("attempt %d of %d failed: %s", tries, self.config.tries, failure)
                 wait = backoff(tries)
-                if failure.kind == "429":
+                wait = max(wait, failure.wait_s or 0.0)
+                self._lose_patience(failure, wait, since=max(started, self._answered_at))
+                if failure.kind == "429" and self._fatal is None:
                     self._limiter.throttled(failure.wait_s if failure.wait_s is not None else wait)
-                    wait = max(wait, failure.wait_s or 0.0)
-                elif failure.wait_s is not None:
-                    wait = max(wait, failure.wait_s)
                 if failure.kind == "connection" and not self._answered and tries >= 3:
                     self._fatal = self._unreachable(failure)
                 if self._fatal is None and tries >= self.config.tries:
@@ -319,9 +320,24 @@ class ChatClient:
                         do="check the server, then re-run the same command to resume; finished work is kept",
                     )
                 if self._fatal is not None:
+                    self._limiter.open()  # those that wait for their turn end too
                     raise self._fatal from None
             _log.info("next attempt in %.1f s", wait)
             await self._wait_to_retry(wait)
+
+    def _lose_patience(self, failure: _Failure, wait: float, *, since: float) -> None:
+        """Give up a server that has not answered, or asks not to be called, for longer than the run's patience."""
+        patience = self.config.patience_s
+        silent = time.monotonic() - since + wait
+        if self._fatal is None and silent > patience:
+            asked = (
+                f"asks to wait {failure.wait_s:,.0f} s" if failure.wait_s == wait else f"no answer in {silent:.0f} s"
+            )
+            self._fatal = TeacherError(
+                f"{self.address}: {asked}, last: {failure}",
+                expected=f"an answer within teacher.patience_s, {patience:g} s",
+                do="re-run the same command later to resume, or raise teacher.patience_s; finished work is kept",
+            )
 
     async def _wait_to_retry(self, seconds: float) -> None:
         """Wait for the next attempt, or until there will be none."""

@@ -19,7 +19,6 @@ _DECREASE = 0.7
 _DECREASE_EVERY_S = 0.5  # calls in flight together get their 429 together: lower the limit once for all of them
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 20.0
-_MAX_RETRY_AFTER_S = 120.0
 
 
 def backoff(tries: int) -> float:
@@ -28,7 +27,7 @@ def backoff(tries: int) -> float:
 
 
 def retry_after(headers: dict[str, str], *, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks to wait, at most 120; None without one. ``now`` is Unix time."""
+    """Return the seconds that a ``Retry-After`` asks to wait; None without one. ``now`` is Unix time."""
     milliseconds = headers.get("retry-after-ms")
     text = headers.get("retry-after")
     try:
@@ -38,7 +37,7 @@ def retry_after(headers: dict[str, str], *, now: float) -> float | None:
             seconds = parsedate_to_datetime(text or "").timestamp() - now
         except (TypeError, ValueError):
             return None
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S) if seconds == seconds else None
+    return max(seconds, 0.0) if seconds == seconds else None
 
 
 class AdaptiveLimiter:
