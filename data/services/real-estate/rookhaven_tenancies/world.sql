@@ -115,8 +115,8 @@ INSERT INTO contractors SELECT nth('contractors', n, 'name'), nth('contractors',
 
 -- Open repair orders of the last days, and some that a firm has been sent to.
 INSERT INTO repairs
-SELECT 'R-' || digits(6, 'repair', n), lease_id, trade, problem, urgency, firm, CASE WHEN firm IS NOT NULL THEN at(now(), '+' || draw(1, 8, 'visit', n) || ' days', 'date') END,
-       CASE WHEN firm IS NOT NULL THEN 30000 END, at(now(), '-' || draw(1, 6, 'opened', n) || ' days', draw(8, 17, 'hour', n) || ':25')
+SELECT 'R-' || digits(6, 'repair', n), lease_id, trade, problem, urgency, firm, CASE WHEN firm IS NOT NULL THEN at(now(), '+' || CASE urgency WHEN 'emergency' THEN draw(0, 1, 'visit', n) ELSE draw(1, 8, 'visit', n) END || ' days', 'date') END,
+       CASE WHEN firm IS NOT NULL THEN 30000 END, at(now(), '-' || CASE urgency WHEN 'emergency' THEN 1 ELSE draw(1, 6, 'opened', n) END || ' days', draw(8, 17, 'hour', n) || ':25')
 FROM (
   SELECT l.rowid AS n, l.lease_id, nth('problems', 1 + l.rowid % 14, 'trade') AS trade, nth('problems', 1 + l.rowid % 14, 'problem') AS problem,
          nth('problems', 1 + l.rowid % 14, 'urgency') AS urgency,
