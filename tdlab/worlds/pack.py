@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tdlab.errors import PackError, PoolError
-from tdlab.pool import data_file, read_service_file
+from tdlab.pool import Taxonomy, data_file, read_service_file
 from tdlab.records import Json, Service, Tool, digest
+from tdlab.tools import compile_schema, preview
 from tdlab.worlds._connection import Guard, Stage, open_database, quoted, trusted
 from tdlab.worlds._documents import Document, read_document
 from tdlab.worlds._functions import Clock, last_function_error, register
@@ -155,10 +156,13 @@ def _text_of(path: Path | Traversable, file: str) -> str:
 
 def _service_of(text: str, file: str) -> Service:
     try:
-        json.loads(text, object_pairs_hook=partial(_once, file=file))
+        whole = json.loads(text, object_pairs_hook=partial(_once, file=file))
+        json.dumps(whole, ensure_ascii=False).encode()
         service, doubts = read_service_file(text, where=file)
     except json.JSONDecodeError as error:
         raise PackError(f"not JSON: {error.msg}", file=file, line=error.lineno, rule="tools", expected="JSON") from None
+    except UnicodeEncodeError:
+        raise PackError("half of a surrogate pair", file=file, rule="tools", expected="whole characters") from None
     except ValueError as error:
         raise PackError(f"not JSON: {error}", file=file, rule="tools", expected="numbers of fewer digits") from None
     except PoolError as error:
@@ -168,21 +172,43 @@ def _service_of(text: str, file: str) -> Service:
     for doubt in doubts:  # what is repaired in a pool that somebody found, whoever writes a pack can put right
         if doubt.severity != "note":
             raise PackError(
-                f"{doubt.tool}: {doubt.found}" if doubt.tool else doubt.found, file=file, rule="tools",
-                expected="a definition that needs no repair",
+                f"{doubt.tool}: {doubt.found}" if doubt.tool else doubt.found, file=file,
+                line=_line_of(text, doubt.tool), rule="tools", expected="a definition that needs no repair",
             )  # fmt: skip
     for kind, name in (("server", service.name), *(("tool", tool.name) for tool in service.tools)):
         if not _NAME.fullmatch(name):
             raise PackError(
-                f"the {kind} is called {name[:80]!r}", file=file, rule="tools",
+                f"the {kind} is called {name[:80]!r}", file=file, line=_line_of(text, name), rule="tools",
                 expected="small letters, digits and _, at most 64",
             )  # fmt: skip
     for tool in service.tools:
         codes = [error.code for error in tool.errors]
         twice = next((code for code in codes if codes.count(code) > 1), None)
         if twice is not None:
-            raise PackError(f"{tool.name} documents {twice} twice", file=file, rule="errors", expected="each code once")
+            raise PackError(
+                f"{tool.name} documents {twice} twice", file=file, line=_line_of(text, tool.name), rule="errors",
+                expected="each code once",
+            )  # fmt: skip
+        for parameter, schema in tool.parameters.items():
+            wrong = compile_schema(schema).errors(schema["default"]) if "default" in schema else ()
+            if wrong:
+                raise PackError(
+                    f"{tool.name}: the default of {parameter} does not fit it: {wrong[0]}", file=file,
+                    line=_line_of(text, tool.name), rule="tools", expected="a default that its own schema takes",
+                )  # fmt: skip
+    domain, domains = whole.get("domain") if isinstance(whole, dict) else None, Taxonomy.bundled().ids
+    if domain is not None and (not isinstance(domain, str) or domain not in domains):
+        raise PackError(
+            f"there is no domain {preview(domain)}", file=file, line=_line_of(text, "domain"), rule="tools",
+            expected="one of " + ", ".join(sorted(domains)),
+        )  # fmt: skip
     return service
+
+
+def _line_of(text: str, name: str | None) -> int:
+    """The line in which a JSON text first has a name; 0 where it has not."""
+    at = text.find(json.dumps(name, ensure_ascii=False)) if name else -1
+    return text.count("\n", 0, at) + 1 if at >= 0 else 0
 
 
 def _once(pairs: list[tuple[str, Any]], *, file: str) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def test_tools_that_are_no_service_are_refused(tmp_path: Path, text: str) -> Non
     [
         ('"type": "string"', '"type": "strng"', "'strng' is unknown"),
         ('{"', '{"server": "shop", "', "the key 'server' twice"),
+        ('"domain": "education-learning"', '"domain": "../.."', "there is no domain"),
+        ('"type": "string"', '"type": "string", "default": 7', "the default of"),
+        ('"description": "', '"description": "\\ud83d', "surrogate"),
     ],
 )
 def test_tools_that_need_a_repair_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
