@@ -226,7 +226,7 @@ def test_a_server_that_hangs_or_answers_garbage_is_a_rejection(tmp_path: Path, m
     with MockServer() as server:
         run = job.run(
             server.base_url, tmp_path / "run", rollout__allow_writes=True, rollout__call_timeout_s=limit,
-            target=30, evolution__budget=16, verify__near_duplicate=1.0,
+            target=30, evolution__budget=16, verify__near_duplicate=1.0, teacher__failing_window=None,
         )  # fmt: skip
     assert run.status.startswith("stopped: budget")
     run.close()
