@@ -181,15 +181,15 @@ def run(
                 derive_all(store, pool, reporter, figure=figure)
                 return open_run(out)
             _check_versions(store)
+            saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
             if store.mining() is None:
-                if config.rollout.teacher == "llm":
+                if config.rollout.teacher == "llm" and not saved.exists():
                     with LiveBackend(config.teacher, api_key=api_key):
                         pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
                 worlds = not external and config.plays_worlds
                 _mine(store, pool, config, mined, external=external, worlds=worlds)
             if config.rollout.teacher == "llm":
-                saved = Path(replies) if replies is not None else store.path.resolve().parent / REPLIES
                 outcome = _evolve_with_models(store, config, servers, objects, reporter, saved, api_key)
             else:
                 outcome = _evolve(store, config, servers, objects, workers, reporter)

@@ -261,3 +261,14 @@ def test_a_teacher_that_never_succeeds_is_given_up_and_the_run_says_why(tmp_path
     assert begun <= 20, "few more are begun than the window holds"
     assert why.startswith("stopped: failing: 16 of the last 16 rollouts failed")
     assert "teacher.failing_window" in why
+
+
+def test_saved_replies_make_the_same_run_without_a_server(tmp_path: Path) -> None:
+    """A server is looked for only when a reply is missing."""
+    with MockServer() as server:
+        settings = config(server.base_url)
+        run_on_mock(settings, tmp_path / "first").close()
+    run_on_mock(settings, tmp_path / "again").close()
+    assert bytes_of(tmp_path / "first") == bytes_of(tmp_path / "again")
+    with pytest.raises(TeacherError, match="cannot be reached"):
+        run_on_mock(config(server.base_url, target=12, seed=77), tmp_path / "other")

@@ -39,11 +39,12 @@ class LiveBackend:
         journal: Where replies are saved and looked up; None to save nothing.
         owner: The run's name in the journal; what that run has already paid counts against the budget.
         api_key: The API key; ``OPENAI_API_KEY`` by default.
-        check: Whether to check on entry that the server can be reached and accepts the key.
+        check: Whether to check that the server can be reached and accepts the key: on entry, or, where the journal has
+            replies, before the first call that they do not answer.
 
     Raises:
         ConfigError: If the address, the key, the price table or the budget is invalid.
-        TeacherError: On entry, if ``check`` fails.
+        TeacherError: On entry, if ``check`` fails and no reply is saved.
 
     Example:
         >>> from tdlab.config import TeacherConfig
@@ -72,7 +73,7 @@ class LiveBackend:
             self._portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal())
             self._stack.enter_context(self._portal.wrap_async_context_manager(self.client))
             if self._check:
-                self._portal.call(self.client.check)
+                self._portal.call(self.client.check_when_needed)
         except BaseException:
             self._portal = None
             self._stack.close()

@@ -141,6 +141,8 @@ class ChatClient:
         self._no_schema: set[str] = set()
         self._limits_refused: set[str] = set()
         self._limit_name = "max_completion_tokens" if "api.openai.com" in self.address else "max_tokens"
+        self._to_check: asyncio.Task[None] | None = None
+        self._checks = False
         self._openai: AsyncOpenAI | None = None
         self._response: Any = None
         self._never_sent: tuple[type[Exception], ...] = ()
@@ -174,6 +176,8 @@ class ChatClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._to_check is not None:
+            self._to_check.cancel()
         if self._openai is not None:
             await self._openai.close()
             self._openai = None
@@ -191,6 +195,13 @@ class ChatClient:
         """
         self._closed_because = why
         self._limiter.open()
+
+    async def check_when_needed(self) -> None:
+        """`check` now where no reply is saved, else before the first call: what is saved needs no server."""
+        if self._journal is None or not len(self._journal):
+            await self.check()
+        else:
+            self._checks = True
 
     async def check(self) -> None:
         """Check that the server can be reached and accepts the key; raise TeacherError within seconds if not.
@@ -238,10 +249,19 @@ class ChatClient:
             self._replayed += 1
             return reply_from_text(saved)
         async with self._sharing(key) as promise:
+            await self._checked()
             reply = await self._call_with_retries(request)
             reply = await self._save(key, request, reply)
             promise.set_result(reply)
         return reply
+
+    async def _checked(self) -> None:
+        """Wait for the check that was put off; all calls wait for the same one."""
+        if not self._checks:
+            return
+        if self._to_check is None:
+            self._to_check = asyncio.create_task(self.check())
+        await asyncio.shield(self._to_check)
 
     # -- one call
 
