@@ -14,7 +14,7 @@ from tdlab.speech.grammar import (
     said_slots,
     sayable,
     slots_of,
-    told_slots,
+    spoken_slots,
     unknown_slots,
     value_sayings,
 )
@@ -48,8 +48,8 @@ __all__ = [
     "sayable",
     "sayings",
     "slots_of",
+    "spoken_slots",
     "times_in",
-    "told_slots",
     "unknown_slots",
     "value_sayings",
     "welcome",

@@ -262,7 +262,7 @@ def _duration(value: Json, now: str, option: str) -> list[Saying]:
     """A duration in the option's unit (minutes by default): ``45 minutes``, ``an hour and a half``, ``two days``."""
     unit = option or "minutes"
     amount = _integer(value)
-    if unit == "seconds" and amount >= 120:  # nobody says "1018 seconds"
+    if unit == "seconds" and amount >= 120:  # "1018 seconds" is a machine's
         rest = [_counted(amount % 60, "second")] if amount % 60 else []
         return [Saying(joined([_counted(amount // 60, "minute"), *rest]))]
     minutes = amount * {"minutes": 1, "hours": 60}.get(unit, 0)

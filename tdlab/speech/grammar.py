@@ -36,7 +36,7 @@ __all__ = [
     "said_slots",
     "sayable",
     "slots_of",
-    "told_slots",
+    "spoken_slots",
     "unknown_slots",
     "value_sayings",
 ]
@@ -164,7 +164,7 @@ def needed_slots(template: str, values: Mapping[str, Json]) -> frozenset[str]:
     return frozenset(_needed(parsed_template(template), values))
 
 
-def told_slots(parts: Sequence[Part], values: Mapping[str, Json]) -> frozenset[str]:
+def spoken_slots(parts: Sequence[Part], values: Mapping[str, Json]) -> frozenset[str]:
     """Return the slots whose values a text tells: not those that a condition only looks at.
 
     Args:
@@ -178,10 +178,10 @@ def told_slots(parts: Sequence[Part], values: Mapping[str, Json]) -> frozenset[s
         >>> import random
         >>> values = {"title": "Dune", "author": "Herbert"}
         >>> parts = expanded("{title}{if author}, I forget by whom{end}", values, random.Random(1))
-        >>> sorted(told_slots(parts, values))
+        >>> sorted(spoken_slots(parts, values))
         ['title']
     """
-    return frozenset(_told(parts, values))
+    return frozenset(_spoken(parts, values))
 
 
 def sayable(template: str, values: Mapping[str, Json]) -> bool:
@@ -450,10 +450,10 @@ def _names(parts: Sequence[Part]) -> Iterator[str]:
             yield from _names(part.otherwise)
 
 
-def _told(parts: Sequence[Part], values: Mapping[str, Json]) -> Iterator[str]:
+def _spoken(parts: Sequence[Part], values: Mapping[str, Json]) -> Iterator[str]:
     for part in parts:
         if isinstance(part, _If):
-            yield from _told(part.parts if values.get(part.name) else part.otherwise, values)
+            yield from _spoken(part.parts if values.get(part.name) else part.otherwise, values)
         else:
             yield from _names([part])
 

@@ -19,7 +19,7 @@ from tdlab.speech import (
     habits_for,
     needed_slots,
     sayable,
-    told_slots,
+    spoken_slots,
 )
 from tdlab.tasks.frames import Frame, TaskPack
 from tdlab.tasks.search import Lookup, bare, fitting
@@ -165,7 +165,7 @@ class Conversation:
         text = self._filled(parts, self.facts, self.user)
         if lead:
             text = continuing(text, self.rng, after=self._settled())
-        self._say("user", purpose, text, self._told(told_slots(parts, self.facts)))
+        self._say("user", purpose, text, self._told(spoken_slots(parts, self.facts)))
 
     def _assistant(self, purpose: Purpose, texts: Sequence[str], rows: Mapping[str, Json] | None = None) -> None:
         self._say("assistant", purpose, self._worded(texts, {**self._known(), **(rows or {})}, self.assistant))

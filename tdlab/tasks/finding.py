@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tdlab.errors import TaskError
 from tdlab.records import Json, Source
-from tdlab.speech import asking, expanded, told_slots
+from tdlab.speech import asking, expanded, spoken_slots
 from tdlab.tasks.conversation import Conversation, plain_facts
 from tdlab.tasks.frames import Choosing, Frame
 from tdlab.tasks.programs import program_for
@@ -34,7 +35,7 @@ class FindingOut(Conversation):
         )
 
     def _lists(self, frame: Frame) -> frozenset[str]:
-        """The lists that the user wants to hear: what is told and is a field of a result, not a fact."""
+        """The lists that the user wants to hear: what is said in the end and is a field of a result, not a fact."""
         fields = {field for program in self.tasks.pack.programs.values() for field in program.lists}
         return frozenset(name for name in frame.tell if name in fields and name not in self.facts)
 
@@ -136,8 +137,8 @@ class FindingOut(Conversation):
             # What is known of another thing, such as the old time, says nothing of these rows.
             things = ("", lookup.thing)
             names = {bare(fact): fact for thing in things for fact in self.facts if fact.rpartition("__")[0] == thing}
-            told = {name: self.facts[fact] for name, fact in names.items() if fact in self.sources}
-            alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, told)]
+            given = {name: self.facts[fact] for name, fact in names.items() if fact in self.sources}
+            alike = [row for value in values for row in _rows(value.get(listing)) if allows(row, given)]
             if len(alike) <= 1 or listing not in frame.choose:
                 continue
             target = _rows(values[page].get(listing))[mine]
@@ -145,14 +146,14 @@ class FindingOut(Conversation):
                 continue
             ways = [way for way in frame.choose[listing] if _selects(way, target, alike)]
             if not ways:
-                raise TaskError(f"nobody can choose among the {len(alike)} {listing}")
+                raise TaskError(f"there is no way to choose among the {len(alike)} {listing}")
             preferred = [way for way in ways if self.choice and (way.by == "ask") == (self.choice == "ask")]
             way = self.rng.choice(preferred or ways)
             offers = way.offer or next((other.offer for other in frame.choose[listing] if other.offer), ())
             self._assistant("offer", offers, {listing: alike})
             chosen = {**self.facts, **plain_facts(target)}
             parts = expanded(self._pick(way.say, chosen), chosen, self.rng)
-            tells = {slot: chosen[slot] for slot in sorted(told_slots(parts, chosen))}
+            tells = {slot: chosen[slot] for slot in sorted(spoken_slots(parts, chosen))}
             self._say("user", "choose", self._filled(parts, chosen, self.user), tells)
 
 
@@ -161,14 +162,13 @@ def _selects(way: Choosing, target: Mapping[str, Json], rows: Sequence[Mapping[s
     if way.by == "ask":
         return len(rows) <= _MOST_OFFERED
     word, _, field = way.by.partition(" ")
-    values = [row.get(field) for row in rows]
+    values: list[Any] = [row.get(field) for row in rows]  # JSON; those of one column have one type
     mine = target.get(field)
     if any(value is None for value in values) or values.count(mine) != 1:
         return False
     if word == "same":
         return True
-    # Fields of rows are JSON: those of one column have one type, so they can be compared.
-    return bool(mine == (min(values) if word == "lowest" else max(values)))  # type: ignore[type-var]
+    return bool(mine == (min(values) if word == "lowest" else max(values)))
 
 
 def _rows(value: Json) -> list[dict[str, Json]]:

@@ -145,7 +145,8 @@ class Frame(Record):
 
     ``act`` lists calls in order, each with the facts of its parameters' names, or parameter to fact. ``know`` are facts
     that the assistant must find out before it acts. ``program`` says that what is worked out takes too many rows for
-    the head, so that such tasks are drawn only where programs run. ``follows`` are frames that may come next in the
+    the head, so that such tasks are drawn only where programs run. ``in_turn`` says that each act waits for the one
+    before it, also where both call the same tool. ``follows`` are frames that may come next in the
     same service.
     ``gives`` offers facts to frames of other services as an ``event``, ``message``, ``note``, ``payment`` or ``task``
     (`tdlab.tasks._references.KINDS` has their fields); ``takes`` is the other side of it.
@@ -159,6 +160,7 @@ class Frame(Record):
     tell: tuple[str, ...] = ()
     compute: dict[str, Computation] = Field(default_factory=dict)
     program: bool = False
+    in_turn: bool = False
     user: dict[str, str] = Field(default_factory=dict)
     open: Texts
     choose: dict[str, tuple[Choosing, ...]] = Field(default_factory=dict)

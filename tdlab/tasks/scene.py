@@ -222,7 +222,7 @@ class Scene(FindingOut):
                 self._adjust(name, frame, trouble, part)
                 return
             self._agree(name, confirm)
-        for batch in _batches(acts, self.facts):
+        for batch in _batches(frame, acts, self.facts):
             self._act(batch)
         part = part.model_copy(update={"facts": dict(self.facts)})
         line = self.tasks.pack.tasks.line("frames", name, "goal")
@@ -294,10 +294,10 @@ class Scene(FindingOut):
         kind, tool, code = meeting_of(trouble)
         if kind == "seen":
             seen = frozenset({code})
-            told = [seen | (needed_slots(reply, self.facts) & frozenset(self.facts)) for reply in trouble.reply]
-            self.rng.shuffle(told)
+            wordings = [seen | (needed_slots(reply, self.facts) & frozenset(self.facts)) for reply in trouble.reply]
+            self.rng.shuffle(wordings)
             own = self._needs(frame, acts_of(frame)) - seen  # what the user may be asked for
-            if not any(self._find(name, frame, wanted, unasked=wanted - own) for wanted in (*told, seen)):
+            if not any(self._find(name, frame, wanted, unasked=wanted - own) for wanted in (*wordings, seen)):
                 raise TaskError(f"no way to see {code} for {name}")
             if not self._shown(code):
                 raise TaskError(f"{code} is taken for seen, and no result of {name} shows it")
@@ -311,7 +311,7 @@ class Scene(FindingOut):
             if confirm := self._find_and_word(name, frame, needed, unasked=frozenset(frame.know)):
                 self._assistant("confirm", (confirm,))
                 self._agree(name, confirm)
-            for batch in _batches(self._due(acts[:made]), self.facts):
+            for batch in _batches(frame, self._due(acts[:made]), self.facts):
                 self._act(batch)
             act = {parameter: fact for parameter, fact in acts[made][1].items() if self.facts.get(fact) is not None}
             happens = (trouble.happens.sql, plain_facts(self.facts)) if trouble.happens is not None else None
@@ -406,10 +406,10 @@ class Scene(FindingOut):
 
     def _as_it_is_now(self, name: str, facts: Mapping[str, Json], sources: Mapping[str, Source]) -> dict[str, Json]:
         """The target of before, as the world has it now; nothing where the frame's own query has it not."""
-        told = {fact: facts[fact] for fact, source in sources.items() if source.kind == "user"}
+        given = {fact: facts[fact] for fact, source in sources.items() if source.kind == "user"}
         line = self.tasks.pack.tasks.line("frames", name, "target")
-        rows = targets_with(self.tasks, self.world, self.tasks.frames[name].target, told, line=line)
-        same = [row for row in rows if all(row[fact] == told[fact] for fact in row.keys() & told.keys())]
+        rows = targets_with(self.tasks, self.world, self.tasks.frames[name].target, given, line=line)
+        same = [row for row in rows if all(row[fact] == given[fact] for fact in row.keys() & given.keys())]
         return max(same, key=lambda row: sum(facts.get(fact) == value for fact, value in row.items()), default={})
 
     def _possible(self, then: Continuation, line: int) -> bool:
@@ -459,13 +459,13 @@ def acts_of(frame: Frame) -> list[tuple[str, dict[str, str]]]:
 
 
 def _batches(
-    acts: Sequence[tuple[str, dict[str, str]]], facts: Mapping[str, Json]
+    frame: Frame, acts: Sequence[tuple[str, dict[str, str]]], facts: Mapping[str, Json]
 ) -> Iterator[list[tuple[str, dict[str, str]]]]:
     """Acts of one tool in a row that wait for nothing are made at once."""
     batch: list[tuple[str, dict[str, str]]] = []
     for tool, arguments in acts:
         given = {p: fact for p, fact in arguments.items() if fact not in facts or facts[fact] is not None}
-        waits = any(fact not in facts for fact in arguments.values())
+        waits = frame.in_turn or any(fact not in facts for fact in arguments.values())
         if batch and (waits or batch[-1][0] != tool):
             yield batch
             batch = []

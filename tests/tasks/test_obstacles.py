@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tdlab.records import Recipe, TaskScript
-from tdlab.tasks import Stage
+from tdlab.tasks import Stage, stage_here
 from tests.tasks.lending import TASKS
 from tests.worlds.packs import TOOLS, WORLD, write_pack
 
@@ -61,3 +61,11 @@ def test_after_something_else_the_user_comes_back_to_the_first_wish(tmp_path: Pa
     said = [beat.text for beat in script.beats if beat.speaker == "user"]
     assert said[-1].startswith("Then I would take it")
     assert ("lend", "") in calls(script)
+
+
+def test_acts_in_turn_are_made_one_after_the_other() -> None:
+    """The notice has to be gone before the button behind it can be pressed."""
+    for seed in range(3):
+        script = stage_here().script(Recipe(service="larkspindle_browser", frame="click_behind", world=seed, seed=seed))
+        clicks = [[call.tool for call in beat.calls if call.tool.endswith("/click_element")] for beat in script.beats]
+        assert [len(made) for made in clicks if made] == [1, 1]
