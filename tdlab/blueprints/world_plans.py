@@ -44,6 +44,7 @@ __all__ = [
     "plan_recipe",
     "reachable_frames",
     "refused_wish",
+    "steps_of",
     "tools_near",
     "twist_of",
     "unplayed",
@@ -198,10 +199,28 @@ def plan_recipe(recipe: Recipe, cluster: str, tools: Mapping[str, Tool], stage: 
     wishes = [*dict.fromkeys(part.wish for part in script.parts)]
     return Blueprint(
         id="", cluster=cluster, seed=seed, intent="; then ".join(wishes) or script.beats[0].text,
-        persona=Persona(name=script.name, role=script.role), steps=tuple(_Steps(script, known)),
+        persona=Persona(name=script.name, role=script.role), steps=steps_of(script, known),
         offered=tuple(dict.fromkeys((*offered, *(key for key in recipe.distractors if key in tools)))),
         constraints=script.policy, recipe=recipe, script=script,
     )  # fmt: skip
+
+
+def steps_of(script: TaskScript, tools: Mapping[str, Tool]) -> tuple[Step, ...]:
+    """Return the steps of a script, in its order.
+
+    Args:
+        script: The script of a task.
+        tools: The tools that it calls, by key.
+
+    Returns:
+        A step for each turn in which the assistant calls, asks, confirms or refuses.
+
+    Example:
+        >>> from tdlab.records import TaskScript
+        >>> steps_of(TaskScript(now="2026-03-13T08:49:00Z", services=("A",), parts=(), beats=()), {})
+        ()
+    """
+    return tuple(_Steps(script, tools))
 
 
 def unplayed(recipe: Recipe, cluster: str, *, seed: int) -> Blueprint:

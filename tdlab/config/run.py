@@ -287,16 +287,14 @@ class RunConfig(Section):
                     f"rollout.teacher is llm and no model plays the {nameless[0]}: set teacher.model,"
                     " or teacher.model=mock for `tdlab mock-server`"
                 )
-            if self.rollout.environment == "live" and "environment" in self.teacher.roles:
-                raise ValueError(
-                    "rollout.environment is live, so no model can play the environment: remove it from teacher.roles"
-                )
         return self
 
     @property
-    def plays_worlds(self) -> bool:
-        """True if services that have a pack are executed: by a script so far."""
-        return self.rollout.teacher != "llm"
+    def models_environment(self) -> bool:
+        """True if a model plays the environment of services without a pack."""
+        return (
+            self.rollout.teacher == "llm" and self.rollout.environment != "live" and "environment" in self.teacher.roles
+        )
 
     @property
     def digest(self) -> str:

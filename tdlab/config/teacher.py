@@ -11,7 +11,7 @@ from tdlab.config._section import Section
 
 __all__ = ["NOT_IN_DIGEST", "TeacherConfig", "TeacherRole", "address_problem"]
 
-TeacherRole = Literal["writer", "user", "assistant", "environment", "inspector", "judge"]
+TeacherRole = Literal["author", "proposer", "user", "assistant", "environment", "committee"]
 """The agents that a language model can play."""
 
 
@@ -19,15 +19,31 @@ class TeacherConfig(Section):
     """The language models behind ``rollout.teacher: llm``.
 
     The API key is not part of the configuration; it is read from ``OPENAI_API_KEY``. Roles that are not in ``roles``
-    are played by code: the scripted user and assistant, the simulated environment, and the inspector that follows the
-    blueprint. Without a model there is no writer and no judge. The settings in `NOT_IN_DIGEST` say how to reach the
+    are played by code: the scripted user and assistant, and the simulated environment. Without a model there is no
+    proposer and no committee. A model plays the environment only for services without a pack, and the author only for
+    `tdlab packs write`. The settings in `NOT_IN_DIGEST` say how to reach the
     server and how much to spend; they may change when a run is resumed.
     """
 
     model: str = Field(default="", max_length=200, description="The model of every role that is not in `models`.")
     models: dict[TeacherRole, str] = Field(default_factory=dict, description="Role -> the model that plays it.")
     roles: tuple[TeacherRole, ...] = Field(
-        default=("writer", "user", "assistant"), strict=False, description="The roles that a model plays."
+        default=("proposer", "user", "assistant", "environment"),
+        strict=False,
+        description="The roles that a model plays.",
+    )
+    judges: tuple[str, ...] = Field(
+        default=("", "", ""),
+        min_length=1,
+        max_length=16,
+        strict=False,
+        description="The committee's judges by model; empty text: the committee's model, with a seed for each judge.",
+    )
+    revise: bool = Field(
+        default=True, description="Whether a rollout that the committee rejects is played once more with its reasons."
+    )
+    keep_reasoning: bool = Field(
+        default=False, description="Whether the assistant's reasoning is kept in the trajectory."
     )
     temperature: float | None = Field(
         default=None, ge=0.0, le=2.0, description="Sampling temperature; null: the server's default."

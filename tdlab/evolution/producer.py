@@ -25,6 +25,7 @@ from tdlab.rollout import (
     EnvironmentFactory,
     LlmRollout,
     ModelBackend,
+    Rollout,
     TeacherFactory,
     play,
 )
@@ -150,7 +151,7 @@ class Producer:
         self._checks = checks
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         environment_used = environment or ENVIRONMENTS[config.rollout.environment]
-        self._on_worlds = backend is None and not environment_used.external and config.plays_worlds
+        self._on_worlds = not environment_used.external
         self.code = CodeRunner(config.sandbox)
 
     def close(self) -> None:
@@ -239,7 +240,7 @@ class VerifiedRollout(NamedTuple):
     """A rollout with its verdict.
 
     Attributes:
-        blueprint: The plan that was played; a writer may have changed it.
+        blueprint: The plan that was played; a proposer may have changed it.
         trajectory: The trajectory.
         verdict: The verdict of verification.
         spent: What language models used.
@@ -277,15 +278,36 @@ def play_and_verify(
             environment=environment, checks=checks,
         )  # fmt: skip
         return VerifiedRollout(blueprint, rollout.trajectory, verdict, [])
-    llm_rollout = LlmRollout(backend, config.teacher, blueprint, tools)
-    rollout = llm_rollout.play(environment, code=code, values=not environment.external)
-    trajectory = rollout.trajectory
+    models = LlmRollout(backend, config.teacher, blueprint, tools)
+    verified = _judged(models, models.play(environment, code=code), config, environment, code, checks)
+    if verified.objection and config.teacher.revise:
+        again = models.play(environment, code=code, advice=verified.objection)
+        verified = _judged(models, again, config, environment, code, checks)
+    return VerifiedRollout(models.blueprint, verified.trajectory, verified.verdict, models.spending.to_json())
+
+
+class _Judged(NamedTuple):
+    trajectory: Trajectory
+    verdict: Verdict
+    objection: str
+
+
+def _judged(
+    models: LlmRollout,
+    rollout: Rollout,
+    config: RunConfig,
+    environment: EnvironmentFactory,
+    code: CodeRunner,
+    checks: Mapping[str, CheckFunction],
+) -> _Judged:
+    """Verify a rollout and, if it passes and there is a committee, let the committee judge it."""
     verdict = verify(
-        trajectory, llm_rollout.blueprint, tools, stopped=rollout.stopped, code=code, config=config.verify,
+        rollout.trajectory, models.blueprint, models.tools, stopped=rollout.stopped, code=code, config=config.verify,
         environment=environment, checks=checks,
     )  # fmt: skip
-    objection = llm_rollout.judge(trajectory) if verdict.accepted else None
-    if objection is not None:
-        judge_check = Check(name="judge", passed=not objection, reason=objection)
-        verdict = verdict.model_copy(update={"checks": (*verdict.checks, judge_check)})
-    return VerifiedRollout(llm_rollout.blueprint, trajectory, verdict, llm_rollout.spending.to_json())
+    judgement = models.judge(rollout.trajectory) if verdict.accepted else None
+    if judgement is None:
+        return _Judged(rollout.trajectory, verdict, "")
+    check = Check(name="committee", passed=not judgement.objection, reason=judgement.objection)
+    verdict = verdict.model_copy(update={"checks": (*verdict.checks, check), "scores": judgement.scores})
+    return _Judged(rollout.trajectory, verdict, judgement.objection)

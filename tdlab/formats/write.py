@@ -130,6 +130,8 @@ def openai_message(message: Message) -> dict[str, Json]:
         {'name': 'get_order', 'arguments': '{"id":7}'}
     """
     record: dict[str, Json] = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        record["reasoning_content"] = message.reasoning
     if message.tool_calls:
         record["tool_calls"] = [
             {

@@ -187,8 +187,7 @@ def run(
                     with LiveBackend(config.teacher, api_key=api_key):
                         pass  # fail now if the server cannot be reached
                 reporter.stage("clusters")
-                worlds = not external and config.plays_worlds
-                _mine(store, pool, config, mined, external=external, worlds=worlds)
+                _mine(store, pool, config, mined, external=external)
             if config.rollout.teacher == "llm":
                 outcome = _evolve_with_models(store, config, servers, objects, reporter, saved, api_key)
             else:
@@ -201,21 +200,21 @@ def run(
     return open_run(out)
 
 
-def _mine(
-    store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool, worlds: bool
-) -> None:
-    """Store the clusters of a run with their tools. ``worlds``: services that have a pack are executed."""
+def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool) -> None:
+    """Store the clusters of a run with their tools; services that have a pack are executed, unless on live servers."""
     mined = mined or mine(pool, config.clusters, seed=config.seed)
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
-    packed = {service.name for service in pool.services if worlds and stage_here().knows(service.name, pool.tools)}
-    if config.rollout.guessed == "leave_out":
+    packed = {
+        service.name for service in pool.services if not external and stage_here().knows(service.name, pool.tools)
+    }
+    if config.rollout.guessed == "leave_out" and not config.models_environment:
         clusters = tuple(c for c in clusters if packed & {key.partition("/")[0] for key in c.tools}) or clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
     played = packed & {key.partition("/")[0] for key in used}
     used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
     report = MiningRecord(
         **dict(mined.report), read=pool.read, issues=_issue_counts(pool),
-        frames=frames_reached(clusters, pool.tools, stage_here()) if worlds else {},
+        frames=frames_reached(clusters, pool.tools, stage_here()) if not external else {},
     )  # fmt: skip
     store.put_mining(
         clusters=clusters,

@@ -26,7 +26,7 @@ from tdlab.records.blueprints import (
 from tdlab.records.clusters import BusinessCluster, Dependency, Evidence
 from tdlab.records.pool import Annotations, Service, Tool, ToolError
 from tdlab.records.scripts import Beat, Purpose, Recipe, ScriptCall, Source, TaskPart, TaskScript
-from tdlab.records.trajectories import Check, Execution, Message, Reason, ToolCall, Trajectory, Verdict
+from tdlab.records.trajectories import Check, Execution, Message, Reason, Score, ToolCall, Trajectory, Verdict
 
 __all__ = [
     "CODE_TOOL",
@@ -55,6 +55,7 @@ __all__ = [
     "Reason",
     "Recipe",
     "Record",
+    "Score",
     "ScriptCall",
     "SeedEntity",
     "Service",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tdlab.records.base import Json, Record
 
-__all__ = ["Check", "Execution", "Message", "Reason", "ToolCall", "Trajectory", "Verdict"]
+__all__ = ["Check", "Execution", "Message", "Reason", "Score", "ToolCall", "Trajectory", "Verdict"]
 
 
 class ToolCall(Record):
@@ -25,13 +25,17 @@ class ToolCall(Record):
 
 
 class Message(Record):
-    """One chat message with a role of the OpenAI API. A ``tool`` message answers the call ``tool_call_id``."""
+    """One chat message with a role of the OpenAI API. A ``tool`` message answers the call ``tool_call_id``.
+
+    ``reasoning`` is what a model wrote before its answer, where it was kept.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     is_error: bool = False
+    reasoning: str = Field(default="", exclude_if=lambda text: not text)
 
 
 class Execution(Record):
@@ -112,11 +116,24 @@ class Reason(NamedTuple):
         return cls(check, text)
 
 
+class Score(Record):
+    """A judge's mark for one criterion of the rubric: 1 (bad) to 5 (good), with the reason given before it."""
+
+    judge: str
+    criterion: str
+    score: int
+    reason: str = ""
+
+
 class Verdict(Record):
-    """The result of verification: a trajectory is accepted when every check passed."""
+    """The result of verification: a trajectory is accepted when every check passed.
+
+    ``scores`` are the marks of the committee's judges, where there is one.
+    """
 
     trajectory: str
     checks: tuple[Check, ...]
+    scores: tuple[Score, ...] = Field(default=(), exclude_if=lambda scores: not scores)
 
     @property
     def accepted(self) -> bool:

@@ -46,9 +46,9 @@ from tdlab.rollout.llm import (
     SpendingLine,
     serve_mock,
 )
-from tdlab.rollout.llm.agents import ModelBackend
 from tdlab.rollout.llm.backends import DryRunBackend
 from tdlab.rollout.llm.budget import PRICE_TABLE
+from tdlab.rollout.llm.session import ModelBackend
 from tdlab.rollout.llm.teacher import LlmRollout
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher

@@ -50,13 +50,15 @@ class Rollout(NamedTuple):
 class Inspector:
     """Match the calls of a rollout with the calls of its blueprint.
 
-    ``steps`` maps each step to the ids of its calls, in the order of the calls.
+    A task on executable worlds is judged by its outcome, so its calls may leave the plan; those that are planned are
+    matched all the same. ``steps`` maps each step to the ids of its calls, in the order of the calls.
 
     Args:
         blueprint: The plan to follow.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
+        self._free = blueprint.script is not None
         self._open = [_Planned(step, index, call, step.needs()) for step, index, call in blueprint.calls()]
         self._done: set[str] = {step.id for step in blueprint.steps if not step.calls}
         self._call_ids: dict[tuple[str, int], list[str]] = {}
@@ -83,11 +85,17 @@ class Inspector:
             for index, planned in enumerate(self._open)
             if planned.call.tool == tool and all(needed in self._done for needed in planned.needs)
         ]
+        if not ready and self._free:
+            return ""
         if not ready:
             is_planned = any(planned.call.tool == tool for planned in self._open)
             why = "was called before what it needs was done" if is_planned else "is not in the plan at this point"
             return f"{tool} {why}"
-        fitting = [index for index in ready if _agrees(self._open[index].call, arguments)] if len(ready) > 1 else ready
+        fitting = ready
+        if len(ready) > 1 or self._free:
+            fitting = [index for index in ready if _agrees(self._open[index].call, arguments)]
+        if not fitting and self._free:
+            return ""
         step, number, _, _ = self._open.pop((fitting or ready)[0])
         self._record(step.id, number, call_id)
         if step.failure is not None and step.failure.recovery == "retry":
@@ -101,7 +109,9 @@ class Inspector:
         return self._call_ids.get((step, index), [])
 
     def missing(self) -> tuple[str, ...]:
-        """Return the ids of the steps with calls that are still missing."""
+        """Return the ids of the steps with calls that are still missing; none where calls may leave the plan."""
+        if self._free:
+            return ()
         return tuple(dict.fromkeys(planned.step.id for planned in self._open))
 
     def _record(self, step: str, index: int, call_id: str) -> None:
@@ -186,7 +196,11 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
                     break
                 budget -= 1
                 turn = teacher.assistant(AssistantView(offered, tuple(messages)))
-                messages.append(Message(role="assistant", content=turn.content, tool_calls=turn.tool_calls))
+                messages.append(
+                    Message(
+                        role="assistant", content=turn.content, tool_calls=turn.tool_calls, reasoning=turn.reasoning
+                    )
+                )
                 if not turn.tool_calls:
                     break
                 for call in turn.tool_calls:
@@ -198,6 +212,8 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
                         break
     except RolloutStopped as reason:
         stopped = str(reason)
+    if not stopped and all(message.role != "user" for message in messages):
+        stopped = "the user said nothing"
     if not stopped and inspector.missing():
         stopped = "planned steps are missing: " + ", ".join(inspector.missing())
     trajectory = Trajectory(

@@ -36,7 +36,7 @@ from tdlab.rollout.views import (
     goal_steps,
     offered_names,
 )
-from tdlab.tools import goal_phrase, label, leaves, mentions, say
+from tdlab.tools import asks_for_yes, goal_phrase, label, leaves, mentions, say
 
 __all__ = ["ScriptedTeacher"]
 
@@ -90,7 +90,10 @@ _REFUSALS = (
 )
 _DONE = ("Done. ", "That is done. ", "All set. ", "")
 _FOUND = ("Here you are. ", "")
+_DECIDES = ("agree", "adjust", "stop")  # purposes of lines that answer a question for a yes
+_REACTS = ("adjust", "stop")  # purposes of lines that answer what the assistant reports
 _SHORT = 90  # characters up to which two goals share a sentence
+_NOTHING_LEFT = "There is nothing more that I can do here."
 _STUCK = "I can't go on: {what} is neither in what you told me nor in what the tools returned."
 
 
@@ -118,15 +121,17 @@ class ScriptedTeacher:
         self._retried: set[str] = set()
         self._closed_turns: set[int] = set()
         self._stuck = False
-        self._beats = list(blueprint.script.beats) if blueprint.script is not None else None
+        beats = blueprint.script.beats if blueprint.script is not None else ()
+        self._texts = {beat.text for beat in beats}
+        self._turns = [beat for beat in beats if beat.speaker != "user"]
+        self._said: set[int] = set()
 
     # -- the user
 
     def user(self, view: UserView) -> UserTurn | None:
         """Answer what the assistant asked, agree to what it wants to do, or come with the next request."""
-        if self._beats is not None:
-            beat = self._beats.pop(0) if self._beats else None
-            return None if beat is None else UserTurn(beat.text, "request" if beat.purpose == "open" else "answer")
+        if view.brief.lines:
+            return self._line(view)
         rng, brief = self._user_rng, view.brief
         if self._stuck:
             return None
@@ -148,6 +153,31 @@ class ScriptedTeacher:
         opening = rng.choice(openings) if first else openings[turned]
         return UserTurn(self._request(request, opening, view), "request")
 
+    def _line(self, view: UserView) -> UserTurn | None:
+        """Return the next line of the script or, where the assistant leaves the script, the one that answers it."""
+        lines = view.brief.lines
+        left = [number for number in range(len(lines)) if number not in self._said]
+        last = view.messages[-1].content if view.messages else ""
+        if left and lines[left[0]].cue != last:
+            matter = max((lines[number].matter for number in self._said), default=-1)
+            answers = [n for n in left if lines[n].matter == matter and not lines[n].opens]
+            if asks_for_yes(last):
+                chosen = [n for n in answers if lines[n].purpose in _DECIDES]
+                if not chosen:
+                    return UserTurn(self._user_rng.choice(_AGREED), "answer")
+            elif "?" in last:
+                chosen = [n for n in answers if lines[n].purpose != "close"]
+            else:
+                chosen = [n for n in answers if lines[n].purpose in _REACTS and "?" not in lines[n].cue]
+            left = chosen or [n for n in left if lines[n].opens and lines[n].matter > matter]
+        elif not left and asks_for_yes(last) and last not in self._texts:
+            return UserTurn(self._user_rng.choice(_AGREED), "answer")
+        if not left:
+            return None
+        self._said.add(left[0])
+        line = lines[left[0]]
+        return UserTurn(line.text, "request" if line.opens else "answer")
+
     def _request(self, request: Request, opening: str, view: UserView) -> str:
         """The request in words: its first goal, then the others in their order, then the details."""
         persona = view.brief.persona
@@ -166,8 +196,8 @@ class ScriptedTeacher:
 
     def assistant(self, view: AssistantView) -> AssistantTurn:
         """The next step of the script, with values read from the conversation."""
-        if self._beats is not None:
-            return self._played(self._beats.pop(0))
+        if self._blueprint.script is not None:
+            return self._played(self._turns.pop(0)) if self._turns else AssistantTurn(_NOTHING_LEFT)
         last = view.messages[-1]
         turn = self._turn()
         if last.role == "tool" and last.is_error and self._done:

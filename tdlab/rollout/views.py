@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from tdlab.records import (
@@ -18,6 +18,7 @@ from tdlab.records import (
     Json,
     Message,
     Persona,
+    Purpose,
     Step,
     TaskScript,
     Tool,
@@ -30,6 +31,7 @@ __all__ = [
     "TEACHERS",
     "AssistantTurn",
     "AssistantView",
+    "Line",
     "Request",
     "RolloutStopped",
     "Teacher",
@@ -61,12 +63,39 @@ class Request(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
+class Line(NamedTuple):
+    """One thing that the user says in a task on executable worlds.
+
+    Attributes:
+        matter: The number of the request that it belongs to.
+        purpose: What it is for; ``open`` and ``wish`` make a request.
+        text: The words of the script.
+        tells: The facts that it tells.
+        cue: What the assistant of the script says before it; empty at the beginning.
+    """
+
+    matter: int
+    purpose: Purpose
+    text: str
+    tells: dict[str, Json]
+    cue: str
+
+    @property
+    def opens(self) -> bool:
+        """Whether it makes a request."""
+        return self.purpose in ("open", "wish")
+
+
 class UserBrief(NamedTuple):
-    """All that the user knows: a persona, the requests in order, and by label the values to give only if asked."""
+    """All that the user knows: a persona, the requests in order, and by label the values to give only if asked.
+
+    For a task on executable worlds, ``lines`` are all that the user has to say, in the order of the script.
+    """
 
     persona: Persona
     requests: tuple[Request, ...]
     withheld: dict[str, Json]
+    lines: tuple[Line, ...] = ()
 
 
 class UserView(NamedTuple):
@@ -92,10 +121,14 @@ class UserTurn(NamedTuple):
 
 
 class AssistantTurn(NamedTuple):
-    """An assistant turn: tool calls, a message for the user, or both; never neither."""
+    """An assistant turn: tool calls, a message for the user, or both; never neither.
+
+    ``reasoning`` is what a model wrote before it, where it is to be kept.
+    """
 
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
 
 
 class Teacher(Protocol):
@@ -156,8 +189,8 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         (2, {})
     """
     if blueprint.script is not None:
-        wishes = tuple(Request((part.wish,)) for part in blueprint.script.parts)
-        return UserBrief(blueprint.persona, wishes, {})
+        lines = tuple(_lines(blueprint.script))
+        return UserBrief(blueprint.persona, tuple(Request((line.text,)) for line in lines if line.opens), {}, lines)
     withheld: dict[str, Json] = {}
     known_slots: set[str] = set()
     requests = []
@@ -186,6 +219,16 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         known_slots |= set(details)
         requests.append(Request(tuple(dict.fromkeys(goals)), tuple(details.values()), tuple(remarks)))
     return UserBrief(blueprint.persona, tuple(requests), withheld)
+
+
+def _lines(script: TaskScript) -> Iterator[Line]:
+    matter, cue = -1, ""
+    for beat in script.beats:
+        if beat.speaker == "user":
+            matter += beat.purpose in ("open", "wish")
+            yield Line(matter, beat.purpose, beat.text, beat.tells, cue)
+        elif beat.speaker == "assistant":
+            cue = beat.text
 
 
 def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str) -> str:

@@ -17,8 +17,8 @@ from tdlab.tools.names import nature_of_name, split_words
 from tdlab.tools.nouns import is_plural, singular
 
 __all__ = [
-    "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say", "say_detail", "says_no",
-    "says_yes",
+    "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say", "say_detail",
+    "says_no", "says_yes",
 ]  # fmt: skip
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
@@ -34,6 +34,11 @@ _YES = re.compile(
     r"\b(yes|yeah|yep|true|on|enabled|included|wanted|please|sure|ok|okay|confirmed?|correct|right|go ahead|do it)\b"
 )
 _NO = re.compile(r"\b(no|not|false|off|disabled|without|never|none|nor|neither|don't|doesn't|isn't|aren't|won't)\b")
+_WANTS_YES = re.compile(
+    r"\b(shall i|should i|may i|can i|do you want|would you like|go ahead|proceed|confirm|are you sure|is (?:that|this)"
+    r" (?:all )?(?:right|ok|okay|correct|fine)|okay\?|ok\?|sound good|your approval)",
+    re.IGNORECASE,
+)
 _LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
 _ASIDE = re.compile(
     r"[;:(\u2014]| - |,\s+(?=(?:who|which|that|so|with|in|at|on|past|taking|including|either|up to|for|from|by|or|as"
@@ -247,6 +252,22 @@ def says_yes(text: str) -> bool:
         (True, False)
     """
     return _YES.search(text.lower()) is not None
+
+
+def asks_for_yes(text: str) -> bool:
+    """Return whether a text asks for permission.
+
+    Args:
+        text: What an assistant said.
+
+    Returns:
+        Whether it is a question for a yes, in any of the usual forms.
+
+    Example:
+        >>> asks_for_yes("Shall I go ahead?"), asks_for_yes("For which day?")
+        (True, False)
+    """
+    return "?" in text and _WANTS_YES.search(text) is not None
 
 
 def says_no(text: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from tdlab.records import CODE_TOOL, FromUser, Json, Message, Step, canonical_json
 from tdlab.tools import (
+    asks_for_yes,
     contains_whole,
     goal_phrase,
     label,
@@ -26,16 +27,11 @@ from tdlab.tools import (
 from tdlab.verify.code_grounding import NO_SOURCE, ungrounded_code
 from tdlab.verify.context import CheckContext
 
-__all__ = ["asks_for", "asks_for_yes", "check_disclosure", "check_grounding", "declines"]
+__all__ = ["asks_for", "check_disclosure", "check_grounding", "declines"]
 
 # Fixed by definition: words that name no particular thing, ways to ask for permission and ways to decline.
 # "booking id" is named by "booking": such words alone name nothing.
 _GENERIC = frozenset("id ids name number code value date time type kind of the a an second third fourth text".split())
-_WANTS_YES = re.compile(
-    r"\b(shall i|should i|may i|can i|do you want|would you like|go ahead|proceed|confirm|are you sure|is (?:that|this)"
-    r" (?:all )?(?:right|ok|okay|correct|fine)|okay\?|ok\?|sound good|your approval)",
-    re.IGNORECASE,
-)
 _DECLINES = re.compile(
     r"\b(can'?t|can’t|cannot|can not|unable|not able|won'?t|sorry|afraid|unfortunately|no tool|none of|not possible"
     r"|impossible|not supported|do(?:es)?n'?t (?:have|offer|support|include)|don’t have|do not have|not have|lack"
@@ -168,11 +164,6 @@ def asks_for(text: str, subject: str) -> bool:
     distinctive = [word for word in words if word not in _GENERIC] or list(words)
     stems = {word[:5] for word in split_words(text)}
     return all(word[:5] in stems for word in distinctive)
-
-
-def asks_for_yes(text: str) -> bool:
-    """Return whether ``text`` asks for permission."""
-    return "?" in text and _WANTS_YES.search(text) is not None
 
 
 def declines(text: str) -> bool:

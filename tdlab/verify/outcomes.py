@@ -14,10 +14,9 @@ from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
 from tdlab.rollout import WorldEnvironment
 from tdlab.speech import dates_in, said, said_in, times_in
 from tdlab.tasks import TaskPack, stage_here
-from tdlab.tools import leaves, preview, says_no
+from tdlab.tools import asks_for_yes, leaves, preview, says_no
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext, CheckedCall
-from tdlab.verify.grounding import asks_for_yes
 
 __all__ = ["check_consent", "check_goals", "check_sources", "check_told", "check_tried_again"]
 

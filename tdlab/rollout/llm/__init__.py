@@ -1,6 +1,6 @@
 """The LLM teacher: user, assistant and other roles played by any OpenAI-compatible model.
 
-`LlmRollout` plays one rollout; its agents (`tdlab.rollout.llm.agents`) send requests to a backend. `LiveBackend` calls
+`LlmRollout` plays one rollout; its agents (`tdlab.rollout.llm.session`) send requests to a backend. `LiveBackend` calls
 a server through `ChatClient`, which handles the journal of replies, the budget, retries and the rate limit.
 `DryRunBackend` answers from the script, for estimates. The same replies give the same trajectory at any concurrency.
 `MockServer` serves the scripted teacher from a real endpoint on this machine and can inject faults.
@@ -18,12 +18,15 @@ from __future__ import annotations
 from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
 from tdlab.rollout.llm.client import MOCK_MODEL, ChatClient, RequestRefused, Traffic
+from tdlab.rollout.llm.committee import CRITERIA, Judgement, agreement
+from tdlab.rollout.llm.environment import LlmEnvironment
 from tdlab.rollout.llm.mock_server import Misbehaviour, MockServer, serve_mock
 from tdlab.rollout.llm.prompts import VERSIONS, prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, RequestedCall, estimate_tokens
-from tdlab.rollout.llm.teacher import LlmEnvironment, LlmRollout, LlmTeacher
+from tdlab.rollout.llm.teacher import LlmRollout, LlmTeacher
 
 __all__ = [
+    "CRITERIA",
     "MOCK_MODEL",
     "VERSIONS",
     "Budget",
@@ -31,6 +34,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "DryRunBackend",
+    "Judgement",
     "LiveBackend",
     "LlmEnvironment",
     "LlmRollout",
@@ -45,6 +49,7 @@ __all__ = [
     "SpendingLine",
     "Traffic",
     "Used",
+    "agreement",
     "estimate_tokens",
     "prompt",
     "serve_mock",

@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from tdlab.records import Blueprint, Json, Message, Tool, ToolCall, canonical_json, digest, rng_for
 from tdlab.rollout.environments import Environment
+from tdlab.rollout.llm.mock_judge import judged
 from tdlab.rollout.llm.protocol import estimate_tokens
+from tdlab.rollout.llm.user import DIRECTION, STOP
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.views import AssistantView, UserView, brief_of, offered_names
@@ -68,13 +70,14 @@ class MockModel:
             raise ValueError("the mock model needs a script in the request: set teacher.model=mock")
         role, script = str(payload.get("role")), self._script(payload)
         roles: dict[str, Callable[[_Script, list[Json]], Json]] = {
-            "writer": self._writer, "user": self._user, "environment": self._environment,
-            "inspector": lambda script, messages: {"follows": True, "reason": ""},
-            "judge": lambda script, messages: {"accept": True, "reason": ""},
+            "proposer": self._proposer, "environment": self._environment,
+            "committee": lambda script, messages: judged(json.loads(messages[1]["content"])),
         }  # fmt: skip
         messages = list(body["messages"])
         if role == "assistant":
             message, finish = self._assistant(script, messages)
+        elif role == "user":
+            message, finish = {"role": "assistant", "content": self._user(script, messages)}, "stop"
         elif role in roles:
             message, finish = {"role": "assistant", "content": canonical_json(roles[role](script, messages))}, "stop"
         else:
@@ -84,32 +87,40 @@ class MockModel:
 
     # -- roles
 
-    def _writer(self, script: _Script, messages: list[Json]) -> Json:
-        """Return the plan unchanged."""
+    def _proposer(self, script: _Script, messages: list[Json]) -> Json:
+        """Accept the task as it is."""
         material = json.loads(messages[1]["content"])
+        persona = script.blueprint.persona
         return {
-            "intent": script.blueprint.intent,
-            "persona": script.blueprint.persona.model_dump(mode="json"),
-            "values": {slot: entry["value"] for slot, entry in material["slots"].items()},
+            "reason": "One person could want this.",
+            "verdict": "accept",
+            "keep": [wish["number"] for wish in material["wishes"]],
+            "intent": f"You want to {script.blueprint.intent}.",
+            "persona": {"role": persona.role or "customer", "style": persona.style},
+            "values": dict(material["slots"]),
         }
 
-    def _user(self, script: _Script, messages: list[Json]) -> Json:
-        material = json.loads(messages[1]["content"])
+    def _user(self, script: _Script, messages: list[Json]) -> str:
+        """Say the next line of the script, as far as the conversation has come."""
+        while DIRECTION not in messages[-1]["content"]:
+            messages = messages[:-1]  # what was wrong with an earlier reply to this request
+        spoken = [
+            Message(role="user" if line["role"] == "assistant" else "assistant", content=line["content"])
+            for line in messages[1:]
+        ]
+        heard, _, direction = spoken.pop().content.rpartition(DIRECTION)
+        if spoken:
+            spoken = [*spoken[1:], Message(role="assistant", content=heard)]
         brief = brief_of(script.blueprint, script.tools)
         teacher = ScriptedTeacher(script.blueprint, script.tools)
-        spoken = tuple(
-            Message(role="user" if line["who"] == "you" else "assistant", content=line["says"])
-            for line in material["conversation"]
-        )
         requests_made = 0
         for index, line in enumerate(spoken):
             if line.role == "user":
-                before = teacher.user(UserView(brief, requests_made, spoken[:index]))
+                before = teacher.user(UserView(brief, requests_made, tuple(spoken[:index])))
                 requests_made += before is not None and before.kind == "request"
-        turn = teacher.user(UserView(brief, requests_made, spoken))
-        if turn is None or ((turn.kind == "request") != (material["now"]["do"] == "state this request")):
-            return {"kind": "done", "message": ""}
-        return {"kind": turn.kind, "message": turn.content}
+        turn = teacher.user(UserView(brief, requests_made, tuple(spoken)))
+        answers = direction.startswith("answer")
+        return STOP if turn is None or (turn.kind == "request" and answers) else turn.content
 
     def _assistant(self, script: _Script, messages: list[Json]) -> tuple[dict[str, Json], str]:
         blueprint, tools = script
@@ -142,8 +153,15 @@ class MockModel:
         world: Environment = SimulatedEnvironment(script.blueprint, script.tools)
         for past in material["history"]:
             world.call(script.tools[past["tool"]], past["arguments"], call_id="")
-        now = material["call"]
-        return parsed(world.call(script.tools[now["tool"]], now["arguments"], call_id="").text)
+        before, now = world.changes(), material["call"]
+        result = parsed(world.call(script.tools[now["tool"]], now["arguments"], call_id="").text)
+        changes = [
+            {"entity": entity, "id": identity, "fields": fields}
+            for entity, rows in world.changes().items()
+            for identity, fields in rows.items()
+            if before.get(entity, {}).get(identity, before) != fields
+        ]
+        return {"reason": "As the simulated service does.", "changes": changes, "known": [], "result": result}
 
     def fault_of(self, blueprint: Blueprint) -> str:
         """Return how the rollout of a blueprint is corrupted; empty if it is not."""

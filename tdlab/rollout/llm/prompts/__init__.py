@@ -13,12 +13,11 @@ from tdlab.config import TeacherRole
 __all__ = ["VERSIONS", "prompt"]
 
 VERSIONS: dict[TeacherRole, str] = {
-    "writer": "writer.v1",
-    "user": "user.v1",
-    "assistant": "assistant.v1",
-    "environment": "environment.v1",
-    "inspector": "inspector.v1",
-    "judge": "judge.v1",
+    "proposer": "proposer.v2",
+    "user": "user.v2",
+    "assistant": "assistant.v2",
+    "environment": "environment.v2",
+    "committee": "committee.v2",
 }
 """The current prompt of each role."""
 
@@ -34,7 +33,7 @@ def prompt(role: TeacherRole) -> str:
         The text of the system message, with placeholders such as ``{{intent}}``.
 
     Example:
-        >>> prompt("judge").splitlines()[0][:28]
-        'You judge whether a recorded'
+        >>> prompt("committee").splitlines()[0][:28]
+        'You are one of several judge'
     """
     return Path(__file__).with_name(f"{VERSIONS[role]}.md").read_text(encoding="utf-8")

@@ -1,0 +1,279 @@
+"""The proposer: a model makes one believable story of a task that is known to work, or rejects it.
+
+What it writes is checked: the wishes that it keeps still work in the world in their new order, texts fit the schemas of
+their slots, and the intent is about the task and free of a machine's words. Problems are sent back, at most twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tdlab.blueprints import free_texts, named, retold, violations, wishes_of
+from tdlab.errors import BlueprintError
+from tdlab.records import CODE_TOOL, Blueprint, FromUser, Json, Persona, TaskScript, Tool, canonical_json
+from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession, text_problem
+from tdlab.rollout.views import RolloutStopped
+from tdlab.rollout.worlds import SimulatedEnvironment
+from tdlab.tools import goal_phrase, label, leaves, referenced_entity, shorten
+
+__all__ = ["propose"]
+
+_MAX_INTENT = 400  # characters
+_MAX_FACT = 80  # characters of a fact's value that are shown
+_MOST_ENDINGS = 5  # letters of a word that are compared
+_STYLES = ("plain", "brief", "chatty", "formal")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|[{}<>]|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"\b(?:placeholder|lorem ipsum|foo ?bar|to be determined|tbd|your \w+ here|(?:an?|for|this) example"
+    r"|example (?:value|text|note|name)|description of|a string)\b|\[[^\]]*\]|\.\.\.$|^the \w+ (?:of|for|to)\b",
+    re.IGNORECASE,
+)
+_EMPTY_WORDS = frozenset("the and for with that this want you your have can will from into one other more get".split())
+
+
+def propose(
+    session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool = True
+) -> Blueprint:
+    """Let the model write the story of a task.
+
+    Args:
+        session: Sends the requests.
+        blueprint: The task.
+        tools: Every tool that the blueprint offers, by key.
+        values: Whether the model may choose texts that the user says.
+
+    Returns:
+        The task with its story.
+
+    Raises:
+        RolloutStopped: The model rejects the task, or no reply gives a task that works.
+    """
+    script = blueprint.script
+    if script is None:
+        return _propose_plan(session, blueprint, tools, values=values)
+    wishes = wishes_of(script)
+    slots = free_texts(blueprint, tools) if values else {}
+    material = {
+        "user": blueprint.persona.name,
+        "wishes": [
+            {
+                "number": number,
+                "they_say": [beat.text for beat in wish.beats if beat.speaker == "user" and beat.purpose != "close"],
+                "facts": {
+                    label(fact): _shown(value)
+                    for part in wish.parts
+                    for fact, value in part.facts.items()
+                    if value is not None and not isinstance(value, (dict, list))
+                },
+            }
+            for number, wish in enumerate(wishes)
+        ],
+        "tools": {
+            tools[key].name: tools[key].description for key in blueprint.tools if key != CODE_TOOL and key in tools
+        },
+        "rules": list(script.policy),
+        "slots": {slot: text for slot, (_, text) in slots.items()},
+    }
+    numbers = list(range(len(wishes)))
+    schema = _schema(numbers, {slot: schema for slot, (schema, _) in slots.items()}, fewest=1)
+    # A scripted user goes on from what was said before, so that their wishes cannot change places.
+    scripted = not session.plays("user")
+    proposals: list[Blueprint] = []
+
+    def check(value: dict[str, Json]) -> str:
+        if value["verdict"] == "reject":
+            raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+        if scripted and value["keep"] != numbers[: len(value["keep"])]:
+            return "the user's words are fixed, so the wishes keep their order, and only the last may be left out"
+        problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(
+            value["values"], {s: t for s, (_, t) in slots.items()}
+        )
+        if problem:
+            return problem
+        try:
+            proposal = retold(
+                blueprint, tools, keep=value["keep"], values=value["values"], intent=value["intent"].strip(),
+                role=value["persona"]["role"].strip(), style=value["persona"]["style"],
+            )  # fmt: skip
+        except BlueprintError as error:
+            return error.found
+        kept = proposal.script or script
+        about = "\n".join(
+            text for wish in wishes_of(kept) for text in (*(p.wish for p in wish.parts), wish.beats[0].text)
+        )
+        problem = _intent_problem(value["intent"], about) or _infeasible(proposal, kept, tools)
+        if not problem:
+            proposals.append(proposal)
+        return problem
+
+    session.structured("proposer", material, schema, check)
+    return proposals[-1]
+
+
+def _shown(value: Json) -> Json:
+    return shorten(value, _MAX_FACT) if isinstance(value, str) else value
+
+
+def _infeasible(blueprint: Blueprint, script: TaskScript, tools: Mapping[str, Tool]) -> str:
+    """Play the calls of a task; say what does not work in its world, empty if all does."""
+    world = SimulatedEnvironment(blueprint, tools)
+    goals = {number: part for number, part in enumerate(script.parts) if part.goal and part.fulfilled}
+    for number, call in enumerate(call for beat in script.beats for call in beat.calls):
+        if call.tool == CODE_TOOL:
+            continue
+        result = world.call(tools[call.tool], call.arguments, call_id=str(number))
+        if result.ok == bool(call.meets) or (call.meets and f'"{call.meets}"' not in result.text):
+            return f"{tools[call.tool].name} now returns {shorten(result.text, MAX_LINE)}"
+        goals = {number: part for number, part in goals.items() if not world.holds(part)}
+    return f"this is not reached any more: {next(iter(goals.values())).wish}" if goals else ""
+
+
+# -------------------------------------------------------------------------------- plans for services without a pack
+
+
+def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool) -> Blueprint:
+    """Let the model write intent, persona and free values of a plan; the steps stay."""
+    slots = _free_slots(blueprint, tools) if values else {}
+    goals: dict[int, list[str]] = {}
+    for step in blueprint.steps:
+        said = [goal_phrase(tools[call.tool]) for call in step.calls] or ([step.request] if step.request else [])
+        goals.setdefault(step.turn, []).extend(said)
+    material = {
+        "user": blueprint.persona.name,
+        "wishes": [{"number": turn, "does": list(dict.fromkeys(goals[turn]))} for turn in sorted(goals)],
+        "tools": {
+            tools[key].name: shorten(tools[key].description, MAX_LINE) for key in blueprint.tools if key in tools
+        },
+        "rules": list(blueprint.constraints),
+        "slots": {slot: value for slot, (_, value) in slots.items()},
+    }
+    numbers = sorted(goals)
+    schema = _schema(numbers, {slot: schema for slot, (schema, _) in slots.items()}, fewest=len(numbers))
+    proposals: list[Blueprint] = []
+
+    def check(value: dict[str, Json]) -> str:
+        if value["verdict"] == "reject":
+            raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+        if value["keep"] != numbers:
+            return "the steps of this plan depend on each other, so all wishes keep their place"
+        problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(
+            value["values"], {s: v for s, (_, v) in slots.items()}
+        )
+        problem = problem or _intent_problem(value["intent"], "\n".join(t for said in goals.values() for t in said))
+        if problem:
+            return problem
+        proposal = _rewritten(blueprint, value)
+        problems = violations(proposal, tools)
+        if problems:
+            return "; ".join(f"{v.step}: {v.message}" for v in problems[:3])
+        proposals.append(proposal if proposal == blueprint else named(proposal))
+        return ""
+
+    session.structured("proposer", material, schema, check)
+    return proposals[-1]
+
+
+def _free_slots(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tuple[dict[str, Json], Json]]:
+    """Return the slots whose value does not refer to anything that must exist, as slot -> (schema, value)."""
+    existing = {canonical_json(seed.id) for seed in blueprint.world}
+    existing |= {canonical_json(v) for seed in blueprint.world for v in seed.fields.values()}
+    free: dict[str, tuple[dict[str, Json], Json]] = {}
+    fixed: set[str] = set()
+    for _, _, call in blueprint.calls():
+        for parameter, binding in call.arguments.items():
+            if not isinstance(binding, FromUser):
+                continue
+            schema = tools[call.tool].parameters.get(parameter, {})
+            inner = [canonical_json(leaf) for _, leaf in leaves(binding.value)]
+            if referenced_entity(parameter) is not None or existing & {canonical_json(binding.value), *inner}:
+                fixed.add(binding.slot)
+            elif isinstance(binding.value, (str, int, float)) and not isinstance(binding.value, bool):
+                free.setdefault(binding.slot, (schema, binding.value))
+    return {slot: entry for slot, entry in free.items() if slot not in fixed}
+
+
+def _rewritten(blueprint: Blueprint, value: Mapping[str, Json]) -> Blueprint:
+    values = value["values"]
+
+    def replaced(node: Json) -> Json:
+        if isinstance(node, dict):
+            if node.get("kind") == "said" and node.get("slot") in values:
+                return {**node, "value": values[node["slot"]]}
+            return {key: replaced(inner) for key, inner in node.items()}
+        return [replaced(inner) for inner in node] if isinstance(node, list) else node
+
+    plain = blueprint.model_dump(mode="json")
+    persona = Persona(name=blueprint.persona.name, **value["persona"])
+    return Blueprint.model_validate(
+        {
+            **plain,
+            "intent": value["intent"].strip(),
+            "persona": persona.model_dump(mode="json"),
+            "steps": replaced(plain["steps"]),
+            "promises": replaced(plain["promises"]),
+        }
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- checks
+
+
+def _schema(numbers: Sequence[int], slots: Mapping[str, dict[str, Json]], *, fewest: int) -> dict[str, Json]:
+    """Return the schema of a proposal: which wishes may be kept, and each slot by its own schema with a limit."""
+    texts = {
+        slot: {"maxLength": MAX_LINE, "minLength": 1, **schema} if schema.get("type") == "string" else schema
+        for slot, schema in slots.items()
+    }
+    role: dict[str, Json] = {"type": "string", "minLength": 3, "maxLength": 60}
+    properties: dict[str, Json] = {
+        "reason": {"type": "string", "maxLength": MAX_LINE},
+        "verdict": {"enum": ["accept", "reject"]},
+        "keep": {"type": "array", "items": {"enum": list(numbers)}, "minItems": fewest, "maxItems": len(numbers)},
+        "intent": {"type": "string", "minLength": 12, "maxLength": _MAX_INTENT},
+        "persona": {
+            **OBJECT, "properties": {"role": role, "style": {"enum": list(_STYLES)}}, "required": ["role", "style"]
+        },
+        "values": {**OBJECT, "properties": texts, "required": list(texts)},
+    }  # fmt: skip
+    return {**OBJECT, "properties": properties, "required": list(properties)}
+
+
+def _story_problem(value: Mapping[str, Json], task: str) -> str:
+    intent, role = value["intent"], value["persona"]["role"]
+    problem = text_problem("intent", intent, max_chars=_MAX_INTENT) or text_problem("role", role)
+    if problem:
+        return problem
+    for name, text in (("intent", intent), ("role", role)):
+        odd = _SCHEMA_WORDS.search(text) or _PLACEHOLDER.search(text)
+        if odd is not None and odd.group() not in task:
+            return f"the {name} has {odd.group()!r}, which nobody says"
+    return ""
+
+
+def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> str:
+    for slot, value in values.items():
+        for _, leaf in leaves(value):
+            if not isinstance(leaf, str) or leaf == before[slot]:
+                continue
+            if not leaf.strip() or not leaf.isprintable() or leaf.strip() != leaf:
+                return f"the value of {slot} is empty, or has line breaks or spaces around it"
+            odd = _SCHEMA_WORDS.search(leaf) or _PLACEHOLDER.search(leaf)
+            if odd is not None:
+                return f"the value of {slot} has {odd.group()!r}: write what the person would write, or keep the text"
+            if label(slot).casefold() == leaf.casefold():
+                return f"the value of {slot} is its name"
+    return ""
+
+
+def _intent_problem(intent: str, about: str) -> str:
+    """Say that an intent names neither the act nor the thing of the task; empty if it names some of both."""
+    words, wanted = _stems(intent), _stems(about)
+    if wanted and len(words & wanted) < min(2, len(wanted)):
+        return f"the intent does not say what is wanted: {shorten(' / '.join(about.splitlines()), MAX_LINE)}"
+    return ""
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:_MOST_ENDINGS] for word in _WORD.findall(text.casefold()) if word not in _EMPTY_WORDS}

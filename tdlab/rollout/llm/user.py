@@ -1,0 +1,281 @@
+"""The user that a model plays: it says in its own words what the task gives it to say, and what it says is checked.
+
+The code decides what the user says next (a request, an answer, or the end), since it knows the task; the model writes
+the words. A message must say the facts that are due, may say no number that the task does not hold, and may not tell
+early what is told only if asked. Facts are found in it by the speech layer, so any usual way to say them will do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from tdlab.records import Blueprint, Json, Message, canonical_json
+from tdlab.rollout.llm.prompts import prompt
+from tdlab.rollout.llm.session import MAX_TEXT, AgentSession, fill_in
+from tdlab.rollout.views import Line, Request, RolloutStopped, UserTurn, UserView
+from tdlab.speech import said_in
+from tdlab.tasks import stage_here
+from tdlab.tools import contains_whole, label, leaves, mentions
+
+__all__ = ["DIRECTION", "STOP", "ModelUser", "digits_of"]
+
+STOP = "###STOP###"
+"""What the user replies when they have nothing more to say."""
+DIRECTION = "\n\n(Direction: "
+"""What stands between the assistant's words and the direction in a message to the user."""
+
+_BEGIN = "(The conversation begins.)"
+_EXTRA = 6  # messages of the user beyond those that the task foresees
+_MACHINE = re.compile(r"```|[{}]|\b[a-z]+_[a-z_]+\b(?!@)|###")
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_TOLD_EARLY = 4  # characters from which on a value is not said by chance
+_REACTS = ("adjust", "stop")
+
+
+class ModelUser:
+    """The user of one rollout.
+
+    Args:
+        session: Sends the requests.
+        blueprint: The plan.
+        follows_script: Whether the assistant is scripted, so that the user has to say the lines of the script in turn.
+    """
+
+    def __init__(self, session: AgentSession, blueprint: Blueprint, *, follows_script: bool) -> None:
+        self._session = session
+        self._intent = blueprint.intent
+        self._follows_script = follows_script
+        self._next = 0
+        self._ended: set[int] = set()
+        script = blueprint.script
+        self._now = script.now if script is not None else ""
+        services = dict.fromkeys(part.service for part in script.parts) if script is not None else ()
+        self._terms = [stage_here().tasks(service).terms for service in services]
+
+    def speak(self, view: UserView) -> UserTurn | None:
+        """Return the user's next message; None if they have nothing more to say."""
+        return self._on_a_world(view) if view.brief.lines else self._on_a_plan(view)
+
+    # -- tasks on executable worlds
+
+    def _on_a_world(self, view: UserView) -> UserTurn | None:
+        lines = view.brief.lines
+        if self._follows_script:
+            if self._next >= len(lines):
+                return None
+            line = lines[self._next]
+            self._next += 1
+            return self._said(view, [line], must=True, opens=line.opens)
+        heard = view.messages[-1].content if view.messages else ""
+        matter = view.requests_made - 1
+        if sum(message.role == "user" for message in view.messages) >= len(lines) + _EXTRA:
+            raise RolloutStopped("user: the conversation does not come to an end")
+        if matter >= 0 and matter not in self._ended:
+            due = [line for line in lines if line.matter == matter and not line.opens and line.purpose != "close"]
+            due = [line for line in due if not self._all_told(line, view.messages)]
+            if "?" in heard or any(line.purpose in _REACTS and "?" not in line.cue for line in due):
+                turn = self._said(view, due, must=False, opens=False)
+                if turn is not None:
+                    return turn
+            self._ended.add(matter)
+        opening = next((line for line in lines if line.opens and line.matter > matter), None)
+        return None if opening is None else self._said(view, [opening], must=True, opens=True)
+
+    def _all_told(self, line: Line, messages: Sequence[Message]) -> bool:
+        texts = [message.content for message in messages if message.role == "user"]
+        return bool(line.tells) and all(self._tells(texts, name, value) for name, value in line.tells.items())
+
+    def _said(self, view: UserView, due: Sequence[Line], *, must: bool, opens: bool) -> UserTurn | None:
+        """Return a message that says what is due, or what of it fits; None if the user ends the matter."""
+        lines = view.brief.lines
+        texts = [message.content for message in view.messages if message.role == "user"]
+        hidden = [] if not opens else [line for line in lines if line.purpose == "tell" and line not in due]
+        known = [line for line in lines if line.matter <= max((d.matter for d in due), default=view.requests_made)]
+        allowed = digits_of([*(m.content for m in view.messages), *(line.text for line in known), self._intent],
+                             [value for line in known for value in line.tells.values()])  # fmt: skip
+
+        def check(text: str) -> str:
+            if text.strip() == STOP:
+                return "there is something to say first" if must else ""
+            problem = _problem(text, allowed)
+            if problem:
+                return problem
+            for line in due if must else ():
+                for name, value in line.tells.items():
+                    if self._tells([line.text], name, value) and not self._tells([*texts, text], name, value):
+                        return f"it does not say the {label(name.rpartition('__')[2])} as in \u00ab{line.text}\u00bb"
+            if opens and not _shares_a_word(text, due[0].text):
+                return f"it is not about \u00ab{due[0].text}\u00bb"
+            for line in hidden:
+                for name, value in line.tells.items():
+                    early = isinstance(value, str) and len(value) >= _TOLD_EARLY and contains_whole(text, value)
+                    if early and not any(contains_whole(d.text, str(value)) for d in due):
+                        return f"it tells the {label(name.rpartition('__')[2])}, which is told only if asked"
+            return ""
+
+        if must:
+            lead = "bring up this matter" if opens and not texts else "now bring up this matter" if opens else "answer"
+            direction = f"{lead}. In your words: \u00ab{due[0].text}\u00bb"
+        else:
+            direction = _choices(due)
+        text = self._session.written("user", self._messages(view, direction), check).strip()
+        return None if text == STOP else UserTurn(text, "request" if opens else "answer")
+
+    def _tells(self, texts: Sequence[str], name: str, value: Json) -> bool:
+        fact = name.rpartition("__")[2]
+        key = canonical_json(value) if isinstance(value, bool) else str(value)
+        words = [word for terms in self._terms for word in terms.get(fact, {}).get(key, ())]
+        return all(said_in(texts, leaf, self._now, words=words) for _, leaf in leaves(value, fact))
+
+    # -- plans for services without a pack
+
+    def _on_a_plan(self, view: UserView) -> UserTurn | None:
+        if view.messages and "?" in view.messages[-1].content:
+            withheld = "; ".join(
+                f"the {name} is {canonical_json(value)}" for name, value in view.brief.withheld.items()
+            )
+            only = f" Tell only if asked: {withheld}." if withheld else ""
+            direction = (
+                f"answer the assistant's question; to a question for a yes, say yes.{only} "
+                f"You may end if it asks nothing of you"
+            )
+            allowed = digits_of(
+                [*(m.content for m in view.messages), self._intent], [*view.brief.withheld.values()]
+            )  # fmt: skip
+            text = self._session.written(
+                "user", self._messages(view, direction),
+                lambda text: "" if text.strip() == STOP else _problem(text, allowed, machine=False),
+            ).strip()  # fmt: skip
+            if text != STOP:
+                return UserTurn(text, "answer")
+        if view.requests_made >= len(view.brief.requests):
+            return None
+        request = view.brief.requests[view.requests_made]
+        return UserTurn(self._requested(view, request), "request")
+
+    def _requested(self, view: UserView, request: Request) -> str:
+        details = "; ".join(f"the {name} is {canonical_json(value)}" for name, value in request.details)
+        direction = f"ask the assistant to {', then to '.join(request.goals)}."
+        direction += f" Say, with these exact values: {details}." * bool(details)
+        direction += "".join(f" {remark}" for remark in request.remarks)
+
+        def check(text: str) -> str:
+            if text.strip() == STOP:
+                return "there is a request to state"
+            problem = _problem(text, None, machine=False)
+            if problem:
+                return problem
+            said = "\n".join([*(m.content for m in view.messages if m.role == "user"), text])
+            for name, detail in request.details:
+                for part, leaf in leaves(detail, name):
+                    if not mentions(said, part, leaf):
+                        return f"the message does not say that the {label(part)} is {canonical_json(leaf)}"
+            allowed = canonical_json([request, self._intent])
+            for name, hidden in view.brief.withheld.items():
+                early = isinstance(hidden, str) and len(hidden) > _TOLD_EARLY and contains_whole(text, hidden)
+                if early and hidden not in allowed:
+                    return f"the message tells the {name}, which is told only if asked"
+            return "" if any(_shares_a_word(text, goal) for goal in request.goals) else "it is not about the request"
+
+        return self._session.written("user", self._messages(view, direction), check).strip()
+
+    # -- the request to the model
+
+    def _messages(self, view: UserView, direction: str) -> list[dict[str, Json]]:
+        """Return the conversation with the parts exchanged: the model writes what the user says."""
+        persona = view.brief.persona
+        system = fill_in(
+            prompt("user"),
+            {
+                "name": persona.name,
+                "role": persona.role or "a customer",
+                "style": persona.style,
+                "intent": self._intent,
+            },
+        )
+        if self._session.advice:
+            system += f"\n\n{self._session.advice}"
+        messages: list[dict[str, Json]] = [{"role": "system", "content": system}]
+        for message in view.messages:
+            if message.role == "user" and len(messages) == 1:
+                messages.append({"role": "user", "content": _BEGIN})
+            messages.append({"role": "assistant" if message.role == "user" else "user", "content": message.content})
+        heard = str(messages.pop()["content"]) if len(messages) > 1 else _BEGIN
+        return [*messages, {"role": "user", "content": f"{heard}{DIRECTION}{direction}.)"}]
+
+
+def _choices(due: Sequence[Line]) -> str:
+    """Return the direction where the assistant goes its own way."""
+    parts = []
+    for line in due:
+        when = {
+            "tell": "if asked for it", "choose": "if asked to choose", "agree": "if asked for your consent",
+            "adjust": "if told that something stands in the way, or shown what is not right",
+            "stop": "if it cannot be done, or turns out to be no use",
+        }.get(line.purpose, "if it fits")  # fmt: skip
+        parts.append(f"{when}, \u00ab{line.text}\u00bb")
+    known = f" What you may say, in your words and only where it fits: {'; '.join(parts)}." if parts else ""
+    return (
+        f"answer what the assistant has just said; consent to what you asked for.{known} You may end if it asks nothing"
+    )
+
+
+def _problem(text: str, allowed: frozenset[str] | None, *, machine: bool = True) -> str:
+    """Say what keeps a text from being something that the user says; empty if nothing does."""
+    if not text.strip():
+        return "the message is empty"
+    if len(text) > MAX_TEXT:
+        return f"the message is longer than {MAX_TEXT} characters"
+    if machine and (odd := _MACHINE.search(text)) is not None:
+        return f"people do not write {odd.group()!r}"
+    if allowed is not None:
+        for digits in _DIGITS.findall(text):
+            if digits not in allowed and digits.lstrip("0") not in allowed:
+                return f"the number {digits} was never given to you"
+    return ""
+
+
+def digits_of(texts: Sequence[str], values: Sequence[Json]) -> frozenset[str]:
+    """Return the runs of digits that may be said: those of the texts, and those of the usual forms of the values."""
+    return frozenset(number for text in texts for number in _forms(text)) | frozenset(
+        number for value in values for _, leaf in leaves(value) for number in _forms_of_value(leaf)
+    )
+
+
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d))?")
+_CLOCK = re.compile(r"\b(\d{1,2})[:.](\d\d)")
+_TWELVE = re.compile(r"\b(\d{1,2})(?:[:.](\d\d))?\s*(?:am|pm|a\.m|p\.m|o'clock)", re.IGNORECASE)
+
+
+def _forms(text: str) -> Iterator[str]:
+    for digits in _DIGITS.findall(text):
+        yield digits
+        yield digits.lstrip("0")
+    for hour, _ in _CLOCK.findall(text):
+        yield str(int(hour) % 12 or 12)
+    for hour, _ in _TWELVE.findall(text):
+        yield from (str(int(hour) % 12 + 12), "00")
+
+
+def _forms_of_value(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _forms(value)
+        for year, month, day, hour, minute in _MOMENT.findall(value):
+            yield from (year, year[2:], str(int(month)), str(int(day)))
+            if hour:
+                yield from (str(int(hour)), str(int(hour) % 12 or 12), minute)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield from _DIGITS.findall(f"{value:g} {value:.2f} {value / 100:.2f} {value / 100:g} {value:,.0f}")
+        yield from _DIGITS.findall(f"{value * 100:g} {value:.0f}")
+
+
+def _shares_a_word(text: str, other: str) -> bool:
+    """Return whether two texts are about the same thing, as far as a common word or a number shows it."""
+    words, others = ({_stem(word) for word in _WORD.findall(t.casefold())} for t in (text, other))
+    return bool(words & others) or not others or bool(set(_DIGITS.findall(text)) & set(_DIGITS.findall(other)))
+
+
+def _stem(word: str) -> str:
+    return word[:5]
