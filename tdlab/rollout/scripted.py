@@ -36,7 +36,7 @@ from tdlab.rollout.views import (
     goal_steps,
     offered_names,
 )
-from tdlab.tools import asks_for_yes, goal_phrase, label, leaves, mentions, say
+from tdlab.tools import asks, asks_for_yes, goal_phrase, label, leaves, mentions, say
 
 __all__ = ["ScriptedTeacher"]
 
@@ -165,7 +165,7 @@ class ScriptedTeacher:
                 chosen = [n for n in answers if lines[n].purpose in _DECIDES]
                 if not chosen:
                     return UserTurn(self._user_rng.choice(_AGREED), "answer")
-            elif "?" in last:
+            elif asks(last):
                 chosen = [n for n in answers if lines[n].purpose != "close"]
             else:
                 chosen = [n for n in answers if lines[n].purpose in _REACTS and "?" not in lines[n].cue]

@@ -27,6 +27,7 @@ from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
 from tdlab.tools.phrases import (
+    asks,
     asks_for_yes,
     contains_whole,
     goal_phrase,
@@ -54,6 +55,7 @@ __all__ = [
     "Roles",
     "Slot",
     "ToolNature",
+    "asks",
     "asks_for_yes",
     "cached_per_tool",
     "compile_schema",

@@ -17,8 +17,8 @@ from tdlab.tools.names import nature_of_name, split_words
 from tdlab.tools.nouns import is_plural, singular
 
 __all__ = [
-    "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say", "say_detail",
-    "says_no", "says_yes",
+    "asks", "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say",
+    "say_detail", "says_no", "says_yes",
 ]  # fmt: skip
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
@@ -37,6 +37,11 @@ _NO = re.compile(r"\b(no|not|false|off|disabled|without|never|none|nor|neither|d
 _WANTS_YES = re.compile(
     r"\b(shall i|should i|may i|can i|do you want|would you like|go ahead|proceed|confirm|are you sure|is (?:that|this)"
     r" (?:all )?(?:right|ok|okay|correct|fine)|okay\?|ok\?|sound good|your approval)",
+    re.IGNORECASE,
+)
+_WANTS_TO_KNOW = re.compile(
+    r"\b(?:need(?: to know)?|(?:tell|give|send) me|let me know|please (?:say|name|choose|tell)|missing"
+    r"|(?:once|when|as soon as) i (?:know|have))\b",
     re.IGNORECASE,
 )
 _LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
@@ -268,6 +273,22 @@ def asks_for_yes(text: str) -> bool:
         (True, False)
     """
     return "?" in text and _WANTS_YES.search(text) is not None
+
+
+def asks(text: str) -> bool:
+    """Return whether a text asks for something, with a question mark or without one.
+
+    Args:
+        text: What an assistant said.
+
+    Returns:
+        Whether it waits for an answer.
+
+    Example:
+        >>> asks("For that I need to know the day."), asks("Booked.")
+        (True, False)
+    """
+    return "?" in text or _WANTS_TO_KNOW.search(text) is not None
 
 
 def says_no(text: str) -> bool:

@@ -26,11 +26,13 @@ _ENDS = re.compile(
 _PROMISES = re.compile(r"\b(?:I(?:'ll| will)(?: now)?|let me|I am going to|one moment|please wait)\b", re.IGNORECASE)
 _MACHINE = re.compile(r"\b[a-z]+_[a-z_]+\b(?![@.])|</?think>|</?\w+>|```|\{\{|#{3,}|\[[A-Z_]+\]")
 _LABELLED = re.compile(r"\bthe [a-z]+(?: [a-z]+){0,3} (?:is|are) (?=[\"\d\w])")
-_FIRST = re.compile(r"\btake the first\b|\bcome up\b", re.IGNORECASE)
+_FIRST = re.compile(r"\btake the first\b|\bif several [^.]* come up\b", re.IGNORECASE)
 _RECITED = re.compile(r"\([a-z][a-z ]+ [^(),]+(?:, [a-z][a-z ]+ [^(),]+)+\)")
 _STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d")
+_DAY = re.compile(r"\d{4}-\d\d(?:-\d\d|\Z)")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_SMALL = 13  # below it, a number may be counted or be a time
 _IDENTIFIER = re.compile(r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9_\-]{3,}\Z")
-_LONG = 2  # digits from which on a number in a reply has to come from somewhere
 _LABELS = 3  # labelled values in one message that make it a form
 
 
@@ -106,22 +108,38 @@ def _grounded(messages: Sequence[Mapping[str, Any]], wanted: str) -> Fault:
         for call in message.get("tool_calls") or ():
             known, text = digits_of(heard, values), "\n".join(heard).casefold()
             for name, leaf in leaves(parsed(call["function"]["arguments"])):
-                named = isinstance(leaf, str) and _IDENTIFIER.match(leaf) and not _STAMP.match(leaf)
-                if named and leaf.casefold() not in text and not set(re.findall(r"\d+", leaf)) <= known:
+                if not isinstance(leaf, str) or not _IDENTIFIER.match(leaf) or _DAY.match(leaf):
+                    continue
+                if leaf.casefold() not in text and not set(re.findall(r"\d+", leaf)) <= known:
                     return f"{call['function']['name']}: {name} is {leaf}, which nothing gave", _UNUSABLE
-                if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
-                    digits = re.findall(r"\d{2,}", f"{leaf:g}")
-                    if not set(digits) <= known and not set(re.findall(r"\d{2,}", f"{leaf / 100:g}")) <= known:
-                        return f"{call['function']['name']}: {name} is {leaf:g}, which nothing gave", _WRONG
         if message["role"] == "assistant" and content:
-            known = digits_of(heard, values)
-            for digits in re.findall(r"\d+", content):
-                if len(digits) >= _LONG and digits not in known and digits.lstrip("0") not in known:
-                    return f"the reply says {digits}, which no result and no message has: {content}", _WRONG
+            odd = _unsupported(content, heard, values)
+            if odd:
+                return f"the reply says {odd}, which no result and no message has: {content}", _WRONG
         heard.append(content)
         if message["role"] == "tool":
             values.append(parsed(content))
     return _NONE
+
+
+def _unsupported(reply: str, heard: Sequence[str], values: Sequence[Json]) -> str:
+    """Return a number of a reply that was neither said nor returned, and does not follow from two that were."""
+    digits = digits_of(heard, values)
+    given = {number for text in heard for number in _numbers(text)}
+    known = {round(form, 4) for n in given for form in (n, n / 100, n / 1000, n * 100, n / 60, n * 60, n % 12 + 12)}
+    for match in _NUMBER.finditer(reply):
+        number = float(match.group().replace(",", ""))
+        if number < _SMALL or match.group() in digits or match.group().lstrip("0") in digits:
+            continue
+        rounded = any(abs(number - one) <= 0.51 for one in known)
+        if rounded or any(round(number - one, 4) in given or round(number + one, 4) in given for one in given):
+            continue
+        return match.group()
+    return ""
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
 
 
 def _world(messages: Sequence[Mapping[str, Any]]) -> Fault:

@@ -16,7 +16,7 @@ from tdlab.rollout.llm.session import MAX_TEXT, AgentSession, fill_in
 from tdlab.rollout.views import Line, Request, RolloutStopped, UserTurn, UserView
 from tdlab.speech import said_in
 from tdlab.tasks import stage_here
-from tdlab.tools import contains_whole, label, leaves, mentions
+from tdlab.tools import asks, contains_whole, label, leaves, mentions
 
 __all__ = ["DIRECTION", "STOP", "ModelUser", "digits_of"]
 
@@ -31,7 +31,6 @@ _MACHINE = re.compile(r"```|[{}]|\b[a-z]+_[a-z_]+\b(?!@)|###")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _TOLD_EARLY = 4  # characters from which on a value is not said by chance
-_REACTS = ("adjust", "stop")
 
 
 class ModelUser:
@@ -75,7 +74,7 @@ class ModelUser:
         if matter >= 0 and matter not in self._ended:
             due = [line for line in lines if line.matter == matter and not line.opens and line.purpose != "close"]
             due = [line for line in due if not self._all_told(line, view.messages)]
-            if "?" in heard or any(line.purpose in _REACTS and "?" not in line.cue for line in due):
+            if asks(heard) or any(line.purpose != "agree" for line in due):
                 turn = self._said(view, due, must=False, opens=False)
                 if turn is not None:
                     return turn
@@ -93,13 +92,14 @@ class ModelUser:
         texts = [message.content for message in view.messages if message.role == "user"]
         hidden = [] if not opens else [line for line in lines if line.purpose == "tell" and line not in due]
         known = [line for line in lines if line.matter <= max((d.matter for d in due), default=view.requests_made)]
-        allowed = digits_of([*(m.content for m in view.messages), *(line.text for line in known), self._intent],
-                             [value for line in known for value in line.tells.values()])  # fmt: skip
+        heard = [*(message.content for message in view.messages), *(line.text for line in known), self._intent]
+        allowed = digits_of(heard, [value for line in known for value in line.tells.values()])
+        context = "\n".join(heard)
 
         def check(text: str) -> str:
             if text.strip() == STOP:
                 return "there is something to say first" if must else ""
-            problem = _problem(text, allowed)
+            problem = _problem(text, allowed, context)
             if problem:
                 return problem
             for line in due if must else ():
@@ -132,7 +132,7 @@ class ModelUser:
     # -- plans for services without a pack
 
     def _on_a_plan(self, view: UserView) -> UserTurn | None:
-        if view.messages and "?" in view.messages[-1].content:
+        if view.messages and asks(view.messages[-1].content):
             withheld = "; ".join(
                 f"the {name} is {canonical_json(value)}" for name, value in view.brief.withheld.items()
             )
@@ -146,7 +146,7 @@ class ModelUser:
             )  # fmt: skip
             text = self._session.written(
                 "user", self._messages(view, direction),
-                lambda text: "" if text.strip() == STOP else _problem(text, allowed, machine=False),
+                lambda text: "" if text.strip() == STOP else _problem(text, allowed, text),
             ).strip()  # fmt: skip
             if text != STOP:
                 return UserTurn(text, "answer")
@@ -164,7 +164,7 @@ class ModelUser:
         def check(text: str) -> str:
             if text.strip() == STOP:
                 return "there is a request to state"
-            problem = _problem(text, None, machine=False)
+            problem = _problem(text, None, text)
             if problem:
                 return problem
             said = "\n".join([*(m.content for m in view.messages if m.role == "user"), text])
@@ -222,14 +222,18 @@ def _choices(due: Sequence[Line]) -> str:
     )
 
 
-def _problem(text: str, allowed: frozenset[str] | None, *, machine: bool = True) -> str:
-    """Say what keeps a text from being something that the user says; empty if nothing does."""
+def _problem(text: str, allowed: frozenset[str] | None, context: str) -> str:
+    """Say what keeps a text from being something that the user says; empty if nothing does.
+
+    ``context`` are texts whose words the user may use, though they are words of a machine.
+    """
     if not text.strip():
         return "the message is empty"
     if len(text) > MAX_TEXT:
         return f"the message is longer than {MAX_TEXT} characters"
-    if machine and (odd := _MACHINE.search(text)) is not None:
-        return f"people do not write {odd.group()!r}"
+    for odd in _MACHINE.findall(text):
+        if odd not in context:
+            return f"people do not write {odd!r}"
     if allowed is not None:
         for digits in _DIGITS.findall(text):
             if digits not in allowed and digits.lstrip("0") not in allowed:
