@@ -83,6 +83,8 @@ class ModelUser:
         return None if opening is None else self._said(view, [opening], must=True, opens=True)
 
     def _all_told(self, line: Line, messages: Sequence[Message]) -> bool:
+        if line.purpose not in ("tell", "choose"):
+            return False  # what they say of an obstacle is more than the facts in it
         texts = [message.content for message in messages if message.role == "user"]
         return bool(line.tells) and all(self._tells(texts, name, value) for name, value in line.tells.items())
 
