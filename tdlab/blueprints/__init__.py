@@ -11,7 +11,7 @@ from __future__ import annotations
 from tdlab.blueprints.breeding import Mutated, Mutation, MutationContext, breed, first_plan, fresh_values, mutate
 from tdlab.blueprints.mutations import MUTATIONS
 from tdlab.blueprints.planner import named, plan, settle
-from tdlab.blueprints.retold import free_texts, retold, wishes_of
+from tdlab.blueprints.retold import Wish, free_texts, retold, wishes_of
 from tdlab.blueprints.templates import could_be, follow, written
 from tdlab.blueprints.validation import Violation, as_graph, checked, violations
 from tdlab.blueprints.world_plans import frames_reached, packed_services
@@ -22,6 +22,7 @@ __all__ = [
     "Mutation",
     "MutationContext",
     "Violation",
+    "Wish",
     "as_graph",
     "breed",
     "checked",

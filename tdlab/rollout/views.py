@@ -72,6 +72,7 @@ class Line(NamedTuple):
         text: The words of the script.
         tells: The facts that it tells.
         cue: What the assistant of the script says before it; empty at the beginning.
+        cue_purpose: What that is for, such as ``confirm`` or ``report``; empty at the beginning.
     """
 
     matter: int
@@ -79,6 +80,7 @@ class Line(NamedTuple):
     text: str
     tells: dict[str, Json]
     cue: str
+    cue_purpose: Purpose | Literal[""]
 
     @property
     def opens(self) -> bool:
@@ -223,12 +225,13 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
 
 def _lines(script: TaskScript) -> Iterator[Line]:
     matter, cue = -1, ""
+    cue_purpose: Purpose | Literal[""] = ""
     for beat in script.beats:
         if beat.speaker == "user":
             matter += beat.purpose in ("open", "wish")
-            yield Line(matter, beat.purpose, beat.text, beat.tells, cue)
+            yield Line(matter, beat.purpose, beat.text, beat.tells, cue, cue_purpose)
         elif beat.speaker == "assistant":
-            cue = beat.text
+            cue, cue_purpose = beat.text, beat.purpose
 
 
 def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str) -> str:

@@ -168,6 +168,14 @@ def times_in(text: str) -> Iterator[str]:
         yield "00:00"
 
 
+_COUNTED = {
+    1: ("a", "an", "just me", "only me", "myself"),
+    2: ("both", "a couple", "a pair", "the two"),
+    6: ("half a dozen",),
+    12: ("a dozen",),
+}
+
+
 def _says_number(plain: str, value: float) -> bool:
     wanted = {float(value), round(value / 100, 2)} if float(value).is_integer() else {float(value)}
     numbers = {float(match.replace(",", "")) for match in _NUMBER.findall(plain)}
@@ -176,11 +184,10 @@ def _says_number(plain: str, value: float) -> bool:
     if float(value).is_integer() and 0 <= value <= 20 and _holds(plain, in_words(int(value))):
         return True
     whole = int(value) if float(value).is_integer() else None
+    if whole in _COUNTED and any(_holds(plain, word) for word in _COUNTED[whole]):
+        return True
     if whole in (1, 2):
-        single = (
-            ("a", "an", "just me", "only me", "myself") if whole == 1 else ("both", "a couple", "a pair", "the two")
-        )
-        return any(_holds(plain, word) for word in single)
+        return False
     units = ("minutes", "seconds")
     forms = [s.text for unit in units for s in sayings("duration", whole, "", unit)] if whole is not None else []
     return any(_holds(plain, _plain(form)) for form in forms)

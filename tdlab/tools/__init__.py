@@ -27,6 +27,7 @@ from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
 from tdlab.tools.phrases import (
+    LIMITS,
     asks,
     asks_for_yes,
     contains_whole,
@@ -47,6 +48,7 @@ from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 
 __all__ = [
     "ENTITY_NOISE",
+    "LIMITS",
     "NAMING_VERSION",
     "CompiledSchema",
     "JsonError",

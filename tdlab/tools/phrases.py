@@ -17,8 +17,8 @@ from tdlab.tools.names import nature_of_name, split_words
 from tdlab.tools.nouns import is_plural, singular
 
 __all__ = [
-    "asks", "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense", "say",
-    "say_detail", "says_no", "says_yes",
+    "LIMITS", "asks", "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense",
+    "say", "say_detail", "says_no", "says_yes",
 ]  # fmt: skip
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
@@ -44,7 +44,8 @@ _WANTS_TO_KNOW = re.compile(
     r"|(?:once|when|as soon as) i (?:know|have))\b",
     re.IGNORECASE,
 )
-_LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
+LIMITS = frozenset(("limit", "max_results", "page_size", "per_page", "top_k", "maxresults", "pagesize"))
+"""Parameters that say how many rows a call returns."""
 _ASIDE = re.compile(
     r"[;:(\u2014]| - |,\s+(?=(?:who|which|that|so|with|in|at|on|past|taking|including|either|up to|for|from|by|or|as"
     r"|where|when|if|to|once|after|before|unless|until|while|optionally|and (?:returns?|gets?)|\w+ing|\w+est)\b)"
@@ -132,7 +133,7 @@ def say_detail(name: str, value: Json) -> str:
     """
     if isinstance(value, bool) or value is None:
         return f"{name}: {say(value)}"
-    if name.replace(" ", "_") in _LIMITS and isinstance(value, int):
+    if name.replace(" ", "_") in LIMITS and isinstance(value, int):
         return f"at most {say(value)} result{'s' if value != 1 else ''}"
     several = is_plural(name) and value != 1
     if isinstance(value, list) and len(value) > 1:

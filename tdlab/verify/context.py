@@ -17,11 +17,13 @@ from tdlab.records import (
     FromTemplate,
     Json,
     Message,
+    TaskPart,
     Tool,
     ToolCall,
     Trajectory,
 )
 from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, ToolResult, parsed
+from tdlab.tasks import stage_here
 
 __all__ = ["CheckContext", "CheckedCall", "Replayed"]
 
@@ -112,8 +114,30 @@ class CheckContext:
                 continue
             results[checked.call.id] = world.call(checked.tool, checked.call.arguments, call_id=checked.call.id)
             if holds is not None:
-                open_goals -= {number for number in open_goals if holds(parts[number])}
+                open_goals -= {
+                    number
+                    for number in open_goals
+                    if holds(parts[number]) or holds(self._in_own_words(parts[number], checked))
+                }
         return Replayed(results, world.changes(), frozenset(open_goals) if holds is not None else None)
+
+    def _in_own_words(self, part: TaskPart, checked: CheckedCall) -> TaskPart:
+        """Return a part of the task with the texts that the assistant put together for a call, such as a title.
+
+        Only a text that the user did not give word for word can be put together.
+        """
+        frame = stage_here().tasks(part.service).frames[part.frame]
+        heard = [message.content for message in self.trajectory.messages if message.role == "user"]
+        own: dict[str, Json] = {}
+        for act in frame.act:
+            parameters = act.get(checked.tool.name, ()) if checked.tool is not None else ()
+            facts = parameters if isinstance(parameters, Mapping) else {name: name for name in parameters}
+            for parameter, fact in facts.items():
+                planned, made = part.facts.get(fact), checked.call.arguments.get(parameter)
+                words = all(isinstance(text, str) and len(text.split()) > 1 for text in (planned, made))
+                if words and not any(planned in text for text in heard if isinstance(planned, str)):
+                    own[fact] = made
+        return part.model_copy(update={"facts": {**part.facts, **own}}) if own else part
 
     @cached_property
     def results(self) -> Mapping[str, Message]:

@@ -2,8 +2,8 @@
 
 Free claims of a reply are left to a judge. An identifier, a date, an address or a quotation must occur in a message of
 the user, in the arguments of a call or in a result. A number of three or more digits must occur too, or be the sum,
-difference or product of two such numbers, or the sum of all numbers of one list, since people add up. Smaller numbers
-count things and are accepted.
+difference or product of two such numbers, or the sum of all numbers of one list, since people add up, or say how often
+one number of the same reply goes into another. Smaller numbers count things and are accepted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _SENTENCE_END = re.compile(r"[.!?…:] ")
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
+_LONGEST = 20  # characters of a number
 _LARGEST = 1e100  # larger numbers are compared as text only: their products would overflow
 
 
@@ -91,7 +92,8 @@ class _Conversation:
         for match in _TOKEN.findall(self._without_known(text)):
             token = match.strip(_PUNCTUATION)
             if _NUMBER.fullmatch(token):
-                if not self._counts(token.replace(",", "")) and not self._holds(token):
+                digits = token.replace(",", "")
+                if not self._counts(digits) and not self._holds(token) and not _divides(digits, text):
                     yield token
             elif len(token) >= _SHORTEST and _identifies(token) and not self._holds(token):
                 yield token
@@ -108,7 +110,7 @@ class _Conversation:
 
     def _text(self, text: str) -> None:
         self._texts.append(text.lower())
-        self._numbers.update(float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < 20)
+        self._numbers.update(float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < _LONGEST)
 
     def _value(self, value: Json) -> None:
         numbers_of_name: dict[str, list[float]] = {}
@@ -167,6 +169,14 @@ class _Conversation:
         """The definitions of the offered tools, which the assistant sees too."""
         keys = self._context.trajectory.tools.values()
         return "\n".join(canonical_json(self._context.tools[key]).lower() for key in keys if key in self._context.tools)
+
+
+def _divides(digits: str, text: str) -> bool:
+    """Return whether a whole number is how often one number of the same text goes into another."""
+    if not digits.isdecimal():
+        return False
+    numbers = [float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < _LONGEST]
+    return any(int(a // b) == int(digits) for a in numbers for b in numbers if b > 0)
 
 
 def _identifies(token: str) -> bool:

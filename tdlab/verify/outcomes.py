@@ -7,6 +7,7 @@ it says what was wanted and what the best way changed, not in which order to go.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,7 +15,7 @@ from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
 from tdlab.rollout import WorldEnvironment
 from tdlab.speech import dates_in, said, said_in, times_in
 from tdlab.tasks import TaskPack, stage_here
-from tdlab.tools import asks_for_yes, leaves, preview, says_no
+from tdlab.tools import LIMITS, asks_for_yes, leaves, nature, preview, says_no
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext, CheckedCall
 
@@ -43,11 +44,14 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
             next_call += 1
             if checked.tool is None or checked.tool.key == CODE_TOOL:
                 continue
+            reads_only = nature(checked.tool).effect == "read"
             for parameter, value in checked.call.arguments.items():
                 schema = checked.tool.parameters.get(parameter, {})
                 if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
                     continue
                 if words.said_whole(parameter, value, heard):
+                    continue
+                if reads_only and _narrows(value, parameter, schema, heard, seen):
                     continue
                 for name, leaf in leaves(value, parameter):
                     if not _sourced(leaf, name, heard, seen, words, script.now):
@@ -55,6 +59,29 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
     return ""
 
 
+def _narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequence[str], seen: _Seen) -> bool:
+    """Return whether an argument of a reading call only narrows what is read, so that the assistant may choose it.
+
+    That holds for one of a few listed values, a yes or no, how many rows, a day or time, and words that occur before.
+    """
+    if isinstance(value, list):
+        items = schema.get("items")
+        inner = items if isinstance(items, Mapping) else {}
+        return bool(value) and all(_narrows(item, parameter, inner, heard, seen) for item in value)
+    if isinstance(value, bool) or value in (schema.get("enum") or ()):
+        return True
+    if isinstance(value, int):
+        return parameter in LIMITS
+    if not isinstance(value, str):
+        return False
+    if _MOMENT.fullmatch(value):
+        return True
+    words = _WORD.findall(value.casefold())
+    known = "\n".join((*heard, *seen.leaves)).casefold()
+    return bool(words) and not _NUMBER.search(value) and all(word in known for word in words)
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?")
 _NOTHING = object()
 
 
@@ -175,13 +202,49 @@ def check_goals(context: CheckContext, script: TaskScript) -> str:
     reference = WorldEnvironment(context.blueprint, context.tools)
     for number, (tool, arguments) in enumerate(scripted):
         reference.call(context.tools[tool], arguments, call_id=str(number))
-    return _difference(reference.changes(), replayed.changes)
+    heard = [message.content for message in context.trajectory.messages if message.role == "user"]
+    free = _FreeParts(script, heard, [reference.changes(), replayed.changes])
+    return _difference(reference.changes(), replayed.changes, free)
 
 
-def _difference(wanted: Mapping[str, Mapping[str, Json]], done: Mapping[str, Mapping[str, Json]]) -> str:
+class _FreeParts:
+    """The parts of rows that depend on how a task is served: new identifiers, moments of the talk, composed words."""
+
+    def __init__(
+        self, script: TaskScript, heard: Sequence[str], changes: Sequence[Mapping[str, Mapping[str, Json]]]
+    ) -> None:
+        told = {value for beat in script.beats for value in beat.tells.values() if isinstance(value, str)}
+        self._heard = heard
+        self._fixed = {value for value in told if said_in(heard, value, script.now)}
+        self._began = datetime.datetime.fromisoformat(script.now)
+        only_here = [{str(key) for rows in change.values() for key in rows} for change in changes]
+        self._new = only_here[0] ^ only_here[1]
+
+    def masked(self, value: Json) -> Json:
+        """Return a value with its free parts left out."""
+        if isinstance(value, dict):
+            return {name: self.masked(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.masked(inner) for inner in value]
+        if not isinstance(value, str) or value in self._fixed:
+            return value
+        if value in self._new:
+            return "(new)"
+        if _MOMENT.fullmatch(value) and "T" in value:
+            passed = datetime.datetime.fromisoformat(value) - self._began
+            return "(now)" if datetime.timedelta(0) <= passed < _LONGEST_TALK else value
+        return "(words)" if len(_WORD.findall(value)) >= _COMPOSED - 1 and not _NUMBER.search(value) else value
+
+
+_LONGEST_TALK = datetime.timedelta(hours=1)
+
+
+def _difference(
+    wanted: Mapping[str, Mapping[str, Json]], done: Mapping[str, Mapping[str, Json]], free: _FreeParts
+) -> str:
     for table in sorted({*wanted, *done}):
-        missing = _rows(wanted.get(table, {}))
-        for row in _rows(done.get(table, {})):
+        missing = _rows(wanted.get(table, {}), free)
+        for row in _rows(done.get(table, {}), free):
             if row in missing:
                 missing.remove(row)
             else:
@@ -191,9 +254,9 @@ def _difference(wanted: Mapping[str, Mapping[str, Json]], done: Mapping[str, Map
     return ""
 
 
-def _rows(changes: Mapping[str, Json]) -> list[str]:
-    """Return rows as text; identifiers and moments of new rows depend on how many calls came before."""
-    return [canonical_json(row) if row is not None else f"{key} is gone" for key, row in changes.items()]
+def _rows(changes: Mapping[str, Json], free: _FreeParts) -> list[str]:
+    """Return rows as text, without what depends on how a task is served."""
+    return [canonical_json(free.masked(row)) if row is not None else f"{key} is gone" for key, row in changes.items()]
 
 
 def check_told(context: CheckContext, script: TaskScript) -> str:
@@ -206,11 +269,23 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
             continue  # given up, or answered in the pack's own reply, which its check has seen to say everything
         for fact in part.tell:
             value = part.facts.get(fact)
-            values = [value] if value is not None else list(_returned(context, fact))
+            returned = list(_returned(context, fact))
+            values = [value] if value is not None and value in returned else returned or [value]
+            values = [one for one in values if one is not None and not _listed(context, fact, one)]
             values = [one for one in values if not isinstance(one, bool)]  # a clause says it, in many words
             if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
                 return f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}"
     return ""
+
+
+def _listed(context: CheckContext, field: str, value: Json) -> bool:
+    """Return whether a value is one of a few words that a tool declares for a field: people say it in many words."""
+    for checked in context.calls:
+        output = checked.tool.output_schema if checked.tool is not None else None
+        declared = (output or {}).get("properties", {}).get(field, {})
+        if isinstance(declared, Mapping) and value in (declared.get("enum") or ()):
+            return True
+    return False
 
 
 def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) -> bool:

@@ -63,10 +63,17 @@ def judge(
     Raises:
         RolloutStopped: A judge gives no usable reply.
     """
+    called = {call.name for call in trajectory.calls()}
     material = {
         "wanted": intent,
         "rules": list(policy),
-        "tools": {name: tools[key].description for name, key in trajectory.tools.items() if key in tools},
+        "tools": {
+            name: {"description": tools[key].description, "parameters": tools[key].parameters}
+            if name in called
+            else tools[key].description
+            for name, key in trajectory.tools.items()
+            if key in tools
+        },
         "messages": [openai_message(m.model_copy(update={"reasoning": ""})) for m in trajectory.messages],
     }
     scores: list[Score] = []

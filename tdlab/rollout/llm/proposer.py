@@ -7,9 +7,9 @@ their slots, and the intent is about the task and free of a machine's words. Pro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tdlab.blueprints import free_texts, named, retold, violations, wishes_of
+from tdlab.blueprints import Wish, free_texts, named, retold, violations, wishes_of
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, FromUser, Json, Persona, TaskScript, Tool, canonical_json
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession, text_problem
@@ -20,6 +20,7 @@ from tdlab.tools import goal_phrase, label, leaves, referenced_entity, shorten
 __all__ = ["propose"]
 
 _MAX_INTENT = 400  # characters
+_MAX_HEARD = 160  # characters of what the assistant says that are shown
 _MAX_FACT = 80  # characters of a fact's value that are shown
 _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
@@ -60,13 +61,8 @@ def propose(
         "wishes": [
             {
                 "number": number,
-                "they_say": [beat.text for beat in wish.beats if beat.speaker == "user" and beat.purpose != "close"],
-                "facts": {
-                    label(fact): _shown(value)
-                    for part in wish.parts
-                    for fact, value in part.facts.items()
-                    if value is not None and not isinstance(value, (dict, list))
-                },
+                "they_say": list(_dialogue(wish)),
+                "facts": _facts(wish),
             }
             for number, wish in enumerate(wishes)
         ],
@@ -110,6 +106,29 @@ def propose(
 
     session.structured("proposer", material, schema, check)
     return proposals[-1]
+
+
+def _dialogue(wish: Wish) -> Iterator[str]:
+    """Yield what the user says in a wish; of an obstacle or a change of mind also what it answers."""
+    heard = ""
+    for beat in wish.beats:
+        if beat.speaker == "assistant":
+            heard = beat.text
+        elif beat.speaker == "user" and beat.purpose not in ("close", "agree"):
+            told = f"(told: {shorten(heard, _MAX_HEARD)}) " if beat.purpose in ("adjust", "stop") else ""
+            yield told + beat.text
+
+
+def _facts(wish: Wish) -> dict[str, Json]:
+    """Return the facts of a wish that are said, asked for or reached."""
+    told = {fact for beat in wish.beats for fact in beat.tells}
+    return {
+        label(fact): _shown(value)
+        for part in wish.parts
+        for fact, value in part.facts.items()
+        if value is not None and not isinstance(value, (dict, list))
+        and (fact in told or (fact not in part.tell and f":{fact}" in part.goal))
+    }  # fmt: skip
 
 
 def _shown(value: Json) -> Json:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tdlab.records import Blueprint, Json, Message, canonical_json
+from tdlab.records import Blueprint, Json, canonical_json
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.session import MAX_TEXT, AgentSession, fill_in
 from tdlab.rollout.views import Line, Request, RolloutStopped, UserTurn, UserView
 from tdlab.speech import said_in
 from tdlab.tasks import stage_here
-from tdlab.tools import asks, contains_whole, label, leaves, mentions
+from tdlab.tools import asks, asks_for_yes, contains_whole, label, leaves, mentions, preview, shorten
 
 __all__ = ["DIRECTION", "STOP", "ModelUser", "digits_of"]
 
@@ -30,6 +30,13 @@ _EXTRA = 6  # messages of the user beyond those that the task foresees
 _MACHINE = re.compile(r"```|[{}]|\b[a-z]+_[a-z_]+\b(?!@)|###")
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_GROUPED = re.compile(r"\+?\d[\d ()/.,-]{3,}\d")  # a phone number or a large number, however it is grouped
+_IDENTIFIER = re.compile(r"(?=.*\d)[A-Za-z]+[_-]?[A-Za-z0-9_-]+")
+_DECIDES = ("agree", "adjust", "stop")
+_STEM = 5  # letters of a word that are compared
+_WORDING = 4  # words from which on a value is a phrase
+_RECENT = 3  # messages of the user in which a line may have been said
+_MAX_CUE = 120  # characters
 _TOLD_EARLY = 4  # characters from which on a value is not said by chance
 
 
@@ -66,37 +73,43 @@ class ModelUser:
                 return None
             line = lines[self._next]
             self._next += 1
-            return self._said(view, [line], must=True, opens=line.opens)
+            return self._said(view, [line], must=True)
         heard = view.messages[-1].content if view.messages else ""
         matter = view.requests_made - 1
-        if sum(message.role == "user" for message in view.messages) >= len(lines) + _EXTRA:
+        texts = [message.content for message in view.messages if message.role == "user"]
+        if len(texts) >= len(lines) + _EXTRA:
             raise RolloutStopped("user: the conversation does not come to an end")
         if matter >= 0 and matter not in self._ended:
             due = [line for line in lines if line.matter == matter and not line.opens and line.purpose != "close"]
-            due = [line for line in due if not self._all_told(line, view.messages)]
+            due = [line for line in due if not self._has_said(line, texts)]
+            if asks_for_yes(heard) and due and due[0].purpose in _DECIDES and due[0].cue_purpose == "confirm":
+                return self._said(view, due[:1], must=True)  # a change of mind, or the consent itself
             if asks(heard) or any(line.purpose != "agree" for line in due):
-                turn = self._said(view, due, must=False, opens=False)
+                turn = self._said(view, due, must=False)
                 if turn is not None:
                     return turn
             self._ended.add(matter)
         opening = next((line for line in lines if line.opens and line.matter > matter), None)
-        return None if opening is None else self._said(view, [opening], must=True, opens=True)
+        return None if opening is None else self._said(view, [opening], must=True)
 
-    def _all_told(self, line: Line, messages: Sequence[Message]) -> bool:
-        if line.purpose not in ("tell", "choose"):
-            return False  # what they say of an obstacle is more than the facts in it
-        texts = [message.content for message in messages if message.role == "user"]
-        return bool(line.tells) and all(self._tells(texts, name, value) for name, value in line.tells.items())
+    def _has_said(self, line: Line, texts: Sequence[str]) -> bool:
+        """Return whether the user has said a line already: its facts, or most of its words."""
+        if line.purpose in ("tell", "choose") and line.tells:
+            return all(self._tells(texts, name, value) for name, value in line.tells.items())
+        words = _stems(line.text)
+        return bool(words) and any(2 * len(words & _stems(text)) > len(words) for text in texts[-_RECENT:])
 
-    def _said(self, view: UserView, due: Sequence[Line], *, must: bool, opens: bool) -> UserTurn | None:
+    def _said(self, view: UserView, due: Sequence[Line], *, must: bool) -> UserTurn | None:
         """Return a message that says what is due, or what of it fits; None if the user ends the matter."""
         lines = view.brief.lines
+        opens = must and due[0].opens
         texts = [message.content for message in view.messages if message.role == "user"]
         hidden = [] if not opens else [line for line in lines if line.purpose == "tell" and line not in due]
         known = [line for line in lines if line.matter <= max((d.matter for d in due), default=view.requests_made)]
         heard = [*(message.content for message in view.messages), *(line.text for line in known), self._intent]
         allowed = digits_of(heard, [value for line in known for value in line.tells.values()])
         context = "\n".join(heard)
+        facts = self._facts_of(due[0], view) if must else {}
 
         def check(text: str) -> str:
             if text.strip() == STOP:
@@ -104,10 +117,10 @@ class ModelUser:
             problem = _problem(text, allowed, context)
             if problem:
                 return problem
-            for line in due if must else ():
-                for name, value in line.tells.items():
-                    if self._tells([line.text], name, value) and not self._tells([*texts, text], name, value):
-                        return f"it does not say the {label(name.rpartition('__')[2])} as in \u00ab{line.text}\u00bb"
+            for name, value in facts.items():
+                if not self._tells([*texts, text], name, value):
+                    told = preview(value) if isinstance(value, str) else f"as in \u00ab{due[0].text}\u00bb"
+                    return f"it does not say the {label(name.rpartition('__')[2])}, {told}"
             if opens and not _shares_a_word(text, due[0].text):
                 return f"it is not about \u00ab{due[0].text}\u00bb"
             for line in hidden:
@@ -117,13 +130,33 @@ class ModelUser:
                         return f"it tells the {label(name.rpartition('__')[2])}, which is told only if asked"
             return ""
 
-        if must:
-            lead = "bring up this matter" if opens and not texts else "now bring up this matter" if opens else "answer"
-            direction = f"{lead}. In your words: \u00ab{due[0].text}\u00bb"
-        else:
-            direction = _choices(due)
+        direction = self._must_say(view, due[0]) if must else _choices(due, view.messages[-1].content)
         text = self._session.written("user", self._messages(view, direction), check).strip()
         return None if text == STOP else UserTurn(text, "request" if opens else "answer")
+
+    def _must_say(self, view: UserView, line: Line) -> str:
+        lead = "answer" if not line.opens else "now bring up this matter" if view.messages else "bring up this matter"
+        parts = [f"{lead}. In your words: \u00ab{line.text}\u00bb"]
+        exact = [value for value in line.tells.values() if self._follows_script and _is_wording(value)]
+        parts += [f"Keep {value!r} word for word" for value in exact]
+        unnamed = [value for value in line.tells.values() if self._unnamed(value, line, view)]
+        parts += [f"The assistant has not named {value} to you: say what it stands for instead" for value in unnamed]
+        return ". ".join(parts)
+
+    def _facts_of(self, line: Line, view: UserView) -> dict[str, Json]:
+        """Return the facts that a message for this line has to say: those that the speech layer finds in the line."""
+        return {
+            name: value
+            for name, value in line.tells.items()
+            if self._tells([line.text], name, value)
+            and (self._follows_script or not _is_wording(value))
+            and not self._unnamed(value, line, view)
+        }
+
+    def _unnamed(self, value: Json, line: Line, view: UserView) -> bool:
+        """Return whether a value is an identifier of an earlier result that the assistant did not tell this user."""
+        later = line.matter > 0 and isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
+        return later and not any(value in message.content for message in view.messages)
 
     def _tells(self, texts: Sequence[str], name: str, value: Json) -> bool:
         fact = name.rpartition("__")[2]
@@ -141,7 +174,7 @@ class ModelUser:
             only = f" Tell only if asked: {withheld}." if withheld else ""
             direction = (
                 f"answer the assistant's question; to a question for a yes, say yes.{only} "
-                f"You may end if it asks nothing of you"
+                f"If it asks nothing of you, or only offers more help, end with {STOP}"
             )
             allowed = digits_of(
                 [*(m.content for m in view.messages), self._intent], [*view.brief.withheld.values()]
@@ -208,20 +241,26 @@ class ModelUser:
         return [*messages, {"role": "user", "content": f"{heard}{DIRECTION}{direction}.)"}]
 
 
-def _choices(due: Sequence[Line]) -> str:
+def _choices(due: Sequence[Line], heard: str) -> str:
     """Return the direction where the assistant goes its own way."""
     parts = []
     for line in due:
-        when = {
-            "tell": "if asked for it", "choose": "if asked to choose", "agree": "if asked for your consent",
-            "adjust": "if told that something stands in the way, or shown what is not right",
-            "stop": "if it cannot be done, or turns out to be no use",
-        }.get(line.purpose, "if it fits")  # fmt: skip
-        parts.append(f"{when}, \u00ab{line.text}\u00bb")
-    known = f" What you may say, in your words and only where it fits: {'; '.join(parts)}." if parts else ""
+        if line.purpose == "agree":
+            continue
+        when = {"tell": "if asked for it", "choose": "if asked to choose"}.get(line.purpose, "")
+        when = when or f"if the assistant says something like \u00ab{shorten(line.cue, _MAX_CUE)}\u00bb"
+        parts.append(f"{when}: \u00ab{line.text}\u00bb")
+    agree = " If it is what you asked for, agree with a clear yes." if asks_for_yes(heard) else ""
+    known = f" What you still have to say, in your words and only where it fits: {'; '.join(parts)}." if parts else ""
     return (
-        f"answer what the assistant has just said; consent to what you asked for.{known} You may end if it asks nothing"
+        f"answer what the assistant has just said.{agree}{known} If it asks nothing of you, or only offers more help, "
+        f"and nothing of this fits, end with {STOP}"
     )
+
+
+def _is_wording(value: Json) -> bool:
+    """Return whether a value is a sentence or phrase, which can be said in other words."""
+    return isinstance(value, str) and len(_WORD.findall(value)) >= _WORDING
 
 
 def _problem(text: str, allowed: frozenset[str] | None, context: str) -> str:
@@ -237,6 +276,8 @@ def _problem(text: str, allowed: frozenset[str] | None, context: str) -> str:
         if odd not in context:
             return f"people do not write {odd!r}"
     if allowed is not None:
+        together = re.sub(r"\D", "", context)
+        text = _GROUPED.sub(lambda match: "" if re.sub(r"\D", "", match.group()) in together else match.group(), text)
         for digits in _DIGITS.findall(text):
             if digits not in allowed and digits.lstrip("0") not in allowed:
                 return f"the number {digits} was never given to you"
@@ -279,9 +320,9 @@ def _forms_of_value(value: Json) -> Iterator[str]:
 
 def _shares_a_word(text: str, other: str) -> bool:
     """Return whether two texts are about the same thing, as far as a common word or a number shows it."""
-    words, others = ({_stem(word) for word in _WORD.findall(t.casefold())} for t in (text, other))
+    words, others = _stems(text), _stems(other)
     return bool(words & others) or not others or bool(set(_DIGITS.findall(text)) & set(_DIGITS.findall(other)))
 
 
-def _stem(word: str) -> str:
-    return word[:5]
+def _stems(text: str) -> set[str]:
+    return {word[:_STEM] for word in _WORD.findall(text.casefold())}
