@@ -178,7 +178,7 @@ class Blueprint(Record):
 
     ``seed`` determines the simulated world and all wording. ``offered`` lists the tools that the assistant sees: those
     that the steps use, and distractors. ``lineage`` lists the mutation operators applied since the plan was made,
-    oldest first.
+    oldest first. ``story`` is what the user says and knows, for each request, where a model wrote it.
     """
 
     id: str
@@ -195,6 +195,7 @@ class Blueprint(Record):
     constraints: tuple[str, ...] = ()
     recipe: Recipe | None = None
     script: TaskScript | None = None
+    story: tuple[str, ...] = Field(default=(), exclude_if=lambda story: not story)
 
     def step(self, step_id: str) -> Step:
         """Return the step with that id.

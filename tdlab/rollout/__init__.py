@@ -63,6 +63,7 @@ from tdlab.rollout.views import (
     UserTurn,
     UserView,
     brief_of,
+    goal_steps,
     offered_names,
 )
 from tdlab.rollout.worlds import SimulatedEnvironment, WorldEnvironment
@@ -103,6 +104,7 @@ __all__ = [
     "WorldEnvironment",
     "brief_of",
     "failures_of",
+    "goal_steps",
     "offered_names",
     "parsed",
     "play",

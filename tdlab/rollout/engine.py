@@ -50,15 +50,16 @@ class Rollout(NamedTuple):
 class Inspector:
     """Match the calls of a rollout with the calls of its blueprint.
 
-    A task on executable worlds is judged by its outcome, so its calls may leave the plan; those that are planned are
-    matched all the same. ``steps`` maps each step to the ids of its calls, in the order of the calls.
+    A task on executable worlds, or one whose story a model wrote, is judged by its outcome, so its calls may leave the
+    plan; those that are planned are matched all the same. ``steps`` maps each step to the ids of its calls, in the
+    order of the calls.
 
     Args:
         blueprint: The plan to follow.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
-        self._free = blueprint.script is not None
+        self._free = blueprint.script is not None or bool(blueprint.story)
         self._open = [_Planned(step, index, call, step.needs()) for step, index, call in blueprint.calls()]
         self._done: set[str] = {step.id for step in blueprint.steps if not step.calls}
         self._call_ids: dict[tuple[str, int], list[str]] = {}

@@ -180,6 +180,8 @@ class ScriptedTeacher:
 
     def _request(self, request: Request, opening: str, view: UserView) -> str:
         """The request in words: its first goal, then the others in their order, then the details."""
+        if self._blueprint.story:
+            return request.goals[0]
         persona = view.brief.persona
         goal, *others = request.goals
         if len(others) == 1 and len(goal) + len(others[0]) <= _SHORT:

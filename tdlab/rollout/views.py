@@ -193,6 +193,8 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     if blueprint.script is not None:
         lines = tuple(_lines(blueprint.script))
         return UserBrief(blueprint.persona, tuple(Request((line.text,)) for line in lines if line.opens), {}, lines)
+    if blueprint.story:
+        return UserBrief(blueprint.persona, tuple(Request((text,)) for text in blueprint.story), {})
     withheld: dict[str, Json] = {}
     known_slots: set[str] = set()
     requests = []

@@ -25,6 +25,7 @@ from tdlab.verify.context import CheckContext, CheckedCall
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import check_disclosure, check_grounding
 from tdlab.verify.outcomes import check_consent, check_goals, check_sources, check_told, check_tried_again
+from tdlab.verify.stories import check_destroyed, check_served, check_values
 
 __all__ = ["CHECKS", "CheckContext", "CheckFunction", "verify"]
 
@@ -313,12 +314,15 @@ def _check_end_state(context: CheckContext) -> str:
     return ""
 
 
-def _by_outcome(check: CheckFunction, outcome: Callable[[CheckContext, TaskScript], str]) -> CheckFunction:
-    """Judge a task on executable worlds by its outcome, and any other by its plan."""
+def _by_kind(
+    plan: CheckFunction, script: Callable[[CheckContext, TaskScript], str], story: CheckFunction
+) -> CheckFunction:
+    """Judge a task on executable worlds and one whose story a model wrote by the outcome, any other by its plan."""
 
     def chosen(context: CheckContext) -> str:
-        script = context.blueprint.script
-        return check(context) if script is None else outcome(context, script)
+        if context.blueprint.script is not None:
+            return script(context, context.blueprint.script)
+        return story(context) if context.blueprint.story else plan(context)
 
     return chosen
 
@@ -327,15 +331,15 @@ for _name, _check in {
     "dialogue": _check_dialogue,
     "offer": _check_offer,
     "schema": _check_schema,
-    "grounding": _by_outcome(check_grounding, check_sources),
+    "grounding": _by_kind(check_grounding, check_sources, check_values),
     "executor": _check_executor,
     "replay": _check_replay,
     "code": _check_code,
     "outputs": _check_outputs,
-    "plan": _by_outcome(_check_plan, check_told),
-    "disclosure": _by_outcome(check_disclosure, check_consent),
+    "plan": _by_kind(_check_plan, check_told, check_served),
+    "disclosure": _by_kind(check_disclosure, check_consent, check_destroyed),
     "faithful": check_faithful,
-    "recovered": _by_outcome(_check_recovered, lambda context, _: check_tried_again(context)),
-    "end_state": _by_outcome(_check_end_state, check_goals),
+    "recovered": _by_kind(_check_recovered, lambda context, _: check_tried_again(context), check_tried_again),
+    "end_state": _by_kind(_check_end_state, check_goals, lambda context: ""),
 }.items():
     CHECKS.register(_name)(_check)

@@ -72,6 +72,7 @@ class _Conversation:
         self._texts: list[str] = []
         self._numbers: set[float] = set()
         self._sums: set[float] = set()
+        self._returned: dict[str, list[float]] = {}  # all numbers that results gave for a field
 
     def hear(self, position: int) -> None:
         """Add a message: the user's words, a result, or the arguments of calls."""
@@ -80,7 +81,12 @@ class _Conversation:
             self._text(message.content)
         elif message.role == "tool":
             self._text(message.content)
-            self._value(self._context.answers.get(message.tool_call_id or ""))
+            answer = self._context.answers.get(message.tool_call_id or "")
+            self._value(answer)
+            for name, leaf in leaves(answer):
+                if isinstance(leaf, (int, float)) and not isinstance(leaf, bool) and abs(leaf) <= _LARGEST:
+                    self._returned.setdefault(name, []).append(float(leaf))
+            self._sums.update(math.fsum(numbers) for numbers in self._returned.values())
         for call in message.tool_calls:
             self._value(call.arguments)
 
@@ -155,11 +161,12 @@ class _Conversation:
     def _own(self) -> _Quotable:
         """What the assistant of a script may quote beforehand: its drafts, and the packs' words for codes."""
         script = self._context.blueprint.script
+        sent = (leaf for call in self._context.calls for _, leaf in leaves(call.call.arguments))
         if script is None:
-            return _Quotable(frozenset(), "")
+            texts = sent if self._context.blueprint.story else ()
+            return _Quotable(frozenset(), "\n".join(text for text in texts if isinstance(text, str)).casefold())
         packs = [stage_here().tasks(part.service) for part in script.parts]
         words = (w for tasks in packs for values in tasks.terms.values() for ws in values.values() for w in ws)
-        sent = (leaf for call in self._context.calls for _, leaf in leaves(call.call.arguments))
         drafted = (leaf for part in script.parts for _, leaf in leaves(part.facts))
         drafts = (leaf for leaf in (*sent, *drafted) if isinstance(leaf, str))
         return _Quotable(frozenset(word.casefold() for word in words), "\n".join(drafts).casefold())

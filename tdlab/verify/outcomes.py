@@ -19,10 +19,21 @@ from tdlab.tools import LIMITS, asks_for_yes, leaves, nature, preview, says_no
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext, CheckedCall
 
-__all__ = ["check_consent", "check_goals", "check_sources", "check_told", "check_tried_again"]
+__all__ = [
+    "Seen",
+    "agreed",
+    "check_consent",
+    "check_goals",
+    "check_sources",
+    "check_told",
+    "check_tried_again",
+    "is_grounded",
+    "narrows",
+]
 
 _WORD = re.compile(r"[^\W_]{3,}")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_COUNTABLE = 12
 _LONGEST = 12  # digits of an amount in cents
 _COMPOSED = 3
 """Words from which on a text is one that the assistant puts together, such as a message; then its numbers count."""
@@ -32,7 +43,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
     """Check that the user said every value of an argument, or that a call returned it."""
     words = _Words(script)
     heard: list[str] = []
-    seen = _Seen()
+    seen = Seen()
     next_call = 0
     for position, message in enumerate(context.trajectory.messages):
         if message.role == "tool":
@@ -51,7 +62,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
                     continue
                 if words.said_whole(parameter, value, heard):
                     continue
-                if reads_only and _narrows(value, parameter, schema, heard, seen):
+                if reads_only and narrows(value, parameter, schema, heard, seen):
                     continue
                 for name, leaf in leaves(value, parameter):
                     if not _sourced(leaf, name, heard, seen, words, script.now):
@@ -59,7 +70,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
     return ""
 
 
-def _narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequence[str], seen: _Seen) -> bool:
+def narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequence[str], seen: Seen) -> bool:
     """Return whether an argument of a reading call only narrows what is read, so that the assistant may choose it.
 
     That holds for one of a few listed values, a yes or no, how many rows, a day or time, and words that occur before.
@@ -67,7 +78,7 @@ def _narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Seq
     if isinstance(value, list):
         items = schema.get("items")
         inner = items if isinstance(items, Mapping) else {}
-        return bool(value) and all(_narrows(item, parameter, inner, heard, seen) for item in value)
+        return bool(value) and all(narrows(item, parameter, inner, heard, seen) for item in value)
     if isinstance(value, bool) or value in (schema.get("enum") or ()):
         return True
     if isinstance(value, int):
@@ -85,18 +96,20 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)
 _NOTHING = object()
 
 
-class _Seen:
+class Seen:
     """What the results so far hold: every leaf as text."""
 
     def __init__(self) -> None:
         self.leaves: set[str] = set()
 
     def add(self, value: Json) -> None:
+        """Add a result."""
         for _, leaf in leaves(value):
             text = leaf if isinstance(leaf, str) else canonical_json(leaf)
             self.leaves.add(text)
 
     def has(self, value: Json) -> bool:
+        """Return whether a result held a value."""
         text = value if isinstance(value, str) else canonical_json(value)
         if text in self.leaves:
             return True
@@ -163,18 +176,31 @@ class _Words:
         return [word for terms in self._terms for word in terms.get(name, {}).get(key, ())]
 
 
-def _sourced(value: Json, name: str, heard: Sequence[str], seen: _Seen, words: _Words, now: str) -> bool:
+def _sourced(value: Json, name: str, heard: Sequence[str], seen: Seen, words: _Words, now: str) -> bool:
     if value is None or seen.has(value) or said_in(heard, value, now, words=words.of(name, value)):
         return True
     if any(seen.has(ground) or said_in(heard, ground, now) for ground in words.grounds(name, value)):
         return True
     if isinstance(value, bool) and not words.of(name, value):
         return words.used(name, value)  # a clause says it, in words that nothing lists
-    if isinstance(value, str) and (words.composed(value) or len(_WORD.findall(value)) >= _COMPOSED):
-        known = {number for text in (*heard, *seen.leaves) for number in _numbers(text, now)}
-        cents = [int(number) / 100 for number in known if number.isdecimal() and len(number) < _LONGEST]
-        return not {*_numbers(value, now)} - known - {f"{amount:.2f}" for amount in cents} - {f"{n:g}" for n in cents}
-    return False
+    if isinstance(value, str) and words.composed(value):
+        return _known_numbers(value, heard, seen, now)
+    return is_grounded(value, heard, seen, now)
+
+
+def is_grounded(value: Json, heard: Sequence[str], seen: Seen, now: str) -> bool:
+    """Return whether a value was returned or said, or is a text that the assistant put together from what was."""
+    if value is None or seen.has(value) or said_in(heard, value, now):
+        return True
+    composed = isinstance(value, str) and len(_WORD.findall(value)) >= _COMPOSED
+    return composed and _known_numbers(str(value), heard, seen, now)
+
+
+def _known_numbers(value: str, heard: Sequence[str], seen: Seen, now: str) -> bool:
+    """Return whether all numbers of a text were said or returned."""
+    known = {number for text in (*heard, *seen.leaves) for number in _numbers(text, now)}
+    cents = [int(number) / 100 for number in known if number.isdecimal() and len(number) < _LONGEST]
+    return not {*_numbers(value, now)} - known - {f"{amount:.2f}" for amount in cents} - {f"{n:g}" for n in cents}
 
 
 def _numbers(text: str, now: str) -> Iterator[str]:
@@ -273,6 +299,8 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
             values = [value] if value is not None and value in returned else returned or [value]
             values = [one for one in values if one is not None and not _listed(context, fact, one)]
             values = [one for one in values if not isinstance(one, bool)]  # a clause says it, in many words
+            if len(part.tell) > 1 and all(isinstance(one, int) and 0 <= one <= _COUNTABLE for one in values):
+                continue  # how many there are is told with the things themselves
             if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
                 return f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}"
     return ""
@@ -318,11 +346,10 @@ def check_consent(context: CheckContext, script: TaskScript) -> str:
         for act in stage_here().tasks(part.service).frames[part.frame].act
         for tool in act
     }
-    messages = context.trajectory.messages
     for checked in context.calls:
         if checked.tool is None or checked.failed or checked.tool.key not in needs_yes:
             continue
-        if not _agreed(context, checked, [m.content for m in messages[: checked.position] if m.role == "user"]):
+        if not agreed(context, checked):
             return f"{checked.name} was called without the user's yes"
     return ""
 
@@ -331,7 +358,7 @@ def _frame_confirms(tasks: TaskPack, frame: str) -> bool:
     return bool(tasks.frames[frame].confirm)
 
 
-def _agreed(context: CheckContext, checked: CheckedCall, heard: Sequence[str]) -> bool:
+def agreed(context: CheckContext, checked: CheckedCall) -> bool:
     """Return whether a question for a yes was answered before a call, and not by a no."""
     messages = context.trajectory.messages
     for position in range(checked.position - 1, 0, -1):

@@ -6,16 +6,18 @@ service: it applies changes only if they agree with it, and a result only if it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from tdlab.errors import SchemaError
 from tdlab.records import Blueprint, Json, Tool, canonical_json
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession
-from tdlab.tools import compile_schema, nature, preview, referenced_entity
+from tdlab.tools import compile_schema, preview, referenced_entity
 
-__all__ = ["LlmEnvironment"]
+__all__ = ["LlmEnvironment", "entities_in"]
 
+_READS = re.compile(r"(?:get|list|find|search|show|read|describe|count)(?:[_A-Z]|$)")
 _MAX_ENTRIES = 64  # changes or new facts of one call
 
 Entity = tuple[str, str]
@@ -37,6 +39,7 @@ class LlmEnvironment:
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
         self._session = session
+        self._intent = blueprint.intent if blueprint.story else ""
         self._state: dict[str, dict[str, dict[str, Json] | None]] = {}
         for seed in blueprint.world:
             self._state.setdefault(seed.entity, {})[_text(seed.id)] = dict(seed.fields)
@@ -82,12 +85,13 @@ class LlmEnvironment:
     def _proposed(self, tool: Tool, arguments: Mapping[str, Json]) -> dict[str, Json]:
         output = tool.output_schema or {"type": "object"}
         material = {
-            "tool": {"key": tool.key, "description": tool.description, "output": output},
+            "tool": {"key": tool.key, "description": tool.description, "parameters": tool.parameters, "output": output},
+            "wanted": self._intent,
             "state": self._state,
             "history": self._history,
             "call": {"tool": tool.key, "arguments": dict(arguments)},
         }
-        reads_only = nature(tool).effect not in ("write", "delete")
+        reads_only = tool.annotations.read_only is True or bool(_READS.match(tool.name))
 
         def check(reply: dict[str, Json]) -> str:
             result, changes, known = reply["result"], reply["changes"], reply["known"]
@@ -142,7 +146,7 @@ class LlmEnvironment:
 
     def _contradiction(self, result: Json, state: Mapping[str, Mapping[str, dict[str, Json] | None]]) -> str:
         """Say which field of an entity in the result differs from the state; empty if none does."""
-        for name, identity, shown in _entities(result):
+        for name, identity, shown in entities_in(result):
             rows = state.get(name, {})
             if identity not in rows:
                 continue
@@ -198,7 +202,7 @@ def _error_problem(error: Json) -> str:
     return "" if fits else "an error needs a code and a message"
 
 
-def _entities(value: Json) -> Iterator[tuple[str, str, dict[str, Json]]]:
+def entities_in(value: Json) -> Iterator[tuple[str, str, dict[str, Json]]]:
     """Yield the objects with exactly one identifier: type, identifier and their other scalar fields."""
     if isinstance(value, dict):
         own = [f for f, v in value.items() if isinstance(v, (str, int)) and referenced_entity(f) is not None]
@@ -206,7 +210,7 @@ def _entities(value: Json) -> Iterator[tuple[str, str, dict[str, Json]]]:
             rest = {f: v for f, v in value.items() if f != own[0] and isinstance(v, (str, int, float, bool))}
             yield str(referenced_entity(own[0])), _text(value[own[0]]), rest
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _entities(inner)
+        yield from entities_in(inner)
 
 
 def _text(identity: Json) -> str:

@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 from tdlab.records import Blueprint, Json, Message, Tool, ToolCall, canonical_json, digest, rng_for
 from tdlab.rollout.environments import Environment
+from tdlab.rollout.llm.environment import entities_in
 from tdlab.rollout.llm.mock_judge import judged
 from tdlab.rollout.llm.protocol import estimate_tokens
 from tdlab.rollout.llm.user import DIRECTION, STOP
 from tdlab.rollout.replies import parsed
 from tdlab.rollout.scripted import ScriptedTeacher
-from tdlab.rollout.views import AssistantView, UserView, brief_of, offered_names
+from tdlab.rollout.views import AssistantView, UserView, brief_of, describe, offered_names
 from tdlab.rollout.worlds import SimulatedEnvironment
 
 __all__ = ["CORRUPTIONS", "MockModel", "completion"]
@@ -98,6 +99,7 @@ class MockModel:
             "intent": f"You want to {script.blueprint.intent}.",
             "persona": {"role": persona.role or "customer", "style": persona.style},
             "values": dict(material["slots"]),
+            **({"says": _requests(script)} if material.get("story") else {}),
         }
 
     def _user(self, script: _Script, messages: list[Json]) -> str:
@@ -155,12 +157,17 @@ class MockModel:
             world.call(script.tools[past["tool"]], past["arguments"], call_id="")
         before, now = world.changes(), material["call"]
         result = parsed(world.call(script.tools[now["tool"]], now["arguments"], call_id="").text)
-        changes = [
-            {"entity": entity, "id": identity, "fields": fields}
+        changed = {
+            (entity, identity): fields
             for entity, rows in world.changes().items()
             for identity, fields in rows.items()
             if before.get(entity, {}).get(identity, before) != fields
-        ]
+        }
+        for entity, identity, fields in entities_in(result):
+            known = material["state"].get(entity, {}).get(identity) or {}
+            if any(field in known and known[field] != value for field, value in fields.items()):
+                changed[entity, identity] = {**(changed.get((entity, identity)) or {}), **fields}
+        changes = [{"entity": e, "id": i, "fields": fields} for (e, i), fields in changed.items()]
         return {"reason": "As the simulated service does.", "changes": changes, "known": [], "result": result}
 
     def fault_of(self, blueprint: Blueprint) -> str:
@@ -195,6 +202,16 @@ class MockModel:
         while len(self._tools) > 8 * _MAX_CACHED_SCRIPTS:
             self._tools.popitem(last=False)
         return tool
+
+
+def _requests(script: _Script) -> list[str]:
+    """Return what the scripted user says for each request, with what they would tell only if asked."""
+    brief = brief_of(script.blueprint, script.tools)
+    withheld = describe(tuple(brief.withheld.items()))
+    return [
+        " ".join((f"I need to {', then to '.join(r.goals)}: {describe(r.details)}", withheld, *r.remarks)).strip(" :")
+        for r in brief.requests
+    ]
 
 
 def completion(model: str, message: dict[str, Json], *, finish: str = "stop", prompt: str = "") -> dict[str, Json]:

@@ -20,15 +20,17 @@ from tdlab.tools import goal_phrase, label, leaves, referenced_entity, shorten
 __all__ = ["propose"]
 
 _MAX_INTENT = 400  # characters
+_MAX_SAID = 1000  # characters of what the user says and knows for one request
 _MAX_HEARD = 160  # characters of what the assistant says that are shown
 _MAX_FACT = 80  # characters of a fact's value that are shown
 _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|[{}<>]|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
+_BRACES = re.compile(r"[{}<>]")
 _PLACEHOLDER = re.compile(
     r"\b(?:placeholder|lorem ipsum|foo ?bar|to be determined|tbd|your \w+ here|(?:an?|for|this) example"
-    r"|example (?:value|text|note|name)|description of|a string)\b|\[[^\]]*\]|\.\.\.$|^the \w+ (?:of|for|to)\b",
+    r"|example (?:value|text|note|name)|a string)\b|\[[^\]]*\]|\.\.\.$|^the \w+ (?:of|for|to)\b",
     re.IGNORECASE,
 )
 _EMPTY_WORDS = frozenset("the and for with that this want you your have can will from into one other more get".split())
@@ -52,6 +54,8 @@ def propose(
         RolloutStopped: The model rejects the task, or no reply gives a task that works.
     """
     script = blueprint.script
+    if script is None and values and session.plays_freely:
+        return _propose_story(session, blueprint, tools)
     if script is None:
         return _propose_plan(session, blueprint, tools, values=values)
     wishes = wishes_of(script)
@@ -79,8 +83,7 @@ def propose(
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        if value["verdict"] == "reject":
-            raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+        _raise_if_rejected(value)
         if scripted and value["keep"] != numbers[: len(value["keep"])]:
             return "the user's words are fixed, so the wishes keep their order, and only the last may be left out"
         problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(
@@ -152,16 +155,85 @@ def _infeasible(blueprint: Blueprint, script: TaskScript, tools: Mapping[str, To
 # -------------------------------------------------------------------------------- plans for services without a pack
 
 
-def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool) -> Blueprint:
-    """Let the model write intent, persona and free values of a plan; the steps stay."""
-    slots = _free_slots(blueprint, tools) if values else {}
+def _propose_story(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool]) -> Blueprint:
+    """Let the model write what the user says and knows, for tools whose results a model makes up."""
+    goals = _goals_of(blueprint, tools)
+    wanted = [goals[turn] for turn in sorted(goals)]
+    used = [key for key in blueprint.tools if key != CODE_TOOL and key in tools]
+    material = {
+        "user": blueprint.persona.name,
+        "wishes": [{"number": number, "does": does} for number, does in enumerate(wanted)],
+        "tools": {
+            tools[key].name: {"description": tools[key].description, "parameters": tools[key].parameters}
+            for key in used
+        },
+        "rules": list(blueprint.constraints),
+        "slots": {},
+        "story": True,
+    }
+    numbers = list(range(len(wanted)))
+    schema = _schema(numbers, {}, fewest=len(numbers))
+    said: dict[str, Json] = {
+        "type": "array",
+        "items": {"type": "string", "minLength": 12, "maxLength": _MAX_SAID},
+        "minItems": len(numbers),
+        "maxItems": len(numbers),
+    }
+    schema["properties"] = {**schema["properties"], "says": said}
+    schema["required"] = [*schema["required"], "says"]
+    proposals: list[Blueprint] = []
+
+    def check(value: dict[str, Json]) -> str:
+        _raise_if_rejected(value)
+        if value["keep"] != numbers:
+            return "the steps of this plan depend on each other, so all wishes keep their place"
+        about = canonical_json([material["wishes"], material["tools"]])
+        for number, text in enumerate(value["says"]):
+            problem = text_problem(f"what they say for wish {number}", text, max_chars=_MAX_SAID)
+            odd = _BRACES.search(text) or _PLACEHOLDER.search(text)
+            if problem or (odd is not None and odd.group() not in about):
+                return problem or f"what they say for wish {number} has {odd.group() if odd else ''!r}"
+            if not _stems(text) & _stems(about):
+                return f"what they say for wish {number} is not about it"
+        problem = _story_problem(value, about)
+        if problem:
+            return problem
+        persona = Persona(name=blueprint.persona.name, **value["persona"])
+        story = tuple(text.strip() for text in value["says"])
+        proposals.append(
+            named(
+                blueprint.model_copy(
+                    update={"intent": value["intent"].strip(), "persona": persona, "story": story, "world": ()}
+                )
+            )
+        )
+        return ""
+
+    session.structured("proposer", material, schema, check)
+    return proposals[-1]
+
+
+def _goals_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[int, list[str]]:
+    """Return what each request of a plan is for, by the number of its turn."""
     goals: dict[int, list[str]] = {}
     for step in blueprint.steps:
         said = [goal_phrase(tools[call.tool]) for call in step.calls] or ([step.request] if step.request else [])
-        goals.setdefault(step.turn, []).extend(said)
+        goals.setdefault(step.turn, []).extend(text for text in said if text not in goals.get(step.turn, ()))
+    return {turn: said for turn, said in goals.items() if said}
+
+
+def _raise_if_rejected(value: Mapping[str, Json]) -> None:
+    if value["verdict"] == "reject":
+        raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+
+
+def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool) -> Blueprint:
+    """Let the model write intent, persona and free values of a plan; the steps stay."""
+    slots = _free_slots(blueprint, tools) if values else {}
+    goals = _goals_of(blueprint, tools)
     material = {
         "user": blueprint.persona.name,
-        "wishes": [{"number": turn, "does": list(dict.fromkeys(goals[turn]))} for turn in sorted(goals)],
+        "wishes": [{"number": turn, "does": goals[turn]} for turn in sorted(goals)],
         "tools": {
             tools[key].name: shorten(tools[key].description, MAX_LINE) for key in blueprint.tools if key in tools
         },
@@ -173,8 +245,7 @@ def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[st
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        if value["verdict"] == "reject":
-            raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+        _raise_if_rejected(value)
         if value["keep"] != numbers:
             return "the steps of this plan depend on each other, so all wishes keep their place"
         problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(

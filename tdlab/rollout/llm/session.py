@@ -75,6 +75,11 @@ class AgentSession:
         """Return whether a model plays the role."""
         return role in self.config.roles
 
+    @property
+    def plays_freely(self) -> bool:
+        """True if models play all of a service without a pack, so that the plan is a suggestion only."""
+        return {"user", "assistant", "environment"} <= set(self.config.roles)
+
     def reply(
         self,
         role: TeacherRole,

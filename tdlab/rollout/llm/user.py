@@ -14,7 +14,7 @@ from tdlab.records import Blueprint, Json, canonical_json
 from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.session import MAX_TEXT, AgentSession, fill_in
 from tdlab.rollout.views import Line, Request, RolloutStopped, UserTurn, UserView
-from tdlab.speech import said_in
+from tdlab.speech import in_words, said_in
 from tdlab.tasks import stage_here
 from tdlab.tools import asks, asks_for_yes, contains_whole, label, leaves, mentions, preview, shorten
 
@@ -29,6 +29,7 @@ _BEGIN = "(The conversation begins.)"
 _EXTRA = 6  # messages of the user beyond those that the task foresees
 _MACHINE = re.compile(r"```|[{}]|\b[a-z]+_[a-z_]+\b(?!@)|###")
 _DIGITS = re.compile(r"\d+")
+_WORDS = re.compile(r"[a-z]+(?:-[a-z]+)?")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _GROUPED = re.compile(r"\+?\d[\d ()/.,-]{3,}\d")  # a phone number or a large number, however it is grouped
 _IDENTIFIER = re.compile(r"(?=.*\d)[A-Za-z]+[_-]?[A-Za-z0-9_-]+")
@@ -52,6 +53,7 @@ class ModelUser:
     def __init__(self, session: AgentSession, blueprint: Blueprint, *, follows_script: bool) -> None:
         self._session = session
         self._intent = blueprint.intent
+        self._told = bool(blueprint.story)
         self._follows_script = follows_script
         self._next = 0
         self._ended: set[int] = set()
@@ -81,7 +83,7 @@ class ModelUser:
             raise RolloutStopped("user: the conversation does not come to an end")
         if matter >= 0 and matter not in self._ended:
             due = [line for line in lines if line.matter == matter and not line.opens and line.purpose != "close"]
-            due = [line for line in due if not self._has_said(line, texts)]
+            due = [line for line in due if not self._has_said(line, lines[: lines.index(line)], texts)]
             if asks_for_yes(heard) and due and due[0].purpose in _DECIDES and due[0].cue_purpose == "confirm":
                 return self._said(view, due[:1], must=True)  # a change of mind, or the consent itself
             if asks(heard) or any(line.purpose != "agree" for line in due):
@@ -92,10 +94,12 @@ class ModelUser:
         opening = next((line for line in lines if line.opens and line.matter > matter), None)
         return None if opening is None else self._said(view, [opening], must=True)
 
-    def _has_said(self, line: Line, texts: Sequence[str]) -> bool:
-        """Return whether the user has said a line already: its facts, or most of its words."""
-        if line.purpose in ("tell", "choose") and line.tells:
-            return all(self._tells(texts, name, value) for name, value in line.tells.items())
+    def _has_said(self, line: Line, before: Sequence[Line], texts: Sequence[str]) -> bool:
+        """Return whether the user has said a line already: the facts that are new in it, or most of its words."""
+        known = {canonical_json(value) for other in before for value in other.tells.values()}
+        new = {name: value for name, value in line.tells.items() if canonical_json(value) not in known}
+        if new and all(self._tells([line.text], name, value) for name, value in new.items()):
+            return all(self._tells(texts, name, value) for name, value in new.items())
         words = _stems(line.text)
         return bool(words) and any(2 * len(words & _stems(text)) > len(words) for text in texts[-_RECENT:])
 
@@ -168,17 +172,18 @@ class ModelUser:
 
     def _on_a_plan(self, view: UserView) -> UserTurn | None:
         if view.messages and asks(view.messages[-1].content):
-            withheld = "; ".join(
-                f"the {name} is {canonical_json(value)}" for name, value in view.brief.withheld.items()
+            known = [*view.brief.requests[: view.requests_made]] if self._told else []
+            facts = "; ".join(
+                [f"\u00ab{goal}\u00bb" for request in known for goal in request.goals]
+                + [f"the {name} is {canonical_json(value)}" for name, value in view.brief.withheld.items()]
             )
-            only = f" Tell only if asked: {withheld}." if withheld else ""
             direction = (
-                f"answer the assistant's question; to a question for a yes, say yes.{only} "
-                f"If it asks nothing of you, or only offers more help, end with {STOP}"
+                "answer the assistant's question; to a question for a yes to what you asked for, say yes."
+                + f" What you know: {facts}." * bool(facts)
+                + f" If it asks nothing of you, or only offers more help, end with {STOP}"
             )
-            allowed = digits_of(
-                [*(m.content for m in view.messages), self._intent], [*view.brief.withheld.values()]
-            )  # fmt: skip
+            heard = [*(m.content for m in view.messages), *(g for r in known for g in r.goals), self._intent]
+            allowed = digits_of(heard, [*view.brief.withheld.values()])
             text = self._session.written(
                 "user", self._messages(view, direction),
                 lambda text: "" if text.strip() == STOP else _problem(text, allowed, text),
@@ -192,9 +197,10 @@ class ModelUser:
 
     def _requested(self, view: UserView, request: Request) -> str:
         details = "; ".join(f"the {name} is {canonical_json(value)}" for name, value in request.details)
-        direction = f"ask the assistant to {', then to '.join(request.goals)}."
-        direction += f" Say, with these exact values: {details}." * bool(details)
-        direction += "".join(f" {remark}" for remark in request.remarks)
+        goals = ", then to ".join(goal.rstrip(".") for goal in request.goals)
+        direction = f"bring up this matter. In your words: \u00ab{goals}\u00bb" if self._told else f"ask to {goals}"
+        direction += f". Say, with these exact values: {details}" * bool(details)
+        direction += "".join(f". {remark.rstrip('.')}" for remark in request.remarks)
 
         def check(text: str) -> str:
             if text.strip() == STOP:
@@ -250,7 +256,7 @@ def _choices(due: Sequence[Line], heard: str) -> str:
         when = {"tell": "if asked for it", "choose": "if asked to choose"}.get(line.purpose, "")
         when = when or f"if the assistant says something like \u00ab{shorten(line.cue, _MAX_CUE)}\u00bb"
         parts.append(f"{when}: \u00ab{line.text}\u00bb")
-    agree = " If it is what you asked for, agree with a clear yes." if asks_for_yes(heard) else ""
+    agree = " If it asks for your yes to what you asked for, give a clear yes." if "?" in heard else ""
     known = f" What you still have to say, in your words and only where it fits: {'; '.join(parts)}." if parts else ""
     return (
         f"answer what the assistant has just said.{agree}{known} If it asks nothing of you, or only offers more help, "
@@ -296,7 +302,13 @@ _CLOCK = re.compile(r"\b(\d{1,2})[:.](\d\d)")
 _TWELVE = re.compile(r"\b(\d{1,2})(?:[:.](\d\d))?\s*(?:am|pm|a\.m|p\.m|o'clock)", re.IGNORECASE)
 
 
+_SPELLED = {word: str(number) for number in range(2, 100) for word in (in_words(number),)}
+
+
 def _forms(text: str) -> Iterator[str]:
+    for word in _WORDS.findall(text.casefold()):
+        if word in _SPELLED:
+            yield _SPELLED[word]
     for digits in _DIGITS.findall(text):
         yield digits
         yield digits.lstrip("0")
