@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
-from tdlab.rollout.llm.client import MOCK_MODEL, ChatClient, RequestRefused, Traffic
+from tdlab.rollout.llm.client import ChatClient, RequestRefused, Traffic
 from tdlab.rollout.llm.mock_server import Misbehaviour, MockServer, serve_mock
 from tdlab.rollout.llm.prompts import VERSIONS, prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, RequestedCall, estimate_tokens
+from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.llm.teacher import LlmEnvironment, LlmRollout, LlmTeacher
 
 __all__ = [

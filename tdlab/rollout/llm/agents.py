@@ -16,9 +16,10 @@ from tdlab.config import TeacherConfig, TeacherRole
 from tdlab.formats import openai_message
 from tdlab.records import Blueprint, FromUser, Json, Persona, Tool, Trajectory, canonical_json
 from tdlab.rollout.llm.budget import Spending
-from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
+from tdlab.rollout.llm.client import RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.protocol import ChatReply, ChatRequest
+from tdlab.rollout.llm.protocol import UNPARSABLE, ChatReply, ChatRequest, answer_of
+from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.views import Request, RolloutStopped, UserView
 from tdlab.tools import (
     compile_schema,
@@ -37,9 +38,6 @@ _RETRIES = 2  # of an unusable reply, and repairs of a wrong one
 _MAX_LINE = 300  # characters of a reason or a name
 _MAX_INTENT = 4000  # characters of an intent
 _MAX_CHARS_PER_TOKEN = 40  # a longer reply shows that the server ignores max_tokens
-
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-"""A model's reasoning before its answer, from servers that do not separate the two."""
 
 _OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 USER_SCHEMA: dict[str, Json] = {
@@ -85,7 +83,7 @@ class AgentSession:
         """Set the blueprint that is played from now on."""
         self._rollout = blueprint.id
         self._script: dict[str, Json] | None = None
-        if MOCK_MODEL in (self.config.model, *self.config.models.values()):
+        if any(self.config.model_of(role) == MOCK_MODEL for role in self.config.roles):
             self._script = {
                 "blueprint": blueprint.model_dump(mode="json"),
                 "tools": {key: tool.model_dump(mode="json") for key, tool in tools.items()},
@@ -104,23 +102,25 @@ class AgentSession:
         schema: dict[str, Json] | None = None,
     ) -> ChatReply:
         """Return a usable reply; raise RolloutStopped with the reason if there is none."""
-        config, problem = self.config, ""
-        model = config.model_of(role)
+        problem, sampling = "", self.config.sampling(role)
+        model = sampling.model
         request = ChatRequest(
-            role=role, model=model, messages=tuple(messages), tools=tools, reply_schema=schema,
-            temperature=config.temperature, max_tokens=config.max_tokens, rollout=self._rollout,
+            role=role, messages=tuple(messages), tools=tools, reply_schema=schema, rollout=self._rollout,
             script=None if self._script is None or model != MOCK_MODEL else {"role": role, **self._script},
+            **sampling._asdict(),
         )  # fmt: skip
         for attempt in range(1 + _RETRIES):
             try:
                 reply = self._backend.ask(request, attempt=attempt)
             except RequestRefused as refused:
                 raise RolloutStopped(f"{role}: {refused}") from None
-            self.spending.add(role, model, reply.input_tokens, reply.output_tokens)
+            self.spending.add(
+                role, model, reply.input_tokens, reply.output_tokens, cached_input_tokens=reply.cached_input_tokens
+            )
             if reply.refusal or reply.finish == "content_filter":
                 raise RolloutStopped(f"{role}: the model refused: {_line(reply.refusal or reply.text) or 'filtered'}")
-            reply = reply._replace(text=_THOUGHT.sub("", reply.text))
-            problem = _problem(reply, config.max_tokens)
+            reply = answer_of(reply)
+            problem = _problem(reply, sampling.max_tokens)
             if not problem:
                 return reply
         raise RolloutStopped(f"{role}: {problem}, {1 + _RETRIES} times")
@@ -343,6 +343,8 @@ def chat_tools(tools: Mapping[str, Tool]) -> tuple[dict[str, Json], ...]:
 
 def _problem(reply: ChatReply, max_tokens: int) -> str:
     """Say why a reply cannot be used; empty if it can."""
+    if reply.finish == UNPARSABLE:
+        return f"the server could not parse the reply: {_line(reply.problem)}"
     if reply.finish == "length":
         return f"the reply was cut off at {max_tokens} tokens"
     if not reply.text.strip() and not reply.calls:

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tdlab.errors import TeacherError
 from tdlab.records import Json
-from tdlab.rollout.llm.client import MOCK_MODEL
 from tdlab.rollout.llm.mock_model import MockModel
+from tdlab.rollout.llm.requests import MOCK_MODEL
 
 __all__ = ["Misbehaviour", "MockServer", "serve_mock"]
 
