@@ -480,7 +480,9 @@ def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
         section, _, key = name.partition(".")
         if isinstance(kept.get(section), dict) and key in kept[section]:
             value = kept[section].pop(key)
-            if name == "teacher.models" and value:
+            if name == "teacher.models":
+                if not value:
+                    continue
                 kept[section]["by_role"] = _models_by_role(value, kept[section].get("by_role") or {})
             notes.append(f"{name} {fate}")
     return kept, notes

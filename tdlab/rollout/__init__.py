@@ -42,8 +42,10 @@ from tdlab.rollout.llm import (
     Misbehaviour,
     MockServer,
     Prices,
+    Probe,
     Spending,
     SpendingLine,
+    probe,
     serve_mock,
 )
 from tdlab.rollout.llm.agents import ModelBackend
@@ -88,6 +90,7 @@ __all__ = [
     "MockServer",
     "ModelBackend",
     "Prices",
+    "Probe",
     "Request",
     "Rollout",
     "ScriptedTeacher",
@@ -106,6 +109,7 @@ __all__ = [
     "offered_names",
     "parsed",
     "play",
+    "probe",
     "receipt",
     "recorded_output",
     "serve_mock",

@@ -99,7 +99,7 @@ def test_a_request_that_is_too_long_is_told_in_the_servers_words_and_the_limit_s
 
     with raw_server(reply) as address:
         replies, client = asked(teacher(address, concurrency=1), [request("long"), request("short")])
-    assert str(replies[0]) == f"HTTP 400: {words}"
+    assert str(replies[0]) == f"needs about 2,057 tokens, the model's context is 4,096: HTTP 400: {words}"
     assert replies[1].text == "SHORT"
     assert client.traffic.failures == {}
     assert all("max_tokens" in body for body in met)

@@ -19,6 +19,7 @@ from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
 from tdlab.rollout.llm.client import ChatClient, RequestRefused, Traffic
 from tdlab.rollout.llm.mock_server import Misbehaviour, MockServer, serve_mock
+from tdlab.rollout.llm.probe import Probe, probe
 from tdlab.rollout.llm.prompts import VERSIONS, prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, RequestedCall, estimate_tokens
 from tdlab.rollout.llm.requests import MOCK_MODEL
@@ -40,6 +41,7 @@ __all__ = [
     "MockServer",
     "Price",
     "Prices",
+    "Probe",
     "RequestRefused",
     "RequestedCall",
     "Spending",
@@ -47,6 +49,7 @@ __all__ = [
     "Traffic",
     "Used",
     "estimate_tokens",
+    "probe",
     "prompt",
     "serve_mock",
 ]

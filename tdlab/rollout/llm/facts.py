@@ -82,7 +82,7 @@ def obstacle(
         return TeacherError(
             f"{address}: has no model {model!r}",
             expected=f"one of {named}",
-            do=f"{meant} Set teacher.model, or teacher.by_role.ROLE.model".lstrip(),
+            do=f"set teacher.model, or teacher.by_role.ROLE.model; {meant}".rstrip("; "),
         )
     if needs_tools and facts.tools is False:
         return TeacherError(

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tdlab.rollout.llm.facts import ServerFacts
 from tdlab.rollout.llm.protocol import ChatRequest
 from tdlab.rollout.llm.rate_limit import AdaptiveLimiter
 from tdlab.rollout.llm.requests import schema_digest
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 __all__ = ["Server", "choose", "fitting"]
 
@@ -37,8 +34,8 @@ class Server:
     def __init__(self, address: str, concurrency: int) -> None:
         self.address = address
         self.limiter = AdaptiveLimiter(concurrency)
-        self.openai: AsyncOpenAI | None = None
-        self.http: Any = None
+        self.openai: Any = None  # an `openai.AsyncOpenAI`
+        self.http: Any = None  # an `httpx2.AsyncClient`
         self.facts = ServerFacts()
         self.limit_name = "max_completion_tokens" if "api.openai.com" in address else "max_tokens"
         self.limits_refused: set[str] = set()
