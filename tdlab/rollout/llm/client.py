@@ -223,9 +223,7 @@ class ChatClient:
         roles = {role: self._servers_of[role] for role in self.config.roles}
         servers = {server.address: server for of_role in roles.values() for server in of_role}
         unreachable: dict[str, TeacherError] = {}
-        async with anyio.create_task_group() as group:
-            for server in servers.values():
-                group.start_soon(self._look, server, unreachable)
+        await asyncio.gather(*(self._look(server, unreachable) for server in servers.values()))
         for role, of_role in roles.items():
             if all(server.address in unreachable for server in of_role):
                 raise unreachable[of_role[0].address]

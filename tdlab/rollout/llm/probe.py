@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import anyio
 import anyio.from_thread
 
 from tdlab.config import TeacherConfig, TeacherRole
@@ -121,20 +121,16 @@ def probe(config: TeacherConfig, *, paid: bool = False, api_key: str | None = No
             roles.setdefault(pair, []).append(role)
             most[pair] = max(most.get(pair, 0), sampling.max_tokens)
 
-    async def work() -> tuple[Probe, ...]:
-        probes = dict.fromkeys(roles, Probe("", "", ()))
-
-        async def look(pair: tuple[str, str]) -> None:
-            empty = Probe(*pair, tuple(roles[pair]))
-            probes[pair] = await _probe(config, key, empty, max_tokens=most[pair], paid=paid)
-
-        async with anyio.create_task_group() as group:
-            for pair in roles:
-                group.start_soon(look, pair)
-        return tuple(probes.values())
+    async def work() -> list[Probe]:
+        return await asyncio.gather(
+            *(
+                _probe(config, key, Probe(*pair, tuple(of_pair)), max_tokens=most[pair], paid=paid)
+                for pair, of_pair in roles.items()
+            )
+        )
 
     with anyio.from_thread.start_blocking_portal() as portal:
-        return portal.call(work)
+        return tuple(portal.call(work))
 
 
 async def _probe(config: TeacherConfig, key: Key, probe: Probe, *, max_tokens: int, paid: bool) -> Probe:
@@ -192,9 +188,7 @@ class _Calls:
             return probe._replace(error=f"HTTP {status}: {self._key.clean(text)}" if status else self._key.clean(text))
         usage = _get(reply, "usage")
         probe = probe._replace(reports_usage=bool(_get(usage, "prompt_tokens") and _get(usage, "completion_tokens")))
-        probe = probe._replace(
-            accepts_seed=await self._accepts("seed", 1), accepts_top_p=await self._accepts("top_p", 0.9)
-        )
+        seed, top_p = await self._accepts("seed", 1), await self._accepts("top_p", 0.9)
         named = {"type": "function", "function": {"name": "get_time"}}
         schema = {"type": "json_schema", "json_schema": {"name": "probe", "schema": _SCHEMA}}
         calls = await self._calls_tool("What time is it? Call get_time.", tools=[_TOOL])
