@@ -35,15 +35,11 @@ from tdlab.store import ReplyJournal
 from tdlab.verify import verify
 from tests.clock import slower
 from tests.jobs import ROOT, command, environment, in_process, small_pool_file
-from tests.teacher.parts import asked, config, echo, raw_server, request, teacher
+from tests.teacher.parts import asked, config, echo, raw_server, request, said, teacher
 from tests.teacher.test_agents import plans
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 KEY = "k3y/with+base64=0123"
-
-
-def said(text: Any, **more: Any) -> dict[str, Any]:
-    return {"choices": [{"message": {"role": "assistant", "content": text, **more}, "finish_reason": "stop"}]}
 
 
 # --- refusals

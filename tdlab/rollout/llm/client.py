@@ -37,7 +37,7 @@ from tdlab.rollout.llm.protocol import (
     reply_from_text,
     without,
 )
-from tdlab.rollout.llm.rate_limit import backoff, retry_after
+from tdlab.rollout.llm.rate_limit import Dismissed, backoff, retry_after
 from tdlab.rollout.llm.refusals import (
     Failure,
     body_of,
@@ -364,6 +364,8 @@ class ChatClient:
                     self._answered_at = time.monotonic()
                     self._refused = 0
                     return reply
+            except Dismissed:
+                continue
             except Failure as failure:
                 tries += 1
                 self._failures[failure.kind] += 1
@@ -374,6 +376,8 @@ class ChatClient:
                 self._lose_patience(server, failure, wait, since=max(started, self._answered_at))
                 if failure.kind == "429" and self._fatal is None:
                     server.limiter.throttled(failure.wait_s if failure.wait_s is not None else backoff(tries))
+                if others and (failure.kind == "429" or server.is_left_out):
+                    server.limiter.dismiss()
                 if failure.kind == "connection" and not self._answered and tries >= 3 and not others:
                     self._fatal = self._unreachable(server, failure)
                 if self._fatal is None and tries >= self.config.tries:

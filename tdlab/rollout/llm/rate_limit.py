@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
-__all__ = ["AdaptiveLimiter", "backoff", "retry_after"]
+__all__ = ["AdaptiveLimiter", "Dismissed", "backoff", "retry_after"]
 
 _DECREASE = 0.7
 _DECREASE_EVERY_S = 0.5  # calls in flight together get their 429 together: lower the limit once for all of them
@@ -38,6 +38,10 @@ def retry_after(headers: dict[str, str], *, now: float) -> float | None:
         except (TypeError, ValueError):
             return None
     return max(seconds, 0.0) if seconds == seconds else None
+
+
+class Dismissed(Exception):
+    """A call that waited for its turn shall go to another server."""
 
 
 class AdaptiveLimiter:
@@ -65,6 +69,8 @@ class AdaptiveLimiter:
                 loop.call_at(self._open_at, self._admit)
             try:
                 await turn
+            except Dismissed:
+                raise
             except BaseException:
                 if turn.done() and not turn.cancelled():
                     self._leave()
@@ -109,6 +115,13 @@ class AdaptiveLimiter:
         if self._delays and now + wait_s > self._open_at:
             self._open_at = now + wait_s
             loop.call_at(self._open_at, self._admit)
+
+    def dismiss(self) -> None:
+        """Raise `Dismissed` in all calls that wait for their turn."""
+        for turn in self._queue:
+            if not turn.done():
+                turn.set_exception(Dismissed())
+        self._queue.clear()
 
     def open(self) -> None:
         """End all delays that the server asked for, and allow no further ones."""
