@@ -96,7 +96,10 @@ class TeacherConfig(Section):
         "OpenAI's.",
     )
     concurrency: int = Field(
-        default=32, ge=1, le=1024, description="Most calls in flight at the same time, to each address."
+        default=32,
+        ge=1,
+        le=1024,
+        description="Most rollouts at the same time, and most calls in flight to one address.",
     )
     tries: int = Field(default=8, ge=1, le=100, description="Attempts at a call before it counts as failed.")
     patience_s: float = Field(

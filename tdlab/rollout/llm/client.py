@@ -234,12 +234,13 @@ class ChatClient:
                     raise self._denied(server, facts.status, facts.message)
                 error = obstacle(
                     facts, server.address, sampling.model, needs_tools=role == "assistant",
-                    max_tokens=sampling.max_tokens,
+                    max_tokens=sampling.max_tokens, clean=self._key.clean,
                 )  # fmt: skip
                 if error is not None:
                     raise error
                 if facts.lists(sampling.model) is False:
-                    _log.warning("%s: lists no model %r but %s", server.address, sampling.model, facts.models)
+                    listed = self._key.clean(", ".join(facts.models or ()))
+                    _log.warning("%s: lists no model %r but %s", server.address, sampling.model, listed)
         for address, error in unreachable.items():
             servers[address].failed(connecting=True)
             _log.warning("%s; other servers take its calls", error.found)

@@ -7,7 +7,7 @@ llama.cpp's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -62,7 +62,13 @@ class ServerFacts(NamedTuple):
 
 
 def obstacle(
-    facts: ServerFacts, address: str, model: str, *, needs_tools: bool, max_tokens: int
+    facts: ServerFacts,
+    address: str,
+    model: str,
+    *,
+    needs_tools: bool,
+    max_tokens: int,
+    clean: Callable[[str], str],
 ) -> TeacherError | None:
     """Say why a model on a server cannot play a role, as far as the server tells; None if nothing is known.
 
@@ -74,11 +80,14 @@ def obstacle(
         model: The model.
         needs_tools: Whether the role calls tools.
         max_tokens: Most tokens of a reply.
+        clean: Removes the key from a server's text.
     """
     models = facts.models or ()
     if facts.lists(model) is False and len(models) > 1:
-        named = ", ".join(models[:_MAX_NAMED]) + (f" and {len(models) - _MAX_NAMED} more" * (len(models) > _MAX_NAMED))
-        meant = did_you_mean(model, models)
+        named = clean(", ".join(models[:_MAX_NAMED])) + (
+            f" and {len(models) - _MAX_NAMED} more" * (len(models) > _MAX_NAMED)
+        )
+        meant = did_you_mean(model, [clean(name) for name in models])
         return TeacherError(
             f"{address}: has no model {model!r}",
             expected=f"one of {named}",

@@ -150,8 +150,9 @@ async def _probe(config: TeacherConfig, key: Key, probe: Probe, *, max_tokens: i
         if facts.status in (401, 403):
             return probe._replace(error=f"HTTP {facts.status}: {key.clean(facts.message)}")
         problem = obstacle(
-            facts, probe.address, probe.model, needs_tools="assistant" in probe.roles, max_tokens=max_tokens
-        )
+            facts, probe.address, probe.model, needs_tools="assistant" in probe.roles, max_tokens=max_tokens,
+            clean=key.clean,
+        )  # fmt: skip
         probe = probe._replace(
             error="" if problem is None else f"{problem.found.removeprefix(f'{probe.address}: ')}; {problem.do}",
             listed=facts.lists(probe.model),

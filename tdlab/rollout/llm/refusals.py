@@ -25,7 +25,7 @@ _NEAR = 80  # characters between a parameter's name and the words that it is uns
 _SHOWN = 4000  # characters of a message that are read; a server may repeat the whole request after them
 
 _UNPARSABLE = re.compile(
-    r"failed to parse (?:the )?(?:input|output|tool[ _-]?call|function[ _-]?call|model|generated|response)"  # llama.cpp
+    r"failed to parse (?:the )?(?:input|output|tool[ _-]?call|function[ _-]?call|model|generated)"  # llama.cpp
     r"|unexpected empty grammar stack|invalid diff:"  # llama.cpp
     r"|tool[ _-]?(?:call[ _-]?)?pars(?:er|ing)\b.{0,60}(?:error|fail|exception|invalid)"  # vLLM, SGLang
     r"|(?:error|fail\w*|exception|unable).{0,60}\btool[ _-]?(?:call[ _-]?)?pars(?:er|ing)"
