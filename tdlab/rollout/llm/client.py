@@ -106,7 +106,6 @@ class ChatClient:
     Example:
         >>> import anyio
         >>> from tdlab.config import TeacherConfig
-        >>> from tdlab.rollout import MOCK_MODEL, MockServer
         >>> async def main(base_url: str) -> None:
         ...     async with ChatClient(TeacherConfig(model=MOCK_MODEL, base_url=base_url)) as client:
         ...         await client.check()

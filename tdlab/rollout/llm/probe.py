@@ -105,7 +105,7 @@ def probe(config: TeacherConfig, *, paid: bool = False, api_key: str | None = No
         ConfigError: If an address or the key is invalid.
 
     Example:
-        >>> from tdlab.rollout import MockServer
+        >>> from tdlab.config import TeacherConfig
         >>> with MockServer() as server:
         ...     (found,) = probe(TeacherConfig(model="mock", base_url=server.base_url))
         >>> found.listed, found.takes_tools, found.honours_schema
