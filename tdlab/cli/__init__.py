@@ -21,7 +21,7 @@ from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
-from tdlab.cli._teacher import estimate, mock_server, rehearse
+from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
 from tdlab.errors import TdlabError
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "mine",
     "mock_server",
     "packs",
+    "probe",
     "profile",
     "quality",
     "rehearse",
@@ -51,7 +52,7 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, mock_server, config, lab,
+    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config, lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -1,4 +1,4 @@
-"""Commands for the LLM teacher: estimate the cost of a run, serve a mock model."""
+"""Commands for the LLM teacher: estimate the cost of a run, probe its servers, serve a mock model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, run_config, say
 
-__all__ = ["estimate", "mock_server", "rehearse"]
+__all__ = ["estimate", "mock_server", "probe", "rehearse"]
 
 
 def estimate(
@@ -48,6 +48,32 @@ def estimate(
         Console().print(show_estimate(estimated))
 
 
+def probe(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    paid: Annotated[
+        bool, typer.Option("--paid", help="Also make a few calls of at most 32 tokens per model and server.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Check what the servers of an LLM teacher can do.
+
+    Print what each model and server says about itself, and what will not work. The exit status is 1 if a role of the
+    config cannot be played.
+    """
+    from tdlab.cli.probe_table import show_probes
+    from tdlab.rollout import probe as probe_servers
+
+    settings = run_config(config, ["rollout.teacher=llm", *(set_ or [])])
+    probes = probe_servers(settings.teacher, paid=paid)
+    if as_json:
+        typer.echo(json.dumps([{**found._asdict(), "notes": found.notes} for found in probes], indent=2))
+    else:
+        Console().print(show_probes(probes))
+    if any(found.error for found in probes):
+        raise typer.Exit(1)
+
+
 def mock_server(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free port.")] = 8377,
     latency: Annotated[
@@ -70,6 +96,13 @@ def mock_server(
     no_schema: Annotated[
         bool, typer.Option("--no-schema", help="Reject JSON-schema mode, as some servers do.")
     ] = False,
+    no_tools: Annotated[
+        bool, typer.Option("--no-tools", help="Drop the tools of requests, as some servers do.")
+    ] = False,
+    unparsable: Annotated[
+        float, typer.Option("--unparsable", min=0.0, max=1.0, help="Share of replies that the server cannot parse.")
+    ] = 0.0,
+    context: Annotated[int | None, typer.Option("--context", min=1, help="Context length in tokens.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the injected faults.")] = 0,
 ) -> None:
     """Serve a mock OpenAI-compatible endpoint.
@@ -82,7 +115,8 @@ def mock_server(
 
     faults = Misbehaviour(
         latency_s=latency, rate_429=rate_429, rate_500=rate_500, rate_cut=cut, rate_malformed=malformed,
-        corrupt=corrupt, retry_after_s=retry_after, no_schema=no_schema, seed=seed,
+        corrupt=corrupt, retry_after_s=retry_after, no_schema=no_schema, seed=seed, no_tools=no_tools,
+        rate_unparsable=unparsable, context=context,
     )  # fmt: skip
 
     def started(address: str, state: object) -> None:

@@ -26,7 +26,7 @@ from tdlab.config.run import (
     VerifyConfig,
     without_retired,
 )
-from tdlab.config.teacher import NOT_IN_DIGEST, TeacherConfig, TeacherRole, address_problem
+from tdlab.config.teacher import NOT_IN_DIGEST, RoleConfig, Sampling, TeacherConfig, TeacherRole, address_problem
 
 __all__ = [
     "NOT_IN_DIGEST",
@@ -39,8 +39,10 @@ __all__ = [
     "KindWeights",
     "MatchWeights",
     "MentionWeights",
+    "RoleConfig",
     "RolloutConfig",
     "RunConfig",
+    "Sampling",
     "SandboxConfig",
     "SchemaWeights",
     "Setting",

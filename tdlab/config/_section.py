@@ -107,7 +107,10 @@ def _values(field: FieldInfo) -> str:
     kind: Any = field.annotation
     optional = get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
     if optional:
-        kind = next(part for part in get_args(kind) if part is not type(None))
+        kinds = [part for part in get_args(kind) if part is not type(None)]
+        if len(kinds) > 1:  # an address, or several
+            return "text or a list, or null"
+        kind = kinds[0]
     if get_origin(kind) is Literal:
         words = ", ".join(map(str, get_args(kind)))
     elif kind is bool:

@@ -66,6 +66,10 @@ def shown_value(value: Any) -> str:
         ('null', '[user, assistant]', "''")
     """
     plain = list(value) if isinstance(value, tuple) else value
+    if isinstance(value, dict):
+        plain = {
+            key: inner.model_dump(mode="json") if isinstance(inner, Section) else inner for key, inner in value.items()
+        }
     text = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
     return text.strip()[1:-1]
 

@@ -299,7 +299,13 @@ class RunConfig(Section):
     @property
     def digest(self) -> str:
         """Return 16 hex digits that identify this config, apart from the pool's path and `NOT_IN_DIGEST`."""
-        return digest(self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)}))
+        plain = self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)})
+        for role, own in list(plain["teacher"]["by_role"].items()):
+            if own.keys() <= {"base_url"}:
+                del plain["teacher"]["by_role"][role]
+            else:
+                own.pop("base_url", None)
+        return digest(plain)
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], *, source: str = "the config") -> Self:
@@ -447,7 +453,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_RETIRED = {"blueprints.distractors": "had no effect and is ignored (see blueprints.max_distractors)"}
+_RETIRED = {
+    "blueprints.distractors": "had no effect and is ignored (see blueprints.max_distractors)",
+    "teacher.models": "is now part of teacher.by_role",
+}
 """Settings that earlier versions had, and what has become of them."""
 
 
@@ -468,9 +477,31 @@ def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     for name, fate in _RETIRED.items():
         section, _, key = name.partition(".")
         if isinstance(kept.get(section), dict) and key in kept[section]:
-            del kept[section][key]
+            value = kept[section].pop(key)
+            if name == "teacher.models":
+                if not value:
+                    continue
+                kept[section]["by_role"] = _models_by_role(value, kept[section].get("by_role") or {})
             notes.append(f"{name} {fate}")
+    roles = kept["teacher"].get("roles") if isinstance(kept.get("teacher"), dict) else None
+    if isinstance(roles, (list, tuple)) and set(roles) & _RENAMED_ROLES.keys():
+        renamed = [_RENAMED_ROLES.get(role, role) for role in roles if isinstance(role, str)]
+        kept["teacher"]["roles"] = list(dict.fromkeys(role for role in renamed if role))
+        notes.append("teacher.roles has new names: writer is proposer, judge is committee, and there is no inspector")
     return kept, notes
+
+
+_RENAMED_ROLES = {"writer": "proposer", "judge": "committee", "inspector": ""}
+"""Roles of earlier versions and their names now; empty for one that is gone."""
+
+
+def _models_by_role(models: Any, by_role: Any) -> Any:
+    """Move the models of an earlier ``teacher.models`` to ``teacher.by_role``."""
+    if not isinstance(models, dict) or not isinstance(by_role, dict):
+        return by_role or models  # the validation says what is wrong with it
+    renamed = {_RENAMED_ROLES.get(role, role): model for role, model in models.items()}
+    own = {role: {"model": model, **(by_role.get(role) or {})} for role, model in renamed.items() if role}
+    return {**by_role, **own}
 
 
 def _explain(error: ErrorDetails) -> str:

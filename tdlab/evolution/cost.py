@@ -115,9 +115,7 @@ def estimate_spending(
         >>> estimate.target, estimate.accepted
         (100, 1)
     """
-    mock_config = config.model_copy(
-        update={"teacher": config.teacher.model_copy(update={"model": MOCK_MODEL, "models": {}})}
-    )
+    mock_config = config.model_copy(update={"teacher": config.teacher.with_one_model(MOCK_MODEL)})
     prices = Prices.load(config.teacher.prices)
     categories = len({domain for cluster in clusters for domain in cluster.domains})
     controller = Controller(
@@ -153,7 +151,7 @@ def estimate_spending(
     roles = []
     for (role, _), amounts in sorted(spending.used.items()):
         model = config.teacher.model_of(role)  # type: ignore[arg-type]  # a role of the config
-        calls, input_tokens, output_tokens = (round(number * scale) for number in amounts)
+        calls, input_tokens, output_tokens = (round(number * scale) for number in amounts[:3])
         roles.append(
             RoleEstimate(
                 role, model, calls, input_tokens, output_tokens, prices.cost(model, input_tokens, output_tokens)

@@ -140,12 +140,18 @@ def _spending(store: RunStore) -> dict[str, Json]:
         rows: Json = candidate.lineage.spent
         for row in rows:
             used[candidate.accepted].add(
-                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"]
-            )
+                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"],
+                cached_input_tokens=row.get("cached_input_tokens", 0),
+            )  # fmt: skip
 
     def priced(spending: Spending) -> list[dict[str, Json]]:
         return [
-            {**row, "money": prices.cost(row["model"], row["input_tokens"], row["output_tokens"])}
+            {
+                **row,
+                "money": prices.cost(
+                    row["model"], row["input_tokens"], row["output_tokens"], row["cached_input_tokens"]
+                ),
+            }
             for row in spending.to_json()
         ]
 

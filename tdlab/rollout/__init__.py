@@ -42,8 +42,10 @@ from tdlab.rollout.llm import (
     Misbehaviour,
     MockServer,
     Prices,
+    Probe,
     Spending,
     SpendingLine,
+    probe,
     serve_mock,
 )
 from tdlab.rollout.llm.backends import DryRunBackend
@@ -89,6 +91,7 @@ __all__ = [
     "MockServer",
     "ModelBackend",
     "Prices",
+    "Probe",
     "Request",
     "Rollout",
     "ScriptedTeacher",
@@ -108,6 +111,7 @@ __all__ = [
     "offered_names",
     "parsed",
     "play",
+    "probe",
     "receipt",
     "recorded_output",
     "serve_mock",

@@ -34,11 +34,18 @@ def config_differences(stored: Json, given: Json, key: str = "") -> list[str]:
     """
     if isinstance(stored, dict) and isinstance(given, dict) and key != "rollout.facts":
         ignored = {"": {"pool"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
+        missing: Json = None
+        if key == "teacher.by_role":
+            missing = {}
+        elif key.startswith("teacher.by_role.") and key.count(".") == 2:
+            ignored = {"base_url"}
         names = [name for name in dict.fromkeys([*stored, *given]) if name not in ignored]
         return [
             line
             for name in names
-            for line in config_differences(stored.get(name), given.get(name), f"{key}.{name}" if key else name)
+            for line in config_differences(
+                stored.get(name, missing), given.get(name, missing), f"{key}.{name}" if key else name
+            )
         ]
     return [] if stored == given else [f"{key} is {stored!r} in the run directory and {given!r} now"]
 

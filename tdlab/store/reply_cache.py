@@ -22,7 +22,7 @@ from tdlab.store._database import translated
 __all__ = ["PaidCalls", "ReplyJournal"]
 
 _APPLICATION_ID = 0x7464_726A  # "tdrj"
-_LAYOUT = 1
+_LAYOUT = 2
 _MOST_TOGETHER = 512
 _TABLES = """
 CREATE TABLE replies (
@@ -31,25 +31,28 @@ CREATE TABLE replies (
 ) WITHOUT ROWID;
 CREATE TABLE totals (
     owner TEXT, role TEXT, model TEXT, calls INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, PRIMARY KEY (owner, role, model)
+    output_tokens INTEGER NOT NULL, cached_input_tokens INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (owner, role, model)
 ) WITHOUT ROWID;
 """
+_FROM_LAYOUT_1 = "ALTER TABLE totals ADD COLUMN cached_input_tokens INTEGER NOT NULL DEFAULT 0"
 _KEEP = "INSERT OR IGNORE INTO replies VALUES (:key, :value, :owner, :role, :model, :input_tokens, :output_tokens)"
 _ADD = (
-    "INSERT INTO totals VALUES (:owner, :role, :model, 1, :input_tokens, :output_tokens) "
+    "INSERT INTO totals VALUES (:owner, :role, :model, 1, :input_tokens, :output_tokens, :cached_input_tokens) "
     "ON CONFLICT DO UPDATE SET calls = calls + 1, input_tokens = input_tokens + excluded.input_tokens, "
-    "output_tokens = output_tokens + excluded.output_tokens"
+    "output_tokens = output_tokens + excluded.output_tokens, "
+    "cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens"
 )
 
 
 class PaidCalls(NamedTuple):
-    """The calls that one run paid for in one role with one model."""
+    """The calls that one run paid for in one role with one model; cached tokens are part of the input tokens."""
 
     role: str
     model: str
     calls: int
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int = 0
 
 
 class _Entry(NamedTuple):
@@ -60,6 +63,7 @@ class _Entry(NamedTuple):
     model: str
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int
     done: Future[str]
 
 
@@ -125,7 +129,16 @@ class ReplyJournal:
         return None if row is None else str(row["value"])
 
     def put(
-        self, key: str, value: str, *, owner: str, role: str, model: str, input_tokens: int, output_tokens: int
+        self,
+        key: str,
+        value: str,
+        *,
+        owner: str,
+        role: str,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        cached_input_tokens: int = 0,
     ) -> Future[str]:
         """Keep a reply that ``owner`` (the name of a run) paid for.
 
@@ -135,7 +148,9 @@ class ReplyJournal:
         """
         self._usable(self._writer)
         done: Future[str] = Future()
-        self._waiting.put(_Entry(key, value, owner, role, model, input_tokens, output_tokens, done))
+        self._waiting.put(
+            _Entry(key, value, owner, role, model, input_tokens, output_tokens, cached_input_tokens, done)
+        )
         return done
 
     def charge(self, *, owner: str, role: str, model: str, input_tokens: int, output_tokens: int) -> Future[str]:
@@ -146,7 +161,10 @@ class ReplyJournal:
 
     def paid(self, owner: str) -> list[PaidCalls]:
         """Return the calls that a run has paid for so far, by role and model."""
-        sql = "SELECT role, model, calls, input_tokens, output_tokens FROM totals WHERE owner = ? ORDER BY role, model"
+        sql = (
+            "SELECT role, model, calls, input_tokens, output_tokens, cached_input_tokens FROM totals WHERE owner = ? "
+            "ORDER BY role, model"
+        )
         with self._guard, translated(self.path):
             return [PaidCalls(*row) for row in self._usable(self._reader).execute(sql, (owner,))]
 
@@ -190,6 +208,9 @@ class ReplyJournal:
                 for statement in _TABLES.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {_LAYOUT}")
+            elif (application, layout) == (_APPLICATION_ID, 1):
+                db.execute(_FROM_LAYOUT_1)
                 db.execute(f"PRAGMA user_version = {_LAYOUT}")
             elif (application, layout) != (_APPLICATION_ID, _LAYOUT):
                 raise StoreError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +21,7 @@ from tdlab.store import Run
 from tests.jobs import small_pool
 
 
-def teacher(base_url: str, **values: Any) -> TeacherConfig:
+def teacher(base_url: str | list[str], **values: Any) -> TeacherConfig:
     return TeacherConfig.model_validate(
         {"model": "m", "base_url": base_url, "concurrency": 8, "connect_timeout_s": 20.0, **values}
     )
@@ -42,6 +42,11 @@ def in_loop(work: Callable[[], Any]) -> Any:
     """Run an async function in an event loop of another thread, as the backend does."""
     with anyio.from_thread.start_blocking_portal() as portal:
         return portal.call(work)
+
+
+def said(text: Any, **more: Any) -> dict[str, Any]:
+    """Return a server's reply with a text, and more keys in its message."""
+    return {"choices": [{"message": {"role": "assistant", "content": text, **more}, "finish_reason": "stop"}]}
 
 
 def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any) -> tuple[list[Any], ChatClient]:
@@ -65,7 +70,7 @@ def asked(config: TeacherConfig, requests: Iterable[ChatRequest], **options: Any
     return found, client
 
 
-def config(base_url: str, *, target: int = 8, **values: Any) -> RunConfig:
+def config(base_url: str | list[str], *, target: int = 8, **values: Any) -> RunConfig:
     return RunConfig(target=target).with_values(
         rollout__teacher="llm",
         rollout__guessed="keep",
@@ -81,17 +86,23 @@ def run_on_mock(settings: RunConfig, out: Path, **options: Any) -> Run:
 
 
 @contextmanager
-def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Iterator[str]:
+def raw_server(
+    reply: Callable[[dict[str, Any], str], tuple[int, Any]],
+    *,
+    pages: Mapping[str, Any] | None = None,
+    port: int = 0,
+) -> Iterator[str]:
     """Serve ``reply``, which maps a chat request and its key to a status and a body; yield the server's address.
 
-    A body that is no text is sent as JSON. Other requests find nothing.
+    A body that is no text is sent as JSON. GET requests find ``pages``: path -> body.
     """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._say(404, "")
+            page = (pages or {}).get(self.path)
+            self._say(404 if page is None else 200, "" if page is None else page)
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -107,7 +118,7 @@ def raw_server(reply: Callable[[dict[str, Any], str], tuple[int, Any]]) -> Itera
         def log_message(self, *words: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -35,15 +35,11 @@ from tdlab.store import ReplyJournal
 from tdlab.verify import verify
 from tests.clock import slower
 from tests.jobs import ROOT, command, environment, in_process, small_pool_file
-from tests.teacher.parts import asked, config, echo, raw_server, request, teacher
+from tests.teacher.parts import asked, config, echo, raw_server, request, said, teacher
 from tests.teacher.test_agents import plans
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 KEY = "k3y/with+base64=0123"
-
-
-def said(text: Any, **more: Any) -> dict[str, Any]:
-    return {"choices": [{"message": {"role": "assistant", "content": text, **more}, "finish_reason": "stop"}]}
 
 
 # --- refusals
@@ -99,7 +95,7 @@ def test_a_request_that_is_too_long_is_told_in_the_servers_words_and_the_limit_s
 
     with raw_server(reply) as address:
         replies, client = asked(teacher(address, concurrency=1), [request("long"), request("short")])
-    assert str(replies[0]) == f"HTTP 400: {words}"
+    assert str(replies[0]) == f"needs about 2,057 tokens, the model's context is 4,096: HTTP 400: {words}"
     assert replies[1].text == "SHORT"
     assert client.traffic.failures == {}
     assert all("max_tokens" in body for body in met)

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
-from tdlab.rollout.llm.client import MOCK_MODEL, ChatClient, RequestRefused, Traffic
+from tdlab.rollout.llm.client import ChatClient, RequestRefused, Traffic
 from tdlab.rollout.llm.committee import CRITERIA, Judgement, agreement
 from tdlab.rollout.llm.environment import LlmEnvironment
 from tdlab.rollout.llm.mock_server import Misbehaviour, MockServer, serve_mock
+from tdlab.rollout.llm.probe import Probe, probe
 from tdlab.rollout.llm.prompts import VERSIONS, prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, RequestedCall, estimate_tokens
+from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.llm.teacher import LlmRollout, LlmTeacher
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "MockServer",
     "Price",
     "Prices",
+    "Probe",
     "RequestRefused",
     "RequestedCall",
     "Spending",
@@ -51,6 +54,7 @@ __all__ = [
     "Used",
     "agreement",
     "estimate_tokens",
+    "probe",
     "prompt",
     "serve_mock",
 ]

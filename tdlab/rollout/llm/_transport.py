@@ -17,7 +17,21 @@ from tdlab.errors import ConfigError
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["guarded_transport"]
+__all__ = ["guarded_transport", "http_client"]
+
+_MAX_REPLY_BYTES = 16 * 1024 * 1024
+
+
+def http_client(address: str, *, timeout_s: float, connect_timeout_s: float) -> httpx2.AsyncClient:
+    """Return an HTTP client for the server at ``address``, which follows no redirects; see `guarded_transport`."""
+    import httpx2
+
+    return httpx2.AsyncClient(
+        transport=guarded_transport(address, max_bytes=_MAX_REPLY_BYTES),
+        timeout=httpx2.Timeout(timeout_s, connect=connect_timeout_s, pool=None),
+        headers={"Accept-Encoding": "identity"},
+        follow_redirects=False,
+    )
 
 
 def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransport:

@@ -1,7 +1,8 @@
 """Costs: the prices of tokens, the spending of each role, and the budget that stops a run.
 
 A price table is a JSON file that the user edits, such as
-``{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0, "output": 4.0}}}``.
+``{"currency": "USD", "per": 1000000, "models": {"name": {"input": 1.0, "output": 4.0}}}``; a model may also have
+a price ``cached`` of input tokens that the server read from its cache.
 The bundled one has a price for the mock model only: providers change their prices, and a wrong price is worse than
 none. So a budget in money needs a price table with the models of the run.
 """
@@ -28,12 +29,16 @@ _BUNDLED = Path(__file__).with_name("prices.json")
 
 
 class Price(BaseModel):
-    """The prices of a model: of ``Prices.per`` input tokens, and of as many output tokens."""
+    """The prices of a model: of ``Prices.per`` input tokens, of as many output tokens, and of as many cached ones.
+
+    ``cached`` is None if cached input tokens cost as much as others.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: float = Field(ge=0.0, le=1e9)
     output: float = Field(ge=0.0, le=1e9)
+    cached: float | None = Field(default=None, ge=0.0, le=1e9)
 
 
 class Prices(BaseModel):
@@ -84,22 +89,34 @@ class Prices(BaseModel):
             do="correct the file; or unset teacher.prices and limit spending with teacher.budget_tokens",
         )
 
-    def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """Return the cost of the tokens in ``currency``; None for a model without a price."""
+    def cost(self, model: str, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> float | None:
+        """Return the cost of the tokens in ``currency``; None for a model without a price.
+
+        ``cached_input_tokens`` are those of the ``input_tokens`` that the server read from its cache.
+        """
         price = self.models.get(model)
-        return None if price is None else (price.input * input_tokens + price.output * output_tokens) / self.per
+        if price is None:
+            return None
+        discount = 0.0 if price.cached is None else (price.input - price.cached) * cached_input_tokens
+        return (price.input * input_tokens + price.output * output_tokens - discount) / self.per
 
 
 class Used(NamedTuple):
-    """Calls and tokens of one role and model."""
+    """Calls and tokens of one role and model; ``cached_input_tokens`` are part of ``input_tokens``."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
 
-    def plus(self, calls: int, input_tokens: int, output_tokens: int) -> Used:
+    def plus(self, calls: int, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> Used:
         """Return a copy with more calls and tokens."""
-        return Used(self.calls + calls, self.input_tokens + input_tokens, self.output_tokens + output_tokens)
+        return Used(
+            self.calls + calls,
+            self.input_tokens + input_tokens,
+            self.output_tokens + output_tokens,
+            self.cached_input_tokens + cached_input_tokens,
+        )
 
 
 class Spending:
@@ -115,10 +132,19 @@ class Spending:
     def __init__(self) -> None:
         self.used: dict[tuple[str, str], Used] = {}
 
-    def add(self, role: str, model: str, input_tokens: int, output_tokens: int, *, calls: int = 1) -> None:
+    def add(
+        self,
+        role: str,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        calls: int = 1,
+        cached_input_tokens: int = 0,
+    ) -> None:
         """Add calls and their tokens."""
         key = role, model
-        self.used[key] = self.used.get(key, Used()).plus(calls, input_tokens, output_tokens)
+        self.used[key] = self.used.get(key, Used()).plus(calls, input_tokens, output_tokens, cached_input_tokens)
 
     @property
     def tokens(self) -> int:
@@ -132,7 +158,10 @@ class Spending:
 
     def money(self, prices: Prices) -> float | None:
         """Return the cost in the currency of ``prices``; None if a model has no price."""
-        costs = [prices.cost(model, used.input_tokens, used.output_tokens) for (_, model), used in self.used.items()]
+        costs = [
+            prices.cost(model, used.input_tokens, used.output_tokens, used.cached_input_tokens)
+            for (_, model), used in self.used.items()
+        ]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def to_json(self) -> list[dict[str, Json]]:
@@ -141,10 +170,13 @@ class Spending:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Spending:
-        """Add up rows that `to_json` returned."""
+        """Add up rows that `to_json` returned, of this version or an earlier one."""
         spending = cls()
         for row in rows:
-            spending.add(row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"])
+            spending.add(
+                row["role"], row["model"], row["input_tokens"], row["output_tokens"], calls=row["calls"],
+                cached_input_tokens=row.get("cached_input_tokens", 0),
+            )  # fmt: skip
         return spending
 
 
@@ -197,9 +229,11 @@ class Budget:
             currency = self.prices.currency
             raise _spent(f"{money:.4f} {currency} were paid", f"{self._money:g} {currency}", "budget_money")
 
-    def charge(self, role: str, model: str, input_tokens: int, output_tokens: int) -> None:
+    def charge(
+        self, role: str, model: str, input_tokens: int, output_tokens: int, *, cached_input_tokens: int = 0
+    ) -> None:
         """Add the tokens of a reply that was paid for."""
-        self.spent.add(role, model, input_tokens, output_tokens)
+        self.spent.add(role, model, input_tokens, output_tokens, cached_input_tokens=cached_input_tokens)
 
 
 def _spent(spent: str, budget: str, name: str) -> BudgetSpent:

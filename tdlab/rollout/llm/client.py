@@ -1,10 +1,11 @@
-"""The chat client, the only importer of ``openai``: calls a server, retries, and saves every reply that was paid for.
+"""The chat client, the only importer of ``openai``: calls servers, retries, and saves every reply that was paid for.
 
-A call that fails temporarily (429, 5xx, a cut connection, a timeout, a malformed body) is retried with backoff. A
-request that can never succeed raises `RequestRefused`. A server that cannot be used at all raises TeacherError within
-seconds. Replies are saved to disk before use. The API key is read from the environment, sent in one header, and removed
-from every text that the server returns. A key of fewer than 8 characters counts as a placeholder and is removed from
-errors only, since replies contain such words by chance.
+A call that fails temporarily (429, 5xx, a cut connection, a timeout, a malformed body) is retried with backoff, on
+another server if there is one. A request that can never succeed raises `RequestRefused`; so does one that does not fit
+into the model's context. A reply that the server could not parse is a reply of its own kind. Servers that cannot be
+used at all raise TeacherError within seconds. Replies are saved to disk before use. The API key is read from the
+environment, sent in one header, and removed from every text that the server returns. A key of fewer than 8 characters
+counts as a placeholder and is removed from errors only, since replies contain such words by chance.
 """
 
 from __future__ import annotations
@@ -12,39 +13,50 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import anyio
 
-from tdlab.config import TeacherConfig, address_problem
-from tdlab.errors import ConfigError, TeacherError
-from tdlab.records import Json
-from tdlab.rollout.llm._transport import guarded_transport
+from tdlab.config import TeacherConfig
+from tdlab.errors import TeacherError
+from tdlab.rollout.llm._account import Key, role_addresses
+from tdlab.rollout.llm._transport import http_client
 from tdlab.rollout.llm.budget import Budget, Prices
-from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, Unusable, reply_from_body, reply_from_text, without
-from tdlab.rollout.llm.rate_limit import AdaptiveLimiter, backoff, retry_after
+from tdlab.rollout.llm.facts import obstacle, read_facts
+from tdlab.rollout.llm.protocol import (
+    UNPARSABLE,
+    ChatReply,
+    ChatRequest,
+    Unusable,
+    reply_from_body,
+    reply_from_text,
+    without,
+)
+from tdlab.rollout.llm.rate_limit import Dismissed, backoff, retry_after
+from tdlab.rollout.llm.refusals import (
+    Failure,
+    body_of,
+    cause_of,
+    context_in,
+    drops_tools,
+    exceeds_context,
+    is_unknown,
+    is_unparsable,
+    schema_failure,
+    too_long,
+)
+from tdlab.rollout.llm.requests import request_body
+from tdlab.rollout.llm.servers import Server, choose, fitting
 from tdlab.store import ReplyJournal
-from tdlab.tools import shorten
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-__all__ = ["MOCK_MODEL", "ChatClient", "RequestRefused", "Traffic"]
-
-MOCK_MODEL = "mock"
-"""The model that `tdlab mock-server` serves. It answers from the script, so each request to it carries the script."""
+__all__ = ["ChatClient", "RequestRefused", "Traffic"]
 
 _log = logging.getLogger(__name__)
-_MAX_REPLY_BYTES = 16 * 1024 * 1024
-_MAX_SHOWN = 300  # characters of a server's message that are quoted in an error
-_SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.\-]{6,}")
 _OMITTED_HEADERS = (
     "Lang",
     "Package-Version",
@@ -57,12 +69,10 @@ _OMITTED_HEADERS = (
     "Read-Timeout",
 )
 """Headers (``X-Stainless-...``) in which the library describes this machine; they take a tenth of a call's CPU time."""
-_NO_KEY = "none"  # sent to a server that needs no key
-_MIN_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may contain by chance
 _POLL_S = 0.25  # how often a waiting retry checks whether the client was closed
 _MAX_REFUSED = 10  # refusals in a row with no reply in between: the fault is in the settings, not in the requests
-_UNSUPPORTED = r"un(?:supported|known|recogni[sz]ed|expected)|not (?:supported|permitted|allowed)|extra[ _]"
-_NEAR = 80  # characters between a parameter's name and the words that it is unsupported
+_ADAPTED = ("no schema", "no limit", "no seed")
+"""Failures after which the same server gets the request in another form, without a wait."""
 
 
 class RequestRefused(Exception):
@@ -79,22 +89,13 @@ class Traffic(NamedTuple):
     limit: int
 
 
-class _Failure(Exception):
-    """An attempt that failed and may be retried: its kind, a message, and the server's ``Retry-After`` in seconds."""
-
-    def __init__(self, kind: str, message: str, wait_s: float | None = None) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.wait_s = wait_s
-
-
 class ChatClient:
-    """A client of one OpenAI-compatible server; an async context manager.
+    """A client of one or several OpenAI-compatible servers; an async context manager.
 
     `ask` may be called from many tasks of one event loop.
 
     Args:
-        config: The server's address, the models, the limits on concurrency, retries, time and spending.
+        config: The servers' addresses, the models, the limits on concurrency, retries, time and spending.
         journal: Where replies are saved and looked up; None to save nothing.
         owner: The run's name in the journal; what that run has already paid counts against the budget.
         api_key: The API key; ``OPENAI_API_KEY`` by default.
@@ -125,11 +126,15 @@ class ChatClient:
         self.config = config
         self.prices = Prices.load(config.prices)
         self.budget = Budget(config, self.prices, models={config.model_of(role) for role in config.roles})
-        self.address = _address(config)
+        self._addresses = role_addresses(config)
+        self._servers: dict[str, Server] = {}
         self._journal = journal
         self._owner = owner
-        self._key = _key(api_key)
-        self._limiter = AdaptiveLimiter(config.concurrency)
+        self._key = Key(api_key)
+        self._servers_of = {
+            role: tuple(self._servers.setdefault(address, Server(address, config.concurrency)) for address in addresses)
+            for role, addresses in self._addresses.items()
+        }
         self._pending: dict[str, asyncio.Future[ChatReply]] = {}
         self._failures: Counter[str] = Counter()
         self._answered = 0
@@ -138,12 +143,9 @@ class ChatClient:
         self._closed_because = ""
         self._fatal: TeacherError | None = None
         self._refused = 0
-        self._no_schema: set[str] = set()
-        self._limits_refused: set[str] = set()
-        self._limit_name = "max_completion_tokens" if "api.openai.com" in self.address else "max_tokens"
+        self._longest: dict[tuple[str, str], int] = {}
         self._to_check: asyncio.Task[None] | None = None
         self._checks = False
-        self._openai: AsyncOpenAI | None = None
         self._response: Any = None
         self._never_sent: tuple[type[Exception], ...] = ()
 
@@ -152,24 +154,23 @@ class ChatClient:
         from openai import AsyncOpenAI, Omit
 
         config = self.config
-        http = httpx2.AsyncClient(
-            transport=guarded_transport(self.address, max_bytes=_MAX_REPLY_BYTES),
-            timeout=httpx2.Timeout(config.timeout_s, connect=config.connect_timeout_s, pool=None),
-            headers={"Accept-Encoding": "identity"},
-            follow_redirects=False,
-        )
         headers: dict[str, Any] = {"Accept-Encoding": "identity"}
         headers |= {f"X-Stainless-{name}": Omit() for name in _OMITTED_HEADERS}
-        self._openai = AsyncOpenAI(
-            api_key=self._key or _NO_KEY, base_url=self.address, max_retries=0, http_client=http,
-            default_headers=headers,
-        )  # fmt: skip
+        for server in self._servers.values():
+            server.http = http_client(
+                server.address, timeout_s=config.timeout_s, connect_timeout_s=config.connect_timeout_s
+            )
+            server.openai = AsyncOpenAI(
+                api_key=self._key.sent, base_url=server.address, max_retries=0, http_client=server.http,
+                default_headers=headers,
+            )  # fmt: skip
         self._response = httpx2.Response
         self._never_sent = (httpx2.ConnectTimeout, httpx2.PoolTimeout)
         if self._journal is not None and self._owner:
             for paid in self._journal.paid(self._owner):
                 self.budget.spent.add(
-                    paid.role, paid.model, paid.input_tokens, paid.output_tokens, calls=paid.calls
+                    paid.role, paid.model, paid.input_tokens, paid.output_tokens, calls=paid.calls,
+                    cached_input_tokens=paid.cached_input_tokens,
                 )  # fmt: skip
         return self
 
@@ -178,15 +179,19 @@ class ChatClient:
     ) -> None:
         if self._to_check is not None:
             self._to_check.cancel()
-        if self._openai is not None:
-            await self._openai.close()
-            self._openai = None
+        for server in self._servers.values():
+            if server.openai is not None:
+                await server.openai.close()
+                server.openai = None
 
     @property
     def traffic(self) -> Traffic:
         """The number of calls, replayed replies and failures so far."""
-        limiter = self._limiter
-        return Traffic(self._answered, self._replayed, dict(self._failures), limiter.active, int(limiter.limit))
+        limiters = [server.limiter for server in self._servers.values()]
+        return Traffic(
+            self._answered, self._replayed, dict(self._failures), sum(limiter.active for limiter in limiters),
+            sum(int(limiter.limit) for limiter in limiters),
+        )  # fmt: skip
 
     def close(self, why: str) -> None:
         """Finish the calls in flight; every later `ask` raises TeacherError with the message ``why``.
@@ -194,7 +199,11 @@ class ChatClient:
         Call it in the client's event loop. Calls that wait for their turn or for a retry end at once.
         """
         self._closed_because = why
-        self._limiter.open()
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        for server in self._servers.values():
+            server.limiter.open()
 
     async def check_when_needed(self) -> None:
         """`check` now where no reply is saved, else before the first call: what is saved needs no server."""
@@ -204,38 +213,64 @@ class ChatClient:
             self._checks = True
 
     async def check(self) -> None:
-        """Check that the server can be reached and accepts the key; raise TeacherError within seconds if not.
+        """Check the servers without a cost; raise TeacherError within seconds if they cannot be used.
 
-        A server without a list of models passes too.
+        A server has to be reached and to accept the key. Where it lists its models, those of the config have to be
+        among them; where it tells that it drops tools, its model cannot play the assistant. A server that tells nothing
+        passes. Of several servers for a role, one has to be reached.
         """
-        client, limit = self._client(), self.config.connect_timeout_s
-        from openai import APIConnectionError, APIStatusError, OpenAIError
+        roles = {role: self._servers_of[role] for role in self.config.roles}
+        servers = {server.address: server for of_role in roles.values() for server in of_role}
+        unreachable: dict[str, TeacherError] = {}
+        await asyncio.gather(*(self._look(server, unreachable) for server in servers.values()))
+        for role, of_role in roles.items():
+            if all(server.address in unreachable for server in of_role):
+                raise unreachable[of_role[0].address]
+            sampling = self.config.sampling(role)
+            for server in of_role:
+                facts = server.facts
+                if facts.status in (401, 403):
+                    raise self._denied(server, facts.status, facts.message)
+                error = obstacle(
+                    facts, server.address, sampling.model, needs_tools=role == "assistant",
+                    max_tokens=sampling.max_tokens, clean=self._key.clean,
+                )  # fmt: skip
+                if error is not None:
+                    raise error
+                if facts.lists(sampling.model) is False:
+                    listed = self._key.clean(", ".join(facts.models or ()))
+                    _log.warning("%s: lists no model %r but %s", server.address, sampling.model, listed)
+        for address, error in unreachable.items():
+            servers[address].failed(connecting=True)
+            _log.warning("%s; other servers take its calls", error.found)
 
+    async def _look(self, server: Server, unreachable: dict[str, TeacherError]) -> None:
+        """Read what a server says about itself."""
+        import httpx2
+
+        self._client(server)
+        limit = 2 * self.config.connect_timeout_s
         try:
-            with anyio.fail_after(2 * limit):
-                await client.get("/models", cast_to=self._response)
-        except APIStatusError as error:
-            if error.status_code in (401, 403):
-                raise self._denied(error.status_code, _body_of(error)) from None
+            server.facts = await read_facts(server.http, server.address, self._key.headers, limit_s=limit)
         except TimeoutError:
-            raise self._unreachable(TimeoutError(f"no answer within {2 * limit:g} s")) from None
-        except APIConnectionError as error:
-            raise self._unreachable(error) from None
-        except OpenAIError as error:
-            raise TeacherError(self._clean(str(error)), do="check teacher.base_url") from None
+            unreachable[server.address] = self._unreachable(server, TimeoutError(f"no answer within {limit:g} s"))
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            unreachable[server.address] = self._unreachable(server, error)
 
     async def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
         """Return the reply to a request: from the journal, from an identical call in flight, or from the server.
 
         Args:
             request: The request.
-            attempt: A number other than 0 asks for another reply, after an earlier one could not be used.
+            attempt: A number other than 0 asks for another reply, after an earlier one could not be used; see
+                `tdlab.rollout.llm.requests.request_body`.
 
         Returns:
-            The reply, as it is saved in the journal.
+            The reply, as it is saved in the journal. If the server could not parse what the model wrote, its ``finish``
+            is `UNPARSABLE` and it has no text.
 
         Raises:
-            RequestRefused: If the server rejects this request.
+            RequestRefused: If the server rejects this request, or it does not fit into the model's context.
             BudgetSpent: If the run's budget is spent.
             TeacherError: If the server cannot be used, or the client was closed.
         """
@@ -250,7 +285,7 @@ class ChatClient:
             return reply_from_text(saved)
         async with self._sharing(key) as promise:
             await self._checked()
-            reply = await self._call_with_retries(request)
+            reply = await self._call_with_retries(request, attempt)
             reply = await self._save(key, request, reply)
             promise.set_result(reply)
         return reply
@@ -284,9 +319,12 @@ class ChatClient:
 
     async def _save(self, key: str, request: ChatRequest, reply: ChatReply) -> ChatReply:
         """Save a reply in the journal; return the saved one, which is another process's if that was first."""
-        self.budget.charge(request.role, request.model, reply.input_tokens, reply.output_tokens)
-        if len(self._key) >= _MIN_SECRET:
-            reply = without(self._key, reply)
+        self.budget.charge(
+            request.role, request.model, reply.input_tokens, reply.output_tokens,
+            cached_input_tokens=reply.cached_input_tokens,
+        )  # fmt: skip
+        if self._key.secret:
+            reply = without(self._key.secret, reply)
         if self._journal is None:
             return reply
         text = reply.to_text()
@@ -294,6 +332,7 @@ class ChatClient:
             self._journal.put(
                 key, text, owner=self._owner, role=request.role, model=request.model,
                 input_tokens=reply.input_tokens, output_tokens=reply.output_tokens,
+                cached_input_tokens=reply.cached_input_tokens,
             )
         )  # fmt: skip
         return reply if saved == text else reply_from_text(saved)
@@ -307,45 +346,68 @@ class ChatClient:
             done.result(timeout=60.0)
             raise
 
-    async def _call_with_retries(self, request: ChatRequest) -> ChatReply:
+    async def _call_with_retries(self, request: ChatRequest, attempt: int) -> ChatReply:
         answered, tries, started = self._answered, 0, time.monotonic()
+        servers, context = fitting(self._servers_of[request.role], request)
+        if not servers:
+            raise RequestRefused(too_long(request, context))
+        avoid: set[Server] = set()
         while True:
+            server = choose(servers, avoid)
             try:
-                async with self._limiter:
+                async with server.limiter:
                     self._raise_if_over()
-                    reply = await self._attempt(request)
-                    self._limiter.succeeded()
+                    reply = await self._attempt(server, request, attempt)
+                    server.limiter.succeeded()
+                    server.answered()
                     self._answered += 1
                     self._answered_at = time.monotonic()
                     self._refused = 0
                     return reply
-            except _Failure as failure:
+            except Dismissed:
+                continue
+            except Failure as failure:
                 tries += 1
                 self._failures[failure.kind] += 1
                 _log.warning("attempt %d of %d failed: %s", tries, self.config.tries, failure)
-                wait = backoff(tries)
-                wait = max(wait, failure.wait_s or 0.0)
-                self._lose_patience(failure, wait, since=max(started, self._answered_at))
+                adapted = failure.kind in _ADAPTED
+                others = not adapted and self._note_failure(server, failure, servers, avoid)
+                wait = 0.0 if adapted or others else max(backoff(tries), failure.wait_s or 0.0)
+                self._lose_patience(server, failure, wait, since=max(started, self._answered_at))
                 if failure.kind == "429" and self._fatal is None:
-                    self._limiter.throttled(failure.wait_s if failure.wait_s is not None else wait)
-                if failure.kind == "connection" and not self._answered and tries >= 3:
-                    self._fatal = self._unreachable(failure)
+                    server.limiter.throttled(failure.wait_s if failure.wait_s is not None else backoff(tries))
+                if others and (failure.kind == "429" or server.is_left_out):
+                    server.limiter.dismiss()
+                if failure.kind == "connection" and not self._answered and tries >= 3 and not others:
+                    self._fatal = self._unreachable(server, failure)
                 if self._fatal is None and tries >= self.config.tries:
                     if self._answered > answered:
                         raise RequestRefused(f"the server failed {tries} times, last: {failure}") from None
                     seconds = time.monotonic() - started
                     self._fatal = TeacherError(
-                        f"{self.address}: the server failed {tries} times in {seconds:.0f} s, last: {failure}",
+                        f"{server.address}: the server failed {tries} times in {seconds:.0f} s, last: {failure}",
                         expected="a server that replies",
                         do="check the server, then re-run the same command to resume; finished work is kept",
                     )
                 if self._fatal is not None:
-                    self._limiter.open()  # those that wait for their turn end too
+                    self._end_waits()  # those that wait for their turn end too
                     raise self._fatal from None
             _log.info("next attempt in %.1f s", wait)
             await self._wait_to_retry(wait)
 
-    def _lose_patience(self, failure: _Failure, wait: float, *, since: float) -> None:
+    def _note_failure(self, server: Server, failure: Failure, servers: list[Server], avoid: set[Server]) -> bool:
+        """Note that a server failed; return whether the call can go to another one at once."""
+        if failure.kind == "429":
+            server.answered()
+        else:
+            server.failed(connecting=failure.kind == "connection")
+        avoid.add(server)
+        others = any(other not in avoid and not other.is_left_out for other in servers)
+        if not others:
+            avoid.clear()
+        return others
+
+    def _lose_patience(self, server: Server, failure: Failure, wait: float, *, since: float) -> None:
         """Give up a server that has not answered, or asks not to be called, for longer than the run's patience."""
         patience = self.config.patience_s
         silent = time.monotonic() - since + wait
@@ -354,7 +416,7 @@ class ChatClient:
                 f"asks to wait {failure.wait_s:,.0f} s" if failure.wait_s == wait else f"no answer in {silent:.0f} s"
             )
             self._fatal = TeacherError(
-                f"{self.address}: {asked}, last: {failure}",
+                f"{server.address}: {asked}, last: {failure}",
                 expected=f"an answer within teacher.patience_s, {patience:g} s",
                 do="re-run the same command later to resume, or raise teacher.patience_s; finished work is kept",
             )
@@ -372,32 +434,56 @@ class ChatClient:
             raise TeacherError(self._closed_because)
         self.budget.check()
 
-    async def _attempt(self, request: ChatRequest) -> ChatReply:
-        """Make one call; raise `_Failure` if it may be retried."""
+    async def _attempt(self, server: Server, request: ChatRequest, attempt: int) -> ChatReply:
+        """Make one call; raise `Failure` if it may be retried."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
-        structured = request.reply_schema is not None and request.model not in self._no_schema
-        limit_name = self._limit_name
-        body = _body(request, structured=structured, limit_name=limit_name)
-        _log.debug("asking %s for the %s, %d calls in flight", request.model, request.role, self._limiter.active)
+        structured = server.takes_schema(request)
+        limit_name, with_seed = server.limit_name, request.model not in server.without_seed
+        body = request_body(
+            request, attempt=attempt, structured=structured, limit_name=limit_name, with_seed=with_seed
+        )  # fmt: skip
+        _log.debug("asking %s for the %s, %d calls in flight", request.model, request.role, server.limiter.active)
         try:
             with anyio.fail_after(self.config.timeout_s):
-                response = await self._client().post("/chat/completions", cast_to=self._response, body=body)
+                response = await self._client(server).post("/chat/completions", cast_to=self._response, body=body)
         except UnicodeEncodeError:
             raise RequestRefused("the request contains text that is not valid Unicode") from None
         except (APITimeoutError, TimeoutError) as error:
             if not isinstance(error.__cause__, self._never_sent):
-                await self._charge_lost(request, request.max_tokens)
-            raise _Failure("timeout", f"no reply within {self.config.timeout_s:g} s") from None
+                server.limiter.shrink()
+                await self._charge_lost(request, self._likely_output(request))
+            raise Failure("timeout", f"no reply within {self.config.timeout_s:g} s") from None
         except APIStatusError as error:
-            raise self._status(error, request, structured=structured, limit_name=limit_name) from None
+            text = body_of(error)
+            if (error.status_code in (400, 422) or error.status_code >= 500) and is_unparsable(text):
+                _log.warning("%s: the reply of %s could not be parsed", server.address, request.model)
+                return ChatReply(
+                    "", finish=UNPARSABLE, input_tokens=request.size, counted=False, problem=self._key.clean(text),
+                    output_tokens=min(len(text) // 4, request.max_tokens),
+                )  # fmt: skip
+            raise self._status(server, error, text, request, body, structured=structured) from None
         except APIConnectionError as error:
-            raise _Failure("connection", self._clean(_cause(error))) from None
+            raise Failure("connection", self._key.clean(cause_of(error))) from None
         try:
-            return reply_from_body(response.content, request)
+            reply = reply_from_body(response.content, request)
         except Unusable as error:
             await self._charge_lost(request, min(len(response.content) // 4, request.max_tokens))
-            raise _Failure("garbage", str(error)) from None
+            raise Failure("garbage", str(error)) from None
+        if structured:
+            server.took_schema(request)
+        key = request.role, request.model
+        self._longest[key] = max(self._longest.get(key, 0), reply.output_tokens)
+        return reply
+
+    def _likely_output(self, request: ChatRequest) -> int:
+        """Estimate the output tokens of a call that timed out, about which the server says nothing.
+
+        It is twice the longest reply so far of the same role and model, at most ``max_tokens``; before the first reply,
+        ``max_tokens``.
+        """
+        longest = self._longest.get((request.role, request.model))
+        return request.max_tokens if longest is None else min(2 * longest, request.max_tokens)
 
     async def _charge_lost(self, request: ChatRequest, output_tokens: int) -> None:
         """Charge what a server may bill for a call without a usable reply, so that the budget holds in any case."""
@@ -410,153 +496,90 @@ class ChatClient:
                 )
             )  # fmt: skip
 
-    def _status(self, error: Any, request: ChatRequest, *, structured: bool, limit_name: str) -> Exception:
-        """Return the exception for an error status."""
-        code = int(error.status_code)
-        body = _body_of(error)
+    def _status(
+        self, server: Server, error: Any, text: str, request: ChatRequest, body: dict[str, Any], *, structured: bool
+    ) -> Exception:
+        """Return the exception for an error status; ``body`` was sent, and ``text`` is the server's message."""
+        code, address, message = int(error.status_code), server.address, self._key.clean(text)
         wait = retry_after({k.lower(): v for k, v in error.response.headers.items()}, now=time.time())
-        if code == 402 or (code == 429 and "insufficient_quota" in body):
+        if code == 402 or (code == 429 and "insufficient_quota" in text):
             self._fatal = TeacherError(
-                f"{self.address}: the account has no quota left: HTTP {code}: {self._clean(body)}",
+                f"{address}: the account has no quota left: HTTP {code}: {message}",
                 do="top up the account, then re-run the same command to resume; finished work is kept",
             )
             return self._fatal
+        if code in (400, 413, 422, 500) and exceeds_context(text):
+            return RequestRefused(f"{too_long(request, context_in(text))}: HTTP {code}: {message}")
+        if request.tools and code in (400, 404, 422, 500, 501) and drops_tools(text):
+            self._fatal = TeacherError(
+                f"{address}: takes no tools for model {request.model!r}: HTTP {code}: {message}",
+                expected="a server and a model that call tools",
+                do="start vLLM with --enable-auto-tool-choice and --tool-call-parser, llama-server with --jinja, or set"
+                " another teacher.by_role.assistant.model",
+            )
+            return self._fatal
+        objection = schema_failure(text) if structured and code in (400, 422, 500, 501) else ""
+        if objection:
+            server.rejects_schema(request, all_of_them=objection == "support")
+            rejected = "JSON Schema" if objection == "support" else "this schema"
+            return Failure("no schema", f"the server rejects {rejected}, which goes into the prompt: {message}")
         if code in (408, 409, 425, 429) or code >= 500:
-            return _Failure(str(code), f"HTTP {code}: {self._clean(body)}", wait)
+            return Failure(str(code), f"HTTP {code}: {message}", wait)
         if code in (401, 403):
-            self._fatal = self._denied(code, body)
+            self._fatal = self._denied(server, code, text)
             return self._fatal
         if code in (404, 405) or 300 <= code < 400:
             self._fatal = TeacherError(
-                f"{self.address}: HTTP {code} for model {request.model!r}: {self._clean(body)}",
+                f"{address}: HTTP {code} for model {request.model!r}: {message}",
                 expected="the address before /chat/completions (often it ends in /v1), and a model of that server",
                 do="check teacher.base_url and teacher.model",
             )
             return self._fatal
-        # some servers reject structured output: from then on the model's schema goes into its prompts
-        if structured and ("response_format" in body or "json_schema" in body or "schema" in body):
-            self._no_schema.add(request.model)
-            return _Failure("no schema", "the server rejects JSON Schema; the schema goes into the prompt instead")
-        # OpenAI's newer models know only max_completion_tokens, most other servers only max_tokens
-        if _unknown(limit_name, body):
-            self._limits_refused.add(limit_name)
-            other = "max_tokens" if limit_name == "max_completion_tokens" else "max_completion_tokens"
-            if other not in self._limits_refused:
-                self._limit_name = other
-                return _Failure("no limit", f"the server does not know {limit_name}: {self._clean(body)}")
+        adapted = self._adapt(server, text, request, body)
+        if adapted is not None:
+            return adapted
         self._refused += 1
         if self._refused >= _MAX_REFUSED:
             self._fatal = self._fatal or TeacherError(
-                f"{self.address}: refused {self._refused} requests in a row, last: HTTP {code}: {self._clean(body)}",
+                f"{address}: refused {self._refused} requests in a row, last: HTTP {code}: {message}",
                 expected="requests that the server accepts",
-                do="check teacher.model, teacher.temperature and teacher.max_tokens against the server's message",
+                do="check teacher.model and the sampling (temperature, top_p, max_tokens, extra_body) against the"
+                " server's message",
             )
             return self._fatal
-        return RequestRefused(f"HTTP {code}: {self._clean(body)}")
+        return RequestRefused(f"HTTP {code}: {message}")
 
-    def _client(self) -> AsyncOpenAI:
-        if self._openai is None:
+    def _adapt(self, server: Server, text: str, request: ChatRequest, body: dict[str, Any]) -> Failure | None:
+        """Note that the server does not know a parameter of the body that it got, and leave it out from now on."""
+        # OpenAI's newer models know only max_completion_tokens, most other servers only max_tokens
+        name = next(name for name in ("max_tokens", "max_completion_tokens") if name in body)
+        if is_unknown(name, text):
+            server.limits_refused.add(name)
+            other = "max_tokens" if name == "max_completion_tokens" else "max_completion_tokens"
+            if other not in server.limits_refused:
+                server.limit_name = other
+                return Failure("no limit", f"the server does not know {name}: {self._key.clean(text)}")
+        if "seed" in body and is_unknown("seed", text):
+            server.without_seed.add(request.model)
+            return Failure("no seed", f"the server takes no seed: {self._key.clean(text)}")
+        return None
+
+    def _client(self, server: Server) -> Any:
+        if server.openai is None:
             raise TeacherError("the client is not open", do="call it inside `async with ChatClient(...)`")
-        return self._openai
+        return server.openai
 
-    def _clean(self, text: str) -> str:
-        """Return a server's message as one short line without the API key."""
-        if len(self._key) >= _MIN_SECRET:
-            text = text.replace(self._key, "[key]")
-        elif self._key:
-            text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
-        shown = shorten(" ".join(_SECRET.sub("[key]", text).split()), _MAX_SHOWN)
-        return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "(no message)"
-
-    def _denied(self, code: int, body: str) -> TeacherError:
+    def _denied(self, server: Server, code: int, body: str) -> TeacherError:
         return TeacherError(
-            f"{self.address}: HTTP {code}: {self._clean(body)}",
+            f"{server.address}: HTTP {code}: {self._key.clean(body)}",
             expected="a key that the server accepts" if self._key else "a key in OPENAI_API_KEY, which is not set",
             do="export OPENAI_API_KEY=KEY with a key of this server",
         )
 
-    def _unreachable(self, error: BaseException) -> TeacherError:
+    def _unreachable(self, server: Server, error: BaseException) -> TeacherError:
         return TeacherError(
-            f"{self.address}: cannot be reached: {self._clean(_cause(error))}",
+            f"{server.address}: cannot be reached: {self._key.clean(cause_of(error))}",
             expected="an OpenAI-compatible server at that address",
             do="start the server, or correct teacher.base_url or OPENAI_BASE_URL;"
             " `tdlab mock-server` serves a mock model on this machine",
         )
-
-
-def _address(config: TeacherConfig) -> str:
-    """Return the server's address. ConfigError, which does not show it, if it is invalid or contains a secret."""
-    if config.base_url is not None:
-        return config.base_url
-    address = os.environ.get("OPENAI_BASE_URL", "").strip()
-    problem = address_problem(address) if address else ""
-    if problem:
-        raise ConfigError(
-            f"OPENAI_BASE_URL {problem}",
-            expected="an address such as http://127.0.0.1:8000/v1",
-            do="correct OPENAI_BASE_URL, or set teacher.base_url",
-        )
-    return address or "https://api.openai.com/v1"
-
-
-def _key(api_key: str | None) -> str:
-    """Return the API key, stripped. ConfigError, which does not show it, if it cannot be sent in a header."""
-    key = (api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")).strip()
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError(
-            "the key for the teacher's server contains a space, a line break or another invalid character",
-            expected="the key alone, without quotation marks or a second line",
-            do="correct OPENAI_API_KEY or the argument `api_key`",
-        )
-    return key
-
-
-def _unknown(parameter: str, body: str) -> bool:
-    """Return whether an error says that a parameter is unsupported.
-
-    A server that only names it, as in "max_tokens is too large", knows it.
-    """
-    name = rf"\b{parameter}\b"
-    return bool(
-        re.search(
-            rf"(?:{_UNSUPPORTED}).{{0,{_NEAR}}}{name}|{name}.{{0,{_NEAR}}}(?:{_UNSUPPORTED})",
-            body,
-            re.IGNORECASE | re.DOTALL,
-        )
-    )
-
-
-def _body(request: ChatRequest, *, structured: bool, limit_name: str) -> dict[str, Json]:
-    messages = list(request.messages)
-    if request.reply_schema is not None and not structured:
-        from tdlab.records import canonical_json
-
-        rule = "Reply with one JSON object and nothing else. Its JSON Schema: " + canonical_json(request.reply_schema)
-        messages = [{"role": "system", "content": f"{messages[0]['content']}\n\n{rule}"}, *messages[1:]]
-    body: dict[str, Json] = {"model": request.model, "messages": messages, limit_name: request.max_tokens}
-    if request.tools:
-        body["tools"] = list(request.tools)
-    if structured and request.reply_schema is not None:
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": request.role, "schema": request.reply_schema},
-        }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.script is not None and request.model == MOCK_MODEL:
-        body["tdlab_script"] = request.script
-    return body
-
-
-def _body_of(error: Any) -> str:
-    try:
-        return str(error.response.text)
-    except (UnicodeError, RuntimeError):
-        return ""
-
-
-def _cause(error: BaseException) -> str:
-    """Return the message of the innermost cause of an error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__

@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,14 +21,16 @@ from anyio.abc import TaskStatus
 from pydantic import BaseModel, ConfigDict, Field
 
 from tdlab.errors import TeacherError
-from tdlab.records import Json
-from tdlab.rollout.llm.client import MOCK_MODEL
-from tdlab.rollout.llm.mock_model import MockModel
+from tdlab.records import Json, canonical_json
+from tdlab.rollout.llm.mock_model import MockModel, completion
+from tdlab.rollout.llm.protocol import estimate_tokens
+from tdlab.rollout.llm.requests import MOCK_MODEL
 
 __all__ = ["Misbehaviour", "MockServer", "serve_mock"]
 
 Share = Field(default=0.0, ge=0.0, le=1.0)
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024
+_MAX_PLAIN = 32  # most tokens of a reply to a request without a script
 _GARBAGE = b'{"choices": [{"message": {"content": "it breaks off he'
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
             429: "Too Many Requests", 500: "Internal Server Error"}  # fmt: skip
@@ -46,9 +49,14 @@ class Misbehaviour(BaseModel):
         rate_cut: Share of calls whose connection is cut.
         rate_malformed: Share of calls answered with incomplete JSON.
         rate_endless: Share of calls whose reply never ends.
+        rate_unparsable: Share of calls answered with HTTP 500 because the reply cannot be parsed, as by llama.cpp.
         corrupt: Share of rollouts whose assistant misbehaves, on every retry too.
         retry_after_s: Seconds in the ``Retry-After`` header of a 429.
         no_schema: Whether to reject requests with a JSON Schema, as servers without structured output do.
+        no_tools: Whether to drop the tools of a request, as llama.cpp does if the chat template has none.
+        models: The models that are listed; with several, a request for another one is answered with 404.
+        context: The context length in tokens; a longer request is answered with 400. None for no limit.
+        unknown: Parameters of a request that are rejected, such as ``seed``.
         key: The only API key that is accepted; empty to accept any.
         seed: Seed of all draws.
 
@@ -68,9 +76,14 @@ class Misbehaviour(BaseModel):
     rate_cut: float = Share
     rate_malformed: float = Share
     rate_endless: float = Share
+    rate_unparsable: float = Share
     corrupt: float = Share
     retry_after_s: float = Field(default=0.05, ge=0.0, le=600.0)
     no_schema: bool = False
+    no_tools: bool = False
+    models: tuple[str, ...] = (MOCK_MODEL,)
+    context: int | None = Field(default=None, ge=1)
+    unknown: tuple[str, ...] = ()
     key: str = ""
     seed: int = 0
 
@@ -129,8 +142,9 @@ class _Server:
             wrong = headers.get("authorization", "").removeprefix("Bearer ")
             return await _send(writer, 401, _error(f"Incorrect API key provided: {wrong}"))
         if path == "/v1/models":
-            models = {"object": "list", "data": [{"id": MOCK_MODEL, "object": "model", "owned_by": "tdlab"}]}
-            return await _send(writer, 200, json.dumps(models).encode())
+            return await _send(writer, 200, json.dumps(_model_list(faults)).encode())
+        if path == "/props":
+            return await _send(writer, 200, json.dumps(_props(faults)).encode())
         if path != "/v1/chat/completions" or method != "POST":
             return await _send(writer, 404, _error(f"there is nothing at {path}"))
         self.counts["calls"] += 1
@@ -145,6 +159,8 @@ class _Server:
             return await _send(writer, 429, _error("slow down"), f"Retry-After: {faults.retry_after_s:g}\r\n")
         if kind == "500":
             return await _send(writer, 500, _error("something broke"))
+        if kind == "unparsable":
+            return await _send(writer, 500, _error("Failed to parse input at pos 17: <tool_call>"))
         if kind == "malformed":
             return await _send(writer, 200, _GARBAGE)
         if kind == "endless":
@@ -154,8 +170,11 @@ class _Server:
                 await writer.drain()
         try:
             request = json.loads(body)
-            if faults.no_schema and "response_format" in request:
-                return await _send(writer, 400, _error("response_format is not supported"))
+            status, problem = _refusal(faults, request)
+            if problem:
+                return await _send(writer, status, _error(problem))
+            if faults.no_tools:
+                request.pop("tools", None)
             reply = json.dumps(self._answer(request)).encode()
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             self.counts["refused"] += 1
@@ -168,11 +187,66 @@ class _Server:
         for kind, share in (
             ("429", faults.rate_429), ("500", faults.rate_500), ("cut", faults.rate_cut),
             ("malformed", faults.rate_malformed), ("endless", faults.rate_endless),
+            ("unparsable", faults.rate_unparsable),
         ):  # fmt: skip
             if draw < share:
                 return kind
             draw -= share
         return "answered"
+
+
+def _model_list(faults: Misbehaviour) -> dict[str, Json]:
+    """Return the body of ``GET /v1/models``, with the context length as vLLM has it."""
+    more = {} if faults.context is None else {"max_model_len": faults.context}
+    models = [{"id": name, "object": "model", "owned_by": "tdlab", **more} for name in faults.models]
+    return {"object": "list", "data": models}
+
+
+def _props(faults: Misbehaviour) -> dict[str, Json]:
+    """Return the body of llama.cpp's ``GET /props``."""
+    settings = {} if faults.context is None else {"n_ctx": faults.context}
+    return {
+        "default_generation_settings": settings,
+        "chat_template_caps": {"supports_tools": not faults.no_tools},
+    }
+
+
+def _refusal(faults: Misbehaviour, request: Mapping[str, Json]) -> tuple[int, str]:
+    """Return the status and message with which the server rejects a request; an empty message if it does not."""
+    if faults.no_schema and "response_format" in request:
+        return 400, "response_format is not supported"
+    for name in faults.unknown:
+        if name in request:
+            return 400, f"Unrecognized request argument supplied: {name}"
+    if len(faults.models) > 1 and request.get("model") not in faults.models:
+        return 404, f"The model `{request.get('model')}` does not exist."
+    if faults.context is not None:
+        asked = estimate_tokens(canonical_json([request.get("messages"), request.get("tools")]))
+        needed = asked + (request.get("max_tokens") or request.get("max_completion_tokens") or 0)
+        if needed > faults.context:
+            return 400, f"request ({needed} tokens) exceeds the available context size ({faults.context} tokens)"
+    return 200, ""
+
+
+def _plain(request: Mapping[str, Json]) -> dict[str, Json]:
+    """Answer a short request without a script, such as those of `tdlab probe`: do what its parameters ask for."""
+    message: dict[str, Json] = {"role": "assistant", "content": "Yes."}
+    tools, choice, finish = request.get("tools"), request.get("tool_choice"), "stop"
+    if tools and choice != "none":
+        name = choice["function"]["name"] if isinstance(choice, dict) else tools[0]["function"]["name"]
+        call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message, finish = {"role": "assistant", "content": "", "tool_calls": [call]}, "tool_calls"
+    elif "response_format" in request:
+        properties = request["response_format"]["json_schema"]["schema"]["properties"]
+        values = {name: True if schema.get("type") == "boolean" else "" for name, schema in properties.items()}
+        message["content"] = canonical_json(values)
+    return completion(str(request.get("model")), message, finish=finish, prompt=canonical_json(request["messages"]))
+
+
+def _respond(model: MockModel, request: Mapping[str, Json]) -> dict[str, Json]:
+    if "tdlab_script" not in request and request.get("max_tokens", _MAX_PLAIN + 1) <= _MAX_PLAIN:
+        return _plain(request)
+    return model.respond(request)
 
 
 async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: str = "") -> bool:
@@ -220,7 +294,7 @@ async def serve_mock(
     """
     faults = misbehaviour or Misbehaviour()
     model = MockModel(corrupt=faults.corrupt, seed=faults.seed)
-    state = _Server(faults, answer or model.respond)
+    state = _Server(faults, answer or partial(_respond, model))
     state.corrupted = model.corrupted
     try:
         server = await asyncio.start_server(state.connected, "127.0.0.1", port, limit=1 << 20, backlog=1024)

@@ -1,7 +1,7 @@
 """The rate limit: how many calls may be in flight, adapted to the server's answers.
 
-A 429 lowers the limit; without one it grows by one per round trip. A ``Retry-After`` delays every call, not only the
-one that received it. Backoff is exponential with jitter.
+A 429 or a time-out lowers the limit; without one it grows by one per round trip. A ``Retry-After`` delays every call,
+not only the one that received it. Backoff is exponential with jitter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
-__all__ = ["AdaptiveLimiter", "backoff", "retry_after"]
+__all__ = ["AdaptiveLimiter", "Dismissed", "backoff", "retry_after"]
 
 _DECREASE = 0.7
 _DECREASE_EVERY_S = 0.5  # calls in flight together get their 429 together: lower the limit once for all of them
@@ -38,6 +38,10 @@ def retry_after(headers: dict[str, str], *, now: float) -> float | None:
         except (TypeError, ValueError):
             return None
     return max(seconds, 0.0) if seconds == seconds else None
+
+
+class Dismissed(Exception):
+    """A call that waited for its turn shall go to another server."""
 
 
 class AdaptiveLimiter:
@@ -65,6 +69,8 @@ class AdaptiveLimiter:
                 loop.call_at(self._open_at, self._admit)
             try:
                 await turn
+            except Dismissed:
+                raise
             except BaseException:
                 if turn.done() and not turn.cancelled():
                     self._leave()
@@ -84,16 +90,38 @@ class AdaptiveLimiter:
         if self.limit < self.most:
             self.limit = min(float(self.most), self.limit + 1.0 / self.limit)
 
+    @property
+    def load(self) -> int:
+        """The number of calls that are in flight or wait for their turn."""
+        return self.active + len(self._queue)
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether all calls wait because the server asked for it."""
+        return self._open_at > 0.0 and asyncio.get_running_loop().time() < self._open_at
+
+    def shrink(self) -> None:
+        """Lower the limit, after a time-out: a server with fewer calls answers each sooner."""
+        now = asyncio.get_running_loop().time()
+        if now - self._decreased_at >= _DECREASE_EVERY_S:
+            self._decreased_at = now
+            self.limit = max(1.0, self.limit * _DECREASE)
+
     def throttled(self, wait_s: float) -> None:
         """Lower the limit and delay all calls by ``wait_s`` seconds, after a 429."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now - self._decreased_at >= _DECREASE_EVERY_S:
-            self._decreased_at = now
-            self.limit = max(1.0, self.limit * _DECREASE)
+        self.shrink()
         if self._delays and now + wait_s > self._open_at:
             self._open_at = now + wait_s
             loop.call_at(self._open_at, self._admit)
+
+    def dismiss(self) -> None:
+        """Raise `Dismissed` in all calls that wait for their turn."""
+        for turn in self._queue:
+            if not turn.done():
+                turn.set_exception(Dismissed())
+        self._queue.clear()
 
     def open(self) -> None:
         """End all delays that the server asked for, and allow no further ones."""

@@ -14,9 +14,10 @@ from typing import Any, Protocol, TypeVar
 from tdlab.config import TeacherConfig, TeacherRole
 from tdlab.records import Blueprint, Json, Tool, canonical_json
 from tdlab.rollout.llm.budget import Spending
-from tdlab.rollout.llm.client import MOCK_MODEL, RequestRefused
+from tdlab.rollout.llm.client import RequestRefused
 from tdlab.rollout.llm.prompts import prompt
-from tdlab.rollout.llm.protocol import ChatReply, ChatRequest
+from tdlab.rollout.llm.protocol import UNPARSABLE, ChatReply, ChatRequest, answer_of
+from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.views import RolloutStopped
 from tdlab.tools import compile_schema, read_json
 
@@ -27,9 +28,6 @@ MAX_LINE = 300  # characters of a reason or a name
 MAX_TEXT = 4000  # characters of an intent or a message
 _UNUSABLE = "That cannot be used: {problem}. Reply again, with this put right."
 _MAX_CHARS_PER_TOKEN = 40  # a longer reply shows that the server ignores max_tokens
-
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-"""A model's reasoning before its answer, from servers that do not separate the two."""
 
 OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 """The beginning of the schema of an object that has the listed properties and no others."""
@@ -65,7 +63,8 @@ class AgentSession:
         """Set the blueprint that is played from now on."""
         self._rollout = blueprint.id
         self._script: dict[str, Json] | None = None
-        if MOCK_MODEL in (self.config.model, *self.config.models.values(), *self.config.judges):
+        models = {self.config.model_of(role) for role in self.config.roles}
+        if MOCK_MODEL in {*models, *self.config.judges}:
             self._script = {
                 "blueprint": blueprint.model_dump(mode="json"),
                 "tools": {key: tool.model_dump(mode="json") for key, tool in tools.items()},
@@ -90,24 +89,26 @@ class AgentSession:
         model: str = "",
     ) -> ChatReply:
         """Return a usable reply; raise RolloutStopped with the reason if there is none."""
-        config, problem = self.config, ""
-        model = model or config.model_of(role)
+        problem, sampling = "", self.config.sampling(role)
+        model = model or sampling.model
         request = ChatRequest(
-            role=role, model=model, messages=tuple(messages), tools=tools, reply_schema=schema,
-            temperature=config.temperature, max_tokens=config.max_tokens, rollout=self._rollout,
+            role=role, messages=tuple(messages), tools=tools, reply_schema=schema, rollout=self._rollout,
             script=None if self._script is None or model != MOCK_MODEL else {"role": role, **self._script},
+            **sampling._replace(model=model)._asdict(),
         )  # fmt: skip
         for attempt in range(1 + _RETRIES):
             try:
                 reply = self._backend.ask(request, attempt=attempt)
             except RequestRefused as refused:
                 raise RolloutStopped(f"{role}: {refused}") from None
-            self.spending.add(role, model, reply.input_tokens, reply.output_tokens)
+            self.spending.add(
+                role, model, reply.input_tokens, reply.output_tokens, cached_input_tokens=reply.cached_input_tokens
+            )
             if reply.refusal or reply.finish == "content_filter":
                 why = one_line(reply.refusal or reply.text) or "filtered"
                 raise RolloutStopped(f"{role}: the model refused: {why}")
-            reply = reply._replace(text=_THOUGHT.sub("", reply.text))
-            problem = _problem(reply, config.max_tokens)
+            reply = answer_of(reply)
+            problem = _problem(reply, sampling.max_tokens)
             if not problem:
                 return reply
             note = {"role": "user", "content": f"({_UNUSABLE.format(problem=problem)})"}
@@ -170,6 +171,8 @@ class AgentSession:
 
 def _problem(reply: ChatReply, max_tokens: int) -> str:
     """Say why a reply cannot be used; empty if it can."""
+    if reply.finish == UNPARSABLE:
+        return f"the server could not parse the reply: {one_line(reply.problem)}"
     if reply.finish == "length":
         return f"the reply was cut off at {max_tokens} tokens"
     if not reply.text.strip() and not reply.calls:

@@ -62,7 +62,8 @@ class LlmTeacher:
         for call in reply.calls:
             self._calls += 1
             calls.append(ToolCall(id=f"call_{self._calls}", name=call.name, arguments=json.loads(call.arguments)))
-        return AssistantTurn(reply.text, tuple(calls))
+        reasoning = reply.reasoning if session.config.keep_reasoning else ""
+        return AssistantTurn(reply.text, tuple(calls), reasoning)
 
 
 def _chat_tools(tools: Mapping[str, Tool]) -> tuple[dict[str, Json], ...]:
