@@ -182,8 +182,8 @@ def _divides(digits: str, text: str) -> bool:
     """Return whether a whole number is how often one number of the same text goes into another."""
     if not digits.isdecimal():
         return False
-    numbers = [float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < _LONGEST]
-    return any(int(a // b) == int(digits) for a in numbers for b in numbers if b > 0)
+    numbers = {abs(float(n.replace(",", ""))) for n in _NUMBER.findall(text) if len(n) < _LONGEST} - {float(digits)}
+    return any(int(a // b) == int(digits) for a in numbers for b in numbers if b > 1)
 
 
 def _identifies(token: str) -> bool:
