@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdlab.cli._common import say
-from tdlab.errors import ConfigError, PackError, TaskError, TdlabError
+from tdlab.errors import ConfigError, PackError, TaskError
 from tdlab.records import CODE_TOOL
 
 if TYPE_CHECKING:
     from tdlab.records import TaskScript
-    from tdlab.tasks import PackReport, TaskPack
+    from tdlab.tasks import TaskPack
     from tdlab.worlds import World
 
 __all__ = ["packs"]
@@ -35,14 +35,15 @@ def check(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds on which every frame is solved.")] = 20,
 ) -> None:
     """Check packs: statements, results, errors, frames."""
+    from tdlab.tasks import check_folder
     from tdlab.worlds import bundled_packs
 
     wrong = 0
     chosen = folders or [Path(str(folder)) for folder in bundled_packs().values()]
     services: dict[str, Path] = {}
     for folder in chosen:
-        report = _checked(folder, seeds)
-        if isinstance(report, TdlabError):
+        report = check_folder(folder, seeds=seeds)
+        if isinstance(report, PackError):
             say(str(report), err=True)
             wrong += 1
             continue
@@ -63,26 +64,6 @@ def check(
         say(f"{name}: {len(errors)} errors; {solved} of {tried} tasks solved")
     say(f"{len(chosen) - wrong} of {len(chosen)} packs pass")
     raise typer.Exit(int(wrong > 0))
-
-
-def _checked(folder: Path, seeds: int) -> PackReport | TdlabError:
-    """The report of one pack, or why there is none: other packs are checked all the same."""
-    from tdlab.tasks import check_pack
-    from tdlab.worlds import load_pack
-
-    try:
-        return check_pack(load_pack(folder), seeds=seeds)
-    except PackError as error:
-        return error
-    except TdlabError as error:
-        found, expected = error.found, error.expected
-    except OSError as error:
-        found, expected = f"a file cannot be read: {error}", "three files that can be read"
-    except RecursionError:
-        found, expected = "it is nested too deeply", "fewer brackets within brackets"
-    except MemoryError:
-        found, expected = "it takes too much memory", "100 to 600 rows in all"
-    return PackError(found, file=str(folder / "tools.json"), rule="files", expected=expected)
 
 
 def _print(errors: Sequence[PackError]) -> None:

@@ -11,7 +11,7 @@ from tdlab.config._section import Section
 
 __all__ = ["NOT_IN_DIGEST", "TeacherConfig", "TeacherRole", "address_problem"]
 
-TeacherRole = Literal["writer", "user", "assistant", "environment", "inspector", "judge"]
+TeacherRole = Literal["author", "writer", "user", "assistant", "environment", "inspector", "judge"]
 """The agents that a language model can play."""
 
 

@@ -428,7 +428,7 @@ def test_packs_check_goes_on_after_a_pack_that_breaks_it(
             raise RecursionError
         return load_pack(folder)
 
-    monkeypatch.setattr("tdlab.worlds.load_pack", loaded)
+    monkeypatch.setattr("tdlab.tasks.checking.load_pack", loaded)
     bad, deep = (write_pack(tmp_path / name, tasks=TASKS) for name in ("bad", "deep"))
     good = write_pack(tmp_path / "good", tasks=TASKS)
     twin = write_pack(tmp_path / "twin", tasks=TASKS)

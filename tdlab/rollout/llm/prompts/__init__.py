@@ -13,6 +13,7 @@ from tdlab.config import TeacherRole
 __all__ = ["VERSIONS", "prompt"]
 
 VERSIONS: dict[TeacherRole, str] = {
+    "author": "author.v1",
     "writer": "writer.v1",
     "user": "user.v1",
     "assistant": "assistant.v1",
