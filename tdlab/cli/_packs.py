@@ -1,4 +1,4 @@
-"""``tdlab packs``: check service packs, and read conversations of one."""
+"""``tdlab packs``: check service packs, read conversations of one, and let a model write one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdlab.cli._common import say
+from tdlab.cli._write_pack import write
 from tdlab.errors import ConfigError, PackError, TaskError
 from tdlab.records import CODE_TOOL
 
@@ -24,7 +25,7 @@ __all__ = ["packs"]
 
 _MOST_PRINTED = 20  # errors of one rule, of one pack
 
-packs = typer.Typer(no_args_is_help=True, help="Check service packs and read their tasks.", rich_markup_mode=None)
+packs = typer.Typer(no_args_is_help=True, help="Check, read and write service packs.", rich_markup_mode=None)
 
 
 @packs.command()
@@ -131,3 +132,6 @@ def _played(tasks: TaskPack, world: World, script: TaskScript) -> str:
             lines.append(f"  {name} {call.arguments}")
             lines.append(f"    -> {outcome.value if outcome.ok else f'{outcome.code}: {outcome.message}'}")
     return "\n".join(lines)
+
+
+packs.command()(write)

@@ -47,6 +47,17 @@ from tdlab.rollout.llm import (
     serve_mock,
 )
 from tdlab.rollout.llm.agents import ModelBackend
+from tdlab.rollout.llm.author import (
+    MOST_TOKENS,
+    AuthoredPack,
+    AuthorEstimate,
+    WrittenPack,
+    author_of,
+    estimate_pack,
+    pack_in_place,
+    write_pack,
+    written_pack,
+)
 from tdlab.rollout.llm.backends import DryRunBackend
 from tdlab.rollout.llm.budget import PRICE_TABLE
 from tdlab.rollout.llm.teacher import LlmRollout
@@ -71,10 +82,13 @@ __all__ = [
     "CODE_EXECUTOR",
     "ENVIRONMENTS",
     "MOCK_MODEL",
+    "MOST_TOKENS",
     "PRICE_TABLE",
     "TEACHERS",
     "AssistantTurn",
     "AssistantView",
+    "AuthorEstimate",
+    "AuthoredPack",
     "CodeRunner",
     "CodingEnvironment",
     "DryRunBackend",
@@ -101,13 +115,19 @@ __all__ = [
     "UserTurn",
     "UserView",
     "WorldEnvironment",
+    "WrittenPack",
+    "author_of",
     "brief_of",
+    "estimate_pack",
     "failures_of",
     "offered_names",
+    "pack_in_place",
     "parsed",
     "play",
     "receipt",
     "recorded_output",
     "serve_mock",
     "sha256_of",
+    "write_pack",
+    "written_pack",
 ]

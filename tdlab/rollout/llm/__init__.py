@@ -15,6 +15,16 @@ Example:
 
 from __future__ import annotations
 
+from tdlab.rollout.llm.author import (
+    AuthoredPack,
+    AuthorEstimate,
+    WrittenPack,
+    author_of,
+    estimate_pack,
+    pack_in_place,
+    write_pack,
+    written_pack,
+)
 from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
 from tdlab.rollout.llm.client import MOCK_MODEL, ChatClient, RequestRefused, Traffic
@@ -26,6 +36,8 @@ from tdlab.rollout.llm.teacher import LlmEnvironment, LlmRollout, LlmTeacher
 __all__ = [
     "MOCK_MODEL",
     "VERSIONS",
+    "AuthorEstimate",
+    "AuthoredPack",
     "Budget",
     "ChatClient",
     "ChatReply",
@@ -45,7 +57,13 @@ __all__ = [
     "SpendingLine",
     "Traffic",
     "Used",
+    "WrittenPack",
+    "author_of",
+    "estimate_pack",
     "estimate_tokens",
+    "pack_in_place",
     "prompt",
     "serve_mock",
+    "write_pack",
+    "written_pack",
 ]
