@@ -33,7 +33,7 @@ def config_differences(stored: Json, given: Json, key: str = "") -> list[str]:
         key: The dotted path of that part.
     """
     if isinstance(stored, dict) and isinstance(given, dict) and key != "rollout.facts":
-        ignored = {"": {"pool"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
+        ignored = {"": {"pool"}, "rollout": {"packs"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
         names = [name for name in dict.fromkeys([*stored, *given]) if name not in ignored]
         return [
             line
