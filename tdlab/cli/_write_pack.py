@@ -85,6 +85,8 @@ def _progress(number: int, problems: Sequence[PackError]) -> None:
 
 def _print(estimate: AuthorEstimate) -> None:
     """Print what rounds are expected to cost, and the most that they can."""
+    from tdlab.rollout import PRICE_TABLE
+
     many = estimate.all.calls
     plural = "s" if many > 1 else ""
     rows = [("one round", estimate.one), (f"all {many} round{plural}", estimate.all), ("at most", estimate.most)]
@@ -93,5 +95,8 @@ def _print(estimate: AuthorEstimate) -> None:
         money = f"{part.money:,.2f} {estimate.currency}" if part.money is not None else "price unknown"
         calls = f"{part.calls} call{'s' if part.calls > 1 else ''}"
         say(f"  {name:<14} {calls:<9} {part.input_tokens:>9,} tokens in {part.output_tokens:>9,} out   {money}")
+    if estimate.one.money is None:
+        say(f"To see money, write a price table and add --set teacher.prices=FILE: {PRICE_TABLE}")
+    say("Not included: retries of failed calls. teacher.budget_tokens and teacher.budget_money bound those, too.")
     if estimate.doubt:
         say(f"Note: {estimate.doubt}")
