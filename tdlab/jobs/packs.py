@@ -59,6 +59,8 @@ def write_service_pack(
         StoreError: ``out`` cannot be written.
 
     Example:
+        >>> from tdlab.config import TeacherConfig
+        >>> from tdlab.pool import ToolPool
         >>> config = TeacherConfig(model="m", base_url="http://127.0.0.1:9/v1")
         >>> write_service_pack(ToolPool.bundled(), "saffron_gable", config, out="packs")
         Traceback (most recent call last):

@@ -37,6 +37,7 @@ def check_folder(folder: Path, *, seeds: int = 20) -> PackReport | PackError:
         The report; or why there is none, where the pack cannot be loaded.
 
     Example:
+        >>> from pathlib import Path
         >>> print(check_folder(Path("nowhere")))
         nowhere/tools.json: the file is missing [files]
           expected: tools.json, world.sql, tasks.yaml
@@ -69,6 +70,7 @@ def check_apart(folder: Path, *, seeds: int = 20, seconds: float = 300.0) -> tup
         What is wrong; empty for a sound pack.
 
     Example:
+        >>> from pathlib import Path
         >>> [error.rule for error in check_apart(Path("nowhere"))]
         ['files']
     """

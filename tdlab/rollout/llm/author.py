@@ -139,6 +139,7 @@ def author_of(config: TeacherConfig, *, timeout_s: float = 1800.0) -> TeacherCon
         ConfigError: No model is named.
 
     Example:
+        >>> from tdlab.config import TeacherConfig
         >>> author_of(TeacherConfig(model="m")).roles
         ('author',)
     """
@@ -250,6 +251,7 @@ def estimate_pack(
 
     Example:
         >>> import tdlab
+        >>> from tdlab.config import TeacherConfig
         >>> service = tdlab.ToolPool.bundled().service("saffron_gable")
         >>> estimate = estimate_pack(TeacherConfig(model="m"), service, rounds=3)
         >>> estimate.one.calls, estimate.all.calls, estimate.one.output_tokens, estimate.one.money is None
@@ -338,6 +340,8 @@ def write_pack(
 
     Example:
         >>> import tdlab
+        >>> from tdlab.config import TeacherConfig
+        >>> from tdlab.rollout.llm.mock_model import completion
         >>> service = tdlab.ToolPool.bundled().service("saffron_gable")
         >>> with MockServer(answer=lambda body: completion("m", {"content": "I cannot."}, prompt="")) as server:
         ...     config = author_of(TeacherConfig(model="m", base_url=server.base_url))
