@@ -127,7 +127,7 @@ def _played(tasks: TaskPack, world: World, script: TaskScript) -> str:
             if call.tool == CODE_TOOL:
                 lines += ["  run_code", *(f"    {line}" for line in call.arguments["code"].splitlines())]
                 continue
-            name = call.tool.partition("/")[2]
+            name = call.tool.rpartition("/")[2]
             outcome = world.call(name, call.arguments)
             lines.append(f"  {name} {call.arguments}")
             lines.append(f"    -> {outcome.value if outcome.ok else f'{outcome.code}: {outcome.message}'}")

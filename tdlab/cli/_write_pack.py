@@ -22,7 +22,7 @@ __all__ = ["write"]
 def write(
     pool: Annotated[str, typer.Argument(help="'bundled', or a pool file or folder.")],
     service: Annotated[str, typer.Option("--service", "-s", help="Name of the service.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of packs; the pack becomes OUT/SERVICE.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of packs; the pack becomes a subfolder.")] = Path(
         "packs"
     ),
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=100, help="Most replies to ask for.")] = 5,
@@ -31,7 +31,7 @@ def write(
     set_: SetOption = None,
     replies: Annotated[Path | None, typer.Option("--replies", help="File of saved replies; default: in OUT.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write the pack again; the earlier one becomes OUT/.before-SERVICE.")
+        bool, typer.Option("--force", help="Write the pack again; the earlier one becomes OUT/.before-NAME.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before paying.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimated cost only.")] = False,
@@ -44,6 +44,7 @@ def write(
     """
     from tdlab.jobs import write_service_pack
     from tdlab.rollout import estimate_pack, pack_in_place, written_pack
+    from tdlab.worlds import bundled_packs
 
     settings = run_config(config, set_).teacher
     tools = pool_of(pool)
@@ -54,6 +55,8 @@ def write(
         edited = f" ({', '.join(state.edited)} edited since)" if state is not None and state.edited else ""
         say(f"{present.folder} is the pack of {service} for these tools{edited}. Nothing was paid.")
         return
+    if service in bundled_packs():
+        say(f"tdlab has a pack of {service}; in runs with --packs {out} yours takes its place.")
     estimate = estimate_pack(settings, wanted, rounds=rounds, max_tokens=max_tokens)
     _print(estimate)
     if dry_run:
@@ -74,7 +77,8 @@ def write(
     except KeyboardInterrupt:
         say(f"Interrupted. Replies are saved. To resume:\n  {this_command()}", err=True)
         raise typer.Exit(130) from None
-    say(f"{pack.folder} passes the check. To use it:\n  tdlab run --pool {pool} --packs {out} --out runs/{service}")
+    use = f"tdlab run --pool {pool} --packs {out} --out runs/{pack.folder.name}"
+    say(f"{pack.folder} passes the check. To use it:\n  {use}")
 
 
 def _progress(number: int, problems: Sequence[PackError]) -> None:

@@ -39,10 +39,10 @@ def write_service_pack(
         pool: The pool with the service.
         service: The name of the service.
         config: The teacher's settings: the model of the role ``author``, the server, the budget.
-        out: The folder of packs; the pack becomes its subfolder of the service's name.
+        out: The folder of packs; the pack becomes its subfolder, named after the service.
         rounds: Most replies that are asked for.
         max_tokens: Most tokens of one reply.
-        force: Write a pack that is there already again. The earlier one is kept beside it, as ``.before-SERVICE``.
+        force: Write a pack that is there already again. The earlier one is kept beside it, as ``.before-NAME``.
         replies: File of saved replies; default: ``teacher-replies.sqlite`` in ``out``.
         api_key: Key of the server; default: ``OPENAI_API_KEY``. It is not stored.
         on_round: Called after every round with its number and the problems found.

@@ -212,9 +212,9 @@ def _mine(
     clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
     packed = {service.name for service in pool.services if worlds and stage_here().knows(service.name, pool.tools)}
     if config.rollout.guessed == "leave_out":
-        clusters = tuple(c for c in clusters if packed & {key.partition("/")[0] for key in c.tools}) or clusters
+        clusters = tuple(c for c in clusters if packed & {key.rpartition("/")[0] for key in c.tools}) or clusters
     used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    played = packed & {key.partition("/")[0] for key in used}
+    played = packed & {key.rpartition("/")[0] for key in used}
     used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
     report = MiningRecord(
         **dict(mined.report), read=pool.read, issues=_issue_counts(pool),

@@ -42,7 +42,7 @@ class Stage:
         self._packs: dict[str, TaskPack] = {}
         self._clocks: dict[int, Clock] = {}
         self._worlds: OrderedDict[tuple[str, int], World] = OrderedDict()
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, tuple[tuple[Tool | None, ...], bool]] = {}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -73,14 +73,16 @@ class Stage:
 
         Args:
             service: The service's name.
-            tools: Definitions of tools by key, those of the service among them; the first that are given decide.
+            tools: Definitions of tools by key, those of the service among them.
         """
         if service not in self._folders:
             return False
-        if service not in self._known:
-            own = self.tasks(service).pack.service.tools
-            self._known[service] = all(_same(tool, tools.get(tool.key)) for tool in own)
-        return self._known[service]
+        own = self.tasks(service).pack.service.tools
+        given = tuple(tools.get(tool.key) for tool in own)
+        known = self._known.get(service)
+        if known is None or any(before is not now for before, now in zip(known[0], given, strict=True)):
+            known = self._known[service] = given, all(map(_same, own, given))
+        return known[1]
 
     def worlds(self, services: Sequence[str], seed: int) -> list[World]:
         """Return the worlds of some services, all of them fresh and on one clock.

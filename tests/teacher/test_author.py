@@ -370,7 +370,7 @@ def test_something_else_in_the_way_stays(tmp_path: Path) -> None:
     assert left_in(tmp_path / "packs") == {SERVICE}
 
 
-@pytest.mark.parametrize("name", ["../x", "Kayak Hire", ".hidden"])
+@pytest.mark.parametrize("name", ["../x", "Kayak Hire", ".hidden", "@a/../b"])
 def test_a_service_whose_name_is_no_folder_is_refused_before_anything_is_paid(tmp_path: Path, name: str) -> None:
     path = tmp_path / "pool.json"
     path.write_text(json.dumps({"server": name, "tools": TOOLS}), encoding="utf-8")
@@ -420,6 +420,19 @@ def test_runs_execute_the_service_in_its_world_without_a_server(tmp_path: Path, 
     ) as run:
         guessed = {e.executor for c in run.store.candidates() if c.trajectory for e in c.trajectory.executions}
     assert guessed == {"simulated:guessed"}, "without the pack, in the same process"
+
+
+def test_a_service_keeps_the_name_that_it_has_in_the_pool(tmp_path: Path) -> None:
+    name, path = "@Shore/Kayak.hire", tmp_path / f"{SERVICE}.json"
+    path.write_text(json.dumps({"server": name, "tools": TOOLS}), encoding="utf-8")
+    with serving(said(RIGHT)) as (_, config, _):
+        written = write_service_pack(ToolPool.load(path), name, config, out=tmp_path / "packs")
+    assert re.fullmatch(r"shore-kayak-hire-[0-9a-f]{6}", written.folder.name)
+    assert written_pack(ToolPool.load(path).service(name), tmp_path / "packs") == (written.folder, (), ())
+    with tdlab.run(settings(tmp_path / "packs"), out=tmp_path / "run", progress=False) as run:
+        played = [c.trajectory for c in run.store.candidates() if c.accepted and c.trajectory is not None]
+    assert len(played) == 12
+    assert {e.executor for trajectory in played for e in trajectory.executions} == {"simulated:world"}
 
 
 def test_the_command_takes_folders_of_packs(

@@ -222,10 +222,12 @@ def _faults(name: str, entry: Mapping[str, Any], own: Mapping[str, Any]) -> Iter
         code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
         if not isinstance(code, str) or not isinstance(message, str) or len(error) != 2:
             yield f"an error of {name} is {preview(error)}", '{"code": "...", "message": "..."}'
-        elif code not in documented and (not _CODE.fullmatch(code) or not 0 < len(message) <= _MOST_MESSAGE):
+        elif code not in documented and not (
+            _CODE.fullmatch(code) and 0 < len(message) <= _MOST_MESSAGE and message.isprintable()
+        ):
             yield (
                 f"an error of {name} has the code {preview(code)} and a message of {len(message)} characters",
-                f"a code of letters, digits and _, and a message of at most {_MOST_MESSAGE} characters",
+                f"a code of letters, digits and _, and one line of at most {_MOST_MESSAGE} characters",
             )
         elif documented.get(code, message) != message:
             yield f"the message of the error {code} of {name} is changed", "the message that the pool has"

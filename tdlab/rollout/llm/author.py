@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,7 @@ __all__ = [
     "WrittenPack",
     "author_of",
     "estimate_pack",
+    "folder_name",
     "pack_in_place",
     "write_pack",
     "written_pack",
@@ -66,6 +68,7 @@ _MOST_SHOWN = 500  # characters of one
 _MOST_RAW = 4_000  # characters of a reply that is none, shown again
 _MOST_REASONS = 4_000  # characters kept
 _TOKENS_PER_TOOL = 2_100  # of world.sql and tasks.yaml, the median of the bundled packs
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DRAFT = ".tdlab-draft-"
 _BEFORE = ".before-"
 
@@ -160,6 +163,24 @@ def author_of(config: TeacherConfig, *, timeout_s: float = 1800.0) -> TeacherCon
 # ------------------------------------------------------------------------------------------------------- before paying
 
 
+def folder_name(service: str) -> str:
+    """Return the name of a pack's folder: the service's own if that is a plain word, else one made from it.
+
+    Args:
+        service: The name of the service.
+
+    Returns:
+        Small letters, digits, ``_`` and ``-``; different for services of different names.
+
+    Example:
+        >>> folder_name("saffron_gable"), folder_name("@Owner/name")
+        ('saffron_gable', 'owner-name-1b09ed')
+    """
+    if _PLAIN.fullmatch(service):
+        return service
+    return f"{'-'.join(re.findall('[a-z0-9]+', service.lower()))[:48]}-{digest('folder', service, length=6)}"
+
+
 def written_pack(service: Service, out: str | Path) -> WrittenPack | None:
     """Look for the pack of a service.
 
@@ -181,7 +202,7 @@ def written_pack(service: Service, out: str | Path) -> WrittenPack | None:
         True
     """
     pool_tools(service)  # the name becomes part of a path: check it first
-    folder = Path(out) / service.name
+    folder = Path(out) / folder_name(service.name)
     if not any((folder / name).is_file() for name in FILES):
         return None
     pack = load_pack(folder)
@@ -321,10 +342,10 @@ def write_pack(
         backend: Sends the requests: a `LiveBackend` of `author_of`.
         config: The teacher's settings; the role ``author`` says which model writes.
         service: The service with its tools, as the pool has it.
-        out: The folder of packs; the pack becomes its subfolder of the service's name.
+        out: The folder of packs; the pack becomes its subfolder, named after the service.
         rounds: Most replies that are asked for.
         max_tokens: Most tokens of one reply.
-        force: Write a pack that is there already again. The earlier one is kept beside it, as ``.before-SERVICE``.
+        force: Write a pack that is there already again. The earlier one is kept beside it, as ``.before-NAME``.
         check_s: Time limit of one check, in seconds.
         on_round: Called after every round with its number and the problems found; none for the round that passes.
 
@@ -358,7 +379,7 @@ def write_pack(
     if present is not None:
         return present
     draft = _Draft()
-    with _draft_folder(Path(out), service.name) as folder:
+    with _draft_folder(Path(out), folder_name(service.name)) as folder:
         while draft.rounds < rounds:
             request = _request(config, document, draft, max_tokens)
             reply = _asked(backend, request)
@@ -368,7 +389,7 @@ def write_pack(
                 on_round(draft.rounds, draft.problems)
             if not draft.problems:
                 _write(folder / PROVENANCE, _provenance(request.model, draft, service, folder))
-                target = Path(out) / service.name
+                target = Path(out) / folder.name
                 _place(folder, target)
                 return AuthoredPack(target, service.name, draft.rounds, draft.reasons)
     raise _failed(service, draft, rounds)
