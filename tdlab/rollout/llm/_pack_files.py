@@ -115,7 +115,7 @@ def pool_tools(service: Service) -> dict[str, Json]:
         read_pack_tools(json.dumps(document), file=where)
     except PackError as error:
         raise PackError(
-            error.found.removeprefix(f"{where}: ").removesuffix(f" [{error.rule}]"), file=where, rule=error.rule,
+            error.found.partition(": ")[2].removesuffix(f" [{error.rule}]"), file=where, rule=error.rule,
             expected=error.expected, do="correct the definition or the name in the pool's file",
         ) from None  # fmt: skip
     return document
