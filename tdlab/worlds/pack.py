@@ -47,7 +47,7 @@ _MOST_BYTES = 1_000_000  # of one file
 _MOST_ROWS = 20_000  # of one query
 _MOST_CHARACTERS = 20_000_000  # of all texts that one query gives
 _AT_ONCE = 200  # rows fetched before they are counted
-_SERVICE_NAME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99})?")
+_SERVICE_NAME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -198,7 +198,7 @@ def read_pack_tools(text: str, *, file: str) -> Service:
     if not _SERVICE_NAME.fullmatch(service.name):
         raise PackError(
             f"the server is called {service.name[:80]!r}", file=file, line=_line_of(text, service.name), rule="tools",
-            expected="letters, digits, _, - and ., at most 100, or two such words as in @owner/name",
+            expected="letters, digits, _, - and ., at most 64, or two such words as in @owner/name",
         )  # fmt: skip
     for tool in service.tools:  # createIssue and list-issues, too: a pool's names are its own
         if not _TOOL_NAME.fullmatch(tool.name):

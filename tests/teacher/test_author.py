@@ -20,7 +20,8 @@ from tdlab.jobs.run import REPLIES
 from tdlab.pool import ToolPool
 from tdlab.rollout import AuthoredPack, MockServer, author_of, estimate_pack
 from tdlab.rollout.llm import prompt
-from tdlab.rollout.llm.author import PROVENANCE, written_pack
+from tdlab.rollout.llm._pack_folder import PROVENANCE
+from tdlab.rollout.llm.author import written_pack
 from tdlab.rollout.llm.mock_model import completion
 from tdlab.tasks import check_apart
 from tdlab.worlds import find_packs, load_pack, packs_digest
@@ -364,8 +365,9 @@ def test_something_else_in_the_way_stays(tmp_path: Path) -> None:
     mine = tmp_path / "packs" / SERVICE / "notes.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine", encoding="utf-8")
-    with serving(said(RIGHT)) as (_, config, _), pytest.raises(tdlab.TdlabError, match="is in the way"):
+    with serving(said(RIGHT)) as (author, config, _), pytest.raises(tdlab.TdlabError, match="is in the way"):
         wrote(config, tmp_path, force=True)
+    assert author.bodies == [], "nothing was paid"
     assert mine.read_text(encoding="utf-8") == "mine"
     assert left_in(tmp_path / "packs") == {SERVICE}
 

@@ -12,17 +12,13 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tdlab._files import atomic_write, sync_folder, unwritable
+from tdlab._files import atomic_write
 from tdlab.config import TeacherConfig
-from tdlab.errors import ConfigError, PackError, StoreError, TeacherError
+from tdlab.errors import ConfigError, PackError, TeacherError
 from tdlab.records import Json, Service, digest
 from tdlab.rollout.llm._pack_files import (
     REPLY,
@@ -32,6 +28,15 @@ from tdlab.rollout.llm._pack_files import (
     read_reply,
     tool_digests,
     with_additions,
+)
+from tdlab.rollout.llm._pack_folder import (
+    PROVENANCE,
+    draft_folder,
+    folder_name,
+    hash_of,
+    move_into_place,
+    provenance_in,
+    refuse_another,
 )
 from tdlab.rollout.llm.agents import ModelBackend
 from tdlab.rollout.llm.budget import Prices
@@ -44,21 +49,16 @@ from tdlab.worlds import FILES, load_pack
 
 __all__ = [
     "MOST_TOKENS",
-    "PROVENANCE",
     "AuthorEstimate",
     "AuthoredPack",
     "RoundsEstimate",
     "WrittenPack",
     "author_of",
     "estimate_pack",
-    "folder_name",
     "pack_in_place",
     "write_pack",
     "written_pack",
 ]
-
-PROVENANCE = "provenance.json"
-"""The file of a written pack that says how it came about; loading a pack does not read it."""
 
 MOST_TOKENS = 32_768
 """Most tokens of one reply: a pack of eight tools takes half of it."""
@@ -68,9 +68,6 @@ _MOST_SHOWN = 500  # characters of one
 _MOST_RAW = 4_000  # characters of a reply that is none, shown again
 _MOST_REASONS = 4_000  # characters kept
 _TOKENS_PER_TOOL = 2_100  # of world.sql and tasks.yaml, the median of the bundled packs
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_DRAFT = ".tdlab-draft-"
-_BEFORE = ".before-"
 
 
 class AuthoredPack(NamedTuple):
@@ -163,24 +160,6 @@ def author_of(config: TeacherConfig, *, timeout_s: float = 1800.0) -> TeacherCon
 # ------------------------------------------------------------------------------------------------------- before paying
 
 
-def folder_name(service: str) -> str:
-    """Return the name of a pack's folder: the service's own if that is a plain word, else one made from it.
-
-    Args:
-        service: The name of the service.
-
-    Returns:
-        Small letters, digits, ``_`` and ``-``; different for services of different names.
-
-    Example:
-        >>> folder_name("saffron_gable"), folder_name("@Owner/name")
-        ('saffron_gable', 'owner-name-1b09ed')
-    """
-    if _PLAIN.fullmatch(service):
-        return service
-    return f"{'-'.join(re.findall('[a-z0-9]+', service.lower()))[:48]}-{digest('folder', service, length=6)}"
-
-
 def written_pack(service: Service, out: str | Path) -> WrittenPack | None:
     """Look for the pack of a service.
 
@@ -206,7 +185,7 @@ def written_pack(service: Service, out: str | Path) -> WrittenPack | None:
     if not any((folder / name).is_file() for name in FILES):
         return None
     pack = load_pack(folder)
-    provenance = _provenance_in(folder)
+    provenance = provenance_in(folder)
     now = tool_digests(service)
     if provenance is None:  # written by hand
         before = {tool.name: tool.input_schema for tool in pack.service.tools}
@@ -217,7 +196,7 @@ def written_pack(service: Service, out: str | Path) -> WrittenPack | None:
     tools = tools if isinstance(tools, dict) else {}
     hashes = hashes if isinstance(hashes, dict) else {}
     changed = [name for name in {**tools, **now} if tools.get(name) != now.get(name)]
-    edited = [name for name in FILES if hashes.get(name) != _hash(folder / name)]
+    edited = [name for name in FILES if hashes.get(name) != hash_of(folder / name)]
     return WrittenPack(folder, tuple(changed), tuple(edited))
 
 
@@ -248,7 +227,7 @@ def pack_in_place(service: Service, out: str | Path) -> AuthoredPack | None:
             file=str(present.folder / TOOLS), rule="tools", expected="the tools of the pool",
             do=f"add --force to have the pack of {service.name} written again",
         )  # fmt: skip
-    reasons = (_provenance_in(present.folder) or {}).get("reasons", "")
+    reasons = (provenance_in(present.folder) or {}).get("reasons", "")
     return AuthoredPack(present.folder, service.name, 0, str(reasons))
 
 
@@ -378,8 +357,9 @@ def write_pack(
     present = None if force else pack_in_place(service, out)
     if present is not None:
         return present
+    refuse_another(Path(out) / folder_name(service.name))  # before anything is paid
     draft = _Draft()
-    with _draft_folder(Path(out), folder_name(service.name)) as folder:
+    with draft_folder(Path(out), folder_name(service.name)) as folder:
         while draft.rounds < rounds:
             request = _request(config, document, draft, max_tokens)
             reply = _asked(backend, request)
@@ -390,7 +370,7 @@ def write_pack(
             if not draft.problems:
                 _write(folder / PROVENANCE, _provenance(request.model, draft, service, folder))
                 target = Path(out) / folder.name
-                _place(folder, target)
+                move_into_place(folder, target)
                 return AuthoredPack(target, service.name, draft.rounds, draft.reasons)
     raise _failed(service, draft, rounds)
 
@@ -501,69 +481,8 @@ def _failed(service: Service, draft: _Draft, rounds: int) -> TeacherError:
     )
 
 
-# ------------------------------------------------------------------------------------------------------ files in place
-
-
-@contextmanager
-def _draft_folder(out: Path, service: str) -> Iterator[Path]:
-    """Yield an empty folder below ``out`` that is gone when the block ends, wherever the pack is by then."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(out)
-        above = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{os.getpid()}-", dir=out))
-        folder = above / service
-        folder.mkdir()
-    except OSError as error:
-        raise unwritable(out, error) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(above, ignore_errors=True)
-
-
-def _remove_leftovers(out: Path) -> None:
-    """Delete the drafts of sessions that were killed."""
-    for leftover in out.glob(f"{_DRAFT}*"):
-        pid = leftover.name.removeprefix(_DRAFT).partition("-")[0]
-        if pid.isdecimal() and not _lives(int(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
 def _write(path: Path, text: str) -> None:
     atomic_write(path, text.encode("utf-8", "replace"))
-
-
-def _place(folder: Path, target: Path) -> None:
-    """Move a complete pack to its place; what is there is kept beside it."""
-    before = target.parent / f"{_BEFORE}{target.name}"
-    moved = False
-    try:
-        if target.exists() or target.is_symlink():
-            if not any((target / name).is_file() for name in FILES):
-                raise StoreError(
-                    f"{target}: something that is no pack is in the way", expected="a pack, or nothing",
-                    do="choose another folder with --out",
-                )  # fmt: skip
-            if before.exists():
-                shutil.rmtree(before)
-            target.rename(before)
-            moved = True
-        folder.rename(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        if moved and not target.exists():
-            before.rename(target)
-        raise unwritable(target, error) from error
 
 
 def _provenance(model: str, draft: _Draft, service: Service, folder: Path) -> str:
@@ -577,7 +496,7 @@ def _provenance(model: str, draft: _Draft, service: Service, folder: Path) -> st
                 "prompt_sha256": hashlib.sha256(prompt("author").encode()).hexdigest(),
                 "rounds": draft.rounds,
                 "tdlab": importlib.metadata.version("tdlab"),
-                "sha256": {name: _hash(folder / name) for name in FILES},
+                "sha256": {name: hash_of(folder / name) for name in FILES},
                 "tools_digest": digest("tools", digests),
                 "tools": digests,
                 "reasons": draft.reasons,
@@ -587,19 +506,3 @@ def _provenance(model: str, draft: _Draft, service: Service, folder: Path) -> st
         )
         + "\n"
     )
-
-
-def _provenance_in(folder: Path) -> dict[str, Any] | None:
-    """Return the provenance of a pack; None if it has none that can be read."""
-    try:
-        value = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
