@@ -64,7 +64,9 @@ def write(
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigError(
-                "nobody can be asked whether to pay", expected="a terminal, or --yes", do=f"{this_command()} --yes"
+                "the cost has to be confirmed, and this is no terminal",
+                expected="a terminal, or --yes",
+                do=f"{this_command()} --yes",
             )
         if not typer.confirm("Go on?"):
             say("Nothing was paid.")
