@@ -73,7 +73,7 @@ def packed_services(cluster: BusinessCluster, tools: Mapping[str, Tool], stage: 
         >>> packed_services(cluster, pool.tools, stage_here())
         {'saffron_gable': 8}
     """
-    counts = Counter(key.partition("/")[0] for key in cluster.tools)
+    counts = Counter(key.rpartition("/")[0] for key in cluster.tools)
     return {service: count for service, count in counts.items() if stage.knows(service, tools)}
 
 
@@ -119,7 +119,7 @@ def frames_reached(
 
 
 def _reaches(cluster: BusinessCluster, service: str, frame: str, stage: Stage) -> bool:
-    held = {key.partition("/")[2] for key in cluster.tools if key.partition("/")[0] == service}
+    held = {key.rpartition("/")[2] for key in cluster.tools if key.rpartition("/")[0] == service}
     return _acted(stage.tasks(service).frames[frame]) <= held
 
 
@@ -359,7 +359,7 @@ def with_partners(
     wanted = packed_services(partner, tools, stage) if partner is not None else {}
     taking = [service for service in wanted if _takes(service, recipe, stage)] or [
         service
-        for service in dict.fromkeys(key.partition("/")[0] for key in tools)
+        for service in dict.fromkeys(key.rpartition("/")[0] for key in tools)
         if stage.knows(service, tools) and _takes(service, recipe, stage)
     ]
     if not taking:
@@ -388,7 +388,7 @@ def tools_near(recipe: Recipe, among: Sequence[str], tools: Mapping[str, Tool], 
     }
     words = {word for key in own if key in tools for word in _words(tools[key])}
     inside = {recipe.service, *recipe.partners}
-    free = [key for key in among if key.partition("/")[0] not in inside and stage.knows(key.partition("/")[0], tools)]
+    free = [key for key in among if key.rpartition("/")[0] not in inside and stage.knows(key.rpartition("/")[0], tools)]
     return sorted(free, key=lambda key: (-len(words & _words(tools[key])), key))[:most]
 
 

@@ -1,4 +1,4 @@
-"""``tdlab packs``: check service packs, and read conversations of one."""
+"""``tdlab packs``: check service packs, read conversations of one, and let a model write one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdlab.cli._common import say
-from tdlab.errors import ConfigError, PackError, TaskError, TdlabError
+from tdlab.cli._write_pack import write
+from tdlab.errors import ConfigError, PackError, TaskError
 from tdlab.records import CODE_TOOL
 
 if TYPE_CHECKING:
     from tdlab.records import TaskScript
-    from tdlab.tasks import PackReport, TaskPack
+    from tdlab.tasks import TaskPack
     from tdlab.worlds import World
 
 __all__ = ["packs"]
 
 _MOST_PRINTED = 20  # errors of one rule, of one pack
 
-packs = typer.Typer(no_args_is_help=True, help="Check service packs and read their tasks.", rich_markup_mode=None)
+packs = typer.Typer(no_args_is_help=True, help="Check, read and write service packs.", rich_markup_mode=None)
 
 
 @packs.command()
@@ -35,14 +36,15 @@ def check(
     seeds: Annotated[int, typer.Option(min=1, help="Worlds on which every frame is solved.")] = 20,
 ) -> None:
     """Check packs: statements, results, errors, frames."""
+    from tdlab.tasks import check_folder
     from tdlab.worlds import bundled_packs
 
     wrong = 0
     chosen = folders or [Path(str(folder)) for folder in bundled_packs().values()]
     services: dict[str, Path] = {}
     for folder in chosen:
-        report = _checked(folder, seeds)
-        if isinstance(report, TdlabError):
+        report = check_folder(folder, seeds=seeds)
+        if isinstance(report, PackError):
             say(str(report), err=True)
             wrong += 1
             continue
@@ -63,26 +65,6 @@ def check(
         say(f"{name}: {len(errors)} errors; {solved} of {tried} tasks solved")
     say(f"{len(chosen) - wrong} of {len(chosen)} packs pass")
     raise typer.Exit(int(wrong > 0))
-
-
-def _checked(folder: Path, seeds: int) -> PackReport | TdlabError:
-    """The report of one pack, or why there is none: other packs are checked all the same."""
-    from tdlab.tasks import check_pack
-    from tdlab.worlds import load_pack
-
-    try:
-        return check_pack(load_pack(folder), seeds=seeds)
-    except PackError as error:
-        return error
-    except TdlabError as error:
-        found, expected = error.found, error.expected
-    except OSError as error:
-        found, expected = f"a file cannot be read: {error}", "three files that can be read"
-    except RecursionError:
-        found, expected = "it is nested too deeply", "fewer brackets within brackets"
-    except MemoryError:
-        found, expected = "it takes too much memory", "100 to 600 rows in all"
-    return PackError(found, file=str(folder / "tools.json"), rule="files", expected=expected)
 
 
 def _print(errors: Sequence[PackError]) -> None:
@@ -145,8 +127,11 @@ def _played(tasks: TaskPack, world: World, script: TaskScript) -> str:
             if call.tool == CODE_TOOL:
                 lines += ["  run_code", *(f"    {line}" for line in call.arguments["code"].splitlines())]
                 continue
-            name = call.tool.partition("/")[2]
+            name = call.tool.rpartition("/")[2]
             outcome = world.call(name, call.arguments)
             lines.append(f"  {name} {call.arguments}")
             lines.append(f"    -> {outcome.value if outcome.ok else f'{outcome.code}: {outcome.message}'}")
     return "\n".join(lines)
+
+
+packs.command()(write)

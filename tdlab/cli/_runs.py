@@ -56,6 +56,9 @@ def run(
         bool,
         typer.Option("--code", help="Plan code steps; use the first sandbox that works here."),
     ] = False,
+    packs: Annotated[
+        list[str] | None, typer.Option("--packs", help="Folder of your own service packs; repeatable.")
+    ] = None,
     set_: SetOption = None,
     workers: Annotated[
         int, typer.Option("--workers", "-w", min=1, help="Worker processes; the dataset is the same for any number.")
@@ -75,7 +78,7 @@ def run(
     environment = None if servers is None else "live"
     settings = run_config(
         config, set_, target=target, seed=seed, pool=pool, evolution__strategy=strategy,
-        rollout__environment=environment,
+        rollout__environment=environment, rollout__packs=packs,
     )  # fmt: skip
     if code and not settings.sandbox.on:
         settings = settings.with_values(sandbox__backend="auto")

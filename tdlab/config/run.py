@@ -93,6 +93,11 @@ class RolloutConfig(Section):
         description="Trajectories with guessed results, of services without a pack: leave_out (of the dataset) or "
         "keep. Where some services of a pool have packs, leave_out plans tasks of these alone.",
     )
+    packs: tuple[str, ...] = Field(
+        default=(), strict=False,
+        description="Folders of your own service packs, such as those of `tdlab packs write`, to use besides the "
+        "bundled ones. A run is resumed only with the same packs, wherever they are.",
+    )  # fmt: skip
     allow_writes: bool = Field(
         default=False, description="Live only: also plan tools that may change data on the server."
     )
@@ -298,8 +303,9 @@ class RunConfig(Section):
 
     @property
     def digest(self) -> str:
-        """Return 16 hex digits that identify this config, apart from the pool's path and `NOT_IN_DIGEST`."""
-        plain = self.model_dump(mode="json", exclude={"pool": True, "teacher": set(NOT_IN_DIGEST)})
+        """Return 16 hex digits that identify this config, apart from paths of pool and packs and `NOT_IN_DIGEST`."""
+        left_out: Any = {"pool": True, "rollout": {"packs"}, "teacher": set(NOT_IN_DIGEST)}
+        plain = self.model_dump(mode="json", exclude=left_out)
         for role, own in list(plain["teacher"]["by_role"].items()):
             if own.keys() <= {"base_url"}:
                 del plain["teacher"]["by_role"][role]

@@ -29,8 +29,9 @@ from tdlab.rollout import (
     TeacherFactory,
     play,
 )
-from tdlab.tasks import stage_here
+from tdlab.tasks import playing_packs, stage_here
 from tdlab.verify import CheckFunction, NearDuplicates, verify
+from tdlab.worlds import find_packs
 
 __all__ = ["DraftPlan", "Offspring", "Order", "Producer", "VerifiedRollout", "play_and_verify"]
 
@@ -152,6 +153,7 @@ class Producer:
         self._duplicates = NearDuplicates(threshold=config.verify.near_duplicate)
         environment_used = environment or ENVIRONMENTS[config.rollout.environment]
         self._on_worlds = not environment_used.external
+        self._packs = find_packs(config.rollout.packs)
         self.code = CodeRunner(config.sandbox)
 
     def close(self) -> None:
@@ -160,6 +162,10 @@ class Producer:
 
     def produce(self, order: Order) -> Offspring:
         """Execute an order. An order that cannot be planned gives an offspring with a ``failure``, not an exception."""
+        with playing_packs(self._packs):
+            return self._produce(order)
+
+    def _produce(self, order: Order) -> Offspring:
         mutated, merits, failure = self._breed_drafts(order)
         for chosen in sorted(mutated, key=lambda index: (-(merits[index] or 0.0), index)):
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tdlab.jobs.ablate import Ablation, ablate
 from tdlab.jobs.files import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
+from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
 from tdlab.jobs.run import estimate, run
@@ -23,4 +24,5 @@ __all__ = [
     "recorded_programs",
     "replay_programs",
     "run",
+    "write_service_pack",
 ]

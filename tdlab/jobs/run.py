@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tdlab.blueprints import MUTATIONS, frames_reached
 from tdlab.clusters import MiningResult, mine
 from tdlab.config import RunConfig
-from tdlab.errors import ConfigError, PoolError, RunMismatch
+from tdlab.errors import ConfigError, PackError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Producer, Progress, ThreadPool, estimate_spending, evolve
 from tdlab.jobs._plugins import Objects, plugin_versions, with_objects
 from tdlab.jobs.files import derive_all
@@ -37,10 +37,10 @@ from tdlab.rollout import (
 )
 from tdlab.sandbox import RUN_CODE
 from tdlab.store import ReplyJournal, Run, RunStore, open_run
-from tdlab.tasks import stage_here
+from tdlab.tasks import Stage, playing_packs, stage_here
 from tdlab.tools import Returns, nature
 from tdlab.verify import CheckFunction
-from tdlab.worlds import packs_digest
+from tdlab.worlds import PackFolder, find_packs, packs_digest
 
 if TYPE_CHECKING:
     from tdlab.pool import ServerSpec
@@ -122,6 +122,7 @@ def run(
     Raises:
         PoolError: The pool cannot be read, has no usable tool, or yields no cluster.
         ConfigError: A setting or argument is invalid.
+        PackError: A pack of ``config.rollout.packs`` is wrong, or is not of the tools in the pool.
         StoreError: The run directory cannot be read or written, is in use (RunLocked), or holds a run of another
             config, pool or version (RunMismatch).
         TeacherError: The teacher's server cannot be used. A spent budget raises nothing: the run is stopped.
@@ -148,7 +149,8 @@ def run(
             expected="the result of mine(pool, config.clusters, seed=config.seed)",
             do="leave it out, or pass a config with clusters=mined.config",
         )
-    versions = {**_versions(), "packs": packs_digest(), **plugin_versions(config, objects)}
+    packs = find_packs(config.rollout.packs)
+    versions = {**_versions(), "packs": packs_digest(packs), **plugin_versions(config, objects)}
     live = config.rollout.environment == "live"
     external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
     if live != (servers is not None):
@@ -159,7 +161,7 @@ def run(
             expected="both or neither",
             do="pass `servers` and set rollout.environment to live, or leave both out",
         )
-    with Reporter(enabled=progress) as reporter:
+    with Reporter(enabled=progress) as reporter, playing_packs(packs) as stage:
         if config.sandbox.on:
             with CodeRunner(config.sandbox) as runner:
                 _ = runner.sandbox  # fail now if there is no sandbox
@@ -175,6 +177,7 @@ def run(
                 f"the pool has a tool named {CODE_TOOL}, which is reserved",
                 expected="another name", do="rename the service",
             )  # fmt: skip
+        _check_packs(packs, pool, stage)
         store = RunStore.create_or_resume(out, config=config, pool_fingerprint=pool.fingerprint, versions=versions)
         with store:
             if store.status == "complete":
@@ -203,36 +206,70 @@ def run(
 def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResult | None, *, external: bool) -> None:
     """Store the clusters of a run with their tools; services that have a pack are executed, unless on live servers."""
     mined = mined or mine(pool, config.clusters, seed=config.seed)
-    clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters) if external else mined.clusters
-    packed = {
-        service.name for service in pool.services if not external and stage_here().knows(service.name, pool.tools)
-    }
-    if config.rollout.guessed == "leave_out" and not config.models_environment:
-        clusters = tuple(c for c in clusters if packed & {key.partition("/")[0] for key in c.tools}) or clusters
-    used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-    played = packed & {key.partition("/")[0] for key in used}
-    used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
+    clusters, tools = _playable(pool, config, mined, external=external)
+    used = {tool.key for tool in tools}
     report = MiningRecord(
         **dict(mined.report), read=pool.read, issues=_issue_counts(pool),
         frames=frames_reached(clusters, pool.tools, stage_here()) if not external else {},
     )  # fmt: skip
     store.put_mining(
         clusters=clusters,
-        tools=[*([pool.tools[key] for key in used] if external else _completed(pool, used)), *_code_tools(config)],
+        tools=tools,
         services={s.name: s.domains for s in pool.services if any(t.key in used for t in s.tools)},
         report=report,
     )
+
+
+def _playable(
+    pool: ToolPool, config: RunConfig, mined: MiningResult, *, external: bool
+) -> tuple[tuple[BusinessCluster, ...], list[Tool]]:
+    """Return the clusters that a run can play, and the tools that it needs for them."""
+    if external:
+        clusters = tuple(_observable(cluster, pool.tools) for cluster in mined.clusters)
+        used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
+        return clusters, [*(pool.tools[key] for key in used), *_code_tools(config)]
+    clusters = mined.clusters
+    packed = {service.name for service in pool.services if stage_here().knows(service.name, pool.tools)}
+    if config.rollout.guessed == "leave_out" and not config.models_environment:
+        clusters = tuple(c for c in clusters if packed & {key.rpartition("/")[0] for key in c.tools}) or clusters
+    used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
+    played = packed & {key.rpartition("/")[0] for key in used}
+    used |= dict.fromkeys(tool.key for name in sorted(played) for tool in pool.service(name).tools)
+    return clusters, [*_completed(pool, used, played), *_code_tools(config)]
 
 
 def _code_tools(config: RunConfig) -> list[Tool]:
     return [RUN_CODE] if config.sandbox.on else []
 
 
-def _completed(pool: ToolPool, keys: Iterable[str]) -> Iterator[Tool]:
-    """Yield tools for the simulation, with the inferred output schema where the server declares none."""
+def _check_packs(packs: Sequence[PackFolder], pool: ToolPool, stage: Stage) -> None:
+    """Refuse a pack of the user's that was written for other tools: its service would silently be guessed."""
+    for pack in packs:
+        if any(service.name == pack.service for service in pool.services) and not stage.knows(pack.service, pool.tools):
+            raise PackError(
+                f"the pack of {pack.service} was written for other tools than the pool has",
+                file=str(Path(pack.folder) / "tools.json"), rule="tools",
+                expected="the names and schemas of the pool's tools, all of them",
+                do=f"`tdlab packs write POOL --service {pack.service} --force` has it written again; or leave it out of"
+                " rollout.packs",
+            )  # fmt: skip
+
+
+def _completed(pool: ToolPool, keys: Iterable[str], played: Iterable[str]) -> Iterator[Tool]:
+    """Yield tools for the simulation, with an output schema where the server declares none.
+
+    That of a service that is ``played`` is its pack's, with the errors that the pack documents; others are inferred.
+    """
     services: dict[str, Returns] = {}
+    written = {tool.key: tool for name in played for tool in stage_here().tasks(name).pack.service.tools}
     for key in keys:
         tool = pool.tools[key]
+        if key in written:
+            own = written[key]
+            yield tool.model_copy(
+                update={"output_schema": tool.output_schema or own.output_schema, "errors": own.errors}
+            )
+            continue
         if tool.service not in services:
             services[tool.service] = Returns(pool.service(tool.service).tools)
         schema = services[tool.service].schema(tool)
@@ -383,7 +420,7 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
         >>> config = RunConfig(target=10).with_values(rollout__teacher="llm", teacher__model="some-model")
         >>> estimated = estimate(config, sample=2, progress=False)
         >>> estimated.target, [role.role for role in estimated.roles]
-        (10, ['assistant', 'user', 'writer'])
+        (10, ['assistant', 'proposer', 'user'])
     """
     plugin_versions(config, Objects())
     external = ENVIRONMENTS[config.rollout.environment].external
@@ -393,21 +430,18 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
             expected="the pool that the servers offer",
             do="add --servers FILE, or --pool with a file written by `tdlab harvest`",
         )
-    with Reporter(enabled=progress) as reporter:
+    with Reporter(enabled=progress) as reporter, playing_packs(find_packs(config.rollout.packs)):
         if pool is None:
             reporter.stage("pool")
             pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
         if external:
             pool = _external_pool(pool, config)
         reporter.stage("clusters")
-        clusters = mine(pool, config.clusters, seed=config.seed).clusters
-        if not clusters:
+        mined = mine(pool, config.clusters, seed=config.seed)
+        if not mined.clusters:
             raise PoolError("no cluster could be mined from the pool", expected="a tool with a usable schema")
-        if external:
-            clusters = tuple(_observable(cluster, pool.tools) for cluster in clusters)
-        used = dict.fromkeys(key for cluster in clusters for key in cluster.tools)
-        known = (pool.tools[key] for key in used) if external else _completed(pool, used)
-        tools = {tool.key: tool for tool in (*known, *_code_tools(config))}
+        clusters, known = _playable(pool, config, mined, external=external)
+        tools = {tool.key: tool for tool in known}
         reporter.stage("dry rollouts")
         domains = {service.name: service.domains for service in pool.services}
         mutations = _allowed(config, Objects())

@@ -48,6 +48,17 @@ from tdlab.rollout.llm import (
     probe,
     serve_mock,
 )
+from tdlab.rollout.llm.author import (
+    MOST_TOKENS,
+    AuthoredPack,
+    AuthorEstimate,
+    WrittenPack,
+    author_of,
+    estimate_pack,
+    pack_in_place,
+    write_pack,
+    written_pack,
+)
 from tdlab.rollout.llm.backends import DryRunBackend
 from tdlab.rollout.llm.budget import PRICE_TABLE
 from tdlab.rollout.llm.session import ModelBackend
@@ -74,10 +85,13 @@ __all__ = [
     "CODE_EXECUTOR",
     "ENVIRONMENTS",
     "MOCK_MODEL",
+    "MOST_TOKENS",
     "PRICE_TABLE",
     "TEACHERS",
     "AssistantTurn",
     "AssistantView",
+    "AuthorEstimate",
+    "AuthoredPack",
     "CodeRunner",
     "CodingEnvironment",
     "DryRunBackend",
@@ -105,10 +119,14 @@ __all__ = [
     "UserTurn",
     "UserView",
     "WorldEnvironment",
+    "WrittenPack",
+    "author_of",
     "brief_of",
+    "estimate_pack",
     "failures_of",
     "goal_steps",
     "offered_names",
+    "pack_in_place",
     "parsed",
     "play",
     "probe",
@@ -116,4 +134,6 @@ __all__ = [
     "recorded_output",
     "serve_mock",
     "sha256_of",
+    "write_pack",
+    "written_pack",
 ]

@@ -33,7 +33,7 @@ def config_differences(stored: Json, given: Json, key: str = "") -> list[str]:
         key: The dotted path of that part.
     """
     if isinstance(stored, dict) and isinstance(given, dict) and key != "rollout.facts":
-        ignored = {"": {"pool"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
+        ignored = {"": {"pool"}, "rollout": {"packs"}, "teacher": NOT_IN_DIGEST}.get(key, frozenset())
         missing: Json = None
         if key == "teacher.by_role":
             missing = {}

@@ -256,7 +256,7 @@ def _solved(
                 for part in script.parts:
                     _sample(samples[part.frame], part.facts)
                 for call in (call for beat in script.beats for call in beat.calls if call.tool != CODE_TOOL):
-                    wrong = inputs[call.tool.partition("/")[2]].errors(call.arguments)
+                    wrong = inputs[call.tool.rpartition("/")[2]].errors(call.arguments)
                     if wrong:
                         yield tasks.error(
                             "arguments",
@@ -267,7 +267,7 @@ def _solved(
                             expected=f"arguments that fit the input schema of {call.tool.partition('/')[2]}",
                         )
                 reached |= {
-                    (call.tool.partition("/")[2], call.meets)
+                    (call.tool.rpartition("/")[2], call.meets)
                     for beat in script.beats
                     for call in beat.calls
                     if call.meets

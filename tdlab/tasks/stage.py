@@ -2,23 +2,25 @@
 
 A world is populated once for each seed and service and set back after every task. The worlds of one seed share a clock,
 so that a task may go through several services. A stage belongs to one thread; `stage_here` returns that of the bundled
-packs.
+packs, and inside `playing_packs` that of the user's packs, too.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from tdlab.errors import PackError
 from tdlab.records import Recipe, TaskScript, Tool
 from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
-from tdlab.worlds import Clock, World, bundled_packs, load_pack, start_of
+from tdlab.worlds import Clock, PackFolder, World, bundled_packs, load_pack, start_of
 
-__all__ = ["Stage", "stage_here"]
+__all__ = ["Stage", "playing_packs", "stage_here"]
 
 _MOST_WORLDS = 256  # those of one run: three a service
 
@@ -28,14 +30,19 @@ class Stage:
 
     Args:
         folders: The folder of each service's pack; the bundled ones by default.
+        own: Packs of the user's besides, which take the place of those of the same service.
     """
 
-    def __init__(self, folders: Mapping[str, Path | Traversable] | None = None) -> None:
+    def __init__(
+        self, folders: Mapping[str, Path | Traversable] | None = None, *, own: Sequence[PackFolder] = ()
+    ) -> None:
         self._folders = dict(bundled_packs() if folders is None else folders)
+        self._folders |= {pack.service: Path(pack.folder) for pack in own}
+        self._digests = {pack.service: pack.digest for pack in own}
         self._packs: dict[str, TaskPack] = {}
         self._clocks: dict[int, Clock] = {}
         self._worlds: OrderedDict[tuple[str, int], World] = OrderedDict()
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, tuple[tuple[Tool | None, ...], bool]] = {}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -47,25 +54,35 @@ class Stage:
 
         Raises:
             KeyError: The service has no pack.
-            PackError: The pack is wrong.
+            PackError: The pack is wrong, or has changed since the stage was set up.
         """
         if service not in self._packs:
-            self._packs[service] = read_frames(load_pack(self._folders[service]))
+            pack = load_pack(self._folders[service])
+            if self._digests.get(service, pack.digest) != pack.digest:
+                raise PackError(
+                    "the pack has changed since the run began", file=pack.files["tools.json"], rule="files",
+                    expected="the same files during a whole run", do="start another run with --out",
+                )  # fmt: skip
+            self._packs[service] = read_frames(pack)
         return self._packs[service]
 
     def knows(self, service: str, tools: Mapping[str, Tool]) -> bool:
         """Return whether a service has a pack, and the pack has the same tools.
 
+        An output schema that nobody declared is no difference: a pack says what its tools return.
+
         Args:
             service: The service's name.
-            tools: Definitions of tools by key, those of the service among them; the first that are given decide.
+            tools: Definitions of tools by key, those of the service among them.
         """
         if service not in self._folders:
             return False
-        if service not in self._known:
-            own = self.tasks(service).pack.service.tools
-            self._known[service] = all(_same(tool, tools.get(tool.key)) for tool in own)
-        return self._known[service]
+        own = self.tasks(service).pack.service.tools
+        given = tuple(tools.get(tool.key) for tool in own)
+        known = self._known.get(service)
+        if known is None or any(before is not now for before, now in zip(known[0], given, strict=True)):
+            known = self._known[service] = given, all(map(_same, own, given))
+        return known[1]
 
     def worlds(self, services: Sequence[str], seed: int) -> list[World]:
         """Return the worlds of some services, all of them fresh and on one clock.
@@ -117,23 +134,58 @@ class Stage:
 
 
 def _same(own: Tool, other: Tool | None) -> bool:
-    return other is not None and (own.input_schema, own.output_schema) == (other.input_schema, other.output_schema)
+    if other is None or own.input_schema != other.input_schema:
+        return False
+    return other.output_schema is None or other.output_inferred or own.output_schema == other.output_schema
 
 
-_here = threading.local()
+class _Here(threading.local):
+    """The stages of a thread: those of the packs last used, and which are in use now."""
+
+    def __init__(self) -> None:
+        self.stages: OrderedDict[tuple[PackFolder, ...], Stage] = OrderedDict()
+        self.packs: tuple[PackFolder, ...] = ()
+
+
+_here = _Here()
+_MOST_STAGES = 4  # of a thread, with packs of the user's
 
 
 def stage_here() -> Stage:
-    """Return the stage of the bundled packs that belongs to the current thread.
+    """Return the stage that belongs to the current thread: of the bundled packs, and those of `playing_packs`.
 
     Returns:
-        The stage: the same one for every call in a thread, so that packs and worlds are read once.
+        The stage: the same one for every call in a thread with the same packs, so that packs and worlds are read once.
 
     Example:
         >>> stage_here() is stage_here()
         True
     """
-    if not hasattr(_here, "stage"):
-        _here.stage = Stage()
-    stage: Stage = _here.stage
-    return stage
+    packs, stages = _here.packs, _here.stages
+    if packs not in stages:
+        stages[packs] = Stage(own=packs)
+        for old in [key for key in stages if key and key != packs][: max(0, len(stages) - _MOST_STAGES)]:
+            stages.pop(old).forget_worlds()
+    return stages[packs]
+
+
+@contextmanager
+def playing_packs(packs: Sequence[PackFolder]) -> Iterator[Stage]:
+    """Let `stage_here` return a stage with packs of the user's, in this thread and until the block ends.
+
+    Args:
+        packs: The packs, from `tdlab.worlds.find_packs`; none for the bundled ones alone.
+
+    Yields:
+        The stage.
+
+    Example:
+        >>> with playing_packs([]) as stage:
+        ...     stage is stage_here()
+        True
+    """
+    before, _here.packs = _here.packs, tuple(packs)
+    try:
+        yield stage_here()
+    finally:
+        _here.packs = before

@@ -12,13 +12,13 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tdlab.errors import PackError, PoolError
-from tdlab.pool import Taxonomy, data_file, read_service_file
+from tdlab.pool import Taxonomy, read_service_file
 from tdlab.records import Json, Service, Tool, digest
 from tdlab.tools import compile_schema, preview
 from tdlab.worlds._connection import Guard, Stage, open_database, quoted, trusted
@@ -28,14 +28,14 @@ from tdlab.worlds._shaping import Shape, shape_of
 from tdlab.worlds._statements import Section, Statement, sections_of
 
 __all__ = [
+    "FILES",
     "Action",
     "Output",
     "ServicePack",
     "ToolProgram",
-    "bundled_packs",
     "fetch",
     "load_pack",
-    "packs_digest",
+    "read_pack_tools",
     "run",
     "trusted_rows",
 ]
@@ -47,7 +47,8 @@ _MOST_BYTES = 1_000_000  # of one file
 _MOST_ROWS = 20_000  # of one query
 _MOST_CHARACTERS = 20_000_000  # of all texts that one query gives
 _AT_ONCE = 200  # rows fetched before they are counted
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SERVICE_NAME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LEADING_COMMENT = re.compile(r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
@@ -122,6 +123,7 @@ def load_pack(folder: Path | Traversable) -> ServicePack:
         PackError: A file is missing or wrong; it names file, line and rule.
 
     Example:
+        >>> from tdlab.worlds import bundled_packs
         >>> pack = load_pack(bundled_packs()["saffron_gable"])
         >>> pack.service.title, sorted(pack.programs)[0]
         ('Saffron Gable', 'book_table')
@@ -133,7 +135,7 @@ def load_pack(folder: Path | Traversable) -> ServicePack:
         if not path.is_file():
             raise PackError("the file is missing", file=files[name], rule="files", expected=f"{', '.join(FILES)}")
         texts[name] = _text_of(path, files[name])
-    service = _service_of(texts["tools.json"], files["tools.json"])
+    service = read_pack_tools(texts["tools.json"], file=files["tools.json"])
     tasks = read_document(texts["tasks.yaml"], file=files["tasks.yaml"])
     sections = sections_of(texts["world.sql"], file=files["world.sql"])
     return _compiled(service, sections, tasks, files, digest(*texts.values()))
@@ -154,7 +156,24 @@ def _text_of(path: Path | Traversable, file: str) -> str:
         raise PackError(f"not UTF-8 at byte {error.start}", file=file, expected="UTF-8 text") from None
 
 
-def _service_of(text: str, file: str) -> Service:
+def read_pack_tools(text: str, *, file: str) -> Service:
+    """Read the ``tools.json`` of a pack.
+
+    Args:
+        text: The content of the file.
+        file: Its name, for errors.
+
+    Returns:
+        The service with its tools.
+
+    Raises:
+        PackError: The text is no JSON, or holds a definition that needs a repair.
+
+    Example:
+        >>> text = '{"server": "shop", "title": "Shop", "domain": null, "tools": []}'
+        >>> read_pack_tools(text, file="tools.json").name
+        'shop'
+    """
     try:
         whole = json.loads(text, object_pairs_hook=partial(_once, file=file))
         json.dumps(whole, ensure_ascii=False).encode()
@@ -175,11 +194,17 @@ def _service_of(text: str, file: str) -> Service:
                 f"{doubt.tool}: {doubt.found}" if doubt.tool else doubt.found, file=file,
                 line=_line_of(text, doubt.tool), rule="tools", expected="a definition that needs no repair",
             )  # fmt: skip
-    for kind, name in (("server", service.name), *(("tool", tool.name) for tool in service.tools)):
-        if not _NAME.fullmatch(name):
+    # four of five published servers are called like @owner/name, and a pack is found by its service's name
+    if not _SERVICE_NAME.fullmatch(service.name):
+        raise PackError(
+            f"the server is called {service.name[:80]!r}", file=file, line=_line_of(text, service.name), rule="tools",
+            expected="letters, digits, _, - and ., at most 64, or two such words as in @owner/name",
+        )  # fmt: skip
+    for tool in service.tools:  # createIssue and list-issues, too: a pool's names are its own
+        if not _TOOL_NAME.fullmatch(tool.name):
             raise PackError(
-                f"the {kind} is called {name[:80]!r}", file=file, line=_line_of(text, name), rule="tools",
-                expected="small letters, digits and _, at most 64",
+                f"the tool is called {tool.name[:80]!r}", file=file, line=_line_of(text, tool.name), rule="tools",
+                expected="letters, digits, _, - and ., at most 128",
             )  # fmt: skip
     for tool in service.tools:
         codes = [error.code for error in tool.errors]
@@ -219,43 +244,6 @@ def _once(pairs: list[tuple[str, Any]], *, file: str) -> dict[str, Any]:
             raise PackError(f"the key {key[:80]!r} twice", file=file, rule="tools", expected="each key once")
         whole[key] = value
     return whole
-
-
-@cache
-def bundled_packs() -> dict[str, Traversable]:
-    """Return the folder of each bundled service that has a pack, by the service's name.
-
-    Returns:
-        Service name to folder, sorted by name.
-
-    Example:
-        >>> "saffron_gable" in bundled_packs()
-        True
-    """
-    folders = {}
-    for domain in data_file("services").iterdir():
-        if domain.is_dir():
-            for folder in domain.iterdir():
-                if folder.is_dir() and (folder / "world.sql").is_file():
-                    folders[folder.name] = folder
-    return dict(sorted(folders.items()))
-
-
-@cache
-def packs_digest() -> str:
-    """Return a digest of the files of every bundled pack: with other packs a run gives other trajectories.
-
-    Returns:
-        16 hex digits.
-
-    Example:
-        >>> len(packs_digest())
-        16
-    """
-    files = [
-        (name, file, (folder / file).read_text("utf-8")) for name, folder in bundled_packs().items() for file in FILES
-    ]
-    return digest(files)
 
 
 def _compiled(

@@ -282,7 +282,7 @@ def test_a_value_without_words_and_one_said_as_it_is_are_found(tmp_path: Path) -
     assert "on_loan has no words for 'lost'" in str(error)
 
 
-@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a\x1b[31m", "x" * 81, "Lending"])
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a\x1b[31m", "x" * 81, "Lending Library"])
 def test_a_service_without_a_plain_name_is_found(tmp_path: Path, name: str) -> None:
     try:
         errors = report_of(tmp_path, tools={**TOOLS, "server": name}).errors
@@ -428,7 +428,7 @@ def test_packs_check_goes_on_after_a_pack_that_breaks_it(
             raise RecursionError
         return load_pack(folder)
 
-    monkeypatch.setattr("tdlab.worlds.load_pack", loaded)
+    monkeypatch.setattr("tdlab.tasks.checking.load_pack", loaded)
     bad, deep = (write_pack(tmp_path / name, tasks=TASKS) for name in ("bad", "deep"))
     good = write_pack(tmp_path / "good", tasks=TASKS)
     twin = write_pack(tmp_path / "twin", tasks=TASKS)

@@ -296,9 +296,14 @@ def test_the_files_of_a_pack_are_no_links_and_not_large(tmp_path: Path) -> None:
         load_pack(folder)
 
 
-@pytest.mark.parametrize("server", ["../../x", "/etc", "two words", "", "A"])
+@pytest.mark.parametrize("server", ["../../x", "/etc", "two words", "", "a/../b", "@a/b/c", "a/", ".a", "a\n"])
 def test_a_server_has_a_plain_name(tmp_path: Path, server: str) -> None:
     assert "tools.json" in refused(tmp_path, tools={**TOOLS, "server": server})
+
+
+@pytest.mark.parametrize("server", ["lending", "brave-search", "@Owner/lending.mcp", "7shelves"])
+def test_a_server_keeps_the_name_that_it_has_in_the_pool(tmp_path: Path, server: str) -> None:
+    assert load_pack(write_pack(tmp_path / "lending", tools={**TOOLS, "server": server})).service.name == server
 
 
 def test_json_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,16 @@ Example:
 
 from __future__ import annotations
 
+from tdlab.rollout.llm.author import (
+    AuthoredPack,
+    AuthorEstimate,
+    WrittenPack,
+    author_of,
+    estimate_pack,
+    pack_in_place,
+    write_pack,
+    written_pack,
+)
 from tdlab.rollout.llm.backends import DryRunBackend, LiveBackend, SpendingLine
 from tdlab.rollout.llm.budget import Budget, Price, Prices, Spending, Used
 from tdlab.rollout.llm.client import ChatClient, RequestRefused, Traffic
@@ -31,6 +41,8 @@ __all__ = [
     "CRITERIA",
     "MOCK_MODEL",
     "VERSIONS",
+    "AuthorEstimate",
+    "AuthoredPack",
     "Budget",
     "ChatClient",
     "ChatReply",
@@ -52,9 +64,15 @@ __all__ = [
     "SpendingLine",
     "Traffic",
     "Used",
+    "WrittenPack",
     "agreement",
+    "author_of",
+    "estimate_pack",
     "estimate_tokens",
+    "pack_in_place",
     "probe",
     "prompt",
     "serve_mock",
+    "write_pack",
+    "written_pack",
 ]

@@ -13,6 +13,7 @@ from tdlab.config import TeacherRole
 __all__ = ["VERSIONS", "prompt"]
 
 VERSIONS: dict[TeacherRole, str] = {
+    "author": "author.v1",
     "proposer": "proposer.v2",
     "user": "user.v2",
     "assistant": "assistant.v2",
