@@ -17,12 +17,15 @@ from typing import Self
 from tdlab.errors import RolloutError, TeacherError
 from tdlab.evolution.producer import Offspring, Order, Producer
 from tdlab.rollout import LiveBackend
+from tdlab.tasks import keep_worlds
 
 __all__ = ["ThreadPool"]
 
 _ORDERS_PER_THREAD = 4  # orders begun per thread, so that no thread is idle while the first order is slow
 _GRACE_S = 10.0  # time for calls in flight to end when they are no longer needed
 _TICK_S = 0.5
+_WORLDS = 256  # kept by all threads together
+_FEWEST_WORLDS = 6  # kept by a thread: those of a task through several services, and of the next drafts
 _SPARE = 8  # begin one extra order per this many wanted, since some offspring will be rejected
 
 
@@ -44,7 +47,10 @@ class ThreadPool:
         self._producer = producer
         self._count = count
         self._backend = backend
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="tdlab-rollout")
+        self._pool = ThreadPoolExecutor(
+            count, thread_name_prefix="tdlab-rollout", initializer=keep_worlds,
+            initargs=(max(_FEWEST_WORLDS, _WORLDS // count),),
+        )  # fmt: skip
         self._futures: deque[Future[Offspring]] = deque()
 
     def __enter__(self) -> Self:

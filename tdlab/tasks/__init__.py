@@ -17,7 +17,7 @@ from tdlab.tasks.conversation import Person
 from tdlab.tasks.frames import Computation, Frame, TaskPack, Twist, meeting_of, read_frames
 from tdlab.tasks.planner import plan_task
 from tdlab.tasks.programs import program_for, worked_out
-from tdlab.tasks.stage import Stage, playing_packs, stage_here
+from tdlab.tasks.stage import Stage, keep_worlds, playing_packs, stage_here
 from tdlab.tasks.targets import targets_of
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "check_apart",
     "check_folder",
     "check_pack",
+    "keep_worlds",
     "meeting_of",
     "plan_task",
     "playing_packs",

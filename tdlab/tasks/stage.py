@@ -20,7 +20,7 @@ from tdlab.tasks.frames import TaskPack, read_frames
 from tdlab.tasks.planner import plan_task
 from tdlab.worlds import Clock, PackFolder, World, bundled_packs, load_pack, start_of
 
-__all__ = ["Stage", "playing_packs", "stage_here"]
+__all__ = ["Stage", "keep_worlds", "playing_packs", "stage_here"]
 
 _MOST_WORLDS = 256  # those of one run: three a service
 
@@ -31,15 +31,20 @@ class Stage:
     Args:
         folders: The folder of each service's pack; the bundled ones by default.
         own: Packs of the user's besides, which take the place of those of the same service.
+        packs: Packs that were read already, by service, which stages of several threads may share.
     """
 
     def __init__(
-        self, folders: Mapping[str, Path | Traversable] | None = None, *, own: Sequence[PackFolder] = ()
+        self,
+        folders: Mapping[str, Path | Traversable] | None = None,
+        *,
+        own: Sequence[PackFolder] = (),
+        packs: dict[str, TaskPack] | None = None,
     ) -> None:
         self._folders = dict(bundled_packs() if folders is None else folders)
         self._folders |= {pack.service: Path(pack.folder) for pack in own}
         self._digests = {pack.service: pack.digest for pack in own}
-        self._packs: dict[str, TaskPack] = {}
+        self._packs: dict[str, TaskPack] = {} if packs is None else packs
         self._clocks: dict[int, Clock] = {}
         self._worlds: OrderedDict[tuple[str, int], World] = OrderedDict()
         self._known: dict[str, tuple[tuple[Tool | None, ...], bool]] = {}
@@ -57,14 +62,19 @@ class Stage:
             PackError: The pack is wrong, or has changed since the stage was set up.
         """
         if service not in self._packs:
-            pack = load_pack(self._folders[service])
-            if self._digests.get(service, pack.digest) != pack.digest:
-                raise PackError(
-                    "the pack has changed since the run began", file=pack.files["tools.json"], rule="files",
-                    expected="the same files during a whole run", do="start another run with --out",
-                )  # fmt: skip
-            self._packs[service] = read_frames(pack)
+            with _READING:
+                if service not in self._packs:
+                    self._packs[service] = self._read(service)
         return self._packs[service]
+
+    def _read(self, service: str) -> TaskPack:
+        pack = load_pack(self._folders[service])
+        if self._digests.get(service, pack.digest) != pack.digest:
+            raise PackError(
+                "the pack has changed since the run began", file=pack.files["tools.json"], rule="files",
+                expected="the same files during a whole run", do="start another run with --out",
+            )  # fmt: skip
+        return read_frames(pack)
 
     def knows(self, service: str, tools: Mapping[str, Tool]) -> bool:
         """Return whether a service has a pack, and the pack has the same tools.
@@ -103,7 +113,7 @@ class Stage:
         if world is None:
             world = World(self.tasks(service).pack, seed, self._clock(seed))
             self._worlds[service, seed] = world
-            if len(self._worlds) > _MOST_WORLDS:
+            if len(self._worlds) > _here.most_worlds:
                 self._worlds.popitem(last=False)[1].close()
         self._worlds.move_to_end((service, seed))
         world.reset()
@@ -145,9 +155,13 @@ class _Here(threading.local):
     def __init__(self) -> None:
         self.stages: OrderedDict[tuple[PackFolder, ...], Stage] = OrderedDict()
         self.packs: tuple[PackFolder, ...] = ()
+        self.most_worlds = _MOST_WORLDS
 
 
 _here = _Here()
+_READING = threading.Lock()
+_read: dict[tuple[PackFolder, ...], dict[str, TaskPack]] = {}
+"""The packs that some thread has read: they do not change, so that all threads have the same."""
 _MOST_STAGES = 4  # of a thread, with packs of the user's
 
 
@@ -163,10 +177,20 @@ def stage_here() -> Stage:
     """
     packs, stages = _here.packs, _here.stages
     if packs not in stages:
-        stages[packs] = Stage(own=packs)
+        stages[packs] = Stage(own=packs, packs=_read.setdefault(packs, {}))
         for old in [key for key in stages if key and key != packs][: max(0, len(stages) - _MOST_STAGES)]:
             stages.pop(old).forget_worlds()
+            _read.pop(old, None)
     return stages[packs]
+
+
+def keep_worlds(count: int) -> None:
+    """Keep at most so many worlds in this thread, where many threads play at the same time.
+
+    Args:
+        count: The number of worlds; one that is needed again is populated again, which takes about 15 ms.
+    """
+    _here.most_worlds = count
 
 
 @contextmanager
