@@ -12,7 +12,7 @@ from tdlab.records import CODE_TOOL, Beat, Blueprint, Json, TaskPart, TaskScript
 
 __all__ = ["Wish", "free_texts", "retold", "wishes_of"]
 
-_FREE_TEXT = 8  # characters from which on a text can be worded in another way
+_FREE_TEXT = 3  # words from which on a text can be worded in another way: two may be a name
 
 
 class Wish(NamedTuple):
@@ -69,6 +69,7 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
     if script is None:
         return {}
     said = "\n".join(beat.text for beat in script.beats if beat.speaker == "user")
+    told = {value: fact for beat in script.beats for fact, value in beat.tells.items() if isinstance(value, str)}
     goals = "\n".join(part.goal for part in script.parts)
     found: dict[str, tuple[dict[str, Json], str]] = {}
     for beat in script.beats:
@@ -77,18 +78,18 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
                 value = call.arguments[parameter]
                 schema = tools[call.tool].parameters.get(parameter, {}) if call.tool in tools else {}
                 free = (
-                    source.kind == "user"
+                    source.kind != "result"
                     and not call.meets
                     and beat.purpose == "act"
                     and isinstance(value, str)
-                    and " " in value
-                    and len(value) >= _FREE_TEXT
+                    and len(value.split()) >= _FREE_TEXT
+                    and value in told
                     and value in said
                     and value not in goals
                     and not {"enum", "const", "pattern", "format"} & schema.keys()
                 )
                 if free:
-                    found.setdefault(source.slot, (schema, value))
+                    found.setdefault(told[value], (schema, value))
     return found
 
 

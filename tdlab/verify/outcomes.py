@@ -370,12 +370,17 @@ def agreed(context: CheckContext, checked: CheckedCall) -> bool:
 
 
 def check_tried_again(context: CheckContext) -> str:
-    """Check that a call that failed is not made again as it was, unless the user spoke or another call was made."""
+    """Check that a call is not made twice at once, and that one that failed is not made again as it was.
+
+    It may be made again once the user has spoken or another call was made.
+    """
     last: CheckedCall | None = None
     spoken = [number for number, message in enumerate(context.trajectory.messages) if message.role == "user"]
     for checked in context.calls:
         same = last is not None and (checked.call.name, checked.call.arguments) == (last.call.name, last.call.arguments)
         asked = last is not None and any(last.position < number < checked.position for number in spoken)
+        if same and last is not None and last.position == checked.position:
+            return f"{checked.name} is made twice in one message"
         if same and last is not None and last.failed and not asked:
             return f"{checked.name} repeats a call that failed"
         last = checked

@@ -151,6 +151,8 @@ class LlmEnvironment:
             if identity not in rows:
                 continue
             row = rows[identity]
+            if row is None and self._state.get(name, {}).get(identity, {}) is not None:
+                continue  # gone by this call, which may say what it was
             if row is None:
                 return f"the result shows the {name} {identity}, which is gone"
             for field, value in shown.items():

@@ -26,7 +26,7 @@ _MAX_FACT = 80  # characters of a fact's value that are shown
 _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|[{}<>]|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
+_SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
 _BRACES = re.compile(r"[{}<>]")
 _PLACEHOLDER = re.compile(
     r"\b(?:placeholder|lorem ipsum|foo ?bar|to be determined|tbd|your \w+ here|(?:an?|for|this) example"
@@ -191,7 +191,7 @@ def _propose_story(session: AgentSession, blueprint: Blueprint, tools: Mapping[s
         for number, text in enumerate(value["says"]):
             problem = text_problem(f"what they say for wish {number}", text, max_chars=_MAX_SAID)
             odd = _BRACES.search(text) or _PLACEHOLDER.search(text)
-            if problem or (odd is not None and odd.group() not in about):
+            if problem or odd is not None:
                 return problem or f"what they say for wish {number} has {odd.group() if odd else ''!r}"
             if not _stems(text) & _stems(about):
                 return f"what they say for wish {number} is not about it"
@@ -336,9 +336,10 @@ def _story_problem(value: Mapping[str, Json], task: str) -> str:
     if problem:
         return problem
     for name, text in (("intent", intent), ("role", role)):
-        odd = _SCHEMA_WORDS.search(text) or _PLACEHOLDER.search(text)
-        if odd is not None and odd.group() not in task:
-            return f"the {name} has {odd.group()!r}, which nobody says"
+        words = [match.group() for pattern in (_SCHEMA_WORDS, _PLACEHOLDER) for match in pattern.finditer(text)]
+        odd = [*_BRACES.findall(text), *(word for word in words if word not in task)]
+        if odd:
+            return f"the {name} has {odd[0]!r}, which nobody says"
     return ""
 
 
@@ -349,7 +350,7 @@ def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> s
                 continue
             if not leaf.strip() or not leaf.isprintable() or leaf.strip() != leaf:
                 return f"the value of {slot} is empty, or has line breaks or spaces around it"
-            odd = _SCHEMA_WORDS.search(leaf) or _PLACEHOLDER.search(leaf)
+            odd = _BRACES.search(leaf) or _SCHEMA_WORDS.search(leaf) or _PLACEHOLDER.search(leaf)
             if odd is not None:
                 return f"the value of {slot} has {odd.group()!r}: write what the person would write, or keep the text"
             if label(slot).casefold() == leaf.casefold():
