@@ -32,6 +32,7 @@ def wishes_of(script: TaskScript) -> list[Wish]:
         The wishes in their order. One with every part, if it is not known which part belongs to which wish.
 
     Example:
+        >>> from tdlab.records import Beat, TaskScript
         >>> first = Beat(speaker="user", purpose="open", text="Hi!")
         >>> beats = (first, first.model_copy(update={"purpose": "wish"}))
         >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("A",), parts=(), beats=beats)
@@ -64,6 +65,14 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
 
     Returns:
         Slot to the schema and the text.
+
+    Example:
+        >>> from tdlab.records import Persona
+        >>> plan = Blueprint(
+        ...     id="", cluster="c", seed=1, intent="", persona=Persona(name="Ada", role=""), steps=(), offered=()
+        ... )
+        >>> free_texts(plan, {})
+        {}
     """
     script = blueprint.script
     if script is None:
@@ -121,6 +130,17 @@ def retold(
 
     Raises:
         BlueprintError: A wish needs what a wish that is left out or comes later gives.
+
+    Example:
+        >>> from tdlab.records import Beat, Persona
+        >>> said = [("user", "open", "Hi!"), ("assistant", "done", "Hello."), ("user", "wish", "A boat, please.")]
+        >>> beats = [Beat(speaker=speaker, purpose=purpose, text=text) for speaker, purpose, text in said]
+        >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("A",), parts=(), beats=tuple(beats))
+        >>> ada = Persona(name="Ada", role="")
+        >>> plan = Blueprint(id="", cluster="c", seed=1, intent="", persona=ada, steps=(), offered=(), script=script)
+        >>> shorter = retold(plan, {}, keep=[0], values={}, intent="You say hello.", role="sailor", style="plain")
+        >>> len(wishes_of(plan.script)), len(wishes_of(shorter.script)), shorter.persona.role
+        (2, 1, 'sailor')
     """
     script = blueprint.script
     if script is None:

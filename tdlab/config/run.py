@@ -493,12 +493,15 @@ def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     if isinstance(roles, (list, tuple)) and set(roles) & _RENAMED_ROLES.keys():
         renamed = [_RENAMED_ROLES.get(role, role) for role in roles if isinstance(role, str)]
         kept["teacher"]["roles"] = list(dict.fromkeys(role for role in renamed if role))
+        if list(roles) == _EARLIER_ROLES:
+            del kept["teacher"]["roles"]  # the default then, and so the default now
         notes.append("teacher.roles has new names: writer is proposer, judge is committee, and there is no inspector")
     return kept, notes
 
 
 _RENAMED_ROLES = {"writer": "proposer", "judge": "committee", "inspector": ""}
 """Roles of earlier versions and their names now; empty for one that is gone."""
+_EARLIER_ROLES = ["writer", "user", "assistant"]
 
 
 def _models_by_role(models: Any, by_role: Any) -> Any:

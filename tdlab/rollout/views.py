@@ -160,7 +160,25 @@ TEACHERS: Registry[TeacherFactory] = Registry("tdlab.teachers", "teacher", setti
 
 
 def goal_steps(blueprint: Blueprint, tools: Mapping[str, Tool], turn: int) -> tuple[Step, ...]:
-    """Return the steps of a turn that are goals: they change something, or no other step needs them."""
+    """Return the steps of a turn that are goals: they change something, or no other step needs them.
+
+    Args:
+        blueprint: The plan.
+        tools: Every tool that the blueprint calls, by key.
+        turn: Number of the user's request, from 0.
+
+    Returns:
+        The steps, in their order.
+
+    Example:
+        >>> from tdlab import ToolPool
+        >>> from tdlab.blueprints import plan
+        >>> from tdlab.clusters import mine
+        >>> pool = ToolPool.bundled()
+        >>> blueprint = plan(mine(pool).clusters[0], pool.tools, seed=1)
+        >>> {step.turn for step in goal_steps(blueprint, pool.tools, 0)}
+        {0}
+    """
     steps = [step for step in blueprint.steps if step.turn == turn]
     used = {needed for step in steps for needed in step.needs()}
     return tuple(

@@ -189,6 +189,9 @@ def keep_worlds(count: int) -> None:
 
     Args:
         count: The number of worlds; one that is needed again is populated again, which takes about 15 ms.
+
+    Example:
+        >>> keep_worlds(256)
     """
     _here.most_worlds = count
 

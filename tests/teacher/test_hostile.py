@@ -36,7 +36,7 @@ from tdlab.verify import verify
 from tests.clock import slower
 from tests.jobs import ROOT, command, environment, in_process, small_pool_file
 from tests.teacher.parts import asked, config, echo, raw_server, request, said, teacher
-from tests.teacher.test_agents import plans
+from tests.teacher.tasks import improvised
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 KEY = "k3y/with+base64=0123"
@@ -337,7 +337,7 @@ def test_a_server_that_is_not_there_is_told_before_the_mining(tmp_path: Path, mo
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "-1e308", "1e308", "5e-324"])
 def test_a_number_beyond_all_reckoning_is_data(number: str) -> None:
     """The model puts it into the arguments of every call, twice."""
-    blueprint, tools = plans()[0]
+    blueprint, tools = improvised()[0]
     config = TeacherConfig(model="mock", roles=("assistant",))
 
     class ModelBackend(DryRunBackend):

@@ -268,10 +268,11 @@ def test_an_estimate_for_live_servers_is_of_their_tools_and_calls_none(
         job.config("http://127.0.0.1:9/v1", target=2, teacher__model="m", evolution__dry=12, evolution__batch=64),
         pool=job.pool, progress=False,
     )._asdict() | {"roles": told["roles"]}  # fmt: skip
-    assert {row["role"] for row in told["roles"]} == {"writer", "user", "assistant"}
+    assert {row["role"] for row in told["roles"]} == {"proposer", "user", "assistant"}
     assert made == [], "a server was called for an estimate"
 
 
 def test_no_model_makes_up_what_a_live_server_answers() -> None:
-    with pytest.raises(ConfigError, match="no model can play the environment"):
-        config("http://127.0.0.1:9/v1", rollout__environment="live", teacher__roles=["environment", "user"])
+    live = config("http://127.0.0.1:9/v1", rollout__environment="live", teacher__roles=["environment", "user"])
+    assert not live.models_environment
+    assert config("http://127.0.0.1:9/v1").models_environment

@@ -91,7 +91,7 @@ def test_the_report_says_what_each_role_took(tmp_path: Path, capsys: pytest.Capt
     spent = run.metrics()["teacher"]
     rows = [*spent["accepted"], *spent["rejected"]]
     assert sum(row["calls"] for row in rows) <= calls
-    assert {row["role"] for row in rows} == {"writer", "user", "assistant"}
+    assert {row["role"] for row in rows} == {"proposer", "user", "assistant"}
     assert spent["money_per_accepted"] == pytest.approx(sum(row["money"] for row in rows) / 8)
     Console(width=100).print(show_run(run))
     shown = capsys.readouterr().out
@@ -117,7 +117,7 @@ def test_an_estimate_comes_close_to_what_is_then_spent(tmp_path: Path) -> None:
     assert told.tokens == pytest.approx(spent["tokens"], rel=0.1)
     assert told.money == pytest.approx(spent["money"], rel=0.1)
     frame = told.to_frame()
-    assert sorted(frame["role"]) == ["assistant", "user", "writer"]
+    assert sorted(frame["role"]) == ["assistant", "proposer", "user"]
     assert (frame["calls"].sum(), frame["money"].sum()) == (told.calls, pytest.approx(told.money))
     run.close()
 
@@ -177,7 +177,7 @@ def test_the_commands_explain_what_is_wrong(
     words = ("run", "-p", pool, "-o", tmp_path / "run", "--set", "rollout.teacher=llm")
     status, _, said = in_process(monkeypatch, capsys, *words)
     assert status == 2
-    assert "no model plays the writer" in said
+    assert "no model plays the proposer" in said
     words = (*words, "--set", "teacher.model=x")
     status, _, said = in_process(monkeypatch, capsys, *words, "--set", "teacher.base_url=ftp://me")
     assert status == 2
