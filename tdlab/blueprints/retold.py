@@ -67,7 +67,7 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
         Slot to the schema and the text.
 
     Example:
-        >>> from tdlab.records import Persona
+        >>> from tdlab.records import Blueprint, Persona
         >>> plan = Blueprint(
         ...     id="", cluster="c", seed=1, intent="", persona=Persona(name="Ada", role=""), steps=(), offered=()
         ... )
@@ -132,7 +132,7 @@ def retold(
         BlueprintError: A wish needs what a wish that is left out or comes later gives.
 
     Example:
-        >>> from tdlab.records import Beat, Persona
+        >>> from tdlab.records import Beat, Blueprint, Persona, TaskScript
         >>> said = [("user", "open", "Hi!"), ("assistant", "done", "Hello."), ("user", "wish", "A boat, please.")]
         >>> beats = [Beat(speaker=speaker, purpose=purpose, text=text) for speaker, purpose, text in said]
         >>> script = TaskScript(now="2026-03-13T08:49:00Z", services=("A",), parts=(), beats=tuple(beats))

@@ -114,7 +114,7 @@ def show_run(run: Run) -> RenderableType:
     if (run.path / "metrics.json").exists():
         metrics = run.metrics()
         if "teacher" in metrics:
-            blocks += [_spending_table(metrics), *_paid(store.paid), Text("")]
+            blocks += [_spending_table(metrics), *_paid(store.paid), *_committee(metrics), Text("")]
         blocks.append(show_report({"": metrics["diversity"]}, corrections=False))
         if "quality" in metrics:
             blocks += [Text(""), show_quality({"": QualityReport.model_validate(metrics["quality"])})]
@@ -163,6 +163,18 @@ def _spending_table(metrics: Mapping[str, Json]) -> RenderableType:
     rows = [(role, model, *values) for (role, model), values in sorted(sums.items())]
     title = "Teacher, per accepted trajectory (rejected rollouts included)"
     return _use_table(title, rows, str(spent["currency"]))
+
+
+def _committee(metrics: Mapping[str, Json]) -> list[RenderableType]:
+    """Render what the committee found, where there was one."""
+    from rich.text import Text
+
+    found = metrics.get("committee")
+    if not found or not found["judged"]:
+        return []
+    agreed = "" if found["agreement"] is None else f"; its judges agree in {found['agreement']:.0%} of pairs"
+    marks = ", ".join(f"{printable(name, most=16)} {mark:.1f}" for name, mark in found["marks"].items())
+    return [Text(f"Committee: accepted {found['accepted']:,} of {found['judged']:,}{agreed}. Mean marks: {marks}.")]
 
 
 def _paid(paid: Json) -> list[RenderableType]:

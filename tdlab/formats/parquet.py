@@ -7,7 +7,7 @@ text). Arguments are JSON text too, because nested columns would pad objects of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tdlab._files import atomic_open
 from tdlab.errors import FormatError
 from tdlab.formats.openai import EXTRA
 from tdlab.formats.write import openai_record
-from tdlab.records import Domains, Json, Tool, Trajectory, canonical_json
+from tdlab.records import Domains, Json, Score, Tool, Trajectory, canonical_json
 
 __all__ = ["parquet_rows", "write_parquet"]
 
@@ -29,6 +29,7 @@ def write_parquet(
     path: str | Path,
     *,
     services: Mapping[str, Domains] | None = None,
+    scores: Mapping[str, Sequence[Score]] = {},
 ) -> int:
     """Write one row per trajectory to a Parquet file; the file appears when it is complete.
 
@@ -40,6 +41,7 @@ def write_parquet(
         tools: The tools' definitions by key; a tool without one is called but not listed.
         path: The file to create or replace.
         services: The services' domains; see `write_openai_jsonl`.
+        scores: The marks of a committee by trajectory; see `write_openai_jsonl`.
 
     Returns:
         The number of rows.
@@ -71,6 +73,7 @@ def write_parquet(
         [
             ("role", pa.string()),
             ("content", pa.string()),
+            ("reasoning_content", pa.string()),
             ("tool_calls", pa.list_(call)),
             ("tool_call_id", pa.string()),
         ]
@@ -86,7 +89,8 @@ def write_parquet(
     ):
         rows: list[dict[str, Json]] = []
         for trajectory in trajectories:
-            rows.append(_row(openai_record(trajectory, tools, services=services)))
+            marks = scores.get(trajectory.id, ())
+            rows.append(_row(openai_record(trajectory, tools, services=services, scores=marks)))
             written += 1
             if len(rows) == _ROWS:
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))

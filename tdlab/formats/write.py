@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tdlab._files import atomic_open
 from tdlab.errors import StoreError
 from tdlab.formats.openai import EXTRA
-from tdlab.records import Domains, Json, Message, Tool, Trajectory, canonical_json
+from tdlab.records import Domains, Json, Message, Score, Tool, Trajectory, canonical_json
 
 __all__ = ["openai_message", "openai_record", "write_openai_jsonl"]
 
@@ -21,6 +21,7 @@ def write_openai_jsonl(
     path: str | Path,
     *,
     services: Mapping[str, Domains] | None = None,
+    scores: Mapping[str, Sequence[Score]] = {},
 ) -> int:
     r"""Write one line per trajectory, ``{"id", "messages", "tools"}`` in OpenAI's shape.
 
@@ -33,6 +34,7 @@ def write_openai_jsonl(
         path: The file to create or replace.
         services: The services' domains. If given, each line has a fourth key, ``tdlab``, a JSON text with the facts
             that OpenAI's shape lacks, so that diversity measured on the file is the same as on the originals.
+        scores: The marks of a committee by trajectory, which become part of that key.
 
     Returns:
         The number of lines.
@@ -52,7 +54,8 @@ def write_openai_jsonl(
     written = 0
     with atomic_open(path) as handle:
         for trajectory in trajectories:
-            record = openai_record(trajectory, tools, services=services)
+            marks = scores.get(trajectory.id, ())
+            record = openai_record(trajectory, tools, services=services, scores=marks)
             text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
             handle.write(text.encode("utf-8", "backslashreplace") + b"\n")  # a lone surrogate becomes its JSON escape
             written += 1
@@ -60,7 +63,11 @@ def write_openai_jsonl(
 
 
 def openai_record(
-    trajectory: Trajectory, tools: Mapping[str, Tool], *, services: Mapping[str, Domains] | None = None
+    trajectory: Trajectory,
+    tools: Mapping[str, Tool],
+    *,
+    services: Mapping[str, Domains] | None = None,
+    scores: Sequence[Score] = (),
 ) -> dict[str, Json]:
     """Return a trajectory in OpenAI's shape; the same record gives the same value.
 
@@ -68,6 +75,7 @@ def openai_record(
         trajectory: The trajectory to convert.
         tools: The tools' definitions by key.
         services: The services' domains; see `write_openai_jsonl`.
+        scores: The marks of a committee; see `write_openai_jsonl`.
 
     Returns:
         A value that JSON can represent.
@@ -101,7 +109,7 @@ def openai_record(
             "tools": listed,
         }
         if services is not None:
-            record[EXTRA] = canonical_json(_extra(trajectory, tools, services))
+            record[EXTRA] = canonical_json(_extra(trajectory, tools, services, scores))
     except ValueError as error:
         raise StoreError(
             f"trajectory {trajectory.id}: cannot be written as JSON ({error})",
@@ -149,7 +157,9 @@ def openai_message(message: Message) -> dict[str, Json]:
     return record
 
 
-def _extra(trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains]) -> dict[str, Any]:
+def _extra(
+    trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains], scores: Sequence[Score]
+) -> dict[str, Any]:
     notes: dict[str, dict[str, Json]] = {}
     used: dict[str, Domains] = {}
     for name, key in trajectory.tools.items():
@@ -163,4 +173,5 @@ def _extra(trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[
         if tool.service in services:
             used[tool.service] = services[tool.service]
     errors = [m.tool_call_id for m in trajectory.messages if m.is_error and m.tool_call_id is not None]
-    return {"tools": notes, "domains": used, "errors": errors}
+    marks = {"scores": [score.model_dump(mode="json") for score in scores]} if scores else {}
+    return {"tools": notes, "domains": used, "errors": errors, **marks}

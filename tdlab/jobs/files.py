@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
 
+from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
 from tdlab.formats import write_openai_jsonl, write_parquet
 from tdlab.jobs.progress import Reporter
@@ -13,7 +15,7 @@ from tdlab.plots import plot_run, save_figure
 from tdlab.pool import ToolPool
 from tdlab.quality import measure_quality
 from tdlab.records import Json, Tool, canonical_json
-from tdlab.rollout import Prices, Spending
+from tdlab.rollout import Prices, Spending, agreement
 from tdlab.store import Run, RunStore, atomic_write, open_run
 
 __all__ = ["derive_again", "derive_all", "export"]
@@ -46,7 +48,9 @@ def export(run: Run, path: str | Path) -> int:
     keep = store.config.rollout.guessed == "keep"
     accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
     trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
-    return write(trajectories, tools, path, services=store.services())
+    judged = ((kept.trajectory, kept.verdict) for kept in store.accepted()) if _has_committee(store.config) else ()
+    scores = {made.id: verdict.scores for made, verdict in judged if made is not None and verdict is not None}
+    return write(trajectories, tools, path, services=store.services(), scores=scores)
 
 
 def derive_again(store: RunStore) -> None:
@@ -104,6 +108,34 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "gauges": _gauges(store),
         "guessed": _guessed(store),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
+        **({"committee": _committee(store)} if _has_committee(config) else {}),
+    }
+
+
+def _has_committee(config: RunConfig) -> bool:
+    return config.rollout.teacher == "llm" and "committee" in config.teacher.roles
+
+
+def _committee(store: RunStore) -> dict[str, Json]:
+    """Return how many rollouts the committee judged and accepted, its mean marks, and how far its judges agree."""
+    judged = accepted = 0
+    agreements: list[float] = []
+    marks: dict[str, list[int]] = {}
+    for candidate in store.candidates():
+        verdict = candidate.verdict
+        if verdict is None or not verdict.scores:
+            continue
+        judged += 1
+        accepted += verdict.accepted
+        pairs = agreement(verdict.scores)
+        agreements += [] if pairs is None else [pairs]
+        for score in verdict.scores:
+            marks.setdefault(score.criterion, []).append(score.score)
+    return {
+        "judged": judged,
+        "accepted": accepted,
+        "agreement": mean(agreements) if agreements else None,
+        "marks": {criterion: mean(values) for criterion, values in marks.items()},
     }
 
 

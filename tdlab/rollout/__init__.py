@@ -45,6 +45,7 @@ from tdlab.rollout.llm import (
     Probe,
     Spending,
     SpendingLine,
+    agreement,
     probe,
     serve_mock,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "UserView",
     "WorldEnvironment",
     "WrittenPack",
+    "agreement",
     "author_of",
     "brief_of",
     "estimate_pack",

@@ -169,6 +169,21 @@ class Run:
             ),
         )
 
+    def scores(self) -> pd.DataFrame:
+        """Return one row for each mark that a judge of the committee gave, also to rollouts that were rejected.
+
+        Columns: ``trajectory``, ``accepted``, ``judge``, ``criterion``, ``score`` (1 to 5), ``reason``.
+        """
+        return _frame(
+            (
+                {"trajectory": verdict.trajectory, "accepted": candidate.accepted, **score.model_dump()}
+                for candidate in self._store.candidates()
+                if (verdict := candidate.verdict) is not None
+                for score in verdict.scores
+            ),
+            ("trajectory", "accepted", "judge", "criterion", "score", "reason"),
+        )
+
     def generations(self) -> pd.DataFrame:
         """Return one row for each generation: ``generation``, then the controller's numbers (nested: ``a.b``)."""
         return _frame(

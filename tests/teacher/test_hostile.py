@@ -284,7 +284,7 @@ def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_missing_in_a_config_is_told_without_all_the_rest() -> None:
-    with pytest.raises(ConfigError, match="no model plays the writer") as caught:
+    with pytest.raises(ConfigError, match="no model plays the proposer") as caught:
         RunConfig().with_values(rollout__teacher="llm")
     assert "evolution" not in caught.value.found
     assert len(caught.value.found) < 200

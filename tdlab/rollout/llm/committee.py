@@ -111,6 +111,7 @@ def agreement(scores: Sequence[Score]) -> float | None:
         A share from 0 to 1; None with fewer than two judges.
 
     Example:
+        >>> from tdlab.records import Score
         >>> marks = [Score(judge=name, criterion="goal", score=mark) for name, mark in (("a", 5), ("b", 4), ("c", 1))]
         >>> round(agreement(marks), 2)
         0.33
