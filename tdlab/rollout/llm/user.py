@@ -121,10 +121,13 @@ class ModelUser:
             problem = _problem(text, allowed, context)
             if problem:
                 return problem
-            for name, value in facts.items():
-                if not self._tells([*texts, text], name, value):
-                    told = preview(value) if isinstance(value, str) else f"as in \u00ab{due[0].text}\u00bb"
-                    return f"it does not say the {label(name.rpartition('__')[2])}, {told}"
+            missing = [
+                f"the {label(name.rpartition('__')[2])}" + (f", {preview(value)}" if isinstance(value, str) else "")
+                for name, value in facts.items()
+                if not self._tells([*texts, text], name, value)
+            ]
+            if missing:
+                return f"it does not say {'; '.join(missing)}; in your words: \u00ab{due[0].text}\u00bb"
             if opens and not _shares_a_word(text, due[0].text):
                 return f"it is not about \u00ab{due[0].text}\u00bb"
             for line in hidden:
@@ -209,10 +212,14 @@ class ModelUser:
             if problem:
                 return problem
             said = "\n".join([*(m.content for m in view.messages if m.role == "user"), text])
-            for name, detail in request.details:
-                for part, leaf in leaves(detail, name):
-                    if not mentions(said, part, leaf):
-                        return f"the message does not say that the {label(part)} is {canonical_json(leaf)}"
+            missing = [
+                f"the {label(part)} is {canonical_json(leaf)}"
+                for name, detail in request.details
+                for part, leaf in leaves(detail, name)
+                if not mentions(said, part, leaf)
+            ]
+            if missing:
+                return f"the message does not say that {'; '.join(missing)}"
             allowed = canonical_json([request, self._intent])
             for name, hidden in view.brief.withheld.items():
                 early = isinstance(hidden, str) and len(hidden) > _TOLD_EARLY and contains_whole(text, hidden)
