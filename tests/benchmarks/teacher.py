@@ -5,7 +5,8 @@ machine with 0 and 50 ms latency at concurrency 64, journal included, beside a b
 ``openai`` client; with ``--curator`` (or TDLAB_CURATOR) the interpreter of an environment that holds
 bespokelabs-curator, on the same calls. ``faults [--rollouts N]``: rollouts with 5 % failures, none lost, none twice,
 and coherence. ``memory [--rollouts N]``: resident memory while rollouts are played. ``budget`` and ``kill``: calls
-beyond a budget, and calls repeated after ``kill -9``.
+beyond a budget, and calls repeated after ``kill -9``. ``cost [--rollouts N]``: tokens per accepted trajectory by role,
+with the mock model, whose replies are the script's.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import anyio
 
 import tdlab
 from tdlab.config import RunConfig, TeacherConfig
+from tdlab.errors import BlueprintError
 from tdlab.rollout.llm import ChatClient, ChatRequest, LiveBackend, LlmRollout
 from tdlab.store import ReplyJournal
 
@@ -205,8 +207,9 @@ def memory(options: argparse.Namespace) -> None:
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from tdlab.blueprints import plan
+    from tdlab.blueprints import MutationContext, first_plan
     from tdlab.rollout import SimulatedEnvironment
+    from tdlab.tasks import keep_worlds, stage_here
 
     pool = tdlab.ToolPool.bundled()
     clusters = tdlab.mine(pool, seed=0).clusters
@@ -221,12 +224,16 @@ def memory(options: argparse.Namespace) -> None:
         with (
             ReplyJournal(Path(place) / "replies.sqlite") as journal,
             LiveBackend(config, journal=journal, owner="bench") as desk,
-            ThreadPoolExecutor(CONCURRENCY) as threads,
+            ThreadPoolExecutor(CONCURRENCY, initializer=keep_worlds, initargs=(6,)) as threads,
         ):
 
             def one(number: int) -> bool:
                 cluster = clusters[number % len(clusters)]
-                blueprint = plan(cluster, pool.tools, seed=number, goals=1)
+                context = MutationContext(cluster=cluster, tools=pool.tools, stage=stage_here())
+                try:
+                    blueprint = first_plan(context, seed=number)
+                except BlueprintError:
+                    return False
                 tools = {key: pool.tools[key] for key in blueprint.offered}
                 return not LlmRollout(desk, config, blueprint, tools).play(SimulatedEnvironment).stopped
 
@@ -303,7 +310,28 @@ def kill(options: argparse.Namespace) -> None:
           f"{calls - kept} repeated or lost")  # fmt: skip
 
 
-MEASURES = {"throughput": throughput, "faults": faults, "memory": memory, "budget": budget, "kill": kill}
+def cost(options: argparse.Namespace) -> None:
+    """Calls and tokens per accepted trajectory by role, with the default roles on the bundled pool."""
+    number = min(options.rollouts, 48)
+    with serving("mock") as address, tempfile.TemporaryDirectory() as place:
+        config = RunConfig(target=number, seed=3).with_values(
+            rollout__teacher="llm", teacher__model="mock", teacher__base_url=address
+        )  # fmt: skip
+        with tdlab.run(config, out=Path(place) / "run", progress=False, figure=False) as run:
+            spent = run.metrics()["teacher"]
+            counts = run.counts()
+    print(f"{counts.accepted} accepted, {counts.rejected} rejected; per accepted trajectory:")
+    rows = [*spent["accepted"], *spent["rejected"]]
+    for role in dict.fromkeys(row["role"] for row in rows):
+        calls, read, written = (
+            sum(row[name] for row in rows if row["role"] == role) / number
+            for name in ("calls", "input_tokens", "output_tokens")
+        )
+        print(f"  {role:<12} {calls:5.1f} calls {read:9,.0f} tokens in {written:7,.0f} out")
+    print(f"  {'all':<12} {'':11} {spent['tokens'] / number:9,.0f} tokens")
+
+
+MEASURES = {"cost": cost, "throughput": throughput, "faults": faults, "memory": memory, "budget": budget, "kill": kill}
 
 
 def main() -> None:
