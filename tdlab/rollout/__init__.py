@@ -79,6 +79,7 @@ from tdlab.rollout.views import (
     brief_of,
     goal_steps,
     offered_names,
+    setting_of,
 )
 from tdlab.rollout.worlds import SimulatedEnvironment, WorldEnvironment
 
@@ -135,6 +136,7 @@ __all__ = [
     "receipt",
     "recorded_output",
     "serve_mock",
+    "setting_of",
     "sha256_of",
     "write_pack",
     "written_pack",

@@ -32,6 +32,7 @@ from tdlab.rollout.views import (
     UserView,
     brief_of,
     offered_names,
+    setting_of,
     system_message,
 )
 
@@ -177,7 +178,8 @@ def play(blueprint: Blueprint, tools: Mapping[str, Tool], teacher: Teacher, envi
     offered = {name: tools[key] for name, key in names.items()}
     brief = brief_of(blueprint, tools)
     inspector = Inspector(blueprint)
-    messages = [Message(role="system", content=system_message(blueprint.script))] if blueprint.script else []
+    setting = setting_of(blueprint)
+    messages = [] if setting is None else [Message(role="system", content=system_message(setting))]
     executions: list[Execution] = []
     requests = 0
     stopped = ""

@@ -26,6 +26,7 @@ from tdlab.records import (
 )
 from tdlab.registry import Registry
 from tdlab.tools import goal_phrase, label, roles, say_detail
+from tdlab.worlds import start_of
 
 __all__ = [
     "TEACHERS",
@@ -43,6 +44,7 @@ __all__ = [
     "describe",
     "goal_steps",
     "offered_names",
+    "setting_of",
     "system_message",
 ]
 
@@ -268,6 +270,27 @@ def _choice(blueprint: Blueprint, tools: Mapping[str, Tool], binding: FromResult
     if 0 not in binding.path or listed is None or binding.path[0] != listed[0]:
         return ()
     return (f"If several {label(listed[0])} come up, take the first.",)
+
+
+def setting_of(blueprint: Blueprint) -> TaskScript | None:
+    """Return when and where a blueprint is played: its script, or for a story of a model a script of nothing else.
+
+    Args:
+        blueprint: The plan.
+
+    Returns:
+        The script; None for a plan that says neither.
+
+    Example:
+        >>> setting_of(Blueprint(id="", cluster="", seed=1, intent="", persona=Persona(name="", role=""), steps=(),
+        ...                      offered=("notes/add",), story=("Add a note.",))).services
+        ('notes',)
+    """
+    if blueprint.script is not None or not blueprint.story:
+        return blueprint.script
+    services = dict.fromkeys(key.rpartition("/")[0] for key in (*blueprint.tools, *blueprint.offered))
+    now = f"{start_of(blueprint.seed).isoformat()}Z"
+    return TaskScript(now=now, services=tuple(services), parts=(), beats=(), policy=blueprint.constraints)
 
 
 def system_message(script: TaskScript) -> str:

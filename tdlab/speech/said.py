@@ -85,7 +85,9 @@ def said(text: str, value: Json, now: str, *, words: Sequence[str] = ()) -> bool
     ):
         return True
     spaced = value.replace("_", " ")  # in a list only underscores become spaces, in `words` hyphens too
-    return any(_holds(plain, _plain(form)) for form in (value, spaced, spaced.replace("-", " ")))
+    return any(_holds(plain, _plain(form)) for form in (value, spaced, spaced.replace("-", " "))) or (
+        spaced != value and _holds(plain.replace("-", " "), _plain(spaced).replace("-", " "))
+    )
 
 
 def dates_in(text: str, now: str) -> Iterator[str]:

@@ -35,8 +35,18 @@ _YES = re.compile(
 )
 _NO = re.compile(r"\b(no|not|false|off|disabled|without|never|none|nor|neither|don't|doesn't|isn't|aren't|won't)\b")
 _WANTS_YES = re.compile(
-    r"\b(shall i|should i|may i|can i|do you want|would you like|go ahead|proceed|confirm|are you sure|is (?:that|this)"
-    r" (?:all )?(?:right|ok|okay|correct|fine)|okay\?|ok\?|sound good|your approval)",
+    r"\b(?:shall i|should i|may i|go ahead|proceed|confirm|are you sure|is (?:that|this|it) (?:all )?"
+    r"(?:right|ok|okay|correct|fine)|okay\?|ok\?|sound good|your approval)",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(r"[^.?!\n]*\?")
+_QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”|«[^»\n]*»')
+_WHICH = re.compile(
+    r"(?:and |so |then )?(?:for |at |on |to |from )?(?:what|which|when|who|whom|whose|where|why|how)\b", re.IGNORECASE
+)
+_ASKS_WHICH = re.compile(
+    r"\b(?:what|which|when|who|whom|whose|where|why|how|or|another|else|instead|can you|could you|do you know"
+    r"|anything)\b",
     re.IGNORECASE,
 )
 _WANTS_TO_KNOW = re.compile(
@@ -267,13 +277,17 @@ def asks_for_yes(text: str) -> bool:
         text: What an assistant said.
 
     Returns:
-        Whether it is a question for a yes, in any of the usual forms.
+        Whether it is a question for a yes: one of the usual forms, or one that asks neither which nor what.
 
     Example:
         >>> asks_for_yes("Shall I go ahead?"), asks_for_yes("For which day?")
         (True, False)
     """
-    return "?" in text and _WANTS_YES.search(text) is not None
+    questions = [part.strip(" \"'") for part in _QUESTION.findall(_QUOTED.sub("", text))]
+    return any(
+        not _WHICH.match(question) and (_WANTS_YES.search(question) or not _ASKS_WHICH.search(question))
+        for question in questions
+    )
 
 
 def asks(text: str) -> bool:
@@ -289,7 +303,8 @@ def asks(text: str) -> bool:
         >>> asks("For that I need to know the day."), asks("Booked.")
         (True, False)
     """
-    return "?" in text or _WANTS_TO_KNOW.search(text) is not None
+    own = _QUOTED.sub("", text)
+    return "?" in own or _WANTS_TO_KNOW.search(own) is not None
 
 
 def says_no(text: str) -> bool:

@@ -135,7 +135,8 @@ class CheckContext:
             for parameter, fact in facts.items():
                 planned, made = part.facts.get(fact), checked.call.arguments.get(parameter)
                 words = all(isinstance(text, str) and len(text.split()) > 1 for text in (planned, made))
-                if words and not any(planned in text for text in heard if isinstance(planned, str)):
+                same = words and str(planned).rstrip(".!?").casefold() == str(made).rstrip(".!?").casefold()
+                if same or (words and not any(str(planned) in text for text in heard)):
                     own[fact] = made
         return part.model_copy(update={"facts": {**part.facts, **own}}) if own else part
 

@@ -36,6 +36,8 @@ _SENTENCE_END = re.compile(r"[.!?…:] ")
 _PUNCTUATION = ".,;:!?)…'\"”"
 _SHORTEST = 5  # characters of an identifier
 _SCALES = (1.0, 0.01, 100.0, 0.001, 1000.0)  # 16760 cents are said as 167.60, 1500 grams as 1.5 kilograms
+_HOURS = 24
+_DAY = _HOURS * 60  # minutes
 _LONGEST = 20  # characters of a number
 _LARGEST = 1e100  # larger numbers are compared as text only: their products would overflow
 
@@ -95,6 +97,7 @@ class _Conversation:
         for quotation in _QUOTED.findall(text):
             if not self._holds(quotation.rstrip("…").strip()) and quotation.casefold() not in self._own:
                 yield quotation
+        yield from self._unknown_times(text)
         for match in _TOKEN.findall(self._without_known(text)):
             token = match.strip(_PUNCTUATION)
             if _NUMBER.fullmatch(token):
@@ -103,6 +106,20 @@ class _Conversation:
                     yield token
             elif len(token) >= _SHORTEST and _identifies(token) and not self._holds(token):
                 yield token
+
+    def _unknown_times(self, text: str) -> Iterator[str]:
+        """Yield the times of day in a text that were neither said nor returned, nor follow from one that was."""
+        if self._context.blueprint.script is None or not _TIME_SAID.search(text):
+            return
+        known = "\n".join(self._texts)
+        minutes = {_minutes(time) for time in (*times_in(known), *_TIME.findall(known))}
+        minutes |= {int(n) * 60 for n in self._numbers if 0 <= n < _HOURS and n == int(n)}  # a backup at hour 5
+        spans = {span for n in self._numbers if 0 < n < _DAY for span in (n, n * 60)}
+        for match in _TIME_SAID.finditer(text):
+            said = {_minutes(time) for time in times_in(match.group())}
+            later = {(minute + sign * span) % _DAY for minute in minutes for span in spans for sign in (1, -1)}
+            if said and not said & minutes and not said & later:
+                yield match.group()
 
     def _without_known(self, text: str) -> str:
         """Leave out what a task on an executable world may say in other words: phone numbers and times of day."""
@@ -176,6 +193,12 @@ class _Conversation:
         """The definitions of the offered tools, which the assistant sees too."""
         keys = self._context.trajectory.tools.values()
         return "\n".join(canonical_json(self._context.tools[key]).lower() for key in keys if key in self._context.tools)
+
+
+def _minutes(time: str) -> int:
+    """Return the minutes since midnight of a time such as 18:30."""
+    hours, _, minutes = time.partition(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def _divides(digits: str, text: str) -> bool:

@@ -55,7 +55,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
             next_call += 1
             if checked.tool is None or checked.tool.key == CODE_TOOL:
                 continue
-            reads_only = nature(checked.tool).effect == "read"
+            reads_only = nature(checked.tool).effect not in ("write", "delete")
             for parameter, value in checked.call.arguments.items():
                 schema = checked.tool.parameters.get(parameter, {})
                 if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
@@ -252,16 +252,21 @@ class _FreeParts:
             return {name: self.masked(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.masked(inner) for inner in value]
-        if not isinstance(value, str) or value in self._fixed:
+        if not isinstance(value, str):
             return value
+        if value in self._fixed or value.rstrip(_END) in self._fixed:
+            return value.rstrip(_END)
         if value in self._new:
             return "(new)"
         if _MOMENT.fullmatch(value) and "T" in value:
             passed = datetime.datetime.fromisoformat(value) - self._began
             return "(now)" if datetime.timedelta(0) <= passed < _LONGEST_TALK else value
-        return "(words)" if len(_WORD.findall(value)) >= _COMPOSED - 1 and not _NUMBER.search(value) else value
+        if len(_WORD.findall(value)) >= _COMPOSED - 1:
+            return " ".join(["(words)", *sorted(_NUMBER.findall(value))])
+        return value
 
 
+_END = ".!?"
 _LONGEST_TALK = datetime.timedelta(hours=1)
 
 
@@ -293,6 +298,7 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
     for part in script.parts:
         if not part.fulfilled or next(replies, "") in texts:
             continue  # given up, or answered in the pack's own reply, which its check has seen to say everything
+        untold, told = [], 0
         for fact in part.tell:
             value = part.facts.get(fact)
             returned = list(_returned(context, fact))
@@ -302,7 +308,11 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
             if len(part.tell) > 1 and all(isinstance(one, int) and 0 <= one <= _COUNTABLE for one in values):
                 continue  # how many there are is told with the things themselves
             if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
-                return f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}"
+                untold.append(f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}")
+            else:
+                told += 1
+        if len(untold) > told:  # other words may leave out some of what the pack's own reply says
+            return untold[0]
     return ""
 
 
@@ -360,11 +370,12 @@ def _frame_confirms(tasks: TaskPack, frame: str) -> bool:
 
 def agreed(context: CheckContext, checked: CheckedCall) -> bool:
     """Return whether a question for a yes was answered before a call, and not by a no."""
-    messages = context.trajectory.messages
+    messages, script = context.trajectory.messages, context.blueprint.script
     for position in range(checked.position - 1, 0, -1):
         if messages[position].role == "user" and messages[position - 1].role == "assistant":
             asked = messages[position - 1].content
-            if (asks_for_yes(asked) or "?" in asked) and not says_no(messages[position].content):
+            planned = script is not None and asked in {beat.text for beat in script.beats if beat.purpose != "ask"}
+            if (asks_for_yes(asked) or (planned and "?" in asked)) and not says_no(messages[position].content):
                 return True
     return False
 

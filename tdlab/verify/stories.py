@@ -7,7 +7,7 @@ a successful call of the tool that it is about, and what destroys something had 
 from __future__ import annotations
 
 from tdlab.records import CODE_TOOL
-from tdlab.rollout import goal_steps
+from tdlab.rollout import goal_steps, setting_of
 from tdlab.tools import leaves, nature, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
@@ -15,15 +15,14 @@ from tdlab.verify.outcomes import Seen, agreed, is_grounded, narrows
 
 __all__ = ["check_destroyed", "check_served", "check_values"]
 
-_NOW = "2026-01-01T00:00:00Z"
-"""The moment to which relative days refer; nothing in such a talk says which it is."""
-
 
 def check_values(context: CheckContext) -> str:
     """Check that the user said every value of an argument, or that a call returned it."""
     heard: list[str] = []
     proposed: list[str] = []
     seen = Seen()
+    setting = setting_of(context.blueprint)
+    now = setting.now if setting is not None else ""
     calls = iter(context.calls)
     checked = next(calls, None)
     for position, message in enumerate(context.trajectory.messages):
@@ -40,11 +39,11 @@ def check_values(context: CheckContext) -> str:
                 checked.call.arguments.items() if tool is not None and tool.key != CODE_TOOL else ()
             ):
                 schema = tool.parameters.get(parameter, {}) if tool is not None else {}
-                reads_only = tool is not None and nature(tool).effect == "read"
+                reads_only = tool is not None and nature(tool).effect not in ("write", "delete")
                 if value == schema.get("default") or (reads_only and narrows(value, parameter, schema, heard, seen)):
                     continue
                 for _, leaf in leaves(value, parameter):
-                    if not isinstance(leaf, bool) and not is_grounded(leaf, heard, seen, _NOW):
+                    if not isinstance(leaf, bool) and not is_grounded(leaf, heard, seen, now):
                         return f"{checked.name}: {parameter} is {preview(leaf)}, {NO_SOURCE}"
             checked = next(calls, None)
     return ""

@@ -45,7 +45,8 @@ _FRESH = 5000  # numbers of rows made by calls begin here, past those of any pop
 class Clock:
     """The world's clock: it starts at ``start`` and moves on with every call.
 
-    ``now`` is the moment as RFC 3339 text in UTC, ``turn`` the number of calls so far.
+    ``now`` is the moment as RFC 3339 text in UTC, ``turn`` the number of calls so far, ``acts`` how many of them
+    changed something: fresh identifiers depend on it, so that looking around changes none.
 
     Args:
         start: The moment at which the world is prepared, in UTC.
@@ -65,16 +66,16 @@ class Clock:
 
     def reset(self) -> None:
         """Go back to the start."""
-        self.set((0, 0))
+        self.set((0, 0, 0))
 
     @property
-    def position(self) -> tuple[int, int]:
-        """Where the clock stands: the number of calls and the seconds since the start."""
-        return self.turn, self._elapsed
+    def position(self) -> tuple[int, int, int]:
+        """Where the clock stands: the number of calls, the seconds since the start, the number of changes."""
+        return self.turn, self._elapsed, self.acts
 
-    def set(self, position: tuple[int, int]) -> None:
+    def set(self, position: tuple[int, int, int]) -> None:
         """Set the clock to a position that it had."""
-        self.turn, self._elapsed = position
+        self.turn, self._elapsed, self.acts = position
         self.now = _stamp(self._start + datetime.timedelta(seconds=self._elapsed))
 
 
@@ -217,7 +218,7 @@ def register(connection: sqlite3.Connection, *, seed: str, lists: Mapping[str, S
     # Constant within one statement, which lets SQLite work out at(now(), '+5 hours') once and not for every row.
     connection.create_function("now", 0, lambda: clock.now, deterministic=True)
     connection.create_function("turn", 0, lambda: clock.turn, deterministic=True)
-    connection.create_function("fresh", 1, lambda number: _FRESH + clock.turn * 20 + number, deterministic=True)
+    connection.create_function("fresh", 1, lambda number: _FRESH + clock.acts * 20 + number, deterministic=True)
 
 
 FUNCTIONS = frozenset(

@@ -137,7 +137,7 @@ class World:
 
     def look(self, name: str, arguments: Mapping[str, Json]) -> Outcome:
         """Run one tool as `call` does, without moving the clock."""
-        program = self.pack.programs[name]
+        program, changes = self.pack.programs[name], self._connection.total_changes
         parameters = {
             parameter: _bound(arguments.get(parameter, schema.get("default")))
             for parameter, schema in program.tool.parameters.items()
@@ -173,6 +173,7 @@ class World:
                 ) from None  # fmt: skip
             if failed is not None:
                 return failed
+        self.clock.acts += self._connection.total_changes > changes
         return Outcome(value)
 
     def select(

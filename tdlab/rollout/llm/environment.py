@@ -13,6 +13,7 @@ from tdlab.errors import SchemaError
 from tdlab.records import Blueprint, Json, Tool, canonical_json
 from tdlab.rollout.environments import ToolResult, failures_of, receipt
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession
+from tdlab.rollout.views import setting_of
 from tdlab.tools import compile_schema, preview, referenced_entity
 
 __all__ = ["LlmEnvironment", "entities_in"]
@@ -39,7 +40,9 @@ class LlmEnvironment:
 
     def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool], session: AgentSession) -> None:
         self._session = session
-        self._intent = blueprint.intent if blueprint.story else ""
+        setting = setting_of(blueprint)
+        self._now = setting.now if setting is not None else None
+        self._wanted = [blueprint.intent, *blueprint.story] if blueprint.story else []
         self._state: dict[str, dict[str, dict[str, Json] | None]] = {}
         for seed in blueprint.world:
             self._state.setdefault(seed.entity, {})[_text(seed.id)] = dict(seed.fields)
@@ -86,7 +89,8 @@ class LlmEnvironment:
         output = tool.output_schema or {"type": "object"}
         material = {
             "tool": {"key": tool.key, "description": tool.description, "parameters": tool.parameters, "output": output},
-            "wanted": self._intent,
+            "now": self._now,
+            "wanted": self._wanted,
             "state": self._state,
             "history": self._history,
             "call": {"tool": tool.key, "arguments": dict(arguments)},

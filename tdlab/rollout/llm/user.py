@@ -86,6 +86,12 @@ class ModelUser:
             due = [line for line in due if not self._has_said(line, lines[: lines.index(line)], texts)]
             if asks_for_yes(heard) and due and due[0].purpose in _DECIDES and due[0].cue_purpose == "confirm":
                 return self._said(view, due[:1], must=True)  # a change of mind, or the consent itself
+            agrees = next((line for line in due if line.purpose == "agree"), None)
+            if asks_for_yes(heard) and agrees is not None:
+                # what the assistant never asked for is said with the yes, before it acts without it
+                untold = [line for line in due[: due.index(agrees)] if line.purpose == "tell"]
+                if untold and all(line.purpose in ("tell", "choose") for line in due[: due.index(agrees)]):
+                    return self._said(view, [agrees, *untold], must=True)
             if asks(heard) or any(line.purpose != "agree" for line in due):
                 turn = self._said(view, due, must=False)
                 if turn is not None:
@@ -113,7 +119,7 @@ class ModelUser:
         heard = [*(message.content for message in view.messages), *(line.text for line in known), self._intent]
         allowed = digits_of(heard, [value for line in known for value in line.tells.values()])
         context = "\n".join(heard)
-        facts = self._facts_of(due[0], view) if must else {}
+        facts = {name: value for line in due for name, value in self._facts_of(line, view).items()} if must else {}
 
         def check(text: str) -> str:
             if text.strip() == STOP:
@@ -127,7 +133,8 @@ class ModelUser:
                 if not self._tells([*texts, text], name, value)
             ]
             if missing:
-                return f"it does not say {'; '.join(missing)}; in your words: \u00ab{due[0].text}\u00bb"
+                words = "; ".join(f"\u00ab{line.text}\u00bb" for line in due)
+                return f"it does not say {'; '.join(missing)}; in your words: {words}"
             if opens and not _shares_a_word(text, due[0].text):
                 return f"it is not about \u00ab{due[0].text}\u00bb"
             for line in hidden:
@@ -137,7 +144,11 @@ class ModelUser:
                         return f"it tells the {label(name.rpartition('__')[2])}, which is told only if asked"
             return ""
 
-        direction = self._must_say(view, due[0]) if must else _choices(due, view.messages[-1].content)
+        direction = (
+            ". And: ".join(self._must_say(view, line) for line in due)
+            if must
+            else _choices(due, view.messages[-1].content)
+        )
         text = self._session.written("user", self._messages(view, direction), check).strip()
         return None if text == STOP else UserTurn(text, "request" if opens else "answer")
 
@@ -169,7 +180,9 @@ class ModelUser:
         fact = name.rpartition("__")[2]
         key = canonical_json(value) if isinstance(value, bool) else str(value)
         words = [word for terms in self._terms for word in terms.get(fact, {}).get(key, ())]
-        return all(said_in(texts, leaf, self._now, words=words) for _, leaf in leaves(value, fact))
+        if all(said_in(texts, leaf, self._now, words=words) for _, leaf in leaves(value, fact)):
+            return True
+        return not self._follows_script and any(_says_most_of(phrase, texts) for phrase in words)
 
     # -- plans for services without a pack
 
@@ -268,6 +281,17 @@ def _choices(due: Sequence[Line], heard: str) -> str:
     return (
         f"answer what the assistant has just said.{agree}{known} If it asks nothing of you, or only offers more help, "
         f"and nothing of this fits, end with {STOP}"
+    )
+
+
+def _says_most_of(phrase: str, texts: Sequence[str]) -> bool:
+    """Return whether texts say a phrase of several words in other ones: all its numbers, and half of its words."""
+    words, numbers = _stems(phrase), set(_DIGITS.findall(phrase))
+    said = "\n".join(texts)
+    return (
+        len(phrase.split()) >= _WORDING
+        and numbers <= {*_DIGITS.findall(said), *_forms(said)}
+        and 2 * len(words & _stems(said)) >= len(words)
     )
 
 
