@@ -78,19 +78,21 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
 
     class Stream(httpx2.AsyncByteStream):
         def __init__(self, response: httpx2.Response, connection: httpx2.AsyncHTTPTransport, done: Callable[[], None]):
-            self._response = response
             self._inner: Any = response.stream
+            self._network = response.extensions.get("network_stream")
+            self._is_error = response.status_code >= 400
             self._connection = connection
             self._done = done
+            self._is_closed = False
             self._most = min(max_bytes, _LIMIT.get() or max_bytes)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            size, is_error = 0, self._response.status_code >= 400
+            size = 0
             try:
                 async with aclosing(self._inner.__aiter__()) as chunks:
                     async for chunk in chunks:
                         size += len(chunk)
-                        if is_error and size > _MAX_ERROR_BYTES:
+                        if self._is_error and size > _MAX_ERROR_BYTES:
                             yield chunk[: len(chunk) - (size - _MAX_ERROR_BYTES)]
                             return
                         if size > self._most:
@@ -100,7 +102,10 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
                 raise httpx2.ReadError(str(error) or "the connection was closed") from error
 
         async def aclose(self) -> None:
-            is_clean = not _has_unread_bytes(self._inner, self._response)
+            if self._is_closed:  # another call may have the connection
+                return
+            self._is_closed = True
+            is_clean = not _has_unread_bytes(self._inner, self._network)
             try:
                 await self._inner.aclose()
                 if not is_clean:
@@ -165,7 +170,7 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
     return Transport()
 
 
-def _has_unread_bytes(stream: Any, response: httpx2.Response) -> bool:
+def _has_unread_bytes(stream: Any, network: Any) -> bool:
     """Return whether more has arrived than the response whose body was read.
 
     The bytes wait in the HTTP parser, in a TLS layer, or in the socket's queue; the pool itself looks at the socket. No
@@ -174,13 +179,13 @@ def _has_unread_bytes(stream: Any, response: httpx2.Response) -> bool:
     try:
         if stream._httpcore_stream._stream._connection._h11_state.trailing_data[0]:
             return True
-        layer: Any = response.extensions["network_stream"]._stream
+        layer = network._stream
         while not hasattr(layer, "_protocol"):
             if layer._read_bio.pending or layer._ssl_object.pending():
                 return True
             layer = layer.transport_stream
         return bool(layer._protocol.read_queue)
-    except (AttributeError, KeyError):
+    except AttributeError:
         return True
 
 
