@@ -16,7 +16,8 @@ class FailingTeacher:
     """Watch the last rollouts of a teacher that costs something, and report when too many of them failed.
 
     A rollout failed that stopped or that verification rejects. What the steering rejects, and plans that could not be
-    made, say nothing of the teacher.
+    made, say nothing of the teacher. Neither do rollouts of saved replies only: an earlier session paid for them, and
+    the server may have been corrected since. So a run that was stopped for failing starts with an empty window.
 
     Args:
         config: ``failing_window`` and ``failing_share`` count; see `TeacherConfig`.
@@ -36,7 +37,7 @@ class FailingTeacher:
     def note(self, offspring: Offspring) -> str:
         """Note how a rollout went, and return why the run should stop: an empty string while it should go on."""
         verdict = offspring.verdict
-        if offspring.blueprint is None or verdict is None or self._window is None:
+        if offspring.blueprint is None or verdict is None or self._window is None or offspring.replayed:
             return ""
         first = verdict.reasons[0] if verdict.reasons else None
         self._reasons.append("" if verdict.accepted or first is None else str(first))

@@ -97,6 +97,7 @@ class Offspring(NamedTuple):
         merits: Merit of each draft; None if it could not be bred or was not needed.
         spent: What language models used (`tdlab.rollout.Spending.to_json`).
         faults: The faults of the conversation (`tdlab.quality.FAULTS`), if it is verified and nothing in it is guessed.
+        replayed: Whether saved replies answered all requests to language models.
     """
 
     order: Order
@@ -112,6 +113,7 @@ class Offspring(NamedTuple):
     merits: tuple[float | None, ...] = ()
     spent: Sequence[Mapping[str, Json]] = ()
     faults: tuple[str, ...] = ()
+    replayed: bool = False
 
 
 class Producer:

@@ -66,6 +66,11 @@ class ThreadPool:
         self._backend.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def _produce(self, order: Order) -> Offspring:
+        before = self._backend.sent_here
+        offspring = self._producer.produce(order)
+        return offspring._replace(replayed=self._backend.sent_here == before)
+
     def produce(self, orders: Sequence[Order], *, wanted: Callable[[], int] | None = None) -> Iterator[Offspring]:
         """Execute a batch of orders.
 
@@ -85,7 +90,7 @@ class ThreadPool:
                 in_flight = min(in_flight, wanted() + wanted() // _SPARE + 1)
             if self.stopped is None:
                 for order in islice(remaining_orders, max(in_flight - len(futures), 0)):
-                    futures.append(self._pool.submit(self._producer.produce, order))
+                    futures.append(self._pool.submit(self._produce, order))
             if not futures:
                 return
             while self._on_wait is not None and not wait([futures[0]], timeout=_TICK_S).done:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from tdlab.records import Json
 
-__all__ = ["JsonError", "read_json"]
+__all__ = ["JsonError", "NestingError", "read_json"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -28,19 +28,25 @@ class JsonError(ValueError):
         super().__init__(self.reason if line in (None, 1) else f"{problem} at line {line}, column {column})")
 
 
-def read_json(text: str, *, strict: bool = True) -> Json:
+class NestingError(JsonError):
+    """The text is nested too deeply."""
+
+
+def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -> Json:
     """Return the value of a JSON text.
 
     Args:
         text: The text.
         strict: Whether to refuse NaN, infinities and numbers out of range, and to replace half of a surrogate pair,
             which no UTF-8 file can hold, by U+FFFD. Otherwise all of these are returned unchanged.
+        max_depth: Most lists and objects around a value; None for as many as the decoder takes, about a thousand.
 
     Returns:
         The decoded value.
 
     Raises:
-        JsonError: The text is not JSON, or is nested too deeply.
+        JsonError: The text is not JSON.
+        NestingError: The text is nested too deeply.
 
     Example:
         >>> read_json("[1, NaN]")
@@ -59,10 +65,27 @@ def read_json(text: str, *, strict: bool = True) -> Json:
         problem = error.msg.removesuffix(" at").removesuffix(" starting")
         raise JsonError(f"is not JSON ({problem}", error.lineno, error.colno) from None
     except RecursionError:
-        raise JsonError("is nested too deeply") from None
+        raise NestingError("is nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
         raise JsonError(f"is not readable JSON ({error!s:.80})") from None
+    if max_depth is not None and _is_deeper(value, max_depth):
+        raise NestingError("is nested too deeply")
     return value
+
+
+def _is_deeper(value: Json, limit: int) -> bool:
+    """Return whether a value has more than ``limit`` levels of lists and objects."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(inner, (dict, list)) for inner in level)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -976,7 +976,8 @@ class Server:
         name, _, rest = path.removeprefix("/").partition("/")
         chat, models = rest == "v1/chat/completions", rest == "v1/models"
         counts = self.counts.setdefault(name, Counter())
-        counts[method if chat or models else "followed"] += 1
+        props = method == "GET" and rest == "props"  # which the client reads of a server with one model
+        counts[method if chat or models else "props" if props else "followed"] += 1
         counts["cookies"] += "cookie" in headers
         counts["compressed"] += headers.get("accept-encoding", "identity") != "identity"
         e = Exchange(name, method, path, headers, json.loads(body) if body else None, counts["POST"], writer,

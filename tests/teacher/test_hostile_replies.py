@@ -32,18 +32,20 @@ from tests.jobs import in_process, small_pool_file
 from tests.teacher.hostile_server import KINDS, MB, SMUGGLED, VALUES, Hostile, hostile_server, names
 from tests.teacher.parts import request
 
-REQUESTS = 6
+REQUESTS = 4
 LIMITS: dict[str, Any] = {"timeout_s": 1.0, "connect_timeout_s": 1.0, "tries": 3, "patience_s": 4.0, "concurrency": 8}
 BUDGET = 150_000
 ENDS_WITHIN = LIMITS["patience_s"] + LIMITS["timeout_s"] + 3.0
 LONGEST_MESSAGE = 1000
 MOST_MEMORY = 150 * MB
-BATCH = 30
-AT_ONCE = 10
+BATCH = 60
+AT_ONCE = 20
 SLOW = re.compile(
     r"error_\w+_429|body_\w+_500|html_(?!200|502)\d+|redirect_(?!301|307)\d+_\w+|status_(?!204|206|304|402|404|451)\d+|"
     r"retry_after_(?!years|nan|far_date|negative|garbage)\w+|retry_after_\w+_503|key_at_(?!200|500|1000)\d+|"
     r"tool_\w+|filled_\w+|role_(?!system|int)\w+|finish_(?!null|int|long|escapes)\w+|deep_\d+_\w+|"
+    r"retry_after_ms_(?!years)\w+|choices_(of|message)_\w+|calls_(of|arguments)_(?!nan|digits|surrogate|int)\w+|"
+    r"usage_(2_to_62|floats|strings|cached_negative)|redirect_\d+_itself|error_(list|nested|bool|message_null)|"
     r"refusal_(?!text|forged)\w+|header_(?!1mb|with_nul)\w+|zstd_nonsense|usage_(list|text|nested|nulls|details_wrong)"
 )
 """Kinds that differ little from others."""
@@ -377,7 +379,7 @@ def problems(outcome: Outcome, lines: list[tuple[str, int, str]], outside: Count
 
 def wrong_reply(reply: ChatReply, key: str) -> list[str]:
     wrong = []
-    types = (str, tuple, str, str, int, int, bool)
+    types = (str, tuple, str, str, int, int, bool, str, int, int, str)
     if any(type(value) is not kind for value, kind in zip(reply, types, strict=True)) or not all(
         type(call) is RequestedCall and type(call.name) is str and type(call.arguments) is str for call in reply.calls
     ):
@@ -410,10 +412,10 @@ def test_a_reply_without_end_does_no_harm_and_takes_no_memory(name: str, results
 
 RUNS = {
     "injection": "", "forged_terminal": "assistant", "lone_surrogates": "assistant", "nul_bytes": "assistant",
-    "silent": "", "huge_chunked": "", "key_in_text": "assistant", "key_in_json_in_text": "writer",
+    "silent": "", "huge_chunked": "", "key_in_text": "assistant", "key_in_json_in_text": "proposer",
     "key_in_arguments_escaped": "assistant", "key_as_tool_name": "assistant", "calls_10000": "assistant",
     "calls_name_forged": "assistant", "calls_arguments_digits": "assistant", "deep_arguments": "assistant",
-    "deep_text": "writer", "forbidden_after_successes": "", "usage_10_to_30": "", "forged_terminal_in_400": "",
+    "deep_text": "proposer", "forbidden_after_successes": "", "usage_10_to_30": "", "forged_terminal_in_400": "",
     "forged_terminal_in_401": "", "smuggled_after_keep_alive": "", "retry_after_years": "", "calls_arguments_nan": "",
     "calls_arguments_surrogate": "assistant", "calls_name_1mb": "assistant", "text_1mb": "assistant",
     "text_of_combining_marks": "user", "models_forged": "", "models_key_in_401": "", "charset_idna": "",
@@ -421,21 +423,21 @@ RUNS = {
     "calls_arguments_dict_nan": "assistant", "key_in_arguments_as_a_name": "assistant",
     "deep_arguments_object": "assistant",
     "deep_120_arguments": "assistant", "deep_300_arguments": "assistant", "deep_300_lists": "assistant",
-    "deep_900_arguments": "assistant", "deep_300_text": "writer", "deep_900_text": "user", "judge_deep": "judge",
-    "inspector_deep": "inspector", "environment_deep": "environment", "environment_key": "environment",
-    "judge_forged": "judge", "inspector_digits": "inspector",
+    "deep_900_arguments": "assistant", "deep_300_text": "proposer", "deep_900_text": "user",
+    "committee_deep": "committee", "proposer_deep": "proposer", "environment_deep": "environment",
+    "environment_key": "environment", "committee_forged": "committee", "proposer_digits": "proposer",
     **{f"tool_{name}": "assistant" for name in (*VALUES, "key", "deep", "many")},
     **{f"filled_{name}": "" for name in (*VALUES, "key")},
-    **{f"user_{name}": "user" for name in VALUES}, **{f"writer_{name}": "writer" for name in VALUES},
-    **{f"judge_{name}": "judge" for name in ("surrogate", "nul", "nan", "int")},
+    **{f"user_{name}": "user" for name in VALUES}, **{f"proposer_{name}": "proposer" for name in VALUES},
+    **{f"committee_{name}": "committee" for name in ("surrogate", "nul", "nan", "int")},
 }  # fmt: skip
 """Whole runs: the kind of reply, and the only role that a model plays; empty for the usual roles."""
-OF_ROLES = {"environment_deep": "deep_900_text", "judge_deep": "deep_900_text", "inspector_deep": "deep_900_text",
+OF_ROLES = {"environment_deep": "deep_900_text", "committee_deep": "deep_900_text", "proposer_deep": "deep_900_text",
             "environment_key": "key_in_json_in_text",
-            "judge_forged": "forged_terminal", "inspector_digits": "digits_in_text",
-            **{f"{role}_{name}": f"filled_{name}" for name in VALUES for role in ("user", "writer", "judge")
-               if f"{role}_{name}" != "judge_forged"}}  # fmt: skip
-QUICK = ("key_in_arguments_escaped", "silent", "deep_300_arguments")
+            "committee_forged": "forged_terminal", "proposer_digits": "digits_in_text",
+            **{f"{role}_{name}": f"filled_{name}" for name in VALUES for role in ("user", "proposer", "committee")
+               if f"{role}_{name}" != "committee_forged"}}  # fmt: skip
+QUICK = ("key_in_arguments_escaped", "deep_300_arguments")
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -475,10 +477,8 @@ def test_a_run_ends_in_time_and_goes_on_with_a_proper_server(
             wrong.append(f"tdlab show prints what it should not: {(out + err)[-1500:]!r}")
     with MockServer() as proper:
         words += ["--set", f"teacher.base_url={proper.base_url}"]
-        if "stopped: failing" in " ".join(said.split()):  # what it says has to be changed
-            words += ["--set", "teacher.failing_window=null"]
         resumed = in_process(monkeypatch, capsys, *words)
-        if resumed[0] != 0 and RUNS[name] != "environment":  # which the mock model cannot play
+        if resumed[0] != 0:
             wrong.append(f"not resumed, status {resumed[0]}: {(resumed[1] + resumed[2])[-1500:]}")
     if leaks(tmp_path, key) or key in resumed[1] + resumed[2]:
         wrong.append(f"the key is in the output after resuming, or in {leaks(tmp_path, key)}")

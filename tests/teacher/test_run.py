@@ -263,6 +263,24 @@ def test_a_teacher_that_never_succeeds_is_given_up_and_the_run_says_why(tmp_path
     assert "teacher.failing_window" in why
 
 
+def test_a_run_that_was_stopped_for_failing_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    """What an earlier session paid for does not count again: not with the failing server, nor with a sane one."""
+    with MockServer(Misbehaviour(corrupt=1.0)) as server:
+        settings = config(server.base_url, target=3, teacher__failing_window=4, teacher__concurrency=4)
+        calls = [0]
+        for _ in range(2):
+            run = run_on_mock(settings, tmp_path / "run")
+            assert run.status.startswith("stopped: failing: 4 of the last 4 rollouts failed")
+            run.close()
+            calls.append(server.counts["calls"])
+        assert calls == sorted(set(calls)), "each session asks the server"
+    with MockServer() as server:
+        settings = settings.with_values(teacher__base_url=server.base_url)
+        with run_on_mock(settings, tmp_path / "run") as run:
+            assert run.status == "complete"
+            assert run.counts().accepted == 3
+
+
 def test_saved_replies_make_the_same_run_without_a_server(tmp_path: Path) -> None:
     """A server is looked for only when a reply is missing."""
     with MockServer() as server:

@@ -14,6 +14,7 @@ from tdlab.tools import shorten
 __all__ = ["Key", "role_addresses"]
 
 _MAX_SHOWN = 300  # characters of a server's message that are quoted in an error
+_MAX_READ = 20_000  # characters of it that are looked at, once the key is out: a body may have a million
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.\-]{6,}")
 _NO_KEY = "none"  # sent to a server that needs no key
 _MIN_SECRET = 8  # characters; a shorter key ("EMPTY", "none", "1") is a word that replies may contain by chance
@@ -60,6 +61,7 @@ class Key:
             text = text.replace(self._key, "[key]")
         elif self._key:
             text = re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", "[key]", text)
+        text = text[:_MAX_READ]
         shown = shorten(" ".join(_SECRET.sub("[key]", text).split()), _MAX_SHOWN)
         return "".join(c if c.isprintable() else "\ufffd" for c in shown) or "(no message)"
 

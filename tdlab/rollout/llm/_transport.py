@@ -1,25 +1,52 @@
-"""The HTTP transport of the ``openai`` client: one connection for each call in flight, and a limit on reply size.
+"""The HTTP transport of the ``openai`` client: one connection for each call in flight, and responses made harmless.
 
 httpx's connection pool scans all its connections on every call, which takes a third of the CPU time at 64 connections.
 Here each connection has a pool of its own, and the most recently used one is used next.
+
+A connection on which more arrived than one response is closed, since the rest would answer the next request. A response
+loses its cookies and its charset: the body is UTF-8, as JSON has to be, and a server can name a codec that fails.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+import anyio
 
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["guarded_transport", "http_client"]
+__all__ = ["BodyError", "guarded_transport", "http_client", "limited_body"]
 
 _MAX_REPLY_BYTES = 16 * 1024 * 1024
+_UNMAPPED = (ssl.SSLError, anyio.EndOfStream)  # of a connection, which httpx2 does not make errors of its own
+_MAX_ERROR_BYTES = 1024 * 1024  # of an error's body, which ``openai`` parses; the rest is not read
+
+
+_LIMIT: ContextVar[int | None] = ContextVar("most bytes of a body", default=None)
+
+
+class BodyError(Exception):
+    """The server answered with a body that is not read; the message says why."""
+
+
+@contextmanager
+def limited_body(most: int | None) -> Iterator[None]:
+    """Set the most bytes that the bodies of this task's requests may have; None for the transport's own limit."""
+    token = _LIMIT.set(most)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
 
 
 def http_client(address: str, *, timeout_s: float, connect_timeout_s: float) -> httpx2.AsyncClient:
@@ -37,8 +64,9 @@ def http_client(address: str, *, timeout_s: float, connect_timeout_s: float) -> 
 def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransport:
     """Return a transport to the server at ``address``, through the proxy named in the environment, if any.
 
-    A body that is longer than ``max_bytes`` or compressed is a connection error; the client never asks for compression.
-    ConfigError if the proxy cannot be used; the error does not show the proxy's address.
+    A body that is longer than ``max_bytes`` or compressed raises BodyError; the client never asks for compression. The
+    body of an error is cut off after a megabyte. ConfigError if the proxy cannot be used; the error does not show the
+    proxy's address.
     """
     import httpx2
 
@@ -49,21 +77,39 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
     }
 
     class Stream(httpx2.AsyncByteStream):
-        def __init__(self, inner: Any, done: Callable[[], None]) -> None:
-            self._inner = inner
+        def __init__(self, response: httpx2.Response, connection: httpx2.AsyncHTTPTransport, done: Callable[[], None]):
+            self._inner: Any = response.stream
+            self._network = response.extensions.get("network_stream")
+            self._is_error = response.status_code >= 400
+            self._connection = connection
             self._done = done
+            self._is_closed = False
+            self._most = min(max_bytes, _LIMIT.get() or max_bytes)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             size = 0
-            async for chunk in self._inner:
-                size += len(chunk)
-                if size > max_bytes:
-                    raise httpx2.ReadError(f"the body is longer than {max_bytes:,} bytes")
-                yield chunk
+            try:
+                async with aclosing(self._inner.__aiter__()) as chunks:
+                    async for chunk in chunks:
+                        size += len(chunk)
+                        if self._is_error and size > _MAX_ERROR_BYTES:
+                            yield chunk[: len(chunk) - (size - _MAX_ERROR_BYTES)]
+                            return
+                        if size > self._most:
+                            raise BodyError(f"the body is longer than {self._most:,} bytes")
+                        yield chunk
+            except _UNMAPPED as error:
+                raise httpx2.ReadError(str(error) or "the connection was closed") from error
 
         async def aclose(self) -> None:
+            if self._is_closed:  # another call may have the connection
+                return
+            self._is_closed = True
+            is_clean = not _has_unread_bytes(self._inner, self._network)
             try:
                 await self._inner.aclose()
+                if not is_clean:
+                    await self._connection.aclose()  # which connects again for the next request
             finally:
                 self._done()
 
@@ -97,11 +143,21 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
                     self._idle.append(connection)
 
             try:
-                response = await connection.handle_async_request(request)
-                response.stream = Stream(response.stream, done)
-                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                try:
+                    response = await connection.handle_async_request(request)
+                except _UNMAPPED as error:
+                    raise httpx2.ReadError(str(error) or "the connection was closed") from error
+                response.stream = Stream(response, connection, done)
+                headers = response.headers
+                for name in ("set-cookie", "set-cookie2"):
+                    if name in headers:
+                        del headers[name]
+                content_type = headers.get("content-type", "")
+                if ";" in content_type:
+                    headers["content-type"] = content_type.partition(";")[0]
+                if headers.get("content-encoding", "identity").lower() != "identity":
                     await response.aclose()
-                    raise httpx2.ReadError("the body is compressed although the request did not allow it")
+                    raise BodyError("the body is compressed although the request did not allow it")
             except BaseException:
                 done()
                 raise
@@ -112,6 +168,25 @@ def guarded_transport(address: str, *, max_bytes: int) -> httpx2.AsyncBaseTransp
                 await connection.aclose()
 
     return Transport()
+
+
+def _has_unread_bytes(stream: Any, network: Any) -> bool:
+    """Return whether more has arrived than the response whose body was read.
+
+    The bytes wait in the HTTP parser, in a TLS layer, or in the socket's queue; the pool itself looks at the socket. No
+    public interface tells of them. True if the libraries are not built as expected: each call then connects anew.
+    """
+    try:
+        if stream._httpcore_stream._stream._connection._h11_state.trailing_data[0]:
+            return True
+        layer = network._stream
+        while not hasattr(layer, "_protocol"):
+            if layer._read_bio.pending or layer._ssl_object.pending():
+                return True
+            layer = layer.transport_stream
+        return bool(layer._protocol.read_queue)
+    except AttributeError:
+        return True
 
 
 def _proxy_for(address: str) -> str | None:

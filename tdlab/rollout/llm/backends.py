@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from functools import partial
@@ -67,6 +67,7 @@ class LiveBackend:
         self._stack = ExitStack()
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._pending: set[Future[ChatReply]] = set()
+        self._sent_by: Counter[int] = Counter()
 
     def __enter__(self) -> Self:
         try:
@@ -91,7 +92,12 @@ class LiveBackend:
         portal = self._portal
         if portal is None:
             raise TeacherError("the backend is not open", do="call it inside `with LiveBackend(...) as backend:`")
-        pending = portal.start_task_soon(partial(self.client.ask, request, attempt=attempt))
+        thread = threading.get_ident()
+
+        def on_send() -> None:
+            self._sent_by[thread] += 1
+
+        pending = portal.start_task_soon(partial(self.client.ask, request, attempt=attempt, on_send=on_send))
         self._pending.add(pending)
         try:
             return pending.result()
@@ -99,6 +105,11 @@ class LiveBackend:
             raise TeacherError("the call was cancelled") from None
         finally:
             self._pending.discard(pending)
+
+    @property
+    def sent_here(self) -> int:
+        """The number of requests of this thread that no saved reply answered."""
+        return self._sent_by[threading.get_ident()]
 
     def close(self, why: str) -> None:
         """Finish the calls in flight; every later `ask` raises TeacherError with the message ``why``."""

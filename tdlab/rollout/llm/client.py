@@ -4,8 +4,8 @@ A call that fails temporarily (429, 5xx, a cut connection, a timeout, a malforme
 another server if there is one. A request that can never succeed raises `RequestRefused`; so does one that does not fit
 into the model's context. A reply that the server could not parse is a reply of its own kind. Servers that cannot be
 used at all raise TeacherError within seconds. Replies are saved to disk before use. The API key is read from the
-environment, sent in one header, and removed from every text that the server returns. A key of fewer than 8 characters
-counts as a placeholder and is removed from errors only, since replies contain such words by chance.
+environment, sent in one header, and removed from every text that the server returns and from the libraries' logs. A key
+of fewer than 8 characters counts as a placeholder and is removed from errors only, since replies contain such words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -25,7 +25,8 @@ import anyio
 from tdlab.config import TeacherConfig
 from tdlab.errors import TeacherError
 from tdlab.rollout.llm._account import Key, role_addresses
-from tdlab.rollout.llm._transport import http_client
+from tdlab.rollout.llm._logs import hidden_in_logs
+from tdlab.rollout.llm._transport import BodyError, http_client, limited_body
 from tdlab.rollout.llm.budget import Budget, Prices
 from tdlab.rollout.llm.facts import obstacle, read_facts
 from tdlab.rollout.llm.protocol import (
@@ -33,6 +34,7 @@ from tdlab.rollout.llm.protocol import (
     ChatReply,
     ChatRequest,
     Unusable,
+    most_bytes,
     reply_from_body,
     reply_from_text,
     without,
@@ -49,6 +51,7 @@ from tdlab.rollout.llm.refusals import (
     is_unparsable,
     schema_failure,
     too_long,
+    unreachable,
 )
 from tdlab.rollout.llm.requests import request_body
 from tdlab.rollout.llm.servers import Server, choose, fitting
@@ -148,6 +151,7 @@ class ChatClient:
         self._checks = False
         self._response: Any = None
         self._never_sent: tuple[type[Exception], ...] = ()
+        self._stack = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         import httpx2
@@ -172,6 +176,7 @@ class ChatClient:
                     paid.role, paid.model, paid.input_tokens, paid.output_tokens, calls=paid.calls,
                     cached_input_tokens=paid.cached_input_tokens,
                 )  # fmt: skip
+        self._stack.enter_context(hidden_in_logs(self._key.secret))
         return self
 
     async def __aexit__(
@@ -179,10 +184,11 @@ class ChatClient:
     ) -> None:
         if self._to_check is not None:
             self._to_check.cancel()
-        for server in self._servers.values():
-            if server.openai is not None:
-                await server.openai.close()
-                server.openai = None
+        with self._stack:
+            for server in self._servers.values():
+                if server.openai is not None:
+                    await server.openai.close()
+                    server.openai = None
 
     @property
     def traffic(self) -> Traffic:
@@ -221,11 +227,11 @@ class ChatClient:
         """
         roles = {role: self._servers_of[role] for role in self.config.roles}
         servers = {server.address: server for of_role in roles.values() for server in of_role}
-        unreachable: dict[str, TeacherError] = {}
-        await asyncio.gather(*(self._look(server, unreachable) for server in servers.values()))
+        failed: dict[str, TeacherError] = {}
+        await asyncio.gather(*(self._look(server, failed) for server in servers.values()))
         for role, of_role in roles.items():
-            if all(server.address in unreachable for server in of_role):
-                raise unreachable[of_role[0].address]
+            if all(server.address in failed for server in of_role):
+                raise failed[of_role[0].address]
             sampling = self.config.sampling(role)
             for server in of_role:
                 facts = server.facts
@@ -240,11 +246,11 @@ class ChatClient:
                 if facts.lists(sampling.model) is False:
                     listed = self._key.clean(", ".join(facts.models or ()))
                     _log.warning("%s: lists no model %r but %s", server.address, sampling.model, listed)
-        for address, error in unreachable.items():
+        for address, error in failed.items():
             servers[address].failed(connecting=True)
             _log.warning("%s; other servers take its calls", error.found)
 
-    async def _look(self, server: Server, unreachable: dict[str, TeacherError]) -> None:
+    async def _look(self, server: Server, failed: dict[str, TeacherError]) -> None:
         """Read what a server says about itself."""
         import httpx2
 
@@ -253,17 +259,23 @@ class ChatClient:
         try:
             server.facts = await read_facts(server.http, server.address, self._key.headers, limit_s=limit)
         except TimeoutError:
-            unreachable[server.address] = self._unreachable(server, TimeoutError(f"no answer within {limit:g} s"))
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            unreachable[server.address] = self._unreachable(server, error)
+            error: Exception = TimeoutError(f"no answer within {limit:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL, BodyError) as caught:
+            error = caught
+        else:
+            return
+        failed[server.address] = unreachable(server.address, error, self._key.clean)
 
-    async def ask(self, request: ChatRequest, *, attempt: int = 0) -> ChatReply:
+    async def ask(
+        self, request: ChatRequest, *, attempt: int = 0, on_send: Callable[[], None] = lambda: None
+    ) -> ChatReply:
         """Return the reply to a request: from the journal, from an identical call in flight, or from the server.
 
         Args:
             request: The request.
             attempt: A number other than 0 asks for another reply, after an earlier one could not be used; see
                 `tdlab.rollout.llm.requests.request_body`.
+            on_send: Called if no reply is saved, before the request is sent.
 
         Returns:
             The reply, as it is saved in the journal. If the server could not parse what the model wrote, its ``finish``
@@ -285,6 +297,7 @@ class ChatClient:
             return reply_from_text(saved)
         async with self._sharing(key) as promise:
             await self._checked()
+            on_send()
             reply = await self._call_with_retries(request, attempt)
             reply = await self._save(key, request, reply)
             promise.set_result(reply)
@@ -379,7 +392,7 @@ class ChatClient:
                 if others and (failure.kind == "429" or server.is_left_out):
                     server.limiter.dismiss()
                 if failure.kind == "connection" and not self._answered and tries >= 3 and not others:
-                    self._fatal = self._unreachable(server, failure)
+                    self._fatal = unreachable(server.address, failure, self._key.clean)
                 if self._fatal is None and tries >= self.config.tries:
                     if self._answered > answered:
                         raise RequestRefused(f"the server failed {tries} times, last: {failure}") from None
@@ -444,9 +457,10 @@ class ChatClient:
             request, attempt=attempt, structured=structured, limit_name=limit_name, with_seed=with_seed
         )  # fmt: skip
         _log.debug("asking %s for the %s, %d calls in flight", request.model, request.role, server.limiter.active)
+        client = self._client(server)
         try:
-            with anyio.fail_after(self.config.timeout_s):
-                response = await self._client(server).post("/chat/completions", cast_to=self._response, body=body)
+            with anyio.fail_after(self.config.timeout_s), limited_body(most_bytes(request)):
+                response = await client.post("/chat/completions", cast_to=self._response, body=body)
         except UnicodeEncodeError:
             raise RequestRefused("the request contains text that is not valid Unicode") from None
         except (APITimeoutError, TimeoutError) as error:
@@ -465,6 +479,12 @@ class ChatClient:
             raise self._status(server, error, text, request, body, structured=structured) from None
         except APIConnectionError as error:
             raise Failure("connection", self._key.clean(cause_of(error))) from None
+        except BodyError as error:
+            await self._charge_lost(request, self._likely_output(request))
+            raise Failure("connection", str(error)) from error
+        except Exception as error:  # noqa: BLE001 - whatever an untrusted reply causes in the libraries
+            await self._charge_lost(request, self._likely_output(request))
+            raise Failure("garbage", f"a reply that raises {type(error).__name__}") from None
         try:
             reply = reply_from_body(response.content, request)
         except Unusable as error:
@@ -574,12 +594,4 @@ class ChatClient:
             f"{server.address}: HTTP {code}: {self._key.clean(body)}",
             expected="a key that the server accepts" if self._key else "a key in OPENAI_API_KEY, which is not set",
             do="export OPENAI_API_KEY=KEY with a key of this server",
-        )
-
-    def _unreachable(self, server: Server, error: BaseException) -> TeacherError:
-        return TeacherError(
-            f"{server.address}: cannot be reached: {self._key.clean(cause_of(error))}",
-            expected="an OpenAI-compatible server at that address",
-            do="start the server, or correct teacher.base_url or OPENAI_BASE_URL;"
-            " `tdlab mock-server` serves a mock model on this machine",
         )

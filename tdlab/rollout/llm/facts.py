@@ -16,10 +16,12 @@ import anyio
 from tdlab.errors import TeacherError
 from tdlab.records import Json
 from tdlab.registry import did_you_mean
+from tdlab.rollout.llm._transport import BodyError
 
 __all__ = ["ServerFacts", "obstacle", "read_facts"]
 
 _MAX_NAMED = 8  # models that an error names
+_MAX_BYTES = 4 * 1024 * 1024  # of a body that is parsed, which takes up to thirty times as much memory
 
 
 class ServerFacts(NamedTuple):
@@ -125,6 +127,7 @@ async def read_facts(http: Any, address: str, headers: Mapping[str, str], *, lim
     Raises:
         TimeoutError: If it does not answer in time.
         httpx2.HTTPError: If it cannot be reached.
+        BodyError: If it sends a compressed body, or one that is too long.
     """
     with anyio.fail_after(limit_s):
         listed = await http.get(f"{address}/models", headers=headers)
@@ -168,7 +171,7 @@ def _models(response: Any) -> tuple[tuple[str, ...] | None, dict[str, int]]:
 
 
 def _object(response: Any) -> Json:
-    if response.status_code != 200:
+    if response.status_code != 200 or len(response.content) > _MAX_BYTES:
         return None
     try:
         return json.loads(response.content)
@@ -186,7 +189,7 @@ def _text(response: Any) -> str:
 def _is_http(error: Exception) -> bool:
     import httpx2
 
-    return isinstance(error, (httpx2.HTTPError, httpx2.InvalidURL))
+    return isinstance(error, (httpx2.HTTPError, httpx2.InvalidURL, BodyError))
 
 
 def _get(value: Json, name: str) -> Json:

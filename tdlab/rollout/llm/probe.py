@@ -12,13 +12,17 @@ import anyio.from_thread
 from tdlab.config import TeacherConfig, TeacherRole
 from tdlab.records import Json
 from tdlab.rollout.llm._account import Key, role_addresses
-from tdlab.rollout.llm._transport import http_client
+from tdlab.rollout.llm._logs import hidden_in_logs
+from tdlab.rollout.llm._transport import BodyError, http_client
 from tdlab.rollout.llm.facts import obstacle, read_facts
 from tdlab.rollout.llm.refusals import cause_of, is_unknown
+from tdlab.tools import JsonError, read_json
 
 __all__ = ["Probe", "probe"]
 
 _MAX_TOKENS = 32  # of a reply to a paid call
+_MAX_BYTES = 1024 * 1024  # of its body
+_MAX_DEPTH = 64  # of its JSON
 _TOOL: dict[str, Json] = {
     "type": "function",
     "function": {
@@ -129,7 +133,7 @@ def probe(config: TeacherConfig, *, paid: bool = False, api_key: str | None = No
             )
         )
 
-    with anyio.from_thread.start_blocking_portal() as portal:
+    with hidden_in_logs(key.secret), anyio.from_thread.start_blocking_portal() as portal:
         return tuple(portal.call(work))
 
 
@@ -145,6 +149,8 @@ async def _probe(config: TeacherConfig, key: Key, probe: Probe, *, max_tokens: i
             facts = await read_facts(http, probe.address, key.headers, limit_s=limit)
         except TimeoutError:
             return probe._replace(error=f"cannot be reached: no answer within {limit:g} s")
+        except BodyError as error:
+            return probe._replace(error=str(error))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return probe._replace(error=f"cannot be reached: {key.clean(cause_of(error))}")
         if facts.status in (401, 403):
@@ -217,12 +223,14 @@ class _Calls:
                 headers=self._key.headers,
                 json={**body, self._limit_name: _MAX_TOKENS, **more},
             )
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, BodyError) as error:
             return 0, f"a call failed: {cause_of(error)}"
         status = int(response.status_code)
+        if len(response.content) > _MAX_BYTES:
+            return 0, "the reply is too long"
         try:
-            return status, json.loads(response.content)
-        except (ValueError, RecursionError):
+            return status, read_json(response.text, strict=False, max_depth=_MAX_DEPTH)
+        except JsonError:
             return (0, "the reply is not JSON") if status == 200 else (status, response.text)
 
     async def _accepts(self, name: str, value: Json) -> bool | None:
@@ -249,8 +257,8 @@ class _Calls:
         if status != 200 or message is None or finish == "length":
             return None
         try:
-            value = json.loads(str(_get(message, "content")))
-        except (ValueError, RecursionError):
+            value = read_json(str(_get(message, "content")), max_depth=_MAX_DEPTH)
+        except JsonError:
             return False
         return isinstance(value, dict) and value.keys() == {"ok"} and isinstance(value["ok"], bool)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +29,7 @@ __all__ = [
     "Unusable",
     "answer_of",
     "estimate_tokens",
+    "most_bytes",
     "reply_from_body",
     "reply_from_text",
     "split_reasoning",
@@ -37,6 +39,8 @@ __all__ = [
 _CHARS_PER_TOKEN = 4  # for estimates
 _KEY_MARK = "[key]"
 _MAX_NAME = 256  # characters of a tool's name
+_MAX_BODY_BYTES = 1024 * 1024  # of a body beside its tokens, of which each takes at most `_MAX_BYTES_PER_TOKEN`
+_MAX_BYTES_PER_TOKEN = 256  # text takes 3 to 6, in escapes and twice for reasoning up to 40
 _MAX_COUNT = 20_000_000  # tokens; no context is longer, so a larger count is an error of the server
 
 UNPARSABLE = "unparsable"
@@ -222,14 +226,7 @@ def without(secret: str, reply: ChatReply) -> ChatReply:
 
     def clean(text: str) -> str:
         text = text.replace(secret, _KEY_MARK)
-        if "\\" not in text:
-            return text
-        try:
-            value = json.loads(text)
-            replaced = _replaced(value, secret)
-        except (ValueError, RecursionError):
-            return text
-        return text if replaced == value else json.dumps(replaced)
+        return _spellings(secret).sub(_KEY_MARK, text) if "\\" in text else text
 
     return reply._replace(
         text=clean(reply.text), refusal=clean(reply.refusal), finish=clean(reply.finish),
@@ -238,14 +235,15 @@ def without(secret: str, reply: ChatReply) -> ChatReply:
     )  # fmt: skip
 
 
-def _replaced(value: Json, secret: str) -> Json:
-    if isinstance(value, str):
-        return value.replace(secret, _KEY_MARK)
-    if isinstance(value, list):
-        return [_replaced(inner, secret) for inner in value]
-    if isinstance(value, dict):
-        return {name.replace(secret, _KEY_MARK): _replaced(inner, secret) for name, inner in value.items()}
-    return value
+@cache
+def _spellings(secret: str) -> re.Pattern[str]:
+    """Return a pattern of an ASCII text as JSON may spell it."""
+
+    def spelled(character: str) -> str:
+        escaped = rf"|\\{re.escape(character)}" if character in '"\\/' else ""
+        return rf"(?:{re.escape(character)}|\\u(?i:{ord(character):04x}){escaped})"
+
+    return re.compile("".join(map(spelled, secret)))
 
 
 def estimate_tokens(text: str) -> int:
@@ -264,6 +262,17 @@ def estimate_tokens(text: str) -> int:
         4
     """
     return math.ceil(len(text) / _CHARS_PER_TOKEN)
+
+
+def most_bytes(request: ChatRequest) -> int | None:
+    """Return the size from which a body cannot be an honest reply; None if there is no telling.
+
+    A body takes up to thirty times its size when it is parsed. Some servers repeat the prompt in it. Log-probabilities,
+    which ``extra_body`` may ask for, take hundreds of bytes for every token.
+    """
+    if any("logprob" in name for name in request.extra_body or ()):
+        return None
+    return _MAX_BODY_BYTES + _MAX_BYTES_PER_TOKEN * (request.max_tokens + request.size)
 
 
 def reply_from_body(body: bytes, request: ChatRequest) -> ChatReply:

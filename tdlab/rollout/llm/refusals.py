@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
+from tdlab.errors import TeacherError
+from tdlab.rollout.llm._transport import BodyError
 from tdlab.rollout.llm.protocol import ChatRequest
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "is_unparsable",
     "schema_failure",
     "too_long",
+    "unreachable",
 ]
 
 _UNSUPPORTED = r"un(?:supported|known|recogni[sz]ed|expected|available)|not (?:supported|permitted|allowed)|extra[ _]"
@@ -133,7 +137,7 @@ def is_unknown(parameter: str, message: str) -> bool:
     return bool(
         re.search(
             rf"(?:{_UNSUPPORTED}).{{0,{_NEAR}}}{name}|{name}.{{0,{_NEAR}}}(?:{_UNSUPPORTED})",
-            message,
+            message[:_SHOWN],
             re.IGNORECASE | re.DOTALL,
         )
     )
@@ -143,6 +147,22 @@ def too_long(request: ChatRequest, context: int | None) -> str:
     """Say that a request does not fit into the model's context, by its estimated size."""
     needed = f"needs about {request.size + request.max_tokens:,} tokens, "
     return needed + (f"the model's context is {context:,}" if context else "more than the model's context")
+
+
+def unreachable(address: str, error: BaseException, clean: Callable[[str], str]) -> TeacherError:
+    """Return the error of a server that cannot be used at all, or answers with a body that is not read."""
+    if isinstance(error.__cause__ or error, BodyError):
+        return TeacherError(
+            f"{address}: {error}",
+            expected="a body as plain JSON, as the request asks for it",
+            do="turn off compression in the server or in the proxy before it, or correct teacher.base_url",
+        )
+    return TeacherError(
+        f"{address}: cannot be reached: {clean(cause_of(error))}",
+        expected="an OpenAI-compatible server at that address",
+        do="start the server, or correct teacher.base_url or OPENAI_BASE_URL;"
+        " `tdlab mock-server` serves a mock model on this machine",
+    )
 
 
 def body_of(error: Any) -> str:

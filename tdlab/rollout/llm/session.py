@@ -1,8 +1,9 @@
 """The sessions of the LLM teacher's agents: requests that get a usable reply, or stop the rollout with a reason.
 
-A reply that is empty, cut off or has arguments that are not JSON is requested again, at most twice. A reply that breaks
-its schema or its rules is answered with the problem, at most twice. A reply that is still unusable stops the rollout
-with a reason. No agent sees another's prompt; the user never sees tools or results, the assistant never the plan.
+A reply that is empty, cut off or has arguments that are not JSON or nested too deep is requested again, at most twice.
+A reply that breaks its schema or its rules is answered with the problem, at most twice. A reply that is still unusable
+stops the rollout with a reason. No agent sees another's prompt; the user never sees tools or results, the assistant
+never the plan.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.protocol import UNPARSABLE, ChatReply, ChatRequest, answer_of
 from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.views import RolloutStopped
-from tdlab.tools import compile_schema, read_json
+from tdlab.tools import NestingError, compile_schema, read_json
 
 __all__ = ["MAX_LINE", "MAX_TEXT", "OBJECT", "AgentSession", "ModelBackend", "fill_in", "one_line", "text_problem"]
 
@@ -28,6 +29,7 @@ MAX_LINE = 300  # characters of a reason or a name
 MAX_TEXT = 4000  # characters of an intent or a message
 _UNUSABLE = "That cannot be used: {problem}. Reply again, with this put right."
 _MAX_CHARS_PER_TOKEN = 40  # a longer reply shows that the server ignores max_tokens
+_MAX_DEPTH = 64  # levels of JSON in a reply; records that are deeper than about 250 cannot be saved
 
 OBJECT: dict[str, Json] = {"type": "object", "additionalProperties": False}
 """The beginning of the schema of an object that has the listed properties and no others."""
@@ -181,7 +183,9 @@ def _problem(reply: ChatReply, max_tokens: int) -> str:
         return f"the reply is longer than {max_tokens} tokens can be"
     for call in reply.calls:
         try:
-            arguments = read_json(call.arguments)
+            arguments = read_json(call.arguments, max_depth=_MAX_DEPTH)
+        except NestingError:
+            return f"the arguments of {one_line(call.name)} are nested too deep"
         except ValueError:
             arguments = None
         if not isinstance(arguments, dict):
@@ -191,14 +195,17 @@ def _problem(reply: ChatReply, max_tokens: int) -> str:
 
 def _object(text: str, schema: dict[str, Json]) -> tuple[dict[str, Json], str]:
     """Return the JSON object in a text, which may be in a code fence or amid prose, and its first problem, if any."""
-    candidates = [text, *re.findall(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)]
+    candidates = [text, *re.findall(r"```(?:json)?(.*?)```", text, re.DOTALL)]
     start, end = text.find("{"), text.rfind("}")
     if 0 <= start < end:
         candidates.append(text[start : end + 1])
     problem = "it is not a JSON object"
     for candidate in candidates:
         try:
-            value: Any = read_json(candidate)
+            value: Any = read_json(candidate, max_depth=_MAX_DEPTH)
+        except NestingError:
+            problem = "it is nested too deep"
+            continue
         except ValueError:
             continue
         if isinstance(value, dict):

@@ -6,7 +6,6 @@ the assistant goes its own way. Call ids are numbered here, because a server's i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from tdlab.config import TeacherConfig
@@ -24,6 +23,7 @@ from tdlab.rollout.llm.session import AgentSession, ModelBackend
 from tdlab.rollout.llm.user import ModelUser
 from tdlab.rollout.scripted import ScriptedTeacher
 from tdlab.rollout.views import AssistantTurn, AssistantView, RolloutStopped, UserTurn, UserView, offered_names
+from tdlab.tools import read_json
 
 __all__ = ["LlmRollout", "LlmTeacher"]
 
@@ -61,7 +61,7 @@ class LlmTeacher:
         calls = []
         for call in reply.calls:
             self._calls += 1
-            calls.append(ToolCall(id=f"call_{self._calls}", name=call.name, arguments=json.loads(call.arguments)))
+            calls.append(ToolCall(id=f"call_{self._calls}", name=call.name, arguments=read_json(call.arguments)))
         reasoning = reply.reasoning if session.config.keep_reasoning else ""
         return AssistantTurn(reply.text, tuple(calls), reasoning)
 
