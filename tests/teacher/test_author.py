@@ -310,7 +310,7 @@ def test_the_estimate_grows_with_the_service() -> None:
 def test_settings_of_an_author() -> None:
     with pytest.raises(ConfigError, match="no model is named for the author"):
         author_of(TeacherConfig())
-    settings = author_of(TeacherConfig(models={"author": "big"}, budget_tokens=5))
+    settings = author_of(TeacherConfig(by_role={"author": {"model": "big"}}, budget_tokens=5))
     assert (settings.roles, settings.model_of("author"), settings.budget_tokens) == (("author",), "big", 5)
     assert settings.timeout_s >= 1800
 

@@ -12,6 +12,7 @@ from tdlab.cli.render import show_run
 from tdlab.formats import read_trajectories
 from tdlab.rollout.llm import CRITERIA, MockServer
 from tdlab.rollout.llm.mock_model import MockModel, completion
+from tests.benchmarks.committee import agreement
 from tests.teacher.parts import config, run_on_mock
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -37,6 +38,15 @@ def test_marks_are_kept_and_the_agreement_is_reported(tmp_path: Path, capsys: py
     (line, *_) = (tmp_path / "run" / "dataset.jsonl").read_text().splitlines()
     assert len(json.loads(json.loads(line)["tdlab"])["scores"]) == 3 * len(CRITERIA)
     run.close()
+
+
+@pytest.mark.slow
+def test_a_judge_that_applies_the_rubric_agrees_with_what_is_known() -> None:
+    """Clean conversations, one of each fault that somebody else wrote, and fifty of the design before worlds."""
+    found = agreement(100)
+    assert found["all"][0] >= 0.8, found
+    assert found["clean"][0] >= 0.9, found
+    assert found["old design"][0] >= 0.9, found
 
 
 def test_a_rollout_that_is_rejected_is_played_once_more_with_the_reasons(tmp_path: Path) -> None:
