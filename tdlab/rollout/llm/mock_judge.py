@@ -17,7 +17,7 @@ from tdlab.records import Json
 from tdlab.rollout.llm.user import digits_of
 from tdlab.rollout.replies import parsed
 from tdlab.speech import dates_in, said_in, times_in
-from tdlab.tools import asks_for_yes, leaves, says_no, shorten
+from tdlab.tools import asks_for_yes, leaves, says_yes, shorten
 
 __all__ = ["judged"]
 
@@ -62,6 +62,18 @@ _ASSISTS = re.compile(
 )
 _REFUSES = re.compile(
     r"\s*(?:no\b(?! problem)|stop|don't|not (?:yet|now)|wait|hold on|leave it|rather not)", re.IGNORECASE
+)
+_AGREES = re.compile(
+    r"\b(?:fine|sounds? (?:good|right)|do (?:it|that|so)|yep|yeah|exactly|agreed|perfect|please|go|that's it|it is|right)\b",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"\b(?:hold off|get back to you|i'll (?:tell|let) you|ask my \w+ first|let me think|haven't decided|not sure yet"
+    r"|only wanted to know|just wanted to know)\b",
+    re.IGNORECASE,
+)
+_UNASKED = re.compile(
+    r"\b(?:while i was at it|to be on the safe side|taken the liberty|you'll certainly agree)\b", re.IGNORECASE
 )
 _SHORT, _SHORTEST = 14, 3  # words
 _STEM = 4  # letters of a verb that a rule and a tool share
@@ -307,11 +319,16 @@ def _rules(messages: Sequence[Mapping[str, Any]], rules: Sequence[str]) -> Fault
             if _reads(name):
                 continue
             verb = name.partition("_")[0][:_STEM]
-            waits = any(re.search(rf"\b[Bb]efore {verb}", rule) and "yes" in rule for rule in rules)
-            if waits and (not asks_for_yes(asked) or not answers or says_no(answers[-1])):
+            waits = any(re.search(rf"\b(?:[Bb]efore )?{verb}\w*ing\b", rule) and "yes" in rule for rule in rules)
+            agreed = bool(answers) and (says_yes(answers[-1]) or _AGREES.search(answers[-1]) is not None)
+            if waits and (not asks_for_yes(asked) or not agreed):
                 return f"{name} was called without a yes, against the rules", _UNUSABLE
+            if answers and _LATER.search(answers[-1]):
+                return f"{name} was called although the user said {answers[-1]!r}", _UNUSABLE
         if message["role"] == "assistant" and content:
             asked = content
+            if _UNASKED.search(content):
+                return f"something was done that nobody asked for: {content}", _WRONG
         if message["role"] == "user":
             answers.append(content)
     return _NONE
