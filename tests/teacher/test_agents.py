@@ -6,6 +6,7 @@ import json
 from functools import cache
 
 import pytest
+from tdlab.rollout.llm.agents import AgentSession, write
 
 from tdlab.blueprints import plan, violations
 from tdlab.clusters import mine
@@ -14,7 +15,6 @@ from tdlab.pool import ToolPool
 from tdlab.records import Blueprint, FromUser, Tool
 from tdlab.rollout import SimulatedEnvironment
 from tdlab.rollout.llm import VERSIONS, ChatReply, ChatRequest, DryRunBackend, LlmRollout, RequestedCall, prompt
-from tdlab.rollout.llm.agents import AgentSession, write
 from tdlab.rollout.views import RolloutStopped
 from tdlab.verify import verify
 from tests.teacher.parts import ModelBackend
