@@ -126,7 +126,7 @@ def plans(count: int) -> Iterator[tuple[Blueprint, dict[str, Tool]]]:
 
 def played(backend: LiveBackend, blueprint: Blueprint, tools: dict[str, Tool]) -> Played:
     recorder = Recorder(backend)
-    part = LlmRollout(recorder, backend.config, blueprint, tools)
+    part = LlmRollout(recorder, backend.client.config, blueprint, tools)
     rollout = part.play(SimulatedEnvironment)
     verdict = verify(rollout.trajectory, part.blueprint, tools, stopped=rollout.stopped)
     reason = rollout.stopped or "; ".join(reason.text for reason in verdict.reasons)
@@ -324,7 +324,7 @@ def _first_request(blueprint: Blueprint, tools: dict[str, Tool], backend: LiveBa
     )
     return ChatRequest(
         role="assistant", messages=({"role": "user", "content": line},), tools=offered,
-        **backend.config.sampling("assistant")._asdict(),
+        **backend.client.config.sampling("assistant")._asdict(),
     )  # fmt: skip
 
 
