@@ -111,8 +111,8 @@ def markers() -> set[str]:
 
 
 def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
-    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "crash"}
-    default = "not servers and not browser and not fullpool and not sandbox and not slow"
+    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "model", "crash"}
+    default = "not servers and not browser and not fullpool and not sandbox and not slow and not model"
     assert tool_options()["pytest"]["ini_options"]["addopts"][-1] == default
 
 

@@ -80,7 +80,8 @@ def judge(
     votes: list[bool] = []
     for number, model in enumerate(session.config.judges):
         name = f"{model or session.config.model_of('committee')}#{number}"
-        seat = {"judge": f"{number + 1} of {len(session.config.judges)}", **material}
+        # It comes last in the request, so that a server with a prompt cache reads the conversation once.
+        seat = {**material, "your_seat": f"{number + 1} of {len(session.config.judges)}"}
         marks = session.structured("committee", seat, _SCHEMA, _points_at_something, model=model)
         scores += [
             Score(judge=name, criterion=c, score=marks[c]["score"], reason=one_line(marks[c]["reason"]))

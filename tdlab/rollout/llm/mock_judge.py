@@ -64,7 +64,8 @@ _REFUSES = re.compile(
     r"\s*(?:no\b(?! problem)|stop|don't|not (?:yet|now)|wait|hold on|leave it|rather not)", re.IGNORECASE
 )
 _AGREES = re.compile(
-    r"\b(?:fine|sounds? (?:good|right)|do (?:it|that|so)|yep|yeah|exactly|agreed|perfect|please|go|that's it|it is|right)\b",
+    r"\b(?:fine|sounds? (?:good|right)|do (?:it|that|so)|yep|yeah|exactly|agreed|perfect|please|go"
+    r"|that's it|it is|right)\b",
     re.IGNORECASE,
 )
 _LATER = re.compile(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from tdlab.blueprints import Wish, free_texts, named, retold, violations, wishes_of
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, FromUser, Json, Persona, TaskScript, Tool, canonical_json
+from tdlab.rollout.llm.prompts import prompt
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession, text_problem
 from tdlab.rollout.views import RolloutStopped
 from tdlab.rollout.worlds import SimulatedEnvironment
@@ -20,6 +22,11 @@ from tdlab.tools import goal_phrase, label, leaves, referenced_entity, shorten
 __all__ = ["propose"]
 
 _MAX_INTENT = 400  # characters
+_MAX_ROLE = 60
+_MAX_REASON = 200  # characters: a sentence or two
+_FEWEST_CHARS = 20  # that a text may be longer than the one that it replaces
+_REPEATED = 5  # words that no text has twice
+_COPIED = 6  # words in a row that are in the prompt's example by more than chance
 _MAX_SAID = 1000  # characters of what the user says and knows for one request
 _MAX_HEARD = 160  # characters of what the assistant says that are shown
 _MAX_FACT = 80  # characters of a fact's value that are shown
@@ -27,6 +34,7 @@ _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
+_PROMPT_WORD = re.compile(r"[\w']+")
 _BRACES = re.compile(r"[{}<>]")
 _PLACEHOLDER = re.compile(
     r"\b(?:placeholder|lorem ipsum|foo ?bar|to be determined|tbd|your \w+ here|(?:an?|for|this) example"
@@ -65,6 +73,7 @@ def propose(
         "wishes": [
             {
                 "number": number,
+                "does": [part.wish for part in wish.parts],
                 "they_say": list(_dialogue(wish)),
                 "facts": _facts(wish),
             }
@@ -77,7 +86,7 @@ def propose(
         "slots": {slot: text for slot, (_, text) in slots.items()},
     }
     numbers = list(range(len(wishes)))
-    schema = _schema(numbers, {slot: schema for slot, (schema, _) in slots.items()}, fewest=1)
+    schema = _schema(numbers, slots, fewest=1)
     # A scripted user goes on from what was said before, so that their wishes cannot change places.
     scripted = not session.plays("user")
     proposals: list[Blueprint] = []
@@ -241,7 +250,7 @@ def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[st
         "slots": {slot: value for slot, (_, value) in slots.items()},
     }
     numbers = sorted(goals)
-    schema = _schema(numbers, {slot: schema for slot, (schema, _) in slots.items()}, fewest=len(numbers))
+    schema = _schema(numbers, slots, fewest=len(numbers))
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
@@ -310,15 +319,17 @@ def _rewritten(blueprint: Blueprint, value: Mapping[str, Json]) -> Blueprint:
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
-def _schema(numbers: Sequence[int], slots: Mapping[str, dict[str, Json]], *, fewest: int) -> dict[str, Json]:
+def _schema(
+    numbers: Sequence[int], slots: Mapping[str, tuple[dict[str, Json], Json]], *, fewest: int
+) -> dict[str, Json]:
     """Return the schema of a proposal: which wishes may be kept, and each slot by its own schema with a limit."""
     texts = {
-        slot: {"maxLength": MAX_LINE, "minLength": 1, **schema} if schema.get("type") == "string" else schema
-        for slot, schema in slots.items()
+        slot: _limited(schema, value) if schema.get("type") == "string" and isinstance(value, str) else schema
+        for slot, (schema, value) in slots.items()
     }
-    role: dict[str, Json] = {"type": "string", "minLength": 3, "maxLength": 60}
+    role: dict[str, Json] = {"type": "string", "minLength": 3, "maxLength": _MAX_ROLE}
     properties: dict[str, Json] = {
-        "reason": {"type": "string", "maxLength": MAX_LINE},
+        "reason": {"type": "string", "maxLength": _MAX_REASON},
         "verdict": {"enum": ["accept", "reject"]},
         "keep": {"type": "array", "items": {"enum": list(numbers)}, "minItems": fewest, "maxItems": len(numbers)},
         "intent": {"type": "string", "minLength": 12, "maxLength": _MAX_INTENT},
@@ -330,17 +341,53 @@ def _schema(numbers: Sequence[int], slots: Mapping[str, dict[str, Json]], *, few
     return {**OBJECT, "properties": properties, "required": list(properties)}
 
 
+def _limited(schema: dict[str, Json], text: str) -> dict[str, Json]:
+    """Limit a slot to what replaces its text: a small model that has no limit repeats itself until it is cut off."""
+    most = _longest_instead_of(text)
+    return {"minLength": 1, **schema, "maxLength": min(most, schema.get("maxLength", most))}
+
+
+def _longest_instead_of(text: str) -> int:
+    return max(len(text), min(MAX_LINE, _FEWEST_CHARS + len(text) * 3 // 2))
+
+
 def _story_problem(value: Mapping[str, Json], task: str) -> str:
     intent, role = value["intent"], value["persona"]["role"]
     problem = text_problem("intent", intent, max_chars=_MAX_INTENT) or text_problem("role", role)
     if problem:
         return problem
     for name, text in (("intent", intent), ("role", role)):
+        again = _repeated(text)
+        if again:
+            return f"the {name} says {again!r} more than once: write it shorter, with no words twice"
+        if _is_cut_off(text, _MAX_INTENT if name == "intent" else _MAX_ROLE):
+            return f"the {name} is too long and breaks off: write it shorter"
         words = [match.group() for pattern in (_SCHEMA_WORDS, _PLACEHOLDER) for match in pattern.finditer(text)]
         odd = [*_BRACES.findall(text), *(word for word in words if word not in task)]
         if odd:
             return f"the {name} has {odd[0]!r}, which nobody says"
     return ""
+
+
+@cache
+def _example() -> str:
+    return " ".join(_PROMPT_WORD.findall(prompt("proposer").partition("Example.")[2].casefold()))
+
+
+def _is_cut_off(text: str, most: int) -> bool:
+    """Return whether a text ends where the grammar of its schema made it end."""
+    return len(text) >= most - 1 and not text.rstrip().endswith((".", "!", "?", '"', "'", ")"))
+
+
+def _runs(text: str, length: int) -> list[str]:
+    words = _PROMPT_WORD.findall(text.casefold())
+    return [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
+
+
+def _repeated(text: str) -> str:
+    """Return a run of words that comes twice in a text, as a small model writes; empty if none does."""
+    runs = _runs(text, _REPEATED)
+    return next((run for run in runs if runs.count(run) > 1), "")
 
 
 def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> str:
@@ -353,6 +400,11 @@ def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> s
             odd = _BRACES.search(leaf) or _SCHEMA_WORDS.search(leaf) or _PLACEHOLDER.search(leaf)
             if odd is not None:
                 return f"the value of {slot} has {odd.group()!r}: write what the person would write, or keep the text"
+            again = _repeated(leaf)
+            if again and again != _repeated(str(before[slot])):
+                return f"the value of {slot} says {again!r} more than once: write it shorter, or keep the text"
+            if isinstance(before[slot], str) and _is_cut_off(leaf, _longest_instead_of(before[slot])):
+                return f"the value of {slot} is too long and breaks off: write it shorter, or keep the text"
             if label(slot).casefold() == leaf.casefold():
                 return f"the value of {slot} is its name"
     return ""
@@ -361,9 +413,13 @@ def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> s
 def _intent_problem(intent: str, about: str) -> str:
     """Say that an intent names neither the act nor the thing of the task; empty if it names some of both."""
     words, wanted = _stems(intent), _stems(about)
+    problem = ""
     if wanted and len(words & wanted) < min(2, len(wanted)):
-        return f"the intent does not say what is wanted: {shorten(' / '.join(about.splitlines()), MAX_LINE)}"
-    return ""
+        problem = f"does not say what is wanted: {shorten(' / '.join(about.splitlines()), MAX_LINE - 120)}"
+    elif any(run in _example() and run not in about.casefold() for run in _runs(intent, _COPIED)):
+        problem = "is that of the example, not of this task"
+    wish = shorten(next(iter(about.splitlines()), "").rstrip("."), 80)
+    return f"the intent {problem}; it may begin with \u00abYou want to {wish}\u00bb" if problem else ""
 
 
 def _stems(text: str) -> set[str]:

@@ -130,17 +130,17 @@ class AgentSession:
         model: str = "",
     ) -> _T:
         """Return what ``read`` makes of a reply, once it finds no problem in it."""
-        problem = ""
+        problem, wrong = "", ""
         corrections: list[dict[str, Json]] = []
         for _ in range(1 + _RETRIES):
             reply = self.reply(role, [*messages, *corrections], schema=schema, model=model)
             value, problem = read(reply.text)
             if not problem:
                 return value
-            corrections = [
-                {"role": "assistant", "content": reply.text},
-                {"role": "user", "content": _UNUSABLE.format(problem=one_line(problem))},
-            ]
+            corrections = [{"role": "user", "content": _UNUSABLE.format(problem=one_line(problem))}]
+            if reply.text != wrong:  # a small model that sees its wrong reply a second time repeats it again
+                corrections = [{"role": "assistant", "content": reply.text}, *corrections]
+            wrong = reply.text
         raise RolloutStopped(f"{role}: {one_line(problem)}, {1 + _RETRIES} times")
 
     def structured(
