@@ -34,6 +34,7 @@ _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SCHEMA_WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|\b(?:json|schema|parameters?|boolean)\b", re.IGNORECASE)
+_START = re.compile(r"^\s*you want to\b", re.IGNORECASE)
 _PROMPT_WORD = re.compile(r"[\w']+")
 _BRACES = re.compile(r"[{}<>]")
 _PLACEHOLDER = re.compile(
@@ -416,7 +417,7 @@ def _intent_problem(intent: str, about: str) -> str:
     problem = ""
     if wanted and len(words & wanted) < min(2, len(wanted)):
         problem = f"does not say what is wanted: {shorten(' / '.join(about.splitlines()), MAX_LINE - 120)}"
-    elif any(run in _example() and run not in about.casefold() for run in _runs(intent, _COPIED)):
+    elif any(run in _example() and run not in about.casefold() for run in _runs(_START.sub("", intent), _COPIED)):
         problem = "is that of the example, not of this task"
     wish = shorten(next(iter(about.splitlines()), "").rstrip("."), 80)
     return f"the intent {problem}; it may begin with \u00abYou want to {wish}\u00bb" if problem else ""
