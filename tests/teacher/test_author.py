@@ -217,6 +217,7 @@ def test_a_check_that_takes_too_long_is_ended(pack: Path) -> None:
 # ------------------------------------------------------------------------------------------------- money and resuming
 
 
+@pytest.mark.slow
 def test_a_model_that_never_gets_it_right_ends_with_the_reason_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_budget_ends_a_session(tmp_path: Path) -> None:
         assert server.counts["calls"] <= 3
 
 
+@pytest.mark.slow
 def test_a_killed_session_resumes_and_pays_for_nothing_twice(tmp_path: Path) -> None:
     held: list[float] = [0.0]
 
@@ -401,6 +403,7 @@ def settings(folder: Path, **values: Any) -> RunConfig:
     return RunConfig(target=12).with_values(pool=str(folder.parent / f"{SERVICE}.json"), **values)
 
 
+@pytest.mark.slow
 def test_runs_execute_the_service_in_its_world_without_a_server(tmp_path: Path, pack: Path) -> None:
     outcomes = []
     for name, workers in (("one", 1), ("two", 2)):

@@ -19,7 +19,7 @@ from tdlab.rollout.worlds import SimulatedEnvironment
 from tdlab.store import ReplyJournal
 from tests.clock import slower
 from tests.teacher.parts import ModelBackend, asked, echo, in_loop, raw_server, request, said, teacher
-from tests.teacher.test_agents import plans
+from tests.teacher.tasks import improvised
 
 SCHEMA = {"type": "object", "properties": {"kind": {"type": "string", "pattern": "^[^x]*$"}}}
 
@@ -150,7 +150,7 @@ def test_a_reply_that_the_server_cannot_parse_is_paid_for_once_and_unusable(
         assert len(calls) == 1
         assert client.traffic.failures == {}
         assert client.budget.spent.tokens > 0
-    blueprint, tools = plans()[0]
+    blueprint, tools = improvised()[0]
     backend = ModelBackend(*[found] * 3)
     rollout = LlmRollout(backend, TeacherConfig(model="m", roles=("assistant",)), blueprint, tools)
     stopped = rollout.play(SimulatedEnvironment).stopped

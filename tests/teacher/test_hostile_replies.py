@@ -49,14 +49,13 @@ SLOW = re.compile(
     r"refusal_(?!text|forged)\w+|header_(?!1mb|with_nul)\w+|zstd_nonsense|usage_(list|text|nested|nulls|details_wrong)"
 )
 """Kinds that differ little from others."""
-QUICK_BIG = ("huge_with_length", "huge_header_endless", "gzip_bomb", "huge_json_of_small_things", "models_huge")
-SMALL = sorted(names(big=False), key=lambda name: bool(SLOW.fullmatch(name)))
-QUICK_SMALL = [name for name in SMALL if not SLOW.fullmatch(name)]
+QUICK_BIG = ("huge_with_length", "gzip_bomb", "huge_json_of_small_things")
+CORE = [name for name in names(big=False) if not SLOW.fullmatch(name)][::3]
+"""Kinds of every family: the default tests take these, the marker `battery` all others."""
+SMALL = [*CORE, *(name for name in names(big=False) if name not in CORE)]
 BIG = list(names(big=True))
 BATCHES = [
-    tuple(some[place : place + BATCH])
-    for some in (QUICK_SMALL, SMALL[len(QUICK_SMALL) :])
-    for place in range(0, len(some), BATCH)
+    tuple(some[place : place + BATCH]) for some in (CORE, SMALL[len(CORE) :]) for place in range(0, len(some), BATCH)
 ]
 BATCH_OF = {name: batch for batch in BATCHES for name in batch} | {name: (name,) for name in BIG}
 
@@ -392,7 +391,7 @@ def wrong_reply(reply: ChatReply, key: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if SLOW.fullmatch(name) else ()) for name in SMALL]
+    "name", [pytest.param(name, marks=() if name in CORE else pytest.mark.battery) for name in SMALL]
 )
 def test_a_hostile_reply_does_no_harm(name: str, results: Results) -> None:
     outcome = results[name]
@@ -400,7 +399,7 @@ def test_a_hostile_reply_does_no_harm(name: str, results: Results) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in QUICK_BIG else pytest.mark.slow) for name in BIG]
+    "name", [pytest.param(name, marks=[] if name in QUICK_BIG else pytest.mark.battery) for name in BIG]
 )
 def test_a_reply_without_end_does_no_harm_and_takes_no_memory(name: str, results: Results) -> None:
     outcome = results[name]
@@ -441,7 +440,9 @@ QUICK = ("key_in_arguments_escaped", "deep_300_arguments")
 
 
 @pytest.mark.usefixtures("no_figures")
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in RUNS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.battery) for name in RUNS]
+)
 def test_a_run_ends_in_time_and_goes_on_with_a_proper_server(
     name: str, server: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

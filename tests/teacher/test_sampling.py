@@ -15,7 +15,7 @@ from tdlab.rollout.llm.requests import wire_schema
 from tdlab.rollout.worlds import SimulatedEnvironment
 from tests.jobs import in_process
 from tests.teacher.parts import asked, echo, in_loop, raw_server, request, teacher
-from tests.teacher.test_agents import plans
+from tests.teacher.tasks import improvised
 
 BY_ROLE = {
     "user": {"model": "large", "temperature": 0.0, "seed": 0, "extra_body": {"top_k": 5}},
@@ -40,7 +40,7 @@ def test_the_agents_ask_with_the_sampling_of_their_role() -> None:
             met.append(request)
             return super().ask(request, attempt=attempt)
 
-    blueprint, tools = plans()[0]
+    blueprint, tools = improvised()[0]
     config = TeacherConfig.model_validate({"model": "mock", "by_role": {"assistant": BY_ROLE["assistant"]}})
     LlmRollout(Backend(config), config, blueprint, tools).play(SimulatedEnvironment)
     assert {(r.role, r.top_p, r.max_tokens) for r in met} >= {("user", None, 2048), ("assistant", 0.5, 99)}
