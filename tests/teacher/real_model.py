@@ -50,7 +50,7 @@ For each call, write a JSON object with the name and the arguments in <tool_call
 {{ message.content }}<|im_end|>
 {%- elif message.role == 'assistant' %}
 <|im_start|>assistant
-{{ message.content or '' }}
+{{- '\n' + message.content if message.content else '' }}
 {%- for call in message.tool_calls or [] %}
 <tool_call>
 {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
