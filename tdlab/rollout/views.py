@@ -282,8 +282,12 @@ def setting_of(blueprint: Blueprint) -> TaskScript | None:
         The script; None for a plan that says neither.
 
     Example:
-        >>> setting_of(Blueprint(id="", cluster="", seed=1, intent="", persona=Persona(name="", role=""), steps=(),
-        ...                      offered=("notes/add",), story=("Add a note.",))).services
+        >>> from tdlab.records import Blueprint, Persona
+        >>> plan = Blueprint(
+        ...     id="", cluster="", seed=1, intent="", persona=Persona(name="", role=""), steps=(),
+        ...     offered=("notes/add",), story=("Add a note.",),
+        ... )
+        >>> setting_of(plan).services
         ('notes',)
     """
     if blueprint.script is not None or not blueprint.story:
