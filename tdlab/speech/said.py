@@ -84,6 +84,9 @@ def said(text: str, value: Json, now: str, *, words: Sequence[str] = ()) -> bool
         for word in CURRENCY_WORDS[value]
     ):
         return True
+    page = re.fullmatch(r"pp?\. ?([\d\u2013-]+)", value)
+    if page and re.search(rf"\bpages? {re.escape(page.group(1))}\b", plain):
+        return True
     spaced = value.replace("_", " ")  # in a list only underscores become spaces, in `words` hyphens too
     return any(_holds(plain, _plain(form)) for form in (value, spaced, spaced.replace("-", " "))) or (
         spaced != value and _holds(plain.replace("-", " "), _plain(spaced).replace("-", " "))

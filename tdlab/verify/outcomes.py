@@ -42,6 +42,8 @@ _COMPOSED = 3
 def check_sources(context: CheckContext, script: TaskScript) -> str:
     """Check that the user said every value of an argument, or that a call returned it."""
     words = _Words(script)
+    lines = {beat.text for beat in script.beats}
+    own_words = any(m.role == "user" and m.content not in lines for m in context.trajectory.messages)
     heard: list[str] = []
     seen = Seen()
     next_call = 0
@@ -62,6 +64,9 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
                     continue
                 if words.said_whole(parameter, value, heard):
                     continue
+                chosen = isinstance(value, bool) or value in (schema.get("enum") or ())
+                if own_words and chosen and words.used(parameter, value):
+                    continue  # the wish's own value, which the user has put in words that no list has
                 if reads_only and narrows(value, parameter, schema, heard, seen):
                     continue
                 for name, leaf in leaves(value, parameter):
@@ -82,7 +87,7 @@ def narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequ
     if isinstance(value, bool) or value in (schema.get("enum") or ()):
         return True
     if isinstance(value, int):
-        return parameter in LIMITS
+        return parameter in LIMITS or _PERIOD.search(parameter) is not None
     if not isinstance(value, str):
         return False
     if _MOMENT.fullmatch(value):
@@ -92,6 +97,7 @@ def narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequ
     return bool(words) and not _NUMBER.search(value) and all(word in known for word in words)
 
 
+_PERIOD = re.compile(r"(?:year|month|week|day|hour)s?\Z")  # which of them is read is up to the assistant
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?")
 _NOTHING = object()
 
