@@ -495,6 +495,7 @@ def without_retired(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
         kept["teacher"]["roles"] = list(dict.fromkeys(role for role in renamed if role))
         if list(roles) == _EARLIER_ROLES:
             del kept["teacher"]["roles"]  # the default then, and so the default now
+            return kept, notes
         notes.append("teacher.roles has new names: writer is proposer, judge is committee, and there is no inspector")
     return kept, notes
 

@@ -299,12 +299,15 @@ def _rows(changes: Mapping[str, Json], free: _FreeParts) -> list[str]:
 def check_told(context: CheckContext, script: TaskScript) -> str:
     """Check that the assistant told the user every fact that they wanted to know."""
     texts = [m.content for m in context.trajectory.messages if m.role == "assistant" and m.content]
+    answered = max((n for n, m in enumerate(context.trajectory.messages) if m.role == "tool"), default=-1)
+    last = [m.content for m in context.trajectory.messages[answered + 1 :] if m.role == "assistant"]
+    asked = [part for part in script.parts if part.fulfilled]
     words = _Words(script)
     replies = (beat.text for beat in script.beats if beat.purpose == "done")
     for part in script.parts:
         if not part.fulfilled or next(replies, "") in texts:
             continue  # given up, or answered in the pack's own reply, which its check has seen to say everything
-        untold, told = [], 0
+        untold, told, at_last = [], 0, 0
         for fact in part.tell:
             value = part.facts.get(fact)
             returned = list(_returned(context, fact))
@@ -317,8 +320,9 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
                 untold.append(f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}")
             else:
                 told += 1
-        if len(untold) > told:  # other words may leave out some of what the pack's own reply says
-            return untold[0]
+                at_last += not values or any(_tells(last, one, script.now, words.of(fact, one)) for one in values)
+        if untold and (len(untold) > told or (part is asked[-1] and not at_last)):
+            return untold[0]  # other words may leave out some of what the pack's own reply says, but not all of it
     return ""
 
 

@@ -116,8 +116,8 @@ def test_a_rejected_rollout_shows_why(tmp_path: Path) -> None:
     from tdlab.rollout.llm import Misbehaviour, MockServer
     from tests.teacher.parts import config, run_on_mock
 
-    with MockServer(Misbehaviour(corrupt=0.5)) as server:
-        run_on_mock(config(server.base_url, target=4), tmp_path / "run").close()
+    with MockServer(Misbehaviour(corrupt=0.7)) as server:
+        run_on_mock(config(server.base_url, target=6), tmp_path / "run").close()
     with open_run(tmp_path / "run") as run:
         viewer = ConversationPanel(run)
         picker = viewer.controls["rollout"]
