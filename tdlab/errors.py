@@ -107,7 +107,10 @@ class HarvestError(PoolError):
 
 
 class PackError(TdlabError):
-    """A service pack is wrong. ``file`` and ``line`` (0: the whole file) say where, ``rule`` which check found it."""
+    """A service pack is wrong. ``file`` and ``line`` (0: the whole file) say where, ``rule`` which check found it.
+
+    ``message`` says what is wrong, without the place.
+    """
 
     def __init__(
         self, found: str, *, file: str, line: int = 0, rule: str = "syntax", expected: str = "", do: str = ""
@@ -118,11 +121,11 @@ class PackError(TdlabError):
         self.file = file
         self.line = line
         self.rule = rule
-        self._message = found
+        self.message = found
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the trip home from a worker process."""
-        return (_rebuild_pack, (self._message, self.file, self.line, self.rule, self.expected, self.do))
+        return (_rebuild_pack, (self.message, self.file, self.line, self.rule, self.expected, self.do))
 
 
 def _rebuild_pack(found: str, file: str, line: int, rule: str, expected: str, do: str) -> PackError:

@@ -78,7 +78,7 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
     if script is None:
         return {}
     said = "\n".join(beat.text for beat in script.beats if beat.speaker == "user")
-    told = {value: fact for beat in script.beats for fact, value in beat.tells.items() if isinstance(value, str)}
+    stated = {value: fact for beat in script.beats for fact, value in beat.tells.items() if isinstance(value, str)}
     goals = "\n".join(part.goal for part in script.parts)
     found: dict[str, tuple[dict[str, Json], str]] = {}
     for beat in script.beats:
@@ -92,13 +92,13 @@ def free_texts(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[str, tup
                     and beat.purpose == "act"
                     and isinstance(value, str)
                     and len(value.split()) >= _FREE_TEXT
-                    and value in told
+                    and value in stated
                     and value in said
                     and value not in goals
                     and not {"enum", "const", "pattern", "format"} & schema.keys()
                 )
                 if free:
-                    found.setdefault(told[value], (schema, value))
+                    found.setdefault(stated[value], (schema, value))
     return found
 
 
@@ -160,7 +160,7 @@ def retold(
 
 
 def _arranged(script: TaskScript, wishes: Sequence[Wish], keep: Sequence[int]) -> TaskScript:
-    """Return the script with these wishes in this order, with calls counted anew."""
+    """Return the script with these wishes in this order, and count its calls from the start."""
     if not keep or len(set(keep)) != len(keep) or not set(keep) <= set(range(len(wishes))):
         raise BlueprintError(f"the wishes to keep are {list(keep)}", expected=f"numbers from 0 to {len(wishes) - 1}")
     first_call, number = {}, 0
@@ -168,19 +168,19 @@ def _arranged(script: TaskScript, wishes: Sequence[Wish], keep: Sequence[int]) -
         first_call[index] = number
         number += sum(len(beat.calls) for beat in wish.beats)
     new_numbers: dict[int, int] = {}
-    told: set[str] = set()
+    stated: set[str] = set()
     beats: list[Beat] = []
     for index in keep:
         old = first_call[index]
         for beat in wishes[index].beats:
-            told |= beat.tells.keys()
+            stated |= beat.tells.keys()
             calls = []
             for call in beat.calls:
                 sources = {}
                 for parameter, source in call.sources.items():
                     if source.kind == "result" and source.call not in new_numbers:
                         raise BlueprintError(f"wish {index} uses what an earlier wish returns: the {parameter}")
-                    if source.kind == "user" and source.slot not in told:
+                    if source.kind == "user" and source.slot not in stated:
                         raise BlueprintError(f"wish {index} uses what the user tells in an earlier wish: {source.slot}")
                     sources[parameter] = (
                         source.model_copy(update={"call": new_numbers[source.call]})

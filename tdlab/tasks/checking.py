@@ -78,7 +78,7 @@ def check_apart(folder: Path, *, seeds: int = 20, seconds: float = 300.0) -> tup
     environment = {name: value for name, value in os.environ.items() if not name.endswith(_SECRETS)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (ours, environment.get("PYTHONPATH"))))
     try:
-        done = subprocess.run(  # noqa: S603  # this interpreter and our own program
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell: this interpreter with our own program
             [sys.executable, "-P", "-c", _PROGRAM, str(folder), str(seeds), str(seconds)],
             capture_output=True, env=environment, timeout=seconds, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
@@ -116,5 +116,8 @@ def _main() -> None:
             resource.setrlimit(limit, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     checked = check_folder(folder, seeds=seeds)
     errors = (checked,) if isinstance(checked, PackError) else checked.errors
-    parts = [error.__reduce__()[1] for error in errors[:_MOST_ERRORS]]
-    sys.stdout.write(json.dumps([[p[0][:_MOST_CHARACTERS], *p[1:4], p[4][:_MOST_CHARACTERS]] for p in parts]))  # type: ignore[index]
+    parts = [
+        (error.message[:_MOST_CHARACTERS], error.file, error.line, error.rule, error.expected[:_MOST_CHARACTERS])
+        for error in errors[:_MOST_ERRORS]
+    ]
+    sys.stdout.write(json.dumps(parts))

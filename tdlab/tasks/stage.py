@@ -79,7 +79,7 @@ class Stage:
     def knows(self, service: str, tools: Mapping[str, Tool]) -> bool:
         """Return whether a service has a pack, and the pack has the same tools.
 
-        An output schema that nobody declared is no difference: a pack says what its tools return.
+        An output schema that the server did not declare is no difference: the pack says what its tools return.
 
         Args:
             service: The service's name.

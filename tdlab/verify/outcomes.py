@@ -245,9 +245,9 @@ class _FreeParts:
     def __init__(
         self, script: TaskScript, heard: Sequence[str], changes: Sequence[Mapping[str, Mapping[str, Json]]]
     ) -> None:
-        told = {value for beat in script.beats for value in beat.tells.values() if isinstance(value, str)}
+        stated = {value for beat in script.beats for value in beat.tells.values() if isinstance(value, str)}
         self._heard = heard
-        self._fixed = {value for value in told if said_in(heard, value, script.now)}
+        self._fixed = {value for value in stated if said_in(heard, value, script.now)}
         self._began = datetime.datetime.fromisoformat(script.now)
         only_here = [{str(key) for rows in change.values() for key in rows} for change in changes]
         self._new = only_here[0] ^ only_here[1]
@@ -307,7 +307,7 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
     for part in script.parts:
         if not part.fulfilled or next(replies, "") in texts:
             continue  # given up, or answered in the pack's own reply, which its check has seen to say everything
-        untold, told, at_last = [], 0, 0
+        unsaid, stated, at_last = [], 0, 0
         for fact in part.tell:
             value = part.facts.get(fact)
             returned = list(_returned(context, fact))
@@ -315,14 +315,14 @@ def check_told(context: CheckContext, script: TaskScript) -> str:
             values = [one for one in values if one is not None and not _listed(context, fact, one)]
             values = [one for one in values if not isinstance(one, bool)]  # a clause says it, in many words
             if len(part.tell) > 1 and all(isinstance(one, int) and 0 <= one <= _COUNTABLE for one in values):
-                continue  # how many there are is told with the things themselves
+                continue  # a reply that lists the things says how many there are
             if values and not any(_tells(texts, one, script.now, words.of(fact, one)) for one in values):
-                untold.append(f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}")
+                unsaid.append(f"the user was not told the {fact.replace('_', ' ')}, {preview(values[-1])}")
             else:
-                told += 1
+                stated += 1
                 at_last += not values or any(_tells(last, one, script.now, words.of(fact, one)) for one in values)
-        if untold and (len(untold) > told or (part is asked[-1] and not at_last)):
-            return untold[0]  # other words may leave out some of what the pack's own reply says, but not all of it
+        if unsaid and (len(unsaid) > stated or (part is asked[-1] and not at_last)):
+            return unsaid[0]  # other words may leave out some of what the pack's own reply says, but not all of it
     return ""
 
 

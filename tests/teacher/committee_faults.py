@@ -137,7 +137,7 @@ def lookups(t: Trajectory) -> list[ToolCall]:
     return [call for call in good_calls(t) if not writes(t, call)]
 
 
-def told(t: Trajectory) -> str:
+def known_to(t: Trajectory) -> str:
     """Return everything that was said, called and returned, as one text."""
     said = [m.content for m in t.messages]
     return "\n".join([*said, *(canonical_json(call.arguments) for call in t.calls())])
@@ -317,7 +317,7 @@ def end_of_results(t: Trajectory, n: int) -> int:
 
 def misreported(t: Trajectory, rng: Random, pattern: str, change: Callable[[str], str | None]) -> Trajectory | None:
     """Change something that the assistant reports into something that occurs nowhere."""
-    everything = told(t)
+    everything = known_to(t)
     for n in reversed(reports(t)):
         text = t.messages[n].content
         found = list(re.finditer(pattern, text))
@@ -765,7 +765,7 @@ def day_that_nobody_gave(t: Trajectory, rng: Random) -> Trajectory | None:
         for name, value in call.arguments.items():
             if isinstance(value, str) and _DAY.fullmatch(value):
                 other = later(value, rng.choice((3, 5, 11)))
-                return with_argument(t, call, name, other) if other[:10] not in told(t) else None
+                return with_argument(t, call, name, other) if other[:10] not in known_to(t) else None
     return None
 
 
@@ -775,7 +775,7 @@ def number_that_nobody_gave(t: Trajectory, rng: Random) -> Trajectory | None:
         for name, value in call.arguments.items():
             if type(value) in (int, float) and value > 0:
                 other = value + max(1, value // 3) * rng.randint(1, 3)
-                other = other + 1 if str(other) in told(t) else other
+                other = other + 1 if str(other) in known_to(t) else other
                 return with_argument(t, call, name, other)
     return None
 
@@ -792,7 +792,7 @@ def name_that_nobody_gave(t: Trajectory, rng: Random) -> Trajectory | None:
 
 @fault("grounded")
 def remark_that_nobody_gave(t: Trajectory, rng: Random) -> Trajectory | None:
-    """Fill in an optional text about which nobody said anything."""
+    """Fill in an optional text that no message mentions."""
     for call in reversed(acts(t)):
         tool = POOL.tools[t.tools[call.name]]
         for name, schema in tool.parameters.items():
@@ -1041,7 +1041,7 @@ def same_question_another_answer(t: Trajectory, rng: Random) -> Trajectory | Non
 
 @fault("world")
 def created_and_then_unknown(t: Trajectory, rng: Random) -> Trajectory | None:
-    """Let the world not know what it has just made, and nobody mind."""
+    """Let the world not know what it has just made, without any reaction."""
     made: dict[str, str] = {}
     for call in good_calls(t):
         for name, value in call.arguments.items():
@@ -1064,7 +1064,7 @@ def created_and_then_unknown(t: Trajectory, rng: Random) -> Trajectory | None:
                 )
         if writes(t, call):
             new = {str(v): k for p, v in fields(data_of(t, call)) if is_id(k := key_of(p), v)}
-            made |= {v: k for v, k in new.items() if v not in told(cut(t, place_of(t, call)))}
+            made |= {v: k for v, k in new.items() if v not in known_to(cut(t, place_of(t, call)))}
     return None
 
 
@@ -1180,7 +1180,7 @@ def done_though_the_user_only_wanted_to_know(t: Trajectory, rng: Random) -> Traj
 
 @fault("consent")
 def something_done_besides(t: Trajectory, rng: Random) -> Trajectory | None:
-    """Do the same to something else that nobody spoke of."""
+    """Do the same to something else that no message mentions."""
     for call in reversed(acts(t)):
         name = next((n for n, v in call.arguments.items() if is_id(n, v)), None)
         if name is None:
@@ -1457,19 +1457,19 @@ OLD_DESIGN: dict[int, tuple[bool, str]] = {
     13: (False, "natural world: a collection on a mandate that is only pending"),
     14: (False, "natural goal grounded: the owner's address comes from a segment; off is switched off"),
     15: (False, "natural world: a connection just registered has pipelines"),
-    16: (False, "natural goal world: replaces a stranger's appliance without coverage or diagnosis"),
-    17: (False, "natural consent: only the recited wish, and frozen for good without a question"),
+    16: (False, "natural goal world: replaces another person's appliance without coverage or diagnosis"),
+    17: (False, "natural consent: only the recited wish, and frozen finally without a question"),
     18: (False, "natural world goal: a rota of two names and no members; a turn of August is done in February"),
     19: (False, "natural world: an empty deck with nine cards due"),
     20: (False, "natural goal: recited fields, a home of 316 square metres for 1,007 euros goes on the market"),
     21: (False, "natural: a recited wish, raw timestamps"),
     22: (False, "goal natural world: the allergens are left out; a recipe without ingredients has three"),
     23: (False, "natural world goal: books a shift for a draft and submits it afterwards; 26 shifts are left of 17"),
-    24: (False, "natural world: 'I approved or decline', notes that nobody wrote"),
+    24: (False, "natural world: 'I approved or decline', notes from nowhere"),
     25: (False, "natural: recited wishes, parameters in speech"),
     26: (False, "natural world: version 1 becomes 4, one lease becomes four"),
     27: (False, "natural goal world: puts in and takes out again, the subtotal stays"),
-    28: (False, "natural goal world: flags what it has just written; an answer that nobody gave"),
+    28: (False, "natural goal world: flags what it has just written; an answer from nowhere"),
     29: (False, "natural world goal: slots end before they start, the appointment is on another day"),
     30: (False, "natural goal world: a filing meets its own deadline, in the first matter that a check names"),
     31: (False, "natural goal consent: hands over the first conversation, then closes it as spam"),

@@ -9,7 +9,7 @@ It runs in a process of its own, so that the memory that a test measures is the 
 A second port, the elsewhere of the redirects, counts who connects to it.
 """
 
-# ruff: noqa: E501 - the tables read better so
+# ruff: noqa: E501 - one kind of reply on each line of a table
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ import sys
 import urllib.request
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MB = 1 << 20
@@ -41,7 +42,7 @@ class Kind(NamedTuple):
 
     behave: Callable[[Exchange], bytes | Awaitable[None]]
     expect: str = "any"
-    config: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    config: Mapping[str, Any] = MappingProxyType({})
     big: bool = False
     pause_s: float = 0.0
 
@@ -935,7 +936,7 @@ async def _(e: Exchange) -> None:
 
 
 class Server:
-    """The hostile server, and the port at which nobody should call."""
+    """The hostile server, and the port at which no call may arrive."""
 
     def __init__(self) -> None:
         self.counts: dict[str, Counter[str]] = {}
@@ -948,7 +949,8 @@ class Server:
         self.here, self.elsewhere = (
             f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}" for listening in (server, trap)
         )
-        print(self.here, flush=True)  # noqa: T201 - the parent waits for it
+        sys.stdout.write(f"{self.here}\n")
+        sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)  # until the parent ends
 
     async def _trap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -970,8 +972,8 @@ class Server:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         method, path, _ = first.split(" ")
         if path == "/-/counts":
-            told = {"outside": self.outside, **self.counts}
-            writer.write(http(told))
+            counted = {"outside": self.outside, **self.counts}
+            writer.write(http(counted))
             return False
         name, _, rest = path.removeprefix("/").partition("/")
         chat, models = rest == "v1/chat/completions", rest == "v1/models"

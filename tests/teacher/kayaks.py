@@ -150,7 +150,7 @@ frames:
     open:
       - "The river is calm at last, could we take {name} out?"
       - "Is {name} mine for today if I ask nicely?"
-      - "{paddler} speaking. I was told {name} suits tall people, please book it."
+      - "{paddler} speaking. I hear {name} suits tall people, please book it."
       - "My niece insists on {name}. Let's do that."
       - "One boat for an afternoon: {name}, on the name of {paddler}."
     done:

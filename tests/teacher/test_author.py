@@ -61,7 +61,7 @@ BROKEN: tuple[Kind, ...] = (
      r"world.sql:\d+", "ATTACH is not allowed"),
     ("a goal out of reach", said(files(tasks=replaced(TASKS, "AND paddler = :paddler AND", "AND paddler = 'x' AND"))),
      r"tasks.yaml:\d+", "the goal does not hold after rent"),
-    ("an error that nobody documents",
+    ("an error without documentation",
      said(files(world=replaced(WORLD, "--- error kayak_out", f"{STORM}--- error kayak_out"))),
      r"world.sql:\d+", "rent-kayak documents no error 'weather'"),
     ("the same words in two frames",
@@ -85,8 +85,8 @@ class Author:
 
     def __call__(self, body: Mapping[str, Any]) -> dict[str, Any]:
         self.bodies.append(dict(body))
-        told = re.search(r"refuses attempt (\d+)\.", body["messages"][-1]["content"])
-        number = int(told.group(1)) if told else 0
+        sent = re.search(r"refuses attempt (\d+)\.", body["messages"][-1]["content"])
+        number = int(sent.group(1)) if sent else 0
         text = self.replies[min(number, len(self.replies) - 1)]
         return completion("m", {"role": "assistant", "content": text}, prompt="x" * 400)
 
@@ -124,12 +124,12 @@ def test_a_wrong_pack_is_refused_with_file_and_reason_and_nothing_is_left(
 ) -> None:
     problems: list[PackError] = []
 
-    def told(number: int, found: Sequence[PackError]) -> None:
+    def sent(number: int, found: Sequence[PackError]) -> None:
         assert number == 1
         problems.extend(found)
 
     with serving(reply) as (author, config, server), pytest.raises(TeacherError) as caught:
-        wrote(config, tmp_path, rounds=1, on_round=told)
+        wrote(config, tmp_path, rounds=1, on_round=sent)
     assert server.counts.get("calls", len(author.bodies)) == 1
     mine = [p for p in problems if re.fullmatch(file, f"{p.file}:{p.line}" if p.line else p.file) and words in str(p)]
     assert mine, [str(problem) for problem in problems]
@@ -151,9 +151,9 @@ def test_all_of_them_in_one_session_and_then_a_right_one(tmp_path: Path) -> None
     assert written.rounds == len(BROKEN) + 1
     for (_, _, file, words), problems, body in zip(BROKEN, rounds, author.bodies[1:], strict=False):
         assert any(re.match(file, problem) and words in problem for problem in problems)
-        told = body["messages"][-1]["content"]
-        assert words in told, "the model is told"
-        assert re.search(file, told)
+        sent = body["messages"][-1]["content"]
+        assert words in sent, "the model gets the reason"
+        assert re.search(file, sent)
         assert str(tmp_path) not in json.dumps(body), "and learns no path of this machine"
     assert rounds[-1] == []
     assert left_in(tmp_path / "packs") == {SERVICE}
@@ -179,11 +179,11 @@ def test_of_many_problems_twenty_are_told_and_how_many_more(tmp_path: Path) -> N
     tasks = replaced(TASKS, '      - "Which boats carry the word {name}?"', many)
     with serving(said(files(tasks=tasks)), said(RIGHT)) as (author, config, _):
         wrote(config, tmp_path)
-    told = author.bodies[1]["messages"][-1]["content"]
-    assert "Problems: 31." in told
-    assert re.search(r"^20\. ", told, re.MULTILINE)
-    assert not re.search(r"^21\. ", told, re.MULTILINE)
-    assert "and 11 more." in told
+    sent = author.bodies[1]["messages"][-1]["content"]
+    assert "Problems: 31." in sent
+    assert re.search(r"^20\. ", sent, re.MULTILINE)
+    assert not re.search(r"^21\. ", sent, re.MULTILINE)
+    assert "and 11 more." in sent
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_the_cost_is_told_before_anything_is_paid(
     assert re.search(r"at most +5 calls +[\d,]+ tokens in +163,840 out +1\.\d\d USD", out)
     status, out, err = in_process(monkeypatch, capsys, *named)
     assert status == 2
-    assert "--yes" in err, "without a terminal nobody can be asked"
+    assert "--yes" in err, "without a terminal there is no one to ask"
     status, out, err = in_process(monkeypatch, capsys, *words)
     assert status == 2
     assert "--set teacher.model=NAME" in err
@@ -350,11 +350,11 @@ def test_a_pack_that_is_there_costs_nothing_and_one_for_other_tools_needs_force(
     assert status == 2
     assert "rent-kayak changed since" in err
     assert "--force" in err
-    with serving(said(RIGHT, "Anew.")) as (_, config, _):
+    with serving(said(RIGHT, "Once more.")) as (_, config, _):
         again = write_service_pack(
             ToolPool.load(tmp_path / f"{SERVICE}.json"), SERVICE, config, out=tmp_path / "packs", force=True
         )
-    assert again.reasons == "Anew."
+    assert again.reasons == "Once more."
     assert "# mine" in (tmp_path / "packs" / f".before-{SERVICE}" / "tasks.yaml").read_text(encoding="utf-8")
     assert written_pack(ToolPool.load(tmp_path / f"{SERVICE}.json").service(SERVICE), tmp_path / "packs") == (
         again.folder,

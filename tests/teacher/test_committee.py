@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from tdlab.cli.render import show_run
 from tdlab.formats import read_trajectories
+from tdlab.records import Json
 from tdlab.rollout.llm import CRITERIA, MockServer
 from tdlab.rollout.llm.mock_model import MockModel, completion
 from tests.benchmarks.committee import agreement
@@ -54,11 +56,8 @@ def test_a_rollout_that_is_rejected_is_played_once_more_with_the_reasons(tmp_pat
     model = MockModel()
     revised: list[str] = []
 
-    def answer(body: dict[str, object]) -> dict[str, object]:
-        script = body["tdlab_script"]
-        assert isinstance(script, dict)
-        messages = body["messages"]
-        assert isinstance(messages, list)
+    def answer(body: Mapping[str, Json]) -> dict[str, Json]:
+        script, messages = body["tdlab_script"], body["messages"]
         if script["role"] != "committee":
             reply = model.respond(body)
             if "was not good enough" in messages[0]["content"]:
@@ -71,7 +70,7 @@ def test_a_rollout_that_is_rejected_is_played_once_more_with_the_reasons(tmp_pat
         marks = {name: {"reason": "it rambles", "score": 5 if done else 2} for name in CRITERIA}
         return completion("mock", {"role": "assistant", "content": json.dumps(marks)}, prompt="")
 
-    with MockServer(answer=answer) as server:  # type: ignore[arg-type]
+    with MockServer(answer=answer) as server:
         settings = config(server.base_url, target=3, teacher__roles=ROLES, teacher__concurrency=1)
         run = run_on_mock(settings, tmp_path / "run")
         assert run.counts().accepted == 3

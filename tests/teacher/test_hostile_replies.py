@@ -110,7 +110,7 @@ class Watch(logging.Handler):
 def ask(backend: LiveBackend, asked: ChatRequest) -> ChatReply | BaseException:
     try:
         return backend.ask(asked)
-    except BaseException as error:  # noqa: BLE001 - the tests look at it
+    except BaseException as error:  # noqa: BLE001 - `problems` fails on every type but the three allowed
         return error
 
 
@@ -156,7 +156,7 @@ def drive(server: Hostile, outcome: Outcome) -> None:
                 for thread in threads:
                     thread.join(ENDS_WITHIN * slower() + 10)
                 backend.cancel()
-        except Exception as error:  # noqa: BLE001 - the tests look at it
+        except Exception as error:  # noqa: BLE001 - `problems` fails on every type but the three allowed
             outcome.entry = error
         outcome.kept = len(journal)
         outcome.leaks += leaks(outcome.folder, key_of(name))
@@ -173,7 +173,7 @@ def drive(server: Hostile, outcome: Outcome) -> None:
             try:
                 with LiveBackend(settings, journal=journal, owner="x", api_key=key_of(name)) as backend:
                     outcome.left_over = ask(backend, request("one more"))
-            except Exception as error:  # noqa: BLE001 - the tests look at it
+            except Exception as error:  # noqa: BLE001 - `problems` fails on every type but the three allowed
                 outcome.left_over = error
             outcome.calls_left_over = server.counts(name)["POST"] - after["POST"]
     outcome.leaks += leaks(outcome.folder, key_of(name))
@@ -232,7 +232,7 @@ class Results:
                 if outcome.entry is not None and not outcome.found and not outcome.name.startswith("models_"):
                     outcome.entry, outcome.folder = None, outcome.folder / "again"  # a busy machine
                     drive(self.server, outcome)
-            except BaseException:  # noqa: BLE001 - the tests look at it
+            except BaseException:  # noqa: BLE001 - a thread's exception is kept here, and fails the test
                 outcome.broken = traceback.format_exc()
 
         if not within(ENDS_WITHIN * 3 * slower() + 30, work):
@@ -241,7 +241,7 @@ class Results:
 
 
 def memory(*, peak: bool = False) -> int:
-    """Return this process's resident memory; it is also where the peak starts anew, or the peak since then."""
+    """Return this process's resident memory; the peak since then is counted from here."""
     if not peak:
         Path("/proc/self/clear_refs").write_text("5")
     found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", Path("/proc/self/status").read_text())
@@ -300,7 +300,7 @@ def everything(value: Any) -> Iterator[str]:
 
 
 def unseen(lines: list[tuple[str, int, str]]) -> list[str]:
-    """Return errors that no caller sees: tasks whose exception nobody takes, threads that die."""
+    """Return errors that no caller sees: tasks whose exception no code reads, threads that die."""
     return [text for name, level, text in lines if level >= logging.ERROR or name == "thread"]
 
 
@@ -366,7 +366,7 @@ def problems(outcome: Outcome, lines: list[tuple[str, int, str]], outside: Count
     most = REQUESTS * LIMITS["tries"]
     if outcome.calls["POST"] > most:
         wrong.append(f"{outcome.calls['POST']} calls, not at most {most}")
-    # Nothing else is sent, to nobody else.
+    # Nothing else is sent, and to no other server.
     wrong += [f"{word}: {outcome.calls[word]}" for word in ("followed", "cookies", "compressed") if outcome.calls[word]]
     if outside:
         wrong.append(f"somebody called elsewhere (any kind of this process): {dict(outside)}")
@@ -451,7 +451,7 @@ def test_a_run_ends_in_time_and_goes_on_with_a_proper_server(
     settings = {
         "rollout.teacher": "llm", "rollout.guessed": "keep", "teacher.model": MOCK_MODEL, "evolution.batch": 4,
         "teacher.failing_window": 4, "teacher.budget_tokens": 3_000_000,
-        **{f"teacher.{setting}": value for setting, value in (LIMITS | KINDS[kind].config).items()},
+        **{f"teacher.{setting}": value for setting, value in {**LIMITS, **KINDS[kind].config}.items()},
     }  # fmt: skip
     if RUNS[name]:
         settings["teacher.roles"] = json.dumps([RUNS[name]])

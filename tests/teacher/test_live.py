@@ -126,8 +126,8 @@ def test_real_servers_answer_a_model_and_a_resumed_run_pays_for_nothing_twice(
         with ReplyJournal(tmp_path / REPLIES) as journal:
             assert len(journal) == server.counts["calls"], "a request was paid for twice"
         calls = server.counts["calls"]
-        told = tdlab.estimate(real.config(server.base_url, target=10), pool=real.pool, progress=False)
-        assert told.tokens == pytest.approx(run.metrics()["teacher"]["tokens"], rel=0.5)
+        printed = tdlab.estimate(real.config(server.base_url, target=10), pool=real.pool, progress=False)
+        assert printed.tokens == pytest.approx(run.metrics()["teacher"]["tokens"], rel=0.5)
         run.close()
         real.run(server.base_url, out, target=10).close()
         assert server.counts["calls"] == calls, "a complete run asks nothing"
@@ -263,12 +263,12 @@ def test_an_estimate_for_live_servers_is_of_their_tools_and_calls_none(
     words = ("-n", 2, "--set", "teacher.model=m", "--set", "clusters.min_tools=1")
     status, out, _ = in_process(monkeypatch, capsys, "estimate", "--servers", tmp_path / "mcp.json", "--json", *words)
     assert status == 0
-    told = json.loads(out)
-    assert told == tdlab.estimate(
+    printed = json.loads(out)
+    assert printed == tdlab.estimate(
         job.config("http://127.0.0.1:9/v1", target=2, teacher__model="m", evolution__dry=12, evolution__batch=64),
         pool=job.pool, progress=False,
-    )._asdict() | {"roles": told["roles"]}  # fmt: skip
-    assert {row["role"] for row in told["roles"]} == {"proposer", "user", "assistant"}
+    )._asdict() | {"roles": printed["roles"]}  # fmt: skip
+    assert {row["role"] for row in printed["roles"]} == {"proposer", "user", "assistant"}
     assert made == [], "a server was called for an estimate"
 
 

@@ -87,7 +87,7 @@ def test_a_request_that_does_not_fit_is_not_sent() -> None:
 
 
 def test_what_a_few_calls_show() -> None:
-    """They are short, and what a server rejects or ignores is told from what is not known."""
+    """They are short, and what a server rejects or ignores differs from what is not known."""
     sent: list[dict[str, Any]] = []
 
     def reply(body: dict[str, Any], key: str) -> tuple[int, Any]:

@@ -296,7 +296,7 @@ def reasons(runs: list[Played]) -> Counter[str]:
 
 
 def test_required_calls_fit_their_tools(address_with_tools: str, record_property: Any) -> None:
-    """A call that comes out fits its tool; llama.cpp lets text go before it, and this model seldom ends its text."""
+    """A call that comes out fits its tool; llama.cpp lets text go before it, and this model rarely ends its text."""
     settings = {**SETTINGS, "max_tokens": 80, "roles": ("assistant",)}
     (found,) = probe(teacher(address_with_tools, **settings), paid=True)
     assert (found.error, found.takes_tools) == ("", True)

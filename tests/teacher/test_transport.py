@@ -74,7 +74,7 @@ def length_of(head: bytes) -> int:
 
 
 def test_a_clean_connection_is_used_again() -> None:
-    """It fails if httpcore2 or anyio are built differently: then every call connects anew, which is slow."""
+    """It fails if httpcore2 or anyio are built differently: then every call opens a connection, which is slow."""
     with serving(lambda asked: response(said("fine"))) as (address, firsts):
         with LiveBackend(teacher(address, concurrency=1)) as backend:
             assert [backend.ask(request(f"{n}")).text for n in range(5)] == ["fine"] * 5

@@ -174,7 +174,7 @@ def _has_unread_bytes(stream: Any, network: Any) -> bool:
     """Return whether more has arrived than the response whose body was read.
 
     The bytes wait in the HTTP parser, in a TLS layer, or in the socket's queue; the pool itself looks at the socket. No
-    public interface tells of them. True if the libraries are not built as expected: each call then connects anew.
+    public interface tells of them. True if the libraries are not built as expected: each call then opens a connection.
     """
     try:
         if stream._httpcore_stream._stream._connection._h11_state.trailing_data[0]:

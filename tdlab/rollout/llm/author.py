@@ -63,7 +63,7 @@ __all__ = [
 MOST_TOKENS = 32_768
 """Most tokens of one reply: a pack of eight tools takes half of it."""
 
-_SHOWN = 20  # problems told to the model
+_SHOWN = 20  # problems sent to the model
 _MOST_SHOWN = 500  # characters of one
 _MOST_RAW = 4_000  # characters of a reply that is none, shown again
 _MOST_REASONS = 4_000  # characters kept
@@ -263,8 +263,8 @@ def estimate_pack(
     expected = _TOKENS_PER_TOOL * len(service.tools)
     problems = _SHOWN * _MOST_SHOWN // 4
 
-    def of(number: int, reply: int, told: int) -> RoundsEstimate:
-        sent = number * first + (number - 1) * (reply + told)
+    def of(number: int, reply: int, problems: int) -> RoundsEstimate:
+        sent = number * first + (number - 1) * (reply + problems)
         return RoundsEstimate(number, sent, number * reply, prices.cost(model, sent, number * reply))
 
     reply = min(expected, max_tokens)
@@ -403,7 +403,7 @@ def _request(config: TeacherConfig, document: dict[str, Json], draft: _Draft, ma
 
 
 def _told(draft: _Draft) -> str:
-    """Return what the model is told of a round: its problems, and how to go on."""
+    """Return the message after a round: its problems, and how to go on."""
     lines = [f"{number}. {_line(problem)}" for number, problem in enumerate(draft.problems[:_SHOWN], start=1)]
     if len(draft.problems) > _SHOWN:
         lines.append(f"and {len(draft.problems) - _SHOWN} more.")

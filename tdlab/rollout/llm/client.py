@@ -482,7 +482,7 @@ class ChatClient:
         except BodyError as error:
             await self._charge_lost(request, self._likely_output(request))
             raise Failure("connection", str(error)) from error
-        except Exception as error:  # noqa: BLE001 - whatever an untrusted reply causes in the libraries
+        except Exception as error:  # noqa: BLE001 - hostile bytes raise any type in the libraries (seen: AssertionError)
             await self._charge_lost(request, self._likely_output(request))
             raise Failure("garbage", f"a reply that raises {type(error).__name__}") from None
         try:

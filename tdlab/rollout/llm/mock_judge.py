@@ -329,7 +329,7 @@ def _rules(messages: Sequence[Mapping[str, Any]], rules: Sequence[str]) -> Fault
         if message["role"] == "assistant" and content:
             asked = content
             if _UNASKED.search(content):
-                return f"something was done that nobody asked for: {content}", _WRONG
+                return f"something was done without being asked for: {content}", _WRONG
         if message["role"] == "user":
             answers.append(content)
     return _NONE
@@ -398,7 +398,7 @@ def _natural(messages: Sequence[Mapping[str, Any]]) -> Fault:
         if (odd and message["role"] == "assistant") or (odd and odd not in given):
             return f"{odd!r} is no word that people use: {content}", _WRONG
         if len(_LABELLED.findall(content)) >= _LABELS or _FIRST.search(content):
-            return f"nobody talks like a form: {content}", _WRONG
+            return f"people do not talk like a form: {content}", _WRONG
         if _FOREIGN.search(content):
             return f"another language in the middle: {content}", _WRONG
         if not _ENDS_WELL.search(content.rstrip()) and len(content.split()) > _SHORTEST:

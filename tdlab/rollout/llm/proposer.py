@@ -128,19 +128,19 @@ def _dialogue(wish: Wish) -> Iterator[str]:
         if beat.speaker == "assistant":
             heard = beat.text
         elif beat.speaker == "user" and beat.purpose not in ("close", "agree"):
-            told = f"(told: {shorten(heard, _MAX_HEARD)}) " if beat.purpose in ("adjust", "stop") else ""
-            yield told + beat.text
+            before = f"(heard: {shorten(heard, _MAX_HEARD)}) " if beat.purpose in ("adjust", "stop") else ""
+            yield before + beat.text
 
 
 def _facts(wish: Wish) -> dict[str, Json]:
     """Return the facts of a wish that are said, asked for or reached."""
-    told = {fact for beat in wish.beats for fact in beat.tells}
+    stated = {fact for beat in wish.beats for fact in beat.tells}
     return {
         label(fact): _shown(value)
         for part in wish.parts
         for fact, value in part.facts.items()
         if value is not None and not isinstance(value, (dict, list))
-        and (fact in told or (fact not in part.tell and f":{fact}" in part.goal))
+        and (fact in stated or (fact not in part.tell and f":{fact}" in part.goal))
     }  # fmt: skip
 
 
@@ -366,7 +366,7 @@ def _story_problem(value: Mapping[str, Json], task: str) -> str:
         words = [match.group() for pattern in (_SCHEMA_WORDS, _PLACEHOLDER) for match in pattern.finditer(text)]
         odd = [*_BRACES.findall(text), *(word for word in words if word not in task)]
         if odd:
-            return f"the {name} has {odd[0]!r}, which nobody says"
+            return f"the {name} has {odd[0]!r}, which people do not say"
     return ""
 
 

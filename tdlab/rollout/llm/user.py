@@ -1,8 +1,8 @@
 """The user that a model plays: it says in its own words what the task gives it to say, and what it says is checked.
 
 The code decides what the user says next (a request, an answer, or the end), since it knows the task; the model writes
-the words. A message must say the facts that are due, may say no number that the task does not hold, and may not tell
-early what is told only if asked. Facts are found in it by the speech layer, so any usual way to say them will do.
+the words. A message must say the facts that are due, may say no number that the task does not hold, and may not say
+early what is said only if asked. Facts are found in it by the speech layer, so any usual way to say them will do.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class ModelUser:
                 for name, value in line.tells.items():
                     early = isinstance(value, str) and len(value) >= _TOLD_EARLY and contains_whole(text, value)
                     if early and not any(contains_whole(d.text, str(value)) for d in due):
-                        return f"it tells the {label(name.rpartition('__')[2])}, which is told only if asked"
+                        return f"it tells the {label(name.rpartition('__')[2])}, which is said only if asked"
             return ""
 
         direction = (
@@ -237,7 +237,7 @@ class ModelUser:
             for name, hidden in view.brief.withheld.items():
                 early = isinstance(hidden, str) and len(hidden) > _TOLD_EARLY and contains_whole(text, hidden)
                 if early and hidden not in allowed:
-                    return f"the message tells the {name}, which is told only if asked"
+                    return f"the message tells the {name}, which is said only if asked"
             return "" if any(_shares_a_word(text, goal) for goal in request.goals) else "it is not about the request"
 
         return self._session.written("user", self._messages(view, direction), check).strip()
