@@ -29,7 +29,7 @@ from tdlab.pool.files.bundled import read_service_file
 from tdlab.pool.files.data import data_file
 from tdlab.pool.files.definitions import Definitions
 from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
-from tdlab.pool.files.writers import write_pool
+from tdlab.pool.files.writers import tool_document, write_pool
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.live.config import ServerSpec, read_mcp_config
 from tdlab.pool.quality import GRADES, ToolQuality
@@ -60,6 +60,7 @@ __all__ = [
     "harvest_sync",
     "read_mcp_config",
     "read_service_file",
+    "tool_document",
     "write_pool",
 ]
 

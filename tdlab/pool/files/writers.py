@@ -16,7 +16,7 @@ from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Annotations, Json, Service, Tool
 from tdlab.store import atomic_open
 
-__all__ = ["write_pool"]
+__all__ = ["tool_document", "write_pool"]
 
 _HINTS = {
     "read_only": "readOnlyHint",
@@ -85,11 +85,24 @@ def _service(service: Service, taxonomy: Taxonomy) -> dict[str, Json]:
     document["source"] = service.source
     document["license"] = service.license
     document["schema_quality"] = service.schema_quality
-    document["tools"] = [_tool(tool) for tool in service.tools]
+    document["tools"] = [tool_document(tool) for tool in service.tools]
     return document
 
 
-def _tool(tool: Tool) -> dict[str, Json]:
+def tool_document(tool: Tool) -> dict[str, Json]:
+    """Return the definition of a tool as MCP's ``tools/list`` gives it; an inferred output schema is left out.
+
+    Args:
+        tool: The tool.
+
+    Returns:
+        A value that JSON can represent; documented errors are in ``_meta``.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> sorted(tool_document(Tool(service="clock", name="now", input_schema={"type": "object"})))
+        ['description', 'inputSchema', 'name']
+    """
     document: dict[str, Json] = {
         "name": tool.name,
         "description": tool.description,

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tdlab.errors import PackError
-from tdlab.pool import Taxonomy
-from tdlab.records import Json, Service, Tool, canonical_json, digest, heaviest
+from tdlab.pool import Taxonomy, tool_document
+from tdlab.records import Json, Service, canonical_json, digest, heaviest
 from tdlab.tools import preview, read_json
 from tdlab.worlds import FILES, read_pack_tools
 
@@ -34,13 +34,6 @@ REPLY_SCHEMA: dict[str, Json] = {
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*(.*?)```\s*\Z", re.DOTALL)
 _ERRORS = "tdlab/errors"
-_HINTS = {
-    "title": "title",
-    "readOnlyHint": "read_only",
-    "destructiveHint": "destructive",
-    "idempotentHint": "idempotent",
-    "openWorldHint": "open_world",
-}
 _KEYS = frozenset({"name", "description", "inputSchema", "outputSchema", "annotations", "_meta"})
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _MOST_MESSAGE = 500  # characters of an error's message
@@ -99,7 +92,7 @@ def pool_tools(service: Service) -> dict[str, Json]:
         "title": service.title or service.name,
         "description": service.description,
         "domain": heavy if heavy in Taxonomy.bundled().ids else None,
-        "tools": [_definition(tool) for tool in service.tools],
+        "tools": [tool_document(tool) for tool in service.tools],
     }
     where = f"the pool's {service.name[:80]}"
     if not service.tools:
@@ -115,31 +108,15 @@ def pool_tools(service: Service) -> dict[str, Json]:
         read_pack_tools(json.dumps(document), file=where)
     except PackError as error:
         raise PackError(
-            error.found.partition(": ")[2].removesuffix(f" [{error.rule}]"), file=where, rule=error.rule,
+            error.message, file=where, rule=error.rule,
             expected=error.expected, do="correct the definition or the name in the pool's file",
         ) from None  # fmt: skip
     return document
 
 
-def _definition(tool: Tool) -> dict[str, Json]:
-    document: dict[str, Json] = {
-        "name": tool.name,
-        "description": tool.description,
-        "inputSchema": tool.input_schema,
-    }
-    if tool.output_schema is not None and not tool.output_inferred:
-        document["outputSchema"] = tool.output_schema
-    hints = {theirs: getattr(tool.annotations, ours) for theirs, ours in _HINTS.items()}
-    if known := {name: value for name, value in hints.items() if value is not None}:
-        document["annotations"] = known
-    if tool.errors:
-        document["_meta"] = {_ERRORS: [{"code": error.code, "message": error.message} for error in tool.errors]}
-    return document
-
-
 def tool_digests(service: Service) -> dict[str, str]:
     """Return a digest of each tool's definition, by name."""
-    return {str(entry["name"]): digest("tool", entry) for entry in map(_definition, service.tools)}
+    return {str(entry["name"]): digest("tool", entry) for entry in map(tool_document, service.tools)}
 
 
 def with_additions(document: Mapping[str, Any], text: str | None) -> tuple[dict[str, Json], list[PackError]]:
