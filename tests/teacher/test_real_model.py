@@ -264,7 +264,7 @@ def test_the_proposer_writes_stories_of_executable_tasks(address: str, record_pr
     for run in accepted:
         assert_about_its_task(run)
     assert all(len(run.exchanges) <= 9 for run in runs)
-    assert len(accepted) >= 4, "6 or 7 on most days; the model's texts change a little with the server's cache"
+    assert len(accepted) >= 6, "9 on most days; the texts change a little with what the server has in its cache"
 
 
 def test_the_proposer_writes_stories_of_plans_without_a_pack(address: str, record_property: Any) -> None:

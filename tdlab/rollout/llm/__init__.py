@@ -32,7 +32,7 @@ from tdlab.rollout.llm.committee import CRITERIA, Judgement, agreement
 from tdlab.rollout.llm.environment import LlmEnvironment
 from tdlab.rollout.llm.mock_server import Misbehaviour, MockServer, serve_mock
 from tdlab.rollout.llm.probe import Probe, probe
-from tdlab.rollout.llm.prompts import VERSIONS, prompt
+from tdlab.rollout.llm.prompts import VERSIONS, example_turns, prompt
 from tdlab.rollout.llm.protocol import ChatReply, ChatRequest, RequestedCall, estimate_tokens
 from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.llm.teacher import LlmRollout, LlmTeacher
@@ -69,6 +69,7 @@ __all__ = [
     "author_of",
     "estimate_pack",
     "estimate_tokens",
+    "example_turns",
     "pack_in_place",
     "probe",
     "prompt",

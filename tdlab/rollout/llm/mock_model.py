@@ -14,10 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from tdlab.config import TeacherRole
 from tdlab.records import Blueprint, Json, Message, Tool, ToolCall, canonical_json, digest, rng_for
 from tdlab.rollout.environments import Environment
 from tdlab.rollout.llm.environment import entities_in
 from tdlab.rollout.llm.mock_judge import judged
+from tdlab.rollout.llm.prompts import example_turns
 from tdlab.rollout.llm.protocol import estimate_tokens
 from tdlab.rollout.llm.user import DIRECTION, STOP
 from tdlab.rollout.replies import parsed
@@ -72,7 +74,7 @@ class MockModel:
         role, script = str(payload.get("role")), self._script(payload)
         roles: dict[str, Callable[[_Script, list[Json]], Json]] = {
             "proposer": self._proposer, "environment": self._environment,
-            "committee": lambda script, messages: judged(json.loads(messages[1]["content"])),
+            "committee": lambda script, messages: judged(_material("committee", messages)),
         }  # fmt: skip
         messages = list(body["messages"])
         if role == "assistant":
@@ -90,7 +92,7 @@ class MockModel:
 
     def _proposer(self, script: _Script, messages: list[Json]) -> Json:
         """Accept the task as it is."""
-        material = json.loads(messages[1]["content"])
+        material = _material("proposer", messages)
         persona = script.blueprint.persona
         return {
             "reason": "One person could want this.",
@@ -104,8 +106,6 @@ class MockModel:
 
     def _user(self, script: _Script, messages: list[Json]) -> str:
         """Say the next line of the script, as far as the conversation has come."""
-        while DIRECTION not in messages[-1]["content"]:
-            messages = messages[:-1]  # what was wrong with an earlier reply to this request
         spoken = [
             Message(role="user" if line["role"] == "assistant" else "assistant", content=line["content"])
             for line in messages[1:]
@@ -151,7 +151,7 @@ class MockModel:
         return message, finish
 
     def _environment(self, script: _Script, messages: list[Json]) -> Json:
-        material = json.loads(messages[1]["content"])
+        material = _material("environment", messages)
         world: Environment = SimulatedEnvironment(script.blueprint, script.tools)
         for past in material["history"]:
             world.call(script.tools[past["tool"]], past["arguments"], call_id="")
@@ -228,6 +228,13 @@ def completion(model: str, message: dict[str, Json], *, finish: str = "stop", pr
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
         "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)},
     }
+
+
+def _material(role: TeacherRole, messages: list[Json]) -> dict[str, Json]:
+    """Return the task of a request, which stands behind the prompt and its example; notes may follow it."""
+    material: dict[str, Json]
+    material, _ = json.JSONDecoder().raw_decode(messages[1 + len(example_turns(role))]["content"])
+    return material
 
 
 def _message(plain: Mapping[str, Json]) -> Message:

@@ -13,7 +13,7 @@ from functools import cache
 from tdlab.blueprints import Wish, free_texts, named, retold, violations, wishes_of
 from tdlab.errors import BlueprintError
 from tdlab.records import CODE_TOOL, Blueprint, FromUser, Json, Persona, TaskScript, Tool, canonical_json
-from tdlab.rollout.llm.prompts import prompt
+from tdlab.rollout.llm.prompts import example_turns
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession, text_problem
 from tdlab.rollout.views import RolloutStopped
 from tdlab.rollout.worlds import SimulatedEnvironment
@@ -24,12 +24,15 @@ __all__ = ["propose"]
 _MAX_INTENT = 400  # characters
 _MAX_ROLE = 60
 _MAX_REASON = 200  # characters: a sentence or two
-_FEWEST_CHARS = 20  # that a text may be longer than the one that it replaces
+_FEWEST_CHARS = 24  # that a text may have; it may also be as long as the one that it replaces
 _REPEATED = 5  # words that no text has twice
-_COPIED = 6  # words in a row that are in the prompt's example by more than chance
+_COPIED = 4  # words in a row that are in the prompt's example by more than chance
 _MAX_SAID = 1000  # characters of what the user says and knows for one request
 _MAX_HEARD = 160  # characters of what the assistant says that are shown
+_MAX_WISH = 80  # characters of a wish that are shown
+_MAX_KEPT = 160  # characters of a text that may stay as it is
 _MAX_FACT = 80  # characters of a fact's value that are shown
+_FEWEST_LETTERS = 4  # of a word that are compared where endings may differ: "books" and "booking"
 _MOST_ENDINGS = 5  # letters of a word that are compared
 _STYLES = ("plain", "brief", "chatty", "formal")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -93,7 +96,8 @@ def propose(
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        _raise_if_rejected(value)
+        if value["verdict"] == "reject":
+            return _rejected(value, canonical_json(material))
         if scripted and value["keep"] != numbers[: len(value["keep"])]:
             return "the user's words are fixed, so the wishes keep their order, and only the last may be left out"
         problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(
@@ -109,10 +113,9 @@ def propose(
         except BlueprintError as error:
             return error.found
         kept = proposal.script or script
-        about = "\n".join(
-            text for wish in wishes_of(kept) for text in (*(p.wish for p in wish.parts), wish.beats[0].text)
-        )
-        problem = _intent_problem(value["intent"], about) or _infeasible(proposal, kept, tools)
+        goals = [part.wish for wish in wishes_of(kept) for part in wish.parts]
+        said = [wish.beats[0].text for wish in wishes_of(kept)]
+        problem = _intent_problem(value["intent"], goals, said) or _infeasible(proposal, kept, tools)
         if not problem:
             proposals.append(proposal)
         return problem
@@ -194,7 +197,8 @@ def _propose_story(session: AgentSession, blueprint: Blueprint, tools: Mapping[s
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        _raise_if_rejected(value)
+        if value["verdict"] == "reject":
+            return _rejected(value, canonical_json(material))
         if value["keep"] != numbers:
             return "the steps of this plan depend on each other, so all wishes keep their place"
         about = canonical_json([material["wishes"], material["tools"]])
@@ -232,9 +236,18 @@ def _goals_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> dict[int, list
     return {turn: said for turn, said in goals.items() if said}
 
 
-def _raise_if_rejected(value: Mapping[str, Json]) -> None:
-    if value["verdict"] == "reject":
-        raise RolloutStopped(f"proposer: rejected: {' '.join(value['reason'].split())[:MAX_LINE]}")
+def _rejected(value: Mapping[str, Json], task: str) -> str:
+    """Stop a rollout whose task the model rejects; say what is wrong with its reason, if that is none."""
+    reason = " ".join(value["reason"].split())[:MAX_LINE]
+    odd = _SCHEMA_WORDS.search(reason)
+    about_it = {word[:_FEWEST_LETTERS] for word in _stems(reason)} & {word[:_FEWEST_LETTERS] for word in _stems(task)}
+    copied = reason.rstrip(".").casefold() in task.casefold()
+    if not about_it or copied or _START.search(reason) or _repeated(reason) or (odd and odd.group() not in task):
+        return (
+            'you reject the task, but the "reason" does not say what is wrong with it:'
+            ' if a real person could ask for it, the "verdict" is "accept"'
+        )
+    raise RolloutStopped(f"proposer: rejected: {reason}")
 
 
 def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[str, Tool], *, values: bool) -> Blueprint:
@@ -255,13 +268,14 @@ def _propose_plan(session: AgentSession, blueprint: Blueprint, tools: Mapping[st
     proposals: list[Blueprint] = []
 
     def check(value: dict[str, Json]) -> str:
-        _raise_if_rejected(value)
+        if value["verdict"] == "reject":
+            return _rejected(value, canonical_json(material))
         if value["keep"] != numbers:
             return "the steps of this plan depend on each other, so all wishes keep their place"
         problem = _story_problem(value, canonical_json(material["wishes"])) or _values_problem(
             value["values"], {s: v for s, (_, v) in slots.items()}
         )
-        problem = problem or _intent_problem(value["intent"], "\n".join(t for said in goals.values() for t in said))
+        problem = problem or _intent_problem(value["intent"], [text for said in goals.values() for text in said])
         if problem:
             return problem
         proposal = _rewritten(blueprint, value)
@@ -349,7 +363,7 @@ def _limited(schema: dict[str, Json], text: str) -> dict[str, Json]:
 
 
 def _longest_instead_of(text: str) -> int:
-    return max(len(text), min(MAX_LINE, _FEWEST_CHARS + len(text) * 3 // 2))
+    return max(len(text), _FEWEST_CHARS)
 
 
 def _story_problem(value: Mapping[str, Json], task: str) -> str:
@@ -372,7 +386,7 @@ def _story_problem(value: Mapping[str, Json], task: str) -> str:
 
 @cache
 def _example() -> str:
-    return " ".join(_PROMPT_WORD.findall(prompt("proposer").partition("Example.")[2].casefold()))
+    return " ".join(_PROMPT_WORD.findall(" ".join(text for _, text in example_turns("proposer")).casefold()))
 
 
 def _is_cut_off(text: str, most: int) -> bool:
@@ -397,30 +411,40 @@ def _values_problem(values: Mapping[str, Json], before: Mapping[str, Json]) -> s
             if not isinstance(leaf, str) or leaf == before[slot]:
                 continue
             if not leaf.strip() or not leaf.isprintable() or leaf.strip() != leaf:
-                return f"the value of {slot} is empty, or has line breaks or spaces around it"
+                return f"the value of {slot} is empty, or has line breaks or spaces around it: {_kept(before[slot])}"
             odd = _BRACES.search(leaf) or _SCHEMA_WORDS.search(leaf) or _PLACEHOLDER.search(leaf)
             if odd is not None:
-                return f"the value of {slot} has {odd.group()!r}: write what the person would write, or keep the text"
+                return (
+                    f"the value of {slot} has {odd.group()!r}, which the person would not write: {_kept(before[slot])}"
+                )
             again = _repeated(leaf)
             if again and again != _repeated(str(before[slot])):
-                return f"the value of {slot} says {again!r} more than once: write it shorter, or keep the text"
+                return f"the value of {slot} says {again!r} more than once: {_kept(before[slot])}"
             if isinstance(before[slot], str) and _is_cut_off(leaf, _longest_instead_of(before[slot])):
-                return f"the value of {slot} is too long and breaks off: write it shorter, or keep the text"
+                return f"the value of {slot} is too long and breaks off: {_kept(before[slot])}"
             if label(slot).casefold() == leaf.casefold():
                 return f"the value of {slot} is its name"
     return ""
 
 
-def _intent_problem(intent: str, about: str) -> str:
-    """Say that an intent names neither the act nor the thing of the task; empty if it names some of both."""
-    words, wanted = _stems(intent), _stems(about)
+def _kept(text: Json) -> str:
+    return f"write \u00ab{shorten(str(text), _MAX_KEPT)}\u00bb, or something shorter"
+
+
+def _intent_problem(intent: str, goals: Sequence[str], said: Sequence[str] = ()) -> str:
+    """Say that an intent names too little of the task's goals and of what the user says; empty if it names enough."""
+    words, wished = _stems(intent), _stems(" ".join(goals))
+    wanted = wished | _stems(" ".join(said))
+    told = " ".join((*goals, *said)).casefold()
     problem = ""
-    if wanted and len(words & wanted) < min(2, len(wanted)):
-        problem = f"does not say what is wanted: {shorten(' / '.join(about.splitlines()), MAX_LINE - 120)}"
-    elif any(run in _example() and run not in about.casefold() for run in _runs(_START.sub("", intent), _COPIED)):
+    if not _START.search(intent):
+        problem = "does not begin with \u00abYou want to\u00bb"
+    elif (wished and not words & wished) or len(words & wanted) < min(2, len(wanted)):
+        problem = "does not say what is wanted"
+    elif any(run in _example() and run not in told for run in _runs(_START.sub("", intent), _COPIED)):
         problem = "is that of the example, not of this task"
-    wish = shorten(next(iter(about.splitlines()), "").rstrip("."), 80)
-    return f"the intent {problem}; it may begin with \u00abYou want to {wish}\u00bb" if problem else ""
+    wish = shorten(next(iter(goals), "").rstrip("."), _MAX_WISH)
+    return f"the intent {problem}: begin it with \u00abYou want to {wish}\u00bb" if problem else ""
 
 
 def _stems(text: str) -> set[str]:

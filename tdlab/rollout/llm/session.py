@@ -16,7 +16,7 @@ from tdlab.config import TeacherConfig, TeacherRole
 from tdlab.records import Blueprint, Json, Tool, canonical_json
 from tdlab.rollout.llm.budget import Spending
 from tdlab.rollout.llm.client import RequestRefused
-from tdlab.rollout.llm.prompts import prompt
+from tdlab.rollout.llm.prompts import example_turns, prompt
 from tdlab.rollout.llm.protocol import UNPARSABLE, ChatReply, ChatRequest, answer_of
 from tdlab.rollout.llm.requests import MOCK_MODEL
 from tdlab.rollout.views import RolloutStopped
@@ -113,8 +113,8 @@ class AgentSession:
             problem = _problem(reply, sampling.max_tokens)
             if not problem:
                 return reply
-            note = {"role": "user", "content": f"({_UNUSABLE.format(problem=problem)})"}
-            request = request.model_copy(update={"messages": (*messages, note)})
+            noted = _with_note(messages, f"({_UNUSABLE.format(problem=problem)})")
+            request = request.model_copy(update={"messages": noted})
         raise RolloutStopped(f"{role}: {problem}, {1 + _RETRIES} times")
 
     def written(self, role: TeacherRole, messages: Sequence[dict[str, Json]], check: Callable[[str], str]) -> str:
@@ -130,18 +130,16 @@ class AgentSession:
         model: str = "",
     ) -> _T:
         """Return what ``read`` makes of a reply, once it finds no problem in it."""
-        problem, wrong = "", ""
-        corrections: list[dict[str, Json]] = []
+        problems: list[str] = []
         for _ in range(1 + _RETRIES):
-            reply = self.reply(role, [*messages, *corrections], schema=schema, model=model)
+            asked = _with_note(messages, _UNUSABLE.format(problem="; ".join(problems))) if problems else messages
+            reply = self.reply(role, asked, schema=schema, model=model)
             value, problem = read(reply.text)
             if not problem:
                 return value
-            corrections = [{"role": "user", "content": _UNUSABLE.format(problem=one_line(problem))}]
-            if reply.text != wrong:  # a small model that sees its wrong reply a second time repeats it again
-                corrections = [{"role": "assistant", "content": reply.text}, *corrections]
-            wrong = reply.text
-        raise RolloutStopped(f"{role}: {one_line(problem)}, {1 + _RETRIES} times")
+            problem = one_line(problem)
+            problems = [*(earlier for earlier in problems if earlier != problem), problem]
+        raise RolloutStopped(f"{role}: {problems[-1]}, {1 + _RETRIES} times")
 
     def structured(
         self,
@@ -158,6 +156,7 @@ class AgentSession:
         """
         messages: list[dict[str, Json]] = [
             {"role": "system", "content": prompt(role)},
+            *({"role": sender, "content": text} for sender, text in example_turns(role)),
             {"role": "user", "content": canonical_json(material)},
         ]
 
@@ -169,6 +168,17 @@ class AgentSession:
 
 
 # --------------------------------------------------------------------------------------------------------------- shared
+
+
+def _with_note(messages: Sequence[dict[str, Json]], note: str) -> tuple[dict[str, Json], ...]:
+    """Add what is wrong with a reply, but not the reply, which a small model would repeat.
+
+    The note is part of the last message if that is the user's: many chat templates refuse two of them in a row.
+    """
+    last = messages[-1]
+    if last["role"] != "user":
+        return (*messages, {"role": "user", "content": note})
+    return (*messages[:-1], {**last, "content": f"{last['content']}\n\n{note}"})
 
 
 def _problem(reply: ChatReply, max_tokens: int) -> str:
