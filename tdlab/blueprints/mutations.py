@@ -27,7 +27,7 @@ from tdlab.records import (
     Step,
 )
 from tdlab.tasks import Stage
-from tdlab.tools import goal_phrase, label, roles
+from tdlab.tools import goal_phrase, label, nature, roles
 
 __all__ = ["MUTATIONS"]
 
@@ -100,6 +100,7 @@ _TRANSIENT = (
     Failure(code="service_unavailable", message="The service is restarting. Nothing was changed; please retry."),
     Failure(code="conflict", message="The record is locked by another session. Nothing was changed; please retry."),
 )
+"""The last one is for calls that change something."""
 
 
 def _inject_failure(blueprint: Blueprint, context: MutationContext, rng: random.Random) -> Blueprint:
@@ -109,7 +110,8 @@ def _inject_failure(blueprint: Blueprint, context: MutationContext, rng: random.
     if not options:
         raise MutationRefused("inject_failure: every call fails once already")
     place = rng.choice(options)
-    failure = rng.choice(_TRANSIENT)
+    reads = nature(draft.tools[draft.steps[place].calls[0].tool]).effect in ("read", "search", "compute")
+    failure = rng.choice(_TRANSIENT[:-1] if reads else _TRANSIENT)
     draft.steps[place] = draft.steps[place].model_copy(update={"failure": failure})
     return _done(draft, blueprint)
 

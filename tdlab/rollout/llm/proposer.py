@@ -207,9 +207,11 @@ def _propose_story(session: AgentSession, blueprint: Blueprint, tools: Mapping[s
             odd = _BRACES.search(text) or _PLACEHOLDER.search(text)
             if problem or odd is not None:
                 return problem or f"what they say for wish {number} has {odd.group() if odd else ''!r}"
-            if not _stems(text) & _stems(about):
-                return f"what they say for wish {number} is not about it"
-        problem = _story_problem(value, about)
+            if not _stems(text) & _stems(f"{about} {value['intent']}"):
+                return f"what they say for wish {number} is not about it: {'; '.join(wanted[number])}"
+        problem = _story_problem(value, about) or _intent_problem(
+            value["intent"], [text for does in wanted for text in does], value["says"]
+        )
         if problem:
             return problem
         persona = Persona(name=blueprint.persona.name, **value["persona"])
