@@ -75,6 +75,8 @@ class Line(NamedTuple):
         tells: The facts that it tells.
         cue: What the assistant of the script says before it; empty at the beginning.
         cue_purpose: What that is for, such as ``confirm`` or ``report``; empty at the beginning.
+        unasked: Whether a user who may choose their words says it with the request: it is for parameters that a tool
+            does without, so that an assistant need not ask.
     """
 
     matter: int
@@ -83,6 +85,7 @@ class Line(NamedTuple):
     tells: dict[str, Json]
     cue: str
     cue_purpose: Purpose | Literal[""]
+    unasked: bool = False
 
     @property
     def opens(self) -> bool:
@@ -211,7 +214,7 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
         (2, {})
     """
     if blueprint.script is not None:
-        lines = tuple(_lines(blueprint.script))
+        lines = tuple(_lines(blueprint.script, tools))
         return UserBrief(blueprint.persona, tuple(Request((line.text,)) for line in lines if line.opens), {}, lines)
     if blueprint.story:
         return UserBrief(blueprint.persona, tuple(Request((text,)) for text in blueprint.story), {})
@@ -245,15 +248,30 @@ def brief_of(blueprint: Blueprint, tools: Mapping[str, Tool]) -> UserBrief:
     return UserBrief(blueprint.persona, tuple(requests), withheld)
 
 
-def _lines(script: TaskScript) -> Iterator[Line]:
+def _lines(script: TaskScript, tools: Mapping[str, Tool]) -> Iterator[Line]:
+    optional = _optional_slots(script, tools)
     matter, cue = -1, ""
     cue_purpose: Purpose | Literal[""] = ""
+    early = True
     for beat in script.beats:
         if beat.speaker == "user":
-            matter += beat.purpose in ("open", "wish")
-            yield Line(matter, beat.purpose, beat.text, beat.tells, cue, cue_purpose)
+            opens = beat.purpose in ("open", "wish")
+            matter += opens
+            early = opens or (early and beat.purpose == "tell")
+            unasked = early and not opens and bool(beat.tells) and beat.tells.keys() <= optional
+            yield Line(matter, beat.purpose, beat.text, beat.tells, cue, cue_purpose, unasked)
         elif beat.speaker == "assistant":
             cue, cue_purpose = beat.text, beat.purpose
+
+
+def _optional_slots(script: TaskScript, tools: Mapping[str, Tool]) -> set[str]:
+    """Return the facts that the user tells for optional parameters alone."""
+    optional: set[str] = set()
+    required: set[str] = set()
+    for call in (call for beat in script.beats for call in beat.calls if call.tool in tools):
+        for parameter, source in call.sources.items():
+            (required if parameter in tools[call.tool].required else optional).add(source.slot)
+    return optional - required - {""}
 
 
 def _goal(blueprint: Blueprint, tools: Mapping[str, Tool], step: Step, tool: str) -> str:

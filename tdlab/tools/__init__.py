@@ -38,6 +38,7 @@ from tdlab.tools.phrases import (
     past_tense,
     say,
     say_detail,
+    says_a_form_of,
     says_no,
     says_yes,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "roles",
     "say",
     "say_detail",
+    "says_a_form_of",
     "says_no",
     "says_yes",
     "schema_at",

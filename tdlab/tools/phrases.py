@@ -215,6 +215,9 @@ def mentions(text: str, name: str, value: Json) -> bool:
     return False
 
 
+_FEWEST_LETTERS = 3  # of a word that has forms
+
+
 def contains_whole(text: str, value: str) -> bool:
     """Return whether a text contains a string that is not part of a longer word there.
 
@@ -237,6 +240,26 @@ def contains_whole(text: str, value: str) -> bool:
             return True
         position = text.find(value, position + 1)
     return False
+
+
+def says_a_form_of(text: str, word: str) -> bool:
+    """Return whether a text says a word, or a regular form of it.
+
+    Args:
+        text: The text, in any case.
+        word: One word of at least three letters; of anything else there are no forms.
+
+    Returns:
+        Whether it is said.
+
+    Example:
+        >>> says_a_form_of("We're selling.", "sell"), says_a_form_of("Seller", "sell")
+        (True, False)
+    """
+    stem = word.casefold().removesuffix("e")
+    if not word.isalpha() or len(word) < _FEWEST_LETTERS:
+        return False
+    return re.search(rf"\b{re.escape(stem)}(?:e|s|es|ed|d|ing)?\b", text.casefold()) is not None
 
 
 def _joins(character: str) -> bool:

@@ -25,7 +25,7 @@ from tdlab.records import (
 from tdlab.rollout import ENVIRONMENTS, CodeRunner, EnvironmentFactory, Inspector, ToolResult, parsed
 from tdlab.tasks import stage_here
 
-__all__ = ["CheckContext", "CheckedCall", "Replayed"]
+__all__ = ["CheckContext", "CheckedCall", "Replayed", "plain_number"]
 
 
 class CheckedCall(NamedTuple):
@@ -187,3 +187,8 @@ class CheckContext:
             return None
         result = follow(self.answers.get(ids[-1]), binding.path)
         return [result] if binding.as_list else result
+
+
+def plain_number(value: Json) -> Json:
+    """Return a whole number as an integer, and anything else as it is: 1755 and 1755.0 are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -20,12 +20,13 @@ from tdlab.tools import (
     mentions,
     preview,
     say,
+    says_a_form_of,
     says_no,
     says_yes,
     split_words,
 )
 from tdlab.verify.code_grounding import NO_SOURCE, ungrounded_code
-from tdlab.verify.context import CheckContext
+from tdlab.verify.context import CheckContext, plain_number
 
 __all__ = ["asks_for", "check_disclosure", "check_grounding", "declines"]
 
@@ -105,13 +106,13 @@ class _Conversation:
     def see(self, answer: Json) -> None:
         """Add the result of a call."""
         for name, value in leaves(answer):
-            self._names_of_value.setdefault(canonical_json(value), set()).update(split_words(name))
+            self._names_of_value.setdefault(canonical_json(plain_number(value)), set()).update(split_words(name))
             if isinstance(value, str):
                 self._result_texts.append(value)
 
     def knows(self, name: str | None, value: Json) -> bool:
         """Return whether the user said the value or a result holds it; ``name`` is None for a value without a name."""
-        nameless = name is None and canonical_json(value) in self._names_of_value
+        nameless = name is None and canonical_json(plain_number(value)) in self._names_of_value
         return nameless or self.said_by_user(name or "", value) or self.returned(name or "", value)
 
     def said_by_user(self, name: str, value: Json) -> bool:
@@ -130,9 +131,7 @@ class _Conversation:
 
         Booleans, empty values and small numbers occur in most results by chance, so that their name must agree too.
         """
-        names = self._names_of_value.get(canonical_json(value))
-        if isinstance(value, float) and value.is_integer() and names is None:
-            names = self._names_of_value.get(canonical_json(int(value)))
+        names = self._names_of_value.get(canonical_json(plain_number(value)))
         if names is not None:
             is_common = isinstance(value, bool) or value is None or value in ("", [], {})
             is_small = isinstance(value, int) and not isinstance(value, bool) and abs(value) < self._small_number
@@ -147,7 +146,8 @@ class _Conversation:
     def names_option(self, option: str) -> bool:
         """Return whether the user named an option of a schema's enum, in any spelling of its words."""
         option_words = " ".join(split_words(option))
-        return bool(option_words) and contains_whole(" ".join(split_words(self._user_text)), option_words)
+        said = " ".join(split_words(self._user_text))
+        return says_a_form_of(said, option_words) or (bool(option_words) and contains_whole(said, option_words))
 
 
 # --------------------------------------------------------------------------------------------------------- disclosure

@@ -17,7 +17,7 @@ from tdlab.speech import dates_in, said, said_in, times_in
 from tdlab.tasks import TaskPack, stage_here
 from tdlab.tools import LIMITS, asks_for_yes, leaves, nature, preview, says_no
 from tdlab.verify.code_grounding import NO_SOURCE
-from tdlab.verify.context import CheckContext, CheckedCall
+from tdlab.verify.context import CheckContext, CheckedCall, plain_number
 
 __all__ = [
     "Seen",
@@ -111,12 +111,12 @@ class Seen:
     def add(self, value: Json) -> None:
         """Add a result."""
         for _, leaf in leaves(value):
-            text = leaf if isinstance(leaf, str) else canonical_json(leaf)
+            text = leaf if isinstance(leaf, str) else canonical_json(plain_number(leaf))
             self.leaves.add(text)
 
     def has(self, value: Json) -> bool:
         """Return whether a result held a value."""
-        text = value if isinstance(value, str) else canonical_json(value)
+        text = value if isinstance(value, str) else canonical_json(plain_number(value))
         if text in self.leaves:
             return True
         # A date is known where a moment of that day is.

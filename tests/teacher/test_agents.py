@@ -256,6 +256,45 @@ def test_words_that_the_task_does_not_hold_are_sent_back(words: str, why: str) -
     assert "3 times" in play(models).stopped
 
 
+def test_what_a_tool_does_without_is_said_unasked() -> None:
+    models, backend = rollout_of("user assistant", as_it_is, task("thornwick_locker", "store_secret", 1))
+    rollout = play(models)
+    assert accepted(models, rollout), rollout.stopped
+    directions = [str(request.messages[-1]["content"]) for request in backend.of("user")]
+    assert "Every 30 days." in directions[0], "an assistant need not ask how often, as its tool has a default"
+
+
+def test_the_user_may_say_another_form_of_a_word() -> None:
+    played = task("larkfield_bonds", "ask_dealers", 5)
+    blueprint, _ = played
+    assert blueprint.script is not None
+    sides = [c.arguments["side"] for b in blueprint.script.beats for c in b.calls if "side" in c.arguments]
+    word = {"sell": "selling", "buy": "buying"}[sides[0]]
+
+    def change(request: ChatRequest, reply: ChatReply) -> ChatReply:
+        if request.role != "user":
+            return reply
+        return reply._replace(text=reply.text.replace(f"want to {sides[0]}", f"are {word}"))
+
+    models, backend = rollout_of("user assistant", change, played)
+    rollout = play(models)
+    assert any(word in m.content for m in rollout.trajectory.messages if m.role == "user")
+    assert accepted(models, rollout), rollout.stopped
+    assert not corrections(backend.of("user"))
+
+
+def test_a_whole_number_may_be_written_without_its_point() -> None:
+    def change(request: ChatRequest, reply: ChatReply) -> ChatReply:
+        calls = tuple(call._replace(arguments=call.arguments.replace(".0,", ",")) for call in reply.calls)
+        return reply._replace(calls=calls)
+
+    models, _ = rollout_of("assistant", change, task("gannet_staking", "outlook"))
+    rollout = play(models)
+    calls = [call.arguments for message in rollout.trajectory.messages for call in message.tool_calls]
+    assert any(isinstance(arguments.get("stake_tokens"), int) for arguments in calls)
+    assert accepted(models, rollout), rollout.stopped
+
+
 def test_a_user_without_end_is_stopped() -> None:
     def talkative(request: ChatRequest, reply: ChatReply) -> ChatReply:
         if request.role == "assistant":

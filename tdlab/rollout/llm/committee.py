@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tdlab.formats import openai_message
 from tdlab.records import Json, Score, Tool, Trajectory
 from tdlab.rollout.llm.session import MAX_LINE, OBJECT, AgentSession, one_line
+from tdlab.tools import shorten
 
 __all__ = ["CRITERIA", "PASSING", "Judgement", "agreement", "judge"]
 
@@ -21,6 +22,8 @@ CRITERIA = ("goal", "tools", "grounded", "world", "consent", "natural")
 PASSING = 3
 """The lowest mark of a conversation that a judge accepts; marks go from 1 to 5."""
 
+_MOST_REASONS = 3  # of an objection
+_MAX_REASON = 200  # characters of each
 _SCHEMA: dict[str, Json] = {
     **OBJECT,
     "properties": {
@@ -91,8 +94,8 @@ def judge(
     if 2 * sum(votes) > len(votes):
         return Judgement(tuple(scores), "")
     worst = sorted((s for s in scores if s.score < PASSING), key=lambda s: (s.score, CRITERIA.index(s.criterion)))
-    reasons = dict.fromkeys(f"{score.criterion}: {score.reason}" for score in worst)
-    return Judgement(tuple(scores), one_line("; ".join(list(reasons)[:3])) or "no reason given")
+    reasons = dict.fromkeys(f"{score.criterion}: {shorten(one_line(score.reason), _MAX_REASON)}" for score in worst)
+    return Judgement(tuple(scores), "; ".join(list(reasons)[:_MOST_REASONS]) or "no reason given")
 
 
 def _points_at_something(marks: Mapping[str, Json]) -> str:

@@ -9,6 +9,7 @@ Which rollouts are corrupted, and how, depends on the blueprint's id and the see
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ CORRUPTIONS = (
 )
 """The faults that the assistant of a corrupted rollout may have, from its first tool call on."""
 
+_IN_YOUR_WORDS = re.compile("\u00ab(.+?)\u00bb")
 _MAX_CACHED_SCRIPTS = 256  # parsed scripts kept in memory; every request brings its own
 
 
@@ -122,7 +124,10 @@ class MockModel:
                 requests_made += before is not None and before.kind == "request"
         turn = teacher.user(UserView(brief, requests_made, tuple(spoken)))
         answers = direction.startswith("answer")
-        return STOP if turn is None or (turn.kind == "request" and answers) else turn.content
+        if turn is None or (turn.kind == "request" and answers):
+            return STOP
+        told = _IN_YOUR_WORDS.findall(direction)
+        return " ".join(told) if turn.kind == "request" and len(told) > 1 else turn.content
 
     def _assistant(self, script: _Script, messages: list[Json]) -> tuple[dict[str, Json], str]:
         blueprint, tools = script

@@ -28,7 +28,10 @@ from tdlab.tools import read_json
 __all__ = ["LlmRollout", "LlmTeacher"]
 
 _MAX_CALLS = 16  # in one message
-_ADVICE = "An earlier attempt at this conversation was not good enough: {reasons}. Do better, and do not speak of it."
+_ADVICE = (
+    "An earlier attempt at this conversation was not good enough, by your doing or the other's: {reasons}. Do better,"
+    " and do not speak of it. Whatever this says about the task, you know it only once this conversation has shown it."
+)
 
 
 class LlmTeacher:
@@ -126,7 +129,7 @@ class LlmRollout:
             The rollout; if a model's reply was unusable, a stopped one with the reason.
         """
         session = self._session
-        session.advice = _ADVICE.format(reasons=advice) if advice else ""
+        session.advice = _ADVICE.format(reasons=advice.rstrip(".")) if advice else ""
         try:
             if session.plays("proposer") and not advice:
                 self.blueprint = propose(session, self.blueprint, self.tools, values=not environment.external)

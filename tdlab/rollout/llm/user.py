@@ -16,7 +16,7 @@ from tdlab.rollout.llm.session import MAX_TEXT, AgentSession, fill_in
 from tdlab.rollout.views import Line, Request, RolloutStopped, UserTurn, UserView
 from tdlab.speech import in_words, said_in
 from tdlab.tasks import stage_here
-from tdlab.tools import asks, asks_for_yes, contains_whole, label, leaves, mentions, preview, shorten
+from tdlab.tools import asks, asks_for_yes, contains_whole, label, leaves, mentions, preview, says_a_form_of, shorten
 
 __all__ = ["DIRECTION", "STOP", "ModelUser", "digits_of"]
 
@@ -98,7 +98,10 @@ class ModelUser:
                     return turn
             self._ended.add(matter)
         opening = next((line for line in lines if line.opens and line.matter > matter), None)
-        return None if opening is None else self._said(view, [opening], must=True)
+        if opening is None:
+            return None
+        unasked = [line for line in lines if line.matter == opening.matter and line.unasked]
+        return self._said(view, [opening, *unasked], must=True)
 
     def _has_said(self, line: Line, before: Sequence[Line], texts: Sequence[str]) -> bool:
         """Return whether the user has said a line already: the facts that are new in it, or most of its words."""
@@ -182,7 +185,11 @@ class ModelUser:
         words = [word for terms in self._terms for word in terms.get(fact, {}).get(key, ())]
         if all(said_in(texts, leaf, self._now, words=words) for _, leaf in leaves(value, fact)):
             return True
-        return not self._follows_script and any(_says_most_of(phrase, texts) for phrase in words)
+        if self._follows_script:
+            return False
+        said = "\n".join(texts)
+        forms = [*words, value] if isinstance(value, str) else words
+        return any(says_a_form_of(said, word) for word in forms) or any(_says_most_of(w, texts) for w in words)
 
     # -- plans for services without a pack
 
