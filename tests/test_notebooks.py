@@ -8,9 +8,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CELL_S = 300  # seconds that a cell may take on a loaded machine
 CASES = [pytest.param(path, id=path.stem) for path in NOTEBOOKS]
 
 
@@ -29,6 +31,14 @@ def hidden_errors(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
+def executed(path: Path) -> nbformat.NotebookNode:
+    """Run a notebook in a fresh kernel, in its own folder."""
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=CELL_S, kernel_name="python3", resources=resources).execute()
+    return notebook
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CASES)
 def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +46,10 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     place = tmp_path / "notebooks"
     place.mkdir()
     copy = Path(shutil.copy(path, place))
-    notebook = nbformat.read(copy, as_version=4)
-    client = NotebookClient(notebook, timeout=800, kernel_name="python3", resources={"metadata": {"path": str(place)}})
-    client.execute()
+    try:
+        notebook = executed(copy)
+    except CellTimeoutError:  # at times a reply of ipykernel 7 is lost: it is idle, and the client waits
+        notebook = executed(copy)
     assert not hidden_errors(notebook), f"{path.name} hides errors:\n" + "\n".join(hidden_errors(notebook))
     last = next(cell for cell in reversed(notebook.cells) if cell.cell_type == "code")
     kinds = {kind for output in last.outputs for kind in output.get("data", {})}
