@@ -109,6 +109,9 @@ def address_with_tools() -> Iterator[str]:
         yield url
 
 
+_MOST_ROUNDS = 4
+
+
 @cache
 def _clusters() -> tuple[ToolPool, list[BusinessCluster]]:
     pool = ToolPool.bundled()
@@ -116,10 +119,10 @@ def _clusters() -> tuple[ToolPool, list[BusinessCluster]]:
 
 
 def tasks(count: int, *, most_calls: int = 99) -> Iterator[tuple[Blueprint, dict[str, Tool]]]:
-    """Yield tasks on executable worlds, each of another cluster of the bundled pool."""
+    """Yield tasks on executable worlds, each of another cluster of the bundled pool as long as there are some."""
     pool, clusters = _clusters()
     made = 0
-    for number, cluster in enumerate(clusters):
+    for number, cluster in enumerate(clusters * _MOST_ROUNDS):
         context = MutationContext(cluster=cluster, tools=pool.tools, stage=stage_here(), run_seed=number)
         blueprint = first_plan(context, seed=number)
         if blueprint.script is None or sum(len(beat.calls) for beat in blueprint.script.beats) > most_calls:
