@@ -18,7 +18,7 @@ from tdlab.tools.nouns import is_plural, singular
 
 __all__ = [
     "LIMITS", "asks", "asks_for_yes", "contains_whole", "goal_phrase", "label", "leaves", "mentions", "past_tense",
-    "say", "say_detail", "says_no", "says_yes",
+    "say", "say_detail", "says_a_form_of", "says_no", "says_yes",
 ]  # fmt: skip
 
 _THIRD_PERSON = re.compile(r"^([A-Za-z]+?)(ies|es|s)$")
