@@ -375,7 +375,7 @@ def _story_problem(value: Mapping[str, Json], task: str) -> str:
         return problem
     for name, text in (("intent", intent), ("role", role)):
         again = _repeated(text)
-        if again:
+        if again and task.casefold().count(again) < 2:
             return f"the {name} says {again!r} more than once: write it shorter, with no words twice"
         if _is_cut_off(text, _MAX_INTENT if name == "intent" else _MAX_ROLE):
             return f"the {name} is too long and breaks off: write it shorter"
