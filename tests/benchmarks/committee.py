@@ -1,8 +1,9 @@
 """The committee calibrated: ``python -m tests.benchmarks.committee [--clean N]``.
 
 The mock model's judge, which applies the rubric by rules to what a judge sees, sits on all three seats. It judges clean
-conversations, the same with one fault each, which somebody wrote who had not seen the judge, and fifty of the design
-that worlds replaced. Printed is the share of verdicts that agree with what is known of them.
+conversations, the same with one fault each, and fifty of the design that worlds replaced. Two sets of faults were
+written by somebody who had not seen the judge; it has since been made better with both in view, so that neither is a
+test of it any more. Printed is the share of verdicts that agree with what is known of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from itertools import islice
+from random import Random
 from typing import Any
 
 from tdlab.config import TeacherConfig
@@ -18,6 +21,7 @@ from tdlab.rollout.llm.committee import judge
 from tdlab.rollout.llm.mock_judge import judged
 from tdlab.rollout.llm.session import AgentSession
 from tests.teacher.committee_faults import FAULTS, Case, clean_set, corrupted, old_design_set
+from tests.teacher.committee_held_out import HELD_OUT
 from tests.teacher.tasks import task
 
 
@@ -46,6 +50,13 @@ def agreement(clean: int, *, seed: int = 11) -> dict[str, Any]:
         for case in list(corrupted(fault.name, cases, seed))[:1]:
             right[f"fault: {fault.criterion}"] += not accepts(case)
             of[f"fault: {fault.criterion}"] += 1
+    for fault in HELD_OUT:
+        changed = (
+            case._replace(trajectory=new) for case in cases if (new := fault.apply(case.trajectory, Random(seed)))
+        )
+        for case in list(islice(changed, 1)):
+            right[f"held out: {fault.criterion}"] += not accepts(case)
+            of[f"held out: {fault.criterion}"] += 1
     for case in old_design_set(50, 0):
         right["old design"] += not accepts(case)
         of["old design"] += 1

@@ -71,7 +71,11 @@ def judge(
         "wanted": intent,
         "rules": list(policy),
         "tools": {
-            name: {"description": tools[key].description, "parameters": tools[key].parameters}
+            name: {
+                "description": tools[key].description,
+                "parameters": tools[key].parameters,
+                "required": list(tools[key].required),
+            }
             if name in called
             else tools[key].description
             for name, key in trajectory.tools.items()
