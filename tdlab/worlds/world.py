@@ -375,7 +375,7 @@ def _is_odd(value: Any) -> bool:
 def _bound(value: Json) -> Any:
     if isinstance(value, bool):
         return int(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else value
 
 
 def _failed(program: ToolProgram, code: str, arguments: Mapping[str, Json], values: Mapping[str, Any]) -> Outcome:

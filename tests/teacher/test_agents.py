@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -293,6 +294,22 @@ def test_a_whole_number_may_be_written_without_its_point() -> None:
     calls = [call.arguments for message in rollout.trajectory.messages for call in message.tool_calls]
     assert any(isinstance(arguments.get("stake_tokens"), int) for arguments in calls)
     assert accepted(models, rollout), rollout.stopped
+
+
+def test_the_keys_of_an_object_may_come_in_any_order() -> None:
+    def turned(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: turned(node[key]) for key in sorted(node, reverse=True)}
+        return [turned(item) for item in node] if isinstance(node, list) else node
+
+    def change(request: ChatRequest, reply: ChatReply) -> ChatReply:
+        calls = tuple(c._replace(arguments=json.dumps(turned(json.loads(c.arguments)))) for c in reply.calls)
+        return reply._replace(calls=calls)
+
+    for order in (as_it_is, change):
+        models, _ = rollout_of("assistant", order, task("sablewood_prompts", "new_suite"))
+        rollout = play(models)
+        assert accepted(models, rollout), rollout.stopped
 
 
 def test_a_user_without_end_is_stopped() -> None:
