@@ -75,6 +75,10 @@ class _Conversation:
         self._numbers: set[float] = set()
         self._sums: set[float] = set()
         self._returned: dict[str, list[float]] = {}  # all numbers that results gave for a field
+        script = context.blueprint.script
+        for beat in script.beats if script is not None else ():
+            if beat.speaker == "assistant":  # a figure that the pack works out, such as a deposit of two rents
+                self._numbers.update(_figures(beat.text))
 
     def hear(self, position: int) -> None:
         """Add a message: the user's words, a result, or the arguments of calls."""
@@ -133,7 +137,7 @@ class _Conversation:
 
     def _text(self, text: str) -> None:
         self._texts.append(text.lower())
-        self._numbers.update(float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < _LONGEST)
+        self._numbers.update(_figures(text))
 
     def _value(self, value: Json) -> None:
         numbers_of_name: dict[str, list[float]] = {}
@@ -213,3 +217,7 @@ def _identifies(token: str) -> bool:
     """Return whether a token looks like an identifier, a date or an address rather than a word."""
     digits = any(map(str.isdecimal, token))  # not the raised ones of a unit
     return "@" in token or "://" in token or (digits and (any(map(str.isalpha, token)) or len(token) > _SHORTEST))
+
+
+def _figures(text: str) -> Iterator[float]:
+    return (float(n.replace(",", "")) for n in _NUMBER.findall(text) if len(n) < _LONGEST)

@@ -164,7 +164,7 @@ class _Words:
         """
         if not isinstance(value, (list, dict)):
             return False
-        if not all(self.used(name, leaf) for name, leaf in leaves(value, parameter)):
+        if not all(self.used(parameter, leaf) for _, leaf in leaves(value, parameter)):
             return False
         facts = {parameter, *(fact for implies in self._implies for fact, all_ in implies.items() if parameter in all_)}
         return any(fact in facts and text in heard for fact, text in self._whole)
