@@ -75,7 +75,7 @@ def renamed(t: Trajectory, call: ToolCall, name: str) -> Trajectory:
     return new.model_copy(update={"executions": receipts})
 
 
-def told(t: Trajectory, call: ToolCall, data: Any) -> Trajectory:
+def answered(t: Trajectory, call: ToolCall, data: Any) -> Trajectory:
     """Let a call return something else, with its receipt."""
     return with_result(t, call.id, json.dumps(data, ensure_ascii=False), receipt=True)
 
@@ -120,7 +120,7 @@ def gives_up_at_the_first_error(t: Trajectory, rng: Random) -> Iterator[Trajecto
 
 @held_out("goal")
 def side_fact_instead_of_the_answer(t: Trajectory, rng: Random) -> Iterator[Trajectory]:
-    """Tell something true out of the result that nobody asked for, and nothing else."""
+    """Tell something true out of the result that was not asked for, and nothing else."""
     found = cf.reported(t, cf.reads)
     if found and found[1] in answers(t) and not cf.acts(t) and "how many" not in cf.said_by_user(t).lower():
         data = data_of(t, found[0])
@@ -324,7 +324,7 @@ def details_out_of_a_failed_lookup(t: Trajectory, rng: Random) -> Iterator[Traje
     if found and found[1] in answers(t):
         call = found[0]
         words = pick(rng, "The service did not answer in time.|Something went wrong. Nothing was read.")
-        new = told(t, call, {"error": {"code": "internal_error", "message": words}})
+        new = answered(t, call, {"error": {"code": "internal_error", "message": words}})
         messages = [m.model_copy(update={"is_error": m.is_error or m.tool_call_id == call.id}) for m in new.messages]
         receipts = tuple(e.model_copy(update={"ok": e.ok and e.call_id != call.id}) for e in new.executions)
         yield with_messages(new, messages).model_copy(update={"executions": receipts})
@@ -350,11 +350,11 @@ def row_outside_what_was_asked_for(t: Trajectory, rng: Random) -> Iterator[Traje
             day = next((k for k, v in row.items() if re.match(r"20\d\d-", str(v))), "")
             if row.get(name) == value and choices(t, call, name):
                 row[name] = rng.choice(choices(t, call, name))
-                yield told(t, call, data)
+                yield answered(t, call, data)
             elif bound and day and re.match(r"20\d\d-", str(value)):
                 days = rng.randint(6, 40) * (-1 if bound[1] in ("start", "from", "after", "since") else 1)
                 row[day] = cf.later(str(value)[:10], days) + str(row[day])[10:]
-                yield told(t, call, data)
+                yield answered(t, call, data)
 
 
 @held_out("world")
@@ -365,7 +365,7 @@ def rows_all_alike(t: Trajectory, rng: Random) -> Iterator[Trajectory]:
         for row in free:
             row |= {k: v for k, v in free[0].items() if k != key}
         if len(free) >= 3 and len(free[0]) >= 3:
-            yield told(t, call, data)
+            yield answered(t, call, data)
 
 
 @held_out("world")
@@ -376,7 +376,7 @@ def one_identifier_for_two_things(t: Trajectory, rng: Random) -> Iterator[Trajec
         if free and rows[0][key] != rows[1][key]:
             row = rng.choice(free)
             row[key] = rng.choice([other for other in rows if other is not row])[key]
-            yield told(t, call, data)
+            yield answered(t, call, data)
 
 
 _BEFORE: dict[str, Json] = {
@@ -391,14 +391,14 @@ def act_without_an_effect(t: Trajectory, rng: Random) -> Iterator[Trajectory]:
     for call in cf.acts(t):
         for key, value in data_of(t, call).items():
             if re.search(r"status$|^(stage|deleted|removed|acknowledged|published)$", key) and str(value) in _BEFORE:
-                yield told(t, call, {**data_of(t, call), key: _BEFORE[str(value)]})
+                yield answered(t, call, {**data_of(t, call), key: _BEFORE[str(value)]})
 
 
 @held_out("world")
 def error_inside_a_success(t: Trajectory, rng: Random) -> Iterator[Trajectory]:
     words = pick(rng, "The change was rolled back.|This account may not do that.|There is no such record.")
     for call in reversed(cf.acts(t)):
-        yield told(t, call, {**data_of(t, call), "error": {"code": "not_done", "message": words}})
+        yield answered(t, call, {**data_of(t, call), "error": {"code": "not_done", "message": words}})
 
 
 @held_out("world")
@@ -415,7 +415,7 @@ def stamped_before_it_was_asked_for(t: Trajectory, rng: Random) -> Iterator[Traj
     for call in cf.acts(t):
         for key, value in data_of(t, call).items():
             if re.search(r"(sent|cast|ed)_at$", key) and key not in call.arguments and str(value).startswith("20"):
-                yield told(t, call, {**data_of(t, call), key: cf.later(value, -rng.randint(20, 400))})
+                yield answered(t, call, {**data_of(t, call), key: cf.later(value, -rng.randint(20, 400))})
 
 
 # -------------------------------------------------------------------------------------------------------------- consent

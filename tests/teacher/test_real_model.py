@@ -156,7 +156,7 @@ def report(record: Any, name: str, accepted: int, of: int, rest: Counter[str]) -
     record(name, f"{accepted} of {of}")
     print(f"{name}: {accepted} of {of} accepted")  # noqa: T201 - the numbers are for the README
     for reason, count in rest.most_common():
-        print(f"    {count} x {reason}")  # noqa: T201
+        print(f"    {count} x {reason}")  # noqa: T201 - the numbers are for the README
 
 
 def kind_of(reason: str) -> str:
@@ -325,7 +325,7 @@ def test_required_calls_fit_their_tools(address_with_tools: str, record_property
                 tool = next(tool for tool in offered if tool.name == reply.calls[0].name)
                 valid += _fits(reply.calls[0].arguments, tool)
     record_property("required calls that fit", f"{valid} of {called}, 2 asked for")
-    print(f"required calls: {called} of 2 called, {valid} fit, {cut} cut off before")  # noqa: T201
+    print(f"required calls: {called} of 2 called, {valid} fit, {cut} cut off before")  # noqa: T201 - the numbers are for the README
     assert valid == called
 
 
@@ -387,7 +387,7 @@ def test_the_committee_gives_complete_scores(address: str, record_property: Any)
             assert bool(judgement.objection) == (sum(votes) < 2)
             shown.append((agreement(judgement.scores), sorted(Counter(s.score for s in judgement.scores).items())))
     record_property("committee", str(shown))
-    print(f"committee: agreement and marks {shown}")  # noqa: T201
+    print(f"committee: agreement and marks {shown}")  # noqa: T201 - the numbers are for the README
 
 
 # --------------------------------------------------------------------------------------------------------- a whole run
@@ -417,7 +417,7 @@ def test_a_run_decides_all_orders_pays_what_is_used_and_is_repeated_for_nothing(
         first = run(proxy, tmp_path / "first")
     candidates = list(first.store.candidates())
     accepted = sum(candidate.accepted for candidate in candidates)
-    print(f"run: {first.status}, {accepted} of {len(candidates)} accepted, {dict(used)}")  # noqa: T201
+    print(f"run: {first.status}, {accepted} of {len(candidates)} accepted, {dict(used)}")  # noqa: T201 - the numbers are for the README
     record_property("run", f"{accepted} of {len(candidates)} accepted, {dict(used)}")
     assert first.status == "complete"
     assert first.counts().accepted == 3

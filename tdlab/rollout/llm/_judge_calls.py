@@ -70,7 +70,7 @@ def _guesses(talk: Talk) -> Iterator[str]:
 
 
 def _rows_named(talk: Talk) -> Iterator[str]:
-    """A row of a list that nobody named, where another was named."""
+    """A row of a list that was not named, where another was named."""
     for found in (act for act in talk.acts if act.reads and not act.failed):
         for listed in rows(found.answer):
             key = _own(listed[0])
@@ -100,7 +100,7 @@ def _own(row: Mapping[str, Json]) -> str:
 
 
 def _names(row: Mapping[str, Json], others: list[dict[str, Json]]) -> list[str]:
-    """Return the texts of a row by which it can be told from the others."""
+    """Return the texts of a row that distinguish it from the others."""
     shared = {text.casefold() for other in others for text in texts(other)}
     own = [text.casefold() for text in texts(row) if len(text) > 3 and not _STAMP.match(text)]
     return [text for text in own if text not in shared]

@@ -11,7 +11,7 @@ from tdlab.records import Json
 from tdlab.rollout.replies import parsed
 from tdlab.tools import asks, asks_for_yes, leaves
 
-__all__ = ["Act", "Talk", "asks_yes", "is_plain", "numbers", "objects", "reads", "rows", "sentences", "stems"]
+__all__ = ["Act", "Talk", "asks_yes", "is_plain", "numbers", "objects", "reads", "rows", "sentences", "stems", "texts"]
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _STATED = re.compile(r"It is \w+, (\d{1,2}) (\w+) (\d{4}), (\d\d:\d\d) UTC")

@@ -153,7 +153,7 @@ def _arguments(talk: Talk) -> Iterator[str]:
                     yield f"{act.name}: {name} is {leaf}, which nothing gave"
             contacts = (*_EMAIL.findall(leaf), *_PHONE.findall(leaf))
             if any(one.replace(" ", "").casefold() not in plain for one in contacts):
-                yield f"{act.name}: {name} is {leaf}, which nobody gave"
+                yield f"{act.name}: {name} is {leaf}, which was not given"
 
 
 def _not_given(name: str, value: Json, given: _Given, reads: bool) -> str:
@@ -185,7 +185,7 @@ def _remarks(talk: Talk) -> Iterator[str]:
 
 
 def _choices(talk: Talk) -> Iterator[str]:
-    """A choice that nobody named, where the user named another one of the same parameter."""
+    """A choice that was not named, where the user named another one of the same parameter."""
     for act in (act for act in talk.acts if not act.reads):
         offered = talk.tools.get(act.name)
         schemas = offered.get("parameters", {}) if isinstance(offered, Mapping) else {}
@@ -301,8 +301,8 @@ def _moments(talk: Talk) -> Iterator[str]:
         days = {one[5:10] for one in re.findall(r"\d{4}-\d\d-\d\d", text)} | {
             one[5:] for one in dates_in(text, talk.now)
         }
-        told = [(month, day) for day, month in _DAY_MONTH.findall(said)] + _MONTH_DAY.findall(said)
-        for month, day in told:
+        stated = [(month, day) for day, month in _DAY_MONTH.findall(said)] + _MONTH_DAY.findall(said)
+        for month, day in stated:
             if f"{_MONTHS.index(month.casefold()) + 1:02d}-{int(day):02d}" not in days:
                 yield f"the reply says {day} {month}, which nothing before it has: {said}"
         for day in _ORDINAL.findall(said):
@@ -333,7 +333,7 @@ def _named(talk: Talk) -> Iterator[str]:
 
 
 def _outcomes(talk: Talk) -> Iterator[str]:
-    """An outcome that is told otherwise: what was found is nothing, what was done is not, what failed is done."""
+    """An outcome that is reported otherwise: what was found is nothing, what was done is not, what failed is done."""
     for n, act in talk.reports():
         said = talk.said(n)
         lists = [value for record in objects(act.answer) for value in record.values() if isinstance(value, list)]

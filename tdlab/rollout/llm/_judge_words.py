@@ -1,4 +1,4 @@
-"""What the mock model's judge finds in what is said: wishes that nobody served, acts without consent, odd speech."""
+"""What the mock model's judge finds in what is said: wishes that were not served, acts without consent, odd speech."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def _untried(talk: Talk) -> Iterator[str]:
 
 
 def _unserved(talk: Talk) -> Iterator[str]:
-    """A later wish that never comes up: the user begins anew less often than there are wishes."""
+    """A later wish that never comes up: the user begins again less often than there are wishes."""
     begun = 0
     for n in talk.turns("user"):
         asked = talk.before(n, "assistant")
@@ -245,14 +245,14 @@ def _withheld(talk: Talk) -> Iterator[str]:
         said = talk.said(n)
         asked = talk.spoken(n, by="user")
         found = [(name, leaf) for name, leaf in leaves(act.answer) if leaf is not None and not isinstance(leaf, bool)]
-        told = [name for name, leaf in found if _tells(said, leaf)]
-        told += ["number" for number in numbers(said) if number >= _COUNTABLE]
-        told += [name for name, _ in leaves(act.answer) if stems(name.replace("_", " ")) & stems(said)]
+        mentioned = [name for name, leaf in found if _tells(said, leaf)]
+        mentioned += ["number" for number in numbers(said) if number >= _COUNTABLE]
+        mentioned += [name for name, _ in leaves(act.answer) if stems(name.replace("_", " ")) & stems(said)]
         counted = (numbers(said) or _SPELLED.search(said.casefold())) and _COUNTS.search(asked)
         counted = counted or re.search(r"\b(?:all|every|both)\b", said, re.IGNORECASE)
-        if not told and not counted and not _NOT.search(said):
+        if not mentioned and not counted and not _NOT.search(said):
             yield f"the reply tells nothing of what was found: {said}"
-        if told and {*told} <= {"created_at"} and not _NOT.search(said) and "when" not in asked.casefold():
+        if mentioned and {*mentioned} <= {"created_at"} and not _NOT.search(said) and "when" not in asked.casefold():
             yield f"the reply tells only when it was made: {said}"
 
 
@@ -281,9 +281,9 @@ def _unexplained(talk: Talk) -> Iterator[str]:
                 for one in stems(text, 3)
             }
             values = {*re.findall(r"\d+", json.dumps(act.answer))} & {*re.findall(r"\d+", talk.said(n))}
-            told = " ".join(part for part in sentences(talk.said(n)) if not part.endswith("?"))
-            told = told or talk.said(n)
-            if not known & stems(told, 3) and not values:
+            explained = " ".join(part for part in sentences(talk.said(n)) if not part.endswith("?"))
+            explained = explained or talk.said(n)
+            if not known & stems(explained, 3) and not values:
                 yield f"the reply does not say what failed: {talk.said(n)}"
 
 
@@ -427,7 +427,7 @@ def _allowed(talk: Talk) -> Iterator[str]:
 
 
 def _undone(talk: Talk) -> Iterator[str]:
-    """Something cancelled or removed that nobody asked to cancel or remove."""
+    """Something cancelled or removed without a request for it."""
     for act in talk.acts:
         if _UNDOES.match(act.name) and not act.failed:
             verb, _, thing = act.name.partition("_")
@@ -438,7 +438,7 @@ def _undone(talk: Talk) -> Iterator[str]:
                 if verb[:4] in rule.casefold() and stems(thing.replace("_", " ")) & stems(rule)
             ]
             if not _UNDONE.search(asked) and not any(not re.search(r"\byes\b", rule) for rule in ruled):
-                yield f"nobody asked for {act.name}"
+                yield f"{act.name} was not asked for"
             earlier = [
                 one
                 for one in talk.acts
@@ -453,7 +453,7 @@ def _undone(talk: Talk) -> Iterator[str]:
 
 
 def _besides(talk: Talk) -> Iterator[str]:
-    """The same done to something else that nobody named, or something done that is said to be unasked."""
+    """The same done to something else that was not named, or something done that is said to be unasked."""
     for act in (act for act in talk.acts if not act.reads):
         turn = talk.before(act.at, "user")
         twins = [
@@ -468,7 +468,7 @@ def _besides(talk: Talk) -> Iterator[str]:
                     r for a in talk.acts if a.at < act.at for r in objects(a.answer) if value in map(str, r.values())
                 ]
                 if not any(text.casefold() in said for row in known for text in texts(row) if len(text) > 3):
-                    yield f"{act.name} was called for {value} as well, which nobody named"
+                    yield f"{act.name} was called for {value} as well, which was not named"
     for n in talk.turns("assistant"):
         if _UNASKED.search(talk.said(n)):
             yield f"something was done without being asked for: {talk.said(n)}"

@@ -126,8 +126,8 @@ class MockModel:
         answers = direction.startswith("answer")
         if turn is None or (turn.kind == "request" and answers):
             return STOP
-        told = _IN_YOUR_WORDS.findall(direction)
-        return " ".join(told) if turn.kind == "request" and len(told) > 1 else turn.content
+        quoted = _IN_YOUR_WORDS.findall(direction)
+        return " ".join(quoted) if turn.kind == "request" and len(quoted) > 1 else turn.content
 
     def _assistant(self, script: _Script, messages: list[Json]) -> tuple[dict[str, Json], str]:
         blueprint, tools = script

@@ -437,13 +437,13 @@ def _intent_problem(intent: str, goals: Sequence[str], said: Sequence[str] = ())
     """Say that an intent names too little of the task's goals and of what the user says; empty if it names enough."""
     words, wished = _stems(intent), _stems(" ".join(goals))
     wanted = wished | _stems(" ".join(said))
-    told = " ".join((*goals, *said)).casefold()
+    stated = " ".join((*goals, *said)).casefold()
     problem = ""
     if not _START.search(intent):
         problem = "does not begin with \u00abYou want to\u00bb"
     elif (wished and not words & wished) or len(words & wanted) < min(2, len(wanted)):
         problem = "does not say what is wanted"
-    elif any(run in _example() and run not in told for run in _runs(_START.sub("", intent), _COPIED)):
+    elif any(run in _example() and run not in stated for run in _runs(_START.sub("", intent), _COPIED)):
         problem = "is that of the example, not of this task"
     wish = shorten(next(iter(goals), "").rstrip("."), _MAX_WISH)
     return f"the intent {problem}: begin it with \u00abYou want to {wish}\u00bb" if problem else ""
