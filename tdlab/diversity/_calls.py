@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tdlab.records import CODE_TOOL, Message, Tool, ToolCall, Trajectory
 
-__all__ = ["PlayedCall", "played", "service_of", "tool_key"]
+__all__ = ["PlayedCall", "played", "service_of"]
 
 
 class PlayedCall(NamedTuple):
@@ -31,11 +31,6 @@ class PlayedCall(NamedTuple):
     message: int
     answered_at: int | None
     failed: bool
-
-
-def tool_key(trajectory: Trajectory, name: str) -> str:
-    """Return the key of the tool that the model called by ``name``, or the name if the trajectory has no key for it."""
-    return trajectory.tools.get(name, name)
 
 
 def service_of(key: str, tools: Mapping[str, Tool]) -> str:
@@ -63,7 +58,7 @@ def played(trajectory: Trajectory, tools: Mapping[str, Tool]) -> list[PlayedCall
                 played_calls[call_index] = _answered(played_calls[call_index], index, message)
             continue
         for call in message.tool_calls:
-            key = tool_key(trajectory, call.name)
+            key = trajectory.key_of(call)
             open_by_id.setdefault(call.id, deque()).append(len(played_calls))
             played_calls.append(PlayedCall(call, key, service_of(key, tools), tools.get(key), index, None, False))
     return played_calls

@@ -158,7 +158,7 @@ def tool_sequence(trajectory: Trajectory) -> tuple[str, ...]:
         >>> tool_sequence(Trajectory(id="t", messages=(call, call), tools={"search": "inn/search"}))
         ('inn/search',)
     """
-    keys = (trajectory.tools.get(call.name, call.name) for call in trajectory.calls())
+    keys = (trajectory.key_of(call) for call in trajectory.calls())
     return tuple(key for key, _ in groupby(keys))
 
 

@@ -39,8 +39,9 @@ Modules: `base` (what readers build with), `read` (files and detection), one mod
 from __future__ import annotations
 
 from tdlab.formats._json import looks_like_error
+from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats.atif import atif_record, write_atif_jsonl
-from tdlab.formats.base import ConversationBuilder, Format, Item, LineProblem, Recording, Unreadable
+from tdlab.formats.base import ConversationBuilder, Format, Item, LineProblem, Note, Recording, Unreadable
 from tdlab.formats.parquet import write_parquet
 from tdlab.formats.read import (
     FORMATS,
@@ -58,6 +59,9 @@ __all__ = [
     "Format",
     "Item",
     "LineProblem",
+    "Note",
+    "RawCall",
+    "RawResult",
     "Recording",
     "TrajectorySet",
     "TrajectoryStream",

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from tdlab.records import Json
 from tdlab.tools import read_json
 
-__all__ = ["arguments_of", "is_shallow", "json_text", "list_of", "looks_like_error", "object_of", "text_of"]
+__all__ = [
+    "Arguments",
+    "Untyped",
+    "arguments_of",
+    "is_shallow",
+    "json_text",
+    "list_of",
+    "looks_like_error",
+    "object_of",
+    "text_of",
+    "typed_value",
+]
 
 
 def json_text(value: Json) -> str:
@@ -56,21 +68,104 @@ def is_shallow(value: Json) -> bool:
     return False
 
 
-def arguments_of(raw: Json) -> tuple[dict[str, Json], str | None]:
-    """Return recorded arguments as (decoded, None), or as ({}, text) where they are not a sound JSON object."""
-    if raw is None or raw == "":
-        return {}, None
-    if isinstance(raw, dict) and is_shallow(raw):
-        return raw, None
-    if not isinstance(raw, str):
-        return {}, json_text(raw)
-    if not raw.strip():
-        return {}, None
+class Untyped(dict[str, Json]):
+    """Arguments that a text gives between tags, without quotes: texts whose types only the tool's schema can tell."""
+
+
+def typed_value(text: str, schema: Mapping[str, Any]) -> Json:
+    """Return the value of an argument between tags: the text where the schema wants one, else the JSON value if it is one.
+
+    Without a schema, whatever reads as JSON is JSON, as in Qwen3-Coder's own parser.
+    """
+    if schema.get("type") == "string":
+        return text
     try:
-        value = read_json(raw)
+        return read_json(text)
     except ValueError:
-        return {}, raw
-    return (value, None) if isinstance(value, dict) and is_shallow(value) else ({}, raw)
+        return text
+
+
+class Arguments(NamedTuple):
+    """Arguments as read: the object, the text of what is not an object, and what was repaired."""
+
+    values: dict[str, Json]
+    malformed: str | None = None
+    repaired: str = ""
+
+
+def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Arguments:
+    """Return recorded arguments as an object, or as a text where they are no sound JSON object.
+
+    Texts that were encoded twice are decoded twice. A null beside the arguments of an object (not of a text) is padding
+    of columns, unless the tool's schema allows null there: Arrow gives every row the keys of all rows.
+
+    Args:
+        raw: The arguments: an object, JSON text, a Python repr of an object, or nothing.
+        schema: The tool's input schema, if it is known.
+    """
+    properties = schema.get("properties") if schema else None
+    properties = properties if isinstance(properties, dict) else {}
+    if isinstance(raw, Untyped):
+        typed = {}
+        for name, text in raw.items():
+            own = properties.get(name)
+            typed[name] = typed_value(text, own if isinstance(own, dict) else {})
+        return Arguments(typed)
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return Arguments({})
+    if isinstance(raw, dict):
+        if not is_shallow(raw):
+            return Arguments({}, json_text(raw))
+        dense = {name: _dense(value, properties.get(name)) for name, value in raw.items()}
+        kept = {name: value for name, value in dense.items() if value is not None or _may_be_null(properties.get(name))}
+        return Arguments(kept, repaired="" if kept == raw else "null arguments are padding and left out")
+    if not isinstance(raw, str):
+        return Arguments({}, json_text(raw))
+    value: Json = raw
+    depth = 0
+    while isinstance(value, str) and depth < _MOST_ENCODED:
+        try:
+            value = read_json(value)
+        except ValueError:
+            break
+        depth += 1
+    if isinstance(value, dict) and is_shallow(value):
+        return Arguments(value, repaired="arguments were encoded twice" if depth > 1 else "")
+    if value is None and depth == 1:  # the text "null"
+        return Arguments({})
+    return Arguments({}, raw)
+
+
+_MOST_ENCODED = 4
+
+
+def _may_be_null(schema: Json) -> bool:
+    """Return whether a parameter's schema allows null."""
+    if not isinstance(schema, dict):
+        return False
+    kinds = schema.get("type")
+    if kinds == "null" or (isinstance(kinds, list) and "null" in kinds) or schema.get("nullable") is True:
+        return True
+    if isinstance(schema.get("enum"), list) and None in schema["enum"]:
+        return True
+    return any(
+        _may_be_null(branch)
+        for word in ("anyOf", "oneOf")
+        for branch in (schema[word] if isinstance(schema.get(word), list) else ())
+    )
+
+
+def _dense(value: Json, schema: Json) -> Json:
+    """Return a value without the nulls that pad the objects in it."""
+    schema = schema if isinstance(schema, dict) else {}
+    if isinstance(value, list):
+        return [_dense(item, schema.get("items")) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    dense = {name: _dense(item, properties.get(name)) for name, item in value.items()}
+    return {name: item for name, item in dense.items() if item is not None or _may_be_null(properties.get(name))}
 
 
 def object_of(value: Json) -> dict[str, Any]:

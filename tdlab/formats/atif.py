@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tdlab._files import atomic_open
+from tdlab.formats._chat_record import EXTRA, finished
+from tdlab.formats._definitions import definitions_in
 from tdlab.formats._json import text_of
+from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of
-from tdlab.formats.openai import EXTRA, listed_tools
 from tdlab.formats.write import openai_record
 from tdlab.records import Domains, Json, Message, Tool, Trajectory, canonical_json
 
@@ -53,12 +55,14 @@ def _documents(value: dict[str, Any], where: str) -> Iterator[Item]:
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """Read the agent's messages, calls and observations; ``reasoning_content`` is skipped, since it was not said."""
+    """Read the agent's messages, calls and observations; ``reasoning_content`` was thought and not said."""
     value = item.value
     steps = value.get("steps")
     if not isinstance(steps, list) or not steps:
         raise Unreadable("has no steps")
-    builder = ConversationBuilder()
+    agent = value.get("agent")
+    definitions = list(definitions_in(agent.get("tool_definitions"))) if isinstance(agent, dict) else []
+    builder = ConversationBuilder(definitions)
     for index, step in enumerate(steps):
         if not isinstance(step, dict) or step.get("source") not in ("system", "user", "agent"):
             shown = step.get("source") if isinstance(step, dict) else type(step).__name__
@@ -67,16 +71,13 @@ def _read(item: Item, fallback: str) -> Recording:
         _observe(builder, step.get("observation"), index)
     if not builder.messages:
         raise Unreadable("has steps without messages and calls")
-    agent = value.get("agent")
-    definitions = agent.get("tool_definitions") if isinstance(agent, dict) else None
     extra = value.get("extra")
-    tools, names, domains, _ = listed_tools(definitions, extra.get(EXTRA) if isinstance(extra, dict) else None, builder)
     identities = (value.get(key) for key in ("trajectory_id", "session_id"))
     identity = next(
         (recorded_id for recorded_id in identities if isinstance(recorded_id, str) and recorded_id), fallback
     )
-    trajectory = Trajectory(id=identity, messages=tuple(builder.messages), tools=names)
-    return Recording(trajectory, tools, ATIF.name, domains)
+    note = extra.get(EXTRA) if isinstance(extra, dict) else None
+    return finished(builder, definitions, identity, ATIF.name, note=note)
 
 
 def _say(builder: ConversationBuilder, step: dict[str, Any], index: int) -> None:
@@ -86,22 +87,25 @@ def _say(builder: ConversationBuilder, step: dict[str, Any], index: int) -> None
         if text or not step.get("observation"):
             builder.say("system" if step["source"] == "system" else "user", text)
         return
+    thought = text_of(step.get("reasoning_content"))
     if not raw:
         if text or not step.get("observation"):
-            builder.say("assistant", text)
+            builder.say("assistant", text, thought=thought)
         return
     if not isinstance(raw, list) or not all(isinstance(call, dict) for call in raw):
         raise Unreadable(f"step {index} has tool_calls that are not a list of objects")
-    calls: list[tuple[str | None, str, Json]] = []
+    calls: list[RawCall] = []
     for call in raw:
         call_id, extra = call.get("tool_call_id"), call.get("extra")
         arguments = call.get("arguments")
         if isinstance(extra, dict) and isinstance(extra.get("malformed"), str) and not arguments:
             arguments = extra["malformed"]
         calls.append(
-            (call_id if isinstance(call_id, str) and call_id else None, name_of(call.get("function_name")), arguments)
+            RawCall(
+                call_id if isinstance(call_id, str) and call_id else None, name_of(call.get("function_name")), arguments
+            )
         )
-    builder.call(text, calls)
+    builder.call(text, calls, thought=thought)
 
 
 def _observe(builder: ConversationBuilder, observation: Json, index: int) -> None:
@@ -113,10 +117,12 @@ def _observe(builder: ConversationBuilder, observation: Json, index: int) -> Non
     for result in results:
         call_id, extra = result.get("source_call_id"), result.get("extra")
         flag = extra.get("is_error") if isinstance(extra, dict) else None
-        builder.result(
-            call_id if isinstance(call_id, str) and call_id else None,
-            text_of(result.get("content")),
-            failed=flag if isinstance(flag, bool) else None,
+        builder.answer(
+            RawResult(
+                call_id if isinstance(call_id, str) and call_id else None,
+                result.get("content"),
+                flag if isinstance(flag, bool) else None,
+            )
         )
 
 

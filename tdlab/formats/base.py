@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import ValidationError
-
-from tdlab.formats._json import arguments_of, is_shallow, looks_like_error
+from tdlab.formats._json import arguments_of, looks_like_error
+from tdlab.formats._meta_tools import reached_tool
+from tdlab.formats._parts import RawCall, RawResult
+from tdlab.formats._results import opened
 from tdlab.records import Domains, Json, Message, Tool, ToolCall, Trajectory
-from tdlab.tools import read_json
 
 __all__ = [
     "ConversationBuilder",
     "Format",
     "Item",
     "LineProblem",
+    "Note",
     "Recording",
+    "Severity",
     "Unreadable",
     "name_of",
-    "tool_definition",
 ]
 
 
@@ -28,18 +29,34 @@ class Unreadable(Exception):
     """One conversation cannot be read; the text says why. It becomes a `LineProblem` for the user."""
 
 
+Severity = Literal["skipped", "fixed", "noted"]
+"""What happened to a part: it was left out, it was repaired, or it was read and is odd."""
+
+
 @dataclass(frozen=True)
 class LineProblem:
-    """A part of a file that was skipped: the file, the line (0 in a file of one document), the position, and why."""
+    """A part of a file that is not read as it is: the file, the line (0 in one document), the position, and why.
+
+    ``severity`` is ``skipped`` for a part that was left out, ``fixed`` for one that was repaired and ``noted`` for one
+    that was read as it is although something about it is odd.
+    """
 
     path: str
     line: int
     where: str
     reason: str
+    severity: Severity = "skipped"
 
     def __str__(self) -> str:
         location = ", ".join(part for part in (f"line {self.line}" if self.line else "", self.where) if part)
         return f"{self.path}: {location}: {self.reason}" if location else f"{self.path}: {self.reason}"
+
+
+class Note(NamedTuple):
+    """Something about a conversation that was read: a part of it that was left out, repaired or is odd."""
+
+    severity: Severity
+    text: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,7 @@ class Recording:
     """One conversation as read, with the tools that it defines by key and the services' domains if stated.
 
     ``environment`` names a service whose tools were all offered, in formats that have environments but list no tools.
+    ``notes`` are what is odd about the conversation.
     """
 
     trajectory: Trajectory
@@ -54,6 +72,7 @@ class Recording:
     format: str
     domains: dict[str, Domains] = field(default_factory=dict)
     environment: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,56 +93,121 @@ class Format:
         unpack: Takes a decoded JSON value and returns its conversations, or None if the value has another format.
         read: Takes one of them, with an id for conversations that have none, and returns the recording; raises
             `Unreadable`.
+        piece: Returns whether a value alone is one piece of a conversation (a message, an event): a file of such lines,
+            or a list of them, is then given to ``unpack`` as one list. None for formats whose pieces never stand alone.
     """
 
     name: str
     unpack: Callable[[Json], Iterator[Item] | None]
     read: Callable[[Item, str], Recording]
+    piece: Callable[[Json], bool] | None = None
 
 
 class ConversationBuilder:
-    """A conversation under construction: ids of calls become unique, and a result joins the oldest open call of its id.
+    """A conversation under construction: ids of calls become unique, and each result joins the call that it answers.
 
-    A result without an id answers the oldest open call of the name that it gives, or else the oldest open call; a
-    result that answers no call is kept without an id. An error without a flag is recognised by its text.
+    A result answers an open call of its id; among several, that of its tool's name, else the oldest one of the
+    latest batch. A result without an id answers an open call of its tool's name, or else the oldest one of the latest
+    batch that has any. MCP's wrapper around a result is opened, and an error without a flag is recognised by its text.
+    What is odd becomes a note: a result that answers no call, arguments that cannot be read or had to be repaired.
+
+    Args:
+        tools: The offered tools, whose schemas tell padding from arguments.
 
     Example:
         >>> builder = ConversationBuilder()
         >>> builder.say("user", "Where is order 7?")
-        >>> builder.call("", [("a", "get_order", '{"order": 7}')])
-        >>> builder.result("a", '{"status": "shipped"}')
+        >>> builder.call("", [RawCall("a", "get_order", '{"order": 7}')])
+        >>> builder.answer(RawResult("a", '{"status": "shipped"}'))
         >>> builder.messages[1].tool_calls[0].arguments, builder.messages[2].tool_call_id
         ({'order': 7}, 'a')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self.messages: list[Message] = []
         self.names: dict[str, None] = {}
+        self.reached: dict[str, None] = {}
+        self._notes: dict[Note, None] = {}
+        self._schemas = {tool.name: tool.input_schema for tool in tools}
         self._ids: set[str] = set()
-        self._open: list[tuple[str, str, str]] = []
+        self._recorded_ids: set[str] = set()
+        self._open: list[_OpenCall] = []
+        self._batch = 0
 
-    def say(self, role: Literal["system", "user", "assistant"], text: str) -> None:
+    @property
+    def offered(self) -> Collection[str]:
+        """The names of the offered tools."""
+        return self._schemas.keys()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call has no result so far."""
+        return bool(self._open)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is odd, each once."""
+        return tuple(self._notes)
+
+    def note(self, severity: Severity, text: str) -> None:
+        """Add a note, naming the message to come."""
+        self._notes.setdefault(Note(severity, text))
+
+    def say(self, role: Literal["system", "user", "assistant"], text: str, *, thought: str = "") -> None:
         """Add a message without calls."""
-        self.messages.append(Message(role=role, content=text))
+        self.messages.append(Message(role=role, content=text, reasoning=thought))
 
-    def call(self, text: str, calls: list[tuple[str | None, str, Json]]) -> None:
-        """Add an assistant message with calls, each (id or None, name, arguments as recorded)."""
+    def call(self, text: str, calls: Sequence[RawCall], *, thought: str = "", join: bool = False) -> None:
+        """Add an assistant message with calls; with ``join``, add them to the last message if that is the assistant's."""
+        last = self.messages[-1] if self.messages else None
+        if last is None or last.role != "assistant":
+            self._batch += 1
         tool_calls = []
-        for recorded_id, name, raw in calls:
-            arguments, malformed = arguments_of(raw)
-            unique = self._unique(recorded_id)
-            self._open.append((recorded_id or unique, unique, name))
-            self.names.setdefault(name)
-            tool_calls.append(ToolCall(id=unique, name=name, arguments=arguments, malformed=malformed))
-        self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls)))
+        for call in calls:
+            arguments = arguments_of(call.arguments, self._schemas.get(call.name))
+            if arguments.malformed is not None:
+                self.note("noted", f"the arguments of {call.name[:60]!r} are no JSON object: {arguments.malformed[:60]!r}")
+            if arguments.repaired:
+                self.note("fixed", f"{call.name[:60]!r}: {arguments.repaired}")
+            unique = self._unique(call.id)
+            if call.id is not None:
+                self._recorded_ids.add(call.id)
+            self._open.append(_OpenCall(call.id, unique, call.name, self._batch))
+            self.names.setdefault(call.name)
+            reached = reached_tool(arguments.values)
+            if reached is not None:
+                self.reached.setdefault("/".join(reached))
+            tool_calls.append(
+                ToolCall(
+                    id=unique, name=call.name, arguments=arguments.values, malformed=arguments.malformed,
+                    reaches=None if reached is None else "/".join(reached),
+                )
+            )  # fmt: skip
+        if join and last is not None and last.role == "assistant":
+            self.messages[-1] = Message(
+                role="assistant",
+                content="\n".join(part for part in (last.content, text) if part),
+                tool_calls=(*last.tool_calls, *tool_calls),
+                reasoning="\n".join(part for part in (last.reasoning, thought) if part),
+            )
+            return
+        self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls), reasoning=thought))
 
-    def result(self, call_id: str | None, text: str, *, failed: bool | None = None, name: str | None = None) -> None:
+    def answer(self, result: RawResult) -> None:
         """Add a tool's answer."""
+        text, flag = opened(result.content)
+        failed = result.failed if result.failed is not None else flag
+        if result.failed is False and flag:
+            failed = True
+        answered = self._answered_call(result.id, result.name)
+        if answered is None:
+            which = f" of {result.name[:60]!r}" if result.name else ""
+            self.note("noted", f"a result{which} answers no call: {text[:60]!r}")
         self.messages.append(
             Message(
                 role="tool",
                 content=text,
-                tool_call_id=self._answered_call(call_id, name),
+                tool_call_id=answered,
                 is_error=looks_like_error(text) if failed is None else failed,
             )
         )
@@ -138,12 +222,33 @@ class ConversationBuilder:
         return unique
 
     def _answered_call(self, call_id: str | None, name: str | None) -> str | None:
-        index = None
-        if call_id is not None:
-            index = next((i for i, (recorded_id, _, _) in enumerate(self._open) if recorded_id == call_id), None)
-        elif self._open:
-            index = next((i for i, (_, _, called) in enumerate(self._open) if called == name), 0)
-        return None if index is None else self._open.pop(index)[1]
+        """Return the unique id of the open call that a result answers, and close it."""
+        if call_id is not None and call_id in self._recorded_ids:
+            candidates = [call for call in self._open if call.recorded_id == call_id]
+        else:  # an id that no call has may be the message's own
+            candidates = [call for call in self._open if call_id is None or call.recorded_id is None]
+        named = [call for call in candidates if call.name == name]
+        if not named and name and call_id is None and any(call.name == name for call in self._open):
+            named = [call for call in self._open if call.name == name]
+        candidates = named or candidates
+        if not candidates:
+            return None
+        latest = max(call.batch for call in candidates)
+        chosen = next(call for call in candidates if call.batch == latest)
+        self._open.remove(chosen)
+        return chosen.id
+
+
+class _OpenCall(NamedTuple):
+    """A call without a result so far: the id as recorded, the unique one, its tool's name, the batch that it is of.
+
+    A batch is all calls between two messages of others.
+    """
+
+    recorded_id: str | None
+    id: str
+    name: str
+    batch: int
 
 
 def name_of(value: Json) -> str:
@@ -155,34 +260,3 @@ def name_of(value: Json) -> str:
     if not isinstance(value, str) or not value:
         raise Unreadable(f"calls a tool whose name is {str(value)[:60]!r}")
     return value
-
-
-def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | None:
-    """Return a Tool from an OpenAI or bare function definition; None for anything else (the tool then stays undefined).
-
-    Args:
-        raw: The definition as recorded.
-        service: The service of the tool.
-        name: The name to use instead of the definition's own, where the service was part of that.
-    """
-    if not isinstance(raw, dict):
-        return None
-    function = raw.get("function", raw)
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
-        return None
-    schema = function.get("parameters", function.get("inputSchema", function.get("input_schema")))
-    if isinstance(schema, str):
-        try:
-            schema = read_json(schema)
-        except ValueError:
-            schema = None
-    description = function.get("description")
-    try:
-        return Tool(
-            service=service,
-            name=name or function["name"],
-            description=description if isinstance(description, str) else "",
-            input_schema=schema if isinstance(schema, dict) and is_shallow(schema) else {"type": "object"},
-        )
-    except ValidationError:
-        return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from tdlab.formats._json import text_of
 from tdlab.formats._literal import calls_of
+from tdlab.formats._parts import RawCall
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.records import Json, Trajectory
 
@@ -84,13 +85,14 @@ def _read(item: Item, fallback: str) -> Recording:
         ),
         {},
         BFCL.name,
+        notes=builder.notes,
     )
 
 
 def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
     if isinstance(step, str):
         try:
-            calls: list[tuple[str | None, str, Json]] = [(None, name, arguments) for name, arguments in calls_of(step)]
+            calls = [RawCall(None, name, arguments) for name, arguments in calls_of(step)]
         except ValueError as error:
             if not recorded:
                 raise Unreadable(f"turn {turn}: {step[:60]!r} {error}") from None
@@ -103,7 +105,7 @@ def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -
     raw: list[Any] = step if isinstance(step, list) else [step]
     if not all(isinstance(answer, dict) for answer in raw):
         raise Unreadable(f"turn {turn} has a step that is neither calls nor text")
-    calls = [(None, name, arguments) for answer in raw for name, arguments in answer.items() if name]
+    calls = [RawCall(None, name, arguments) for answer in raw for name, arguments in answer.items() if name]
     if calls:
         builder.call("", calls)
 

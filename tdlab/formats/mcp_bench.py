@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from tdlab.formats._json import json_text, text_of
+from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of
 from tdlab.records import Json, Trajectory
 
@@ -60,11 +60,12 @@ def _read(item: Item, fallback: str) -> Recording:
         ),
         {},
         MCP_BENCH.name,
+        notes=builder.notes,
     )
 
 
 def _round(batch: list[dict[str, Any]], number: int, builder: ConversationBuilder, names: dict[str, str]) -> None:
-    calls: list[tuple[str | None, str, Json]] = []
+    calls: list[RawCall] = []
     ids = []
     for index, result in enumerate(batch):
         visible = name_of(result.get("tool"))
@@ -76,22 +77,19 @@ def _round(batch: list[dict[str, Any]], number: int, builder: ConversationBuilde
         arguments = result.get("parameters")
         if isinstance(arguments, dict):
             arguments = {name: value for name, value in arguments.items() if name != _RUNNER_NOTE}
-        calls.append((ids[-1], visible, arguments))
+        calls.append(RawCall(ids[-1], visible, arguments))
     builder.call("", calls)
     for call_id, result in zip(ids, batch, strict=True):
         response = result.get("response")
         failed = result.get("success") is False or (isinstance(response, dict) and response.get("isError") is True)
-        builder.result(call_id, _response(response), failed=failed)
+        builder.answer(RawResult(call_id, _response(response), failed))
 
 
-def _response(response: Json) -> str:
-    if isinstance(response, dict):
-        if isinstance(response.get("content"), list):
-            return text_of(response["content"])
-        for key in ("output", "result"):
-            if key in response and len(response) == 1:
-                return text_of(response[key])
-    return response if isinstance(response, str) else json_text(response)
+def _response(response: Json) -> Json:
+    """Return what the tool returned; the runner's own tools wrap it in one key."""
+    if isinstance(response, dict) and len(response) == 1:
+        return next((response[key] for key in ("output", "result") if key in response), response)
+    return response
 
 
 MCP_BENCH = Format("mcp-bench", _unpack, _read)

@@ -1,116 +1,86 @@
-"""OpenAI messages: one conversation per line, ``{"id", "messages", "tools"}``; tools a list or JSON text."""
+"""One conversation per record, ``{"id", "messages", "tools"}``, in the shape of a chat API.
+
+Formats by the shape of the messages: ``openai``, ``anthropic`` (content blocks), ``vercel`` (the AI SDK's parts),
+``langchain`` (messages with a ``type``). All are read by the same rule, so that a file may mix them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from pydantic import ValidationError
+from tdlab.formats._chat_record import chat_recording
+from tdlab.formats._json import list_of
+from tdlab.formats._roles import unwrapped
+from tdlab.formats.base import Format, Item, Recording
+from tdlab.formats.messages import is_message, is_message_list
+from tdlab.records import Json
 
-from tdlab.formats._json import list_of, object_of
-from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
-from tdlab.formats.messages import is_message_list, read_messages
-from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
+__all__ = ["ANTHROPIC", "LANGCHAIN", "OPENAI", "VERCEL"]
 
-__all__ = ["EXTRA", "OPENAI", "listed_tools"]
-
-EXTRA = "tdlab"
-"""An optional key, a JSON text, for facts that OpenAI's shape lacks: tool keys, annotations, domains, errors."""
-
-
-def _unpack(value: Json) -> Iterator[Item] | None:
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        return iter([Item("", value)])
-    if is_message_list(value):
-        return iter([Item("", {"messages": value})])
-    return None
+_BLOCKS = {"tool_use", "tool_result", "server_tool_use", "mcp_tool_use", "mcp_tool_result"}
+_KEYS = ("messages", "history", "dialogue", "conversation", "chat_history", "trajectory")
+"""Where records keep their messages."""
 
 
-def _read(item: Item, fallback: str) -> Recording:
-    value = item.value
-    builder = read_messages(value["messages"])
-    tools, names, domains, extra = listed_tools(value.get("tools", value.get("functions")), value.get(EXTRA), builder)
-    messages = builder.messages
-    if "errors" in extra:
-        failed_calls = {call for call in list_of(extra["errors"]) if isinstance(call, str)}
-        messages = [
-            m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
-            for m in messages
-        ]
-    recorded_id = value.get("id")
-    return Recording(
-        Trajectory(
-            id=str(recorded_id) if isinstance(recorded_id, (str, int)) and str(recorded_id) else fallback,
-            messages=tuple(messages),
-            tools=names,
-        ),
-        tools,
-        OPENAI.name,
-        domains,
+def _messages(value: Json) -> list[Any] | None:
+    """Return the messages of a record, of their JSON text, or of a bare list; None where there are none."""
+    if isinstance(value, dict):
+        for key in _KEYS:
+            listed = list_of(value.get(key))
+            if is_message_list(listed):
+                return listed
+        if isinstance(value.get("messages"), list):
+            return list(value["messages"])
+        return None
+    return value if is_message_list(value) else None
+
+
+def _unpack_if(is_own: Callable[[list[Any]], bool]) -> Callable[[Json], Iterator[Item] | None]:
+    def unpack(value: Json) -> Iterator[Item] | None:
+        messages = _messages(value)
+        if messages is None or not is_own(messages):
+            return None
+        return iter([Item("", {**(value if isinstance(value, dict) else {}), "messages": messages})])
+
+    return unpack
+
+
+def _reader(name: str) -> Callable[[Item, str], Recording]:
+    def read(item: Item, fallback: str) -> Recording:
+        return chat_recording(item.value, item.value["messages"], fallback, name)
+
+    return read
+
+
+def _parts(messages: list[Any]) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if isinstance(message, dict):
+            for key in ("content", "parts"):
+                for part in message[key] if isinstance(message.get(key), list) else ():
+                    if isinstance(part, dict):
+                        yield part
+
+
+def _is_anthropic(messages: list[Any]) -> bool:
+    return any(part.get("type") in _BLOCKS for part in _parts(messages))
+
+
+def _is_vercel(messages: list[Any]) -> bool:
+    return any(isinstance(message, dict) and "toolInvocations" in message for message in messages) or any(
+        isinstance(kind := part.get("type"), str) and (kind.startswith("tool-") or kind == "dynamic-tool")
+        for part in _parts(messages)
     )
 
 
-def listed_tools(
-    definitions: Json, note: Json, builder: ConversationBuilder
-) -> tuple[dict[str, Tool], dict[str, str], dict[str, Domains], dict[str, Any]]:
-    """Return definitions by key, visible names to keys, domains by service, and the decoded ``note`` (see `EXTRA`).
-
-    Tools that the conversation calls without a definition get a key too.
-    """
-    extra = object_of(note)
-    known = object_of(extra.get("tools"))
-    domains = _domains(object_of(extra.get("domains")))
-    names = {name: "/".join(_split(name, known, domains)) for name in known}
-    tools: dict[str, Tool] = {}
-    for definition in list_of(definitions):
-        bare = tool_definition(definition, "")
-        if bare is None:
-            continue
-        service, name = _split(bare.name, known, domains)
-        tool = bare.model_copy(
-            update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))}
-        )
-        names[bare.name] = tool.key
-        tools.setdefault(tool.key, tool)
-    for called in builder.names:
-        if called not in names:
-            names[called] = "/".join(_split(called, known, domains))
-    return tools, names, domains, extra
+def _is_langchain(messages: list[Any]) -> bool:
+    first = messages[0] if messages else None
+    if not isinstance(first, dict):
+        return False
+    return first.get("lc") is not None or ("role" not in first and "from" not in first and is_message(unwrapped(first)))
 
 
-def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:
-    """Return the service and name of a tool: from the file's own note, else from ``service__name``, else no service."""
-    note = known.get(visible)
-    key = note.get("key") if isinstance(note, dict) else None
-    if isinstance(key, str) and "/" in key:
-        for service in sorted(domains, key=len, reverse=True):
-            if key.startswith(service + "/") and len(key) > len(service) + 1:
-                return service, key[len(service) + 1 :]
-        service, _, name = key.rpartition("/")
-        if name:
-            return service, name
-    service, mark, name = visible.partition("__")
-    return (service, name) if mark and service and name else ("", visible)
-
-
-def _annotations(note: Json) -> Annotations:
-    raw = note.get("annotations") if isinstance(note, dict) else None
-    if not isinstance(raw, dict):
-        return Annotations()
-    try:
-        return Annotations.model_validate(raw)
-    except ValidationError:
-        return Annotations()
-
-
-def _domains(raw: dict[str, Any]) -> dict[str, Domains]:
-    return {
-        service: {
-            name: float(share) for name, share in shares.items() if isinstance(share, (int, float)) and 0 < share <= 1
-        }
-        for service, shares in raw.items()
-        if isinstance(shares, dict)
-    }
-
-
-OPENAI = Format("openai", _unpack, _read)
+OPENAI = Format("openai", _unpack_if(lambda messages: True), _reader("openai"), is_message)
+ANTHROPIC = Format("anthropic", _unpack_if(_is_anthropic), _reader("anthropic"), is_message)
+VERCEL = Format("vercel", _unpack_if(_is_vercel), _reader("vercel"), is_message)
+LANGCHAIN = Format("langchain", _unpack_if(_is_langchain), _reader("langchain"), is_message)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tdlab._files import atomic_open
 from tdlab.errors import FormatError
-from tdlab.formats.openai import EXTRA
+from tdlab.formats._chat_record import EXTRA
 from tdlab.formats.write import openai_record
 from tdlab.records import Domains, Json, Score, Tool, Trajectory, canonical_json
 

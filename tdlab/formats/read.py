@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shlex import quote
-from typing import BinaryIO, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from tdlab.errors import FormatError
-from tdlab.formats._array import array_elements
+from tdlab.formats._services import services_in_names
+from tdlab.formats._values import Location, files_below, problem_at, values_in
 from tdlab.formats.atif import ATIF
 from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
 from tdlab.formats.bfcl import BFCL
 from tdlab.formats.chat import HERMES, SHAREGPT, TOUCAN, TRL
 from tdlab.formats.mcp_bench import MCP_BENCH
-from tdlab.formats.messages import is_chat
-from tdlab.formats.openai import OPENAI
+from tdlab.formats.openai import ANTHROPIC, LANGCHAIN, OPENAI, VERCEL
 from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
 from tdlab.registry import Registry
-from tdlab.tools import read_json
 
 __all__ = [
     "FORMATS",
@@ -47,15 +42,12 @@ FORMATS: Registry[Format] = Registry(
 )
 """The formats that are read, in the order in which they are tried. Parquet files contain ``openai`` rows."""
 
-for _known in (TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI):
+for _known in (
+    TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, ANTHROPIC, VERCEL, LANGCHAIN, OPENAI,
+):  # fmt: skip
     FORMATS.register(_known.name)(_known)
 
-_BOM = b"\xef\xbb\xbf"
-_MOST_LINE = 256 << 20
-_MOST_DOCUMENT = 1 << 30
-_LONG_LINE = 1 << 20
 _MOST_PROBLEMS = 1000
-_FILE_ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -106,12 +98,10 @@ def read_trajectories(
         ('openai', 1, 2)
     """
     collector = _Collector(path, format)
-    recordings: list[tuple[Trajectory, str]] = [
-        (recording.trajectory, recording.environment) for recording in collector.recordings()
-    ]
-    trajectories = tuple(_with_offers(recordings, collector.offers()))
+    recordings = [(recording.trajectory, recording.environment) for recording in collector.recordings()]
+    common = collector.common()
     return TrajectorySet(
-        trajectories,
+        tuple(common.completed(trajectory, environment) for trajectory, environment in recordings),
         collector.tools,
         collector.domains(classify),
         " + ".join(collector.formats),
@@ -166,7 +156,7 @@ def scan_trajectories(
     collector = _Collector(path, format)
     count = sum(1 for _ in collector.recordings())
     return TrajectoryStream(
-        _Reread(path, format, count, collector.offers()),
+        _Reread(path, format, count, collector.common()),
         collector.tools,
         collector.domains(classify),
         " + ".join(collector.formats),
@@ -181,7 +171,7 @@ class _Reread(Collection[Trajectory]):
     path: str | Path
     format: str | None
     count: int
-    offers: Mapping[str, dict[str, str]]
+    common: _Common
 
     def __len__(self) -> int:
         return self.count
@@ -191,10 +181,33 @@ class _Reread(Collection[Trajectory]):
         for part in iter_trajectories(self.path, format=self.format):
             if isinstance(part, Recording):
                 unique = _with_unique_id(part.trajectory, next_numbers)
-                yield from _with_offers([(unique, part.environment)], self.offers)
+                yield self.common.completed(unique, part.environment)
 
     def __contains__(self, other: object) -> bool:
         return any(trajectory == other for trajectory in self)
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What only the whole file tells: the tools of each environment, and the services of tools whose names share a part."""
+
+    offers: Mapping[str, dict[str, str]]
+    services: Mapping[str, tuple[str, str]]
+
+    def completed(self, trajectory: Trajectory, environment: str) -> Trajectory:
+        """Return a trajectory with the tools that it was offered, under their keys."""
+        if environment:
+            return trajectory.model_copy(update={"tools": self.offers[environment]})
+        if not self.services:
+            return trajectory
+        tools = {visible: self.key(visible, key) for visible, key in trajectory.tools.items()}
+        return trajectory if tools == trajectory.tools else trajectory.model_copy(update={"tools": tools})
+
+    def key(self, visible: str, key: str) -> str:
+        """Return the key of a tool, with the service that its visible name tells if it has none so far."""
+        if not key.startswith("/") or visible not in self.services:
+            return key
+        return "/".join(self.services[visible])
 
 
 class _Collector:
@@ -205,7 +218,8 @@ class _Collector:
         self.tools: dict[str, Tool] = {}
         self.formats: dict[str, None] = {}
         self._domains: dict[str, Domains] = {}
-        self._offered_keys: dict[str, None] = {}
+        self._offered: dict[str, str] = {}
+        self._keys: dict[str, None] = {}
         self._environments: dict[str, dict[str, str]] = {}
         self._problems: list[LineProblem] = []
         self._skipped = 0
@@ -229,26 +243,41 @@ class _Collector:
                 self.tools.setdefault(key, tool)
             for service, domains in part.domains.items():
                 self._domains.setdefault(service, domains)
-            self._offered_keys.update(dict.fromkeys(part.trajectory.tools.values()))
+            for visible, key in part.trajectory.tools.items():
+                if key.startswith("/"):
+                    self._offered.setdefault(visible, key)
+                else:
+                    self._keys.setdefault(key)
+            self._keys.update((call.reaches, None) for call in part.trajectory.calls() if call.reaches is not None)
             if part.environment:
                 self._environments.setdefault(part.environment, {}).update(part.trajectory.tools)
             yield replace(part, trajectory=_with_unique_id(part.trajectory, next_numbers))
         if not next_numbers:
             raise _nothing_read(self._path, self._format, self._problems)
 
-    def offers(self) -> dict[str, dict[str, str]]:
-        """Return the tools of each environment: all that any of its conversations called."""
-        return {environment: dict(sorted(tools.items())) for environment, tools in self._environments.items()}
+    def common(self) -> _Common:
+        """Return what only the whole file tells, and give the tools that were collected their services."""
+        environments = {name: dict(sorted(tools.items())) for name, tools in self._environments.items()}
+        common = _Common(environments, services_in_names(self._offered))
+        for visible, bare in self._offered.items():
+            key = common.key(visible, bare)
+            self._keys.setdefault(key)
+            if key != bare and bare in self.tools:
+                service, name = common.services[visible]
+                tool = self.tools.pop(bare).model_copy(update={"service": service, "name": name})
+                self.tools.setdefault(key, tool)
+        self._offered = {}
+        return common
 
     def all_problems(self) -> tuple[LineProblem, ...]:
         if self._skipped:
-            return (*self._problems, LineProblem(str(self._path), 0, "", f"{self._skipped} more parts were left out"))
+            return (*self._problems, LineProblem(str(self._path), 0, "", f"{self._skipped} more problems are not listed"))
         return tuple(self._problems)
 
     def domains(self, classify: Callable[[Service], Domains] | None) -> dict[str, Domains]:
         """Return the domains of every service that was offered or called."""
         members: dict[str, dict[str, Tool]] = {}
-        for key in self._offered_keys:
+        for key in self._keys:
             tool = self.tools.get(key)
             if tool is None:
                 service, _, name = key.rpartition("/")
@@ -265,13 +294,6 @@ class _Collector:
                 offered = tuple(tool for _, tool in sorted(members[service].items()))
                 domains[service] = classify(Service(name=service, tools=offered))
         return domains
-
-
-def _with_offers(
-    recordings: Iterable[tuple[Trajectory, str]], offers: Mapping[str, dict[str, str]]
-) -> Iterator[Trajectory]:
-    for trajectory, environment in recordings:
-        yield trajectory.model_copy(update={"tools": offers[environment]}) if environment else trajectory
 
 
 def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterator[Recording | LineProblem]:
@@ -298,210 +320,89 @@ def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterato
     """
     formats = _accepted(format)
     source = Path(path)
-    if source.is_dir():
-        for file in sorted(source.iterdir()):
-            if file.is_file() and file.name.lower().endswith(_FILE_ENDINGS):
-                try:
-                    yield from _file(file, formats)
-                except FormatError as error:
-                    yield LineProblem(str(file), 0, "", error.found)
+    if not source.is_dir():
+        yield from _file(source, formats)
         return
-    yield from _file(source, formats)
+    for file in files_below(source):
+        if isinstance(file, LineProblem):
+            yield file
+            continue
+        try:
+            yield from _file(file, formats)
+        except FormatError as error:
+            yield LineProblem(str(file), 0, "", error.found)
 
 
 def _accepted(format: str | None) -> tuple[Format, ...]:
     return tuple(known for _, known in FORMATS.items()) if format is None else (FORMATS[format],)
 
 
-class _Location(NamedTuple):
-    path: str
-    stem: str
-    line: int
-    where: str
-
-
 def _file(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    stem = path.name.partition(".")[0] or path.name
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(4)
-            if head == b"PAR1":
-                from tdlab.formats.parquet import parquet_rows
-
-                for number, row in enumerate(parquet_rows(path)):
-                    yield from _value(row, _Location(str(path), stem, 0, f"row {number}"), formats)
-                return
-            _refuse_encodings(path, head)
-            if _is_long_array(handle):
-                with _Opened(handle) as stream:
-                    yield from _array(path, stem, stream, formats)
-                return
-            with _Opened(handle) as stream:
-                document, is_document = _document(path, stream)
-            if is_document:
-                yield from _value(document, _Location(str(path), stem, 0, ""), formats)
-                return
-            with _Opened(handle) as stream:
-                yield from _lines(path, stem, stream, formats)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})",
-            expected="a file of trajectories",
-            do="check the path and that the file is complete",
-        ) from None
-
-
-def _refuse_encodings(path: Path, head: bytes) -> None:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise FormatError(
-            f"{path}: is UTF-16 text",
-            expected="UTF-8",
-            do=f"convert it: `iconv -f UTF-16 -t UTF-8 {quote(str(path))} > utf8.jsonl`",
-        )
-
-
-class _Opened:
-    """The decompressed bytes of an open file from its start; leaving does not close the file."""
-
-    def __init__(self, handle: BinaryIO) -> None:
-        handle.seek(0)
-        packed = handle.read(2) == b"\x1f\x8b"
-        handle.seek(0)
-        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=handle, mode="rb")) if packed else handle
-        self._packed = packed
-
-    def __enter__(self) -> BinaryIO:
-        return self._stream
-
-    def __exit__(self, *error: object) -> None:
-        if self._packed:
-            self._stream.close()
-
-
-def _is_object(line: bytes) -> bool:
-    """Return whether a line is a JSON object; then a broken line before it does not make the file one document."""
-    try:
-        return isinstance(read_json(line.decode()), dict)
-    except ValueError:
-        return False
-
-
-def _is_long_array(handle: BinaryIO) -> bool:
-    """Return whether a file is one JSON array over many lines, or one very long one, that is not itself a chat."""
-    with _Opened(handle) as stream:
-        first = _first_line(stream, _LONG_LINE)
-    if not first.lstrip().startswith(b"["):
-        return False
-    try:
-        read_json(first.decode())
-        return False
-    except ValueError:
-        pass
-    with _Opened(handle) as stream:
-        element = next(array_elements(stream), None)
-    if element is None or isinstance(element, ValueError):
-        return False
-    return not is_chat([element])
-
-
-def _first_line(stream: BinaryIO, most: int) -> bytes:
-    """Return the first line that is not blank, or its first ``most`` bytes; empty where there is none."""
-    while line := stream.readline(most):
-        line = line.removeprefix(_BOM)
-        if line.strip():
-            return line
-    return b""
-
-
-def _array(path: Path, stem: str, stream: BinaryIO, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    for index, element in enumerate(array_elements(stream)):
-        location = _Location(str(path), stem, 0, f"[{index}]")
-        if isinstance(element, ValueError):
-            yield _problem(location, str(element))
+    """Yield the conversations of a file; lines or elements that are pieces of one conversation are read together."""
+    gathered: list[Json] = []
+    owner: Format | None = None
+    start: Location | None = None
+    for value in values_in(path):
+        if isinstance(value, LineProblem):
+            yield value
+            continue
+        content, location = value.content, value.location
+        if not value.is_piece:
+            yield from _value(content, location, formats)
+            continue
+        own = _owner(content, formats)
+        if own is None and owner is not None and not _is_conversation(content, formats):
+            own = owner  # a kind of event that the format does not know: its reader decides
+        if own is None or (owner is not None and own is not owner):
+            yield from _gathered(gathered, start, formats)
+            gathered, owner, start = [], None, None
+        if own is None:
+            yield from _value(content, location, formats)
         else:
-            yield from _conversations(element, location, formats)
+            gathered.append(content)
+            owner, start = own, start or location._replace(line=0, where="")
+    yield from _gathered(gathered, start, formats)
 
 
-def _document(path: Path, stream: BinaryIO) -> tuple[Json, bool]:
-    """Return (value, True) for a file that is one JSON document, (None, False) for a file of lines."""
-    first = _first_line(stream, _MOST_LINE)
-    if not first:
-        return None, False
-    try:
-        read_json(first.decode())
-        return None, False
-    except ValueError:
-        pass
-    start = first.decode("utf-8", "replace").lstrip()
-    certain = start.strip() in ("[", "{") or start.startswith("[")
-    second = b"" if certain else _first_line(stream, _MOST_LINE)
-    if not start.startswith(("[", "{")) or _is_object(second):
-        return None, False
-    rest = second + stream.read(_MOST_DOCUMENT)
-    if not rest.strip():
-        return None, False
-    if len(rest) >= _MOST_DOCUMENT:
-        if certain:
-            raise FormatError(
-                f"{path}: is one JSON document of over 1 GiB", expected="JSONL", do="write one object per line"
-            )
-        return None, False
-    try:
-        return read_json((first + rest).decode()), True
-    except ValueError as error:
-        if not certain:
-            return None, False
-        reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise FormatError(
-            f"{path}: one JSON document that {reason}",
-            expected="complete JSON, or JSONL",
-            do="download or write the file again",
-        ) from None
+def _owner(value: Json, formats: tuple[Format, ...]) -> Format | None:
+    """Return the format of which a value is one piece of a conversation."""
+    if not isinstance(value, dict):
+        return None
+    return next((known for known in formats if known.piece is not None and known.piece(value)), None)
 
 
-def _lines(path: Path, stem: str, stream: BinaryIO, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    number = 0
-    while True:
-        try:
-            raw = stream.readline(_MOST_LINE)
-        except (OSError, EOFError, zlib.error) as error:
-            yield LineProblem(str(path), number + 1, "", f"the compressed data ends early ({error})")
-            return
-        if not raw:
-            return
-        number += 1
-        raw = raw.removeprefix(_BOM).rstrip(b"\r\n")
-        location = _Location(str(path), stem, number, "")
-        if len(raw) == _MOST_LINE and not raw.endswith(b"\n"):
-            while (more := stream.readline(_MOST_LINE)) and not more.endswith(b"\n"):
-                pass
-            yield _problem(location, f"is longer than {_MOST_LINE >> 20} MiB")
-            continue
-        if not raw.strip():
-            continue
-        try:
-            value = read_json(raw.decode())
-        except UnicodeDecodeError as error:
-            yield _problem(location, f"is not UTF-8 text (byte {error.start})")
-            continue
-        except ValueError as error:
-            yield _problem(location, str(error))
-            continue
-        yield from _value(value, location, formats)
+def _is_conversation(value: Json, formats: tuple[Format, ...]) -> bool:
+    return any(known.unpack(value) is not None for known in formats)
 
 
-def _value(value: Json, location: _Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def _gathered(
+    pieces: list[Json], start: Location | None, formats: tuple[Format, ...]
+) -> Iterator[Recording | LineProblem]:
+    if start is not None:
+        yield from _conversations(pieces, start, formats)
+
+
+def _value(value: Json, location: Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     """Yield the conversations of a decoded value: one conversation, a document of many, or a list of either."""
-    if isinstance(value, list) and not is_chat(value):
+    if isinstance(value, list):
         if not value:
-            yield _problem(location, "is an empty list")
+            yield problem_at(location, "is an empty list")
+            return
+        owner = next((own for element in value[:3] if (own := _owner(element, formats)) is not None), None)
+        if owner is not None:
+            yield from _conversations(value, location, formats)
+            return
         for index, element in enumerate(value):
-            yield from _conversations(element, location._replace(where=f"{location.where}[{index}]"), formats)
+            inner = location._replace(where=f"{location.where}[{index}]")
+            if isinstance(element, list):
+                yield from _value(element, inner, formats)
+            else:
+                yield from _conversations(element, inner, formats)
         return
     yield from _conversations(value, location, formats)
 
 
-def _conversations(value: Json, location: _Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def _conversations(value: Json, location: Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     for candidate in formats:
         items = candidate.unpack(value)
         if items is None:
@@ -514,17 +415,20 @@ def _conversations(value: Json, location: _Location, formats: tuple[Format, ...]
                 str(part) for part in (item_location.stem, item_location.line or "", item_location.where) if part
             )
             try:
-                yield candidate.read(item, fallback_id)
+                recording = candidate.read(item, fallback_id)
+                yield recording
+                for note in recording.notes:
+                    yield problem_at(item_location, note.text, note.severity)
             except Unreadable as error:
-                yield _problem(item_location, f"{candidate.name}: {error}")
+                yield problem_at(item_location, f"{candidate.name}: {error}")
             except ValidationError as error:
-                yield _problem(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
+                yield problem_at(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
             except RecursionError:
-                yield _problem(item_location, f"{candidate.name}: is nested too deeply")
+                yield problem_at(item_location, f"{candidate.name}: is nested too deeply")
         if empty:
-            yield _problem(location, f"{candidate.name}: contains no conversation")
+            yield problem_at(location, f"{candidate.name}: contains no conversation")
         return
-    yield _problem(location, f"has no known format ({_shape(value)})")
+    yield problem_at(location, f"has no known format ({_shape(value)})")
 
 
 def _shape(value: Json) -> str:
@@ -532,10 +436,6 @@ def _shape(value: Json) -> str:
         keys = ", ".join(json.dumps(key)[:40] for key in list(value)[:6])
         return f"an object with the keys {keys}" if keys else "an empty object"
     return f"a {type(value).__name__}"
-
-
-def _problem(location: _Location, reason: str) -> LineProblem:
-    return LineProblem(location.path, location.line, location.where, reason)
 
 
 def _with_unique_id(trajectory: Trajectory, next_numbers: dict[str, int]) -> Trajectory:

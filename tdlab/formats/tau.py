@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, tool_definition
+from tdlab.formats._definitions import definitions_in
+from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Json, Tool, Trajectory
 
@@ -48,17 +49,14 @@ def _read_tau2(item: Item, fallback: str) -> Recording:
     """Read a conversation; the service is the environment's domain name."""
     if not is_message_list(item.value.get("messages")):
         raise Unreadable("has no messages")
-    builder = read_messages(item.value["messages"])
     domain = item.context.get("domain_name")
     service = domain if isinstance(domain, str) and domain else TAU2.name
     recorded_id = item.value.get("id")
     definitions = item.context.get("tool_defs")
     raw = list(definitions.values()) if isinstance(definitions, dict) else definitions
-    tools = [
-        tool for definition in (raw if isinstance(raw, list) else []) if (tool := tool_definition(definition, service))
-    ]
+    tools = [tool.model_copy(update={"service": service}) for tool in definitions_in(raw)]
     return _recording(
-        builder,
+        read_messages(item.value["messages"], tools),
         service,
         recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
         TAU2.name,
@@ -72,7 +70,11 @@ def _recording(
     names: dict[str, Any] = {tool.name: key for key, tool in tools.items()}
     names.update({called: f"{service}/{called}" for called in builder.names})
     return Recording(
-        Trajectory(id=identity, messages=tuple(builder.messages), tools=names), tools, name, environment=service
+        Trajectory(id=identity, messages=tuple(builder.messages), tools=names),
+        tools,
+        name,
+        environment=service,
+        notes=builder.notes,
     )
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._json import json_text, text_of
-from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of, tool_definition
+from tdlab.formats._definitions import tool_definition
+from tdlab.formats._parts import RawCall, RawResult
+from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of
 from tdlab.records import Json, Tool, Trajectory
 from tdlab.tools import read_json
 
@@ -56,10 +58,10 @@ def _read(item: Item, fallback: str) -> Recording:
                 builder.say("assistant", _final(answer, call) or thought)
                 thought = ""
                 break
-            builder.call(thought, [(None, name_of(call.get("name")), call.get("arguments"))])
+            builder.call(thought, [RawCall(None, name_of(call.get("name")), call.get("arguments"))])
             thought = ""
             if "response" in call:
-                builder.result(None, text_of(call["response"]))
+                builder.answer(RawResult(None, call["response"]))
         elif role == "assistant":
             if thought:
                 builder.say("assistant", thought)
@@ -86,6 +88,7 @@ def _read(item: Item, fallback: str) -> Recording:
         ),
         tools,
         TOOLBENCH.name,
+        notes=builder.notes,
     )
 
 

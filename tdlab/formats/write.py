@@ -9,7 +9,7 @@ from typing import Any
 
 from tdlab._files import atomic_open
 from tdlab.errors import StoreError
-from tdlab.formats.openai import EXTRA
+from tdlab.formats._chat_record import EXTRA
 from tdlab.records import Domains, Json, Message, Score, Tool, Trajectory, canonical_json
 
 __all__ = ["openai_message", "openai_record", "write_openai_jsonl"]

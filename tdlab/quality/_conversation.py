@@ -96,7 +96,7 @@ class Conversation:
                         open_by_id.setdefault(call.id, deque()).append(made)
 
     def _call(self, call: ToolCall, index: int) -> Call:
-        key = self.trajectory.tools.get(call.name, call.name)
+        key = self.trajectory.key_of(call)
         tool = self.definitions.get(key)
         service = "" if key == CODE_TOOL else tool.service if tool is not None else key.rpartition("/")[0]
         meaning = nature_of_name(key.rpartition("/")[2]) if tool is None else _nature(tool)

@@ -15,13 +15,15 @@ __all__ = ["Check", "Execution", "Message", "Reason", "Score", "ToolCall", "Traj
 class ToolCall(Record):
     """A call in a message: ``name`` as offered to the model, ``arguments`` decoded.
 
-    Where a recording's arguments are not a JSON object, ``arguments`` is empty and ``malformed`` keeps their text.
+    Where a recording's arguments are not a JSON object, ``arguments`` is empty and ``malformed`` keeps their text. Where
+    the tool only calls others (``use_mcp_tool``), ``reaches`` is the key of the tool that the arguments name.
     """
 
     id: str
     name: str
     arguments: dict[str, Json] = Field(default_factory=dict)
     malformed: str | None = None
+    reaches: str | None = Field(default=None, exclude_if=lambda key: key is None)
 
 
 class Message(Record):
@@ -80,6 +82,10 @@ class Trajectory(Record):
         """Yield every tool call in order."""
         for message in self.messages:
             yield from message.tool_calls
+
+    def key_of(self, call: ToolCall) -> str:
+        """Return the key of the tool that a call reaches, or its name if it has no key."""
+        return call.reaches or self.tools.get(call.name, call.name)
 
     def results(self) -> Mapping[str, Message]:
         """Return the tool messages by the id of the call that they answer."""

@@ -402,7 +402,7 @@ def _trajectory_row(candidate: Candidate) -> dict[str, Json]:
     if trajectory is None:
         raise StoreError(f"candidate {candidate.generation}.{candidate.position} is accepted and has no trajectory")
     calls = list(trajectory.calls())
-    keys = {trajectory.tools.get(call.name, call.name) for call in calls}
+    keys = {trajectory.key_of(call) for call in calls}
     row: dict[str, Json] = {
         "trajectory": trajectory.id,
         "generation": candidate.generation,

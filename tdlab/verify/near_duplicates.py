@@ -43,7 +43,7 @@ def features_of(trajectory: Trajectory) -> frozenset[str]:
     """
     features: set[str] = set()
     for position, call in enumerate(trajectory.calls()):
-        tool = trajectory.tools.get(call.name, call.name)
+        tool = trajectory.key_of(call)
         features.add(f"call {position} {tool}")
         for parameter, value in call.arguments.items():
             features |= {f"value {tool} {parameter} {name} {canonical_json(leaf)}" for name, leaf in leaves(value)}

@@ -1,0 +1,326 @@
+"""Calls that models write into their text, each family in its own syntax.
+
+==================  ================================================================================================
+Hermes, Qwen        ``<tool_call>{"name": ..., "arguments": {...}}</tool_call>``, or a Python repr of that
+Qwen3-Coder         ``<tool_call><function=name><parameter=key>value</parameter></function></tool_call>``
+GLM-4.5             ``<tool_call>name<arg_key>k</arg_key><arg_value>v</arg_value></tool_call>``
+Claude, MiniMax     ``<invoke name="x"><parameter name="k">v</parameter></invoke>``, also DeepSeek-V3.2's DSML
+Mistral             ``[TOOL_CALLS] [{...}]`` and ``[TOOL_CALLS]name[ARGS]{...}``
+DeepSeek            ``<｜tool▁call▁begin｜>function<｜tool▁sep｜>name`` with a fenced JSON, and V3.1's shorter form
+Kimi-K2             ``<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>``
+Llama 3             ``<|python_tag|>{...}`` or ``name.call(k="v")``, ``<function=name>{...}</function>``, bare JSON
+Granite, Phi        ``<|tool_call|>[{...}]``
+Command R           ``<|START_ACTION|>[{...}]<|END_ACTION|>``
+gpt-oss             ``<|channel|>commentary to=functions.name <|message|>{...}<|call|>`` (Harmony)
+ReAct               ``Action: name`` and ``Action Input: {...}`` on lines of their own
+==================  ================================================================================================
+
+Forms without a mark of their own (bare JSON, ``[f(a=1)]``, ReAct) are read as calls only where a result follows or the
+name is that of an offered tool: prose may show the same words. Whatever cannot be read as a call stays in the text, and
+a mark that names a call and yields none becomes a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from tdlab.formats._json import Untyped, typed_value
+from tdlab.formats._literal import calls_of, loads_leniently
+from tdlab.formats._parts import RawCall, call_of
+from tdlab.records import Json
+from tdlab.tools import read_json
+
+__all__ = ["Written", "calls_in_value", "has_marks", "written_calls"]
+
+
+class Written(NamedTuple):
+    """A text without its calls, the calls, what was thought beside them, and what could not be read."""
+
+    text: str
+    calls: tuple[RawCall, ...]
+    thoughts: str = ""
+    notes: tuple[str, ...] = ()
+
+
+_BAR, _GAP = "[|｜]", "[▁_ ]"
+_MARK = re.compile(
+    r"<tool_call>|<\|tool_call\|>|<function=|<invoke |<function_calls>|DSML|\[TOOL_CALLS\]|<\|python_tag\|>"
+    r"|<\|tool_call_begin\|>|<\|START_ACTION\|>|<\|channel\|>|<｜tool▁call|<\|tool[▁_]calls?[▁_]begin\|>"
+)
+"""The marks of calls; a text without any of them is left alone in one search."""
+
+_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
+_FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|(?=<function=)|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)", re.DOTALL)
+_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|\Z)", re.DOTALL)
+_INVOKE = re.compile(
+    r"<(?:\w+:|｜DSML｜)?invoke name=\"([^\"\n]+)\">(.*?)(?:</(?:\w+:|｜DSML｜)?invoke>|(?=<(?:\w+:|｜DSML｜)?invoke )|\Z)",
+    re.DOTALL,
+)
+_INVOKE_PARAMETER = re.compile(
+    r"<(?:\w+:|｜DSML｜)?parameter name=\"([^\"\n]+)\"(?: string=\"(true|false)\")?>"
+    r"(.*?)(?:</(?:\w+:|｜DSML｜)?parameter>|\Z)",
+    re.DOTALL,
+)
+_INVOKE_WRAPPER = re.compile(r"</?(?:\w+:|｜DSML｜)?(?:function_calls|tool_calls|tool_call)>")
+_MISTRAL = re.compile(r"\[TOOL_CALLS\]\s*(.*?)(?=\[TOOL_CALLS\]|</s>|\Z)", re.DOTALL)
+_MISTRAL_NAMED = re.compile(r"([\w./:-]+)\s*(?:\[CALL_ID\]\s*([\w-]+)\s*)?(?:\[ARGS\]\s*)?(?=\{)")
+_DEEPSEEK = re.compile(
+    f"<{_BAR}tool{_GAP}call{_GAP}begin{_BAR}>(.*?)(?:<{_BAR}tool{_GAP}call{_GAP}end{_BAR}>|\\Z)", re.DOTALL
+)
+_DEEPSEEK_WRAPPER = re.compile(f"<{_BAR}tool{_GAP}calls{_GAP}(?:begin|end){_BAR}>")
+_DEEPSEEK_SEPARATOR = re.compile(f"<{_BAR}tool{_GAP}sep{_BAR}>")
+_KIMI = re.compile(
+    r"<\|tool_call_begin\|>\s*(?:functions\.)?([\w./-]+?)(?::(\d+))?\s*<\|tool_call_argument_begin\|>(.*?)"
+    r"(?:<\|tool_call_end\|>|\Z)",
+    re.DOTALL,
+)
+_KIMI_WRAPPER = re.compile(r"<\|tool_calls_section_(?:begin|end)\|>")
+_PYTHON_TAG = re.compile(r"<\|python_tag\|>(.*?)(?:<\|eom_id\|>|<\|eot_id\|>|\Z)", re.DOTALL)
+_LISTED = re.compile(
+    r"<\|tool_call\|>(.*?)(?:<\|/tool_call\|>|\Z)|<\|START_ACTION\|>(.*?)(?:<\|END_ACTION\|>|\Z)", re.DOTALL
+)
+_HARMONY = re.compile(
+    r"(?:<\|start\|>(?P<role>[^<]*?))?<\|channel\|>(?P<channel>\w+)(?P<to>[^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>"
+    r"(?P<body>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)",
+    re.DOTALL,
+)
+_RECIPIENT = re.compile(r"to=(?:functions\.)?([\w./-]+)")
+_FENCE = re.compile(r"\A```(?:json|tool_call|tool_code|python)?\s*(.*?)\s*```\Z", re.DOTALL)
+_REACT = re.compile(
+    r"^[ \t]*Action[ \t]*:[ \t]*(?P<name>[^\n\[(]{1,128}?)[ \t]*(?:\[(?P<single>[^\n]*)\][ \t]*)?\n?"
+    r"(?:^[ \t]*Action[ _]?Input[ \t]*:[ \t]*(?P<input>.*?))?(?=^[ \t]*(?:Observation|Thought|Action)[ \t]*:|\Z)",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
+_REACT_LINE = re.compile(r"^[ \t]*Action[ \t]*:", re.MULTILINE | re.IGNORECASE)
+
+
+def has_marks(text: str) -> bool:
+    """Return whether a text contains the mark of a call in any family's syntax."""
+    return _MARK.search(text) is not None
+
+
+def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = False) -> Written:
+    """Return the calls in an assistant's text, and the text without them.
+
+    Args:
+        text: The text, without its thoughts.
+        offered: The names of the offered tools.
+        answered: Whether a tool's result follows.
+    """
+    if _MARK.search(text) is not None:
+        return _marked(text)
+    return _bare(text, offered, answered)
+
+
+def _marked(text: str) -> Written:
+    if "<|channel|>" in text:
+        return _harmony(text)
+    calls: list[RawCall] = []
+    rest = text
+    for pattern, read in _FAMILIES:
+        rest = _take(pattern, read, rest, calls)
+    if "invoke " in text or "DSML" in text:
+        rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
+    if calls:
+        rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest)).replace("<tool_calls>", "").replace("</tool_calls>", "")
+    left = _MARK.search(rest)
+    notes = () if left is None else (f"{left.group()} names a call that cannot be read; it stays in the text",)
+    return Written(rest.strip() if calls else text, tuple(calls), notes=notes)
+
+
+def _take(
+    pattern: re.Pattern[str], read: Callable[[re.Match[str]], list[RawCall]], text: str, calls: list[RawCall]
+) -> str:
+    """Return the text without the calls that a pattern finds, which are added to ``calls``."""
+
+    def replace(match: re.Match[str]) -> str:
+        own = read(match)
+        calls.extend(own)
+        return "" if own else match.group()
+
+    return pattern.sub(replace, text)
+
+
+def _read_tagged(match: re.Match[str]) -> list[RawCall]:
+    body = match.group(1)
+    if _FUNCTION.search(body) is not None:
+        return [call for function in _FUNCTION.finditer(body) for call in _read_function(function)]
+    if _INVOKE.search(body) is not None:
+        return [call for invoke in _INVOKE.finditer(body) for call in _read_invoke(invoke)]
+    if "<arg_key>" in body:
+        name = body.partition("<arg_key>")[0].strip()
+        return [RawCall(None, name, Untyped((key.strip(), value) for key, value in _ARGUMENT.findall(body)))] if name else []
+    try:
+        return calls_in_value(loads_leniently(body))
+    except ValueError:
+        name, _, rest = body.strip().partition("\n")  # GLM-4.5 without arguments, or with JSON below the name
+        if not re.fullmatch(r"[\w./-]+", name):
+            return []
+        return [RawCall(None, name, rest.strip() or {})] if not rest.strip() or rest.lstrip().startswith("{") else []
+
+
+def _read_function(match: re.Match[str]) -> list[RawCall]:
+    name, body = match.group(1).strip(), match.group(2).strip()
+    if not name:
+        return []
+    if body.startswith("{"):
+        return [RawCall(None, name, body)]
+    return [RawCall(None, name, Untyped((key.strip(), value) for key, value in _PARAMETER.findall(body)))]
+
+
+def _read_invoke(match: re.Match[str]) -> list[RawCall]:
+    found = _INVOKE_PARAMETER.findall(match.group(2))
+    if any(is_text for _, is_text, _ in found):  # DSML says which values are texts
+        typed = {name: value if is_text == "true" else typed_value(value, {}) for name, is_text, value in found}
+        return [RawCall(None, match.group(1), typed)]
+    return [RawCall(None, match.group(1), Untyped((name, value.strip("\n")) for name, _, value in found))]
+
+
+def _read_mistral(match: re.Match[str]) -> list[RawCall]:
+    body = match.group(1).strip()
+    named = _MISTRAL_NAMED.match(body)
+    if named is not None:
+        return [RawCall(named.group(2), named.group(1), body[named.end() :].strip())]
+    return _calls_in_text(body)
+
+
+def _read_deepseek(match: re.Match[str]) -> list[RawCall]:
+    first, separator, rest = _split_once(_DEEPSEEK_SEPARATOR, match.group(1))
+    if not separator:
+        return []
+    name, body = first.strip(), rest.strip()
+    if name == "function":  # V3 and R1: the kind of the tool, then its name on the line
+        name, _, body = body.partition("\n")
+        name = name.strip()
+    fenced = _FENCE.match(body.strip())
+    return [RawCall(None, name, (fenced.group(1) if fenced else body).strip())] if name else []
+
+
+def _split_once(pattern: re.Pattern[str], text: str) -> tuple[str, str, str]:
+    match = pattern.search(text)
+    return (text, "", "") if match is None else (text[: match.start()], match.group(), text[match.end() :])
+
+
+def _read_kimi(match: re.Match[str]) -> list[RawCall]:
+    name, number = match.group(1), match.group(2)
+    return [RawCall(None if number is None else f"functions.{name}:{number}", name, match.group(3).strip())]
+
+
+def _read_python_tag(match: re.Match[str]) -> list[RawCall]:
+    body = match.group(1).strip()
+    calls = _calls_in_text(body)
+    if calls or body.startswith("{"):
+        return calls
+    try:
+        return [RawCall(None, name.removesuffix(".call"), arguments) for name, arguments in calls_of(body)]
+    except ValueError:  # code for Llama's interpreter
+        return [RawCall(None, "code_interpreter", {"code": body})] if body else []
+
+
+def _read_listed(match: re.Match[str]) -> list[RawCall]:
+    return _calls_in_text(match.group(1) or match.group(2) or "")
+
+
+_FAMILIES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
+    (_CALL, _read_tagged),
+    (_INVOKE, _read_invoke),
+    (_FUNCTION, _read_function),
+    (_MISTRAL, _read_mistral),
+    (_DEEPSEEK, _read_deepseek),
+    (_KIMI, _read_kimi),
+    (_PYTHON_TAG, _read_python_tag),
+    (_LISTED, _read_listed),
+)
+
+
+def _harmony(text: str) -> Written:
+    """Read gpt-oss's channels: ``analysis`` was thought, ``commentary to=...`` is a call, the rest was said."""
+    said, thoughts, calls = [], [], []
+    before = text[: match.start()] if (match := _HARMONY.search(text)) else text
+    for message in _HARMONY.finditer(text):
+        recipient = _RECIPIENT.search((message["role"] or "") + (message["to"] or ""))
+        body = message["body"].strip()
+        if recipient is not None and recipient.group(1) != "assistant":
+            calls.append(RawCall(None, recipient.group(1), body))
+        elif message["channel"] == "analysis":
+            thoughts.append(body)
+        else:
+            said.append(body)
+    notes = () if said or thoughts or calls else ("<|channel|> opens no message that can be read",)
+    return Written("\n".join([before.strip(), *said]).strip(), tuple(calls), "\n".join(thoughts), notes)
+
+
+# --------------------------------------------------------------------------------------------------- without own marks
+
+
+def _bare(text: str, offered: Collection[str], answered: bool) -> Written:
+    stripped = text.strip()
+    if _REACT_LINE.search(text) is not None:
+        calls, rest = _react(text, offered, answered)
+        if calls:
+            return Written(rest, tuple(calls))
+    fenced = _FENCE.match(stripped)
+    body = fenced.group(1) if fenced else stripped
+    if not body.startswith(("{", "[")) or not (answered or offered):
+        return Written(text, ())
+    calls = _calls_in_text(body)
+    if not calls and body.startswith("[") and body.endswith("]") and "(" in body:
+        try:
+            calls = [RawCall(None, name, arguments) for name, arguments in calls_of(body)]
+        except ValueError:
+            calls = []
+    if calls and (all(call.name in offered for call in calls) or (answered and not offered)):
+        return Written("", tuple(calls))
+    return Written(text, ())
+
+
+def _react(text: str, offered: Collection[str], answered: bool) -> tuple[list[RawCall], str]:
+    """Return the last call of a ReAct step, and the text before it; a text that has observations inside is no step."""
+    steps = list(_REACT.finditer(text))
+    if len(steps) != 1:
+        return [], text
+    step = steps[0]
+    name = step["name"].strip().strip("`\"'*")
+    written = step["input"] if step["input"] is not None else step["single"]
+    if name.lower() in ("", "none", "n/a") or not (name in offered or (answered and written is not None)):
+        return [], text
+    body = (written or "").strip()
+    fenced = _FENCE.match(body)
+    return [RawCall(None, name, fenced.group(1) if fenced else body)], (text[: step.start()] + text[step.end() :]).strip()
+
+
+def _calls_in_text(text: str) -> list[RawCall]:
+    """Return the calls in a JSON text or a Python repr: one object, a list, or several objects in a row."""
+    try:
+        return calls_in_value(loads_leniently(text.strip()))
+    except ValueError:
+        pass
+    calls: list[RawCall] = []
+    for piece in _objects_in_a_row(text):
+        calls += calls_in_value(piece)
+    return calls
+
+
+def _objects_in_a_row(text: str) -> Iterator[Json]:
+    """Yield the JSON objects that follow each other, with blanks, commas or semicolons between; none if other text does."""
+    pieces = re.split(r"(?<=\})\s*[;,\n]\s*(?=\{)", text.strip())
+    if len(pieces) < 2:
+        return
+    values = []
+    for piece in pieces:
+        try:
+            values.append(read_json(piece))
+        except ValueError:
+            return
+    yield from values
+
+
+def calls_in_value(value: Json) -> list[RawCall]:
+    """Return the calls in a decoded value: one object or a list; entries that name no tool are left out."""
+    entries = value if isinstance(value, list) else [value]
+    return [call for entry in entries if (call := call_of(entry)) is not None]
+
+
