@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -42,7 +43,7 @@ def chat_recording(value: dict[str, Any], messages: Json, fallback: str, format_
     listed = next((value[key] for key in ("tools", "functions", "available_tools") if value.get(key)), None)
     definitions = list(definitions_in(listed))
     if not definitions:
-        definitions = [tool for text in _system_texts(value, messages) for tool in _tagged_tools(text)]
+        definitions = [tool for text in _system_texts(value, messages) for tool in _written_tools(text)]
     system = next((value[key] for key in _SYSTEMS if value.get(key)), None)
     if isinstance(system, dict) and isinstance(system.get("parts"), list):
         system = system["parts"]
@@ -90,6 +91,29 @@ def _system_texts(value: dict[str, Any], messages: Json) -> Iterator[str]:
         inner = unwrapped(message)
         if role_of(inner) == "system":
             yield text_of(inner.get("content", inner.get("value")))
+
+
+def _written_tools(text: str) -> list[Tool]:
+    """Return the definitions that a system message writes: in ``<tools>``, in Mistral's brackets, or as one JSON list."""
+    tagged = list(_tagged_tools(text))
+    if tagged:
+        return tagged
+    if '"parameters"' not in text:
+        return []
+    start = min((position for mark in ("[{", "{") if (position := text.find(mark)) >= 0), default=len(text))
+    values: list[Json] = []
+    decoder = json.JSONDecoder()
+    while start < len(text):  # one list, or objects below each other (Glaive)
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            break
+        values += value if isinstance(value, list) else [value]
+        start = end + len(text[end:]) - len(text[end:].lstrip())
+        if start < len(text) and text[start] not in "[{":
+            break
+    tools = list(definitions_in(values))
+    return tools if len(tools) == len(values) else []
 
 
 def _tagged_tools(text: str) -> Iterator[Tool]:

@@ -245,6 +245,8 @@ def _flag_of(result: dict[str, Any]) -> bool | None:
         flag = result.get(key)
         if isinstance(flag, bool):
             return flag
+        if isinstance(flag, (str, dict)) and flag:
+            return True
     status = result.get("status")
     if status in ("error", "failed", "failure"):
         return True
@@ -272,7 +274,11 @@ def _take_invocation(invocation: Json, parts: Parts) -> None:
 def result_message(message: dict[str, Any]) -> RawResult:
     """Return the result that a message of a tool is as a whole."""
     content = message.get("content", message.get("value", message.get("output", message.get("text"))))
-    name = next((message[key] for key in ("name", "tool_name", "toolName") if isinstance(message.get(key), str)), None)
+    error = message.get("error")
+    if content in (None, "") and isinstance(error, (str, dict)):
+        content = error.get("message", error) if isinstance(error, dict) else error
+    keys = ("name", "tool_name", "toolName", "function")
+    name = next((message[key] for key in keys if isinstance(message.get(key), str)), None)
     return RawResult(_id_in(message), content, _flag_of(message), name or None)
 
 

@@ -9,7 +9,11 @@ Mistral             ``[TOOL_CALLS] [{...}]`` and ``[TOOL_CALLS]name[ARGS]{...}``
 DeepSeek            ``<｜tool▁call▁begin｜>function<｜tool▁sep｜>name`` with a fenced JSON, and V3.1's shorter form
 Kimi-K2             ``<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>``
 Llama 3             ``<|python_tag|>{...}`` or ``name.call(k="v")``, ``<function=name>{...}</function>``, bare JSON
-Granite, Phi        ``<|tool_call|>[{...}]``
+Granite, Phi        ``<|tool_call|>[{...}]``, ``functools[{...}]``
+Glaive              ``<functioncall> {"name": ..., "arguments": '{...}'}``
+Nemotron            ``<TOOLCALL>[{...}]</TOOLCALL>``
+InternLM            ``<|action_start|><|plugin|>{...}<|action_end|>``
+Functionary         ``>>>name`` on a line, its arguments below
 Command R           ``<|START_ACTION|>[{...}]<|END_ACTION|>``
 gpt-oss             ``<|channel|>commentary to=functions.name <|message|>{...}<|call|>`` (Harmony)
 ReAct               ``Action: name`` and ``Action Input: {...}`` on lines of their own
@@ -47,7 +51,8 @@ class Written(NamedTuple):
 _BAR, _GAP = "[|｜]", "[▁_ ]"
 _MARK = re.compile(
     r"<tool_call>|<\|tool_call\|>|<function=|<invoke |<function_calls>|DSML|\[TOOL_CALLS\]|<\|python_tag\|>"
-    r"|<\|tool_call_begin\|>|<\|START_ACTION\|>|<\|channel\|>|<｜tool▁call|<\|tool[▁_]calls?[▁_]begin\|>"
+    r"|<\|tool_call_begin\|>|<\|START_ACTION\|>|<\|channel\|>|<｜tool▁call|<\|tool[▁_]calls?[▁_]begin\|>|<TOOLCALL>"
+    r"|<\|action_start\|>|<functioncall>|\A\s*functools\[|^>>>\w", re.MULTILINE
 )
 """The marks of calls; a text without any of them is left alone in one search."""
 
@@ -80,8 +85,13 @@ _KIMI = re.compile(
 _KIMI_WRAPPER = re.compile(r"<\|tool_calls_section_(?:begin|end)\|>")
 _PYTHON_TAG = re.compile(r"<\|python_tag\|>(.*?)(?:<\|eom_id\|>|<\|eot_id\|>|\Z)", re.DOTALL)
 _LISTED = re.compile(
-    r"<\|tool_call\|>(.*?)(?:<\|/tool_call\|>|\Z)|<\|START_ACTION\|>(.*?)(?:<\|END_ACTION\|>|\Z)", re.DOTALL
+    r"<\|tool_call\|>(.*?)(?:<\|/tool_call\|>|\Z)|<\|START_ACTION\|>(.*?)(?:<\|END_ACTION\|>|\Z)"
+    r"|<TOOLCALL>(.*?)(?:</TOOLCALL>|\Z)|<\|action_start\|>\s*<\|plugin\|>(.*?)(?:<\|action_end\|>|\Z)"
+    r"|<functioncall>(.*?)(?:</functioncall>|\Z)|\A\s*functools(\[.*\])\s*\Z",
+    re.DOTALL,
 )
+_FUNCTIONARY = re.compile(r"^>>>(\w[\w./-]*)\n(.*?)(?=^>>>\w|\Z)", re.DOTALL | re.MULTILINE)
+_TURN_ENDS = re.compile(r"\s*(?:<\|(?:eom_id|eot_id|im_end|end|return|endoftext|end_of_text)\|>|</s>|<｜end▁of▁sentence｜>)\s*\Z")
 _HARMONY = re.compile(
     r"(?:<\|start\|>(?P<role>[^<]*?))?<\|channel\|>(?P<channel>\w+)(?P<to>[^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>"
     r"(?P<body>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)",
@@ -110,6 +120,7 @@ def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = 
         offered: The names of the offered tools.
         answered: Whether a tool's result follows.
     """
+    text = _TURN_ENDS.sub("", text)
     if _MARK.search(text) is not None:
         return _marked(text)
     return _bare(text, offered, answered)
@@ -126,6 +137,7 @@ def _marked(text: str) -> Written:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
     if calls:
         rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest)).replace("<tool_calls>", "").replace("</tool_calls>", "")
+        rest = re.sub(r"^>>>all\n", "", rest, flags=re.MULTILINE)
     left = _MARK.search(rest)
     notes = () if left is None else (f"{left.group()} names a call that cannot be read; it stays in the text",)
     return Written(rest.strip() if calls else text, tuple(calls), notes=notes)
@@ -221,7 +233,11 @@ def _read_python_tag(match: re.Match[str]) -> list[RawCall]:
 
 
 def _read_listed(match: re.Match[str]) -> list[RawCall]:
-    return _calls_in_text(match.group(1) or match.group(2) or "")
+    return _calls_in_text(match.group(match.lastindex or 0))
+
+
+def _read_functionary(match: re.Match[str]) -> list[RawCall]:
+    return [] if match.group(1) == "all" else [RawCall(None, match.group(1), match.group(2).strip())]
 
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
@@ -233,6 +249,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]
     (_KIMI, _read_kimi),
     (_PYTHON_TAG, _read_python_tag),
     (_LISTED, _read_listed),
+    (_FUNCTIONARY, _read_functionary),
 )
 
 
@@ -267,18 +284,59 @@ def _bare(text: str, offered: Collection[str], answered: bool) -> Written:
     if not body.startswith(("{", "[")) or not (answered or offered):
         return Written(text, ())
     calls = _calls_in_text(body)
-    if not calls and body.startswith("[") and body.endswith("]") and "(" in body:
-        try:
-            calls = [RawCall(None, name, arguments) for name, arguments in calls_of(body)]
-        except ValueError:
-            calls = []
+    if not calls and body.startswith("[") and body.endswith(")]"):
+        calls = _pythonic(body[1:-1])
     if calls and (all(call.name in offered for call in calls) or (answered and not offered)):
         return Written("", tuple(calls))
     return Written(text, ())
 
 
+_OPENING, _CLOSING = "([{", ")]}"
+_PYTHONIC = re.compile(r"\A\s*([^\W\d][\w ./:-]*?)\s*\((.*)\)\s*\Z", re.DOTALL)
+
+
+def _pythonic(text: str) -> list[RawCall]:
+    """Return the calls in ``f(a=1), g()``, whose names may hold blanks (ToolACE's do); none if anything is no call."""
+    calls = []
+    for piece in _split_at_commas(text):
+        match = _PYTHONIC.match(piece)
+        if match is None:
+            return []
+        try:
+            calls += [RawCall(None, match.group(1), arguments) for _, arguments in calls_of(f"f({match.group(2)})")]
+        except ValueError:
+            return []
+    return calls
+
+
+def _split_at_commas(text: str) -> Iterator[str]:
+    """Yield the parts between the commas that stand outside of brackets and quotes."""
+    depth, quote, start, escaped = 0, "", 0, False
+    for index, character in enumerate(text):
+        if quote:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == quote:
+                quote = ""
+        elif character in "\"'":
+            quote = character
+        elif character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        elif character == "," and depth == 0:
+            yield text[start:index]
+            start = index + 1
+    yield text[start:]
+
+
 def _react(text: str, offered: Collection[str], answered: bool) -> tuple[list[RawCall], str]:
     """Return the last call of a ReAct step, and the text before it; a text that has observations inside is no step."""
+    blob = _REACT_BLOB.search(text)
+    if blob is not None:
+        return _react_blob(text, blob, offered, answered)
     steps = list(_REACT.finditer(text))
     if len(steps) != 1:
         return [], text
@@ -290,6 +348,25 @@ def _react(text: str, offered: Collection[str], answered: bool) -> tuple[list[Ra
     body = (written or "").strip()
     fenced = _FENCE.match(body)
     return [RawCall(None, name, fenced.group(1) if fenced else body)], (text[: step.start()] + text[step.end() :]).strip()
+
+
+_REACT_BLOB = re.compile(
+    r"^[ \t]*(?:Action[ \t]*:\s*)?```(?:json)?\s*(\{[^`]*\"action\"\s*:[^`]*\})\s*```", re.MULTILINE | re.IGNORECASE
+)
+
+
+def _react_blob(
+    text: str, blob: re.Match[str], offered: Collection[str], answered: bool
+) -> tuple[list[RawCall], str]:
+    """Return the call of LangChain's structured chat, ``{"action": name, "action_input": {...}}`` in a fence."""
+    try:
+        value = loads_leniently(blob.group(1))
+    except ValueError:
+        return [], text
+    name = value.get("action") if isinstance(value, dict) else None
+    if not isinstance(name, str) or not (name in offered or answered):
+        return [], text
+    return [RawCall(None, name, value.get("action_input"))], (text[: blob.start()] + text[blob.end() :]).strip()
 
 
 def _calls_in_text(text: str) -> list[RawCall]:

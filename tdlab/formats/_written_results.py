@@ -16,6 +16,7 @@ _MARKED = re.compile(
     r"<tool_response>(?P<hermes>.*?)(?:</tool_response>|\Z)"
     r"|\[TOOL_RESULTS\](?P<mistral>.*?)(?:\[/TOOL_RESULTS\]|\Z)"
     r"|<[|｜]tool[▁_]output[▁_]begin[|｜]>(?P<deepseek>.*?)(?:<[|｜]tool[▁_]output[▁_]end[|｜]>|\Z)"
+    r"|<TOOL_RESPONSE>(?P<nemotron>.*?)(?:</TOOL_RESPONSE>|\Z)"
     r"|<function_results>(?P<claude>.*?)(?:</function_results>|\Z)"
     r"|<\|observation\|>(?P<glm>.*?)(?:<\|(?:assistant|user)\|>|\Z)",
     re.DOTALL,

@@ -144,6 +144,10 @@ class ConversationBuilder:
         """Whether a call has no result so far."""
         return bool(self._open)
 
+    def knows(self, call_id: str) -> bool:
+        """Return whether a call has been recorded with this id."""
+        return call_id in self._recorded_ids
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """What is odd, each once."""
@@ -225,8 +229,8 @@ class ConversationBuilder:
         """Return the unique id of the open call that a result answers, and close it."""
         if call_id is not None and call_id in self._recorded_ids:
             candidates = [call for call in self._open if call.recorded_id == call_id]
-        else:  # an id that no call has may be the message's own
-            candidates = [call for call in self._open if call_id is None or call.recorded_id is None]
+        else:
+            candidates = self._open if call_id is None else []
         named = [call for call in candidates if call.name == name]
         if not named and name and call_id is None and any(call.name == name for call in self._open):
             named = [call for call in self._open if call.name == name]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._chat_record import chat_recording
 from tdlab.formats._json import list_of, object_of
+from tdlab.formats._rendered import is_rendered, rendered_messages
 from tdlab.formats._roles import role_of
 from tdlab.formats.base import Format, Item, Recording
 from tdlab.formats.messages import is_message_list
@@ -134,42 +134,37 @@ def _split(visible: str, slugs: dict[str, str]) -> tuple[str, str]:
 
 # ---------------------------------------------------------------------------------------------------------------- TRL
 
-_TURN = re.compile(r"<\|im_start\|>(\w+)\n?(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.DOTALL)
+_TEXTS = ("text", "chat", "conversation", "conversations", "messages", "prompt")
+"""Where records keep a conversation that is one rendered text."""
 
 
 def _unpack_trl(value: Json) -> Iterator[Item] | None:
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("messages"), list):
+    if not isinstance(value, dict) or isinstance(value.get("messages"), list):
         return None
     answer = value.get("completion", value.get("chosen"))
     if isinstance(value.get("prompt", answer), (str, list)) and isinstance(answer, (str, list)):
         return iter([Item("", value)])
-    if is_message_list(value.get("prompt")):
-        return iter([Item("", value)])
-    if isinstance(value.get("text"), str) and "<|im_start|>" in value["text"]:
+    if is_message_list(value.get("prompt")) or any(is_rendered(value.get(key)) for key in _TEXTS):
         return iter([Item("", value)])
     return None
 
 
 def _read_trl(item: Item, fallback: str) -> Recording:
-    """Read prompt and completion (or the chosen answer), conversational or plain, and whole ChatML texts.
+    """Read prompt and completion (or the chosen answer), conversational or plain, and whole rendered texts.
 
-    A plain prompt is the user's text and a plain completion the assistant's, unless they contain ChatML turns.
+    A plain prompt is the user's text and a plain completion the assistant's, unless they contain a template's turns.
     """
     value = item.value
-    if "text" in value and "prompt" not in value and "chosen" not in value:
-        return chat_recording(value, _chatml(value["text"]), fallback, TRL.name)
     prompt, answer = value.get("prompt", []), value.get("completion", value.get("chosen", []))
+    if not answer:
+        text = next((value[key] for key in _TEXTS if is_rendered(value.get(key))), None)
+        if text is not None:
+            return chat_recording(value, rendered_messages(text), fallback, TRL.name)
     both = "".join(part for part in (prompt, answer) if isinstance(part, str))
-    if "<|im_start|>" in both and isinstance(prompt, str) and isinstance(answer, str):
-        return chat_recording(value, _chatml(both), fallback, TRL.name)
+    if is_rendered(both) and isinstance(prompt, str) and isinstance(answer, str):
+        return chat_recording(value, rendered_messages(both), fallback, TRL.name)
     messages = [*_as_messages(prompt, "user"), *_as_messages(answer, "assistant")]
     return chat_recording(value, messages, fallback, TRL.name)
-
-
-def _chatml(text: str) -> list[Json]:
-    return [{"role": role, "content": content} for role, content in _TURN.findall(text) if content.strip()]
 
 
 def _as_messages(content: Json, role: str) -> list[Json]:

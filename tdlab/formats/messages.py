@@ -161,6 +161,8 @@ class _Reader:
                 self._builder.answer(result)
             return
         whole = result_message(message)
+        if whole.id is not None and whole.id == message.get("id") and not self._builder.knows(whole.id):
+            whole = whole._replace(id=None)  # the message's own id
         if isinstance(whole.content, str):
             results, rest = written_results(whole.content)
             if len(results) > 1 or (results and not rest):

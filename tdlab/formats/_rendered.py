@@ -1,0 +1,122 @@
+"""Conversations as one text, rendered by a chat template: the turns are cut at the template's own marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tdlab.formats._roles import role_named
+from tdlab.records import Json
+
+__all__ = ["is_rendered", "rendered_messages"]
+
+_CHATML = re.compile(r"<\|im_start\|>(\w+)\n?(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.DOTALL)
+_LLAMA = re.compile(
+    r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\s*(.*?)(?:<\|e(?:ot|om)_id\|>|(?=<\|start_header_id\|>)|\Z)", re.DOTALL
+)
+_HARMONY = re.compile(
+    r"<\|start\|>((?:functions\.)?[\w./-]+)(.*?<\|message\|>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)", re.DOTALL
+)
+_GLM = re.compile(
+    r"<\|(system|user|assistant|observation)\|>(.*?)(?=<\|(?:system|user|assistant|observation)\|>|<\|endoftext\|>|\Z)",
+    re.DOTALL,
+)
+_DEEPSEEK = re.compile(
+    r"<｜(User|Assistant)｜>(.*?)(?=<｜(?:User|Assistant)｜>|<｜tool▁outputs▁begin｜>|<｜tool▁output▁begin｜>|\Z)"
+    r"|<｜tool▁output▁begin｜>(.*?)<｜tool▁output▁end｜>(?:<｜tool▁outputs▁end｜>)?([^<]*)",
+    re.DOTALL,
+)
+_GEMMA = re.compile(r"<start_of_turn>(\w+)\n(.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)", re.DOTALL)
+_GLAIVE = re.compile(
+    r"^(USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?(.*?)(?=^(?:USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_MISTRAL = re.compile(
+    r"\[INST\](?P<user>.*?)\[/INST\]|\[SYSTEM_PROMPT\](?P<system>.*?)\[/SYSTEM_PROMPT\]"
+    r"|\[TOOL_RESULTS\](?P<tool>.*?)\[/TOOL_RESULTS\]|\[AVAILABLE_TOOLS\](?P<tools>.*?)\[/AVAILABLE_TOOLS\]"
+    r"|(?P<assistant>.+?)(?=\[INST\]|\[TOOL_RESULTS\]|\[AVAILABLE_TOOLS\]|\[SYSTEM_PROMPT\]|\Z)",
+    re.DOTALL,
+)
+_BOS = re.compile(r"\A\s*(?:<s>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<bos>|\[gMASK\]<sop>)")
+
+
+def _headed(pattern: re.Pattern[str]) -> Callable[[str], list[Json]]:
+    def split(text: str) -> list[Json]:
+        return [{"role": role, "content": content.strip()} for role, content in pattern.findall(text) if content.strip()]
+
+    return split
+
+
+def _harmony(text: str) -> list[Json]:
+    messages: list[Json] = []
+    for role, body in _HARMONY.findall(text):
+        spoken = body.rpartition("<|message|>")[2]
+        if role_named(role) == "assistant":
+            if messages and messages[-1]["role"] == "assistant":  # its channels are one message
+                messages[-1]["content"] += f"<|start|>assistant{body}<|end|>"
+            else:
+                messages.append({"role": "assistant", "content": f"<|start|>assistant{body}<|end|>"})
+        elif role_named(role) is not None:
+            messages.append({"role": role, "content": spoken})
+        else:
+            messages.append({"role": "tool", "name": role.removeprefix("functions."), "content": spoken})
+    return messages
+
+
+def _deepseek(text: str) -> list[Json]:
+    messages: list[Json] = []
+    before = text[: match.start()] if (match := re.search(r"<｜(?:User|Assistant)｜>", text)) else ""
+    if before.strip():
+        messages.append({"role": "system", "content": before.strip()})
+    for role, body, result, after in _DEEPSEEK.findall(text):
+        if role:
+            content = body.replace("<｜end▁of▁sentence｜>", "").strip()
+            if content:
+                messages.append({"role": role, "content": content})
+            continue
+        messages.append({"role": "tool", "content": result})
+        if after.strip():
+            messages.append({"role": "assistant", "content": after.replace("<｜end▁of▁sentence｜>", "").strip()})
+    return messages
+
+
+def _mistral(text: str) -> list[Json]:
+    messages: list[Json] = []
+    for match in _MISTRAL.finditer(text):
+        role = match.lastgroup or ""
+        content = match.group(role).replace("</s>", "").strip()
+        if content and role != "tools":
+            messages.append({"role": role, "content": content})
+    return messages
+
+
+def _glaive(text: str) -> list[Json]:
+    names = {"FUNCTION RESPONSE": "tool", "USER": "user", "ASSISTANT": "assistant", "SYSTEM": "system"}
+    return [
+        {"role": names[role], "content": content.replace("<|endoftext|>", "").strip()}
+        for role, content in _GLAIVE.findall(text)
+    ]
+
+
+_TEMPLATES: tuple[tuple[re.Pattern[str], Callable[[str], list[Any]]], ...] = (
+    (re.compile(r"<\|im_start\|>"), _headed(_CHATML)),
+    (re.compile(r"<\|start_header_id\|>"), _headed(_LLAMA)),
+    (re.compile(r"<\|start\|>.*?<\|message\|>", re.DOTALL), _harmony),
+    (re.compile(r"<｜User｜>"), _deepseek),
+    (re.compile(r"<start_of_turn>"), _headed(_GEMMA)),
+    (re.compile(r"\[INST\]"), _mistral),
+    (re.compile(r"<\|(?:user|observation)\|>"), _headed(_GLM)),
+    (re.compile(r"^USER: .*^ASSISTANT: ", re.DOTALL | re.MULTILINE), _glaive),
+)
+
+
+def is_rendered(text: Json) -> bool:
+    """Return whether a text holds the turns of a conversation, rendered by a template that is known."""
+    return isinstance(text, str) and any(mark.search(text) for mark, _ in _TEMPLATES)
+
+
+def rendered_messages(text: str) -> list[Json]:
+    """Return the messages of a rendered conversation; none for any other text."""
+    text = _BOS.sub("", text)
+    return next((split(text) for mark, split in _TEMPLATES if mark.search(text)), [])
