@@ -47,7 +47,7 @@ def chat_recording(value: dict[str, Any], messages: Json, fallback: str, format_
     system = next((value[key] for key in _SYSTEMS if value.get(key)), None)
     if isinstance(system, dict) and isinstance(system.get("parts"), list):
         system = system["parts"]
-    builder = read_messages(messages, definitions, system=system)
+    builder = read_messages(messages, definitions, system=system, plain=EXTRA in value)
     return finished(builder, definitions, identity_of(value, fallback), format_name, note=value.get(EXTRA))
 
 

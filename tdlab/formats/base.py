@@ -197,9 +197,9 @@ class ConversationBuilder:
             return
         self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls), reasoning=thought))
 
-    def answer(self, result: RawResult) -> None:
-        """Add a tool's answer."""
-        text, flag = opened(result.content)
+    def answer(self, result: RawResult, *, plain: bool = False) -> None:
+        """Add a tool's answer; ``plain`` text has no wrapper of MCP around it."""
+        text, flag = (result.content, None) if plain and isinstance(result.content, str) else opened(result.content)
         failed = result.failed if result.failed is not None else flag
         if result.failed is False and flag:
             failed = True

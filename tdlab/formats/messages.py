@@ -31,7 +31,9 @@ def is_message_list(value: Json) -> bool:
     return isinstance(value, list) and any(is_message(entry) for entry in value[:3])
 
 
-def read_messages(raw: Json, tools: Iterable[Tool] = (), *, system: Json = None) -> ConversationBuilder:
+def read_messages(
+    raw: Json, tools: Iterable[Tool] = (), *, system: Json = None, plain: bool = False
+) -> ConversationBuilder:
     """Return a conversation from a list of messages.
 
     Calls and results are read from the parts and keys of any API and from the syntax of any chat template
@@ -43,6 +45,7 @@ def read_messages(raw: Json, tools: Iterable[Tool] = (), *, system: Json = None)
         raw: The messages.
         tools: The offered tools.
         system: A system message that stands beside the list.
+        plain: Whether texts are what was said, as in files that tdlab wrote: no thoughts, calls or results in them.
 
     Raises:
         Unreadable: There is no message that can be read.
@@ -57,7 +60,7 @@ def read_messages(raw: Json, tools: Iterable[Tool] = (), *, system: Json = None)
     said = text_of(system)
     if said and roles[0] != "system":
         builder.say("system", said)
-    reader = _Reader(builder, messages, roles)
+    reader = _Reader(builder, messages, roles, plain=plain)
     for index in range(len(messages)):
         reader.read(index)
     reader.close()
@@ -76,8 +79,10 @@ def _shown_role(message: Json) -> str:
 class _Reader:
     """Reads the messages of one list into a builder."""
 
-    def __init__(self, builder: ConversationBuilder, messages: Sequence[Json], roles: Sequence[Role | None]) -> None:
-        self._builder, self._messages, self._roles = builder, messages, roles
+    def __init__(
+        self, builder: ConversationBuilder, messages: Sequence[Json], roles: Sequence[Role | None], *, plain: bool
+    ) -> None:
+        self._builder, self._messages, self._roles, self._plain = builder, messages, roles, plain
         self._thoughts: list[str] = []
         self._calls: list[RawCall] = []
 
@@ -136,7 +141,7 @@ class _Reader:
         parts = parts_of(message)
         self._note(parts, index)
         results, text = parts.results, parts.text
-        if not results:
+        if not results and not self._plain:
             written, rest = written_results(text)
             if written and (self._builder.waits or (not rest and index and self._roles[index - 1] == "assistant")):
                 results, text = written, rest
@@ -163,14 +168,14 @@ class _Reader:
         whole = result_message(message)
         if whole.id is not None and whole.id == message.get("id") and not self._builder.knows(whole.id):
             whole = whole._replace(id=None)  # the message's own id
-        if isinstance(whole.content, str):
+        if isinstance(whole.content, str) and not self._plain:
             results, rest = written_results(whole.content)
             if len(results) > 1 or (results and not rest):
                 for result in results:
                     own = result._replace(id=result.id or (whole.id if len(results) == 1 else None))
                     self._builder.answer(own._replace(name=own.name or whole.name, failed=whole.failed))
                 return
-        self._builder.answer(whole)
+        self._builder.answer(whole, plain=self._plain)
 
     def _take_call(self, message: dict[str, Any], index: int) -> None:
         """Take a message that is nothing but calls: in its keys, in its parts, or as JSON or a repr in its text."""
@@ -192,7 +197,7 @@ class _Reader:
     def _assistant(self, message: dict[str, Any], index: int) -> None:
         parts = parts_of(message)
         self._note(parts, index)
-        text, thoughts = split_thoughts(parts.text)
+        text, thoughts = (parts.text, "") if self._plain else split_thoughts(parts.text)
         thought = "\n".join(part for part in (self._take_thoughts(), *parts.thoughts, thoughts) if part)
         if parts.calls:
             # The old API has one call a message; those in a row are parallel calls.
@@ -202,6 +207,8 @@ class _Reader:
             name = message.get("metadata", message.get("recipient"))
             if isinstance(name, str) and name.strip() in self._builder.offered and object_of(text):  # GLM-4, ChatGLM3
                 self._builder.call("", [RawCall(None, name.strip(), text)], thought=thought)
+            elif self._plain:
+                self._builder.say("assistant", text, thought=thought)
             else:
                 self._say(text, thought, index)
         for result in parts.results:

@@ -258,7 +258,10 @@ def test_one_line_or_many_packed_or_not_is_the_same(
     text = json.dumps(document, indent=indent).encode()
     other = read_trajectories(put(tmp_path, gzip.compress(text) if packed else b"\xef\xbb\xbf\n" + text, "b.bin"))
     assert other.trajectories == plain.trajectories
-    assert (other.tools, other.domains, other.problems) == (plain.tools, plain.domains, plain.problems)
+    assert (other.tools, other.domains) == (plain.tools, plain.domains)
+    assert [(p.where, p.reason, p.severity) for p in other.problems] == [
+        (p.where, p.reason, p.severity) for p in plain.problems
+    ]
 
 
 def test_jsonl_of_mixed_formats(tmp_path: Path) -> None:
@@ -266,7 +269,7 @@ def test_jsonl_of_mixed_formats(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, "\n".join(map(json.dumps, lines))))
     assert found.format == "openai + tau-bench + tau2-bench + mcp-bench + toolbench"
     assert [t.id for t in found.trajectories] == ["one", "retail-3-1", "sim-1", "task-1", "77", "one#2", "retail-3-1#2"]
-    assert found.problems == ()
+    assert {(p.line, p.severity) for p in found.problems} == {(5, "noted")}, "ToolBench's recordings cut arguments off"
 
 
 def test_a_named_format_leaves_out_the_others(tmp_path: Path) -> None:
@@ -285,7 +288,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     put(tmp_path, "no trajectories here", "readme.txt")
     found = read_trajectories(tmp_path)
     assert [t.id for t in found.trajectories] == ["a", "z"]
-    assert [Path(p.path).name for p in found.problems] == ["3.json"]
+    assert [Path(p.path).name for p in found.problems] == ["3.json", "readme.txt"], "what was passed over is listed"
 
 
 def test_ids_are_made_up_where_there_are_none(tmp_path: Path) -> None:
@@ -328,22 +331,35 @@ def test_broken_lines_are_reported_one_by_one_and_the_rest_is_read(tmp_path: Pat
         line(id="last"),
     ]
     found = read_trajectories(put(tmp_path, b"\n".join(lines), "f.jsonl"))
-    assert [t.id for t in found.trajectories] == ["one", "last"]
-    assert [(p.line, p.where) for p in found.problems] == [
-        (2, ""), (4, ""), (5, "[0]"), (5, "[1]"), *((n, "") for n in range(6, 17))
-    ]  # fmt: skip
+    assert [t.id for t in found.trajectories] == ["one", "one#2", "one#3", "one#4", "one#5", "last"]
+    skipped = [(p.line, p.where) for p in found.problems if p.severity == "skipped"]
+    assert skipped == [(2, ""), (4, ""), (5, "[0]"), (5, "[1]"), *((n, "") for n in (6, 7, 8, 9, 14, 15, 16))]
     reasons = {p.line: p.reason for p in found.problems}
     assert reasons[2] == "is not JSON (Unterminated string at column 37)"
     assert reasons[4] == "is not UTF-8 text (byte 0)"
     assert reasons[6] == "has no known format (an empty object)"
     assert reasons[8] == "openai: has no messages"
     assert reasons[9] == "openai: message 0 has the role 'wizard'"
-    assert reasons[10] == "openai: calls a tool whose name is 'None'"
-    assert reasons[13] == "contains NaN, which is not JSON"
-    assert reasons[14] == "contains 1e999, a number out of range"
     assert reasons[15] == "is nested too deeply"
     assert "digits" in reasons[16]
     assert str(found.problems[0]).endswith("f.jsonl: line 2: " + reasons[2])
+
+
+def test_one_odd_part_does_not_lose_a_conversation(tmp_path: Path) -> None:
+    bad_call = {"role": "assistant", "tool_calls": [{"id": "x", "function": {"arguments": "{}"}}]}
+    odd = [
+        {**OPENAI, "messages": [USER, {"role": "wizard", "content": "x"}, REPLY]},
+        {**OPENAI, "messages": [USER, bad_call, REPLY]},
+        {**OPENAI, "messages": [USER, {"role": "assistant", "tool_calls": "none"}, REPLY]},
+        {**OPENAI, "messages": [USER, 7, REPLY]},
+        {**OPENAI, "score": float("nan"), "messages": [USER, REPLY]},
+    ]
+    for value in odd:
+        found = read_trajectories(put(tmp_path, value, "f.jsonl"))
+        told = only(found)
+        assert (told.messages[0].content, told.messages[-1].content) == (USER["content"], REPLY["content"])
+        assert len(found.problems) == 1, f"the odd part is named: {value}"
+    assert found.problems[0].severity == "fixed", "NaN is no JSON and is read as null"
 
 
 def test_one_broken_conversation_of_a_document_leaves_the_others(tmp_path: Path) -> None:
@@ -352,7 +368,7 @@ def test_one_broken_conversation_of_a_document_leaves_the_others(tmp_path: Path)
     assert [p.where for p in found.problems] == ["simulations[1]", "simulations[2]"]
     both = {**TOOLBENCH, "78": {"query": "x"}, "79": None}
     found = read_trajectories(put(tmp_path, both))
-    assert [p.where for p in found.problems] == ["query 78", "query 79"]
+    assert [p.where for p in found.problems if p.severity == "skipped"] == ["query 78", "query 79"]
     runs = {"task_run_results": {"m": [*MCP_BENCH["task_run_results"]["some/model"], {"status": "failed"}], "n": None}}
     found = read_trajectories(put(tmp_path, runs))
     assert [(p.where, p.reason) for p in found.problems] == [("m[1]", "mcp-bench: has no execution_results")]
@@ -428,7 +444,7 @@ def test_odd_tools_are_left_undefined(tmp_path: Path) -> None:
 def test_too_many_problems_are_counted_not_kept(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, json.dumps(OPENAI) + "\n{" * 2500))
     assert len(found.problems) == 1001
-    assert found.problems[-1].reason == "1500 more parts were left out"
+    assert found.problems[-1].reason == "1500 more problems are not listed"
 
 
 def test_a_packed_file_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None:
