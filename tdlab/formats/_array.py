@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from tdlab.formats._json import read_repaired
 from tdlab.records import Json
-from tdlab.tools import read_json
 
-__all__ = ["array_elements"]
+__all__ = ["Repaired", "array_elements"]
+
+
+class Repaired(NamedTuple):
+    """An element that is no JSON as it is, its value after the repair, and what was done."""
+
+    value: Json
+    repair: str
+
+
 
 _CHUNK = 1 << 18
 _MOST_ELEMENT = 256 << 20
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}"]', re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,]*+")
 _BARE = re.compile(rb"[^,\]]*+")
+_BETWEEN_TEXT = re.compile(r"[\s,]*+")
+_MAY_NEED_CARE = re.compile(rb"NaN|Infinity|[0-9][eE]\+?[0-9]{3}|\\u[dD][89a-fA-F]")
+"""What the strict reader refuses or repairs: no JSON, numbers out of range, halves of surrogate pairs."""
+_DECODER = json.JSONDecoder()
 _BOM = b"\xef\xbb\xbf"
 
 
-def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
+def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError | Repaired]:
     """Yield the elements of the array in ``stream``, in order, with a ValueError in place of each broken one.
 
-    An array that ends early, or is followed by something else, ends with a ValueError that says so. Elements are
-    delimited by their brackets, so one with a bracket too many or too few may take its neighbours with it. Nothing is
-    yielded if the text is not an array at all.
+    An element that had to be repaired comes with what was done. An array that ends early, or is followed by something
+    else, ends with a ValueError that says so. Elements are delimited by their brackets, so one with a bracket too many
+    or too few may take its neighbours with it. Nothing is yielded if the text is not an array at all.
     """
     text = _Text(stream)
     text.skip(_BETWEEN)
     if not text.take(b"["):
         return
     while True:
+        yield from text.sound_elements()
         text.skip(_BETWEEN)
         if text.ended:
             yield ValueError("ends before the array is closed")
@@ -45,11 +61,13 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError]:
             yield ValueError("ends inside an element, or one is larger than 256 MiB")
             return
         try:
-            yield read_json(raw.decode())
+            value, repair = read_repaired(raw.decode())
         except UnicodeDecodeError as error:
             yield ValueError(f"is not UTF-8 text (byte {error.start} of the element)")
         except ValueError as error:
             yield error
+        else:
+            yield Repaired(value, repair) if repair else value
 
 
 class _Text:
@@ -66,6 +84,29 @@ class _Text:
     def ended(self) -> bool:
         """Whether nothing is left."""
         return self._at >= len(self._kept) and not self._fill()
+
+    def sound_elements(self) -> Iterator[Json]:
+        """Yield the whole elements that are in the window and sound, at the decoder's own speed; others are left."""
+        window = self._kept[self._at :]
+        if _MAY_NEED_CARE.search(window):
+            return
+        try:
+            text, _ = codecs.utf_8_decode(window, "strict", False)
+        except UnicodeDecodeError:
+            return
+        position = taken = 0
+        while True:
+            start = _BETWEEN_TEXT.match(text, position)
+            position = start.end() if start else position
+            if text[position : position + 1] != "{":
+                break
+            try:
+                value, position = _DECODER.raw_decode(text, position)
+            except (ValueError, RecursionError):
+                break
+            taken = position
+            yield value
+        self._at += len(text[:taken].encode())
 
     def skip(self, pattern: re.Pattern[bytes]) -> None:
         """Skip everything that ``pattern`` matches."""

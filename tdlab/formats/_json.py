@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,9 +20,40 @@ __all__ = [
     "list_of",
     "looks_like_error",
     "object_of",
+    "read_repaired",
     "text_of",
     "typed_value",
 ]
+
+
+def read_repaired(text: str) -> tuple[Json, str]:
+    """Return the value of a JSON text, and what had to be repaired for that: NaN and infinities are read as null.
+
+    Raises:
+        ValueError: The text is not JSON.
+    """
+    try:
+        return read_json(text), ""
+    except ValueError:
+        if not _NOT_FINITE.search(text):
+            raise
+        value = read_json(text, strict=False)
+    repaired = _finite(value)
+    return read_json(json.dumps(repaired)), "holds NaN or an infinity, which are no JSON; it is read as null"
+
+
+_NOT_FINITE = re.compile(r"NaN|Infinity|[0-9][eE]\+?[0-9]{3}")
+
+
+def _finite(value: Json) -> Json:
+    """Return a value with null for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def json_text(value: Json) -> str:

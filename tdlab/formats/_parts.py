@@ -73,6 +73,11 @@ class Parts:
 def parts_of(message: dict[str, Any]) -> Parts:
     """Return everything that a message says, thinks, calls and answers."""
     parts = Parts()
+    content = message.get("content")
+    if isinstance(content, str) and "parts" not in message:
+        parts.texts.append(content)
+        _take_beside(message, parts)
+        return parts
     content = message.get("content", message.get("value", message.get("parts", message.get("text"))))
     if content is None and isinstance(message.get("parts"), list):
         content = message["parts"]
@@ -85,13 +90,26 @@ def parts_of(message: dict[str, Any]) -> Parts:
         parts.thoughts += beside.thoughts
         parts.notes += beside.notes
         parts.texts = parts.texts or beside.texts
+    _take_beside(message, parts)
+    return parts
+
+
+_BESIDE = frozenset(
+    ("reasoning_content", "reasoning", "thinking", "toolInvocations", "function_call", "additional_kwargs")
+    + ("invalid_tool_calls", *_CALL_LISTS)
+)
+
+
+def _take_beside(message: dict[str, Any], parts: Parts) -> None:
+    """Add the thoughts and the calls that stand beside the content."""
+    if _BESIDE.isdisjoint(message):
+        return
     for key in ("reasoning_content", "reasoning", "thinking"):
         thought = message.get(key)
         if isinstance(thought, str) and thought.strip() and thought.strip() not in parts.thoughts:
             parts.thoughts.append(thought.strip())
             break
     _take_call_keys(message, parts)
-    return parts
 
 
 def _take_call_keys(message: dict[str, Any], parts: Parts) -> None:
@@ -134,6 +152,10 @@ def call_of(entry: Json) -> RawCall | None:
     if not isinstance(entry, dict):
         return None
     inner: Any = entry.get("function", entry)
+    if inner is not entry and isinstance(inner, dict) and "arguments" in inner:  # OpenAI's own shape, most of all files
+        name, call_id = inner.get("name"), entry.get("id")
+        if isinstance(name, str) and name and isinstance(call_id, str) and call_id:
+            return RawCall(call_id, name, inner["arguments"])
     if isinstance(inner, str):  # {"function": "name", "arguments": ...}
         inner = {**entry, "name": inner}
     if not isinstance(inner, dict):

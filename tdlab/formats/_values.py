@@ -7,8 +7,6 @@ with null instead and reported: one odd number beside good messages does not los
 from __future__ import annotations
 
 import gzip
-import json
-import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -17,7 +15,8 @@ from shlex import quote
 from typing import BinaryIO, NamedTuple, cast
 
 from tdlab.errors import FormatError
-from tdlab.formats._array import array_elements
+from tdlab.formats._array import Repaired, array_elements
+from tdlab.formats._json import read_repaired
 from tdlab.formats.base import LineProblem, Severity
 from tdlab.records import Json
 from tdlab.tools import read_json
@@ -105,33 +104,6 @@ def values_in(path: Path) -> Iterator[Value | LineProblem]:
         ) from None
 
 
-def _read(text: str) -> tuple[Json, str]:
-    """Return the value of a JSON text, and what had to be repaired for that.
-
-    Raises:
-        ValueError: The text is not JSON.
-    """
-    try:
-        return read_json(text), ""
-    except ValueError:
-        if not any(name in text for name in ("NaN", "Infinity", "e", "E")):
-            raise
-        value = read_json(text, strict=False)
-    repaired = _finite(value)
-    json.dumps(repaired, allow_nan=False)
-    return repaired, "holds NaN or an infinity, which are no JSON; it is read as null"
-
-
-def _finite(value: Json) -> Json:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return value
-
-
 def _refuse_encodings(path: Path, head: bytes) -> None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise FormatError(
@@ -174,7 +146,7 @@ def _is_long_array(handle: BinaryIO) -> bool:
     if not first.lstrip().startswith(b"["):
         return False
     try:
-        _read(first.decode())
+        read_repaired(first.decode())
         return False
     except ValueError:
         pass
@@ -197,6 +169,9 @@ def _array(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProb
         location = Location(str(path), stem, 0, f"[{index}]")
         if isinstance(element, ValueError):
             yield problem_at(location, str(element))
+        elif isinstance(element, Repaired):
+            yield problem_at(location, element.repair, "fixed")
+            yield Value(element.value, location)
         else:
             yield Value(element, location)
 
@@ -207,7 +182,7 @@ def _document(path: Path, stream: BinaryIO) -> tuple[tuple[Json, str], bool]:
     if not first:
         return (None, ""), False
     try:
-        _read(first.decode())
+        read_repaired(first.decode())
         return (None, ""), False
     except ValueError:
         pass
@@ -226,7 +201,7 @@ def _document(path: Path, stream: BinaryIO) -> tuple[tuple[Json, str], bool]:
             )
         return (None, ""), False
     try:
-        return _read((first + rest).decode()), True
+        return read_repaired((first + rest).decode()), True
     except ValueError as error:
         if not certain:
             return (None, ""), False
@@ -259,7 +234,7 @@ def _lines(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProb
         if not raw.strip():
             continue
         try:
-            value, repaired = _read(raw.decode())
+            value, repaired = read_repaired(raw.decode())
         except UnicodeDecodeError as error:
             yield problem_at(location, f"is not UTF-8 text (byte {error.start})")
             continue

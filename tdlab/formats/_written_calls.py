@@ -131,11 +131,12 @@ def _marked(text: str) -> Written:
         return _harmony(text)
     calls: list[RawCall] = []
     rest = text
-    for pattern, read in _FAMILIES:
-        rest = _take(pattern, read, rest, calls)
+    for marks, pattern, read in _FAMILIES:
+        if any(mark in rest for mark in marks):
+            rest = _take(pattern, read, rest, calls)
     if "invoke " in text or "DSML" in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
-    if calls:
+    if calls and rest.strip():
         rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest)).replace("<tool_calls>", "").replace("</tool_calls>", "")
         rest = re.sub(r"^>>>all\n", "", rest, flags=re.MULTILINE)
     left = _MARK.search(rest)
@@ -240,17 +241,18 @@ def _read_functionary(match: re.Match[str]) -> list[RawCall]:
     return [] if match.group(1) == "all" else [RawCall(None, match.group(1), match.group(2).strip())]
 
 
-_FAMILIES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
-    (_CALL, _read_tagged),
-    (_INVOKE, _read_invoke),
-    (_FUNCTION, _read_function),
-    (_MISTRAL, _read_mistral),
-    (_DEEPSEEK, _read_deepseek),
-    (_KIMI, _read_kimi),
-    (_PYTHON_TAG, _read_python_tag),
-    (_LISTED, _read_listed),
-    (_FUNCTIONARY, _read_functionary),
+_FAMILIES: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
+    (("<tool_call>",), _CALL, _read_tagged),
+    (("invoke ",), _INVOKE, _read_invoke),
+    (("<function=",), _FUNCTION, _read_function),
+    (("[TOOL_CALLS]",), _MISTRAL, _read_mistral),
+    (("tool▁call", "tool_call_begin"), _DEEPSEEK, _read_deepseek),
+    (("<|tool_call_begin|>",), _KIMI, _read_kimi),
+    (("<|python_tag|>",), _PYTHON_TAG, _read_python_tag),
+    (("<|tool_call|>", "_ACTION|>", "<TOOLCALL>", "<|action_start|>", "functools[", "<functioncall>"), _LISTED, _read_listed),
+    ((">>>",), _FUNCTIONARY, _read_functionary),
 )
+"""The marks of each family, the pattern of its calls, and how one is read."""
 
 
 def _harmony(text: str) -> Written:

@@ -56,7 +56,7 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     try:
         if not strict:
             return json.loads(text)
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = _STRICT.decode(text)
         if _MAY_HOLD_SURROGATE.search(text):
             value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except JsonError:
@@ -97,3 +97,6 @@ def _finite(digits: str) -> float:
     if math.isinf(value):
         raise JsonError(f"contains {digits[:40]}, a number out of range")
     return value
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
