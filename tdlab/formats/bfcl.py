@@ -1,14 +1,18 @@
-"""BFCL multi-turn: the published answers (calls in Python syntax, turn by turn) and models' recorded results."""
+"""BFCL: the published answers of every category, and the recorded results of models."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from tdlab.formats._definitions import definitions_in
 from tdlab.formats._json import text_of
 from tdlab.formats._literal import calls_of
-from tdlab.formats._parts import RawCall
+from tdlab.formats._parts import RawCall, RawResult
+from tdlab.formats._roles import role_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable
+from tdlab.formats.messages import say_assistant
 from tdlab.records import Json, Trajectory
 
 __all__ = ["BFCL"]
@@ -41,41 +45,82 @@ _CLASS = {function: name for name, functions in _BY_CLASS.items() for function i
 """The class of each function of the benchmark's multi-turn backends: an answer file names only functions."""
 
 
+_CATEGORY = re.compile(
+    r"(?:live_|exec_|format_sensitivity_)?(?:simple|multiple|parallel|irrelevance|relevance|multi_turn|memory|web_search"
+    r"|java|javascript|rest|sql|chatable)_"
+)
+_COUNTERS = {"input_token_count", "output_token_count", "latency", "inference_log"}
+_INFERENCE_ERROR = "Error during inference"
+
+
 def _unpack(value: Json) -> Iterator[Item] | None:
     if not isinstance(value, dict):
         return None
-    answers = value.get("ground_truth", value.get("result"))
-    if not isinstance(answers, list) or not all(isinstance(turn, list) for turn in answers):
+    identity = value.get("id")
+    is_own = isinstance(identity, str) and _CATEGORY.match(identity) is not None
+    if "ground_truth" in value:
+        answers = value["ground_truth"]
+        is_own |= isinstance(answers, list) and bool(answers) and all(_is_turn(turn) for turn in answers)
+    elif "result" in value:
+        answers = value["result"]
+        is_own |= bool(_COUNTERS & set(value)) and isinstance(identity, str)
+        is_own |= isinstance(answers, list) and bool(answers) and all(isinstance(turn, list) for turn in answers)
+    else:
         return None
-    return iter([Item("", value)]) if answers else None
+    return iter([Item("", value)]) if is_own else None
+
+
+def _is_turn(turn: Json) -> bool:
+    """Return whether this is a turn of calls as texts, or a call with lists of values that are accepted."""
+    if isinstance(turn, dict):
+        return len(turn) == 1 and all(isinstance(arguments, dict) for arguments in turn.values())
+    return isinstance(turn, list) and all(isinstance(step, str) for step in turn)
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    """Read one user turn after another; each call of an answer is a message of its own, since they build on each other.
+    """Read the answer or the result of one entry.
+
+    A multi-turn entry is read turn by turn; each call of an answer is a message of its own, since they build on each
+    other. The calls of another entry are one turn: of an answer, each argument has the first value that is accepted, and
+    an argument that may be left out first of all (an empty text) is left out. An answer without calls (memory, web
+    search) is the reply.
 
     The service is the function's class in the benchmark; other functions have no service. The user's texts are there if
-    the line has the ``question`` too. A positional argument is named ``arg_1``. No result is recorded, and none is
-    invented. In a model's result, a step that is not a call is the reply.
+    the line has the ``question`` too. A positional argument is named ``arg_1``. No result is recorded in an answer, and
+    none is invented; those of a model's run are in its ``inference_log``.
     """
     value = item.value
     recorded = "ground_truth" not in value
     answers = value["result"] if recorded else value["ground_truth"]
+    definitions = list(definitions_in(value.get("function")))
+    builder = ConversationBuilder(definitions)
     questions = value.get("question")
-    builder = ConversationBuilder()
-    for index, turn in enumerate(answers):
-        question = questions[index] if isinstance(questions, list) and index < len(questions) else []
-        for message in question if isinstance(question, list) else []:
-            if isinstance(message, dict):
-                builder.say("system" if message.get("role") == "system" else "user", text_of(message.get("content")))
-        for step in turn:
-            _step(builder, step, index, recorded)
+    questions = questions if isinstance(questions, list) else []
+    if isinstance(answers, list) and answers and all(isinstance(turn, list) for turn in answers):
+        results = _logged_results(value.get("inference_log"))
+        for index, turn in enumerate(answers):
+            _ask(builder, questions[index] if index < len(questions) else [])
+            for number, step in enumerate(turn):
+                _step(builder, step, index, recorded)
+                for result in results.get((index, number), ()):
+                    builder.answer(RawResult(None, result))
+    else:
+        for question in questions:
+            _ask(builder, question)
+        _single(builder, answers, recorded)
     if not builder.messages:
-        raise Unreadable("has no calls")
+        raise Unreadable("; ".join(["has no calls", *(note.text for note in builder.notes)]))
+    if not recorded and not builder.names:
+        builder.note("noted", "the answer holds no call")
     names = {}
-    for called in builder.names:
+    tools = {}
+    for called in dict.fromkeys((*(tool.name for tool in definitions), *builder.names)):
         service, _, bare = called.rpartition(".")
         service = service or _CLASS.get(bare, "")
         names[called] = f"{service}/{bare}"
+    for tool in definitions:
+        service, _, bare = names[tool.name].rpartition("/")
+        tools.setdefault(names[tool.name], tool.model_copy(update={"service": service, "name": bare}))
     recorded_id = value.get("id")
     return Recording(
         Trajectory(
@@ -83,10 +128,104 @@ def _read(item: Item, fallback: str) -> Recording:
             messages=tuple(builder.messages),
             tools=names,
         ),
-        {},
+        tools,
         BFCL.name,
         notes=builder.notes,
     )
+
+
+def _ask(builder: ConversationBuilder, question: Json) -> None:
+    """Add the messages of one turn's question."""
+    for message in question if isinstance(question, list) else [question]:
+        if isinstance(message, dict):
+            role = role_of(message)
+            builder.say(role if role in ("system", "assistant") else "user", text_of(message.get("content")))
+        elif isinstance(message, str):
+            builder.say("user", message)
+
+
+def _single(builder: ConversationBuilder, answer: Json, recorded: bool) -> None:
+    """Add an answer or a result that is one turn."""
+    if isinstance(answer, str) or not isinstance(answer, list):
+        listed: list[Json] = [answer]
+    elif not recorded and answer and all(isinstance(entry, str) and not _is_calls(entry) for entry in answer):
+        listed = answer[:1]  # texts, any of which is right
+        if len(answer) > 1:
+            builder.note("noted", f"{len(answer)} answers are accepted; the first is read")
+    else:
+        listed = answer
+    calls: list[RawCall] = []
+    for entry in listed:
+        if isinstance(entry, str):
+            if recorded and entry.startswith(_INFERENCE_ERROR):
+                builder.note("skipped", f"the model gave no answer: {entry[:60]!r}")
+                continue
+            try:
+                calls += [RawCall(None, name, arguments) for name, arguments in calls_of(entry)]
+            except ValueError:
+                if entry.strip():
+                    say_assistant(builder, entry)
+        elif isinstance(entry, dict):
+            for name, arguments in entry.items():
+                if not name:
+                    builder.note("skipped", f"a call names no tool: {str(arguments)[:60]!r}")
+                elif recorded:
+                    calls.append(RawCall(None, name, arguments))
+                elif isinstance(arguments, dict):
+                    calls.append(RawCall(None, name, _accepted(arguments)))
+                else:
+                    builder.note("skipped", f"the arguments of {name[:60]!r} are no object: {str(arguments)[:60]!r}")
+        elif entry is not None:
+            builder.note("skipped", f"an answer is {str(entry)[:60]!r}, neither calls nor text")
+    if calls:
+        builder.call("", calls)
+
+
+def _is_calls(text: str) -> bool:
+    try:
+        return bool(calls_of(text))
+    except ValueError:
+        return False
+
+
+def _accepted(arguments: dict[str, Any]) -> dict[str, Json]:
+    """Return the first accepted value of each argument, without those that may be left out first of all."""
+    return {name: _first(values) for name, values in arguments.items() if not _is_left_out(values)}
+
+
+def _is_left_out(values: Json) -> bool:
+    return values == "" or (isinstance(values, list) and (not values or values[0] == ""))
+
+
+def _first(values: Json) -> Json:
+    """Return the first accepted value; the fields of an object in it have lists of values of their own."""
+    return _chosen(values[0] if isinstance(values, list) and values else values)
+
+
+def _chosen(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_chosen(entry) for entry in value]
+    if isinstance(value, dict) and value and all(isinstance(entry, list) for entry in value.values()):
+        return _accepted(value)
+    return value
+
+
+def _logged_results(log: Json) -> dict[tuple[int, int], list[Json]]:
+    """Return what tools returned in a model's run, by turn and step, from the log beside its result."""
+    results: dict[tuple[int, int], list[Json]] = {}
+    turn = -1
+    for entry in log if isinstance(log, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        turn += 1
+        for key, messages in entry.items():
+            number = key.removeprefix("step_")
+            if not key.startswith("step_") or not number.isdecimal() or not isinstance(messages, list):
+                continue
+            found = [m.get("content") for m in messages if isinstance(m, dict) and m.get("role") == "tool"]
+            if found:
+                results[turn, int(number)] = found
+    return results
 
 
 def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
@@ -95,7 +234,8 @@ def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -
             calls = [RawCall(None, name, arguments) for name, arguments in calls_of(step)]
         except ValueError as error:
             if not recorded:
-                raise Unreadable(f"turn {turn}: {step[:60]!r} {error}") from None
+                builder.note("skipped", f"turn {turn}: {step[:60]!r} {error}")
+                return
             calls = []
         if calls:
             builder.call("", calls)
@@ -103,9 +243,14 @@ def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -
             builder.say("assistant", step)
         return
     raw: list[Any] = step if isinstance(step, list) else [step]
-    if not all(isinstance(answer, dict) for answer in raw):
-        raise Unreadable(f"turn {turn} has a step that is neither calls nor text")
-    calls = [RawCall(None, name, arguments) for answer in raw for name, arguments in answer.items() if name]
+    calls = []
+    for answer in raw:
+        if isinstance(answer, dict):
+            calls += [RawCall(None, name, arguments) for name, arguments in answer.items() if name]
+        elif isinstance(answer, str) and answer.strip():
+            builder.say("assistant", answer)
+        elif answer is not None:
+            builder.note("skipped", f"turn {turn} has a step that is neither calls nor text: {str(answer)[:60]!r}")
     if calls:
         builder.call("", calls)
 

@@ -16,10 +16,18 @@ from tdlab.formats.atif import ATIF
 from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
 from tdlab.formats.bfcl import BFCL
 from tdlab.formats.chat import HERMES, SHAREGPT, TOUCAN, TRL
+from tdlab.formats.claude_code import CLAUDE_CODE
+from tdlab.formats.codex import CODEX
+from tdlab.formats.exchange import EXCHANGE
+from tdlab.formats.gemini import GEMINI
 from tdlab.formats.mcp_bench import MCP_BENCH
 from tdlab.formats.openai import ANTHROPIC, LANGCHAIN, OPENAI, VERCEL
+from tdlab.formats.openhands import OPENHANDS
+from tdlab.formats.responses import RESPONSES
+from tdlab.formats.swe_agent import MINI_SWE_AGENT, SWE_AGENT
 from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
+from tdlab.formats.xlam import XLAM
 from tdlab.records import Domains, Json, Service, Tool, Trajectory
 from tdlab.registry import Registry
 
@@ -43,7 +51,8 @@ FORMATS: Registry[Format] = Registry(
 """The formats that are read, in the order in which they are tried. Parquet files contain ``openai`` rows."""
 
 for _known in (
-    TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, ANTHROPIC, VERCEL, LANGCHAIN, OPENAI,
+    TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, CLAUDE_CODE, CODEX, OPENHANDS, SWE_AGENT, MINI_SWE_AGENT, XLAM,
+    EXCHANGE, GEMINI, RESPONSES, TOUCAN, HERMES, SHAREGPT, TRL, ANTHROPIC, VERCEL, LANGCHAIN, OPENAI,
 ):  # fmt: skip
     FORMATS.register(_known.name)(_known)
 
@@ -353,7 +362,7 @@ def _file(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineP
         own = _owner(content, formats)
         if own is None and owner is not None and not _is_conversation(content, formats):
             own = owner  # a kind of event that the format does not know: its reader decides
-        if own is None or (owner is not None and own is not owner):
+        if own is None:
             yield from _gathered(gathered, start, formats)
             gathered, owner, start = [], None, None
         if own is None:

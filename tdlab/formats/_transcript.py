@@ -1,0 +1,122 @@
+"""The log of an agent or an API as a list of chat messages, built event by event and read by the reader of messages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tdlab.formats._chat_record import chat_recording
+from tdlab.formats._json import json_text
+from tdlab.formats.base import Note, Recording, Severity, Unreadable
+from tdlab.records import Json
+
+__all__ = ["Transcript", "shown"]
+
+
+def shown(value: Json) -> str:
+    """Return a value for a note, shortened."""
+    return repr(value)[:60]
+
+
+@dataclass
+class Transcript:
+    """The messages of one conversation, what was odd about them, and the services of tools that the log names.
+
+    Example:
+        >>> log = Transcript()
+        >>> log.say("user", "List the weirs")
+        >>> log.call("c1", "run", {"command": "ls weirs"})
+        >>> log.answer("c1", "a.txt", failed=False)
+        >>> [message.role for message in log.recording({"id": "x"}, "line-1", "codex").trajectory.messages]
+        ['user', 'assistant', 'tool']
+    """
+
+    messages: list[Json] = field(default_factory=list)
+    definitions: list[Json] = field(default_factory=list)
+    services: dict[str, str] = field(default_factory=dict)
+    _notes: dict[Note, None] = field(default_factory=dict)
+    _left_out: Counter[str] = field(default_factory=Counter)
+
+    def note(self, severity: Severity, text: str) -> None:
+        """Add a note, once."""
+        self._notes.setdefault(Note(severity, text))
+
+    def leave_out(self, kind: Json) -> None:
+        """Count an event of a kind that is not known; each kind becomes one note."""
+        self._left_out[str(kind)[:40]] += 1
+
+    def say(self, role: str, content: Json) -> None:
+        """Add a message: a text, or the parts of any API."""
+        self.messages.append({"role": role, "content": content})
+
+    def think(self, text: str) -> None:
+        """Add a thought, which belongs to the assistant's next message."""
+        if text.strip():
+            self.messages.append({"role": "thought", "content": text.strip()})
+
+    def call(self, call_id: Json, name: Json, arguments: Json, *, service: Json = None) -> bool:
+        """Add a call; calls in a row are one turn. Return whether it could be added: a call without a name cannot."""
+        if not isinstance(name, str) or not name:
+            self.note("skipped", f"a call names no tool: {shown(json_text(arguments))}")
+            return False
+        call: dict[str, Json] = {"function": {"name": name, "arguments": arguments}}
+        if _id_of(call_id):
+            call["id"] = _id_of(call_id)
+        self.messages.append({"role": "tool_call", "tool_calls": [call]})
+        if isinstance(service, str) and service:
+            self.services.setdefault(name, service)
+        return True
+
+    def answer(self, call_id: Json, content: Json, *, failed: bool | None = None, name: Json = None) -> None:
+        """Add a result; ``failed`` is None where the log has no flag."""
+        message: dict[str, Json] = {"role": "tool", "content": content}
+        if _id_of(call_id):
+            message["tool_call_id"] = _id_of(call_id)
+        if isinstance(name, str) and name:
+            message["name"] = name
+        if failed is not None:
+            message["is_error"] = failed
+        self.messages.append(message)
+
+    def recording(self, record: dict[str, Any], fallback: str, format_name: str) -> Recording:
+        """Return the recording.
+
+        Args:
+            record: What stands beside the messages: the id, the tools, a system message.
+            fallback: The id of a record without one.
+            format_name: The name of the format.
+
+        Raises:
+            Unreadable: There is no message that can be read.
+        """
+        for kind, count in self._left_out.items():
+            lines = "1 event" if count == 1 else f"{count} events"
+            self.note("skipped", f"{lines} of the kind {kind!r} are left out, which is not known")
+        if not self.messages:
+            raise Unreadable("; ".join(["has no messages", *(note.text for note in self._notes)][:3]))
+        if self.definitions:
+            listed = record.get("tools")
+            record = {**record, "tools": [*(listed if isinstance(listed, list) else []), *self.definitions]}
+        recording = chat_recording(record, self.messages, fallback, format_name)
+        recording = _with_services(recording, self.services)
+        return replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
+
+
+def _id_of(value: Json) -> str:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _with_services(recording: Recording, services: dict[str, str]) -> Recording:
+    """Return the recording with the services that the log names for tools whose names tell none."""
+    names = dict(recording.trajectory.tools)
+    tools = dict(recording.tools)
+    for visible, key in recording.trajectory.tools.items():
+        if key.startswith("/") and visible in services:
+            names[visible] = f"{services[visible]}{key}"
+            if key in tools:
+                tool = tools.pop(key).model_copy(update={"service": services[visible]})
+                tools.setdefault(tool.key, tool)
+    if names == recording.trajectory.tools:
+        return recording
+    return replace(recording, trajectory=recording.trajectory.model_copy(update={"tools": names}), tools=tools)
