@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._definitions import definitions_in
-from tdlab.formats._json import text_of
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats._literal import calls_of
 from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats._roles import role_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.formats.messages import say_assistant
-from tdlab.records import Json, Trajectory
+from tdlab.records import Json, Tool, Trajectory
 
 __all__ = ["BFCL"]
 
@@ -46,8 +46,8 @@ _CLASS = {function: name for name, functions in _BY_CLASS.items() for function i
 
 
 _CATEGORY = re.compile(
-    r"(?:live_|exec_|format_sensitivity_)?(?:simple|multiple|parallel|irrelevance|relevance|multi_turn|memory|web_search"
-    r"|java|javascript|rest|sql|chatable)_"
+    r"(?:live_|exec_|format_sensitivity_)?(?:simple|multiple|parallel|irrelevance|relevance|multi_turn|memory"
+    r"|web_search|java|javascript|rest|sql|chatable)_"
 )
 _COUNTERS = {"input_token_count", "output_token_count", "latency", "inference_log"}
 _INFERENCE_ERROR = "Error during inference"
@@ -81,9 +81,9 @@ def _read(item: Item, fallback: str) -> Recording:
     """Read the answer or the result of one entry.
 
     A multi-turn entry is read turn by turn; each call of an answer is a message of its own, since they build on each
-    other. The calls of another entry are one turn: of an answer, each argument has the first value that is accepted, and
-    an argument that may be left out first of all (an empty text) is left out. An answer without calls (memory, web
-    search) is the reply.
+    other. The calls of another entry are one turn. An answer lists the accepted values of each argument: the first one
+    is read, and an argument whose first one is an empty text (it may be left out) is left out. An answer
+    without calls (memory, web search) is the reply.
 
     The service is the function's class in the benchmark; other functions have no service. The user's texts are there if
     the line has the ``question`` too. A positional argument is named ``arg_1``. No result is recorded in an answer, and
@@ -113,7 +113,7 @@ def _read(item: Item, fallback: str) -> Recording:
     if not recorded and not builder.names:
         builder.note("noted", "the answer holds no call")
     names = {}
-    tools = {}
+    tools: dict[str, Tool] = {}
     for called in dict.fromkeys((*(tool.name for tool in definitions), *builder.names)):
         service, _, bare = called.rpartition(".")
         service = service or _CLASS.get(bare, "")
@@ -172,7 +172,8 @@ def _single(builder: ConversationBuilder, answer: Json, recorded: bool) -> None:
                 elif recorded:
                     calls.append(RawCall(None, name, arguments))
                 elif isinstance(arguments, dict):
-                    calls.append(RawCall(None, name, _accepted(arguments)))
+                    # as a text, in which null is a value and no padding
+                    calls.append(RawCall(None, name, json_text(_accepted(arguments))))
                 else:
                     builder.note("skipped", f"the arguments of {name[:60]!r} are no object: {str(arguments)[:60]!r}")
         elif entry is not None:

@@ -15,12 +15,20 @@ __all__ = ["CLAUDE_CODE"]
 _KEYS = ("sessionId", "session_id", "leafUuid", "parentUuid", "isSidechain", "parent_tool_use_id")
 _QUIET = {
     "summary", "file-history-snapshot", "queue-operation", "system", "progress", "attachment", "result", "stream_event",
-    "ai-title", "custom-title", "agent-name", "agent-color", "agent-setting", "last-prompt", "tag", "mode", "permission-mode",
-    "pr-link", "rate_limit_event", "tool_progress", "auth_status", "hook_event", "saved_hook_context", "worktree-state",
+    "ai-title", "custom-title", "agent-name", "agent-color", "agent-setting", "last-prompt", "tag", "mode",
+    "permission-mode", "pr-link", "rate_limit_event", "tool_progress", "auth_status", "hook_event",
+    "saved_hook_context", "worktree-state",
     "content-replacement", "marble-origami-commit", "speculation-accept", "task-summary", "last-uuid",
 }  # fmt: skip
 """Kinds of events that say nothing: titles, snapshots, hooks, progress. Any other kind is noted."""
-_HARNESS = ("<local-command-stdout>", "<local-command-stderr>", "<local-command-caveat>", "<bash-stdout>", "<bash-input>")
+_HARNESS = (
+    "<local-command-stdout>",
+    "<local-command-stderr>",
+    "<local-command-caveat>",
+    "<bash-stdout>",
+    "<bash-input>",
+    "<task-notification>",
+)
 
 
 class _Conversation(NamedTuple):
@@ -59,7 +67,15 @@ def _items(events: list[dict[str, Any]]) -> Iterator[Item]:
 
 def _is_said(event: dict[str, Any]) -> bool:
     """Return whether an event is a message of the conversation, and not one that the program added."""
-    return event.get("type") in ("user", "assistant") and isinstance(event.get("message"), dict) and not event.get("isMeta")
+    if event.get("isMeta"):
+        return False
+    return (event.get("type") in ("user", "assistant") and isinstance(event.get("message"), dict)) or _is_queued(event)
+
+
+def _is_queued(event: dict[str, Any]) -> bool:
+    """Return whether an event is what the user wrote while the assistant was at work."""
+    attached = event.get("attachment")
+    return event.get("type") == "attachment" and isinstance(attached, dict) and attached.get("type") == "queued_command"
 
 
 def _conversations(events: list[dict[str, Any]]) -> Iterator[_Conversation]:
@@ -73,9 +89,9 @@ def _conversations(events: list[dict[str, Any]]) -> Iterator[_Conversation]:
         if not any(_is_said(unique[identity]) for identity in members):
             continue
         kept = _last_branch(members, unique)
-        said = [unique[identity] for identity in members if identity in kept and _is_said(unique[identity])]
-        total = sum(_is_said(unique[identity]) for identity in members)
-        yield _Conversation(name, said, total - len(said))
+        said = [identity for identity in members if _is_said(unique[identity])]
+        events_kept = [unique[identity] for identity in said if identity in kept]
+        yield _Conversation(name, events_kept, len(said) - len(events_kept))
 
 
 def _session(event: dict[str, Any]) -> str:
@@ -132,7 +148,8 @@ def _last_branch(members: list[str], events: dict[str, dict[str, Any]]) -> set[s
     while last is not None and last not in kept:
         kept.add(last)
         last = parents[last]
-    _add_siblings(kept, members, events)
+    if any(identity not in kept and _is_said(events[identity]) for identity in members):
+        _add_siblings(kept, members, events)
     return kept
 
 
@@ -151,11 +168,15 @@ def _add_siblings(kept: set[str], members: list[str], events: dict[str, dict[str
 
 def _message_id(event: dict[str, Any]) -> str | None:
     message = event.get("message")
-    identity = message.get("id") if isinstance(message, dict) and event.get("type") == "assistant" else None
+    if not isinstance(message, dict) or event.get("type") != "assistant":
+        return None
+    identity = message.get("id") or event.get("requestId")
     return identity if isinstance(identity, str) and identity else None
 
 
 def _content(event: dict[str, Any]) -> Json:
+    if _is_queued(event):
+        return event["attachment"].get("prompt")
     message = event.get("message")
     return message.get("content") if isinstance(message, dict) else None
 
@@ -200,16 +221,17 @@ def _take(log: Transcript, event: dict[str, Any], started: dict[str, list[Json]]
         log.note("noted", "the context was compacted; the summary that replaced it is left out")
     elif event.get("isApiErrorMessage"):
         log.note("noted", f"an error of the API is left out: {str(content)[:60]!r}")
-    elif event["type"] == "user":
+    elif event["type"] != "assistant":
         if isinstance(content, str) and content.lstrip().startswith(_HARNESS):
-            log.note("noted", "outputs of commands that the user ran are left out")
+            log.note("noted", "texts that the program sent in the user's name are left out")
         else:
             log.say("user", content)
     else:
         blocks = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
         identity = _message_id(event)
         if identity is None or identity not in started:
-            started[identity or f"\0{len(started)}"] = own = []
+            own: list[Json] = []
+            started[identity or f"\0{len(started)}"] = own
             log.say("assistant", own)
         else:
             own = started[identity]

@@ -29,7 +29,18 @@ _PAIRS = (
     ("req", "res"), ("input", "output"), ("gen_ai.input.messages", "gen_ai.output.messages"),
     ("llm.input_messages", "llm.output_messages"), ("inputs", "outputs"),
 )  # fmt: skip
-_BODIES = ("body", "json", "content", "text", "data", "postData", "inputBodyJson", "outputBodyJson", "payload", "params")
+_BODIES = (
+    "body",
+    "json",
+    "content",
+    "text",
+    "data",
+    "postData",
+    "inputBodyJson",
+    "outputBodyJson",
+    "payload",
+    "params",
+)
 _MOST_WRAPPERS = 4
 _SYSTEMS = ("system", "systemInstruction", "system_instruction", "gen_ai.system_instructions")
 _IDS = ("trace_id", "traceId", "request_id", "custom_id", "conversation_id", "session_id", "sessionId", "id", "key")
@@ -66,7 +77,9 @@ def _request_in(value: Json) -> dict[str, Any] | None:
             return value
         if isinstance(value.get("input"), (str, list)) and ("model" in value or "instructions" in value):
             return value
-        inner = next((value[key] for key in _BODIES if isinstance(value.get(key), (dict, str, list)) and value[key]), None)
+        inner = next(
+            (value[key] for key in _BODIES if isinstance(value.get(key), (dict, str, list)) and value[key]), None
+        )
         value = _decoded(inner)
     return None
 
@@ -95,7 +108,9 @@ def _response_in(value: Json) -> Json:
             break
         if value.get("error"):
             return {"error": value["error"]}
-        inner = next((value[key] for key in _BODIES if isinstance(value.get(key), (dict, str, list)) and value[key]), None)
+        inner = next(
+            (value[key] for key in _BODIES if isinstance(value.get(key), (dict, str, list)) and value[key]), None
+        )
         if inner is None:
             break
         outer = value = _decoded(inner)
@@ -126,7 +141,8 @@ def _exchange(value: Json) -> _Exchange | None:
             beside = {key: holder[key] for key in _SYSTEMS if holder.get(key)}
             tools = holder.get("tools") or holder.get("gen_ai.tool.definitions")
             return _Exchange(value, {**({"tools": tools} if tools else {}), **beside, **request}, response)
-    if is_message_list(_decoded(value.get("messages"))):  # LiteLLM, stored completions
+    answered_beside = "response" in value or "choices" in value
+    if answered_beside and is_message_list(_decoded(value.get("messages"))):  # LiteLLM, stored completions
         response = _response_in(value.get("response")) if "response" in value else value if "choices" in value else None
         if _is_response(response):
             parameters = object_of(value.get("model_parameters") or value.get("optional_params"))
@@ -230,7 +246,9 @@ def _take(log: Transcript, exchange: _Exchange) -> dict[str, Any]:
             record["tools"] = list_of(configured.get("tools"))
         otel = record.pop("gen_ai.system_instructions", None)
         if otel is not None:
-            record["system"] = "\n".join(text_of(part.get("content")) for part in list_of(otel) if isinstance(part, dict))
+            record["system"] = "\n".join(
+                text_of(part.get("content")) for part in list_of(otel) if isinstance(part, dict)
+            )
     _take_response(log, exchange.response)
     identity = next((exchange.value[key] for key in _IDS if isinstance(exchange.value.get(key), (str, int))), None)
     return {**record, "id": identity}
@@ -291,7 +309,11 @@ def _plain_part(part: Json) -> Json:
     if part.get("type") in ("text", "reasoning") and "content" in part:
         return {"type": part["type"], "text": part["content"]}
     if part.get("type") == "tool_call_response":
-        return {"type": "tool_result", "tool_use_id": part.get("id"), "content": part.get("response", part.get("result"))}
+        return {
+            "type": "tool_result",
+            "tool_use_id": part.get("id"),
+            "content": part.get("response", part.get("result")),
+        }
     return part
 
 

@@ -61,8 +61,8 @@ def _unpack(value: Json) -> Iterator[Item] | None:
     if _has_items(given) or _has_items(made) or (value.get("object") == "response" and made):
         return iter([Item("", value)])
     for key in ("items", "messages"):
-        listed = list_of(value.get(key))
-        if _has_items(listed):
+        listed = value.get(key)
+        if isinstance(listed, list) and _has_items(listed[:50]):
             return iter([Item("", {**value, "input": listed, "output": []})])
     return None
 
@@ -181,7 +181,11 @@ def _take_built_in(log: Transcript, item: dict[str, Any], waiting: list[tuple[Js
     if item["type"] == "image_generation_call" and item.get("result"):
         returned = "[image]"  # base64
     failed = True if item.get("status") == "failed" else None
-    if isinstance(returned, list) and returned and all(isinstance(entry, dict) and "logs" in entry for entry in returned):
+    if (
+        isinstance(returned, list)
+        and returned
+        and all(isinstance(entry, dict) and "logs" in entry for entry in returned)
+    ):
         returned = "\n".join(text_of(entry["logs"]) for entry in returned)
     if returned is not None or failed:
         waiting.append((call_id, returned, failed))

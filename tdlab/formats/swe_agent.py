@@ -30,11 +30,16 @@ def _unpack_swe(value: Json) -> Iterator[Item] | None:
     if not isinstance(value, dict):
         return None
     steps = value.get("trajectory")
-    if isinstance(steps, list) and any(isinstance(step, dict) and {"action", "observation"} <= set(step) for step in steps):
+    if isinstance(steps, list) and any(
+        isinstance(step, dict) and {"action", "observation"} <= set(step) for step in steps
+    ):
         return iter([Item("", value)])
     for key in ("history", "messages"):
-        history = list_of(value.get(key))
-        if any(_is_marked(message) for message in history):
+        raw = value.get(key)
+        if isinstance(raw, str) and '"message_type"' not in raw and '"thought"' not in raw:
+            continue  # rows of other formats have long texts here
+        history = list_of(raw)
+        if any(_is_marked(message) for message in history[:8]):
             return iter([Item("", {**value, "history": history})])
     if isinstance(steps, list) and any(isinstance(s, dict) and {"role", "system_prompt"} <= set(s) for s in steps):
         return iter([Item("", {**value, "history": steps})])
@@ -42,7 +47,9 @@ def _unpack_swe(value: Json) -> Iterator[Item] | None:
 
 
 def _is_marked(message: Json) -> bool:
-    return isinstance(message, dict) and "role" in message and "source" not in message and len(_MARKS & set(message)) > 1
+    return (
+        isinstance(message, dict) and "role" in message and "source" not in message and len(_MARKS & set(message)) > 1
+    )
 
 
 def _read_swe(item: Item, fallback: str) -> Recording:
@@ -69,7 +76,9 @@ def _read_swe(item: Item, fallback: str) -> Recording:
             _take_step(log, step)
     elif len(steps) > len(acts):
         log.note("noted", f"the trajectory has {len(steps)} steps and the history {len(acts)}: they do not agree")
-    return log.recording({key: value[key] for key in ("instance_id", "id", "tools") if key in value}, fallback, SWE_AGENT.name)
+    return log.recording(
+        {key: value[key] for key in ("instance_id", "id", "tools") if key in value}, fallback, SWE_AGENT.name
+    )
 
 
 def _same(step: dict[str, Any], act: str | None) -> bool:
@@ -163,11 +172,12 @@ def _unpack_mini(value: Json) -> Iterator[Item] | None:
         return iter([Item("", {"messages": value})]) if _is_mini_list(value) else None
     if not isinstance(value, dict):
         return None
-    messages = list_of(value.get("messages"))
+    raw = value.get("messages")
+    messages = raw if isinstance(raw, list) else list_of(raw) if isinstance(raw, str) and "<returncode>" in raw else []
     info = value.get("info")
     stated = value.get("trajectory_format")
     if isinstance(stated, str) and stated.startswith("mini-swe-agent"):
-        return iter([Item("", {**value, "messages": messages})])
+        return iter([Item("", {**value, "messages": list_of(raw)})])
     if messages and ((isinstance(info, dict) and "mini_version" in info) or _is_mini_list(messages)):
         return iter([Item("", {**value, "messages": messages})])
     return None
@@ -175,17 +185,14 @@ def _unpack_mini(value: Json) -> Iterator[Item] | None:
 
 def _is_mini_list(messages: list[Any]) -> bool:
     """Return whether these are messages of such a run: commands in blocks, and results with their return codes."""
-    blocks = results = False
-    for message in messages:
-        if not isinstance(message, dict):
-            return False
-        if message.get("tool_calls"):
-            return False
-        content = message.get("content")
-        if isinstance(content, str):
-            blocks |= message.get("role") == "assistant" and _BASH_BLOCK.search(content) is not None
-            results |= message.get("role") == "user" and content.lstrip().startswith("<returncode>")
-    return blocks and results
+    texts = [
+        (message.get("role"), message["content"])
+        for message in messages
+        if isinstance(message, dict) and isinstance(message.get("content"), str)
+    ]
+    return any(role == "user" and text.lstrip().startswith("<returncode>") for role, text in texts) and any(
+        role == "assistant" and _BASH_BLOCK.search(text) is not None for role, text in texts
+    )
 
 
 def _read_mini(item: Item, fallback: str) -> Recording:

@@ -78,7 +78,9 @@ def _read(item: Item, fallback: str) -> Recording:
     for name, arguments in calls or ():
         log.call(None, name, arguments)
     answers = value["answers"]
-    listed = loads_leniently(answers) if calls is not None and isinstance(answers, str) and answers[:1] in "[{" else answers
+    listed = (
+        loads_leniently(answers) if calls is not None and isinstance(answers, str) and answers[:1] in "[{" else answers
+    )
     for entry in _listed(listed) if calls is not None and isinstance(listed, (list, dict)) else ():
         if not isinstance(entry, str) and not calls_in_value(entry):
             log.note("skipped", f"an answer names no tool: {shown(entry)}")
