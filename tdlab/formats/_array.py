@@ -21,7 +21,6 @@ class Repaired(NamedTuple):
     repair: str
 
 
-
 _CHUNK = 1 << 18
 _MOST_ELEMENT = 256 << 20
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}"]', re.DOTALL)

@@ -87,6 +87,8 @@ _MOST_DEPTH = 64
 
 def is_shallow(value: Json) -> bool:
     """Return whether lists and objects are nested at most 64 deep; deeper ones break code that walks them."""
+    if isinstance(value, dict) and not any(isinstance(child, (dict, list)) for child in value.values()):
+        return True
     level = [value]
     for _ in range(_MOST_DEPTH + 1):
         level = [
@@ -153,8 +155,14 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Argument
         return Arguments(kept, repaired="" if kept == raw else "null arguments are padding and left out")
     if not isinstance(raw, str):
         return Arguments({}, json_text(raw))
-    value: Json = raw
-    depth = 0
+    value: Json
+    try:
+        value = read_json(raw)
+    except ValueError:
+        return Arguments({}, raw)
+    if isinstance(value, dict) and (raw.count("{") + raw.count("[") <= _MOST_DEPTH or is_shallow(value)):
+        return Arguments(value)
+    depth = 1
     while isinstance(value, str) and depth < _MOST_ENCODED:
         try:
             value = read_json(value)
@@ -233,6 +241,9 @@ _ERROR_OPENS = re.compile(
 )
 
 
+_ERROR_KEYS = re.compile(r'"(?:errors?|is_?[eE]rror|success|ok|status)"')
+
+
 def looks_like_error(text: str) -> bool:
     """Return whether a tool result without a flag reads as an error.
 
@@ -252,7 +263,7 @@ def looks_like_error(text: str) -> bool:
     """
     if _ERROR_OPENS.match(text):
         return True
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith("{") or not _ERROR_KEYS.search(text):
         return False
     try:
         value = json.loads(text)

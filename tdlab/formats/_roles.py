@@ -35,6 +35,10 @@ def role_of(message: Json) -> Role | None:
     """
     if not isinstance(message, dict):
         return None
+    name = message.get("role")
+    if isinstance(name, str):
+        role = _ROLES.get(name)
+        return role if role is not None else role_named(name)
     for key in ("role", "from", "author", "speaker"):
         name = message.get(key)
         if isinstance(name, dict):

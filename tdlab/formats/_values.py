@@ -61,7 +61,9 @@ def files_below(folder: Path) -> Iterator[Path | LineProblem]:
             if name.lower().removesuffix(".gz").endswith(_ENDINGS):
                 yield path
             else:
-                yield LineProblem(str(path), 0, "", "is no trajectory file by its name (expected " + " ".join(_ENDINGS) + ")")
+                yield LineProblem(
+                    str(path), 0, "", "is no trajectory file by its name (expected " + " ".join(_ENDINGS) + ")"
+                )
 
 
 def values_in(path: Path) -> Iterator[Value | LineProblem]:

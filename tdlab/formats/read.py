@@ -43,7 +43,7 @@ FORMATS: Registry[Format] = Registry(
 """The formats that are read, in the order in which they are tried. Parquet files contain ``openai`` rows."""
 
 for _known in (
-    TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, ANTHROPIC, VERCEL, LANGCHAIN, OPENAI,
+    TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI, ANTHROPIC, VERCEL, LANGCHAIN,
 ):  # fmt: skip
     FORMATS.register(_known.name)(_known)
 
@@ -271,7 +271,10 @@ class _Collector:
 
     def all_problems(self) -> tuple[LineProblem, ...]:
         if self._skipped:
-            return (*self._problems, LineProblem(str(self._path), 0, "", f"{self._skipped} more problems are not listed"))
+            return (
+                *self._problems,
+                LineProblem(str(self._path), 0, "", f"{self._skipped} more problems are not listed"),
+            )
         return tuple(self._problems)
 
     def domains(self, classify: Callable[[Service], Domains] | None) -> dict[str, Domains]:
