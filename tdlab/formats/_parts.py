@@ -246,7 +246,12 @@ def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
     if call is None:
         parts.notes.append(f"a part of the type {kind or 'functionCall'!r} names no tool")
         return
-    parts.calls.append(call if call.id is not None or inner is part else call._replace(id=_id_in(part)))
+    call = call if call.id is not None or inner is part else call._replace(id=_id_in(part))
+    parts.calls.append(call)
+    output = next((inner[key] for key in ("output", "result") if inner.get(key) is not None), None)
+    if output is not None or isinstance(inner.get("error"), (str, dict)):  # a call that keeps its own result
+        error = inner.get("error") or None
+        parts.results.append(RawResult(call.id, error if output is None else output, True if error else None, call.name))
 
 
 def _result_of(part: dict[str, Any]) -> RawResult:

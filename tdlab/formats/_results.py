@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from tdlab.formats._json import json_text, text_of
+from tdlab.formats._literal import loads_leniently
 from tdlab.records import Json
 from tdlab.tools import read_json
 
@@ -21,6 +22,7 @@ _REPR_ERROR = re.compile(r"\bis_?[eE]rror=(True|False)\)?\s*\Z")
 _REPR_BLOCK = re.compile(r"\b(?:Text|Image|Audio|EmbeddedResource|ResourceLink)(?:Content)?\(type='(\w+)'")
 _REPR_TEXT = re.compile(r",\s*text=('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")", re.DOTALL)
 _LONGEST = 4 << 20
+_SIGN = re.compile(r"""["'](?:type|content|is_?[eE]rror|jsonrpc|Ok|Err)["']\s*:""")
 
 
 class Opened(NamedTuple):
@@ -45,12 +47,12 @@ def opened(content: Json) -> Opened:
 
 
 def _decoded(text: str) -> Json:
-    """Return the value of a text that may be a wrapper as JSON; None for any other text."""
+    """Return the value of a text that may be a wrapper, as JSON or as a Python repr; None for any other text."""
     start = text.lstrip()[:400]
-    if not start.startswith(("{", "[")) or not ('"type"' in start or '"content"' in start or "rror" in start):
+    if not start.startswith(("{", "[")) or _SIGN.search(start) is None or len(text) > _LONGEST:
         return None
     try:
-        return read_json(text)
+        return loads_leniently(text) if start[1:].lstrip("{ ").startswith("'") else read_json(text)
     except ValueError:
         return None
 
@@ -65,6 +67,10 @@ def _unwrapped(value: Json) -> Opened | None:
         return None
     if _is_block(value):
         return Opened(_block_text(value), None)
+    if value.get("jsonrpc") == "2.0" and len(value) <= 4:
+        return _from_envelope(value)
+    if len(value) == 1 and ("Ok" in value or "Err" in value):  # Rust's Result, as Codex logs it
+        return _of_rust(value)
     if "content" not in value or not set(value) <= _WRAPPER or len(value) < 2:
         return None
     flag = value.get("isError", value.get("is_error"))
@@ -75,6 +81,24 @@ def _unwrapped(value: Json) -> Opened | None:
     blocks = _unwrapped(inner) if isinstance(inner, (list, dict)) else None
     text = blocks.text if blocks is not None else text_of(inner)
     return Opened(text, flag if isinstance(flag, bool) else None)
+
+
+def _from_envelope(message: dict[str, Any]) -> Opened | None:
+    """Return what a JSON-RPC response holds."""
+    if "result" in message:
+        result = message["result"]
+        return _unwrapped(result) or Opened(text_of(result), None)
+    error = message.get("error")
+    if error is None:
+        return None
+    text = error.get("message") if isinstance(error, dict) else None
+    return Opened(text if isinstance(text, str) and text else text_of(error), True)
+
+
+def _of_rust(value: dict[str, Any]) -> Opened:
+    if "Err" in value:
+        return Opened(text_of(value["Err"]), True)
+    return _unwrapped(value["Ok"]) or Opened(text_of(value["Ok"]), None)
 
 
 def _is_block(value: Json) -> bool:
