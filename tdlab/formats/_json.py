@@ -233,7 +233,7 @@ _ERROR_OPENS = re.compile(
     r"""\s*(?:
         (?:tool\s|execution\s|runtime\s|api\s|http\s)?(?:error|exception)\s*(?:[:!]|\d{3}\b|$)
       | (?-i:[A-Z]\w{0,60}(?:Error|Exception))\s*(?:[:(]|$)
-      | error\ (?:executing|getting|calling|running|while|in)\b
+      | error\ (?:[a-z]+ing|while|in)\b
       | traceback\ \(most\ recent\ call\ last\)
       | \{\s*["']error["']\s*:\s*["'](?!["'])
     )""",
@@ -242,13 +242,15 @@ _ERROR_OPENS = re.compile(
 
 
 _ERROR_KEYS = re.compile(r'"(?:errors?|is_?[eE]rror|success|ok|status)"')
+_EXIT_CODE = re.compile(r"\b(?:return|exit)[ _]?code:?[ ]?-?[1-9]\d{0,4}\s*\Z", re.IGNORECASE)
 
 
 def looks_like_error(text: str) -> bool:
     """Return whether a tool result without a flag reads as an error.
 
     It does if it starts with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
-    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` "error". A JSON object
+    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` or ``object`` "error", or
+    ends with a program's exit code that is not 0. A JSON object
     that the recording truncated counts if its first key is an ``error`` that is not empty.
 
     Args:
@@ -261,7 +263,7 @@ def looks_like_error(text: str) -> bool:
         >>> looks_like_error("ValueError: no such order"), looks_like_error('{"status": "shipped"}')
         (True, False)
     """
-    if _ERROR_OPENS.match(text):
+    if _ERROR_OPENS.match(text) or _EXIT_CODE.search(text, max(0, len(text) - 60)):
         return True
     if not text.lstrip().startswith("{") or not _ERROR_KEYS.search(text):
         return False
@@ -275,4 +277,5 @@ def looks_like_error(text: str) -> bool:
         any(bool(value.get(key)) for key in ("error", "errors", "isError", "is_error"))
         or any(value.get(key) is False for key in ("success", "ok"))
         or value.get("status") == "error"
+        or value.get("object") == "error"
     )
