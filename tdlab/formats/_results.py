@@ -83,7 +83,9 @@ def _unwrapped(value: Json) -> Opened | None:
         return _from_envelope(value)
     if len(value) == 1 and ("Ok" in value or "Err" in value):  # Rust's Result, as Codex logs it
         return _of_rust(value)
-    if "content" not in value or not set(value) <= _WRAPPER or len(value) < 2:
+    if "content" not in value or not set(value) <= _WRAPPER:
+        return None
+    if len(value) == 1 and not (isinstance(value["content"], list) and any(map(_is_block, value["content"]))):
         return None
     flag = value.get("isError", value.get("is_error"))
     inner = value["content"]
