@@ -224,7 +224,7 @@ def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool 
 
     blocks: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
     if corrections:
-        common = next((n for report in reports.values() if (n := report["domain"]["rarefied_to"]) is not None), None)
+        common = next((n for report in reports.values() if (n := report["signature"]["rarefied_to"]) is not None), None)
         rare = "" if common is None else f", rare: rarefied to {counted(common, 'trajectory')}"
         blocks.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
     for dataset, report in reports.items():
@@ -248,6 +248,9 @@ def _report_table(report: Mapping[str, Json], *, corrections: bool) -> Renderabl
         ("trigrams", "H_mode trigrams"),
     ):
         estimate = report[metric]
+        if estimate is None:
+            table.add_row(title, "not known", *[""] * 3, str(report["trajectories"]))
+            continue
         row = [
             title,
             *(_number(estimate[name]) for name in ("value", "ceiling", "low", "high")),

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from tdlab.diversity._calls import PlayedCall, played, service_of
 from tdlab.pool import Taxonomy
-from tdlab.records import Domains, Tool, Trajectory
+from tdlab.records import CODE_TOOL, Domains, Tool, Trajectory
 
-__all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of", "number_of_domains", "taxonomy_domains"]
+__all__ = ["UNKNOWN_DOMAIN", "domain_mass", "domain_mass_of", "has_service", "number_of_domains", "taxonomy_domains"]
 
 UNKNOWN_DOMAIN = "other"
 """The domain of an unknown service; the id of the taxonomy's own domain for these."""
@@ -68,6 +68,13 @@ def domain_mass(trajectory: Trajectory, tools: Mapping[str, Tool], services: Map
         {'food': 0.25, 'travel': 0.75}
     """
     return domain_mass_of(played(trajectory, tools), trajectory, tools, services)
+
+
+def has_service(calls: list[PlayedCall], trajectory: Trajectory, tools: Mapping[str, Tool]) -> bool:
+    """Return whether a service of a trajectory is known: one that it called or, without calls, was offered."""
+    if calls:
+        return any(call.service or call.key == CODE_TOOL for call in calls)
+    return not trajectory.tools or any(service_of(key, tools) for key in trajectory.tools.values())
 
 
 def domain_mass_of(

@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
+from pydantic import Field
+
 from tdlab.diversity._calls import played
 from tdlab.diversity._tally import ONE, Tally, counted_masses, whole_masses
 from tdlab.diversity.complexity import CacWeights, Complexity, traced
 from tdlab.diversity.counts import PreparedCounts
-from tdlab.diversity.domains import domain_mass_of, number_of_domains
+from tdlab.diversity.domains import domain_mass_of, has_service, number_of_domains
 from tdlab.diversity.modes import POSSIBLE_TRIGRAMS, Trigram, signature_of, tool_sequence, trigrams
 from tdlab.diversity.report import Coverage, DiversityReport, build_report, metric_counts
 from tdlab.errors import ConfigError
@@ -42,6 +44,8 @@ class Features(Record):
         offered: Number of tools that it could have called.
         dependencies: (source tool, target tool, parameter) triples along which a value went, sorted: the value was
             first mentioned in a result of the source and given to the target (as in CAC's ``bound``).
+        service_known: Whether any service that it called is known; otherwise its domain is "other" only for want of
+            a better one, and H_dom of a set of such trajectories is not known.
     """
 
     id: str
@@ -54,6 +58,7 @@ class Features(Record):
     calls: int
     offered: int
     dependencies: tuple[tuple[str, str, str], ...] = ()
+    service_known: bool = Field(default=True, exclude_if=lambda known: known)
 
     @property
     def cac(self) -> float:
@@ -102,6 +107,7 @@ def featurise(
         calls=len(calls),
         offered=len(trajectory.tools),
         dependencies=dependencies,
+        service_known=has_service(calls, trajectory, tools),
     )
 
 
@@ -143,6 +149,7 @@ class DiversityMeter:
     def __init__(self, features: Iterable[Features] = (), *, domain_categories: int | None = None) -> None:
         self.domain_categories = domain_categories
         self._size = 0
+        self._without_service = 0
         self._domain = Tally()
         self._modes: dict[str, Tally] = {"tool_sequence": Tally(), "signature": Tally(), "trigrams": Tally()}
         self._domain_kinds: Counter[tuple[tuple[str, int], ...]] = Counter()
@@ -162,6 +169,7 @@ class DiversityMeter:
         """Add a trajectory, in time proportional to its size."""
         domains = whole_masses(features.domains)
         self._size += 1
+        self._without_service += not features.service_known
         self._domain.add(domains)
         self._domain_kinds[domains] += 1
         for variant, tally in self._modes.items():
@@ -195,6 +203,7 @@ class DiversityMeter:
                 do="remove each trajectory at most once, with the features that were added",
             )
         self._size -= 1
+        self._without_service -= not features.service_known
         self._domain.remove(domains)
         _decrease(self._domain_kinds, (domains,))
         for variant, tally in self._modes.items():
@@ -300,6 +309,7 @@ class DiversityMeter:
         """
         return build_report(
             size=self._size,
+            without_service=self._without_service,
             counts=self.counts(),
             complexities={value: count for value, count in self._complexities.items() if count},
             coverage=Coverage.of(

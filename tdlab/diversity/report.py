@@ -125,7 +125,7 @@ class DiversityReport(Record):
 
     Attributes:
         trajectories: Number of trajectories.
-        domain: H_dom.
+        domain: H_dom; None (not known) where no trajectory's services are known.
         tool_sequence: H_mode (a).
         signature: H_mode (b).
         trigrams: H_mode (c).
@@ -134,10 +134,11 @@ class DiversityReport(Record):
         hill: Hill numbers of each entropy, by name.
         mode_version: Version of the rules behind the modes; values of different versions cannot be compared.
         naming_version: Version of the rules that read tool definitions, likewise.
+        without_service: Number of trajectories whose services are not known; they count as domain "other".
     """
 
     trajectories: int
-    domain: EntropySummary
+    domain: EntropySummary | None
     tool_sequence: EntropySummary
     signature: EntropySummary
     trigrams: EntropySummary
@@ -146,6 +147,7 @@ class DiversityReport(Record):
     hill: dict[str, HillNumbers]
     mode_version: str = MODE_VERSION
     naming_version: str = NAMING_VERSION
+    without_service: int = 0
 
 
 def metric_counts(
@@ -166,6 +168,7 @@ def metric_counts(
 def build_report(
     *,
     size: int,
+    without_service: int,
     counts: Mapping[str, PreparedCounts],
     complexities: Mapping[Complexity, int],
     coverage: Coverage,
@@ -178,7 +181,9 @@ def build_report(
 ) -> DiversityReport:
     """Build a report from the counts of `metric_counts`."""
     possible = {"domain": categories, "trigrams": POSSIBLE_TRIGRAMS}
-    entropies: dict[str, EntropySummary] = {}
+    entropies: dict[str, Any] = {"domain": None}
+    if size and without_service == size:
+        counts = {name: prepared for name, prepared in counts.items() if name != "domain"}
     for name, prepared in counts.items():
         summary = summarise(
             prepared, categories=possible.get(name), seed=seed, rarefy_to=rarefy_to, replicates=replicates, level=level
@@ -202,6 +207,7 @@ def build_report(
             name: HillNumbers(q0=hill_number(prepared, 0), q1=hill_number(prepared, 1), q2=hill_number(prepared, 2))
             for name, prepared in counts.items()
         },
+        without_service=without_service,
     )
 
 
@@ -252,7 +258,7 @@ def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
         reports: Reports by dataset name.
 
     Returns:
-        One row per dataset and metric, in the given order. Columns: ``dataset``, ``metric`` (``domain``,
+        One row per dataset and metric, in the given order, with missing values where it is not known. Columns: ``dataset``, ``metric`` (``domain``,
         ``tool_sequence``, ``signature``, ``trigrams``, in bits, and ``cac``), and the fields of `EntropySummary`. The
         value of ``cac`` is the mean; it has no ceiling and no corrections (missing values).
 
@@ -266,7 +272,8 @@ def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for dataset, report in reports.items():
         for metric in ("domain", "tool_sequence", "signature", "trigrams"):
-            rows.append({"dataset": dataset, "metric": metric, **getattr(report, metric).model_dump()})
+            estimate = getattr(report, metric)
+            rows.append({"dataset": dataset, "metric": metric, **({} if estimate is None else estimate.model_dump())})
         cac = report.cac
         rows.append(
             {
@@ -319,7 +326,13 @@ def comparison_frame(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for dataset, report in reports.items():
         for metric in ("domain", "tool_sequence", "signature", "trigrams"):
-            summary: EntropySummary = getattr(report, metric)
+            summary: EntropySummary | None = getattr(report, metric)
+            if summary is None:
+                rows.append(
+                    {"dataset": dataset, "metric": metric, "label": _LABELS[metric], "unit": "bits", "basis": "all"}
+                    | {"trajectories": report.trajectories}
+                )
+                continue
             common: dict[str, Any] = {"dataset": dataset, "metric": metric, "label": _LABELS[metric], "unit": "bits"}
             common |= {"trajectories": summary.units, "k": summary.k}
             rows.append(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from tdlab.formats._json import read_repaired
 from tdlab.records import Json
+from tdlab.tools import STRICT_DECODER
 
 __all__ = ["Repaired", "array_elements"]
 
@@ -21,16 +21,15 @@ class Repaired(NamedTuple):
     repair: str
 
 
-
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _MOST_ELEMENT = 256 << 20
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}"]', re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,]*+")
 _BARE = re.compile(rb"[^,\]]*+")
 _BETWEEN_TEXT = re.compile(r"[\s,]*+")
-_MAY_NEED_CARE = re.compile(rb"NaN|Infinity|[0-9][eE]\+?[0-9]{3}|\\u[dD][89a-fA-F]")
-"""What the strict reader refuses or repairs: no JSON, numbers out of range, halves of surrogate pairs."""
-_DECODER = json.JSONDecoder()
+_SURROGATES = (b"\\ud", b"\\uD")
+"""What the strict reader repairs, and so elements with them are left to it: escapes of half of a surrogate pair."""
+_MOST_MISSES = 3
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -45,8 +44,11 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError | Repaired]:
     text.skip(_BETWEEN)
     if not text.take(b"["):
         return
+    misses = 0
     while True:
-        yield from text.sound_elements()
+        sound = 0
+        for sound, element in enumerate(text.sound_elements(), start=1):  # noqa: B007 - the last number is the count
+            yield element
         text.skip(_BETWEEN)
         if text.ended:
             yield ValueError("ends before the array is closed")
@@ -56,6 +58,10 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError | Repaired]:
             if not text.ended:
                 yield ValueError("continues after the array")
             return
+        misses = 0 if sound else misses + 1
+        if misses <= _MOST_MISSES and text.grow():  # the element may only be cut by the window
+            continue
+        misses = 0
         raw = text.element()
         if raw is None:
             yield ValueError("ends inside an element, or one is larger than 256 MiB")
@@ -88,7 +94,7 @@ class _Text:
     def sound_elements(self) -> Iterator[Json]:
         """Yield the whole elements that are in the window and sound, at the decoder's own speed; others are left."""
         window = self._kept[self._at :]
-        if _MAY_NEED_CARE.search(window):
+        if any(escape in window for escape in _SURROGATES):
             return
         try:
             text, _ = codecs.utf_8_decode(window, "strict", False)
@@ -101,12 +107,16 @@ class _Text:
             if text[position : position + 1] != "{":
                 break
             try:
-                value, position = _DECODER.raw_decode(text, position)
+                value, position = STRICT_DECODER.raw_decode(text, position)
             except (ValueError, RecursionError):
                 break
             taken = position
             yield value
         self._at += len(text[:taken].encode())
+
+    def grow(self) -> bool:
+        """Read on, and return whether there was more."""
+        return self._fill()
 
     def skip(self, pattern: re.Pattern[bytes]) -> None:
         """Skip everything that ``pattern`` matches."""

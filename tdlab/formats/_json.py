@@ -87,6 +87,8 @@ _MOST_DEPTH = 64
 
 def is_shallow(value: Json) -> bool:
     """Return whether lists and objects are nested at most 64 deep; deeper ones break code that walks them."""
+    if isinstance(value, dict) and not any(isinstance(child, (dict, list)) for child in value.values()):
+        return True
     level = [value]
     for _ in range(_MOST_DEPTH + 1):
         level = [
@@ -153,8 +155,14 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Argument
         return Arguments(kept, repaired="" if kept == raw else "null arguments are padding and left out")
     if not isinstance(raw, str):
         return Arguments({}, json_text(raw))
-    value: Json = raw
-    depth = 0
+    value: Json
+    try:
+        value = read_json(raw)
+    except ValueError:
+        return Arguments({}, raw)
+    if isinstance(value, dict) and (raw.count("{") + raw.count("[") <= _MOST_DEPTH or is_shallow(value)):
+        return Arguments(value)
+    depth = 1
     while isinstance(value, str) and depth < _MOST_ENCODED:
         try:
             value = read_json(value)
@@ -225,7 +233,7 @@ _ERROR_OPENS = re.compile(
     r"""\s*(?:
         (?:tool\s|execution\s|runtime\s|api\s|http\s)?(?:error|exception)\s*(?:[:!]|\d{3}\b|$)
       | (?-i:[A-Z]\w{0,60}(?:Error|Exception))\s*(?:[:(]|$)
-      | error\ (?:executing|getting|calling|running|while|in)\b
+      | error\ (?:[a-z]+ing|while|in)\b
       | traceback\ \(most\ recent\ call\ last\)
       | \{\s*["']error["']\s*:\s*["'](?!["'])
     )""",
@@ -233,11 +241,16 @@ _ERROR_OPENS = re.compile(
 )
 
 
+_ERROR_KEYS = re.compile(r'"(?:errors?|is_?[eE]rror|success|ok|status)"')
+_EXIT_CODE = re.compile(r"\b(?:return|exit)[ _]?code:?[ ]?-?[1-9]\d{0,4}\s*\Z", re.IGNORECASE)
+
+
 def looks_like_error(text: str) -> bool:
     """Return whether a tool result without a flag reads as an error.
 
     It does if it starts with "Error:", "ValueError:", "Traceback ..." and the like, or is a JSON object with a truthy
-    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` "error". A JSON object
+    ``error``, ``errors`` or ``isError``, with ``success`` or ``ok`` false, or with ``status`` or ``object`` "error", or
+    ends with a program's exit code that is not 0. A JSON object
     that the recording truncated counts if its first key is an ``error`` that is not empty.
 
     Args:
@@ -250,9 +263,9 @@ def looks_like_error(text: str) -> bool:
         >>> looks_like_error("ValueError: no such order"), looks_like_error('{"status": "shipped"}')
         (True, False)
     """
-    if _ERROR_OPENS.match(text):
+    if _ERROR_OPENS.match(text) or _EXIT_CODE.search(text, max(0, len(text) - 60)):
         return True
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith("{") or not _ERROR_KEYS.search(text):
         return False
     try:
         value = json.loads(text)
@@ -264,4 +277,5 @@ def looks_like_error(text: str) -> bool:
         any(bool(value.get(key)) for key in ("error", "errors", "isError", "is_error"))
         or any(value.get(key) is False for key in ("success", "ok"))
         or value.get("status") == "error"
+        or value.get("object") == "error"
     )

@@ -9,7 +9,17 @@ from tdlab.tools import read_json
 
 __all__ = ["reached_tool"]
 
-_SERVER = ("server", "server_name", "serverName", "mcp_server", "mcp_server_name", "service", "service_name", "server_id")
+_SERVER = (
+    "server",
+    "server_name",
+    "serverName",
+    "mcp_server",
+    "mcp_server_name",
+    "service",
+    "service_name",
+    "server_id",
+)
+_SERVERS = frozenset(_SERVER)
 _TOOL = ("tool", "tool_name", "toolName", "mcp_tool", "mcp_tool_name", "name", "tool_slug", "function_name")
 _INNER = (
     "arguments", "args", "params", "parameters", "input", "tool_input", "tool_args", "toolArgs", "tool_arguments",
@@ -22,6 +32,8 @@ def reached_tool(arguments: dict[str, Json]) -> tuple[str, str] | None:
 
     They are if they name a server and a tool, and hold nothing else but that tool's own arguments.
     """
+    if _SERVERS.isdisjoint(arguments):
+        return None
     server = next((key for key in _SERVER if isinstance(arguments.get(key), str) and arguments[key]), None)
     tool = next((key for key in _TOOL if isinstance(arguments.get(key), str) and arguments[key]), None)
     inner = next((key for key in _INNER if key in arguments), None)

@@ -20,6 +20,7 @@ _ARGUMENTS = (
     "arguments", "args", "input", "parameters", "params", "kwargs", "rawInput", "tool_input", "tool_args", "arguments_json"
 )  # fmt: skip
 _ID = ("call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "callId", "id")
+_IDS = frozenset(_ID)
 _TEXT_TYPES = {"text", "input_text", "output_text", "summary_text", "refusal"}
 _THOUGHT_TYPES = {"thinking", "reasoning", "redacted_thinking", "redacted-reasoning", "thought", "reasoning_text"}
 _CALL_TYPES = {
@@ -114,7 +115,7 @@ def _take_beside(message: dict[str, Any], parts: Parts) -> None:
 
 def _take_call_keys(message: dict[str, Any], parts: Parts) -> None:
     """Add the calls that stand beside the content."""
-    beside = message.get("additional_kwargs")
+    beside: Any = message.get("additional_kwargs")
     beside = beside if isinstance(beside, dict) else {}
     for key in _CALL_LISTS:
         listed = message.get(key) or beside.get(key)
@@ -135,6 +136,8 @@ def _take_call_keys(message: dict[str, Any], parts: Parts) -> None:
 def _take_calls(listed: Json, parts: Parts, key: str) -> None:
     if isinstance(listed, dict):
         listed = [listed]
+    if not listed:
+        return
     if not isinstance(listed, list):
         parts.notes.append(f"its {key} are {_shown(listed)}, not a list of calls")
         return
@@ -156,6 +159,10 @@ def call_of(entry: Json) -> RawCall | None:
         name, call_id = inner.get("name"), entry.get("id")
         if isinstance(name, str) and name and isinstance(call_id, str) and call_id:
             return RawCall(call_id, name, inner["arguments"])
+    if inner is entry and "arguments" in entry:  # {"name", "arguments"}
+        name = entry.get("name")
+        if isinstance(name, str) and name:
+            return RawCall(_id_in(entry), name, entry["arguments"])
     if isinstance(inner, str):  # {"function": "name", "arguments": ...}
         inner = {**entry, "name": inner}
     if not isinstance(inner, dict):
@@ -170,6 +177,8 @@ def call_of(entry: Json) -> RawCall | None:
 
 
 def _id_in(entry: dict[str, Any]) -> str | None:
+    if _IDS.isdisjoint(entry):
+        return None
     for key in _ID:
         value = entry.get(key)
         if isinstance(value, str) and value:
@@ -237,7 +246,12 @@ def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
     if call is None:
         parts.notes.append(f"a part of the type {kind or 'functionCall'!r} names no tool")
         return
-    parts.calls.append(call if call.id is not None or inner is part else call._replace(id=_id_in(part)))
+    call = call if call.id is not None or inner is part else call._replace(id=_id_in(part))
+    parts.calls.append(call)
+    output = next((inner[key] for key in ("output", "result") if inner.get(key) is not None), None)
+    if output is not None or isinstance(inner.get("error"), (str, dict)):  # a call that keeps its own result
+        error = inner.get("error") or None
+        parts.results.append(RawResult(call.id, error if output is None else output, True if error else None, call.name))
 
 
 def _result_of(part: dict[str, Any]) -> RawResult:
@@ -249,9 +263,7 @@ def _result_of(part: dict[str, Any]) -> RawResult:
     else:
         failed = None
     if isinstance(content, list):  # Bedrock's {"json": ...} and {"text": ...}
-        content = [
-            entry["json"] if isinstance(entry, dict) and set(entry) == {"json"} else entry for entry in content
-        ]
+        content = [entry["json"] if isinstance(entry, dict) and set(entry) == {"json"} else entry for entry in content]
         content = content[0] if len(content) == 1 and not _is_text_part(content[0]) else content
     name = next((inner[key] for key in ("name", "toolName", "tool_name") if isinstance(inner.get(key), str)), None)
     return RawResult(_id_in(inner) or _id_in(part), content, _flag_of(inner) if failed is None else failed, name)
@@ -261,8 +273,13 @@ def _is_text_part(entry: Json) -> bool:
     return isinstance(entry, dict) and ("type" in entry or "text" in entry)
 
 
+_FLAGS = frozenset(("is_error", "isError", "error", "status"))
+
+
 def _flag_of(result: dict[str, Any]) -> bool | None:
     """Return whether a result is flagged as an error; None without a flag."""
+    if _FLAGS.isdisjoint(result):
+        return None
     for key in ("is_error", "isError", "error"):
         flag = result.get(key)
         if isinstance(flag, bool):
@@ -293,9 +310,15 @@ def _take_invocation(invocation: Json, parts: Parts) -> None:
         parts.results.append(RawResult(call.id, error, True, call.name))
 
 
+_UNCOMMON = _FLAGS | {"name", "tool_name", "toolName", "function", "call_id"}
+
+
 def result_message(message: dict[str, Any]) -> RawResult:
     """Return the result that a message of a tool is as a whole."""
     content = message.get("content", message.get("value", message.get("output", message.get("text"))))
+    call_id = message.get("tool_call_id")
+    if content and isinstance(call_id, str) and call_id and _UNCOMMON.isdisjoint(message):
+        return RawResult(call_id, content)
     error = message.get("error")
     if content in (None, "") and isinstance(error, (str, dict)):
         content = error.get("message", error) if isinstance(error, dict) else error

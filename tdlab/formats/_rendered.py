@@ -13,10 +13,12 @@ __all__ = ["is_rendered", "rendered_messages"]
 
 _CHATML = re.compile(r"<\|im_start\|>(\w+)\n?(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.DOTALL)
 _LLAMA = re.compile(
-    r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\s*(.*?)(?:<\|e(?:ot|om)_id\|>|(?=<\|start_header_id\|>)|\Z)", re.DOTALL
+    r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\s*(.*?)(?:<\|e(?:ot|om)_id\|>|(?=<\|start_header_id\|>)|\Z)",
+    re.DOTALL,
 )
 _HARMONY = re.compile(
-    r"<\|start\|>((?:functions\.)?[\w./-]+)(.*?<\|message\|>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)", re.DOTALL
+    r"<\|start\|>((?:functions\.)?[\w./-]+)(.*?<\|message\|>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)",
+    re.DOTALL,
 )
 _GLM = re.compile(
     r"<\|(system|user|assistant|observation)\|>(.*?)(?=<\|(?:system|user|assistant|observation)\|>|<\|endoftext\|>|\Z)",
@@ -43,7 +45,9 @@ _BOS = re.compile(r"\A\s*(?:<s>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜
 
 def _headed(pattern: re.Pattern[str]) -> Callable[[str], list[Json]]:
     def split(text: str) -> list[Json]:
-        return [{"role": role, "content": content.strip()} for role, content in pattern.findall(text) if content.strip()]
+        return [
+            {"role": role, "content": content.strip()} for role, content in pattern.findall(text) if content.strip()
+        ]
 
     return split
 

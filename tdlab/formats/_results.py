@@ -7,13 +7,14 @@ import re
 from typing import Any, NamedTuple
 
 from tdlab.formats._json import json_text, text_of
+from tdlab.formats._literal import loads_leniently
 from tdlab.records import Json
 from tdlab.tools import read_json
 
 __all__ = ["Opened", "opened"]
 
 _WRAPPER = {"content", "isError", "is_error", "_meta", "meta", "structuredContent", "structured_content"}
-_TEXT_BLOCK = {"type", "text", "annotations", "meta", "_meta", "citations"}
+_TEXT_BLOCK = {"type", "text", "annotations", "meta", "_meta", "citations", "error", "isError", "is_error"}
 _BLOCK_TYPES = {"text", "image", "audio", "resource", "resource_link", "embedded_resource"}
 _REPR = re.compile(r"\s*(?:CallToolResult\()?(?:_?meta|content|structured_?[cC]ontent|is_?[eE]rror)=", re.DOTALL)
 _REPR_LIST = re.compile(r"\s*\[(?:Text|Image|Audio)Content\(type='")
@@ -21,6 +22,9 @@ _REPR_ERROR = re.compile(r"\bis_?[eE]rror=(True|False)\)?\s*\Z")
 _REPR_BLOCK = re.compile(r"\b(?:Text|Image|Audio|EmbeddedResource|ResourceLink)(?:Content)?\(type='(\w+)'")
 _REPR_TEXT = re.compile(r",\s*text=('(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\")", re.DOTALL)
 _LONGEST = 4 << 20
+_MOST_WRAPPERS = 3  # some clients wrap what a server has wrapped
+_WENT_WELL = re.compile(r"\b(?:return|exit)[ _]?code:?[ ]?0\s*\Z", re.IGNORECASE)
+_SIGN = re.compile(r"""["'](?:type|content|is_?[eE]rror|jsonrpc|Ok|Err)["']\s*:""")
 
 
 class Opened(NamedTuple):
@@ -37,20 +41,26 @@ def opened(content: Json) -> Opened:
     "isError": ...}``, each as a value or as JSON text, and the ``repr`` of a CallToolResult. Anything else is the
     tool's own text.
     """
-    if isinstance(content, str):
-        value = _decoded(content)
-        unpacked = _unwrapped(value) if value is not None else _from_repr(content)
-        return unpacked or Opened(content, None)
-    return _unwrapped(content) or Opened(text_of(content), None)
+    failed = None
+    for _ in range(_MOST_WRAPPERS):
+        if isinstance(content, str):
+            value = _decoded(content)
+            unpacked = _unwrapped(value) if value is not None else _from_repr(content)
+        else:
+            unpacked = _unwrapped(content)
+        if unpacked is None:
+            break
+        content, failed = unpacked.text, unpacked.failed if unpacked.failed is not None else failed
+    return Opened(content if isinstance(content, str) else text_of(content), failed)
 
 
 def _decoded(text: str) -> Json:
-    """Return the value of a text that may be a wrapper as JSON; None for any other text."""
+    """Return the value of a text that may be a wrapper, as JSON or as a Python repr; None for any other text."""
     start = text.lstrip()[:400]
-    if not start.startswith(("{", "[")) or not ('"type"' in start or '"content"' in start or "rror" in start):
+    if not start.startswith(("{", "[")) or _SIGN.search(start) is None or len(text) > _LONGEST:
         return None
     try:
-        return read_json(text)
+        return loads_leniently(text) if start[1:].lstrip("{ ").startswith("'") else read_json(text)
     except ValueError:
         return None
 
@@ -60,12 +70,22 @@ def _unwrapped(value: Json) -> Opened | None:
     if isinstance(value, list):
         if not value or not all(_is_block(block) for block in value):
             return None
-        return Opened("\n".join(_block_text(block) for block in value), None)
+        text = "\n".join(_block_text(block) for block in value)
+        flags = [flag for block in value if (flag := _block_flag(block)) is not None]
+        if any(flags) and _WENT_WELL.search(text) is not None:  # what a program that went well wrote to stderr
+            return Opened(text, False)
+        return Opened(text, any(flags) if flags else None)
     if not isinstance(value, dict):
         return None
     if _is_block(value):
-        return Opened(_block_text(value), None)
-    if "content" not in value or not set(value) <= _WRAPPER or len(value) < 2:
+        return Opened(_block_text(value), _block_flag(value))
+    if value.get("jsonrpc") == "2.0" and len(value) <= 4:
+        return _from_envelope(value)
+    if len(value) == 1 and ("Ok" in value or "Err" in value):  # Rust's Result, as Codex logs it
+        return _of_rust(value)
+    if "content" not in value or not set(value) <= _WRAPPER:
+        return None
+    if len(value) == 1 and not (isinstance(value["content"], list) and any(map(_is_block, value["content"]))):
         return None
     flag = value.get("isError", value.get("is_error"))
     inner = value["content"]
@@ -74,14 +94,38 @@ def _unwrapped(value: Json) -> Opened | None:
         return Opened("" if structured is None else json_text(structured), flag if isinstance(flag, bool) else None)
     blocks = _unwrapped(inner) if isinstance(inner, (list, dict)) else None
     text = blocks.text if blocks is not None else text_of(inner)
-    return Opened(text, flag if isinstance(flag, bool) else None)
+    return Opened(text, flag if isinstance(flag, bool) else None if blocks is None else blocks.failed)
+
+
+def _from_envelope(message: dict[str, Any]) -> Opened | None:
+    """Return what a JSON-RPC response holds."""
+    if "result" in message:
+        result = message["result"]
+        return _unwrapped(result) or Opened(text_of(result), None)
+    error = message.get("error")
+    if error is None:
+        return None
+    text = error.get("message") if isinstance(error, dict) else None
+    return Opened(text if isinstance(text, str) and text else text_of(error), True)
+
+
+def _of_rust(value: dict[str, Any]) -> Opened:
+    if "Err" in value:
+        return Opened(text_of(value["Err"]), True)
+    return _unwrapped(value["Ok"]) or Opened(text_of(value["Ok"]), None)
 
 
 def _is_block(value: Json) -> bool:
     """Return whether a value is one of MCP's content blocks; a tool's own object with more keys is not."""
-    if not isinstance(value, dict) or value.get("type") not in _BLOCK_TYPES:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(kind, str) or kind not in _BLOCK_TYPES:
         return False
     return value["type"] != "text" or (isinstance(value.get("text"), str) and set(value) <= _TEXT_BLOCK)
+
+
+def _block_flag(block: dict[str, Any]) -> bool | None:
+    """Return whether a block is flagged as an error, as some servers do beside MCP's own flag."""
+    return next((block[key] for key in ("error", "isError", "is_error") if isinstance(block.get(key), bool)), None)
 
 
 def _block_text(block: dict[str, Any]) -> str:

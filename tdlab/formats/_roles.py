@@ -35,6 +35,10 @@ def role_of(message: Json) -> Role | None:
     """
     if not isinstance(message, dict):
         return None
+    name = message.get("role")
+    if isinstance(name, str):
+        role = _ROLES.get(name)
+        return role if role is not None else role_named(name)
     for key in ("role", "from", "author", "speaker"):
         name = message.get(key)
         if isinstance(name, dict):
@@ -45,7 +49,10 @@ def role_of(message: Json) -> Role | None:
 
 
 def unwrapped(message: Json) -> Json:
-    """Return a message without the wrapper of LangChain's dumps: ``kwargs`` of a constructor, or ``data`` of a type."""
+    """Return a message as chat APIs have it.
+
+    LangChain's dumps wrap it in ``kwargs`` of a constructor or in ``data`` of a type, AutoGen makes it an event.
+    """
     if not isinstance(message, dict):
         return message
     inner: Any = message.get("kwargs")
@@ -53,7 +60,28 @@ def unwrapped(message: Json) -> Json:
         path = message.get("id")
         name = path[-1] if isinstance(path, list) and path else None
         return {**inner, "type": name if role_named(name) else inner.get("type")}
+    if message.get("type") in _AUTOGEN:
+        return _from_autogen(message)
     inner = message.get("data")
     if isinstance(inner, dict) and "role" not in message and role_named(message.get("type")) is not None:
         return {**inner, "type": message["type"]}
     return message
+
+
+_AUTOGEN: dict[Any, tuple[str, str]] = {
+    "ToolCallRequestEvent": ("assistant", "tool_call"),
+    "ToolCallExecutionEvent": ("tool", "tool_result"),
+    "ThoughtEvent": ("thought", ""),
+    "TextMessage": ("", ""),
+}
+"""AutoGen's events: the role and, where the content is a list of calls or results, the type of its parts."""
+
+
+def _from_autogen(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event of AutoGen as a message; a text is the user's if its source is named so."""
+    role, kind = _AUTOGEN[event["type"]]
+    content = event.get("content")
+    if kind and isinstance(content, list):
+        content = [{**part, "type": kind} if isinstance(part, dict) else part for part in content]
+    source = event.get("source")
+    return {"role": role or ("user" if source in ("user", "human") else "assistant"), "content": content}

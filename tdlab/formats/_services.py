@@ -53,7 +53,11 @@ def services_in_names(names: Iterable[str]) -> dict[str, tuple[str, str]]:
             continue
         services: dict[str, tuple[str, str]] = {}
         for first, members in groups.items():
-            if first not in shared and _is_verb(first) and not all(_is_verb(_first_word(parts[1])) for parts in members):
+            if (
+                first not in shared
+                and _is_verb(first)
+                and not all(_is_verb(_first_word(parts[1])) for parts in members)
+            ):
                 continue
             count = _shared_parts(members) if separator == "-" else 1
             for parts in members:

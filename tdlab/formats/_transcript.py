@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tdlab._gc import rare_collection
 from tdlab.formats._chat_record import chat_recording
 from tdlab.formats._json import json_text
 from tdlab.formats.base import Note, Recording, Severity, Unreadable
@@ -98,7 +99,8 @@ class Transcript:
         if self.definitions:
             listed = record.get("tools")
             record = {**record, "tools": [*(listed if isinstance(listed, list) else []), *self.definitions]}
-        recording = chat_recording(record, self.messages, fallback, format_name)
+        with rare_collection():  # a session can be a whole file
+            recording = chat_recording(record, self.messages, fallback, format_name)
         recording = _with_services(recording, self.services)
         return replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
 

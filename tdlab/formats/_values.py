@@ -19,7 +19,7 @@ from tdlab.formats._array import Repaired, array_elements
 from tdlab.formats._json import read_repaired
 from tdlab.formats.base import LineProblem, Severity
 from tdlab.records import Json
-from tdlab.tools import read_json
+from tdlab.tools import STRICT_DECODER, read_json
 
 __all__ = ["Location", "Value", "files_below", "problem_at", "values_in"]
 
@@ -61,7 +61,9 @@ def files_below(folder: Path) -> Iterator[Path | LineProblem]:
             if name.lower().removesuffix(".gz").endswith(_ENDINGS):
                 yield path
             else:
-                yield LineProblem(str(path), 0, "", "is no trajectory file by its name (expected " + " ".join(_ENDINGS) + ")")
+                yield LineProblem(
+                    str(path), 0, "", "is no trajectory file by its name (expected " + " ".join(_ENDINGS) + ")"
+                )
 
 
 def values_in(path: Path) -> Iterator[Value | LineProblem]:
@@ -86,13 +88,13 @@ def values_in(path: Path) -> Iterator[Value | LineProblem]:
                     yield from _array(path, stem, stream)
                 return
             with _Opened(handle) as stream:
-                document, is_document = _document(path, stream)
-            if is_document:
-                location = Location(str(path), stem, 0, "")
-                content, repaired = document
-                if repaired:
-                    yield problem_at(location, repaired, "fixed")
-                yield Value(content, location, is_piece=False)
+                documents = _document(path, stream)
+            if documents is not None:
+                for number, (content, repaired) in enumerate(documents):
+                    location = Location(str(path), stem, 0, f"document {number}" if len(documents) > 1 else "")
+                    if repaired:
+                        yield problem_at(location, repaired, "fixed")
+                    yield Value(content, location, is_piece=len(documents) > 1)
                 return
             with _Opened(handle) as stream:
                 yield from _lines(path, stem, stream)
@@ -176,41 +178,63 @@ def _array(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProb
             yield Value(element, location)
 
 
-def _document(path: Path, stream: BinaryIO) -> tuple[tuple[Json, str], bool]:
-    """Return ((value, what was repaired), True) for a file that is one JSON document, (..., False) for a file of lines."""
+def _document(path: Path, stream: BinaryIO) -> list[tuple[Json, str]] | None:
+    """Return the (value, repair) of each document in a file of one or several, printed over many lines; None for lines."""
     first = _first_line(stream, _MOST_LINE)
     if not first:
-        return (None, ""), False
+        return None
     try:
         read_repaired(first.decode())
-        return (None, ""), False
+        return None
     except ValueError:
         pass
     start = first.decode("utf-8", "replace").lstrip()
     certain = start.strip() in ("[", "{") or start.startswith("[")
     second = b"" if certain else _first_line(stream, _MOST_LINE)
     if not start.startswith(("[", "{")) or _is_object(second):
-        return (None, ""), False
+        return None
     rest = second + stream.read(_MOST_DOCUMENT)
     if not rest.strip():
-        return (None, ""), False
+        return None
     if len(rest) >= _MOST_DOCUMENT:
         if certain:
             raise FormatError(
                 f"{path}: is one JSON document of over 1 GiB", expected="JSONL", do="write one object per line"
             )
-        return (None, ""), False
+        return None
     try:
-        return read_repaired((first + rest).decode()), True
+        return [read_repaired((first + rest).decode())]
     except ValueError as error:
         if not certain:
-            return (None, ""), False
+            return None
+        several = _documents_in_a_row(first + rest)
+        if several:
+            return several
         reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise FormatError(
             f"{path}: one JSON document that {reason}",
             expected="complete JSON, or JSONL",
             do="download or write the file again",
         ) from None
+
+
+def _documents_in_a_row(raw: bytes) -> list[tuple[Json, str]]:
+    """Return the objects that follow each other without a list around them, as jq prints them; none if one is broken."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return []
+    values: list[tuple[Json, str]] = []
+    position = len(text) - len(text.lstrip())
+    while position < len(text):
+        try:
+            value, position = STRICT_DECODER.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            return []
+        values.append((value, ""))
+        while position < len(text) and text[position].isspace():
+            position += 1
+    return values
 
 
 def _lines(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProblem]:

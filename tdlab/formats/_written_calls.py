@@ -36,7 +36,7 @@ from tdlab.formats._parts import RawCall, call_of
 from tdlab.records import Json
 from tdlab.tools import read_json
 
-__all__ = ["Written", "calls_in_value", "has_marks", "written_calls"]
+__all__ = ["Written", "calls_in_value", "written_calls"]
 
 
 class Written(NamedTuple):
@@ -49,12 +49,24 @@ class Written(NamedTuple):
 
 
 _BAR, _GAP = "[|｜]", "[▁_ ]"
-_MARK = re.compile(
-    r"<tool_call>|<\|tool_call\|>|<function=|<invoke |<function_calls>|DSML|\[TOOL_CALLS\]|<\|python_tag\|>"
-    r"|<\|tool_call_begin\|>|<\|START_ACTION\|>|<\|channel\|>|<｜tool▁call|<\|tool[▁_]calls?[▁_]begin\|>|<TOOLCALL>"
-    r"|<\|action_start\|>|<functioncall>|\A\s*functools\[|^>>>\w", re.MULTILINE
+_ANGLE = re.compile(
+    r"<(?:tool_call>|\|tool_call\|>|function=|(?:\w+:)?invoke |(?:\w+:)?function_calls>|｜DSML｜|\|python_tag\|>"
+    r"|\|tool_call_begin\|>|\|START_ACTION\|>|\|channel\|>|｜tool▁call|\|tool[▁_]calls?[▁_]begin\|>|TOOLCALL>"
+    r"|\|action_start\|>|functioncall>)"
 )
-"""The marks of calls; a text without any of them is left alone in one search."""
+_PROMPT = re.compile(r"^>>>\w", re.MULTILINE)
+
+
+def _mark_in(text: str) -> str:
+    """Return the first mark of a call in any family's syntax; empty where there is none, which most searches find fast."""
+    if "<" in text and (angle := _ANGLE.search(text)) is not None:
+        return angle.group()
+    if "[TOOL_CALLS]" in text:
+        return "[TOOL_CALLS]"
+    if "functools[" in text and text.lstrip().startswith("functools["):
+        return "functools["
+    return ">>>" if ">>>" in text and _PROMPT.search(text) is not None else ""
+
 
 _CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|(?=<function=)|\Z)", re.DOTALL)
@@ -91,7 +103,9 @@ _LISTED = re.compile(
     re.DOTALL,
 )
 _FUNCTIONARY = re.compile(r"^>>>(\w[\w./-]*)\n(.*?)(?=^>>>\w|\Z)", re.DOTALL | re.MULTILINE)
-_TURN_ENDS = re.compile(r"\s*(?:<\|(?:eom_id|eot_id|im_end|end|return|endoftext|end_of_text)\|>|</s>|<｜end▁of▁sentence｜>)\s*\Z")
+_TURN_ENDS = re.compile(
+    r"(?:<\|(?:eom_id|eot_id|im_end|end|return|endoftext|end_of_text)\|>|</s>|<｜end▁of▁sentence｜>)\Z"
+)
 _HARMONY = re.compile(
     r"(?:<\|start\|>(?P<role>[^<]*?))?<\|channel\|>(?P<channel>\w+)(?P<to>[^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>"
     r"(?P<body>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)",
@@ -107,11 +121,6 @@ _REACT = re.compile(
 _REACT_LINE = re.compile(r"^[ \t]*Action[ \t]*:", re.MULTILINE | re.IGNORECASE)
 
 
-def has_marks(text: str) -> bool:
-    """Return whether a text contains the mark of a call in any family's syntax."""
-    return _MARK.search(text) is not None
-
-
 def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = False) -> Written:
     """Return the calls in an assistant's text, and the text without them.
 
@@ -120,8 +129,9 @@ def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = 
         offered: The names of the offered tools.
         answered: Whether a tool's result follows.
     """
-    text = _TURN_ENDS.sub("", text)
-    if _MARK.search(text) is not None:
+    if text.rstrip()[-1:] == ">":
+        text = _TURN_ENDS.sub("", text.rstrip())
+    if _mark_in(text):
         return _marked(text)
     return _bare(text, offered, answered)
 
@@ -131,16 +141,19 @@ def _marked(text: str) -> Written:
         return _harmony(text)
     calls: list[RawCall] = []
     rest = text
-    for marks, pattern, read in _FAMILIES:
-        if any(mark in rest for mark in marks):
-            rest = _take(pattern, read, rest, calls)
-    if "invoke " in text or "DSML" in text:
+    for pattern, read in _families(text):
+        rest = _take(pattern, read, rest, calls)
+    if "invoke " in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
     if calls and rest.strip():
-        rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest)).replace("<tool_calls>", "").replace("</tool_calls>", "")
+        rest = (
+            _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest))
+            .replace("<tool_calls>", "")
+            .replace("</tool_calls>", "")
+        )
         rest = re.sub(r"^>>>all\n", "", rest, flags=re.MULTILINE)
-    left = _MARK.search(rest)
-    notes = () if left is None else (f"{left.group()} names a call that cannot be read; it stays in the text",)
+    left = _mark_in(rest) if rest.strip() else ""
+    notes = (f"{left} names a call that cannot be read; it stays in the text",) if left else ()
     return Written(rest.strip() if calls else text, tuple(calls), notes=notes)
 
 
@@ -165,7 +178,11 @@ def _read_tagged(match: re.Match[str]) -> list[RawCall]:
         return [call for invoke in _INVOKE.finditer(body) for call in _read_invoke(invoke)]
     if "<arg_key>" in body:
         name = body.partition("<arg_key>")[0].strip()
-        return [RawCall(None, name, Untyped((key.strip(), value) for key, value in _ARGUMENT.findall(body)))] if name else []
+        return (
+            [RawCall(None, name, Untyped((key.strip(), value) for key, value in _ARGUMENT.findall(body)))]
+            if name
+            else []
+        )
     try:
         return calls_in_value(loads_leniently(body))
     except ValueError:
@@ -241,18 +258,31 @@ def _read_functionary(match: re.Match[str]) -> list[RawCall]:
     return [] if match.group(1) == "all" else [RawCall(None, match.group(1), match.group(2).strip())]
 
 
-_FAMILIES: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]], ...] = (
-    (("<tool_call>",), _CALL, _read_tagged),
-    (("invoke ",), _INVOKE, _read_invoke),
-    (("<function=",), _FUNCTION, _read_function),
-    (("[TOOL_CALLS]",), _MISTRAL, _read_mistral),
-    (("tool▁call", "tool_call_begin"), _DEEPSEEK, _read_deepseek),
-    (("<|tool_call_begin|>",), _KIMI, _read_kimi),
-    (("<|python_tag|>",), _PYTHON_TAG, _read_python_tag),
-    (("<|tool_call|>", "_ACTION|>", "<TOOLCALL>", "<|action_start|>", "functools[", "<functioncall>"), _LISTED, _read_listed),
-    ((">>>",), _FUNCTIONARY, _read_functionary),
+_Family = tuple[re.Pattern[str], Callable[[re.Match[str]], list[RawCall]]]
+
+_FAMILIES: tuple[tuple[tuple[str, ...], _Family], ...] = (
+    (("<tool_call>",), (_CALL, _read_tagged)),
+    (("invoke ",), (_INVOKE, _read_invoke)),
+    (("<function=",), (_FUNCTION, _read_function)),
+    (("[TOOL_CALLS]",), (_MISTRAL, _read_mistral)),
+    (("tool▁call", "tool_call_begin"), (_DEEPSEEK, _read_deepseek)),
+    (("<|tool_call_begin|>",), (_KIMI, _read_kimi)),
+    (("<|python_tag|>",), (_PYTHON_TAG, _read_python_tag)),
+    (
+        ("<|tool_call|>", "<|START_ACTION|>", "<TOOLCALL>", "<|action_start|>", "functools[", "<functioncall>"),
+        (_LISTED, _read_listed),
+    ),
+    ((">>>",), (_FUNCTIONARY, _read_functionary)),
 )
 """The marks of each family, the pattern of its calls, and how one is read."""
+
+
+def _families(text: str) -> list[_Family]:
+    """Return the families whose marks are in a text: one search, and most texts have one family's."""
+    marks = set(_ANGLE.findall(text))
+    if marks == {"<tool_call>"}:
+        return [_FAMILIES[0][1]]
+    return [family for marks, family in _FAMILIES if any(mark in text for mark in marks)]
 
 
 def _harmony(text: str) -> Written:
@@ -349,7 +379,9 @@ def _react(text: str, offered: Collection[str], answered: bool) -> tuple[list[Ra
         return [], text
     body = (written or "").strip()
     fenced = _FENCE.match(body)
-    return [RawCall(None, name, fenced.group(1) if fenced else body)], (text[: step.start()] + text[step.end() :]).strip()
+    return [RawCall(None, name, fenced.group(1) if fenced else body)], (
+        text[: step.start()] + text[step.end() :]
+    ).strip()
 
 
 _REACT_BLOB = re.compile(
@@ -357,9 +389,7 @@ _REACT_BLOB = re.compile(
 )
 
 
-def _react_blob(
-    text: str, blob: re.Match[str], offered: Collection[str], answered: bool
-) -> tuple[list[RawCall], str]:
+def _react_blob(text: str, blob: re.Match[str], offered: Collection[str], answered: bool) -> tuple[list[RawCall], str]:
     """Return the call of LangChain's structured chat, ``{"action": name, "action_input": {...}}`` in a fence."""
     try:
         value = loads_leniently(blob.group(1))
@@ -401,5 +431,3 @@ def calls_in_value(value: Json) -> list[RawCall]:
     """Return the calls in a decoded value: one object or a list; entries that name no tool are left out."""
     entries = value if isinstance(value, list) else [value]
     return [call for entry in entries if (call := call_of(entry)) is not None]
-
-

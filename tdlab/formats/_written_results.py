@@ -13,14 +13,14 @@ from tdlab.records import Json
 __all__ = ["Segment", "segments_of", "written_results"]
 
 _MARKED = re.compile(
-    r"<tool_response>(?P<hermes>.*?)(?:</tool_response>|\Z)"
-    r"|\[TOOL_RESULTS\](?P<mistral>.*?)(?:\[/TOOL_RESULTS\]|\Z)"
-    r"|<[|｜]tool[▁_]output[▁_]begin[|｜]>(?P<deepseek>.*?)(?:<[|｜]tool[▁_]output[▁_]end[|｜]>|\Z)"
-    r"|<TOOL_RESPONSE>(?P<nemotron>.*?)(?:</TOOL_RESPONSE>|\Z)"
-    r"|<function_results>(?P<claude>.*?)(?:</function_results>|\Z)"
-    r"|<\|observation\|>(?P<glm>.*?)(?:<\|(?:assistant|user)\|>|\Z)",
+    r"<(?:tool_response>(?P<hermes>.*?)(?:</tool_response>|\Z)"
+    r"|TOOL_RESPONSE>(?P<nemotron>.*?)(?:</TOOL_RESPONSE>|\Z)"
+    r"|[|｜]tool[▁_]output[▁_]begin[|｜]>(?P<deepseek>.*?)(?:<[|｜]tool[▁_]output[▁_]end[|｜]>|\Z)"
+    r"|function_results>(?P<claude>.*?)(?:</function_results>|\Z)"
+    r"|\|observation\|>(?P<glm>.*?)(?:<\|(?:assistant|user)\|>|\Z))",
     re.DOTALL,
 )
+_MISTRAL = re.compile(r"\[TOOL_RESULTS\](?P<mistral>.*?)(?:\[/TOOL_RESULTS\]|\Z)", re.DOTALL)
 _WRAPPER = re.compile(r"<[|｜]tool[▁_]outputs[▁_](?:begin|end)[|｜]>|</?tool_responses>")
 _OBSERVATION = re.compile(r"\A\s*Observation[ \t]*:[ \t]*(.*)\Z", re.DOTALL | re.IGNORECASE)
 _RESULT_KEYS = {"name", "content", "tool_call_id", "call_id", "id"}
@@ -37,12 +37,17 @@ def written_results(text: str) -> tuple[list[RawResult], str]:
         observation = _OBSERVATION.match(text)
         if observation is not None:
             return [RawResult(None, observation.group(1).strip())], ""
-    if "<" not in text and "[TOOL_RESULTS]" not in text:
+    marked = _MISTRAL if "[TOOL_RESULTS]" in text else _MARKED if "<" in text else None
+    matches = [] if marked is None else list(marked.finditer(text))
+    if not matches:
         return [], text
-    results = [_named((match[match.lastgroup or ""] or "").strip()) for match in _MARKED.finditer(text)]
-    if not results:
-        return [], text
-    return results, _WRAPPER.sub("", _MARKED.sub("", text)).strip()
+    results = [_named((match[match.lastgroup or ""] or "").strip()) for match in matches]
+    pieces = [
+        text[start:end]
+        for start, end in zip([0, *(m.end() for m in matches)], [*(m.start() for m in matches), len(text)], strict=True)
+    ]
+    rest = "".join(pieces).strip()
+    return results, _WRAPPER.sub("", rest).strip() if rest else ""
 
 
 def _named(body: str) -> RawResult:

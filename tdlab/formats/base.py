@@ -170,7 +170,9 @@ class ConversationBuilder:
         for call in calls:
             arguments = arguments_of(call.arguments, self._schemas.get(call.name))
             if arguments.malformed is not None:
-                self.note("noted", f"the arguments of {call.name[:60]!r} are no JSON object: {arguments.malformed[:60]!r}")
+                self.note(
+                    "noted", f"the arguments of {call.name[:60]!r} are no JSON object: {arguments.malformed[:60]!r}"
+                )
             if arguments.repaired:
                 self.note("fixed", f"{call.name[:60]!r}: {arguments.repaired}")
             unique = self._unique(call.id)

@@ -55,7 +55,8 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 
 def _items(events: list[dict[str, Any]]) -> Iterator[Item]:
-    unknown = Counter(str(e.get("type"))[:40] for e in events if e.get("type") not in _QUIET | {"user", "assistant"})
+    kinds = (str(event.get("type"))[:40] for event in events)
+    unknown = Counter(kind for kind in kinds if kind not in _QUIET and kind not in ("user", "assistant"))
     for conversation in _conversations(events):
         yield Item(
             conversation.id,
@@ -157,13 +158,17 @@ def _add_siblings(kept: set[str], members: list[str], events: dict[str, dict[str
     """Add the other lines of the messages on a branch, and the results of their calls."""
     messages = {_message_id(events[identity]) for identity in kept} - {None}
     kept.update(i for i in members if events[i].get("type") == "assistant" and _message_id(events[i]) in messages)
-    calls = {block.get("id") for identity in kept for block in _blocks(events[identity], "tool_use")}
-    answered = {block.get("tool_use_id") for identity in kept for block in _blocks(events[identity], "tool_result")}
+    calls = {str(block.get("id")) for identity in kept for block in _blocks(events[identity], "tool_use")}
+    answered = {_answered(block) for identity in kept for block in _blocks(events[identity], "tool_result")}
     for identity in members:
-        results = {block.get("tool_use_id") for block in _blocks(events[identity], "tool_result")}
+        results = {_answered(block) for block in _blocks(events[identity], "tool_result")}
         if identity not in kept and results and results <= calls and not results & answered:
             kept.add(identity)
             answered |= results
+
+
+def _answered(block: dict[str, Any]) -> str:
+    return str(block.get("tool_use_id"))
 
 
 def _message_id(event: dict[str, Any]) -> str | None:

@@ -23,11 +23,13 @@ def _is_event(value: Json) -> bool:
     if not isinstance(value, dict):
         return False
     kind = value.get("type")
+    if not isinstance(kind, str):
+        return value.get("record_type") == "state" or _is_old_meta(value)
     if kind in _ENVELOPES:
         return "payload" in value
-    if isinstance(kind, str) and kind.startswith(_EXEC):
+    if kind.startswith(_EXEC):
         return "item" in value or "thread_id" in value or kind.startswith("turn.")
-    return value.get("record_type") == "state" or _is_old_meta(value)
+    return value.get("record_type") == "state"
 
 
 def _is_old_meta(value: dict[str, Any]) -> bool:
@@ -74,7 +76,7 @@ def _read(item: Item, fallback: str) -> Recording:
     items: list[Any] = []
     definitions: list[Json] = []
     for event in item.value["events"]:
-        kind, payload = event.get("type"), event.get("payload")
+        kind, payload = str(event.get("type")), event.get("payload")
         inner = payload if isinstance(payload, dict) else {}
         if kind == "session_meta" or _is_old_meta(event):
             head = inner or event
@@ -96,7 +98,7 @@ def _read(item: Item, fallback: str) -> Recording:
             _take_exec(log, event["item"])
         elif is_item(event) or kind == "message":
             items.append(_plain(event))
-        elif not (kind in _ENVELOPES or event.get("record_type") == "state" or str(kind).startswith(_EXEC)):
+        elif not (kind in _ENVELOPES or event.get("record_type") == "state" or kind.startswith(_EXEC)):
             log.leave_out(kind)
     take_items(log, items)
     log.definitions += definitions

@@ -18,7 +18,7 @@ from tdlab.records import Json
 
 __all__ = ["ANTHROPIC", "LANGCHAIN", "OPENAI", "VERCEL"]
 
-_BLOCKS = {"tool_use", "tool_result", "server_tool_use", "mcp_tool_use", "mcp_tool_result"}
+_BLOCKS: set[Any] = {"tool_use", "tool_result", "server_tool_use", "mcp_tool_use", "mcp_tool_result"}
 _KEYS = ("messages", "history", "dialogue", "conversation", "chat_history", "trajectory")
 """Where records keep their messages."""
 
@@ -36,41 +36,43 @@ def _messages(value: Json) -> list[Any] | None:
     return value if is_message_list(value) else None
 
 
-def _unpack_if(is_own: Callable[[list[Any]], bool]) -> Callable[[Json], Iterator[Item] | None]:
+def _unpack_if(name: str) -> Callable[[Json], Iterator[Item] | None]:
+    """Return what unpacks the records of one shape; of any shape for ``openai``, which is tried first."""
+
     def unpack(value: Json) -> Iterator[Item] | None:
         messages = _messages(value)
-        if messages is None or not is_own(messages):
+        if messages is None:
             return None
-        return iter([Item("", {**(value if isinstance(value, dict) else {}), "messages": messages})])
+        shape = _shape_of(messages)
+        if name not in ("openai", shape):
+            return None
+        return iter([Item("", {**(value if isinstance(value, dict) else {}), "messages": messages}, {"shape": shape})])
 
     return unpack
 
 
-def _reader(name: str) -> Callable[[Item, str], Recording]:
-    def read(item: Item, fallback: str) -> Recording:
-        return chat_recording(item.value, item.value["messages"], fallback, name)
-
-    return read
-
-
-def _parts(messages: list[Any]) -> Iterator[dict[str, Any]]:
+def _shape_of(messages: list[Any]) -> str:
+    if _is_langchain(messages):
+        return "langchain"
     for message in messages:
-        if isinstance(message, dict):
-            for key in ("content", "parts"):
-                for part in message[key] if isinstance(message.get(key), list) else ():
-                    if isinstance(part, dict):
-                        yield part
+        if not isinstance(message, dict):
+            continue
+        if "toolInvocations" in message:
+            return "vercel"
+        for key in ("content", "parts"):
+            parts = message.get(key)
+            if isinstance(parts, list):
+                for part in parts:
+                    kind = part.get("type") if isinstance(part, dict) else None
+                    if kind in _BLOCKS:
+                        return "anthropic"
+                    if isinstance(kind, str) and (kind.startswith("tool-") or kind == "dynamic-tool"):
+                        return "vercel"
+    return "openai"
 
 
-def _is_anthropic(messages: list[Any]) -> bool:
-    return any(part.get("type") in _BLOCKS for part in _parts(messages))
-
-
-def _is_vercel(messages: list[Any]) -> bool:
-    return any(isinstance(message, dict) and "toolInvocations" in message for message in messages) or any(
-        isinstance(kind := part.get("type"), str) and (kind.startswith("tool-") or kind == "dynamic-tool")
-        for part in _parts(messages)
-    )
+def _read(item: Item, fallback: str) -> Recording:
+    return chat_recording(item.value, item.value["messages"], fallback, item.context.get("shape", "openai"))
 
 
 def _is_langchain(messages: list[Any]) -> bool:
@@ -80,7 +82,7 @@ def _is_langchain(messages: list[Any]) -> bool:
     return first.get("lc") is not None or ("role" not in first and "from" not in first and is_message(unwrapped(first)))
 
 
-OPENAI = Format("openai", _unpack_if(lambda messages: True), _reader("openai"), is_message)
-ANTHROPIC = Format("anthropic", _unpack_if(_is_anthropic), _reader("anthropic"), is_message)
-VERCEL = Format("vercel", _unpack_if(_is_vercel), _reader("vercel"), is_message)
-LANGCHAIN = Format("langchain", _unpack_if(_is_langchain), _reader("langchain"), is_message)
+OPENAI = Format("openai", _unpack_if("openai"), _read, is_message)
+ANTHROPIC = Format("anthropic", _unpack_if("anthropic"), _read, is_message)
+VERCEL = Format("vercel", _unpack_if("vercel"), _read, is_message)
+LANGCHAIN = Format("langchain", _unpack_if("langchain"), _read, is_message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -52,7 +52,7 @@ FORMATS: Registry[Format] = Registry(
 
 for _known in (
     TAU2, TAU, MCP_BENCH, TOOLBENCH, ATIF, BFCL, CLAUDE_CODE, CODEX, OPENHANDS, SWE_AGENT, MINI_SWE_AGENT, XLAM,
-    EXCHANGE, GEMINI, RESPONSES, TOUCAN, HERMES, SHAREGPT, TRL, ANTHROPIC, VERCEL, LANGCHAIN, OPENAI,
+    EXCHANGE, GEMINI, RESPONSES, TOUCAN, HERMES, SHAREGPT, TRL, OPENAI, ANTHROPIC, VERCEL, LANGCHAIN,
 ):  # fmt: skip
     FORMATS.register(_known.name)(_known)
 
@@ -231,6 +231,7 @@ class _Collector:
         self._keys: dict[str, None] = {}
         self._environments: dict[str, dict[str, str]] = {}
         self._problems: list[LineProblem] = []
+        self._repeats: dict[tuple[str, str, str], int] = {}
         self._skipped = 0
 
     def recordings(self) -> Iterator[Recording]:
@@ -242,10 +243,7 @@ class _Collector:
         next_numbers: dict[str, int] = {}
         for part in iter_trajectories(self._path, format=self._format):
             if isinstance(part, LineProblem):
-                if len(self._problems) < _MOST_PROBLEMS:
-                    self._problems.append(part)
-                else:
-                    self._skipped += 1
+                self._add(part)
                 continue
             self.formats.setdefault(part.format)
             for key, tool in part.tools.items():
@@ -264,6 +262,17 @@ class _Collector:
         if not next_numbers:
             raise _nothing_read(self._path, self._format, self._problems)
 
+    def _add(self, problem: LineProblem) -> None:
+        """Keep a problem; of equal ones about the parts of conversations the first is kept and the others are counted."""
+        kind = problem.path, problem.severity, problem.reason
+        if problem.severity != "skipped" and kind in self._repeats:
+            self._repeats[kind] += 1
+        elif len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append(problem)
+            self._repeats.setdefault(kind, 0)
+        else:
+            self._skipped += 1
+
     def common(self) -> _Common:
         """Return what only the whole file tells, and give the tools that were collected their services."""
         environments = {name: dict(sorted(tools.items())) for name, tools in self._environments.items()}
@@ -279,9 +288,15 @@ class _Collector:
         return common
 
     def all_problems(self) -> tuple[LineProblem, ...]:
+        problems = []
+        for problem in self._problems:
+            repeats = self._repeats[problem.path, problem.severity, problem.reason]
+            if repeats and problem.severity != "skipped":
+                problem = replace(problem, reason=f"{problem.reason} (and {repeats} more like it)")
+            problems.append(problem)
         if self._skipped:
-            return (*self._problems, LineProblem(str(self._path), 0, "", f"{self._skipped} more problems are not listed"))
-        return tuple(self._problems)
+            problems.append(LineProblem(str(self._path), 0, "", f"{self._skipped} more problems are not listed"))
+        return tuple(problems)
 
     def domains(self, classify: Callable[[Service], Domains] | None) -> dict[str, Domains]:
         """Return the domains of every service that was offered or called."""

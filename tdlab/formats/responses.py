@@ -35,7 +35,7 @@ def is_item(value: Json) -> bool:
     """Return whether this is an item that no other API has; its plain messages may be any API's."""
     if not isinstance(value, dict) or "payload" in value:
         return False
-    kind = value.get("type")
+    kind = _kind(value)
     if kind in _OUTPUTS or kind in _BUILT_IN or kind in _OTHER:
         return True
     if kind in ("function_call", "custom_tool_call"):
@@ -43,7 +43,12 @@ def is_item(value: Json) -> bool:
     if kind == "reasoning":
         return "summary" in value or "encrypted_content" in value
     content = value.get("content")
-    return isinstance(content, list) and any(isinstance(part, dict) and part.get("type") in _PARTS for part in content)
+    return isinstance(content, list) and any(isinstance(part, dict) and _kind(part) in _PARTS for part in content)
+
+
+def _kind(item: dict[str, Any]) -> str:
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _has_items(listed: list[Any]) -> bool:
@@ -103,7 +108,7 @@ def take_items(log: Transcript, items: list[Any]) -> None:
         if not isinstance(item, dict):
             log.note("skipped", f"an item is {shown(item)}, not an object")
             continue
-        kind = item.get("type")
+        kind = _kind(item)
         if kind in ("function_call", "custom_tool_call"):
             _take_call(log, item)
         elif kind == "mcp_call":
@@ -124,7 +129,7 @@ def _flush(log: Transcript, waiting: list[tuple[Json, Json, bool | None]]) -> No
 
 def _take_other(log: Transcript, item: dict[str, Any]) -> None:
     """Add an item that is no call."""
-    kind = item.get("type")
+    kind = _kind(item)
     if kind in _OUTPUTS:
         output = shell_output(item.get("output", item.get("content", item.get("tools"))))
         failed = True if item.get("status") in ("failed", "error") else output.failed
@@ -140,12 +145,12 @@ def _take_other(log: Transcript, item: dict[str, Any]) -> None:
                     log.services.setdefault(tool["name"], label)
         if item.get("error"):
             log.note("noted", f"the tools of the server {shown(label)} could not be listed: {shown(item['error'])}")
-    elif role_named(item.get("role")) is not None and kind in (None, "message"):
+    elif role_named(item.get("role")) is not None and kind in ("", "message"):
         log.messages.append({key: item[key] for key in item if key not in ("type", "status", "id", "phase")})
     elif kind == "mcp_approval_request":
         log.note("noted", f"a call of {shown(item.get('name'))} waited for approval; it counts if it was run")
     elif kind not in ("mcp_approval_response", "ghost_snapshot"):
-        log.leave_out(kind)
+        log.leave_out(item.get("type"))
 
 
 def _take_call(log: Transcript, item: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tdlab.formats._json import json_text, text_of
 from tdlab.formats._definitions import tool_definition
+from tdlab.formats._json import json_text, text_of
 from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of
 from tdlab.records import Json, Tool, Trajectory

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.entities import Roles, issued_ids, roles
-from tdlab.tools.json_text import JsonError, NestingError, read_json
+from tdlab.tools.json_text import STRICT_DECODER, JsonError, NestingError, read_json
 from tdlab.tools.lexicon import make_person, names_a_person
 from tdlab.tools.names import (
     NAMING_VERSION,
@@ -51,6 +51,7 @@ __all__ = [
     "ENTITY_NOISE",
     "LIMITS",
     "NAMING_VERSION",
+    "STRICT_DECODER",
     "CompiledSchema",
     "JsonError",
     "NestingError",

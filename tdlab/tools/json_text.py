@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from tdlab.records import Json
 
-__all__ = ["JsonError", "NestingError", "read_json"]
+__all__ = ["STRICT_DECODER", "JsonError", "NestingError", "read_json"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -56,7 +56,7 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     try:
         if not strict:
             return json.loads(text)
-        value = _STRICT.decode(text)
+        value = STRICT_DECODER.decode(text)
         if _MAY_HOLD_SURROGATE.search(text):
             value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except JsonError:
@@ -99,4 +99,5 @@ def _finite(digits: str) -> float:
     return value
 
 
-_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+STRICT_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+"""Decodes strict JSON: NaN, infinities and numbers out of range raise `JsonError`."""

@@ -31,7 +31,10 @@ def reports(recorded: dict[str, TrajectorySet]) -> dict[str, DiversityReport]:
 
 
 def test_all_four_sources_are_read_whole(recorded: dict[str, TrajectorySet]) -> None:
-    read = {name: (found.format, len(found.trajectories), len(found.problems)) for name, found in recorded.items()}
+    read = {
+        name: (found.format, len(found.trajectories), sum(p.severity == "skipped" for p in found.problems))
+        for name, found in recorded.items()
+    }
     assert read == {
         "tau-bench": ("tau-bench", 200, 0),
         "tau2-bench": ("tau2-bench", 164, 0),
@@ -126,7 +129,7 @@ def test_recordings_survive_our_own_format(recorded: dict[str, TrajectorySet], t
     for name, found in recorded.items():
         write_openai_jsonl(found.trajectories, found.tools, tmp_path / name, services=found.domains)
         again = read_trajectories(tmp_path / name)
-        assert again.problems == ()
+        assert not [problem for problem in again.problems if problem.severity == "skipped"]
         assert [messages(t) for t in again.trajectories] == [messages(t) for t in found.trajectories], name
         assert profile(again, replicates=5) == profile(found, replicates=5), name
 

@@ -33,7 +33,9 @@ def test_accuracy_on_texts_labelled_by_hand(shared: Path, record_property: pytes
     texts: dict[str, str] = {}
     for place in SOURCES.values():
         for found in iter_trajectories(shared / "data" / "trajectories" / place):
-            assert isinstance(found, Recording), found
+            if not isinstance(found, Recording):
+                assert found.severity == "noted", found
+                continue
             for message in found.trajectory.messages:
                 text = message.content.strip()
                 if message.role == "assistant" and not message.tool_calls and text:
