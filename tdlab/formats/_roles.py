@@ -60,7 +60,7 @@ def unwrapped(message: Json) -> Json:
         path = message.get("id")
         name = path[-1] if isinstance(path, list) and path else None
         return {**inner, "type": name if role_named(name) else inner.get("type")}
-    if message.get("type") in _AUTOGEN:
+    if isinstance(message.get("type"), str) and message["type"] in _AUTOGEN:
         return _from_autogen(message)
     inner = message.get("data")
     if isinstance(inner, dict) and "role" not in message and role_named(message.get("type")) is not None:
