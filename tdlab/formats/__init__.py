@@ -2,19 +2,28 @@
 
 `read_trajectories` detects the format by content, whether or not the file is compressed with gzip:
 
-==============  ====================================================================================================
-``openai``      one ``{"id"?, "messages", "tools"?}`` per line, or a list of them; tools a list or JSON text
-``hermes``      chats with tool use written as text: ``<tools>``, ``<tool_call>``, ``<tool_response>`` (Hermes, Qwen)
-``sharegpt``    ``{"conversations": [{"from", "value"}], "tools"?}``, including LLaMA-Factory's ``function_call``
-``toucan``      Toucan's rows (``messages`` as JSON text, ``function_call``) and its training form (``tool_call`` roles)
-``trl``         ``{"prompt", "completion"}``, ``{"prompt", "chosen"}``, or ChatML ``{"text"}``, each with ``tools``
-``atif``        Harbor's ``{"schema_version": "ATIF-v1.x", "agent", "steps"}``
-``bfcl``        BFCL multi-turn answers: ``{"id", "ground_truth": [["cd(folder='x')", ...], ...]}``; results of models
-``tau-bench``   ``[{"task_id", "trial", "traj", ...}]``
-``tau2-bench``  ``results.json``: ``{"info", "simulations", ...}``, flat calls with object arguments
-``mcp-bench``   ``{"task_run_results": {model: [{"execution_results", "solution", ...}]}}``
-``toolbench``   ``{query id: {"query", "available_tools", "answer": {"answer_details": tree}}}``
-==============  ====================================================================================================
+==================  ================================================================================================
+``openai``          one ``{"id"?, "messages", "tools"?}`` per line, or a list of them; tools a list or JSON text
+``hermes``          chats with tool use as text: ``<tools>``, ``<tool_call>``, ``<tool_response>`` (Hermes, Qwen)
+``sharegpt``        ``{"conversations": [{"from", "value"}], "tools"?}``, also LLaMA-Factory's ``function_call``
+``toucan``          Toucan's rows (``messages`` as JSON text) and its training form (``tool_call`` roles)
+``trl``             ``{"prompt", "completion"}``, ``{"prompt", "chosen"}``, or ChatML ``{"text"}``, each with ``tools``
+``responses``       OpenAI's Responses API: ``{"input", "output", "tools"?}``, a list of items, or one item per line
+``gemini``          ``{"contents": [{"role", "parts"}], "tools"?}`` in camel or snake case; sessions of the Gemini CLI
+``exchange``        a request and its response: LiteLLM, Helicone, Langfuse, mitmproxy, HAR, Bedrock, OpenTelemetry
+``claude-code``     Claude Code's session logs and its ``stream-json`` output; subagents are conversations of their own
+``codex``           Codex's rollout logs (with and without envelopes) and the events of ``codex exec --json``
+``swe-agent``       ``.traj`` files: ``{"history", "trajectory": [{"action", "observation", "thought"}]}``
+``mini-swe-agent``  ``{"trajectory_format", "messages", "info"}``, or its messages alone; calls of ``bash``
+``openhands``       lists of actions and observations, ``output.jsonl`` of its evaluation, events of the newer SDK
+``xlam``            ``{"query", "tools", "answers"}`` or ``{"question", "functions", "answer"}``; values or JSON texts
+``atif``            Harbor's ``{"schema_version": "ATIF-v1.x", "agent", "steps"}``
+``bfcl``            BFCL's answers of every category, ``{"id", "ground_truth"}``, and results of models
+``tau-bench``       ``[{"task_id", "trial", "traj", ...}]``
+``tau2-bench``      ``results.json``: ``{"info", "simulations", ...}``, flat calls with object arguments
+``mcp-bench``       ``{"task_run_results": {model: [{"execution_results", "solution", ...}]}}``
+``toolbench``       ``{query id: {"query", "available_tools", "answer": {"answer_details": tree}}}``
+==================  ================================================================================================
 
 TRL's conversational layout with ``tools`` is ``openai``. Broken lines and broken conversations become `LineProblem`
 records and the rest is read; a file may mix formats. In each recording the ids of calls are made unique, results are
@@ -32,7 +41,8 @@ memory, and `iter_trajectories` yields them one by one, without anything that th
 trajectories.
 
 Modules: `base` (what readers build with), `read` (files and detection), one module for each format (`openai`, `chat`,
-`atif`, `bfcl`, `tau`, `mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_tags`, `_literal`, `_json` and
+`responses`, `gemini`, `exchange`, `claude_code`, `codex`, `swe_agent`, `openhands`, `xlam`, `atif`, `bfcl`, `tau`,
+`mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_tags`, `_literal`, `_json` and
 `_array` (pieces of syntax), `write` and `parquet`.
 """
 

@@ -230,26 +230,19 @@ def _logged_results(log: Json) -> dict[tuple[int, int], list[Json]]:
 
 
 def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -> None:
-    if isinstance(step, str):
-        try:
-            calls = [RawCall(None, name, arguments) for name, arguments in calls_of(step)]
-        except ValueError as error:
-            if not recorded:
-                builder.note("skipped", f"turn {turn}: {step[:60]!r} {error}")
-                return
-            calls = []
-        if calls:
-            builder.call("", calls)
-        elif step.strip():
-            builder.say("assistant", step)
-        return
-    raw: list[Any] = step if isinstance(step, list) else [step]
-    calls = []
-    for answer in raw:
+    """Add one step of a turn: a call or several, in Python syntax or as objects, or in a result also the reply."""
+    calls: list[RawCall] = []
+    for answer in step if isinstance(step, list) else [step]:
         if isinstance(answer, dict):
             calls += [RawCall(None, name, arguments) for name, arguments in answer.items() if name]
-        elif isinstance(answer, str) and answer.strip():
-            builder.say("assistant", answer)
+        elif isinstance(answer, str):
+            try:
+                calls += [RawCall(None, name, arguments) for name, arguments in calls_of(answer)]
+            except ValueError as error:
+                if not recorded:
+                    builder.note("skipped", f"turn {turn}: {answer[:60]!r} {error}")
+                elif answer.strip():
+                    builder.say("assistant", answer)
         elif answer is not None:
             builder.note("skipped", f"turn {turn} has a step that is neither calls nor text: {str(answer)[:60]!r}")
     if calls:

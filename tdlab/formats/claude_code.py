@@ -55,15 +55,24 @@ def _unpack(value: Json) -> Iterator[Item] | None:
 
 
 def _items(events: list[dict[str, Any]]) -> Iterator[Item]:
+    hidden = sum(_is_hidden_call(event) for event in events)
     kinds = (str(event.get("type"))[:40] for event in events)
     unknown = Counter(kind for kind in kinds if kind not in _QUIET and kind not in ("user", "assistant"))
     for conversation in _conversations(events):
         yield Item(
             conversation.id,
             {"events": conversation.events},
-            {"unknown": unknown, "abandoned": conversation.abandoned, "id": conversation.id},
+            {"unknown": unknown, "abandoned": conversation.abandoned, "hidden": hidden, "id": conversation.id},
         )
-        unknown = Counter()  # reported once
+        unknown, hidden = Counter(), 0  # reported once
+
+
+def _is_hidden_call(event: dict[str, Any]) -> bool:
+    """Return whether an event shows a call of a subagent, whose own log holds the conversation."""
+    shown = event.get("data")
+    message = shown.get("message") if event.get("type") == "progress" and isinstance(shown, dict) else None
+    inner = message if isinstance(message, dict) else {}
+    return any(next(_blocks(holder, "tool_use"), None) for holder in (inner, {"message": inner}))
 
 
 def _is_said(event: dict[str, Any]) -> bool:
@@ -212,6 +221,10 @@ def _read(item: Item, fallback: str) -> Recording:
     abandoned = item.context["abandoned"]
     if abandoned:
         log.note("skipped", f"{abandoned} messages are left out: they are of branches that the user abandoned")
+    if item.context["hidden"]:
+        log.note(
+            "skipped", f"{item.context['hidden']} calls of subagents are left out, which only their progress shows"
+        )
     started: dict[str, list[Json]] = {}
     for event in item.value["events"]:
         _take(log, event, started)

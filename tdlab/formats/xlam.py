@@ -36,6 +36,8 @@ def _unpack(value: Json) -> Iterator[Item] | None:
     certain = {"query", "tools", "answers"} <= set(value)
     if not certain and not (any(definitions_in(tools)) and _calls(answers)):
         return None
+    if isinstance(tools, dict) and isinstance(tools.get("name"), str):
+        tools = [tools]
     return iter([Item("", {"id": value.get("id"), "query": query, "tools": tools, "answers": answers})])
 
 

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tdlab.errors import FormatError
-from tdlab.formats import FORMATS, LineProblem, Recording, TrajectorySet, read_trajectories
-from tdlab.formats._values import Location
-from tdlab.formats.read import _conversations
-from tdlab.records import Trajectory
-
-Lines = list[dict[str, Any]]
-
-
-def read_lines(folder: Path, lines: Lines, name: str = "log.jsonl") -> TrajectorySet:
-    (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return read_trajectories(folder / name)
-
-
-def read_document(folder: Path, document: Any) -> TrajectorySet:
-    (folder / "log.json").write_text(json.dumps(document, indent=1))
-    return read_trajectories(folder / "log.json")
-
-
-def calls(trajectory: Trajectory) -> list[tuple[str, Any]]:
-    return [(call.name, call.arguments) for call in trajectory.calls()]
-
-
-def shape(trajectory: Trajectory) -> list[str]:
-    return [
-        f"{message.role} {' '.join(call.name for call in message.tool_calls)}".strip() for message in trajectory.messages
-    ]
-
-
-def errors(trajectory: Trajectory) -> list[str | None]:
-    return [message.tool_call_id for message in trajectory.messages if message.is_error]
-
-
-def unpaired(trajectory: Trajectory) -> int:
-    return sum(message.role == "tool" and message.tool_call_id is None for message in trajectory.messages)
-
+from tdlab.formats import TrajectorySet, read_trajectories
+from tests.formats.logs import (
+    Lines,
+    calls,
+    damaged,
+    errors,
+    odd_results,
+    read_document,
+    read_lines,
+    read_value,
+    shape,
+    unpaired,
+)
 
 # -------------------------------------------------------------------------------------------------------- Claude Code
 
@@ -161,14 +139,20 @@ def test_claude_code_stream_and_unknown_kinds(tmp_path: Path) -> None:
         {"type": "user", "message": {"role": "user", "content": result("t1")}, "session_id": "z"},
         {"type": "tool_teleport", "session_id": "z", "name": "Bash"},
         {"type": "tool_teleport", "session_id": "z", "name": "Bash"},
+        {
+            "type": "progress",
+            "session_id": "z",
+            "data": {"type": "agent_progress", "message": {"message": {"content": use("s")}}},
+        },
         {"type": "result", "subtype": "success", "result": "Saved.", "session_id": "z"},
     ]
     session = read_lines(tmp_path, lines)
     (trajectory,) = session.trajectories
     assert trajectory.tools == {"mcp__files__save": "files/save"}
-    assert [(p.severity, "2 events" in p.reason, "tool_teleport" in p.reason) for p in session.problems] == [
-        ("skipped", True, True)
-    ]
+    assert [problem.severity for problem in session.problems] == ["skipped", "skipped"]
+    reasons = " | ".join(problem.reason for problem in session.problems)
+    assert "2 events of the kind 'tool_teleport'" in reasons
+    assert "1 calls of subagents" in reasons
 
 
 def test_claude_code_reads_around_a_broken_line(tmp_path: Path) -> None:
@@ -260,7 +244,13 @@ def test_codex_exec_events(tmp_path: Path) -> None:
         {"type": "item.started", "item": {"id": "i1", "type": "command_execution", "command": "ls"}},
         {
             "type": "item.completed",
-            "item": {"id": "i1", "type": "command_execution", "command": "ls", "aggregated_output": "a", "exit_code": 0},
+            "item": {
+                "id": "i1",
+                "type": "command_execution",
+                "command": "ls",
+                "aggregated_output": "a",
+                "exit_code": 0,
+            },
         },
         {
             "type": "item.completed",
@@ -283,7 +273,9 @@ def test_swe_agent_with_tool_calls_takes_the_last_step_from_the_trajectory(tmp_p
         return {"role": "assistant", "content": "go", "thought": "go", "action": action, "tool_calls": tool_calls}
 
     document = {
-        "trajectory": [{"action": name, "observation": f"{name} done", "thought": "go"} for name in ("a", "b", "submit")],
+        "trajectory": [
+            {"action": name, "observation": f"{name} done", "thought": "go"} for name in ("a", "b", "submit")
+        ],
         "history": [
             {"role": "system", "content": "You work.", "message_type": "system_prompt", "agent": "main"},
             {"role": "user", "content": "A demo: ```\nrm x\n```", "is_demo": True, "agent": "main"},
@@ -306,7 +298,13 @@ def test_swe_agent_with_tool_calls_takes_the_last_step_from_the_trajectory(tmp_p
 def test_swe_agent_of_texts_and_blocks(tmp_path: Path) -> None:
     history = [
         {"role": "user", "content": "Fix it", "agent": "primary"},
-        {"role": "assistant", "content": "Look.\n```\nls -F\n```", "agent": "p", "thought": "Look.", "action": "ls -F\n"},
+        {
+            "role": "assistant",
+            "content": "Look.\n```\nls -F\n```",
+            "agent": "p",
+            "thought": "Look.",
+            "action": "ls -F\n",
+        },
         {"role": "user", "content": "weir.py", "agent": "primary"},
         {"role": "assistant", "content": "Hm.", "agent": "primary", "thought": "Hm.", "action": ""},
         {"role": "user", "content": "Your output was not formatted correctly", "agent": "primary"},
@@ -352,7 +350,9 @@ MINI_TAIL = [
         {
             "role": "assistant",
             "content": "x",
-            "tool_calls": [{"id": "q", "type": "function", "function": {"name": "bash", "arguments": '{"command":"ls a"}'}}],
+            "tool_calls": [
+                {"id": "q", "type": "function", "function": {"name": "bash", "arguments": '{"command":"ls a"}'}}
+            ],
             "extra": {"actions": [{"command": "ls a", "tool_call_id": "q"}]},
         },
         {
@@ -375,7 +375,14 @@ def test_mini_swe_agent_calls_bash_once_and_fails_by_return_code(tmp_path: Path,
 
 def test_mini_swe_agent_of_bare_messages_and_odd_roles(tmp_path: Path) -> None:
     turn = {"role": "assistant", "content": "x\n```bash\nls\n```"}
-    messages = [{"role": "user", "content": "Fix"}, turn, MINI_TAIL[0], {"role": "wizard", "content": "?"}, turn, MINI_TAIL[1]]
+    messages = [
+        {"role": "user", "content": "Fix"},
+        turn,
+        MINI_TAIL[0],
+        {"role": "wizard", "content": "?"},
+        turn,
+        MINI_TAIL[1],
+    ]
     session = read_document(tmp_path, messages)
     assert session.format == "mini-swe-agent"
     (trajectory,) = session.trajectories
@@ -490,39 +497,20 @@ def test_openhands_sdk_events(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------------- hostile input
 
-ODD = (None, 7, "", [], {}, [[]], {"type": []}, "\ud800")
 SAMPLES: dict[str, Any] = {
     "claude-code": PARALLEL,
     "codex": CODEX,
     "openhands": OPENHANDS,
     "sdk": SDK,
-    "mini": {"messages": [{"role": "assistant", "content": "x\n```bash\nls\n```"}, *MINI_TAIL], "info": {"mini_version": "2"}},
+    "mini": {
+        "messages": [{"role": "assistant", "content": "x\n```bash\nls\n```"}, *MINI_TAIL],
+        "info": {"mini_version": "2"},
+    },
     "swe": {
         "trajectory": [{"action": "a", "observation": "o", "thought": "t"}],
         "history": [{"role": "assistant", "content": "x", "agent": "m", "action": "a", "thought": "t"}],
     },
 }
-
-
-def damaged(value: Any) -> Iterator[Any]:
-    """Yield the value with each of its parts replaced by each odd value."""
-    if isinstance(value, dict):
-        for key, entry in value.items():
-            yield from ({**value, key: odd} for odd in (*ODD, *damaged(entry)))
-    elif isinstance(value, list):
-        for index, entry in enumerate(value):
-            yield from ([*value[:index], odd, *value[index + 1 :]] for odd in (*ODD, *damaged(entry)))
-
-
-def read_value(value: Any) -> list[Recording | LineProblem]:
-    formats = tuple(known for _, known in FORMATS.items())
-    return list(_conversations(value, Location("x", "x", 0, ""), formats))
-
-
-def odd_results(parts: list[Recording | LineProblem]) -> tuple[int, int]:
-    """Return how many results answer no call, and how many problems there are."""
-    trajectories = [part.trajectory for part in parts if isinstance(part, Recording)]
-    return sum(map(unpaired, trajectories)), sum(isinstance(part, LineProblem) for part in parts)
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
