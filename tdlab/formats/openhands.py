@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._json import list_of, text_of
+from tdlab.formats._parts import call_of
 from tdlab.formats._transcript import Transcript, shown
 from tdlab.formats.base import Format, Item, Recording
 from tdlab.records import Json
@@ -23,7 +24,7 @@ _QUIET_SDK = {
 }  # fmt: skip
 _QUIET_ACTIONS = {"recall", "change_agent_state", "condensation_request", "start", "null", "pause", "resume", "stop"}
 _QUIET_OBSERVATIONS = {"agent_state_changed", "recall", "null", "chat", "agent_delegate_started", "loop_detection"}
-_RUNTIME = {"thought", "confirmation_state", "security_risk"}
+_RUNTIME = {"thought", "confirmation_state", "security_risk", "impl_source", "translated_ipython_code"}
 """Arguments that the runtime adds to an action."""
 
 
@@ -156,6 +157,9 @@ class _Reader:
             action, arguments, service = args["name"], args.get("arguments") or {}, args.get("mcp_server")
         elif action == "think":
             arguments, thought = {"thought": thought}, ""
+        else:
+            made = _made_call(response, metadata.get("tool_call_id"))
+            arguments = arguments if made is None else made
         if thought and not same:
             self._log.say("assistant", thought)
         call_id = str(metadata.get("tool_call_id") or f"event-{event.get('id', len(self._calls))}")
@@ -265,6 +269,17 @@ class _Reader:
         if content is None:
             content = {key: value for key, value in observation.items() if key != "kind" and value is not None}
         self._hold(call_id, content, flag)
+
+
+def _made_call(response: Json, call_id: Json) -> Json:
+    """Return the arguments that the model wrote; the action has others, and of an edit it has not the text."""
+    for choice in list_of(response.get("choices")) if isinstance(response, dict) else ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        for call in list_of(message.get("tool_calls")) if isinstance(message, dict) else ():
+            raw = call_of(call)
+            if raw is not None and raw.id == call_id:
+                return raw.arguments
+    return None
 
 
 def _last_words(args: dict[str, Any], event: dict[str, Any]) -> str:

@@ -155,6 +155,28 @@ def test_claude_code_stream_and_unknown_kinds(tmp_path: Path) -> None:
     assert "1 calls of subagents" in reasons
 
 
+def test_claude_code_clears_caveats_and_odd_messages(tmp_path: Path) -> None:
+    lines = [
+        event("user", "a", None, "List"),
+        event("assistant", "b", "a", use("t1"), mid="m1"),
+        event("user", "c", "b", result("t1")),
+        event("user", "d", "c", "<command-name>/clear</command-name>\n<command-args></command-args>"),
+        event("user", "e", "d", [{"type": "text", "text": "<local-command-stdout>x</local-command-stdout>"}]),
+        {**event("user", "f", "e", ""), "message": "error"},
+        event("user", "f", "e", "Count"),
+        event("user", "g", "f", None),
+    ]
+    session = read_lines(tmp_path, lines)
+    assert {t.id: shape(t) for t in session.trajectories} == {
+        "s1": ["user", "assistant Read", "tool"],
+        "s1-2": ["user"],
+    }
+    assert session.trajectories[1].messages[0].content == "Count"
+    reasons = " | ".join(problem.reason for problem in session.problems)
+    assert "in the user's name" in reasons
+    assert "1 messages are left out, which are no objects" in reasons
+
+
 def test_claude_code_reads_around_a_broken_line(tmp_path: Path) -> None:
     text = "".join(json.dumps(line) + "\n" for line in PARALLEL)
     path = tmp_path / "log.jsonl"
@@ -458,6 +480,18 @@ def test_openhands_parallel_calls_of_one_answer_are_one_turn(tmp_path: Path) -> 
     assert shape(trajectory) == ["assistant run run", "tool", "tool", "tool"]
     assert [m.tool_call_id for m in trajectory.messages if m.role == "tool"] == ["x", "y", None]
     assert ["answers no call" in p.reason for p in session.problems] == [True]
+
+
+def test_openhands_takes_the_arguments_that_the_model_wrote(tmp_path: Path) -> None:
+    made = {
+        "id": "x",
+        "function": {"name": "str_replace_editor", "arguments": '{"command": "create", "file_text": "a"}'},
+    }
+    metadata = {"tool_call_id": "x", "model_response": {"id": "r", "choices": [{"message": {"tool_calls": [made]}}]}}
+    edit = action(0, "edit", path="/w", content="", start=1, end=-1, thought="", impl_source="oh_aci")
+    events = [{**edit, "tool_call_metadata": metadata}, observation(1, "edit", 0)]
+    (trajectory,) = read_document(tmp_path, events).trajectories
+    assert calls(trajectory) == [("edit", {"command": "create", "file_text": "a"})]
 
 
 SDK: Lines = [
