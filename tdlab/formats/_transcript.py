@@ -27,7 +27,7 @@ class Transcript:
     Example:
         >>> log = Transcript()
         >>> log.say("user", "List the weirs")
-        >>> log.call("c1", "run", {"command": "ls weirs"})
+        >>> _ = log.call("c1", "run", {"command": "ls weirs"})
         >>> log.answer("c1", "a.txt", failed=False)
         >>> [message.role for message in log.recording({"id": "x"}, "line-1", "codex").trajectory.messages]
         ['user', 'assistant', 'tool']

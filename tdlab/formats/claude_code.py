@@ -113,9 +113,9 @@ def _conversations(events: list[dict[str, Any]]) -> Iterator[_Conversation]:
         kept = _last_branch(members, unique)
         said = [identity for identity in members if _is_said(unique[identity])]
         chosen = [unique[identity] for identity in said if identity in kept]
+        abandoned = len(said) - len(chosen)
         for number, part in enumerate(_between_clears(chosen)):
-            yield _Conversation(name if not number else f"{name}-{number + 1}", part, len(said) - len(chosen))
-            said = chosen  # what was left out is reported once
+            yield _Conversation(f"{name}-{number + 1}" if number else name, part, 0 if number else abandoned)
 
 
 def _between_clears(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

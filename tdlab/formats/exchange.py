@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tdlab.formats._json import json_text, list_of, object_of, text_of
 from tdlab.formats._parts import parts_of, result_message
 from tdlab.formats._roles import role_of, unwrapped
+from tdlab.formats._streams import streamed_response
 from tdlab.formats._transcript import Transcript, shown
 from tdlab.formats.base import Format, Item, Recording
 from tdlab.formats.gemini import is_contents, take_contents
@@ -31,6 +32,7 @@ _PAIRS = (
 )  # fmt: skip
 _BODIES = (
     "body",
+    "body_raw",
     "json",
     "content",
     "text",
@@ -105,7 +107,8 @@ def _response_in(value: Json) -> Json:
         if _is_response(value):
             return value
         if not isinstance(value, dict):
-            break
+            whole = streamed_response(value)
+            return value if whole is None else whole
         if value.get("error"):
             return {"error": value["error"]}
         inner = next(
@@ -193,7 +196,7 @@ def _joined(values: list[Any]) -> Iterator[Item]:
         if earlier is not None:
             merged = kept.pop(earlier)[1] + 1
             ends = {state: owner for state, owner in ends.items() if owner != earlier}
-        kept[number] = Item(where, {"value": value}, {}), merged
+        kept[number] = Item(where, value, {"exchange": exchange}), merged
         if prefixes:
             ends[prefixes[-1]] = number
     for item, merged in kept.values():
@@ -221,6 +224,8 @@ def _essence(message: Json) -> str:
     if role == "tool":
         result = result_message(message)
         return json_text(["tool", result.id, text_of(result.content)])
+    if isinstance(message.get("content"), str) and not message.get("tool_calls") and not message.get("function_call"):
+        return json_text([role, message["content"].strip(), [], []])
     parts = parts_of(message)
     calls = [[call.id, call.name, _decoded(call.arguments)] for call in parts.calls]
     results = [[result.id, text_of(result.content)] for result in parts.results]
@@ -288,7 +293,7 @@ def _take_response(log: Transcript, response: Json) -> None:
     if is_message_list(response) and isinstance(response, list):
         log.messages += [_plain(message) for message in response]
     elif isinstance(response, str) and response.lstrip().startswith(("data:", "event:")):
-        log.note("skipped", "the response is a stream of events, which is not read")
+        log.note("skipped", "the response is a stream of events of no API that is known")
     elif isinstance(response, str) and response:
         log.say("assistant", response)
     elif response is not None and response != {}:
@@ -320,7 +325,7 @@ def _plain_part(part: Json) -> Json:
 def _read(item: Item, fallback: str) -> Recording:
     """Read the messages of the request, and the response as the last one."""
     log = Transcript()
-    exchange = _exchange(item.value.get("value"))
+    exchange = item.context.get("exchange")
     if exchange is None:
         log.note("skipped", f"is no exchange of an API that is known: {shown(item.context.get('unknown'))}")
         return log.recording({}, fallback, EXCHANGE.name)

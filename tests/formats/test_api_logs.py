@@ -308,6 +308,70 @@ def test_an_exchange_ends_with_the_response(tmp_path: Path, source: str) -> None
     assert session.problems == ()
 
 
+def events(*chunks: dict[str, Any]) -> str:
+    return "".join(f"event: x\ndata: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+
+
+def delta(**parts: Any) -> dict[str, Any]:
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": parts}]}
+
+
+def piece_of(arguments: str, **beside: Any) -> list[dict[str, Any]]:
+    return [{"index": 0, **beside, "function": {"arguments": arguments, **({"name": "weather"} if beside else {})}}]
+
+
+CHUNKS = [
+    delta(role="assistant", content=""), delta(tool_calls=piece_of("", id="c1")),
+    delta(tool_calls=piece_of('{"city":')), delta(tool_calls=piece_of(' "Oslo"}')), {"choices": []},
+]  # fmt: skip
+STREAMS: dict[str, tuple[dict[str, Any], Any]] = {
+    "chat": (CHAT, events(*CHUNKS)),
+    "chunks": (CHAT, CHUNKS),
+    "anthropic": (
+        ANTHROPIC,
+        {
+            "status": 200,
+            "body_raw": events(
+                {"type": "message_start", "message": {"id": "m"}},
+                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+                {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Looking."}},
+                {
+                    "type": "content_block_start", "index": 1,
+                    "content_block": {"type": "tool_use", "id": "c1", "name": "weather", "input": {}},
+                },
+                {"type": "content_block_delta", "index": 1, "delta": {"partial_json": '{"city": '}},
+                {"type": "content_block_delta", "index": 1, "delta": {"partial_json": '"Oslo"}'}},
+                {"type": "message_stop"},
+            ),
+        },
+    ),
+    "responses": (
+        {"model": "m", "input": "Oslo?"},
+        events(
+            {"type": "response.created", "response": {"output": []}},
+            {"type": "response.completed", "response": {"output": [call("c1", city="Oslo")]}},
+        ),
+    ),
+    "gemini": (
+        {"contents": [{"role": "user", "parts": [{"text": "Oslo?"}]}]},
+        events(
+            {"candidates": [{"content": {"parts": [{"text": "Looking."}]}}]},
+            {"candidates": [{"content": {"parts": [{"functionCall": {"name": "weather", "args": {"city": "Oslo"}}}]}}]},
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api", STREAMS)
+def test_a_streamed_response_is_put_together(tmp_path: Path, api: str) -> None:
+    request, response = STREAMS[api]
+    session = read_lines(tmp_path, [{"request": request, "response": response}])
+    (trajectory,) = session.trajectories
+    assert shape(trajectory)[-2:] == ["user", "assistant weather"]
+    assert calls(trajectory) == [("weather", {"city": "Oslo"})]
+    assert session.problems == ()
+
+
 def answered(*results: str) -> list[dict[str, Any]]:
     return [ASKED, CALLS, *({"role": "tool", "tool_call_id": "c1", "content": text} for text in results)]
 
@@ -487,6 +551,7 @@ SAMPLES: dict[str, Any] = {
     "otel": OTEL,
     "mitm": EXCHANGES["mitmproxy"],
     "bedrock": EXCHANGES["bedrock"],
+    "chunks": {"request": CHAT, "response": CHUNKS},
     "xlam": {"query": "Hi", "tools": [WEATHER], "answers": [{"name": "weather", "arguments": {"city": "Oslo"}}]},
     "bfcl": {"id": "parallel_0", "ground_truth": [{"f": {"a": [1, ""], "b": [{"c": [2]}]}}, {"g": {}}]},
     "result": {"id": "multi_turn_0", "result": [[["cd(a='x')"], [{"f": "{}"}]], ["Done."]], "question": [[ASKED], []]},
