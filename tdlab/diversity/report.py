@@ -258,9 +258,9 @@ def profile_table(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
         reports: Reports by dataset name.
 
     Returns:
-        One row per dataset and metric, in the given order, with missing values where it is not known. Columns: ``dataset``, ``metric`` (``domain``,
-        ``tool_sequence``, ``signature``, ``trigrams``, in bits, and ``cac``), and the fields of `EntropySummary`. The
-        value of ``cac`` is the mean; it has no ceiling and no corrections (missing values).
+        One row per dataset and metric, in the given order, with missing values where it is not known. Columns:
+        ``dataset``, ``metric`` (``domain``, ``tool_sequence``, ``signature``, ``trigrams``, in bits, and ``cac``), and
+        the fields of `EntropySummary`. The value of ``cac`` is the mean; it has no ceiling and no corrections.
 
     Example:
         >>> profile_table({"mine": DiversityMeter().report()})["metric"].tolist()

@@ -94,7 +94,7 @@ def _system_texts(value: dict[str, Any], messages: Json) -> Iterator[str]:
 
 
 def _written_tools(text: str) -> list[Tool]:
-    """Return the definitions that a system message writes: in ``<tools>``, in Mistral's brackets, or as one JSON list."""
+    """Return the definitions that a system message writes: in ``<tools>``, as one JSON list, or as objects in a row."""
     tagged = list(_tagged_tools(text))
     if tagged:
         return tagged

@@ -107,7 +107,7 @@ class Untyped(dict[str, Json]):
 
 
 def typed_value(text: str, schema: Mapping[str, Any]) -> Json:
-    """Return the value of an argument between tags: the text where the schema wants one, else the JSON value if it is one.
+    """Return the value of an argument between tags: the text where the schema wants one, else the JSON value, if any.
 
     Without a schema, whatever reads as JSON is JSON, as in Qwen3-Coder's own parser.
     """

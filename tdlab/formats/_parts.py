@@ -17,15 +17,16 @@ __all__ = ["Parts", "RawCall", "RawResult", "call_of", "parts_of", "result_messa
 
 _NAME = ("name", "toolName", "tool_name", "function_name", "tool")
 _ARGUMENTS = (
-    "arguments", "args", "input", "parameters", "params", "kwargs", "rawInput", "tool_input", "tool_args", "arguments_json"
+    "arguments", "args", "input", "parameters", "params", "kwargs", "rawInput", "tool_input", "tool_args",
+    "arguments_json",
 )  # fmt: skip
 _ID = ("call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "callId", "id")
 _IDS = frozenset(_ID)
 _TEXT_TYPES = {"text", "input_text", "output_text", "summary_text", "refusal"}
 _THOUGHT_TYPES = {"thinking", "reasoning", "redacted_thinking", "redacted-reasoning", "thought", "reasoning_text"}
 _CALL_TYPES = {
-    "tool_use", "server_tool_use", "mcp_tool_use", "tool-call", "tool_call", "toolcall", "function_call", "functioncall",
-    "custom_tool_call", "mcp_call", "function",
+    "tool_use", "server_tool_use", "mcp_tool_use", "tool-call", "tool_call", "toolcall", "function_call",
+    "functioncall", "custom_tool_call", "mcp_call", "function",
 }  # fmt: skip
 _RESULT_TYPES = {
     "tool_result", "mcp_tool_result", "tool-result", "toolresult", "function_call_output", "custom_tool_call_output",
@@ -95,10 +96,10 @@ def parts_of(message: dict[str, Any]) -> Parts:
     return parts
 
 
-_BESIDE = frozenset(
-    ("reasoning_content", "reasoning", "thinking", "toolInvocations", "function_call", "additional_kwargs")
-    + ("invalid_tool_calls", *_CALL_LISTS)
-)
+_BESIDE = {
+    "reasoning_content", "reasoning", "thinking", "toolInvocations", "function_call", "additional_kwargs",
+    "invalid_tool_calls", *_CALL_LISTS,
+}  # fmt: skip
 
 
 def _take_beside(message: dict[str, Any], parts: Parts) -> None:
@@ -251,7 +252,9 @@ def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
     output = next((inner[key] for key in ("output", "result") if inner.get(key) is not None), None)
     if output is not None or isinstance(inner.get("error"), (str, dict)):  # a call that keeps its own result
         error = inner.get("error") or None
-        parts.results.append(RawResult(call.id, error if output is None else output, True if error else None, call.name))
+        parts.results.append(
+            RawResult(call.id, error if output is None else output, True if error else None, call.name)
+        )
 
 
 def _result_of(part: dict[str, Any]) -> RawResult:

@@ -26,7 +26,7 @@ _GLM = re.compile(
 )
 _DEEPSEEK = re.compile(
     r"<｜(User|Assistant)｜>(.*?)(?=<｜(?:User|Assistant)｜>|<｜tool▁outputs▁begin｜>|<｜tool▁output▁begin｜>|\Z)"
-    r"|<｜tool▁output▁begin｜>(.*?)<｜tool▁output▁end｜>(?:<｜tool▁outputs▁end｜>)?([^<]*)",
+    r"|<｜tool▁output▁begin｜>(.*?)(?:<｜tool▁output▁end｜>|(?=<｜tool▁output▁begin｜>)|\Z)(?:<｜tool▁outputs▁end｜>)?([^<]*)",
     re.DOTALL,
 )
 _GEMMA = re.compile(r"<start_of_turn>(\w+)\n(.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)", re.DOTALL)
@@ -34,12 +34,8 @@ _GLAIVE = re.compile(
     r"^(USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?(.*?)(?=^(?:USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?|\Z)",
     re.DOTALL | re.MULTILINE,
 )
-_MISTRAL = re.compile(
-    r"\[INST\](?P<user>.*?)\[/INST\]|\[SYSTEM_PROMPT\](?P<system>.*?)\[/SYSTEM_PROMPT\]"
-    r"|\[TOOL_RESULTS\](?P<tool>.*?)\[/TOOL_RESULTS\]|\[AVAILABLE_TOOLS\](?P<tools>.*?)\[/AVAILABLE_TOOLS\]"
-    r"|(?P<assistant>.+?)(?=\[INST\]|\[TOOL_RESULTS\]|\[AVAILABLE_TOOLS\]|\[SYSTEM_PROMPT\]|\Z)",
-    re.DOTALL,
-)
+_MISTRAL = re.compile(r"\[(/?)(INST|SYSTEM_PROMPT|TOOL_RESULTS|AVAILABLE_TOOLS)\]")
+_MISTRAL_ROLES = {"INST": "user", "SYSTEM_PROMPT": "system", "TOOL_RESULTS": "tool", "AVAILABLE_TOOLS": ""}
 _BOS = re.compile(r"\A\s*(?:<s>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<bos>|\[gMASK\]<sop>)")
 
 
@@ -86,12 +82,15 @@ def _deepseek(text: str) -> list[Json]:
 
 
 def _mistral(text: str) -> list[Json]:
+    """Cut at the brackets' marks: what stands between two blocks is the assistant's."""
     messages: list[Json] = []
-    for match in _MISTRAL.finditer(text):
-        role = match.lastgroup or ""
-        content = match.group(role).replace("</s>", "").strip()
-        if content and role != "tools":
+    role, start = "assistant", 0
+    marks = [(mark.start(), mark.end(), mark.group(1), mark.group(2)) for mark in _MISTRAL.finditer(text)]
+    for begin, end, closes, name in [*marks, (len(text), len(text), "", "INST")]:
+        content = text[start:begin].replace("</s>", "").strip()
+        if content and role:
             messages.append({"role": role, "content": content})
+        role, start = "assistant" if closes else _MISTRAL_ROLES[name], end
     return messages
 
 

@@ -16,7 +16,8 @@ _NAMES: dict[Role, str] = {
     "user": "user human customer humanmessage humanmessagechunk user_message",
     "assistant": "assistant ai gpt model chatgpt bing bard bot agent aimessage aimessagechunk agent_message",
     "tool": "tool function observation tool_response function_response ipython tool_result tool_results toolresult"
-    " tool_output tool_outputs toolmessage functionmessage toolmessagechunk environment function_call_output code_output",
+    " tool_output tool_outputs toolmessage functionmessage toolmessagechunk environment function_call_output"
+    " code_output",
     "call": "function_call tool_call tool_calls function_calls",
     "thought": "reasoning thinking thought",
 }

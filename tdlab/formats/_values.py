@@ -179,7 +179,7 @@ def _array(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProb
 
 
 def _document(path: Path, stream: BinaryIO) -> list[tuple[Json, str]] | None:
-    """Return the (value, repair) of each document in a file of one or several, printed over many lines; None for lines."""
+    """Return the (value, repair) of each document of a file that is no JSONL; None for a file of lines."""
     first = _first_line(stream, _MOST_LINE)
     if not first:
         return None
@@ -219,7 +219,7 @@ def _document(path: Path, stream: BinaryIO) -> list[tuple[Json, str]] | None:
 
 
 def _documents_in_a_row(raw: bytes) -> list[tuple[Json, str]]:
-    """Return the objects that follow each other without a list around them, as jq prints them; none if one is broken."""
+    """Return the objects that follow each other without a list, as jq prints them; none if one is broken."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

@@ -58,7 +58,7 @@ _PROMPT = re.compile(r"^>>>\w", re.MULTILINE)
 
 
 def _mark_in(text: str) -> str:
-    """Return the first mark of a call in any family's syntax; empty where there is none, which most searches find fast."""
+    """Return the first mark of a call in any family's syntax; empty where there is none."""
     if "<" in text and (angle := _ANGLE.search(text)) is not None:
         return angle.group()
     if "[TOOL_CALLS]" in text:
@@ -71,9 +71,10 @@ def _mark_in(text: str) -> str:
 _CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|(?=<function=)|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)", re.DOTALL)
-_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|\Z)", re.DOTALL)
+_ARGUMENT = re.compile(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|\Z)", re.DOTALL)
 _INVOKE = re.compile(
-    r"<(?:\w+:|｜DSML｜)?invoke name=\"([^\"\n]+)\">(.*?)(?:</(?:\w+:|｜DSML｜)?invoke>|(?=<(?:\w+:|｜DSML｜)?invoke )|\Z)",
+    r"<(?:\w+:|｜DSML｜)?invoke name=\"([^\"\n]+)\">"
+    r"(.*?)(?:</(?:\w+:|｜DSML｜)?invoke>|(?=<(?:\w+:|｜DSML｜)?invoke )|\Z)",
     re.DOTALL,
 )
 _INVOKE_PARAMETER = re.compile(
@@ -414,7 +415,7 @@ def _calls_in_text(text: str) -> list[RawCall]:
 
 
 def _objects_in_a_row(text: str) -> Iterator[Json]:
-    """Yield the JSON objects that follow each other, with blanks, commas or semicolons between; none if other text does."""
+    """Yield the JSON objects in a row, with blanks, commas or semicolons between; none if there is other text."""
     pieces = re.split(r"(?<=\})\s*[;,\n]\s*(?=\{)", text.strip())
     if len(pieces) < 2:
         return

@@ -162,7 +162,7 @@ class ConversationBuilder:
         self.messages.append(Message(role=role, content=text, reasoning=thought))
 
     def call(self, text: str, calls: Sequence[RawCall], *, thought: str = "", join: bool = False) -> None:
-        """Add an assistant message with calls; with ``join``, add them to the last message if that is the assistant's."""
+        """Add an assistant message with calls; with ``join``, add to the last message if it is the assistant's."""
         last = self.messages[-1] if self.messages else None
         if last is None or last.role != "assistant":
             self._batch += 1

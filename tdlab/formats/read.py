@@ -198,7 +198,7 @@ class _Reread(Collection[Trajectory]):
 
 @dataclass(frozen=True)
 class _Common:
-    """What only the whole file tells: the tools of each environment, and the services of tools whose names share a part."""
+    """What only the whole file tells: the tools of each environment, and the services that names share."""
 
     offers: Mapping[str, dict[str, str]]
     services: Mapping[str, tuple[str, str]]
@@ -263,7 +263,7 @@ class _Collector:
             raise _nothing_read(self._path, self._format, self._problems)
 
     def _add(self, problem: LineProblem) -> None:
-        """Keep a problem; of equal ones about the parts of conversations the first is kept and the others are counted."""
+        """Keep a problem; of equal ones about parts of conversations the first is kept, the others are counted."""
         kind = problem.path, problem.severity, problem.reason
         if problem.severity != "skipped" and kind in self._repeats:
             self._repeats[kind] += 1

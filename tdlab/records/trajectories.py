@@ -15,8 +15,8 @@ __all__ = ["Check", "Execution", "Message", "Reason", "Score", "ToolCall", "Traj
 class ToolCall(Record):
     """A call in a message: ``name`` as offered to the model, ``arguments`` decoded.
 
-    Where a recording's arguments are not a JSON object, ``arguments`` is empty and ``malformed`` keeps their text. Where
-    the tool only calls others (``use_mcp_tool``), ``reaches`` is the key of the tool that the arguments name.
+    Where a recording's arguments are not a JSON object, ``arguments`` is empty and ``malformed`` keeps their text.
+    Where the tool only calls others (``use_mcp_tool``), ``reaches`` is the key of the tool that the arguments name.
     """
 
     id: str

@@ -139,4 +139,3 @@ def _services(want: Mapping[str, Any], trajectory: Trajectory, calls: list[ToolC
         yield f"services {services} lack some of {want['services_include']}"
     if set(want.get("services_exclude", ())) & set(services):
         yield f"services {services} hold some of {want['services_exclude']}"
-
