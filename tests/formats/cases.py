@@ -114,9 +114,9 @@ def _calls(want: Mapping[str, Any], calls: list[ToolCall]) -> Iterator[str]:
         subset = want.get("args_subset", False)
         fits = len(read) == len(want["calls"]) and all(
             (name is None or call.name == name or call.name in alternatives.get(str(index), ()))
-            and (arguments is None or call.arguments == arguments or (subset and arguments.items() <= call.arguments.items()))
+            and (arguments is None or call.arguments == arguments or (subset and _holds(call.arguments, arguments)))
             for index, (call, (name, arguments)) in enumerate(zip(calls, want["calls"], strict=True))
-        )  # fmt: skip
+        )
         if not fits:
             yield f"calls {read}, not {want['calls']}"
     missing = [call for call in want.get("calls_include", ()) if call not in read]
@@ -127,6 +127,10 @@ def _calls(want: Mapping[str, Any], calls: list[ToolCall]) -> Iterator[str]:
         yield f"{wrong} was not called"
     if "first_call" in want and (not read or read[0] != want["first_call"]):
         yield f"the first call is {read[:1]}, not {want['first_call']}"
+
+
+def _holds(whole: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    return part.items() <= whole.items()
 
 
 def _services(want: Mapping[str, Any], trajectory: Trajectory, calls: list[ToolCall]) -> Iterator[str]:

@@ -503,12 +503,19 @@ def test_a_broken_first_line_does_not_make_a_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<tools>", "<tool_call>", "<tool_response>", "<function=a>", "<|im_start|>user\n", "</tools>"]
-)
+    "piece",
+    [
+        "<tools>", "<tool_call>", "<tool_response>", "<function=a>", "<|im_start|>user\n", "</tools>", "<think>",
+        "</think>", '<invoke name="x">', "<arg_key>", "[TOOL_CALLS]{", "[INST]", "[TOOL_RESULTS]", "<|channel|>a<|message|>",
+        "<｜User｜>", "<｜tool▁output▁begin｜>", "<｜tool▁call▁begin｜>", "<|tool_call_begin|>", "<|python_tag|>",
+        "<|start_header_id|>user", "USER: \n", "Action: x\n", "Action:\n```json\n{", "Observation: x\n", "f(a=1), ",
+        ">>>f\n", "functools[", "<functioncall>", "<start_of_turn>user\n", "<|user|>", "<|start|>assistant",
+    ],
+)  # fmt: skip
 def test_hostile_tags_take_no_time(tmp_path: Path, piece: str) -> None:
     text = piece * 60_000
     turns = [{"role": role, "content": "<tool_call>" + text} for role in ("system", "user", "assistant", "tool")]
-    lines = [{"messages": turns}, {"text": "<|im_start|>user\n" + text}]
+    lines = [{"messages": turns}, {"text": "<|im_start|>user\n" + text}, {"text": text}]
     start = time.process_time()
     list(iter_trajectories(put(tmp_path, "\n".join(map(json.dumps, lines)).encode())))
     assert time.process_time() - start < 5
