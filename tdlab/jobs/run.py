@@ -382,9 +382,9 @@ def _connected(
     if servers is None:
         yield objects
         return
-    from tdlab.pool import LiveServers
+    from tdlab.pool import LiveLimits, LiveServers
 
-    with LiveServers(servers) as connected:
+    with LiveServers(servers, limits=LiveLimits(result_bytes=config.rollout.result_bytes)) as connected:
 
         class Connected(LiveEnvironment):
             def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:

@@ -39,12 +39,17 @@ class StderrTail:
             self._give_up = time.monotonic() + _LINGER_S
 
     def last(self) -> str:
-        """Return the last three lines joined into one, printable and at most 300 characters; may wait a second."""
+        """Return the last three lines, joined into one, as they were written; may wait a second.
+
+        A line whose beginning is lost is left out where others follow it: half a secret could not be found in it.
+        """
         if self._thread is not None:
             self._thread.join(2 * _LINGER_S)
-        lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines() if line.strip()]
-        text = " | ".join(lines[-_KEPT_LINES:])
-        return "".join(letter if letter.isprintable() else " " for letter in text)[-_KEPT_CHARACTERS:]
+        kept = self._kept
+        if len(kept) >= _KEPT_BYTES:
+            kept = kept.partition(b"\n")[2] or kept[_KEPT_BYTES // 2 :]
+        lines = [line.strip() for line in kept.decode("utf-8", "replace").splitlines() if line.strip()]
+        return " | ".join(line[-_KEPT_CHARACTERS:] for line in lines[-_KEPT_LINES:])
 
     def _read(self, pipe: int) -> None:
         with contextlib.closing(selectors.DefaultSelector()) as selector:
