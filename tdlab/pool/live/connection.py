@@ -31,6 +31,7 @@ __all__ = ["Connection", "LiveResult", "Session", "connect"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 400
+_LONGEST_LINE = 65_536
 _MOST_CURSOR = 8192
 _STAND_INS = {"Server returned an error response", "Not Found", "Session terminated"}
 """What the SDK says in place of an HTTP error that holds no MCP message."""
@@ -54,7 +55,7 @@ class LiveResult(Record):
     lost: bool = False
 
 
-class Tap:
+class _Tap:
     """A transport's read stream, passed on unchanged; it keeps the newest raw ``tools`` page and counts invalid lines.
 
     The SDK rejects a whole page for one malformed tool; with the raw page the other tools can be read all the same.
@@ -111,7 +112,7 @@ class Session:
     def __init__(self, spec: ServerSpec, limits: LiveLimits | None = None) -> None:
         self.spec = spec
         self.limits = limits or LiveLimits()
-        self.tap = Tap()
+        self.tap = _Tap()
         self.tail = StderrTail()
         self.ending = Ending()
         self.refusal = HttpRefusal(authorized=any(name.lower() == "authorization" for name in spec.headers))
@@ -120,16 +121,21 @@ class Session:
     def reason(self, error: BaseException | str) -> str:
         """Return why the server failed, with all that it said about it, for people; may wait a second for stderr."""
         words = error if isinstance(error, str) else _reason_of(error)
-        if self.refusal.words and (isinstance(error, str) or _is_stand_in(error)):
-            words = self.refusal.words
-        parts = [self.redactor.message(words, most=900)]
+        refused = self.refused(error)
+        parts = [refused or self.redactor.message(words)]
         if self.ending.words:
             parts.append(self.ending.words)
         if self.tap.garbage:
             parts.append(f"{self.tap.garbage:,} of its lines were not MCP messages")
-        if stderr := self.redactor.message(self.tail.last()):
-            parts.append(f"its last lines on stderr: {stderr}")
+        lines = [_middle_out(self.redactor.message(line, most=_LONGEST_LINE)) for line in self.tail.last()]
+        if lines:
+            parts.append("its last lines on stderr: " + " | ".join(lines))
         return "; ".join(parts)
+
+    def refused(self, error: BaseException | str) -> str:
+        """Return the HTTP error behind an error that says no more than that there was one; else an empty text."""
+        known = isinstance(error, str) or _is_stand_in(error)
+        return self.refusal.words(lambda text: self.redactor.message(text, most=_SHOWN)) if known else ""
 
 
 class Connection:
@@ -138,7 +144,7 @@ class Connection:
     def __init__(self, client: Client, session: Session) -> None:
         self._name = session.spec.name
         self._client = client
-        self._session = session
+        self.session = session
         self._tap = session.tap
         self.stop = anyio.Event()
 
@@ -153,7 +159,7 @@ class Connection:
         info = self._client.server_info
         title = (info.title or info.name) if info is not None else ""
         description = getattr(info, "description", None) or self._client.instructions or ""
-        data = self._session.redactor.data
+        data = self.session.redactor.data
         return {"title": data(title)[:_SHOWN], "description": " ".join(data(description).split())[:_SHOWN]}
 
     async def list_tools(self, listing: Listing) -> None:
@@ -175,7 +181,7 @@ class Connection:
             if not isinstance(listed, list):
                 listing.report("malformed_part", f"a page's tools are a {type(listed).__name__}, expected a list")
                 listed = []
-            if not listing.add(self._session.redactor.data_json(listed)):
+            if not listing.add(self.session.redactor.data_json(listed)):
                 listing.whole = True
                 return
             cursor = raw.get("nextCursor")
@@ -198,7 +204,7 @@ class Connection:
     async def call(self, name: str, arguments: dict[str, Json], timeout_s: float) -> LiveResult:
         """Make one ``tools/call``; every failure is reported in the result, which is bounded and holds no secret."""
         result = await self._call(name, arguments, timeout_s)
-        redactor, limit = self._session.redactor, self._session.limits.result_bytes
+        redactor, limit = self.session.redactor, self.session.limits.result_bytes
         text = redactor.data(replace_surrogates(result.text))
         structured = None if result.structured is None else redactor.data_json(result.structured)
         if structured is not None:
@@ -227,8 +233,7 @@ class Connection:
         except MCPError as error:
             gone = error.code == CONNECTION_CLOSED or "session terminated" in error.message.lower()
             self._tap.ended = self._tap.ended or gone
-            refused = self._session.refusal.words if _is_stand_in(error) else ""
-            words = refused or ("the server ended before it answered" if gone else error.message)
+            words = self.session.refused(error) or ("the server ended before it answered" if gone else error.message)
             return LiveResult(ok=False, text=words, ended=gone)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream):
             self._tap.ended = True
@@ -299,6 +304,12 @@ def _decoded_size(base64_text: str) -> int:
     return len(text) * 3 // 4 - (len(text) - len(text.rstrip("=")))
 
 
+def _middle_out(line: str) -> str:
+    """Return the beginning and the end of a long line: the first names the error, the last is what led to it."""
+    half = _SHOWN // 2
+    return line if len(line) <= _SHOWN else f"{line[:half]} … {line[-half:]}"
+
+
 def _leaves(error: BaseException) -> list[BaseException]:
     """Return the innermost causes of an error; groups of errors are taken apart."""
     leaves: list[BaseException] = []
@@ -324,12 +335,10 @@ def _reason_of(error: BaseException) -> str:
         if getattr(leaf, "message", None) == "Connection closed":  # the SDK's word for it
             words.append("the server ended before it answered")
         elif isinstance(leaf, FileNotFoundError):
-            words.append(f"{leaf.filename!r:.120} does not exist")
+            words.append(f"{leaf.filename!r} does not exist")
         elif isinstance(leaf, PermissionError) and leaf.filename:
-            words.append(f"{leaf.filename!r:.120} cannot be run ({leaf.strerror})")
+            words.append(f"{leaf.filename!r} cannot be run ({leaf.strerror})")
         else:
             text = " ".join(str(leaf).split())
-            words.append(
-                text[:_SHOWN] if isinstance(leaf, TimeoutError) and text else f"{type(leaf).__name__}: {text[:_SHOWN]}"
-            )
+            words.append(text if isinstance(leaf, TimeoutError) and text else f"{type(leaf).__name__}: {text}")
     return replace_surrogates("; ".join(dict.fromkeys(words)))

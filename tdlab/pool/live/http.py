@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
@@ -15,38 +15,46 @@ from tdlab.pool.live.config import ServerSpec
 
 __all__ = ["HttpRefusal", "bare_url", "http_client"]
 
-_SHOWN = 300
 _READ = 4096
 
 
 class HttpRefusal:
-    """The last answer of a server that was an HTTP error; ``words`` is empty where its last answer was none."""
+    """The last answer of a server, if it was an HTTP error."""
 
     def __init__(self, *, authorized: bool) -> None:
         self._authorized = authorized
-        self.words = ""
+        self._status = self._challenge = self._advice = self._body = ""
+
+    def clear(self) -> None:
+        """Forget it: the server gave another answer."""
+        self._status = ""
+
+    def words(self, shown: Callable[[str], str]) -> str:
+        """Return the error in words, empty if there is none; ``shown`` makes a text of the server fit to be shown."""
+        if not self._status:
+            return ""
+        challenge = f", WWW-Authenticate: {shown(self._challenge)}" if self._challenge else ""
+        body = f" ({shown(self._body)})" if self._body.strip() else ""
+        return shown(self._status) + challenge + body + self._advice
 
     def note(self, response: httpx2.Response, body: str) -> None:
         """Keep the status, the challenge and the first words of an answer."""
         code = response.status_code
-        words = f"HTTP {code} {response.reason_phrase}".rstrip()
-        challenge = response.headers.get("www-authenticate", "")
-        if challenge:
-            words += f", WWW-Authenticate: {challenge[:_SHOWN]}"
-        if body:
-            words += f" ({' '.join(body.split())[:_SHOWN]})"
+        self._status = f"HTTP {code} {response.reason_phrase}".rstrip()
+        self._challenge = response.headers.get("www-authenticate", "")[:_READ]
+        self._body = body[:_READ]
+        self._advice = ""
         if code in (401, 403, 407):
-            words += (
+            self._advice = (
                 "; it refuses the Authorization header of its entry: check the token"
                 if self._authorized
                 else '; it wants authorization: add "headers": {"Authorization": "Bearer ${TOKEN}"} to its entry, and '
                 "set the environment variable TOKEN"
             )
         elif code in (404, 405):
-            words += "; no streamable HTTP endpoint is at this address: check the path of its url"
+            self._advice = "; no streamable HTTP endpoint is at this address: check the path of its url"
         elif code == 429:
-            words += f"; try again later{_after(response)}"
-        self.words = words
+            self._advice = f"; try again later{_after(response)}"
 
 
 def _after(response: httpx2.Response) -> str:
@@ -95,7 +103,7 @@ def http_client(spec: ServerSpec, *, timeout_s: float, message_bytes: int, refus
         if response.request.method != "POST":
             return
         if response.status_code < 400:
-            refusal.words = ""
+            refusal.clear()
             return
         kind = response.headers.get("content-type", "").lower()
         length = response.headers.get("content-length", "")

@@ -26,7 +26,7 @@ class LiveLimits(Record):
     """
 
     result_bytes: int = Field(65_536, ge=128)
-    message_bytes: int = Field(32 * 2**20, ge=1024)
+    message_bytes: int = Field(16 * 2**20, ge=1024)
     tools: int = Field(10_000, ge=1)
     pages: int = Field(1000, ge=1)
     definition_bytes: int = Field(2**20, ge=1024)

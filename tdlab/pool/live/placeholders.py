@@ -18,7 +18,9 @@ __all__ = ["AskInput", "ConfigInput", "Inputs", "PlaceholderError", "Placeholder
 _VARIABLE = re.compile(r"([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
 _START = re.compile(r"\$\{|\{(env|file):([^{}]*)\}|\$([A-Za-z_]\w*)")
 _SURELY_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
-_EDITOR = re.compile(r"(command|config|extensionInstallFolder|user_config)[:.]|file|selectedText|lineNumber|execPath")
+_EDITOR = re.compile(
+    r"(command|config|extensionInstallFolder|user_config)[:.].*|(file|execPath|lineNumber|selectedText)"
+)
 _CLIENT_FOLDERS = {
     ".amazonq", ".claude", ".codex", ".cursor", ".gemini", ".kiro", ".opencode", ".roo", ".vscode", ".windsurf", ".zed",
 }  # fmt: skip
@@ -193,10 +195,10 @@ class Placeholders:
         if predefined is not None:
             return predefined
         match = _VARIABLE.fullmatch(body.removeprefix("env:"))
-        if match is None or (not body.startswith("env:") and _EDITOR.match(body) and match[1] not in self.environ):
-            known = _EDITOR.match(body)
-            whose = f"of an editor (${{{shorten(body, 40)}}})" if known else "that is not known (see read_mcp_config)"
-            raise PlaceholderError(f"it has a placeholder {whose}")
+        editor = _EDITOR.fullmatch(body)
+        if match is None or (editor is not None and match[1] not in self.environ):
+            kind = "" if editor is None else f" of an editor, of the kind {editor[1] or editor[2]}"
+            raise PlaceholderError(f"it has a placeholder{kind} that cannot be replaced here (see read_mcp_config)")
         name, default = match.groups()
         if default is None:
             return self._note(self._variable(name))

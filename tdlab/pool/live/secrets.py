@@ -67,8 +67,13 @@ class Redactor:
         """Return a JSON value of the server without the secrets of the entry."""
         if self._secrets is None:
             return value
-        text = json.dumps(value)
-        return json.loads(self._secrets.sub(REDACTED, text)) if self._secrets.search(text) else value
+        if isinstance(value, str):
+            return self.data(value)
+        if isinstance(value, list):
+            return [self.data_json(item) for item in value]
+        if isinstance(value, dict):
+            return {self.data(key): self.data_json(item) for key, item in value.items()}
+        return value
 
 
 def _values(spec: ServerSpec) -> tuple[set[str], set[str]]:

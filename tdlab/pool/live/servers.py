@@ -150,7 +150,7 @@ async def harvest(
         raise HarvestError(
             "no server has a usable tool; " + "; ".join(reasons),
             expected="at least one server that answers",
-            do="correct what the reasons name; run an entry's command by hand to see more, or raise timeout_s (--timeout)",
+            do="correct what the reasons name; raise timeout_s (--timeout); run an entry's command by hand to see more",
         )
     answered = {name: spec for name, spec in specs.items() if name in harvested}
     return Harvest(pool, failures, answered, specs.disabled if isinstance(specs, McpConfig) else ())
@@ -352,7 +352,21 @@ class LiveServers:
                 _log.info("%s: %s failed: %s", service, tool_name, self._redactors[service].message(result.text))
             if not result.ended:
                 break
+            result = self._ended(service, connection, result)
         return result
+
+    def _ended(self, service: str, connection: Connection, result: LiveResult) -> LiveResult:
+        """Close the connection of a server that ended during a call, and add its last words to the result."""
+        with self._locks[service]:
+            opened = self._open.get(service)
+            if opened is not None and opened[0] is connection and self._portal is not None:
+                del self._open[service]
+                self._portal.call(_set, connection.stop)
+                with contextlib.suppress(Exception):  # the call's own result says what went wrong
+                    opened[1].result()
+        reason = connection.session.reason(result.text)
+        _log.warning("%s: %s", service, reason)
+        return result.model_copy(update={"text": reason})
 
     def _connection(self, service: str, portal: anyio.from_thread.BlockingPortal) -> Connection | str:
         """Return the open connection, opened now if there is none, or the reason why it cannot be opened."""

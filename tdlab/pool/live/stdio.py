@@ -119,7 +119,7 @@ class _Lines:
     async def messages(self) -> AsyncIterator[Any]:
         """Yield every message, an exception for a line that is none, and an error for every call left unanswered."""
         buffer = bytearray()
-        scanned = skipped = 0
+        skipped = 0
         head = b""
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
         while True:
@@ -129,9 +129,9 @@ class _Lines:
                 self.at_end = True
                 return
             buffer += chunk
-            while (end := buffer.find(b"\n", scanned)) >= 0:
-                line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
-                scanned = 0
+            lines = buffer.split(b"\n") if b"\n" in chunk else [buffer]
+            buffer = lines.pop()
+            for line in map(bytes, lines):
                 if skipped or len(line) > self._limit:
                     head = head or line[:_HEAD]
                     for item in self._too_long(head, line[-_HEAD:], skipped + len(line)):
@@ -139,12 +139,10 @@ class _Lines:
                     skipped, head = 0, b""
                 else:
                     yield self._message(line)
-            scanned = len(buffer)
             if len(buffer) > self._limit:
                 head = head or bytes(buffer[:_HEAD])
                 skipped += len(buffer) - _HEAD
                 del buffer[:-_HEAD]
-                scanned = len(buffer)
 
     def _message(self, line: bytes) -> Any:
         from mcp.shared.message import SessionMessage
