@@ -3,10 +3,10 @@
 Modes: ``good``; ``pages`` (tools in three pages); ``endless`` (each page leads to the first); ``malformed`` (some tools
 are); ``dies`` (before it answers); ``dies-on-call``; ``hangs``; ``hangs-on-call``; ``garbage`` (noise in between);
 ``noise`` (noise and no message); ``deaf`` (ignores the end of its input and SIGTERM); ``none`` (no tools);
-``large`` (``echo`` answers with as many bytes as its word says, in letters of three bytes); ``long-line`` (an answer of
-40 MB on one line); ``many`` (1,000 tools a page, and always another page); ``slow-pages`` (the second page never comes);
-``prose`` (descriptions of megabytes); ``leaks`` (prints its environment and arguments and exits with 7); ``tells``
-(results hold its environment and arguments); ``killed`` (ends itself by SIGKILL);
+``large`` (``echo`` answers with as many bytes as its word says, in letters of three bytes); ``gauge`` (one tool, whose
+answer has 600,000 bytes); ``long-line`` (an answer of 40 MB on one line); ``many`` (1,000 tools a page, always another
+page); ``slow-pages`` (the second page never comes); ``prose`` (descriptions of megabytes); ``leaks`` (prints its
+environment and arguments, exits with 7); ``tells`` (results hold them); ``killed`` (by SIGKILL);
 ``gone-on-call FILE`` (answers as many calls as the file says, then dies and does not start again while it says 0).
 """
 # ruff: noqa: T201 (what it prints is the protocol)
@@ -55,6 +55,9 @@ def list_tools(cursor):
         page = int(cursor or 0)
         more = {"nextCursor": str(page + 1)} if page < 2 else {}
         return {"tools": TOOLS[page::3], **more}
+    if MODE == "gauge":
+        unit = {"type": "object", "properties": {"unit": {"type": "string", "enum": ["cm", "m"]}}}
+        return {"tools": [tool("get_gauge", inputSchema=unit, annotations={"readOnlyHint": True})]}
     if MODE == "many":
         page = int(cursor or 0)
         return {"tools": [tool(f"t{page}_{n}") for n in range(1000)], "nextCursor": str(page + 1)}
@@ -84,6 +87,8 @@ def call(name, arguments):
         GRAVE.write_text(str(left - 1))
     if MODE == "hangs-on-call":
         time.sleep(1000)
+    if MODE == "gauge":
+        return {"content": [{"type": "text", "text": "level 412 " * 60_000}]}
     if MODE == "large":
         if name == "structured":
             return {"content": [], "structuredContent": {"text": "漢" * 100_000}}

@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,13 @@ def entries(mode: str) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("FROM_OUTSIDE", "from-s3cret-6")
+    logger = logging.getLogger("tdlab")
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers  # the command adds one
+    logger.setLevel(level)
 
 
 def test_a_server_that_prints_its_secrets_reveals_none(
