@@ -17,7 +17,7 @@ import anyio
 from tdlab.pool.live.config import ServerSpec
 from tdlab.pool.live.http import HttpRefusal, bare_url, http_client
 from tdlab.pool.live.limits import Listing, LiveLimits, cut_text
-from tdlab.pool.live.secrets import Redactor
+from tdlab.pool.live.secrets import REDACTED, Redactor
 from tdlab.pool.live.stderr import StderrTail
 from tdlab.pool.live.stdio import Ending, stdio_transport
 from tdlab.pool.repair.schemas import replace_surrogates
@@ -206,6 +206,8 @@ class Connection:
         result = await self._call(name, arguments, timeout_s)
         redactor, limit = self.session.redactor, self.session.limits.result_bytes
         text = redactor.data(replace_surrogates(result.text))
+        if REDACTED in text and REDACTED not in result.text:
+            _log.warning("%s: a secret of its entry was taken out of a result of %s", self._name, shorten(name, 80))
         structured = None if result.structured is None else redactor.data_json(result.structured)
         if structured is not None:
             whole = replace_surrogates(canonical_json(structured))

@@ -43,9 +43,12 @@ def cut_text(text: str, limit: int) -> str:
         text: Any text without lone surrogates.
         limit: The most bytes to return, the mark included; at least 128.
 
+    Returns:
+        The text, or its beginning and the mark.
+
     Example:
-        >>> cut_text("short", 128), cut_text("x" * 1000, 128)[-40:]
-        ('short', 'xx\n[cut: the first 90 of 1,000 bytes]')
+        >>> cut_text("short", 128), cut_text("x" * 1000, 128)[-38:]
+        ('short', 'xxx\n[cut: the first 92 of 1,000 bytes]')
     """
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
@@ -59,13 +62,16 @@ def cut_text(text: str, limit: int) -> str:
 
 
 def cut_bytes(text: str) -> int | None:
-    """Return the bytes that a result had before it was cut; None if it is whole.
+    r"""Return the bytes that a live server's result had before it was cut.
 
     Args:
         text: The text of a result.
 
+    Returns:
+        A number of bytes; None if the result is whole.
+
     Example:
-        >>> cut_bytes(cut_text("x" * 1000, 128)), cut_bytes("x")
+        >>> cut_bytes("level 4\n[cut: the first 7 of 1,000 bytes]"), cut_bytes("level 4")
         (1000, None)
     """
     match = _MARK.search(text[-120:])
