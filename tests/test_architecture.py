@@ -51,24 +51,26 @@ RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in pac
 IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
     "docker": "tdlab.sandbox",
+    "dotenv": "tdlab.pool.live",
     "faker": "tdlab.tools",
     "ipywidgets": "tdlab.panels",
     "jsonschema_rs": "tdlab.tools.schema",
     "jupyterlab": "tdlab.cli",
     "matplotlib": "tdlab.plots",
-    "mcp": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
-    "mcp_types": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
-    "httpx2": "tdlab.rollout.llm",
+    "mcp": ("tdlab.pool.live", "tdlab.sandbox.server"),
+    "mcp_types": ("tdlab.pool.live", "tdlab.sandbox.server"),
+    "httpx2": ("tdlab.rollout.llm", "tdlab.pool.live.http"),
     "phonenumbers": "tdlab.speech",
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
     "pyarrow": "tdlab.formats",
+    "pyjson5": "tdlab.pool.live",
     "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside", "tdlab.worlds"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
-    "yaml": ("tdlab.config", "tdlab.worlds"),
+    "yaml": ("tdlab.config", "tdlab.worlds", "tdlab.pool"),
 }
 """The one module or package that may import each library. Some have two: one for the client and one for the server or
 the sandbox, or one for chat and one for embeddings."""
@@ -84,6 +86,7 @@ HEAVY = (
 
 DISTRIBUTION = {
     "IPython": "ipywidgets",
+    "dotenv": "python-dotenv",
     "mcp_types": "mcp",
     "pydantic_core": "pydantic",
     "umap": "umap-learn",

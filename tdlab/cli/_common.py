@@ -19,7 +19,7 @@ from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
     from tdlab.config import RunConfig
-    from tdlab.pool import Harvest, ToolPool
+    from tdlab.pool import ConfigInput, Harvest, ToolPool
 
 __all__ = [
     "ConfigOption",
@@ -31,6 +31,7 @@ __all__ = [
     "pool_of",
     "run_config",
     "say",
+    "say_left_out",
     "start_logging",
     "this_command",
 ]
@@ -79,17 +80,39 @@ def pool_of(name: str) -> ToolPool:
 
 
 def harvested(servers: Path, *, timeout_s: float = 30.0) -> Harvest:
-    """Harvest the servers of an ``mcpServers`` file, with a progress bar."""
+    """Harvest the servers of an MCP client's file, with a progress bar; inputs are asked for on a terminal."""
     from tdlab.jobs import Reporter
-    from tdlab.pool import harvest_sync
+    from tdlab.pool import harvest_sync, read_mcp_config
 
+    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    config = read_mcp_config(servers, ask=_ask if terminal else None)
     with Reporter() as reporter:
         reporter.stage("servers")
 
         def show_progress(done: int, total: int, server: str, reason: str | None) -> None:
             reporter.update(done, total=total, note=f"{server}: {'failed' if reason else 'done'}")
 
-        return harvest_sync(servers, timeout_s=timeout_s, on_progress=show_progress)
+        return harvest_sync(config, timeout_s=timeout_s, on_progress=show_progress)
+
+
+def say_left_out(harvest: Harvest) -> None:
+    """Print on stderr which servers of a client's file are left out, and why."""
+    for name, reason in harvest.failures.items():
+        say(f"{name}: skipped, {reason}", err=True)
+    for name in harvest.disabled:
+        say(f"{name}: skipped, the file switches it off", err=True)
+
+
+def _ask(wanted: ConfigInput) -> str | None:
+    """Ask for an input of a client's file on the terminal; a password is not shown."""
+    from tdlab.tools import printable
+
+    words = printable(wanted.description or wanted.id, most=200)
+    if wanted.options:
+        words += " (" + ", ".join(printable(option, most=40) for option in wanted.options[:20]) + ")"
+    default = "" if wanted.password or wanted.default is None else wanted.default
+    answer: str = typer.prompt(words, default=default, hide_input=wanted.password, show_default=bool(default), err=True)
+    return answer or None
 
 
 def this_command() -> str:

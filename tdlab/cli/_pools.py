@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, pool_of, run_config, say
 
+if TYPE_CHECKING:
+    from tdlab.pool import PoolIssue
+
 __all__ = ["harvest", "mine"]
 
 
 def harvest(
-    servers: Annotated[Path, typer.Argument(help="mcpServers file, as MCP clients use it.")],
+    servers: Annotated[Path, typer.Argument(help="File of an MCP client, such as mcp.json, as it is.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Pool file to write (JSONL).")] = Path("pool.jsonl"),
     timeout: Annotated[float, typer.Option("--timeout", help="Time limit per server, in seconds.")] = 30.0,
 ) -> None:
     """Write a pool with the tools of live MCP servers.
 
-    Servers that fail are reported; the tools of the others are written.
+    Servers that fail are reported; the tools of the others are written. An input of the file (`${input:ID}`) is read
+    from the environment variable TDLAB_INPUT_ID, or asked for on a terminal.
     """
     from tdlab.pool import write_pool
 
@@ -31,6 +35,18 @@ def harvest(
         say(f"{service.name}: {len(service.tools)} tools")
     for name, reason in harvest.failures.items():
         say(f"{name}: FAILED, {reason}")
+    for name in harvest.disabled:
+        say(f"{name}: skipped, the file switches it off")
+    kinds: dict[tuple[str, str, str], list[PoolIssue]] = {}
+    for issue in harvest.pool.issues:
+        if issue.code == "server_failed":
+            continue  # said above
+        kinds.setdefault((issue.service or "", issue.severity, issue.code), []).append(issue)
+    for (server, severity, code), issues in kinds.items():
+        count, first = len(issues), issues[0]
+        tool = "" if first.tool is None else f"{first.tool}: "
+        word = "skipped" if severity == "error" else severity
+        say(f"{server}: {word}, {code}" + (f" ({count} times)" if count > 1 else "") + f": {tool}{first.found}")
     say(f"Wrote {len(harvest.pool)} tools of {len(harvest.pool.services)} servers to {out}.")
 
 

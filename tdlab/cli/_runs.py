@@ -20,6 +20,7 @@ from tdlab.cli._common import (
     pool_of,
     run_config,
     say,
+    say_left_out,
     this_command,
 )
 from tdlab.errors import ConfigError, RunNotFound
@@ -51,7 +52,9 @@ def run(
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="evolved, random, planned, quantity, or a plug-in's.")
     ] = None,
-    servers: Annotated[Path | None, typer.Option("--servers", help="mcpServers file: call these live servers.")] = None,
+    servers: Annotated[
+        Path | None, typer.Option("--servers", help="File of an MCP client: call its live servers.")
+    ] = None,
     code: Annotated[
         bool,
         typer.Option("--code", help="Plan code steps; use the first sandbox that works here."),
@@ -225,10 +228,6 @@ def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, path: Path) -> B
 
 
 def _live(servers: Path) -> tuple[dict[str, ServerSpec], ToolPool]:
-    from tdlab.pool import read_mcp_config
-
-    specs = read_mcp_config(servers)
     harvest = harvested(servers)
-    for name, reason in harvest.failures.items():
-        say(f"{name}: skipped, {reason}", err=True)
-    return {name: spec for name, spec in specs.items() if name not in harvest.failures}, harvest.pool
+    say_left_out(harvest)
+    return harvest.servers, harvest.pool

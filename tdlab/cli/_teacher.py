@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, run_config, say
+from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, run_config, say, say_left_out
 
 __all__ = ["estimate", "mock_server", "probe", "rehearse"]
 
@@ -22,7 +22,7 @@ def estimate(
         int | None, typer.Option("--target", "-n", help="Number of verified trajectories to make.")
     ] = None,
     servers: Annotated[
-        Path | None, typer.Option("--servers", help="mcpServers file: estimate a run on these live servers.")
+        Path | None, typer.Option("--servers", help="File of an MCP client: estimate a run on its live servers.")
     ] = None,
     set_: SetOption = None,
     sample: Annotated[
@@ -40,7 +40,10 @@ def estimate(
     assignments = ["rollout.teacher=llm", *(set_ or [])]
     environment = None if servers is None else "live"
     settings = run_config(config, assignments, target=target, pool=pool, rollout__environment=environment)
-    estimated = estimate_run(settings, pool=harvested(servers).pool if servers is not None else None, sample=sample)
+    harvest = None if servers is None else harvested(servers)
+    if harvest is not None:
+        say_left_out(harvest)
+    estimated = estimate_run(settings, pool=None if harvest is None else harvest.pool, sample=sample)
     if as_json:
         roles = [role._asdict() for role in estimated.roles]
         typer.echo(json.dumps({**estimated._asdict(), "roles": roles}, indent=2))

@@ -92,7 +92,14 @@ def show_run(run: Run) -> RenderableType:
         head.add_row(name, Text(printable(value, most=_LINE)))
     if mining is not None and mining.frames:
         head.add_row("task frames", Text(_frames(mining.frames)))
-    guessed = run.metrics()["guessed"] if (run.path / "metrics.json").exists() else None
+    measured = run.metrics() if (run.path / "metrics.json").exists() else {}
+    guessed, cut = measured.get("guessed"), measured.get("cut")
+    if cut and cut["results"]:
+        head.add_row(
+            "cut results",
+            f"{cut['results']} in {counted(cut['trajectories'], 'trajectory')}, the largest of "
+            f"{cut['largest_bytes']:,} bytes; limit: rollout.result_bytes={config.rollout.result_bytes}",
+        )
     if guessed and guessed["trajectories"]:
         kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
         share = f"{guessed['calls'] / guessed['of_calls']:.0%} of the calls"

@@ -107,6 +107,10 @@ class RolloutConfig(Section):
     call_timeout_s: float = Field(
         default=30.0, gt=0.0, le=3600.0, description="Live only: time limit of one call, in seconds."
     )
+    result_bytes: int = Field(
+        default=65_536, ge=1024, le=16_777_216,
+        description="Live only: most bytes of one result; a longer one is cut, with a mark at its end.",
+    )  # fmt: skip
 
 
 class SandboxConfig(Section):

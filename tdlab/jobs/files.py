@@ -12,7 +12,7 @@ from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
 from tdlab.formats import write_openai_jsonl, write_parquet
 from tdlab.jobs.progress import Reporter
 from tdlab.plots import plot_run, save_figure
-from tdlab.pool import ToolPool
+from tdlab.pool import ToolPool, cut_bytes
 from tdlab.quality import measure_quality
 from tdlab.records import Json, Tool, canonical_json
 from tdlab.rollout import Prices, Spending, agreement
@@ -107,6 +107,7 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "quality": _quality(store, tools),
         "gauges": _gauges(store),
         "guessed": _guessed(store),
+        **({"cut": _cut(store)} if config.rollout.environment == "live" else {}),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
         **({"committee": _committee(store)} if _has_committee(config) else {}),
     }
@@ -154,6 +155,23 @@ def _guessed(store: RunStore) -> dict[str, Json]:
             calls += candidate.trajectory.guessed
             every += len(candidate.trajectory.executions)
     return {"trajectories": trajectories, "calls": calls, "of_calls": every}
+
+
+def _cut(store: RunStore) -> dict[str, Json]:
+    """Return how many results of live servers were cut, in how many trajectories, rejected ones too."""
+    trajectories = results = largest = 0
+    for candidate in store.candidates():
+        if candidate.trajectory is None:
+            continue
+        sizes = [
+            size
+            for message in candidate.trajectory.results().values()
+            if (size := cut_bytes(message.content)) is not None
+        ]
+        trajectories += bool(sizes)
+        results += len(sizes)
+        largest = max([largest, *sizes])
+    return {"trajectories": trajectories, "results": results, "largest_bytes": largest}
 
 
 def _gauges(store: RunStore) -> dict[str, Json]:

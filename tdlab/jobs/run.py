@@ -382,9 +382,9 @@ def _connected(
     if servers is None:
         yield objects
         return
-    from tdlab.pool import LiveServers
+    from tdlab.pool import LiveLimits, LiveServers
 
-    with LiveServers(servers) as connected:
+    with LiveServers(servers, limits=LiveLimits(result_bytes=config.rollout.result_bytes)) as connected:
 
         class Connected(LiveEnvironment):
             def __init__(self, blueprint: Blueprint, tools: Mapping[str, Tool]) -> None:
@@ -449,11 +449,22 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
 
 
 def _external_pool(pool: ToolPool, config: RunConfig) -> ToolPool:
-    """Return the tools that may be called outside tdlab: all, or without ``allow_writes`` those that only read."""
+    """Return the tools that may be called outside tdlab: all, or without ``allow_writes`` those that only read.
+
+    The others are issues of the pool, and what was skipped in harvesting or reading it stays one.
+    """
     if config.rollout.allow_writes:
         return pool
-    reading = [key for key, tool in pool.tools.items() if nature(tool).effect in ("read", "search", "compute")]
-    return pool.subset(tools=reading)
+    reading = {key for key, tool in pool.tools.items() if nature(tool).effect in ("read", "search", "compute")}
+    left_out = [
+        PoolIssue(
+            service=tool.service, tool=tool.name, severity="error", code="may_write",
+            found="it may change data on the server, and rollout.allow_writes is false",
+        )
+        for key, tool in pool.tools.items() if key not in reading
+    ]  # fmt: skip
+    skipped = [issue for issue in pool.issues if issue.severity == "error"]
+    return pool.subset(tools=reading).with_issues([*skipped, *left_out])
 
 
 def _observable(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> BusinessCluster:

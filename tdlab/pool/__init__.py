@@ -31,7 +31,9 @@ from tdlab.pool.files.definitions import Definitions
 from tdlab.pool.files.formats import POOL_FORMATS, PoolFormat
 from tdlab.pool.files.writers import tool_document, write_pool
 from tdlab.pool.issues import Placement, PoolIssue
-from tdlab.pool.live.config import ServerSpec, read_mcp_config
+from tdlab.pool.live.config import McpConfig, ServerSpec, read_mcp_config
+from tdlab.pool.live.limits import LiveLimits, cut_bytes
+from tdlab.pool.live.placeholders import AskInput, ConfigInput
 from tdlab.pool.quality import GRADES, ToolQuality
 from tdlab.pool.taxonomy import Domain, Taxonomy
 
@@ -41,13 +43,17 @@ if TYPE_CHECKING:
 __all__ = [
     "GRADES",
     "POOL_FORMATS",
+    "AskInput",
     "CachedLabeller",
+    "ConfigInput",
     "Definitions",
     "Domain",
     "Harvest",
     "HarvestProgress",
+    "LiveLimits",
     "LiveResult",
     "LiveServers",
+    "McpConfig",
     "Placement",
     "PoolFormat",
     "PoolIssue",
@@ -55,6 +61,7 @@ __all__ = [
     "Taxonomy",
     "ToolPool",
     "ToolQuality",
+    "cut_bytes",
     "data_file",
     "harvest",
     "harvest_sync",

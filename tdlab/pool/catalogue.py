@@ -404,6 +404,19 @@ class ToolPool:
         )
         return self._of(kept, issues, sum(len(service.tools) for service in kept), self._placements)
 
+    def with_issues(self, issues: Iterable[PoolIssue]) -> ToolPool:
+        """Return a pool of the same tools with more issues.
+
+        Args:
+            issues: The issues to add, in front of those that it has.
+
+        Example:
+            >>> pool = ToolPool.bundled().with_issues([PoolIssue(severity="note", code="ours", found="it is ours")])
+            >>> pool.issues[0].code, pool == ToolPool.bundled()
+            ('ours', True)
+        """
+        return self._of(self.services, (*issues, *self._issues), self._read, self._placements)
+
     # --------------------------------------------------------------------------------------------------------- viewing
 
     def to_frame(self, *, level: Literal["tool", "service"] = "tool") -> pd.DataFrame:

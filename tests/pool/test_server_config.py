@@ -80,13 +80,19 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     ("entry", "says"),
     [
         ("x", "it is a str"),
-        ({}, "it has no command"),
+        ({}, "it has no command and no url"),
         ({"command": ""}, "its command is empty"),
         ({"command": 3}, "its command is not a string"),
         ({"command": "x", "args": "y"}, "its args are not a list of strings"),
-        ({"command": "x", "args": [1]}, "its args are not a list of strings"),
+        ({"command": "x", "args": [["y"]]}, "its args are not a list of strings"),
+        ({"command": "x", "args": ["a\0b"]}, "its args holds a character that no process can be given"),
         ({"command": "x", "env": ["A=1"]}, "its env is not an object of strings"),
-        ({"command": "x", "env": {"A": None}}, "in its env, 'A' is not a string"),
+        ({"command": "x", "env": {"A": [1]}}, "in its env, 'A' is not a string"),
+        ({"command": "x", "env": {"A=B": "1"}}, "in its env, a name is empty or has an equals sign"),
+        ({"command": []}, "its command is empty"),
+        ({"command": {"args": ["x"]}}, "it has no command"),
+        ({"command": "x", "envFile": "none.env"}, "its envFile cannot be read"),
+        ({"source": "extension", "settings": {}}, "it is an extension of the client"),
         ({"command": "x", "cwd": 3}, "its cwd is not a string"),
         ({"command": "${TDLAB_NOT_SET}"}, "the environment variable TDLAB_NOT_SET is not set"),
         ({"type": "sse", "url": "http://localhost/"}, "retired SSE transport"),
@@ -94,17 +100,20 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
         ({"type": 3}, "its type is not a string"),
         ({"type": "http"}, "it has no url"),
         ({"url": "localhost:80"}, "not an http or https address"),
+        ({"url": "http://[::1"}, "not an http or https address"),
+        ({"url": "http://h:port/"}, "not an http or https address"),
+        (
+            {"url": "http://h/", "headers": {"Authorization": "Bearer x\n"}},
+            "its header 'Authorization' holds a line break",
+        ),
         ({"url": "file:///etc/passwd"}, "not an http or https address"),
     ],
 )
-def test_a_bad_entry_is_named(entry: Any, says: str, tmp_path: Path) -> None:
-    path = write(tmp_path, {"mcpServers": {"good": {"command": "x"}, "bad": entry}})
-    with pytest.raises(PoolError) as caught:
-        read_mcp_config(path)
-    assert "server 'bad': " in caught.value.found
-    assert says in caught.value.found
-    assert "good" not in caught.value.found
-    assert caught.value.do
+def test_a_bad_entry_is_named_and_costs_no_other(entry: Any, says: str, tmp_path: Path) -> None:
+    config = read_mcp_config(write(tmp_path, {"mcpServers": {"good": {"command": "x"}, "bad": entry}}))
+    assert list(config) == ["good"], "one bad entry must not cost the others"
+    assert list(config.failures) == ["bad"]
+    assert says in config.failures["bad"]
 
 
 def test_all_bad_entries_are_named_at_once(tmp_path: Path) -> None:
@@ -118,6 +127,7 @@ def test_all_bad_entries_are_named_at_once(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("{\n,", "line 2: it is not JSON"),
+        ('{// note\n"mcpServers": {"a": {"command": "s3cret" "x"}}}', "line 2: it is not JSON"),
         ("[]", "lists no MCP servers"),
         ("{}", "lists no MCP servers"),
         ('{"mcpServers": []}', "lists no MCP servers"),

@@ -1,7 +1,7 @@
 """One session with an MCP server: connecting, listing its tools page by page, calling them.
 
-Servers are untrusted: what they send is data, and every failure becomes a result or a reason. In `tdlab.pool`, only
-this module imports ``mcp``.
+Servers are untrusted: what they send is data within bounds, and every failure becomes a result or a reason, without the
+secrets of the server's entry.
 """
 
 from __future__ import annotations
@@ -15,18 +15,26 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from tdlab.pool.live.config import ServerSpec
+from tdlab.pool.live.http import HttpRefusal, bare_url, http_client
+from tdlab.pool.live.limits import Listing, LiveLimits, cut_text
+from tdlab.pool.live.secrets import REDACTED, Redactor
 from tdlab.pool.live.stderr import StderrTail
+from tdlab.pool.live.stdio import Ending, stdio_transport
 from tdlab.pool.repair.schemas import replace_surrogates
 from tdlab.records import Json, Record, canonical_json
+from tdlab.tools import shorten
 
 if TYPE_CHECKING:
     from mcp import Client
 
-__all__ = ["Connection", "LiveResult", "Tap", "connect", "reason_of"]
+__all__ = ["Connection", "LiveResult", "Session", "connect"]
 
 _log = logging.getLogger(__name__)
-_MOST_PAGES = 1000
 _SHOWN = 400
+_LONGEST_LINE = 65_536
+_MOST_CURSOR = 8192
+_STAND_INS = {"Server returned an error response", "Not Found", "Session terminated"}
+"""What the SDK says in place of an HTTP error that holds no MCP message."""
 _CLIENT_VERSION = "1"
 
 
@@ -34,7 +42,8 @@ class LiveResult(Record):
     """A server's answer to a call.
 
     ``text`` joins its text content; other content is named: ``[image/png, 123 bytes]``. ``structured`` is its
-    structured content, if any. ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then
+    structured content, if any. A result beyond the limit is cut, its text ends with a mark, and ``structured`` is None.
+    ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then
     says which. ``ended`` is True where the server stopped before it answered, ``lost`` where it could not be restarted
     either and is given up.
     """
@@ -46,7 +55,7 @@ class LiveResult(Record):
     lost: bool = False
 
 
-class Tap:
+class _Tap:
     """A transport's read stream, passed on unchanged; it keeps the newest raw ``tools`` page and counts invalid lines.
 
     The SDK rejects a whole page for one malformed tool; with the raw page the other tools can be read all the same.
@@ -97,13 +106,46 @@ class Tap:
         await self.aclose()
 
 
+class Session:
+    """What is known of one attempt to use a server, whatever becomes of it: how to word its failure."""
+
+    def __init__(self, spec: ServerSpec, limits: LiveLimits | None = None) -> None:
+        self.spec = spec
+        self.limits = limits or LiveLimits()
+        self.tap = _Tap()
+        self.tail = StderrTail()
+        self.ending = Ending()
+        self.refusal = HttpRefusal(authorized=any(name.lower() == "authorization" for name in spec.headers))
+        self.redactor = Redactor(spec)
+
+    def reason(self, error: BaseException | str) -> str:
+        """Return why the server failed, with all that it said about it, for people; may wait a second for stderr."""
+        words = error if isinstance(error, str) else _reason_of(error)
+        refused = self.refused(error)
+        parts = [refused or self.redactor.message(words)]
+        if self.ending.words:
+            parts.append(self.ending.words)
+        if self.tap.garbage:
+            parts.append(f"{self.tap.garbage:,} of its lines were not MCP messages")
+        lines = [_middle_out(self.redactor.message(line, most=_LONGEST_LINE)) for line in self.tail.last()]
+        if lines:
+            parts.append("its last lines on stderr: " + " | ".join(lines))
+        return "; ".join(parts)
+
+    def refused(self, error: BaseException | str) -> str:
+        """Return the HTTP error behind an error that says no more than that there was one; else an empty text."""
+        known = isinstance(error, str) or _is_stand_in(error)
+        return self.refusal.words(lambda text: self.redactor.message(text, most=_SHOWN)) if known else ""
+
+
 class Connection:
     """An open session with one server: the task that opened it must close it, any task of its loop may call."""
 
-    def __init__(self, name: str, client: Client, tap: Tap) -> None:
-        self._name = name
+    def __init__(self, client: Client, session: Session) -> None:
+        self._name = session.spec.name
         self._client = client
-        self._tap = tap
+        self.session = session
+        self._tap = session.tap
         self.stop = anyio.Event()
 
     @property
@@ -117,17 +159,16 @@ class Connection:
         info = self._client.server_info
         title = (info.title or info.name) if info is not None else ""
         description = getattr(info, "description", None) or self._client.instructions or ""
-        return {"title": title, "description": " ".join(description.split())[:_SHOWN]}
+        data = self.session.redactor.data
+        return {"title": data(title)[:_SHOWN], "description": " ".join(data(description).split())[:_SHOWN]}
 
-    async def tools(self) -> tuple[list[Json], list[str]]:
-        """Return the raw definitions of every page of ``tools/list``, and the problems with the pages."""
+    async def list_tools(self, listing: Listing) -> None:
+        """Add the raw definitions of every page of ``tools/list``, and the problems with the pages, to ``listing``."""
         from pydantic import ValidationError
 
-        definitions: list[Json] = []
-        problems: list[str] = []
         cursor: str | None = None
         seen: set[str] = set()
-        for _ in range(_MOST_PAGES):
+        for _ in range(listing.limits.pages):
             self._tap.page = None
             try:
                 page = await self._client.list_tools(cursor=cursor, cache_mode="bypass")
@@ -137,25 +178,49 @@ class Connection:
                     raise
                 raw = self._tap.page
             listed = raw.get("tools")
-            if isinstance(listed, list):
-                definitions.extend(listed)
-            else:
-                problems.append(f"a page's tools are a {type(listed).__name__}, expected a list")
+            if not isinstance(listed, list):
+                listing.report("malformed_part", f"a page's tools are a {type(listed).__name__}, expected a list")
+                listed = []
+            if not listing.add(self.session.redactor.data_json(listed)):
+                listing.whole = True
+                return
             cursor = raw.get("nextCursor")
             _log.debug(
-                "%s: %d tools listed, %s", self._name, len(definitions), "more to come" if cursor else "the last page"
-            )
+                "%s: %d tools listed, %s",
+                self._name, len(listing.definitions), "more to come" if cursor else "the last page",
+            )  # fmt: skip
             if not isinstance(cursor, str) or not cursor:
-                return definitions, problems
-            if cursor in seen:
-                problems.append("a page refers back to an earlier one; reading stopped there")
-                return definitions, problems
+                listing.whole = True
+                return
+            if cursor in seen or len(cursor) > _MOST_CURSOR:
+                words = "refers back to an earlier one" if cursor in seen else "has a cursor of enormous length"
+                listing.report("malformed_part", f"a page {words}; reading stopped there")
+                listing.whole = True
+                return
             seen.add(cursor)
-        problems.append(f"more than {_MOST_PAGES} pages; reading stopped there")
-        return definitions, problems
+        listing.report("malformed_part", f"more than {listing.limits.pages:,} pages; reading stopped there")
+        listing.whole = True
 
     async def call(self, name: str, arguments: dict[str, Json], timeout_s: float) -> LiveResult:
-        """Make one ``tools/call``; every failure is reported in the result."""
+        """Make one ``tools/call``; every failure is reported in the result, which is bounded and holds no secret."""
+        result = await self._call(name, arguments, timeout_s)
+        redactor, limit = self.session.redactor, self.session.limits.result_bytes
+        text = redactor.data(replace_surrogates(result.text))
+        if REDACTED in text and REDACTED not in result.text:
+            _log.warning("%s: a secret of its entry was taken out of a result of %s", self._name, shorten(name, 80))
+        structured = None if result.structured is None else redactor.data_json(result.structured)
+        if structured is not None:
+            whole = replace_surrogates(canonical_json(structured))
+            if len(whole.encode("utf-8")) > limit:
+                text, structured = whole, None
+            elif not text:
+                text = whole
+        shown = cut_text(text, limit)
+        if shown is not text:
+            _log.warning("%s: a result of %s was cut to %d bytes", self._name, shorten(name, 80), limit)
+        return result.model_copy(update={"text": shown, "structured": structured})
+
+    async def _call(self, name: str, arguments: dict[str, Json], timeout_s: float) -> LiveResult:
         from mcp import MCPError
         from mcp_types import CONNECTION_CLOSED, CallToolRequest, CallToolRequestParams, CallToolResult
         from pydantic import ValidationError
@@ -170,7 +235,7 @@ class Connection:
         except MCPError as error:
             gone = error.code == CONNECTION_CLOSED or "session terminated" in error.message.lower()
             self._tap.ended = self._tap.ended or gone
-            words = "the server ended before it answered" if gone else replace_surrogates(error.message)
+            words = self.session.refused(error) or ("the server ended before it answered" if gone else error.message)
             return LiveResult(ok=False, text=words, ended=gone)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream):
             self._tap.ended = True
@@ -178,48 +243,43 @@ class Connection:
         except ValidationError as error:
             return LiveResult(ok=False, text=f"the answer is not a valid MCP result ({error.error_count()} errors)")
         except Exception as error:  # noqa: BLE001 - an untrusted answer must not end the run; the result reports it
-            return LiveResult(ok=False, text=reason_of(error), ended=self.ended)
+            return LiveResult(ok=False, text=_reason_of(error), ended=self.ended)
         text = "\n".join(_content(part) for part in result.content)
-        structured = result.structured_content
-        if not text and structured is not None:
-            text = canonical_json(structured)
-        return LiveResult(ok=not result.is_error, text=replace_surrogates(text), structured=structured)
+        return LiveResult(ok=not result.is_error, text=text, structured=result.structured_content)
 
 
 @contextlib.asynccontextmanager
-async def connect(spec: ServerSpec, tap: Tap, tail: StderrTail, timeout_s: float) -> AsyncIterator[Connection]:
-    """Open a session with the server of ``spec``; leaving or cancelling stops the server within a few seconds."""
-    from mcp import Client, StdioServerParameters, stdio_client
+async def connect(session: Session, timeout_s: float) -> AsyncIterator[Connection]:
+    """Open a session with its server; leaving or cancelling stops the server within a few seconds."""
+    from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
-    from mcp.shared._httpx_utils import create_mcp_http_client
     from mcp_types import Implementation
 
     logging.getLogger("mcp").addHandler(_QUIET)
+    spec, message_bytes = session.spec, session.limits.message_bytes
 
     @contextlib.asynccontextmanager
     async def transport() -> AsyncIterator[Any]:
         if spec.transport == "stdio":
-            parameters = StdioServerParameters(
-                command=spec.command,
-                args=list(spec.args),
-                env=dict(spec.env),
-                cwd=spec.cwd,
-                encoding_error_handler="replace",
-            )
-            with tail.writer() as errlog:
-                async with stdio_client(parameters, errlog=errlog) as (read, write):
-                    tap.inner = read
-                    yield tap, write
+            with session.tail.writer() as errlog:
+                async with stdio_transport(spec, errlog, message_bytes=message_bytes, ending=session.ending) as (
+                    read,
+                    write,
+                ):
+                    session.tap.inner = read
+                    yield session.tap, write
             return
-        http = create_mcp_http_client(headers=dict(spec.headers))
-        http.timeout = (timeout_s, None, timeout_s, timeout_s)  # connect, read, write, pool: calls have their own limit
-        async with http, streamable_http_client(spec.url, http_client=http) as (read, write):
-            tap.inner = read
-            yield tap, write
+        http = http_client(spec, timeout_s=timeout_s, message_bytes=message_bytes, refusal=session.refusal)
+        async with (
+            http,
+            streamable_http_client(bare_url(spec.url), http_client=http, max_sse_event_size=message_bytes) as streams,
+        ):
+            session.tap.inner = streams[0]
+            yield session.tap, streams[1]
 
     about = Implementation(name="tdlab", version=_CLIENT_VERSION)
     async with Client(transport(), cache=None, client_info=about) as client:
-        yield Connection(spec.name, client, tap)
+        yield Connection(client, session)
 
 
 _QUIET = logging.NullHandler()  # without a handler, Python prints the SDK's log of invalid lines to the terminal
@@ -246,8 +306,14 @@ def _decoded_size(base64_text: str) -> int:
     return len(text) * 3 // 4 - (len(text) - len(text.rstrip("=")))
 
 
-def reason_of(error: BaseException) -> str:
-    """Return the innermost causes of an error in words; groups of errors are taken apart."""
+def _middle_out(line: str) -> str:
+    """Return the beginning and the end of a long line: the first names the error, the last is what led to it."""
+    half = _SHOWN // 2
+    return line if len(line) <= _SHOWN else f"{line[:half]} … {line[-half:]}"
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """Return the innermost causes of an error; groups of errors are taken apart."""
     leaves: list[BaseException] = []
     stack = [error]
     while stack:
@@ -256,13 +322,25 @@ def reason_of(error: BaseException) -> str:
             stack.extend(reversed(node.exceptions))
         else:
             leaves.append(node)
+    return leaves
+
+
+def _is_stand_in(error: BaseException) -> bool:
+    """Return whether an error says only what the SDK says in place of an HTTP error."""
+    return all(getattr(leaf, "message", None) in _STAND_INS for leaf in _leaves(error))
+
+
+def _reason_of(error: BaseException) -> str:
+    """Return the innermost causes of an error in words."""
     words = []
-    for leaf in leaves:
-        if isinstance(leaf, FileNotFoundError):
-            words.append(f"{leaf.filename!r:.120} does not exist")
+    for leaf in _leaves(error):
+        if getattr(leaf, "message", None) == "Connection closed":  # the SDK's word for it
+            words.append("the server ended before it answered")
+        elif isinstance(leaf, FileNotFoundError):
+            words.append(f"{leaf.filename!r} does not exist")
+        elif isinstance(leaf, PermissionError) and leaf.filename:
+            words.append(f"{leaf.filename!r} cannot be run ({leaf.strerror})")
         else:
             text = " ".join(str(leaf).split())
-            words.append(
-                text[:_SHOWN] if isinstance(leaf, TimeoutError) and text else f"{type(leaf).__name__}: {text[:_SHOWN]}"
-            )
+            words.append(text if isinstance(leaf, TimeoutError) and text else f"{type(leaf).__name__}: {text}")
     return replace_surrogates("; ".join(dict.fromkeys(words)))

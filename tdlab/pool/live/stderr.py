@@ -12,14 +12,13 @@ from typing import TextIO
 
 __all__ = ["StderrTail"]
 
-_KEPT_BYTES = 4096
+_KEPT_BYTES = 65_536
 _KEPT_LINES = 3
-_KEPT_CHARACTERS = 300
 _LINGER_S = 0.5
 
 
 class StderrTail:
-    """A pipe for one process's stderr; a thread reads it to the end and keeps the last 4 KiB."""
+    """A pipe for one process's stderr; a thread reads it to the end and keeps the last 64 KiB."""
 
     def __init__(self) -> None:
         self._kept = b""
@@ -38,13 +37,18 @@ class StderrTail:
         finally:
             self._give_up = time.monotonic() + _LINGER_S
 
-    def last(self) -> str:
-        """Return the last three lines joined into one, printable and at most 300 characters; may wait a second."""
+    def last(self) -> list[str]:
+        """Return the last three lines as they were written; may wait a second.
+
+        A line whose beginning is lost is left out where others follow it: half a secret could not be found in it.
+        """
         if self._thread is not None:
             self._thread.join(2 * _LINGER_S)
-        lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines() if line.strip()]
-        text = " | ".join(lines[-_KEPT_LINES:])
-        return "".join(letter if letter.isprintable() else " " for letter in text)[-_KEPT_CHARACTERS:]
+        kept = self._kept
+        if len(kept) >= _KEPT_BYTES:
+            kept = kept.partition(b"\n")[2] or kept[_KEPT_BYTES // 2 :]
+        lines = [line.strip() for line in kept.decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines[-_KEPT_LINES:]
 
     def _read(self, pipe: int) -> None:
         with contextlib.closing(selectors.DefaultSelector()) as selector:
