@@ -50,17 +50,24 @@ def _headed(pattern: re.Pattern[str]) -> Callable[[str], list[Json]]:
 
 def _harmony(text: str) -> list[Json]:
     messages: list[Json] = []
+    channels: list[str] = []
+
+    def close() -> None:
+        if channels:  # the channels of one turn are one message
+            messages.append({"role": "assistant", "content": "".join(channels)})
+            channels.clear()
+
     for role, body in _HARMONY.findall(text):
         spoken = body.rpartition("<|message|>")[2]
         if role_named(role) == "assistant":
-            if messages and messages[-1]["role"] == "assistant":  # its channels are one message
-                messages[-1]["content"] += f"<|start|>assistant{body}<|end|>"
-            else:
-                messages.append({"role": "assistant", "content": f"<|start|>assistant{body}<|end|>"})
-        elif role_named(role) is not None:
+            channels.append(f"<|start|>assistant{body}<|end|>")
+            continue
+        close()
+        if role_named(role) is not None:
             messages.append({"role": role, "content": spoken})
         else:
             messages.append({"role": "tool", "name": role.removeprefix("functions."), "content": spoken})
+    close()
     return messages
 
 
@@ -102,24 +109,30 @@ def _glaive(text: str) -> list[Json]:
     ]
 
 
-_TEMPLATES: tuple[tuple[re.Pattern[str], Callable[[str], list[Any]]], ...] = (
-    (re.compile(r"<\|im_start\|>"), _headed(_CHATML)),
-    (re.compile(r"<\|start_header_id\|>"), _headed(_LLAMA)),
-    (re.compile(r"<\|start\|>.*?<\|message\|>", re.DOTALL), _harmony),
-    (re.compile(r"<｜User｜>"), _deepseek),
-    (re.compile(r"<start_of_turn>"), _headed(_GEMMA)),
-    (re.compile(r"\[INST\]"), _mistral),
-    (re.compile(r"<\|(?:user|observation)\|>"), _headed(_GLM)),
-    (re.compile(r"^USER: .*^ASSISTANT: ", re.DOTALL | re.MULTILINE), _glaive),
+_TEMPLATES: tuple[tuple[tuple[str, ...], Callable[[str], list[Any]]], ...] = (
+    (("<|im_start|>",), _headed(_CHATML)),
+    (("<|start_header_id|>",), _headed(_LLAMA)),
+    (("<|start|>", "<|message|>"), _harmony),
+    (("<｜User｜>",), _deepseek),
+    (("<start_of_turn>",), _headed(_GEMMA)),
+    (("[INST]",), _mistral),
+    (("<|user|>",), _headed(_GLM)),
+    (("USER: ", "\nASSISTANT: "), _glaive),
 )
+"""The marks that a text of each template holds, all of them, and how it is cut."""
+
+
+def _splitter(text: str) -> Callable[[str], list[Any]] | None:
+    return next((split for marks, split in _TEMPLATES if all(mark in text for mark in marks)), None)
 
 
 def is_rendered(text: Json) -> bool:
     """Return whether a text holds the turns of a conversation, rendered by a template that is known."""
-    return isinstance(text, str) and any(mark.search(text) for mark, _ in _TEMPLATES)
+    return isinstance(text, str) and _splitter(text) is not None
 
 
 def rendered_messages(text: str) -> list[Json]:
     """Return the messages of a rendered conversation; none for any other text."""
     text = _BOS.sub("", text)
-    return next((split(text) for mark, split in _TEMPLATES if mark.search(text)), [])
+    split = _splitter(text)
+    return [] if split is None else split(text)
