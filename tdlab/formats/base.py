@@ -47,6 +47,7 @@ class Recording:
     """One conversation as read, with the tools that it defines by key and the services' domains if stated.
 
     ``environment`` names a service whose tools were all offered, in formats that have environments but list no tools.
+    ``reward`` is the benchmark's own verdict, and ``policy`` the assistant's instructions where no message holds them.
     """
 
     trajectory: Trajectory
@@ -54,6 +55,8 @@ class Recording:
     format: str
     domains: dict[str, Domains] = field(default_factory=dict)
     environment: str = ""
+    reward: float | None = None
+    policy: str = ""
 
 
 @dataclass(frozen=True)

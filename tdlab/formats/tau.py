@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tdlab.formats._json import text_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, tool_definition
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Json, Tool, Trajectory
@@ -13,6 +14,7 @@ from tdlab.records import Json, Tool, Trajectory
 __all__ = ["TAU", "TAU2"]
 
 _HEADING = re.compile(r"\s*#+\s*(\w+) agent policy", re.IGNORECASE)
+_LARGEST = 1e9  # of a reward; a larger one, or an infinity, is a fault of the file
 
 
 def _unpack_tau(value: Json) -> Iterator[Item] | None:
@@ -29,7 +31,8 @@ def _read_tau(item: Item, fallback: str) -> Recording:
     service = heading.group(1).lower() if heading else TAU.name
     task, trial = item.value.get("task_id"), item.value.get("trial")
     known = isinstance(task, (int, str)) and isinstance(trial, (int, str))
-    return _recording(builder, service, f"{service}-{task}-{trial}" if known else fallback, TAU.name, {})
+    identity = f"{service}-{task}-{trial}" if known else fallback
+    return _recording(builder, service, identity, TAU.name, {}, reward=_reward(item.value))
 
 
 def _unpack_tau2(value: Json) -> Iterator[Item] | None:
@@ -63,16 +66,37 @@ def _read_tau2(item: Item, fallback: str) -> Recording:
         recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
         TAU2.name,
         {t.key: t for t in tools},
+        reward=_reward(item.value.get("reward_info")),
+        policy=text_of(item.context.get("policy")),
     )
 
 
+def _reward(stated: Json) -> float | None:
+    """Return the benchmark's verdict; None where there is none, or one that is no finite number."""
+    reward = stated.get("reward") if isinstance(stated, dict) else None
+    is_number = isinstance(reward, (int, float)) and not isinstance(reward, bool)
+    return float(reward) if is_number and abs(reward) <= _LARGEST else None
+
+
 def _recording(
-    builder: ConversationBuilder, service: str, identity: str, name: str, tools: dict[str, Tool]
+    builder: ConversationBuilder,
+    service: str,
+    identity: str,
+    name: str,
+    tools: dict[str, Tool],
+    *,
+    reward: float | None,
+    policy: str = "",
 ) -> Recording:
     names: dict[str, Any] = {tool.name: key for key, tool in tools.items()}
     names.update({called: f"{service}/{called}" for called in builder.names})
     return Recording(
-        Trajectory(id=identity, messages=tuple(builder.messages), tools=names), tools, name, environment=service
+        Trajectory(id=identity, messages=tuple(builder.messages), tools=names),
+        tools,
+        name,
+        environment=service,
+        reward=reward,
+        policy=policy,
     )
 
 
