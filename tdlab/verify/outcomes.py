@@ -14,9 +14,10 @@ from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
 from tdlab.rollout import WorldEnvironment
 from tdlab.speech import said, said_in
 from tdlab.tasks import TaskPack, stage_here
-from tdlab.tools import asks_for_yes, leaves, nature, preview, says_no
+from tdlab.tools import asks_for_yes, leaves, nature, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext, CheckedCall
+from tdlab.verify.repeats import answered_yes, repeated_call
 from tdlab.verify.sources import (
     CLOCK_OF_MOMENT,
     COMPOSED,
@@ -309,14 +310,12 @@ def _frame_confirms(tasks: TaskPack, frame: str) -> bool:
 
 def agreed(context: CheckContext, checked: CheckedCall) -> bool:
     """Return whether a question for a yes was answered before a call, and not by a no."""
-    messages, script = context.trajectory.messages, context.blueprint.script
-    for position in range(checked.position - 1, 0, -1):
-        if messages[position].role == "user" and messages[position - 1].role == "assistant":
-            asked = messages[position - 1].content
-            planned = script is not None and asked in {beat.text for beat in script.beats if beat.purpose != "ask"}
-            if (asks_for_yes(asked) or (planned and "?" in asked)) and not says_no(messages[position].content):
-                return True
-    return False
+    script = context.blueprint.script
+    planned = {beat.text for beat in script.beats if beat.purpose != "ask"} if script is not None else set()
+    return answered_yes(
+        context.trajectory.messages[: checked.position],
+        asks=lambda asked: asks_for_yes(asked) or (asked in planned and "?" in asked),
+    )
 
 
 def check_tried_again(context: CheckContext) -> str:
@@ -324,14 +323,9 @@ def check_tried_again(context: CheckContext) -> str:
 
     It may be made again once the user has spoken or another call was made.
     """
-    last: CheckedCall | None = None
-    spoken = [number for number, message in enumerate(context.trajectory.messages) if message.role == "user"]
-    for checked in context.calls:
-        same = last is not None and (checked.call.name, checked.call.arguments) == (last.call.name, last.call.arguments)
-        asked = last is not None and any(last.position < number < checked.position for number in spoken)
-        if same and last is not None and last.position == checked.position:
-            return f"{checked.name} is made twice in one message"
-        if same and last is not None and last.failed and not asked:
-            return f"{checked.name} repeats a call that failed"
-        last = checked
-    return ""
+    repeat = repeated_call(context.calls, context.trajectory.messages)
+    if repeat is None:
+        return ""
+    first, again = repeat
+    at_once = first.position == again.position
+    return f"{again.name} is made twice in one message" if at_once else f"{again.name} repeats a call that failed"

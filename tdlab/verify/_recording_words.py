@@ -1,0 +1,159 @@
+"""Checks of what is said in a recording: the order of roles, consent, errors reported, the ending."""
+
+from __future__ import annotations
+
+import re
+
+from tdlab.tools import asks_for_yes, printable, says_yes
+from tdlab.verify.context import CheckedCall
+from tdlab.verify.grounding import declines
+from tdlab.verify.recording import Finding, RecordingContext, failed, not_known
+from tdlab.verify.repeats import answered_yes
+
+__all__ = ["check_consent", "check_ending", "check_errors_reported", "check_roles"]
+
+
+def check_roles(context: RecordingContext) -> Finding | None:
+    """Check the order of roles: instructions first, and nobody speaks twice in a row."""
+    previous = ""
+    for index, message in enumerate(context.messages):
+        if message.role == "system" and previous not in ("", "system"):
+            return failed("a system message is not at the beginning", index)
+        if message.role == "user" and previous == "user":
+            return failed("the user speaks twice in a row", index)
+        if message.role == "assistant" and previous == "assistant":
+            return failed("the assistant speaks twice in a row", index)
+        if message.role == "user" and previous == "tool":
+            return failed("the user speaks before the assistant reacts to a result", index)
+        previous = "assistant (calls)" if message.tool_calls else message.role
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ ending
+
+_STOPS = re.compile(r"###[A-Z-]+###|\b(?:TERMINATE|STOP)\b")  # a simulated user's last word (tau-bench, AutoGen)
+# Tools whose call is the end: tau-bench hands over to a person, agents submit or give up.
+_LAST_TOOLS = re.compile(
+    r"transfer_to_human|finish|submit|terminate|claim_done|give_?up|handoff|complete_task|task_done|attempt_completion"
+    r"|\bexit\b|end_conversation|\bdone\b",
+    re.IGNORECASE,
+)
+_BYE = re.compile(
+    r"\b(?:thanks|thank you|bye|goodbye|that'?s (?:all|it|everything)|that is all|that will be all|no more|nothing else"
+    r"|have a (?:nice|good|great)|cheers|take care|appreciate)\b|谢谢|再见|ありがとう|감사",
+    re.IGNORECASE,
+)
+_SHORT = 400  # characters of a good-bye
+
+
+def check_ending(context: RecordingContext) -> Finding | None:
+    """Check that the conversation ends with a reply that has an end, or with the user's good-bye."""
+    messages = context.messages
+    spoken = [message for message in messages if message.role != "system"]
+    if not spoken:
+        return failed("the conversation is empty")
+    last, index = spoken[-1], len(messages) - 1
+    if last.role == "user":
+        if len(spoken) > 1 and (_STOPS.search(last.content) or (_BYE.search(last.content) and len(last.content) < _SHORT)):
+            return None
+        return failed("the conversation ends with a message of the user", index)
+    if last.role == "tool" or last.tool_calls:
+        names = {call.name for message in messages[-6:] for call in message.tool_calls}
+        if any(_LAST_TOOLS.search(name) for name in names):
+            return None
+        return failed("the conversation ends with " + ("a result" if last.role == "tool" else "a call"), index)
+    text = last.content.rstrip()
+    if not text:
+        return failed("the last reply is empty", index)
+    if text.count("```") % 2:
+        return failed("the last reply ends inside a block of code", index)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ errors
+
+_DONE = re.compile(
+    r"\b(?:successfully|(?:has|have) (?:now )?been (?:\w+ly )?(?:cancel|book|updat|chang|creat|sent|add|delet|remov|process|complet|"
+    r"submit|schedul|modif|refund|exchang|return|issu|place|sav|upload|merg|deploy|publish|post)\w*"
+    r"|i(?:'ve| have) (?:now )?(?:\w+ly )?(?:cancel|book|updat|chang|creat|sent|add|delet|remov|process|complet|submit|schedul|modif|"
+    r"refund|issu|placed|sav|upload|merg|deploy|publish|post)\w*)",
+    re.IGNORECASE,
+)
+_REPORTS = re.compile(
+    r"\b(?:error|fail\w*|issue|problem|unfortunately|unable|could ?n['o’]t|could not|can ?not|can['’]t|not (?:able|possible|found"
+    r"|available|complete)|unsuccessful|however|instead|but|although|except|apolog\w+|sorry|remain\w*|still|unless|"
+    r"did not|didn['’]t|was not|were not|wasn['’]t|partial\w*|limitation\w*|note|manually|blocked|missing|denied|insufficient)\b"
+    r"|失败|错误|无法|不能|问题|⚠|❌",
+    re.IGNORECASE,
+)
+
+
+def check_errors_reported(context: RecordingContext) -> Finding | None:
+    """Check that the reply after a call that failed last, an act, does not say that it is done."""
+    if context.calls and not context.trajectory.results():
+        return not_known("the recording has no results")
+    for index, message in context.spoken():
+        before = [checked for checked in context.calls if checked.position < index]
+        if not before or message.tool_calls or context.user_between(before[-1].position, index):
+            continue
+        last = before[-1]
+        result = last.result
+        if result is None or not result.is_error or context.nature(last).effect not in ("write", "delete"):
+            continue
+        claim = _DONE.search(message.content)
+        other = any(
+            c.call.name == last.call.name and not c.failed and not context.user_between(c.position, index) for c in before
+        )
+        if claim is not None and not other and not _REPORTS.search(message.content) and not declines(message.content):
+            error = printable(result.content, most=60)
+            return failed(f"{printable(last.call.name, most=60)} failed ({error}), and the reply says {claim[0]!r}", index)
+    return None
+
+
+# ----------------------------------------------------------------------------------------------------------- consent
+
+_ASKED_FOR = re.compile(
+    r"\b(?:obtain|get|ask(?:ing)? for|require[sd]?|need|wait for|seek|request|receive)\b[^.\n]{0,60}"
+    r"\b(?:confirm\w*|consent|approval|permission|go-ahead)"
+    r"|\bconfirm\w* (?:with|from) the (?:user|customer)|\b(?:explicit|user|customer)(?:'s)?(?: user| customer)? (?:confirmation|consent|approval)"
+    r"|\bask\b[^.\n]{0,30}\bbefore\b[^.\n]{0,60}\b(?:delet|chang|modif|updat|book|cancel|execut|act)\w*",
+    re.IGNORECASE,
+)
+_WRITES_TOO = re.compile(r"\b(?:update|modif|chang|book|creat|writ|edit|any action|consequential|exchang|order)\w*", re.IGNORECASE)
+_ASKS = re.compile(
+    r"\b(?:confirm\w*|proceed|go ahead|would you like|do you (?:want|agree|wish)|is (?:this|that) (?:ok|okay|correct|right)"
+    r"|\(?yes\)?(?: or no|/no)?|shall i|should i|may i|let me know|if you(?:'d| would) like|want me to)\b",
+    re.IGNORECASE,
+)
+_OTHER_ACTS = re.compile(r"transfer|think|calculat|plan|todo|navigat|click|handoff|agent", re.IGNORECASE)
+
+
+def check_consent(context: RecordingContext) -> Finding | None:
+    """Check that the user agreed before each call that the policy or an annotation makes depend on a yes."""
+    asked_for = _ASKED_FOR.search(context.instructions)
+    around = context.instructions[max(0, asked_for.start() - 300) : asked_for.end() + 300] if asked_for else ""
+    effects = {"delete", "write"} if _WRITES_TOO.search(around) else {"delete"}
+    annotated = [c for c in context.calls if c.tool is not None and c.tool.annotations.destructive is True]
+    if asked_for is None and not annotated:
+        return not_known(_NO_POLICY) if any(context.nature(c).effect == "delete" for c in context.calls) else None
+    acts = [c for c in context.calls if asked_for and _is_act(context, c, effects)] or annotated
+    for checked in acts:
+        if not checked.failed and not _agreed(context, checked):
+            return failed(f"{printable(checked.call.name, most=60)} without the user's yes", checked.position)
+    return None
+
+
+_NO_POLICY = "no policy or annotation says what needs the user's yes"
+
+
+def _is_act(context: RecordingContext, checked: CheckedCall, effects: set[str]) -> bool:
+    if _OTHER_ACTS.search(checked.call.name):
+        return False
+    return context.nature(checked).effect in effects
+
+
+def _agreed(context: RecordingContext, checked: CheckedCall) -> bool:
+    before = context.messages[: checked.position]
+    if answered_yes(before, asks=lambda text: asks_for_yes(text) or bool(_ASKS.search(text))):
+        return True
+    return any(message.role == "user" and says_yes(message.content) for message in before[1:])
