@@ -49,17 +49,18 @@ def _read(item: Item, fallback: str) -> Recording:
     builder = ConversationBuilder()
     thought = ""
     query = item.value.get("query")
-    for role, message in _branch(answer["answer_details"]):
+    for number, (role, message) in enumerate(_branch(answer["answer_details"])):
         if role == "tool":
             call = _call(message)
             if call.get("name") == _FINISH:
                 builder.say("assistant", _final(answer, call) or thought)
                 thought = ""
                 break
-            builder.call(thought, [(None, name_of(call.get("name")), call.get("arguments"))])
+            # a node that is cut off has no result: that of the next node is not its own
+            builder.call(thought, [(f"call_{number}", name_of(call.get("name")), call.get("arguments"))])
             thought = ""
             if "response" in call:
-                builder.result(None, text_of(call["response"]))
+                builder.result(f"call_{number}", text_of(call["response"]))
         elif role == "assistant":
             if thought:
                 builder.say("assistant", thought)

@@ -12,7 +12,15 @@ from tdlab.verify.context import CheckedCall
 from tdlab.verify.recording import Finding, RecordingContext, failed, not_known
 from tdlab.verify.repeats import repeated_call
 
-__all__ = ["check_arguments", "check_guesses", "check_offer", "check_results", "check_retries", "check_schema", "is_cut"]
+__all__ = [
+    "check_arguments",
+    "check_guesses",
+    "check_offer",
+    "check_results",
+    "check_retries",
+    "check_schema",
+    "is_cut",
+]
 
 NO_DEFINITIONS = "the recording has no tool definitions"
 NO_RESULTS = "the recording has no results"
@@ -34,8 +42,8 @@ _PASSES = re.compile(
 
 
 def is_cut(text: str) -> bool:
-    """Return whether a recorder has cut a result short."""
-    return _CUT.search(text[-_TAIL:]) is not None
+    """Return whether a recorder has cut a result short: it says so, or is the beginning of a JSON text."""
+    return _CUT.search(text[-_TAIL:]) is not None or (text.lstrip()[:1] in ("{", "[") and _ends_early(text))
 
 
 def check_arguments(context: RecordingContext) -> Finding | None:
@@ -49,18 +57,21 @@ def check_arguments(context: RecordingContext) -> Finding | None:
         if _ends_early(text) and (checked.result is None or is_cut(checked.result.content)):
             unknown = unknown or not_known("arguments are cut off")
             continue
-        return failed(f"{_name(checked)}: the arguments are no JSON object: {printable(text, most=80)}", checked.position)
+        return failed(
+            f"{_name(checked)}: the arguments are no JSON object: {printable(text, most=80)}", checked.position
+        )
     return unknown
 
 
 def _ends_early(text: str) -> bool:
     """Return whether a text is the beginning of a JSON text."""
-    if text.rstrip().endswith(("...", "…")):
+    text = text.rstrip().rstrip("\\")  # ToolBench cuts between a backslash and its letter
+    if text.endswith(("...", "…")):
         return True
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        return error.pos >= len(text) or error.msg.startswith("Unterminated string")
     except (ValueError, RecursionError):
         return False
     return False
@@ -146,13 +157,17 @@ def check_retries(context: RecordingContext) -> Finding | None:
     if repeat is None:
         return not_known(NO_RESULTS) if context.calls and not context.trajectory.results() else None
     first, again = repeat
+    if first.result is not None and is_cut(first.result.content):
+        return not_known("results are cut off")  # whether the error passes, or is one, is in what was cut
     if first.position == again.position:
         return failed(f"{_name(again)} is made twice in one message", again.position)
     error = printable(first.result.content if first.result is not None else "", most=60)
     return failed(f"{_name(again)} repeats a call that failed: {error}", again.position)
 
 
-_INVENTED = re.compile(r"<tool_response>|<function_results?>|<\|?(?:observation|tool_result)s?\|?>|^Observation: ?\S", re.MULTILINE)
+_INVENTED = re.compile(
+    r"<tool_response>|<function_results?>|<\|?(?:observation|tool_result)s?\|?>|^Observation: ?\S", re.MULTILINE
+)
 
 
 def check_guesses(context: RecordingContext) -> Finding | None:

@@ -10,7 +10,7 @@ import itertools
 import re
 
 from tdlab.records import CODE_TOOL, Json
-from tdlab.tools import leaves, preview, printable, split_words
+from tdlab.tools import contains_whole, leaves, preview, printable, split_words
 from tdlab.verify._recording_calls import NO_RESULTS, is_cut
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckedCall
@@ -82,7 +82,8 @@ def _without_source(context: RecordingContext, checked: CheckedCall, known: _Kno
         if fixed_by_schema(value, schema) or (isinstance(value, str) and value in (schema.get("enum") or ())):
             continue
         for name, leaf in leaves(value, parameter):
-            if not _must_have_source(name or parameter, leaf, acts=acts, creates=nature.operation == "create"):
+            creates = nature.operation == "create"
+            if not _must_have_source(name or parameter, leaf, acts=acts, creates=creates, knows_today=bool(known.now)):
                 continue
             if known.has(leaf) or (not acts and narrows(leaf, parameter, schema, known.heard, known.seen)):
                 continue
@@ -90,7 +91,7 @@ def _without_source(context: RecordingContext, checked: CheckedCall, known: _Kno
     return None
 
 
-def _must_have_source(name: str, value: Json, *, acts: bool, creates: bool) -> bool:
+def _must_have_source(name: str, value: Json, *, acts: bool, creates: bool, knows_today: bool) -> bool:
     """Return whether a value is one that the assistant cannot choose freely."""
     words = split_words(name)
     last = words[-1] if words else ""
@@ -100,6 +101,8 @@ def _must_have_source(name: str, value: Json, *, acts: bool, creates: bool) -> b
         return False
     if _ADDRESS.fullmatch(value):
         return True
+    if _DAY.fullmatch(value):
+        return acts and knows_today
     if last in _NAMES_A_THING:
         # a new thing may get an identifier of the assistant's choice
         return not (creates and len(words) == 1) and any(map(str.isdecimal, value))
@@ -116,7 +119,7 @@ class _Known:
         self._texts: list[str] = [context.policy.casefold()]
         self._numbers: set[float] = set()
         now = _NOW.search(context.instructions)
-        self._now = f"{now[1]}T{now[2] or '00:00'}:00Z" if now else ""
+        self.now = f"{now[1]}T{now[2] or '00:00'}:00Z" if now else ""
 
     def hear(self, position: int) -> None:
         """Add a message: what was said, or a result. What the assistant says alone is no source."""
@@ -149,15 +152,15 @@ class _Known:
         if any(text in known for known in self._texts):
             return True
         pieces = [piece for piece in _PIECE.findall(text) if len(piece) > 1]
-        if pieces and all(any(piece in known for known in self._texts) for piece in pieces):
+        if pieces and all(any(contains_whole(known, piece) for known in self._texts) for piece in pieces):
             return True
         flat = "".join(pieces)
         if len(flat) > _SHORTEST and any(flat in "".join(_PIECE.findall(known)) for known in self._texts):
             return True
-        return is_grounded(value, self.heard, self.seen, self._now or "2000-01-01T00:00:00Z")
+        return is_grounded(value, self.heard, self.seen, self.now or "2000-01-01T00:00:00Z")
 
     def _has_number(self, value: float) -> bool:
-        if is_grounded(value, self.heard, self.seen, self._now or "2000-01-01T00:00:00Z"):
+        if is_grounded(value, self.heard, self.seen, self.now or "2000-01-01T00:00:00Z"):
             return True
         digits = f"{value:g}"
         if any(digits in known for known in self._texts):
@@ -169,7 +172,8 @@ class _Known:
         pairs = itertools.combinations_with_replacement(numbers, 2)
         if any(round(one + other, 2) == wanted or round(abs(one - other), 2) == wanted for one, other in pairs):
             return True
-        return any(round(one * factor, 2) == wanted for one in numbers for factor in range(2, 13)) or any(
-            round(one / factor, 2) == wanted for one in numbers for factor in range(2, 13)
-        ) or any(round(one * other, 2) == wanted for one, other in itertools.combinations(numbers, 2))
-
+        return (
+            any(round(one * factor, 2) == wanted for one in numbers for factor in range(2, 13))
+            or any(round(one / factor, 2) == wanted for one in numbers for factor in range(2, 13))
+            or any(round(one * other, 2) == wanted for one, other in itertools.combinations(numbers, 2))
+        )

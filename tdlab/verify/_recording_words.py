@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tdlab.tools import asks_for_yes, printable, says_yes
+from tdlab.tools import printable
 from tdlab.verify.context import CheckedCall
 from tdlab.verify.grounding import declines
 from tdlab.verify.recording import Finding, RecordingContext, failed, not_known
@@ -14,7 +14,7 @@ __all__ = ["check_consent", "check_ending", "check_errors_reported", "check_role
 
 
 def check_roles(context: RecordingContext) -> Finding | None:
-    """Check the order of roles: instructions first, and nobody speaks twice in a row."""
+    """Check the order of roles: instructions first, and neither user nor assistant speaks twice in a row."""
     previous = ""
     for index, message in enumerate(context.messages):
         if message.role == "system" and previous not in ("", "system"):
@@ -23,8 +23,6 @@ def check_roles(context: RecordingContext) -> Finding | None:
             return failed("the user speaks twice in a row", index)
         if message.role == "assistant" and previous == "assistant":
             return failed("the assistant speaks twice in a row", index)
-        if message.role == "user" and previous == "tool":
-            return failed("the user speaks before the assistant reacts to a result", index)
         previous = "assistant (calls)" if message.tool_calls else message.role
     return None
 
@@ -54,7 +52,9 @@ def check_ending(context: RecordingContext) -> Finding | None:
         return failed("the conversation is empty")
     last, index = spoken[-1], len(messages) - 1
     if last.role == "user":
-        if len(spoken) > 1 and (_STOPS.search(last.content) or (_BYE.search(last.content) and len(last.content) < _SHORT)):
+        if len(spoken) > 1 and (
+            _STOPS.search(last.content) or (_BYE.search(last.content) and len(last.content) < _SHORT)
+        ):
             return None
         return failed("the conversation ends with a message of the user", index)
     if last.role == "tool" or last.tool_calls:
@@ -72,18 +72,19 @@ def check_ending(context: RecordingContext) -> Finding | None:
 
 # ------------------------------------------------------------------------------------------------------------ errors
 
+_ACTED = (
+    r"(?:cancel|book|updat|chang|creat|sent|add|delet|remov|process|complet|submit|schedul|modif|refund|exchang|return"
+    r"|issu|plac|sav|upload|merg|deploy|publish|post)\w*"
+)
 _DONE = re.compile(
-    r"\b(?:successfully|(?:has|have) (?:now )?been (?:\w+ly )?(?:cancel|book|updat|chang|creat|sent|add|delet|remov|process|complet|"
-    r"submit|schedul|modif|refund|exchang|return|issu|place|sav|upload|merg|deploy|publish|post)\w*"
-    r"|i(?:'ve| have) (?:now )?(?:\w+ly )?(?:cancel|book|updat|chang|creat|sent|add|delet|remov|process|complet|submit|schedul|modif|"
-    r"refund|issu|placed|sav|upload|merg|deploy|publish|post)\w*)",
+    rf"\b(?:successfully|ha(?:s|ve) (?:now )?been (?:\w+ly )?{_ACTED}|i(?:'ve| have) (?:now )?(?:\w+ly )?{_ACTED})",
     re.IGNORECASE,
 )
 _REPORTS = re.compile(
-    r"\b(?:error|fail\w*|issue|problem|unfortunately|unable|could ?n['o’]t|could not|can ?not|can['’]t|not (?:able|possible|found"
-    r"|available|complete)|unsuccessful|however|instead|but|although|except|apolog\w+|sorry|remain\w*|still|unless|"
-    r"did not|didn['’]t|was not|were not|wasn['’]t|partial\w*|limitation\w*|note|manually|blocked|missing|denied|insufficient)\b"
-    r"|失败|错误|无法|不能|问题|⚠|❌",
+    r"\b(?:error|fail\w*|issue|problem|unfortunately|unable|could ?n['o’]t|could not|can ?not|can['’]t"
+    r"|not (?:able|possible|found|available|complete)|unsuccessful|however|instead|but|although|except|apolog\w+|sorry"
+    r"|remain\w*|still|unless|did not|didn['’]t|was not|were not|wasn['’]t|partial\w*|limitation\w*|note|manually"
+    r"|blocked|missing|denied|insufficient)\b|失败|错误|无法|不能|问题|⚠|❌",
     re.IGNORECASE,
 )
 
@@ -102,11 +103,14 @@ def check_errors_reported(context: RecordingContext) -> Finding | None:
             continue
         claim = _DONE.search(message.content)
         other = any(
-            c.call.name == last.call.name and not c.failed and not context.user_between(c.position, index) for c in before
+            c.call.name == last.call.name and not c.failed and not context.user_between(c.position, index)
+            for c in before
         )
         if claim is not None and not other and not _REPORTS.search(message.content) and not declines(message.content):
             error = printable(result.content, most=60)
-            return failed(f"{printable(last.call.name, most=60)} failed ({error}), and the reply says {claim[0]!r}", index)
+            return failed(
+                f"{printable(last.call.name, most=60)} failed ({error}), and the reply says {claim[0]!r}", index
+            )
     return None
 
 
@@ -115,14 +119,23 @@ def check_errors_reported(context: RecordingContext) -> Finding | None:
 _ASKED_FOR = re.compile(
     r"\b(?:obtain|get|ask(?:ing)? for|require[sd]?|need|wait for|seek|request|receive)\b[^.\n]{0,60}"
     r"\b(?:confirm\w*|consent|approval|permission|go-ahead)"
-    r"|\bconfirm\w* (?:with|from) the (?:user|customer)|\b(?:explicit|user|customer)(?:'s)?(?: user| customer)? (?:confirmation|consent|approval)"
+    r"|\bconfirm\w* (?:with|from) the (?:user|customer)"
+    r"|\b(?:explicit|user|customer)(?:'s)?(?: user| customer)? (?:confirmation|consent|approval)"
     r"|\bask\b[^.\n]{0,30}\bbefore\b[^.\n]{0,60}\b(?:delet|chang|modif|updat|book|cancel|execut|act)\w*",
     re.IGNORECASE,
 )
-_WRITES_TOO = re.compile(r"\b(?:update|modif|chang|book|creat|writ|edit|any action|consequential|exchang|order)\w*", re.IGNORECASE)
+_WRITES_TOO = re.compile(
+    r"\b(?:update|modif|chang|book|creat|writ|edit|any action|consequential|exchang|order)\w*", re.IGNORECASE
+)
 _ASKS = re.compile(
-    r"\b(?:confirm\w*|proceed|go ahead|would you like|do you (?:want|agree|wish)|is (?:this|that) (?:ok|okay|correct|right)"
-    r"|\(?yes\)?(?: or no|/no)?|shall i|should i|may i|let me know|if you(?:'d| would) like|want me to)\b",
+    r"\b(?:confirm\w*|proceed|go ahead|would you like|do you (?:want|agree|wish)|\(?yes\)?(?: or no|/no)?|shall i"
+    r"|is (?:this|that) (?:ok|okay|correct|right)|should i|may i|let me know|if you(?:'d| would) like|want me to)\b",
+    re.IGNORECASE,
+)
+_AGREES = re.compile(
+    r"\b(?:yes|yeah|yep|yup|sure|ok|okay|confirm\w*|go ahead|proceed|correct|agree\w*|do it|do that|absolutely"
+    r"|sounds? (?:good|great|fine)|that (?:works|is fine|would be great)|that's (?:fine|right|correct)|please do"
+    r"|definitely|go for it|approved?)\b",
     re.IGNORECASE,
 )
 _OTHER_ACTS = re.compile(r"transfer|think|calculat|plan|todo|navigat|click|handoff|agent", re.IGNORECASE)
@@ -153,7 +166,12 @@ def _is_act(context: RecordingContext, checked: CheckedCall, effects: set[str]) 
 
 
 def _agreed(context: RecordingContext, checked: CheckedCall) -> bool:
+    """Return whether the user's last words before an act agree to it, or answer a question for a yes."""
     before = context.messages[: checked.position]
-    if answered_yes(before, asks=lambda text: asks_for_yes(text) or bool(_ASKS.search(text))):
+    last = max((index for index, message in enumerate(before) if message.role == "user"), default=-1)
+    if last < 1:
+        return False
+    if _AGREES.search(before[last].content):
         return True
-    return any(message.role == "user" and says_yes(message.content) for message in before[1:])
+    asked = before[last - 1].role == "assistant" and bool(_ASKS.search(before[last - 1].content))
+    return asked and answered_yes(before[last - 1 : last + 1], asks=lambda text: True)

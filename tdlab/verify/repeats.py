@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from tdlab.records import Message
 from tdlab.tools import says_no
@@ -22,8 +23,11 @@ def answered_yes(messages: Sequence[Message], *, asks: Callable[[str], bool]) ->
         Whether there is such an answer.
     """
     return any(
-        answer.role == "user" and question.role == "assistant" and asks(question.content) and not says_no(answer.content)
-        for question, answer in zip(messages, messages[1:], strict=False)
+        answer.role == "user"
+        and question.role == "assistant"
+        and asks(question.content)
+        and not says_no(answer.content)
+        for question, answer in pairwise(messages)
     )
 
 
