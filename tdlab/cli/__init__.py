@@ -22,6 +22,7 @@ from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
+from tdlab.cli._verify import verify
 from tdlab.errors import TdlabError
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "run",
     "sandbox",
     "show",
+    "verify",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -52,7 +54,8 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config, lab,
+    run, show, export, check, verify, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config,
+    lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -141,7 +141,8 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     end = start + 1
     while end < len(text) and text[end] != quote:
         end += 2 if text[end] == "\\" else 1
-    body = text[start + 1 : min(end, len(text))]
+    # a text that is cut between a backslash and its letter is read without the backslash
+    body = text[start + 1 : min(end, len(text)) - (end > len(text))]
     try:
         return str(ast.literal_eval(f"{quote}{body}{quote}")), end + 1
     except (ValueError, SyntaxError, MemoryError, RecursionError):

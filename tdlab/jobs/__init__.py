@@ -9,8 +9,10 @@ from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
 from tdlab.jobs.run import estimate, run
+from tdlab.jobs.verify_files import WORLD_CHECKS, verdicts_on, verify_recordings
 
 __all__ = [
+    "WORLD_CHECKS",
     "Ablation",
     "CheckReport",
     "Checked",
@@ -24,5 +26,7 @@ __all__ = [
     "recorded_programs",
     "replay_programs",
     "run",
+    "verdicts_on",
+    "verify_recordings",
     "write_service_pack",
 ]

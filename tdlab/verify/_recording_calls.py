@@ -65,7 +65,7 @@ def check_arguments(context: RecordingContext) -> Finding | None:
 
 def _ends_early(text: str) -> bool:
     """Return whether a text is the beginning of a JSON text."""
-    text = text.rstrip().rstrip("\\")  # ToolBench cuts between a backslash and its letter
+    text = text.rstrip()
     if text.endswith(("...", "…")):
         return True
     try:
