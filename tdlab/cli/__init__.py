@@ -54,8 +54,8 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, verify, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config,
-    lab,
+    run, show, export, check, verify, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server,
+    config, lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
