@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tdlab.formats import TrajectoryStream
     from tdlab.quality import QualityReport
 
-__all__ = ["Files", "FormatOption", "each_once", "map_", "name_of", "profile", "quality", "read_files"]
+__all__ = ["MOST_PROBLEMS", "Files", "FormatOption", "each_once", "map_", "name_of", "profile", "quality", "read_files"]
 
 Files = Annotated[list[Path], typer.Argument(help="Trajectory files, folders of them, or run directories.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="File format; default: detected.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure to this path, as PDF and PNG.")]
-_MOST_PROBLEMS = 20  # printed per file
+MOST_PROBLEMS = 20  # printed per file
 
 
 def profile(
@@ -165,10 +165,10 @@ def read_files(files: Sequence[Path], format_: str | None) -> dict[str, Trajecto
         path = file / "dataset.jsonl" if _is_run(file) else file
         stream = scan_trajectories(path, format=format_, classify=classify)
         sets[name_of(file)] = stream
-        for problem in stream.problems[:_MOST_PROBLEMS]:
+        for problem in stream.problems[:MOST_PROBLEMS]:
             say(str(problem), err=True)
-        if len(stream.problems) > _MOST_PROBLEMS:
-            say(f"{name_of(file)}: and {counted(len(stream.problems) - _MOST_PROBLEMS, 'more problem')}", err=True)
+        if len(stream.problems) > MOST_PROBLEMS:
+            say(f"{name_of(file)}: and {counted(len(stream.problems) - MOST_PROBLEMS, 'more problem')}", err=True)
         say(f"{name_of(file)}: {counted(len(stream.trajectories), 'trajectory')}, format {stream.format}", err=True)
     return sets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
+from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark
 from tdlab.jobs.files import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.packs import write_service_pack
@@ -21,8 +22,10 @@ __all__ = [
     "Reporter",
     "ablate",
     "check_run",
+    "compare_with_benchmark",
     "estimate",
     "export",
+    "read_benchmark",
     "recorded_programs",
     "replay_programs",
     "run",
