@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tdlab.cli._common import say
 from tdlab.cli._measures import MOST_PROBLEMS, Files, FormatOption, each_once, name_of, read_files
-from tdlab.errors import ConfigError
+from tdlab.errors import ConfigError, FormatError
 
 if TYPE_CHECKING:
     from tdlab.contamination import ContaminationReport, Overlap
@@ -53,7 +53,8 @@ def contamination(
     """
     from tdlab.cli.contamination_table import show_contamination
     from tdlab.contamination import KINDS, ContaminationRules
-    from tdlab.jobs import compare_with_benchmark, read_benchmark
+    from tdlab.formats import TrajectoryStream
+    from tdlab.jobs import compare_with_benchmark, read_benchmark, tasks_of
     from tdlab.records import canonical_json
     from tdlab.store import atomic_open
     from tdlab.tools import counted
@@ -92,14 +93,23 @@ def contamination(
 
             return write
 
-        for name, stream in read_files(files, format_).items():
-            reports[name] = compare_with_benchmark(
-                stream.recordings,
+        unread = problems
+        for file in files:
+            try:
+                stream = read_files([file], format_)[name_of(file)]
+            except FormatError:
+                if out is not None or format_ is not None:
+                    raise
+                say(f"{name_of(file)}: holds no conversations, its records are read as tasks", err=True)
+                stream = TrajectoryStream((), recordings=())
+            recordings = stream.recordings or tasks_of(file, on_problem=report_problem)
+            reports[name_of(file)] = compare_with_benchmark(
+                recordings,
                 benchmark,
-                on_overlap=writer(name),
+                on_overlap=writer(name_of(file)),
                 clean=out,
                 services=stream.domains,
-                problems=problems,
+                problems=unread,
             )
     if as_json:
         text = {name: {**report.model_dump(mode="json"), "share": report.share} for name, report in reports.items()}

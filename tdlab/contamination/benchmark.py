@@ -33,16 +33,16 @@ __all__ = [
 
 _LONGEST_VALUE = 64
 _VALUE = re.compile(r"[A-Za-z0-9#][\w.@#-]*\w")
-# What has digits and is no identifier: dates, times, versions, names of formats, amounts and measures.
+# What has digits and is no identifier: dates, times, versions, names of formats, amounts, measures, placeholders.
 _ORDINARY = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|\d{1,2}:\d\d.*|v?\d+(?:\.\d+)+|[a-z]+[-_]?\d{1,2}|\d{1,3}(?:,\d{3})*(?:\.\d+)?"
     r"|(?:sha|utf|base|iso|rfc|int|uint|float)[-_]?\d+|(?:19|20)\d{6}|\d+(?:st|nd|rd|th|k|m|px|gb|mb|kg|km|usd|h|min|ms)"
-    r"|\d*0000",
+    r"|\d*0000|0?12345\d*|abc[-_]?123\d*|(\d)\1+",
     re.IGNORECASE,
 )
 _FEWEST_DIGITS = 3
 _SHORTEST_CODE = 6
-_SHORTEST_FEATURES = 8  # words from which on a text can have a near-duplicate
+_SHORTEST_DESCRIPTION = 8  # words from which on two tools of one description are the same
 
 
 class ContaminationRules(Record):
@@ -139,9 +139,10 @@ class Benchmark:
             tools: The definitions of its tools, by key.
         """
         self.tasks += 1
-        for text in (said_whole(trajectory), *said(trajectory)):
+        messages = list(said(trajectory))
+        for text in dict.fromkeys((said_whole(trajectory), *messages)):
             words = words_of(text).words
-            features = features_of_words(words)
+            features = features_of_words(words, whole=len(messages) == 1, rules=self.rules)
             joined = " ".join(words)
             if features and joined not in self._seen_parts:  # the same text in four files of BFCL is one text
                 self._seen_parts.add(joined)
@@ -169,7 +170,18 @@ class Benchmark:
 
     def is_rare(self, value: str) -> bool:
         """Return whether few tasks have an identifier."""
-        return self._value_tasks.get(value, 0) <= max(self.rules.common, int(self.rules.common_share * self.tasks))
+        return self._value_tasks.get(value, 0) <= self.most_common
+
+    @property
+    def most_common(self) -> int:
+        """The number of tasks above which what they share is boilerplate."""
+        return max(self.rules.common, int(self.rules.common_share * self.tasks))
+
+    def close_to(self, features: frozenset[str]) -> list[tuple[float, int]]:
+        """Return the similarity and the number in ``parts`` of each text that is a near-duplicate."""
+        numbers = [int(key) for key, _ in self.similar.similar(features)]
+        exact = [(len(features & self.parts[n][1]) / len(features | self.parts[n][1]), n) for n in numbers]
+        return [(similarity, number) for similarity, number in exact if similarity >= self.rules.similarity]
 
     @cached_property
     def sequences(self) -> tuple[SequenceIndex, ...]:
@@ -186,7 +198,7 @@ class Benchmark:
                 texts.append(np.full(len(own), number, dtype=np.int64))
                 positions.append(first.astype(np.int64))
         distinct, first, counts = np.unique(np.concatenate(hashes), return_index=True, return_counts=True)
-        rare = counts <= max(self.rules.common, int(self.rules.common_share * len(self.texts)))
+        rare = counts <= self.most_common
         rows = first[rare]  # np.unique returns first occurrences: of the task that was added first
         return SequenceIndex(length, distinct[rare], np.concatenate(texts)[rows], np.concatenate(positions)[rows])
 
@@ -206,12 +218,16 @@ def said_whole(trajectory: Trajectory) -> str:
     return "\n".join(said(trajectory))
 
 
-def features_of_words(words: list[str]) -> frozenset[str]:
-    """Return the features by which texts are compared: words and pairs of words; none of a text of a few words."""
-    fewest = _SHORTEST_FEATURES * 2 if is_unspaced(words) else _SHORTEST_FEATURES
-    if len(words) < fewest:
-        return frozenset()
-    return frozenset((*words, *(f"{one} {other}" for one, other in pairwise(words))))
+def features_of_words(words: list[str], *, whole: bool, rules: ContaminationRules) -> frozenset[str]:
+    """Return the features by which texts are compared: words and pairs of words; none of a text of a few words.
+
+    A text that is the whole of what a user says may be shorter than one of several messages.
+    """
+    fewest = rules.shortest(words) if whole else rules.sequence_length(words)
+    return frozenset((*words, *(f"{one} {other}" for one, other in pairwise(words)))) if len(words) >= fewest else _NONE
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 def plain_name(key: str) -> str:
@@ -225,7 +241,7 @@ def definition_forms(tool: Tool) -> Iterator[str]:
     if parameters:
         yield canonical_json([plain_name(tool.name), parameters])
     words = words_of(tool.description).words
-    if len(words) >= _SHORTEST_FEATURES:
+    if len(words) >= _SHORTEST_DESCRIPTION:
         yield " ".join(words)
 
 

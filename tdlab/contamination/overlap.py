@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -146,23 +147,21 @@ def _runs(numbers: Hashes, index: SequenceIndex, benchmark: Benchmark) -> Iterat
 
 
 def _near_duplicate(trajectory: Trajectory, benchmark: Benchmark) -> Match | None:
-    """Return the task whose text is most like one message of the user, or like all of them."""
-    messages = list(said(trajectory))
-    texts = dict.fromkeys((said_whole(trajectory), *messages[:_MESSAGES]))
+    """Return the task whose text is most like one message of the user, or like all of them.
+
+    A message like those of many tasks is small talk, such as a good-bye.
+    """
+    messages = [message[:_MOST_CHARACTERS] for message in itertools.islice(said(trajectory), _MESSAGES)]
     best: tuple[float, int, int, str] | None = None
-    for text in texts:
-        words = words_of(text[:_MOST_CHARACTERS]).words
-        features = features_of_words(words)
-        if not features:
+    for text in dict.fromkeys(("\n".join(messages)[:_MOST_CHARACTERS], *messages)):
+        words = words_of(text).words
+        features = features_of_words(words, whole=len(messages) == 1, rules=benchmark.rules)
+        close = benchmark.close_to(features) if features else []
+        if len({benchmark.parts[number][0] for _, number in close}) > benchmark.most_common:
             continue
-        nearest = benchmark.similar.nearest(features)
-        if nearest is None:
-            continue
-        number = int(nearest[0])
-        other = benchmark.parts[number][1]
-        similarity = len(features & other) / len(features | other)
-        if similarity >= benchmark.rules.similarity and (best is None or (similarity, -number) > best[:2]):
-            best = (similarity, -number, len(words), text)
+        for similarity, number in close:
+            if best is None or (similarity, -number) > best[:2]:
+                best = (similarity, -number, len(words), text)
     if best is None:
         return None
     return Match(
@@ -174,7 +173,7 @@ def _near_duplicate(trajectory: Trajectory, benchmark: Benchmark) -> Match | Non
     )
 
 
-_MOST_CHARACTERS = 1_000_000  # of one text that is compared as a whole
+_MOST_CHARACTERS = 200_000  # of one text that is compared as a whole
 
 
 def _shared_values(trajectory: Trajectory, benchmark: Benchmark) -> Match | None:

@@ -123,8 +123,12 @@ def _holds_records(values: list[Json]) -> bool:
 
 
 def _read(item: Item, fallback: str) -> Recording:
-    texts = list(dict.fromkeys(_texts(item.value)))
     tools: dict[str, Tool] = {}
+    if isinstance(item.value.get("parameters", item.value.get("inputSchema")), dict):
+        alone = tool_definition(item.value, "")  # BFCL keeps definitions in files of their own
+        if alone is not None:
+            return _recording(alone.name, [], {alone.key: alone})
+    texts = list(dict.fromkeys(_texts(item.value)))
     for key in _TOOL_KEYS:
         raw = item.value.get(key)
         for definition in [raw] if isinstance(raw, dict) else list_of(raw):
@@ -165,9 +169,9 @@ def _texts(value: Json, depth: int = 0) -> Iterator[str]:
 
 def _is_text(text: str) -> bool:
     """Return whether a string has a few words, or as many characters of a script without spaces."""
-    return (" " in text.strip() and len(_WORDS.findall(text)) >= _FEWEST_WORDS) or len(
-        _CJK.findall(text)
-    ) > _FEWEST_WORDS
+    if " " in text.strip() and len(_WORDS.findall(text)) >= _FEWEST_WORDS:
+        return True
+    return len(_CJK.findall(text)) > _FEWEST_WORDS
 
 
 TASKS = Format("tasks", _unpack, _read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
-from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark
+from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark, tasks_of
 from tdlab.jobs.files import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.packs import write_service_pack
@@ -29,6 +29,7 @@ __all__ = [
     "recorded_programs",
     "replay_programs",
     "run",
+    "tasks_of",
     "verdicts_on",
     "verify_recordings",
     "write_service_pack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tdlab.formats import LineProblem, Recording, iter_tasks, openai_record
 from tdlab.records import Domains
 from tdlab.store import atomic_open
 
-__all__ = ["compare_with_benchmark", "read_benchmark"]
+__all__ = ["compare_with_benchmark", "read_benchmark", "tasks_of"]
 
 
 def read_benchmark(
@@ -65,6 +65,29 @@ def read_benchmark(
                 do="pass the benchmark's own files",
             )
     return benchmark
+
+
+def tasks_of(path: str | Path, *, on_problem: Callable[[LineProblem], None] | None = None) -> Iterator[Recording]:
+    """Yield the tasks of a file that holds no conversations, so that benchmarks compare with each other.
+
+    Args:
+        path: A file or folder that `iter_tasks` reads.
+        on_problem: Called with each part that holds no task.
+
+    Yields:
+        A recording of what each task's user says.
+
+    Example:
+        >>> with open("tasks.txt", "w") as file:
+        ...     _ = file.write("Which of the weirs on the Aare are closed on Sunday morning before eight?")
+        >>> [task.trajectory.id for task in tasks_of("tasks.txt")]
+        ['tasks-1']
+    """
+    for part in iter_tasks(path):
+        if isinstance(part, Recording):
+            yield part
+        elif on_problem is not None:
+            on_problem(part)
 
 
 def compare_with_benchmark(

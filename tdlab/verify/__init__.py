@@ -34,7 +34,7 @@ from tdlab.verify.report import (
 
 __all__ = [
     "CHECKS", "NOTES", "RECORDED_CHECKS", "Agreement", "CheckContext", "CheckCount", "CheckFunction", "CheckResult",
-    "Finding", "FlaggedPrecision", "NearDuplicates", "RecordedCheck", "RecordingContext", "RecordingVerdict", "SimilarSets", "State",
-    "VerdictExample", "VerdictTally", "VerificationReport", "failed", "features_of", "not_known", "verify",
-    "verify_recording",
+    "Finding", "FlaggedPrecision", "NearDuplicates", "RecordedCheck", "RecordingContext", "RecordingVerdict",
+    "SimilarSets", "State", "VerdictExample", "VerdictTally", "VerificationReport", "failed", "features_of",
+    "not_known", "verify", "verify_recording",
 ]  # fmt: skip

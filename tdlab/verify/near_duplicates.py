@@ -90,12 +90,15 @@ class SimilarSets:
         hashes.update_batch([feature.encode("utf-8", "surrogatepass") for feature in sorted(features)])
         return hashes
 
+    def similar(self, features: frozenset[str], sketch: MinHash | None = None) -> list[tuple[str, float]]:
+        """Return the keys and similarities of all members at or above the threshold, by key."""
+        sketch = sketch if sketch is not None else self.sketch(features)
+        matches = [(key, sketch.jaccard(self._hashes[key])) for key in sorted(self._lsh().query(sketch))]
+        return [(key, similarity) for key, similarity in matches if similarity >= self._threshold]
+
     def nearest(self, features: frozenset[str], sketch: MinHash | None = None) -> tuple[str, float] | None:
         """Return the key and similarity of the most similar member at or above the threshold, or None."""
-        sketch = sketch if sketch is not None else self.sketch(features)
-        matches = [(sketch.jaccard(self._hashes[key]), key) for key in sorted(self._lsh().query(sketch))]
-        best = max(matches, default=None)
-        return (best[1], best[0]) if best is not None and best[0] >= self._threshold else None
+        return max(self.similar(features, sketch), key=lambda match: (match[1], match[0]), default=None)
 
     def add(self, key: str, features: frozenset[str], sketch: MinHash | None = None) -> None:
         """Add a set under a key, unless the key is there."""
