@@ -207,10 +207,13 @@ _ESTIMATE = 0.15  # MinHash estimates are looked up this far below the threshold
 
 
 def said(trajectory: Trajectory) -> Iterator[str]:
-    """Yield what the user says, message by message."""
+    """Yield what the user says, message by message, without a simulated user's mark of the end (tau-bench)."""
     for message in trajectory.messages:
-        if message.role == "user" and message.content.strip():
-            yield message.content
+        if message.role == "user" and (text := _END.sub("", message.content).strip()):
+            yield text
+
+
+_END = re.compile(r"###[A-Z-]{2,30}###")
 
 
 def said_whole(trajectory: Trajectory) -> str:
@@ -236,9 +239,9 @@ def plain_name(key: str) -> str:
 
 
 def definition_forms(tool: Tool) -> Iterator[str]:
-    """Yield what identifies a definition: its name with its parameters, and its description."""
+    """Yield what identifies a definition: its name with its parameters, if several, and its description."""
     parameters = sorted(tool.parameters)
-    if parameters:
+    if len(parameters) > 1:
         yield canonical_json([plain_name(tool.name), parameters])
     words = words_of(tool.description).words
     if len(words) >= _SHORTEST_DESCRIPTION:
