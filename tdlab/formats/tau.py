@@ -74,8 +74,9 @@ def _read_tau2(item: Item, fallback: str) -> Recording:
 def _reward(stated: Json) -> float | None:
     """Return the benchmark's verdict; None where there is none, or one that is no finite number."""
     reward = stated.get("reward") if isinstance(stated, dict) else None
-    is_number = isinstance(reward, (int, float)) and not isinstance(reward, bool)
-    return float(reward) if is_number and abs(reward) <= _LARGEST else None
+    if not isinstance(reward, (int, float)) or isinstance(reward, bool):
+        return None
+    return float(reward) if abs(reward) <= _LARGEST else None
 
 
 def _recording(

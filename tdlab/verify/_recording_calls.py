@@ -71,7 +71,7 @@ def _ends_early(text: str) -> bool:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return error.pos >= len(text) or error.msg.startswith("Unterminated string")
+        return error.pos >= len(text) - 1 or error.msg.startswith("Unterminated string")
     except (ValueError, RecursionError):
         return False
     return False

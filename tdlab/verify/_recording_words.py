@@ -36,6 +36,8 @@ _LAST_TOOLS = re.compile(
     r"|\bexit\b|end_conversation|\bdone\b",
     re.IGNORECASE,
 )
+_SUBMITS = re.compile(r"COMPLETE_TASK_AND_SUBMIT|<finish>|<submit>|\bTASK_COMPLETE\b")
+"""What agents write into a terminal or a reply to end a run (mini-swe-agent, OpenHands); the harness answers it."""
 _BYE = re.compile(
     r"\b(?:thanks|thank you|bye|goodbye|that'?s (?:all|it|everything)|that is all|that will be all|no more|nothing else"
     r"|have a (?:nice|good|great)|cheers|take care|appreciate)\b|谢谢|再见|ありがとう|감사",
@@ -51,6 +53,9 @@ def check_ending(context: RecordingContext) -> Finding | None:
     if not spoken:
         return failed("the conversation is empty")
     last, index = spoken[-1], len(messages) - 1
+    final = next((message for message in reversed(spoken) if message.role == "assistant"), None)
+    if final is not None and _SUBMITS.search(final.content + str([call.arguments for call in final.tool_calls])):
+        return None
     if last.role == "user":
         if len(spoken) > 1 and (
             _STOPS.search(last.content) or (_BYE.search(last.content) and len(last.content) < _SHORT)

@@ -68,7 +68,8 @@ def verify_recording(
         True
     """
     context = RecordingContext(trajectory, tools or {}, policy, config or VerifyConfig())
-    results, notes = [], []
+    results: list[CheckResult] = []
+    notes: list[CheckResult] = []
     for name, check in (*RECORDED_CHECKS.items(), *checks.items()):
         finding = check(context)
         if finding is None:

@@ -48,12 +48,35 @@ class Finding(NamedTuple):
 
 
 def failed(reason: str, message: int | None = None) -> Finding:
-    """Return a failure."""
+    """Return a failure.
+
+    Args:
+        reason: Why the recording fails the check.
+        message: The index of the message that shows it, if there is one.
+
+    Returns:
+        The finding.
+
+    Example:
+        >>> failed("the last reply is empty", 4).state
+        'failed'
+    """
     return Finding("failed", reason, message)
 
 
 def not_known(reason: str) -> Finding:
-    """Return that a check could not run, and why."""
+    """Return that a check could not run.
+
+    Args:
+        reason: What the recording lacks, in the same words for every recording, since reports count them.
+
+    Returns:
+        The finding.
+
+    Example:
+        >>> not_known("the recording has no results").state
+        'not_known'
+    """
     return Finding("not_known", reason)
 
 
