@@ -54,6 +54,8 @@ def show_contamination(reports: Mapping[str, ContaminationReport], *, examples: 
         for kind in KINDS:
             table.add_row(_TITLES[kind], f"{report.kinds[kind]:,}", f"{report.strongest[kind]:,}")
         blocks.append(table)
+        if size.cut:
+            blocks.append(Text(f"  of {counted(size.cut, 'task')} only the beginning was compared"))
         if report.unread:
             blocks.append(Text(f"  of {counted(report.unread, 'trajectory')} only the beginning was compared"))
         for kind in KINDS if examples else ():

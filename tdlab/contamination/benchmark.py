@@ -19,6 +19,7 @@ from tdlab.tools import leaves, split_words
 from tdlab.verify import SimilarSets
 
 __all__ = [
+    "MOST_CHARACTERS",
     "Benchmark",
     "ContaminationRules",
     "SequenceIndex",
@@ -26,6 +27,7 @@ __all__ = [
     "definition_forms",
     "features_of_words",
     "identifiers_of",
+    "is_too_long",
     "plain_name",
     "said",
     "said_whole",
@@ -117,6 +119,7 @@ class Benchmark:
 
     rules: ContaminationRules = field(default_factory=ContaminationRules)
     tasks: int = 0
+    cut: int = 0
     texts: list[TaskText] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -128,6 +131,8 @@ class Benchmark:
         self._value_tasks: dict[str, int] = {}
         self._seen: set[bytes] = set()
         self._seen_parts: set[str] = set()
+        self._every: set[str] = set()
+        self._largest = 0
         self.similar = SimilarSets(threshold=max(0.1, self.rules.similarity - _ESTIMATE))
 
     def add(self, task: str, trajectory: Trajectory, tools: Mapping[str, Tool]) -> None:
@@ -139,6 +144,7 @@ class Benchmark:
             tools: The definitions of its tools, by key.
         """
         self.tasks += 1
+        self.cut += is_too_long(trajectory)
         messages = list(said(trajectory))
         for text in dict.fromkeys((said_whole(trajectory), *messages)):
             words = words_of(text).words
@@ -148,6 +154,8 @@ class Benchmark:
                 self._seen_parts.add(joined)
                 self.similar.add(str(len(self.parts)), features)
                 self.parts.append((task, features))
+                self._every |= features
+                self._largest = max(self._largest, len(features))
         self._add_text(task, words_of(said_whole(trajectory)).words)
         for key in trajectory.tools.values():
             self.names.setdefault(plain_name(key), task)
@@ -179,6 +187,10 @@ class Benchmark:
 
     def close_to(self, features: frozenset[str]) -> list[tuple[float, int]]:
         """Return the similarity and the number in ``parts`` of each text that is a near-duplicate."""
+        # so much of a near-duplicate's features must be shared that most texts need no hashing
+        wanted = self.rules.similarity * len(features)
+        if wanted > self._largest or len(features & self._every) < wanted:
+            return []
         numbers = [int(key) for key, _ in self.similar.similar(features)]
         exact = [(len(features & self.parts[n][1]) / len(features | self.parts[n][1]), n) for n in numbers]
         return [(similarity, number) for similarity, number in exact if similarity >= self.rules.similarity]
@@ -207,10 +219,23 @@ _ESTIMATE = 0.15  # MinHash estimates are looked up this far below the threshold
 
 
 def said(trajectory: Trajectory) -> Iterator[str]:
-    """Yield what the user says, message by message, without a simulated user's mark of the end (tau-bench)."""
+    """Yield what the user says, message by message, without a simulated user's mark of the end (tau-bench).
+
+    After `MOST_CHARACTERS` it ends; `is_too_long` tells.
+    """
+    left = MOST_CHARACTERS
     for message in trajectory.messages:
-        if message.role == "user" and (text := _END.sub("", message.content).strip()):
+        if left > 0 and message.role == "user" and (text := _END.sub("", message.content[:left]).strip()):
+            left -= len(message.content)
             yield text
+
+
+def is_too_long(trajectory: Trajectory) -> bool:
+    """Return whether the user says more than is compared."""
+    return sum(len(m.content) for m in trajectory.messages if m.role == "user") > MOST_CHARACTERS
+
+
+MOST_CHARACTERS = 4_000_000  # of what one user says that are compared: 200 MB of words would take 20 GB
 
 
 _END = re.compile(r"###[A-Z-]{2,30}###")

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from tdlab.contamination.benchmark import (
+    MOST_CHARACTERS,
     Benchmark,
     SequenceIndex,
     definition_forms,
     features_of_words,
     identifiers_of,
+    is_too_long,
     plain_name,
     said,
     said_whole,
@@ -29,7 +31,6 @@ KINDS = ("sequence", "near_duplicate", "values", "definitions", "names")
 
 _MOST_EVIDENCE = 160
 _SHOWN = 5
-_WORD_LIMIT = 4_000_000  # words of one trajectory that are compared
 _MESSAGES = 200  # messages of one trajectory that are compared as wholes
 
 
@@ -53,7 +54,10 @@ class Match(Record):
 
 
 class Overlap(Record):
-    """All that a trajectory shares with benchmarks: at most one match of each kind, the strongest first."""
+    """All that a trajectory shares with benchmarks: at most one match of each kind, the strongest first.
+
+    ``unread`` says what of it was not compared, if anything.
+    """
 
     trajectory: str
     contaminated: bool
@@ -87,9 +91,9 @@ def find_overlap(trajectory: Trajectory, tools: Mapping[str, Tool], benchmark: B
         'sequence'
     """
     words = words_of(said_whole(trajectory))
-    unread = f"words after the first {_WORD_LIMIT:,} were not compared" if len(words.words) > _WORD_LIMIT else ""
+    unread = f"what follows {MOST_CHARACTERS:,} characters was not compared" if is_too_long(trajectory) else ""
     found = (
-        _shared_sequence(Words(words.text, words.words[:_WORD_LIMIT], words.spans[:_WORD_LIMIT]), benchmark),
+        _shared_sequence(words, benchmark),
         _near_duplicate(trajectory, benchmark),
         _shared_values(trajectory, benchmark),
         _shared_definitions(trajectory, tools, benchmark),

@@ -16,12 +16,16 @@ _EXAMPLES = 3
 
 
 class BenchmarkSize(Record):
-    """What there is to compare with: tasks, distinct texts, names of tools, identifiers, and the parts not read."""
+    """What there is to compare with: tasks, distinct texts, names of tools, identifiers.
+
+    ``cut`` counts the tasks of which only the beginning is compared, ``problems`` the parts of files that hold no task.
+    """
 
     tasks: int
     texts: int
     names: int
     values: int
+    cut: int = 0
     problems: int = 0
 
 
@@ -106,6 +110,7 @@ class OverlapTally:
                 texts=len(benchmark.texts),
                 names=len(benchmark.names),
                 values=len(benchmark.values),
+                cut=benchmark.cut,
                 problems=problems,
             ),
         )

@@ -187,6 +187,16 @@ def test_hostile_texts_are_compared() -> None:
         find_overlap(talk(text, calls=(call,)), {}, tasks)
 
 
+def test_of_an_endless_text_the_beginning_is_compared_and_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tdlab.contamination.benchmark.MOST_CHARACTERS", 1000)
+    overlap = find_overlap(talk(TASK + " so" * 5000, TASK), {}, benchmark(TASK))
+    assert overlap.contaminated
+    assert "was not compared" in overlap.unread
+    tasks = benchmark(TASK + " so" * 5000)
+    assert tasks.cut == 1
+    assert find_overlap(talk("so " * 5000 + TASK), {}, benchmark(OTHER)).unread
+
+
 def write(path: Path, *trajectories: tuple[str, str]) -> Path:
     lines = [
         {"id": name, "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "Done."}]}
