@@ -27,9 +27,10 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write one verdict a line to this file, as JSONL.")] = None,
 ) -> None:
-    """Verify trajectories of any origin, as far as they tell.
+    """Verify trajectories of any origin.
 
-    Checks arguments, schemas, results, roles, grounding, consent, retries, reported errors and contradictions. A check
+    Checks arguments, schemas, results, roles, grounding, consent, retries, reported errors and contradictions, as far
+    as the recording tells. A check
     passes, fails, or is not known; the table says what the recording lacks. Where a benchmark's reward is recorded
     (tau-bench, tau2-bench), the verdicts are compared with it. Formats: those of `tdlab profile`.
     """

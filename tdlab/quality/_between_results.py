@@ -43,7 +43,7 @@ _COPIES = re.compile("clone|copy|duplicate|import|fork|template")
 _MADE_BY_ITSELF = 2  # entries that a service may add of its own, such as "created"
 # "text" and "content" hold a whole answer in MCP's own form, such as a listing that a program has added to
 _MOVES = re.compile(
-    "time|now|updat|last|next|cursor|token|url|count|request|views|rate|id$|^text$|^content$|status|message|progress"
+    "time|now|updat|last|next|cursor|token|url|count|request|views|rate|id$|^text$|^content$|message|progress"
 )
 _ENDED = frozenset("cancelled canceled revoked deleted removed void voided closed archived terminated".split())
 _ALIVE = frozenset("active confirmed open booked scheduled planned running live registered enabled".split())
