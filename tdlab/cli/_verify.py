@@ -30,14 +30,14 @@ def verify(
     """Verify trajectories of any origin.
 
     Checks arguments, schemas, results, roles, grounding, consent, retries, reported errors and contradictions, as far
-    as the recording tells. A check
-    passes, fails, or is not known; the table says what the recording lacks. Where a benchmark's reward is recorded
-    (tau-bench, tau2-bench), the verdicts are compared with it. Formats: those of `tdlab profile`.
+    as the recording tells. A check passes, fails, or is not known; the table says what the recording lacks. Where a
+    benchmark's reward is recorded (tau-bench, tau2-bench), the verdicts are compared with it. Formats: those of
+    `tdlab profile`.
     """
-    from tdlab._files import atomic_open
     from tdlab.cli.verdict_table import show_verification
     from tdlab.jobs import verify_recordings
     from tdlab.records import canonical_json
+    from tdlab.store import atomic_open
 
     reports: dict[str, VerificationReport] = {}
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ import pytest
 
 from tdlab.config import VerifyConfig
 from tdlab.records import Blueprint, Message, Persona, Tool, ToolCall, Trajectory
-from tdlab.verify import CheckContext, NearDuplicates
+from tdlab.verify import CheckContext, NearDuplicates, SimilarSets
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import _is_distinctive, asks_for, check_grounding
 from tdlab.verify.near_duplicates import features_of
