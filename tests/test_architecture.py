@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rollout",),
     ("verify",),
     ("diversity",),
-    ("quality",),
+    ("quality", "contamination"),
     ("evolution",),
     ("evaluation", "embedding"),
     ("plots",),

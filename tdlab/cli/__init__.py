@@ -15,6 +15,7 @@ import typer
 from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
 from tdlab.cli._config import config
+from tdlab.cli._contamination import contamination
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile, quality
 from tdlab.cli._packs import packs
@@ -22,12 +23,14 @@ from tdlab.cli._pools import harvest, mine
 from tdlab.cli._runs import export, run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
+from tdlab.cli._verify import verify
 from tdlab.errors import TdlabError
 
 __all__ = [
     "ablate",
     "check",
     "config",
+    "contamination",
     "estimate",
     "export",
     "harvest",
@@ -44,6 +47,7 @@ __all__ = [
     "run",
     "sandbox",
     "show",
+    "verify",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -52,7 +56,8 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config, lab,
+    run, show, export, check, verify, contamination, profile, quality, map_, ablate, mine, harvest, estimate, probe,
+    mock_server, config, lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tdlab.formats import TrajectoryStream
     from tdlab.quality import QualityReport
 
-__all__ = ["map_", "profile", "quality"]
+__all__ = ["MOST_PROBLEMS", "Files", "FormatOption", "each_once", "map_", "name_of", "profile", "quality", "read_files"]
 
 Files = Annotated[list[Path], typer.Argument(help="Trajectory files, folders of them, or run directories.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="File format; default: detected.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure to this path, as PDF and PNG.")]
-_MOST_PROBLEMS = 20  # printed per file
+MOST_PROBLEMS = 20  # printed per file
 
 
 def profile(
@@ -46,7 +46,7 @@ def profile(
     from tdlab.cli.render import show_report
     from tdlab.diversity import compare, taxonomy_domains
 
-    sets = _read(_each_once(files), format_)
+    sets = read_files(each_once(files), format_)
     compared = compare(sets, seed=seed, categories=taxonomy_domains(), rarefy_to=equal_n)
     reports = {name: report.model_dump(mode="json") for name, report in compared.items()}
     if as_json:
@@ -76,15 +76,15 @@ def quality(
     from tdlab.cli.quality_table import show_quality
     from tdlab.quality import measure_quality
 
-    files = _each_once(files)
-    streams = _read([file for file in files if not _is_run(file)], format_)
+    files = each_once(files)
+    streams = read_files([file for file in files if not _is_run(file)], format_)
     reports: dict[str, QualityReport] = {}
     for file in files:
         if _is_run(file):
-            reports[_name(file)] = _quality_of_run(file, seed)
+            reports[name_of(file)] = _quality_of_run(file, seed)
         else:
-            stream = streams[_name(file)]
-            reports[_name(file)] = measure_quality(stream.trajectories, stream.tools, seed=seed)
+            stream = streams[name_of(file)]
+            reports[name_of(file)] = measure_quality(stream.trajectories, stream.tools, seed=seed)
     if as_json:
         text = {name: report.model_dump(mode="json") for name, report in reports.items()}
         typer.echo(json.dumps(text, indent=2, sort_keys=True))
@@ -102,7 +102,7 @@ def _quality_of_run(file: Path, seed: int) -> QualityReport:
         tools = {tool.key: tool for tool in run.store.tools()}
         accepted = (kept.trajectory for kept in run.store.accepted())
         report = measure_quality((t for t in accepted if t is not None), tools, seed=seed)
-    say(f"{_name(file)}: {counted(report.trajectories, 'trajectory')}, a run", err=True)
+    say(f"{name_of(file)}: {counted(report.trajectories, 'trajectory')}, a run", err=True)
     return report
 
 
@@ -126,9 +126,9 @@ def map_(
     from tdlab.embedding import collapses, holes, map_trajectories
 
     similarity = similarity if likeness is None else likeness
-    files = _each_once(files)
-    streams = _read([file for file in files if not _is_run(file)], format_)
-    sets = {_name(file): file if _is_run(file) else streams[_name(file)] for file in files}
+    files = each_once(files)
+    streams = read_files([file for file in files if not _is_run(file)], format_)
+    sets = {name_of(file): file if _is_run(file) else streams[name_of(file)] for file in files}
     mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
     groups, gaps = collapses(mapped, similarity=similarity), holes(mapped.frame)
     if as_json:
@@ -153,7 +153,7 @@ def map_(
             say(str(path), err=True)
 
 
-def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
+def read_files(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
     """Open each file as a stream, by its name, and report its problems on stderr."""
     from tdlab.formats import scan_trajectories
     from tdlab.pool import Taxonomy
@@ -164,23 +164,23 @@ def _read(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStr
     for file in files:
         path = file / "dataset.jsonl" if _is_run(file) else file
         stream = scan_trajectories(path, format=format_, classify=classify)
-        sets[_name(file)] = stream
-        for problem in stream.problems[:_MOST_PROBLEMS]:
+        sets[name_of(file)] = stream
+        for problem in stream.problems[:MOST_PROBLEMS]:
             say(str(problem), err=True)
-        if len(stream.problems) > _MOST_PROBLEMS:
-            say(f"{_name(file)}: and {counted(len(stream.problems) - _MOST_PROBLEMS, 'more problem')}", err=True)
-        say(f"{_name(file)}: {counted(len(stream.trajectories), 'trajectory')}, format {stream.format}", err=True)
+        if len(stream.problems) > MOST_PROBLEMS:
+            say(f"{name_of(file)}: and {counted(len(stream.problems) - MOST_PROBLEMS, 'more problem')}", err=True)
+        say(f"{name_of(file)}: {counted(len(stream.trajectories), 'trajectory')}, format {stream.format}", err=True)
     return sets
 
 
-def _each_once(files: Sequence[Path]) -> list[Path]:
+def each_once(files: Sequence[Path]) -> list[Path]:
     """Drop files that were already named, with a message."""
     for file in {file: None for index, file in enumerate(files) if file in files[:index]}:
-        say(f"{_name(file)}: given more than once, read once", err=True)
+        say(f"{name_of(file)}: given more than once, read once", err=True)
     return list(dict.fromkeys(files))
 
 
-def _name(file: Path) -> str:
+def name_of(file: Path) -> str:
     """Return a file's name as text, with bytes that are not UTF-8 as escapes."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
 

@@ -61,6 +61,7 @@ from tdlab.formats.read import (
     read_trajectories,
     scan_trajectories,
 )
+from tdlab.formats.tasks import iter_tasks
 from tdlab.formats.write import openai_message, openai_record, write_openai_jsonl
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "TrajectoryStream",
     "Unreadable",
     "atif_record",
+    "iter_tasks",
     "iter_trajectories",
     "looks_like_error",
     "openai_message",

@@ -90,7 +90,7 @@ def _schema(raw: Json) -> dict[str, Json]:
         return {"type": "object"}
     if raw and not _SCHEMA_WORDS & set(raw) and all(isinstance(entry, dict) for entry in raw.values()):
         return _from_parameters(raw)
-    return {key: value for key, value in _normal(raw).items()}
+    return dict(_normal(raw))
 
 
 def _from_parameters(raw: dict[str, Any]) -> dict[str, Json]:

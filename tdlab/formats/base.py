@@ -65,6 +65,7 @@ class Recording:
 
     ``environment`` names a service whose tools were all offered, in formats that have environments but list no tools.
     ``notes`` are what is odd about the conversation.
+    ``reward`` is the benchmark's own verdict, and ``policy`` the assistant's instructions where no message holds them.
     """
 
     trajectory: Trajectory
@@ -73,6 +74,8 @@ class Recording:
     domains: dict[str, Domains] = field(default_factory=dict)
     environment: str = ""
     notes: tuple[Note, ...] = ()
+    reward: float | None = None
+    policy: str = ""
 
 
 @dataclass(frozen=True)

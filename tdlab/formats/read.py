@@ -35,6 +35,7 @@ __all__ = [
     "FORMATS",
     "TrajectorySet",
     "TrajectoryStream",
+    "conversations_in",
     "iter_trajectories",
     "read_trajectories",
     "scan_trajectories",
@@ -122,8 +123,9 @@ def read_trajectories(
 class TrajectoryStream:
     """The content of a file, or of a folder of files, larger than memory: a `TrajectorySet` that is read again on use.
 
-    ``trajectories`` has a length and can be iterated any number of times; each iteration reads the file. The other
-    fields are those of `TrajectorySet`. Memory holds the tools, the ids and one conversation.
+    ``trajectories`` has a length and can be iterated any number of times; each iteration reads the file. ``recordings``
+    are the same conversations, each with its own definitions of tools and the benchmark's reward. The other fields are
+    those of `TrajectorySet`. Memory holds the tools, the ids and one conversation.
     """
 
     trajectories: Collection[Trajectory]
@@ -131,6 +133,7 @@ class TrajectoryStream:
     domains: dict[str, Domains] = field(default_factory=dict)
     format: str = ""
     problems: tuple[LineProblem, ...] = ()
+    recordings: Collection[Recording] = ()
 
 
 def scan_trajectories(
@@ -164,18 +167,20 @@ def scan_trajectories(
     """
     collector = _Collector(path, format)
     count = sum(1 for _ in collector.recordings())
+    recordings = _Reread(path, format, count, collector.common())
     return TrajectoryStream(
-        _Reread(path, format, count, collector.common()),
+        _Trajectories(recordings),
         collector.tools,
         collector.domains(classify),
         " + ".join(collector.formats),
         collector.all_problems(),
+        recordings,
     )
 
 
 @dataclass(frozen=True)
-class _Reread(Collection[Trajectory]):
-    """The trajectories of a file, read again at each iteration."""
+class _Reread(Collection[Recording]):
+    """The recordings of a file, read again at each iteration."""
 
     path: str | Path
     format: str | None
@@ -185,12 +190,28 @@ class _Reread(Collection[Trajectory]):
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[Trajectory]:
+    def __iter__(self) -> Iterator[Recording]:
         next_numbers: dict[str, int] = {}
         for part in iter_trajectories(self.path, format=self.format):
             if isinstance(part, Recording):
                 unique = _with_unique_id(part.trajectory, next_numbers)
-                yield self.common.completed(unique, part.environment)
+                yield replace(part, trajectory=self.common.completed(unique, part.environment))
+
+    def __contains__(self, other: object) -> bool:
+        return any(recording == other for recording in self)
+
+
+@dataclass(frozen=True)
+class _Trajectories(Collection[Trajectory]):
+    """The trajectories of recordings."""
+
+    recordings: _Reread
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        return (recording.trajectory for recording in self.recordings)
 
     def __contains__(self, other: object) -> bool:
         return any(trajectory == other for trajectory in self)
@@ -345,14 +366,14 @@ def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterato
     formats = _accepted(format)
     source = Path(path)
     if not source.is_dir():
-        yield from _file(source, formats)
+        yield from conversations_in(source, formats)
         return
     for file in files_below(source):
         if isinstance(file, LineProblem):
             yield file
             continue
         try:
-            yield from _file(file, formats)
+            yield from conversations_in(file, formats)
         except FormatError as error:
             yield LineProblem(str(file), 0, "", error.found)
 
@@ -361,7 +382,7 @@ def _accepted(format: str | None) -> tuple[Format, ...]:
     return tuple(known for _, known in FORMATS.items()) if format is None else (FORMATS[format],)
 
 
-def _file(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
+def conversations_in(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
     """Yield the conversations of a file; lines or elements that are pieces of one conversation are read together."""
     gathered: list[Json] = []
     owner: Format | None = None

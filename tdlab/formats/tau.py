@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._definitions import definitions_in
+from tdlab.formats._json import text_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable
 from tdlab.formats.messages import is_message_list, read_messages
 from tdlab.records import Json, Tool, Trajectory
@@ -14,6 +15,7 @@ from tdlab.records import Json, Tool, Trajectory
 __all__ = ["TAU", "TAU2"]
 
 _HEADING = re.compile(r"\s*#+\s*(\w+) agent policy", re.IGNORECASE)
+_LARGEST = 1e9  # of a reward; a larger one, or an infinity, is a fault of the file
 
 
 def _unpack_tau(value: Json) -> Iterator[Item] | None:
@@ -30,7 +32,8 @@ def _read_tau(item: Item, fallback: str) -> Recording:
     service = heading.group(1).lower() if heading else TAU.name
     task, trial = item.value.get("task_id"), item.value.get("trial")
     known = isinstance(task, (int, str)) and isinstance(trial, (int, str))
-    return _recording(builder, service, f"{service}-{task}-{trial}" if known else fallback, TAU.name, {})
+    identity = f"{service}-{task}-{trial}" if known else fallback
+    return _recording(builder, service, identity, TAU.name, {}, reward=_reward(item.value))
 
 
 def _unpack_tau2(value: Json) -> Iterator[Item] | None:
@@ -61,11 +64,28 @@ def _read_tau2(item: Item, fallback: str) -> Recording:
         recorded_id if isinstance(recorded_id, str) and recorded_id else fallback,
         TAU2.name,
         {t.key: t for t in tools},
+        reward=_reward(item.value.get("reward_info")),
+        policy=text_of(item.context.get("policy")),
     )
 
 
+def _reward(stated: Json) -> float | None:
+    """Return the benchmark's verdict; None where there is none, or one that is no finite number."""
+    reward = stated.get("reward") if isinstance(stated, dict) else None
+    if not isinstance(reward, (int, float)) or isinstance(reward, bool):
+        return None
+    return float(reward) if abs(reward) <= _LARGEST else None
+
+
 def _recording(
-    builder: ConversationBuilder, service: str, identity: str, name: str, tools: dict[str, Tool]
+    builder: ConversationBuilder,
+    service: str,
+    identity: str,
+    name: str,
+    tools: dict[str, Tool],
+    *,
+    reward: float | None,
+    policy: str = "",
 ) -> Recording:
     names: dict[str, Any] = {tool.name: key for key, tool in tools.items()}
     names.update({called: f"{service}/{called}" for called in builder.names})
@@ -75,6 +95,8 @@ def _recording(
         name,
         environment=service,
         notes=builder.notes,
+        reward=reward,
+        policy=policy,
     )
 
 

@@ -51,17 +51,18 @@ def _read(item: Item, fallback: str) -> Recording:
     builder = ConversationBuilder()
     thought = ""
     query = item.value.get("query")
-    for role, message in _branch(answer["answer_details"]):
+    for number, (role, message) in enumerate(_branch(answer["answer_details"])):
         if role == "tool":
             call = _call(message)
             if call.get("name") == _FINISH:
                 builder.say("assistant", _final(answer, call) or thought)
                 thought = ""
                 break
-            builder.call(thought, [RawCall(None, name_of(call.get("name")), call.get("arguments"))])
+            # a node that is cut off has no result: that of the next node is not its own
+            builder.call(thought, [RawCall(f"call_{number}", name_of(call.get("name")), call.get("arguments"))])
             thought = ""
             if "response" in call:
-                builder.answer(RawResult(None, call["response"]))
+                builder.answer(RawResult(f"call_{number}", call["response"]))
         elif role == "assistant":
             if thought:
                 builder.say("assistant", thought)
@@ -143,7 +144,8 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     end = start + 1
     while end < len(text) and text[end] != quote:
         end += 2 if text[end] == "\\" else 1
-    body = text[start + 1 : min(end, len(text))]
+    # a text that is cut between a backslash and its letter is read without the backslash
+    body = text[start + 1 : min(end, len(text)) - (end > len(text))]
     try:
         return str(ast.literal_eval(f"{quote}{body}{quote}")), end + 1
     except (ValueError, SyntaxError, MemoryError, RecursionError):

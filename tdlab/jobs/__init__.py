@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
+from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark, tasks_of
 from tdlab.jobs.files import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
 from tdlab.jobs.run import estimate, run
+from tdlab.jobs.verify_files import WORLD_CHECKS, verdicts_on, verify_recordings
 
 __all__ = [
+    "WORLD_CHECKS",
     "Ablation",
     "CheckReport",
     "Checked",
@@ -19,10 +22,15 @@ __all__ = [
     "Reporter",
     "ablate",
     "check_run",
+    "compare_with_benchmark",
     "estimate",
     "export",
+    "read_benchmark",
     "recorded_programs",
     "replay_programs",
     "run",
+    "tasks_of",
+    "verdicts_on",
+    "verify_recordings",
     "write_service_pack",
 ]

@@ -21,6 +21,7 @@ Not covered: the rules on words know English only; what a result means is not lo
 
 from __future__ import annotations
 
+from tdlab.quality.contradictions import Contradiction, find_contradictions
 from tdlab.quality.measure import FAULTS, MEASURES, faults_of, measure_quality
 from tdlab.quality.report import (
     Measure,
@@ -35,12 +36,14 @@ from tdlab.quality.utterances import chao1_interval, masked_words, opener, self_
 __all__ = [
     "FAULTS",
     "MEASURES",
+    "Contradiction",
     "Measure",
     "QualityExample",
     "QualityReport",
     "chao1_interval",
     "clustered_interval",
     "faults_of",
+    "find_contradictions",
     "masked_words",
     "measure_quality",
     "opener",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tdlab.quality._conversation import Call, Conversation, is_acting, key_leaves, text_form
 from tdlab.quality._objects import Found, entity_of, later_than, moment
 from tdlab.quality._one_object import CAPACITY, PEOPLE
-from tdlab.records import Json
+from tdlab.records import CODE_TOOL, Json
 from tdlab.tools import preview, split_words
 
 __all__ = ["WorldSoFar", "contradictions_with_arguments"]
@@ -41,7 +41,10 @@ _SHARED = ("starts_at", "ends_at", "start_at", "end_at", "currency", "country_co
 _MADE_AT = (" created_at", " submitted_at", " booked_at")  # of an act on something older, its own moment is another
 _COPIES = re.compile("clone|copy|duplicate|import|fork|template")
 _MADE_BY_ITSELF = 2  # entries that a service may add of its own, such as "created"
-_MOVES = re.compile("time|now|updat|last|next|cursor|token|url|count|request|views|rate|id$")
+# "text" and "content" hold a whole answer in MCP's own form, such as a listing that a program has added to
+_MOVES = re.compile(
+    "time|now|updat|last|next|cursor|token|url|count|request|views|rate|id$|^text$|^content$|message|progress"
+)
 _ENDED = frozenset("cancelled canceled revoked deleted removed void voided closed archived terminated".split())
 _ALIVE = frozenset("active confirmed open booked scheduled planned running live registered enabled".split())
 _ENDS = frozenset("cancel revoke delete remove terminate void".split())
@@ -137,6 +140,10 @@ class WorldSoFar:
         self._latest: tuple[str, str] | None = None  # the latest moment that is past, and where it was said
         self._now = _now(conversation)
         self._born: dict[str, dict[str, int]] = {}  # created here -> how many of each noun were added to it
+
+    def may_have_changed(self, call: Call) -> None:
+        """Note a call that is not an act by its name and may have changed anything."""
+        self._acts += call.key != CODE_TOOL  # that one is tdlab's own, and changes nothing outside
 
     def add(self, call: Call, objects: list[Found]) -> Iterator[tuple[str, str]]:
         """Yield what a result says against earlier ones, and remember it."""

@@ -27,6 +27,7 @@ from tdlab.tools import (
 )
 from tdlab.verify.code_grounding import NO_SOURCE, ungrounded_code
 from tdlab.verify.context import CheckContext, plain_number
+from tdlab.verify.sources import fixed_by_schema
 
 __all__ = ["asks_for", "check_disclosure", "check_grounding", "declines"]
 
@@ -72,9 +73,8 @@ def _ungrounded(
     conversation: _Conversation, parameter: str, value: Json, schema: Mapping[str, Json]
 ) -> Iterator[tuple[str, Json]]:
     """Yield the name and the value of each leaf of an argument that has no source."""
-    for keyword in ("default", "const"):
-        if keyword in schema and canonical_json(schema[keyword]) == canonical_json(value):
-            return
+    if fixed_by_schema(value, schema):
+        return
     options = schema.get("enum")
     for name, leaf in leaves(value, parameter):
         if conversation.said_by_user(name, leaf) or conversation.returned(name, leaf):

@@ -8,35 +8,39 @@ it says what was wanted and what the best way changed, not in which order to go.
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from tdlab.records import CODE_TOOL, Json, TaskScript, canonical_json
 from tdlab.rollout import WorldEnvironment
-from tdlab.speech import dates_in, said, said_in, times_in
+from tdlab.speech import said, said_in
 from tdlab.tasks import TaskPack, stage_here
-from tdlab.tools import LIMITS, asks_for_yes, leaves, nature, preview, says_no
+from tdlab.tools import asks_for_yes, leaves, nature, preview
 from tdlab.verify.code_grounding import NO_SOURCE
-from tdlab.verify.context import CheckContext, CheckedCall, plain_number
+from tdlab.verify.context import CheckContext, CheckedCall
+from tdlab.verify.repeats import answered_yes, repeated_call
+from tdlab.verify.sources import (
+    CLOCK_OF_MOMENT,
+    COMPOSED,
+    MOMENT,
+    NUMBER,
+    WORD,
+    Seen,
+    fixed_by_schema,
+    is_grounded,
+    known_numbers,
+    narrows,
+)
 
 __all__ = [
-    "Seen",
     "agreed",
     "check_consent",
     "check_goals",
     "check_sources",
     "check_told",
     "check_tried_again",
-    "is_grounded",
-    "narrows",
 ]
 
-_WORD = re.compile(r"[^\W_]{3,}")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _COUNTABLE = 12
-_LONGEST = 12  # digits of an amount in cents
-_COMPOSED = 3
-"""Words from which on a text is one that the assistant puts together, such as a message; then its numbers count."""
 
 
 def check_sources(context: CheckContext, script: TaskScript) -> str:
@@ -60,7 +64,7 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
             reads_only = nature(checked.tool).effect not in ("write", "delete")
             for parameter, value in checked.call.arguments.items():
                 schema = checked.tool.parameters.get(parameter, {})
-                if value == schema.get("default", _NOTHING) or value == schema.get("const", _NOTHING):
+                if fixed_by_schema(value, schema):
                     continue
                 if words.said_whole(parameter, value, heard):
                     continue
@@ -73,54 +77,6 @@ def check_sources(context: CheckContext, script: TaskScript) -> str:
                     if not _sourced(leaf, name, heard, seen, words, script.now):
                         return f"{checked.name}: {parameter} is {preview(leaf)}, {NO_SOURCE}"
     return ""
-
-
-def narrows(value: Json, parameter: str, schema: Mapping[str, Json], heard: Sequence[str], seen: Seen) -> bool:
-    """Return whether an argument of a reading call only narrows what is read, so that the assistant may choose it.
-
-    That holds for one of a few listed values, a yes or no, how many rows, a day or time, and words that occur before.
-    """
-    if isinstance(value, list):
-        items = schema.get("items")
-        inner = items if isinstance(items, Mapping) else {}
-        return bool(value) and all(narrows(item, parameter, inner, heard, seen) for item in value)
-    if isinstance(value, bool) or value in (schema.get("enum") or ()):
-        return True
-    if isinstance(value, int):
-        return parameter in LIMITS or _PERIOD.search(parameter) is not None
-    if not isinstance(value, str):
-        return False
-    if _MOMENT.fullmatch(value):
-        return True
-    words = _WORD.findall(value.casefold())
-    known = "\n".join((*heard, *seen.leaves)).casefold()
-    return bool(words) and not _NUMBER.search(value) and all(word in known for word in words)
-
-
-_PERIOD = re.compile(r"(?:year|month|week|day|hour)s?\Z")  # which of them is read is up to the assistant
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?")
-_NOTHING = object()
-
-
-class Seen:
-    """What the results so far hold: every leaf as text."""
-
-    def __init__(self) -> None:
-        self.leaves: set[str] = set()
-
-    def add(self, value: Json) -> None:
-        """Add a result."""
-        for _, leaf in leaves(value):
-            text = leaf if isinstance(leaf, str) else canonical_json(plain_number(leaf))
-            self.leaves.add(text)
-
-    def has(self, value: Json) -> bool:
-        """Return whether a result held a value."""
-        text = value if isinstance(value, str) else canonical_json(plain_number(value))
-        if text in self.leaves:
-            return True
-        # A date is known where a moment of that day is.
-        return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and any(leaf.startswith(text + "T") for leaf in self.leaves)
 
 
 class _Words:
@@ -190,34 +146,8 @@ def _sourced(value: Json, name: str, heard: Sequence[str], seen: Seen, words: _W
     if isinstance(value, bool) and not words.of(name, value):
         return words.used(name, value)  # a clause says it, in words that nothing lists
     if isinstance(value, str) and words.composed(value):
-        return _known_numbers(value, heard, seen, now)
+        return known_numbers(value, heard, seen, now)
     return is_grounded(value, heard, seen, now)
-
-
-def is_grounded(value: Json, heard: Sequence[str], seen: Seen, now: str) -> bool:
-    """Return whether a value was returned or said, or is a text that the assistant put together from what was."""
-    if value is None or seen.has(value) or said_in(heard, value, now):
-        return True
-    composed = isinstance(value, str) and len(_WORD.findall(value)) >= _COMPOSED
-    return composed and _known_numbers(str(value), heard, seen, now)
-
-
-def _known_numbers(value: str, heard: Sequence[str], seen: Seen, now: str) -> bool:
-    """Return whether all numbers of a text were said or returned."""
-    known = {number for text in (*heard, *seen.leaves) for number in _numbers(text, now)}
-    cents = [int(number) / 100 for number in known if number.isdecimal() and len(number) < _LONGEST]
-    return not {*_numbers(value, now)} - known - {f"{amount:.2f}" for amount in cents} - {f"{n:g}" for n in cents}
-
-
-def _numbers(text: str, now: str) -> Iterator[str]:
-    """Yield the numbers, days and times of a text."""
-    moments = [*dates_in(text, now), *times_in(text), *_CLOCK_OF_MOMENT.findall(text)]
-    yield from moments
-    if not moments:
-        yield from _NUMBER.findall(text)
-
-
-_CLOCK_OF_MOMENT = re.compile(r"T(\d\d:\d\d)")
 
 
 def check_goals(context: CheckContext, script: TaskScript) -> str:
@@ -264,11 +194,11 @@ class _FreeParts:
             return value.rstrip(_END)
         if value in self._new:
             return "(new)"
-        if _MOMENT.fullmatch(value) and "T" in value:
+        if MOMENT.fullmatch(value) and "T" in value:
             passed = datetime.datetime.fromisoformat(value) - self._began
             return "(now)" if datetime.timedelta(0) <= passed < _LONGEST_TALK else value
-        if len(_WORD.findall(value)) >= _COMPOSED - 1:
-            return " ".join(["(words)", *sorted(_NUMBER.findall(value))])
+        if len(WORD.findall(value)) >= COMPOSED - 1:
+            return " ".join(["(words)", *sorted(NUMBER.findall(value))])
         return value
 
 
@@ -347,7 +277,7 @@ def _tells(texts: Sequence[str], value: Json, now: str, words: Sequence[str]) ->
 def _forms(value: Json) -> Iterator[Json]:
     """Yield a value, and of a moment its time: the day need not be said for each row, nor that it is today."""
     yield value
-    if isinstance(value, str) and _CLOCK_OF_MOMENT.search(value):
+    if isinstance(value, str) and CLOCK_OF_MOMENT.search(value):
         yield value[11:16]
 
 
@@ -380,14 +310,12 @@ def _frame_confirms(tasks: TaskPack, frame: str) -> bool:
 
 def agreed(context: CheckContext, checked: CheckedCall) -> bool:
     """Return whether a question for a yes was answered before a call, and not by a no."""
-    messages, script = context.trajectory.messages, context.blueprint.script
-    for position in range(checked.position - 1, 0, -1):
-        if messages[position].role == "user" and messages[position - 1].role == "assistant":
-            asked = messages[position - 1].content
-            planned = script is not None and asked in {beat.text for beat in script.beats if beat.purpose != "ask"}
-            if (asks_for_yes(asked) or (planned and "?" in asked)) and not says_no(messages[position].content):
-                return True
-    return False
+    script = context.blueprint.script
+    planned = {beat.text for beat in script.beats if beat.purpose != "ask"} if script is not None else set()
+    return answered_yes(
+        context.trajectory.messages[: checked.position],
+        asks=lambda asked: asks_for_yes(asked) or (asked in planned and "?" in asked),
+    )
 
 
 def check_tried_again(context: CheckContext) -> str:
@@ -395,14 +323,9 @@ def check_tried_again(context: CheckContext) -> str:
 
     It may be made again once the user has spoken or another call was made.
     """
-    last: CheckedCall | None = None
-    spoken = [number for number, message in enumerate(context.trajectory.messages) if message.role == "user"]
-    for checked in context.calls:
-        same = last is not None and (checked.call.name, checked.call.arguments) == (last.call.name, last.call.arguments)
-        asked = last is not None and any(last.position < number < checked.position for number in spoken)
-        if same and last is not None and last.position == checked.position:
-            return f"{checked.name} is made twice in one message"
-        if same and last is not None and last.failed and not asked:
-            return f"{checked.name} repeats a call that failed"
-        last = checked
-    return ""
+    repeat = repeated_call(context.calls, context.trajectory.messages)
+    if repeat is None:
+        return ""
+    first, again = repeat
+    at_once = first.position == again.position
+    return f"{again.name} is made twice in one message" if at_once else f"{again.name} repeats a call that failed"

@@ -11,7 +11,8 @@ from tdlab.rollout import goal_steps, setting_of
 from tdlab.tools import leaves, nature, preview
 from tdlab.verify.code_grounding import NO_SOURCE
 from tdlab.verify.context import CheckContext
-from tdlab.verify.outcomes import Seen, agreed, is_grounded, narrows
+from tdlab.verify.outcomes import agreed
+from tdlab.verify.sources import Seen, fixed_by_schema, is_grounded, narrows
 
 __all__ = ["check_destroyed", "check_served", "check_values"]
 
@@ -40,7 +41,7 @@ def check_values(context: CheckContext) -> str:
             ):
                 schema = tool.parameters.get(parameter, {}) if tool is not None else {}
                 reads_only = tool is not None and nature(tool).effect not in ("write", "delete")
-                if value == schema.get("default") or (reads_only and narrows(value, parameter, schema, heard, seen)):
+                if fixed_by_schema(value, schema) or (reads_only and narrows(value, parameter, schema, heard, seen)):
                     continue
                 for _, leaf in leaves(value, parameter):
                     if not isinstance(leaf, bool) and not is_grounded(leaf, heard, seen, now):

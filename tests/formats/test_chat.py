@@ -506,7 +506,8 @@ def test_a_broken_first_line_does_not_make_a_document(tmp_path: Path) -> None:
     "piece",
     [
         "<tools>", "<tool_call>", "<tool_response>", "<function=a>", "<|im_start|>user\n", "</tools>", "<think>",
-        "</think>", '<invoke name="x">', "<arg_key>", "[TOOL_CALLS]{", "[INST]", "[TOOL_RESULTS]", "<|channel|>a<|message|>",
+        "</think>", '<invoke name="x">', "<arg_key>", "[TOOL_CALLS]{", "[INST]", "[TOOL_RESULTS]",
+        "<|channel|>a<|message|>",
         "<｜User｜>", "<｜tool▁output▁begin｜>", "<｜tool▁call▁begin｜>", "<|tool_call_begin|>", "<|python_tag|>",
         "<|start_header_id|>user", "USER: \n", "Action: x\n", "Action:\n```json\n{", "Observation: x\n", "f(a=1), ",
         ">>>f\n", "functools[", "<functioncall>", "<start_of_turn>user\n", "<|user|>", "<|start|>assistant",

@@ -9,7 +9,7 @@ import pytest
 
 from tdlab.config import VerifyConfig
 from tdlab.records import Blueprint, Message, Persona, Tool, ToolCall, Trajectory
-from tdlab.verify import CheckContext, NearDuplicates
+from tdlab.verify import CheckContext, NearDuplicates, SimilarSets
 from tdlab.verify.faithfulness import check_faithful
 from tdlab.verify.grounding import _is_distinctive, asks_for, check_grounding
 from tdlab.verify.near_duplicates import features_of
@@ -196,7 +196,7 @@ def test_the_hashing_looks_well_below_the_threshold() -> None:
     from datasketch import MinHashLSH
 
     for threshold, lower in ((0.9, 0.75), (0.5, 0.35), (0.2, 0.1), (0.1, 0.1)):
-        chosen = NearDuplicates(threshold=threshold)._lsh()
+        chosen = SimilarSets(threshold=threshold)._lsh()
         expected = MinHashLSH(threshold=lower, num_perm=128, weights=(0.1, 0.9))
         assert (chosen.b, chosen.r) == (expected.b, expected.r), threshold
 
