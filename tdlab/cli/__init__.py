@@ -15,11 +15,12 @@ import typer
 from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
 from tdlab.cli._config import config
+from tdlab.cli._export import export
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile, quality
 from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
-from tdlab.cli._runs import export, run, show
+from tdlab.cli._runs import run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
 from tdlab.errors import TdlabError

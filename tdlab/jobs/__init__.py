@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
-from tdlab.jobs.files import export
+from tdlab.jobs.export import export
 from tdlab.jobs.mining_record import IssueCount, MiningRecord
 from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
