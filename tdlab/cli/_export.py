@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tdlab._files import atomic_open
 from tdlab.cli._common import RunOption, say
@@ -111,21 +110,17 @@ def _note_file(path: Path | None) -> Iterator[Callable[[ExportNote], None] | Non
 
 
 def show_notes(report: ExportReport) -> None:
-    """Print what a format could not hold, by kind."""
-    from rich.table import Table
-    from rich.text import Text
-
+    """Print what a format could not hold, by kind, with the first example of each."""
     from tdlab.formats import NOTE_KINDS
-    from tdlab.tools import printable
+    from tdlab.tools import counted, printable
 
     if not report.notes:
         return
-    table = Table(title=f"Not held by {report.format}, or not taken by all its readers", title_justify="left", box=None)
-    for column in ("kind", "notes", "trajectories", "what", "example"):
-        table.add_column(column, justify="right" if column in ("notes", "trajectories") else "left")
+    say(f"What {report.format} cannot hold, or not all its readers take:", err=True)
     for count in report.notes:
-        example = str(count.examples[0]).removeprefix(f"{count.kind}: ") if count.examples else ""
-        cells = (count.kind, f"{count.notes:,}", f"{count.trajectories:,}" if count.trajectories else "-")
-        what = NOTE_KINDS.get(count.kind, "")
-        table.add_row(*(Text(printable(cell)) for cell in (*cells, what, printable(example, most=60))))
-    Console(stderr=True).print(table)
+        times = counted(count.notes, "time")
+        scope = f" in {counted(count.trajectories, 'trajectory')}" if count.trajectories else ""
+        example = printable(str(count.examples[0]).removeprefix(f"{count.kind}: "), most=100)
+        say(f"  {count.kind}, {times}{scope}: {NOTE_KINDS.get(count.kind, '')} (first: {example})", err=True)
+    if report.left_out:
+        say(f"{counted(report.left_out, 'trajectory')} left out", err=True)

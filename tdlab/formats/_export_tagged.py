@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 from tdlab.formats._exporting import (
+    MARKS,
     ExportSource,
     NoteTaker,
     call_text,
     export_format,
     note_common,
+    note_marks,
     tool_definitions,
 )
+from tdlab.formats._tags import named_result
 from tdlab.records import Json, Message
 
 __all__ = ["hermes", "qwen"]
@@ -43,7 +45,6 @@ _HERMES_TOOLS = (
 """The text of Hermes's function-calling data, without its example of a schema."""
 
 _HELD = {"parallel_calls", "text_beside_calls", "reasoning", "no_user"}
-_MARKS = re.compile(r"</?(?:tool_call|tool_response|tools)>")
 _ENDS_LINES = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -86,7 +87,7 @@ def _turns(source: ExportSource, notes: NoteTaker, prompt: str) -> Iterator[tupl
     start = 0
     if messages and messages[0].role == "system":
         start = 1
-        _check(messages[0].content, 0, notes)
+        note_marks(messages[0].content, 0, notes)
         yield "system", "\n\n".join([messages[0].content, tools] if definitions else [messages[0].content])
     elif definitions:
         yield "system", tools
@@ -104,10 +105,10 @@ def _turns(source: ExportSource, notes: NoteTaker, prompt: str) -> Iterator[tupl
 
 
 def _text(message: Message, index: int, notes: NoteTaker) -> str:
-    _check(message.content, index, notes)
+    note_marks(message.content, index, notes)
     text = message.content
     if message.reasoning:
-        _check(message.reasoning, index, notes)
+        note_marks(message.reasoning, index, notes)
         text = f"<think>\n{message.reasoning.strip()}\n</think>\n\n{text}"
     if not message.tool_calls:
         return text
@@ -120,20 +121,16 @@ def _text(message: Message, index: int, notes: NoteTaker) -> str:
 
 def _result(message: Message, index: int, notes: NoteTaker) -> str:
     """Return a result as it is, as chat templates write it."""
-    _check(message.content, index, notes)
+    note_marks(message.content, index, notes)
     if message.content.strip() != message.content:
         notes.add("white_space", f"message {index}", "around a result")
+    if named_result(message.content.strip())[0] is not None:
+        notes.add("markup", f"message {index}", "a result in the form in which Hermes names its tool")
     return message.content
-
-
-def _check(text: str, index: int, notes: NoteTaker) -> None:
-    mark = _MARKS.search(text)
-    if mark is not None:
-        notes.add("markup", f"message {index}", mark.group())
 
 
 def _in_tags(text: str) -> str:
     """Return JSON text on one line whose strings hold none of the tags: JSON has escapes for both."""
     for character, escape in _ENDS_LINES.items():
         text = text.replace(character, escape)
-    return _MARKS.sub(lambda mark: "\\u003c" + mark.group()[1:], text)
+    return MARKS.sub(lambda mark: "\\u003c" + mark.group()[1:], text)

@@ -11,6 +11,7 @@ from tdlab.formats._exporting import (
     call_text,
     export_format,
     note_common,
+    note_marks,
     tool_definitions,
 )
 from tdlab.records import Json, Message, canonical_json
@@ -24,11 +25,12 @@ def _tools_text(source: ExportSource) -> str:
     return json.dumps(tool_definitions(source), ensure_ascii=False)
 
 
-def _note_merged_calls(source: ExportSource, notes: NoteTaker, *, text_separates: bool) -> None:
-    """Note messages with calls that follow one another: as turns they look like one message of parallel calls."""
+def _note_turns(source: ExportSource, notes: NoteTaker) -> None:
+    """Note texts with tags, and messages with calls that follow one another: as turns they look like parallel calls."""
     before: Message | None = None
     for index, message in enumerate(source.trajectory.messages):
-        if before is not None and before.tool_calls and message.tool_calls and not (text_separates and message.content):
+        note_marks(message.content, index, notes)
+        if before is not None and before.tool_calls and message.tool_calls and not message.content:
             notes.add("turns", f"message {index}", "follows other calls without a result between")
         before = message
 
@@ -41,7 +43,7 @@ def _note_merged_calls(source: ExportSource, notes: NoteTaker, *, text_separates
 def sharegpt(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
     """Return ShareGPT rows: one turn for each call, of ``function_call``, and for each result, of ``observation``."""
     note_common(source, notes, _HELD)
-    _note_merged_calls(source, notes, text_separates=True)
+    _note_turns(source, notes)
     speakers = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
     turns = []
     for message in source.trajectory.messages:
@@ -59,7 +61,7 @@ def sharegpt(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
 def ms_swift(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
     """Return ms-swift's messages: ``tool_call`` and ``tool_response`` turns; it joins text and calls that touch."""
     note_common(source, notes, {*_HELD, "reasoning"})
-    _note_merged_calls(source, notes, text_separates=True)
+    _note_turns(source, notes)
     roles = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool_response"}
     turns = []
     for message in source.trajectory.messages:
@@ -80,7 +82,7 @@ def ms_swift(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
 def toucan(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
     """Return Toucan's rows: messages as JSON text, one ``function_call`` a message with arguments as JSON text."""
     note_common(source, notes, {*_HELD, "text_beside_calls", "malformed_arguments"})
-    _note_merged_calls(source, notes, text_separates=True)
+    _note_turns(source, notes)
     names: dict[str, str] = {}
     messages: list[dict[str, Json]] = []
     for message in source.trajectory.messages:
@@ -146,6 +148,7 @@ def llama_factory(source: ExportSource, notes: NoteTaker) -> dict[str, Json] | N
     turns: list[_Turn] = []
     for index, message in enumerate(source.trajectory.messages):
         where = f"message {index}"
+        note_marks(message.content, index, notes)
         if message.role == "system":
             system.append(message.content)
             if index:
@@ -182,6 +185,8 @@ def _take_turns(turns: list[_Turn], turn: _Turn, where: str, notes: NoteTaker) -
             turns.append(_Turn("human"))
     elif before.asks and turn.asks:
         if before.speaker == turn.speaker == "observation":
+            if any(text.strip() != text for text in (before.text, turn.text)):
+                notes.add("white_space", where, "around results that are joined")
             before.text += _NEXT_RESULT + turn.text
         else:
             notes.add("turns", where, f"joined to the {before.speaker} turn before it")

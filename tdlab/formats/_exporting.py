@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tdlab.errors import FormatError
+from tdlab.formats._json import looks_like_error
 from tdlab.records import Domains, Json, Message, Score, Tool, ToolCall, Trajectory, canonical_json
 from tdlab.registry import Registry
 
 __all__ = [
     "EXPORTS",
+    "MARKS",
     "NOTE_KINDS",
     "STRAY_ERRORS",
     "Columns",
@@ -20,9 +23,11 @@ __all__ = [
     "ExportNote",
     "ExportSource",
     "NoteTaker",
+    "answered_in_order",
     "call_text",
     "export_format",
     "note_common",
+    "note_marks",
     "plain_json",
     "tool_definitions",
 ]
@@ -30,7 +35,7 @@ __all__ = [
 NOTE_KINDS: dict[str, str] = {
     "annotations": "hints and documented errors of a tool",
     "call_ids": "ids of calls: a result is matched to its call by position",
-    "error_flags": "whether a result is an error, where its text alone must show it",
+    "error_flags": "whether a result is an error, where its text alone does not show it",
     "left_out": "a whole conversation: nothing of it is left that the format can hold",
     "malformed_arguments": "arguments that are no JSON object; written as an empty object",
     "markup": "text with the format's own marks, which a reader takes for a call or a result",
@@ -194,20 +199,33 @@ def call_text(call: ToolCall) -> str:
     return json.dumps({"name": call.name, "arguments": plain_json(call.arguments)}, ensure_ascii=False)
 
 
-STRAY_ERRORS = "error_flags of results that answer no call"
+MARKS = re.compile(r"</?(?:tool_call|tool_response|tools)>")
+"""The tags of Hermes and Qwen, which readers of tagged text and of ShareGPT look for."""
+
+
+def note_marks(text: str, index: int, notes: NoteTaker) -> None:
+    """Note a text of a message that has one of the tags in it."""
+    mark = MARKS.search(text)
+    if mark is not None:
+        notes.add("markup", f"message {index}", mark.group())
+
+
+STRAY_ERRORS = "error_flags: of results that answer no call"
 DOCUMENTED_ERRORS = "annotations: documented errors"
+STRAY_RESULTS = "pairing: results that answer no call"
+"""Facts that a format may hold apart from others of their kind, which stands before the colon."""
 
 
 def note_common(source: ExportSource, notes: NoteTaker, held: Collection[str]) -> None:
     """Note everything about a source that is not among the kinds that the format holds."""
     for kind, where, text in _facts_of_trajectory(source.trajectory):
         if kind not in held:
-            notes.add("error_flags" if kind == STRAY_ERRORS else kind, where, text)
+            notes.add(kind.partition(":")[0], where, text)
     if source.scores and "scores" not in held:
         notes.add("scores")
     for kind, tool, text in _facts_of_tools(source):
         if kind not in held:
-            notes.about_tool("annotations" if kind == DOCUMENTED_ERRORS else kind, tool, text)
+            notes.about_tool(kind.partition(":")[0], tool, text)
 
 
 def _facts_of_trajectory(trajectory: Trajectory) -> Iterator[tuple[str, str, str]]:
@@ -218,8 +236,14 @@ def _facts_of_trajectory(trajectory: Trajectory) -> Iterator[tuple[str, str, str
         yield "no_user", "", ""
     for index, message in enumerate(messages):
         where = f"message {index}"
-        if message.is_error:
-            yield ("error_flags" if message.tool_call_id else STRAY_ERRORS), where, ""
+        if message.role == "tool":
+            seems = looks_like_error(message.content)
+            if message.tool_call_id is None and (seems or message.is_error):
+                yield STRAY_ERRORS, where, ""
+            elif message.is_error != seems:
+                yield "error_flags", where, ""
+        if message.role == "tool" and message.tool_call_id is None:
+            yield STRAY_RESULTS, where, "a result that answers no call"
         if message.reasoning:
             yield "reasoning", where, ""
         if message.role == "system" and index:

@@ -17,7 +17,7 @@ from tdlab.formats.base import ConversationBuilder
 from tdlab.records import Json
 from tdlab.tools import read_json
 
-__all__ = ["CALL", "RESPONSE", "call_parts", "has_tags", "say_tagged", "tagged_tools"]
+__all__ = ["CALL", "RESPONSE", "call_parts", "has_tags", "named_result", "say_tagged", "tagged_tools"]
 
 CALL, RESPONSE = "<tool_call>", "<tool_response>"
 
@@ -120,19 +120,21 @@ def _typed(text: str) -> Json:
 
 
 def _results(builder: ConversationBuilder, role: str, text: str) -> None:
+    if role == "tool" and 0 <= text.find("</tool_response>") < text.find(RESPONSE):
+        text = RESPONSE + text  # LLaMA-Factory joins parallel results by a closing and an opening tag
     bodies = _RESPONSE.findall(text)
     if not bodies:
         builder.result(None, text)
         return
     for body in bodies:
-        name, content = _named(body.strip())
+        name, content = named_result(body.strip())
         builder.result(None, content, name=name)
     rest = _RESPONSE.sub("", text).strip()
     if rest and role == "user":
         builder.say("user", rest)
 
 
-def _named(body: str) -> tuple[str | None, str]:
+def named_result(body: str) -> tuple[str | None, str]:
     """Return the name and content of a result that Hermes wraps: ``{"name": ..., "content": ...}``."""
     if (body.startswith("{") and '"content"' in body) or body.startswith("{'"):
         try:
