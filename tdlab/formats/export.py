@@ -151,7 +151,7 @@ class Exporter:
             ) from None
         if _HALVES.search(text):
             self._notes.add("surrogates")
-            text = whole_characters(text)
+            text = _whole_characters(text)
             record = json.loads(text)
         if self._rows is not None:
             self._rows.add(record)
@@ -183,7 +183,7 @@ class Exporter:
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
-def whole_characters(text: str) -> str:
+def _whole_characters(text: str) -> str:
     """Return a text in which surrogate pairs are joined and half ones are U+FFFD: UTF-8 has no form for them."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
