@@ -37,7 +37,30 @@ def openai(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
     record = openai_record(source.trajectory, source.tools, services=source.services, scores=source.scores)
     if source.suffix == ".parquet":
         record["tools"] = canonical_json(record["tools"])
+    else:
+        for tool in record["tools"]:
+            function = tool["function"]
+            function["parameters"] = _schema_numbers(function["parameters"], function["name"], notes)
     return record
+
+
+def _schema_numbers(value: Json, name: str, notes: NoteTaker) -> Json:
+    """Return a schema whose integers have at most 64 bits; see `_numbers`. Larger bounds become floats."""
+    if isinstance(value, dict):
+        return {key: _schema_numbers(item, name, notes) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_schema_numbers(item, name, notes) for item in value]
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        notes.about_tool("numbers", name, f"{str(value)[:40]} is written as a float of 15 digits")
+        return float(f"{min(max(value, -_MOST_FLOAT), _MOST_FLOAT):.15g}")
+    if isinstance(value, float) and _as_datasets_keeps(value) != value:
+        notes.about_tool("numbers", name, f"{value!r}: datasets rounds it in JSONL, not in Parquet")
+    return value
+
+
+def _as_datasets_keeps(value: float) -> float:
+    """Return a float as `datasets` 5 writes it when it reads JSONL: 10 decimals, or 15 digits of a large one."""
+    return float(f"{value:.10f}") if abs(value) < 1e15 else float(f"{value:.15g}")
 
 
 @export_format(
@@ -90,7 +113,7 @@ def _trl_message(message: Message, names: dict[str, str], source: ExportSource, 
     return record
 
 
-_MOST, _LEAST = 2**64 - 1, -(2**63)
+_MOST, _LEAST, _MOST_FLOAT = 2**64 - 1, -(2**63), 10**308
 
 
 def _numbers(value: Any, where: str, suffix: str, notes: NoteTaker) -> Json:
@@ -109,8 +132,8 @@ def _numbers(value: Any, where: str, suffix: str, notes: NoteTaker) -> Json:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError("Out of range float values are not JSON compliant")
-        if suffix != ".parquet" and abs(value) < 1e15 and float(f"{value:.10f}") != value:
-            notes.add("numbers", where, f"{value!r}: datasets rounds it to 10 decimals in JSONL, not in Parquet")
+        if suffix != ".parquet" and _as_datasets_keeps(value) != value:
+            notes.add("numbers", where, f"{value!r}: datasets rounds it in JSONL, not in Parquet")
     return value
 
 
