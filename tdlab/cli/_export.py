@@ -47,8 +47,8 @@ def export(
     trl: TRL, and all trainers that use the model's chat template (arguments are objects). openai: OpenAI's API
     (arguments are JSON text, which most chat templates of open models render wrong). llama-factory and ms-swift: those
     trainers. sharegpt, hermes: trainers of ShareGPT rows, with call turns or with calls as tagged text. qwen: plain
-    messages in the text of Qwen's template. toucan, atif: tools that read those. Parquet keeps every number; trainers
-    that load JSONL with `datasets` round to 10 decimals.
+    messages in the text of Qwen's template. toucan, atif: tools that read those. Trainers that load
+    JSONL with `datasets` round numbers to 10 decimals; Parquet keeps 15 digits.
 
     What a format cannot hold is counted by kind. With one path and no --out, the dataset of --run is written there.
     """

@@ -51,16 +51,16 @@ def _schema_numbers(value: Json, name: str, notes: NoteTaker) -> Json:
     if isinstance(value, list):
         return [_schema_numbers(item, name, notes) for item in value]
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
-        notes.about_tool("numbers", name, f"{str(value)[:40]} is written as a float of 15 digits")
-        return float(f"{min(max(value, -_MOST_FLOAT), _MOST_FLOAT):.15g}")
+        notes.about_tool("numbers", name, f"{str(value)[:40]} is written as a float of 10 digits")
+        return float(f"{min(max(value, -_MOST_FLOAT), _MOST_FLOAT):.9e}")
     if isinstance(value, float) and _as_datasets_keeps(value) != value:
-        notes.about_tool("numbers", name, f"{value!r}: datasets rounds it in JSONL, not in Parquet")
+        notes.about_tool("numbers", name, f"{value!r}: datasets rounds it in JSONL; Parquet keeps 15 digits")
     return value
 
 
 def _as_datasets_keeps(value: float) -> float:
-    """Return a float as `datasets` 5 writes it when it reads JSONL: 10 decimals, or 15 digits of a large one."""
-    return float(f"{value:.10f}") if abs(value) < 1e15 else float(f"{value:.15g}")
+    """Return a float as `datasets` 5 rewrites it when it reads JSONL: 10 decimals, or 10 digits of a large one."""
+    return float(f"{value:.10f}") if abs(value) <= 1e16 else float(f"{value:.9e}")
 
 
 @export_format(
@@ -133,7 +133,7 @@ def _numbers(value: Any, where: str, suffix: str, notes: NoteTaker) -> Json:
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError("Out of range float values are not JSON compliant")
         if suffix != ".parquet" and _as_datasets_keeps(value) != value:
-            notes.add("numbers", where, f"{value!r}: datasets rounds it in JSONL, not in Parquet")
+            notes.add("numbers", where, f"{value!r}: datasets rounds it in JSONL; Parquet keeps 15 digits")
     return value
 
 
