@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from tdlab.formats._exporting import (
@@ -16,7 +18,7 @@ from tdlab.formats._exporting import (
 from tdlab.formats.atif import atif_record
 from tdlab.formats.openai import EXTRA
 from tdlab.formats.write import annotation_text, openai_record
-from tdlab.records import Json, Message, canonical_json
+from tdlab.records import Json, Message, Trajectory, canonical_json
 
 __all__ = ["openai", "trl"]
 
@@ -74,30 +76,43 @@ def trl(source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
 
     TRL decodes the text of ``tools``; as a nested column they would be padded with nulls.
     """
-    note_common(source, notes, _ALWAYS | (_ANNOTATED if source.services is not None else set()))
-    names: dict[str, str] = {}
-    messages: list[dict[str, Json]] = []
-    for message in source.trajectory.messages:
-        messages.append(_trl_message(message, names, source, notes))
-        names.update((call.id, call.name) for call in message.tool_calls)
+    held = _ALWAYS - {"text_beside_calls"} | (_ANNOTATED if source.services is not None else set())
+    note_common(source, notes, held)
+    ids = _short_ids(source.trajectory)
+    if ids and source.services is None:
+        notes.add("call_ids", "", "renamed to nine letters and digits")
+    names = {call.id: call.name for call in source.trajectory.calls()}
     record: dict[str, Json] = {
         "id": source.trajectory.id,
-        "messages": messages,
+        "messages": [_trl_message(message, names, ids, source, notes) for message in source.trajectory.messages],
         "tools": json.dumps(tool_definitions(source), ensure_ascii=False),
     }
     if source.services is not None:
-        record[EXTRA] = annotation_text(source.trajectory, source.tools, source.services, source.scores)
+        record[EXTRA] = annotation_text(source.trajectory, source.tools, source.services, source.scores, ids)
     return record
 
 
-def _trl_message(message: Message, names: dict[str, str], source: ExportSource, notes: NoteTaker) -> dict[str, Json]:
+def _short_ids(trajectory: Trajectory) -> dict[str, str]:
+    """Return new ids by old ones, where an old one is not of nine letters and digits: Mistral's template refuses it."""
+    known = [call.id for call in trajectory.calls()]
+    if all(_NINE.fullmatch(call_id) for call_id in known) and len(set(known)) == len(known):
+        return {}
+    return {call_id: f"call{number:05d}" for number, call_id in enumerate(dict.fromkeys(known), 1)}
+
+
+_NINE = re.compile("[A-Za-z0-9]{9}")
+
+
+def _trl_message(
+    message: Message, names: Mapping[str, str], ids: Mapping[str, str], source: ExportSource, notes: NoteTaker
+) -> dict[str, Json]:
     record: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.reasoning:
         record["reasoning_content"] = message.reasoning
     if message.tool_calls:
         record["tool_calls"] = [
             {
-                "id": call.id,
+                "id": ids.get(call.id, call.id),
                 "type": "function",
                 "function": {
                     "name": call.name,
@@ -107,7 +122,7 @@ def _trl_message(message: Message, names: dict[str, str], source: ExportSource, 
             for call in message.tool_calls
         ]
     if message.role == "tool" and message.tool_call_id is not None:
-        record["tool_call_id"] = message.tool_call_id
+        record["tool_call_id"] = ids.get(message.tool_call_id, message.tool_call_id)
         if message.tool_call_id in names:
             record["name"] = names[message.tool_call_id]
     return record

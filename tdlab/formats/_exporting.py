@@ -34,7 +34,7 @@ __all__ = [
 
 NOTE_KINDS: dict[str, str] = {
     "annotations": "hints and documented errors of a tool",
-    "call_ids": "ids of calls: a result is matched to its call by position",
+    "call_ids": "ids of calls: renamed, or left out so that a result is matched to its call by position",
     "error_flags": "whether a result is an error, where its text alone does not show it",
     "left_out": "a whole conversation: nothing of it is left that the format can hold",
     "malformed_arguments": "arguments that are no JSON object; written as an empty object",
@@ -50,7 +50,7 @@ NOTE_KINDS: dict[str, str] = {
     "services": "the service and domains of a tool whose name does not say them",
     "surrogates": "half a surrogate pair; written as U+FFFD",
     "system_messages": "system messages after the first message; moved, or refused by some chat templates",
-    "text_beside_calls": "text in a message with calls; written as a message of its own, or left out",
+    "text_beside_calls": "text in a message with calls; written apart, left out, or left out by some chat templates",
     "turns": "the borders between messages: merged, filled or cut so that speakers take turns",
     "undefined_tools": "a tool that is called or offered without a definition",
     "white_space": "white space at the ends of a text",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tdlab.formats._json import list_of, object_of
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, tool_definition
 from tdlab.formats.messages import is_message_list, read_messages
-from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
+from tdlab.records import Annotations, Domains, Json, Message, Tool, Trajectory
 
 __all__ = ["EXTRA", "OPENAI", "listed_tools"]
 
@@ -37,6 +37,9 @@ def _read(item: Item, fallback: str) -> Recording:
             m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
             for m in messages
         ]
+    own_ids = {new: old for new, old in object_of(extra.get("calls")).items() if isinstance(old, str) and old}
+    if own_ids:
+        messages = [_with_ids(message, own_ids) for message in messages]
     recorded_id = value.get("id")
     return Recording(
         Trajectory(
@@ -47,6 +50,15 @@ def _read(item: Item, fallback: str) -> Recording:
         tools,
         OPENAI.name,
         domains,
+    )
+
+
+def _with_ids(message: Message, own_ids: dict[str, str]) -> Message:
+    """Return a message with the ids that its calls had before a file renamed them."""
+    calls = tuple(call.model_copy(update={"id": own_ids.get(call.id, call.id)}) for call in message.tool_calls)
+    answered = message.tool_call_id
+    return message.model_copy(
+        update={"tool_calls": calls, "tool_call_id": None if answered is None else own_ids.get(answered, answered)}
     )
 
 

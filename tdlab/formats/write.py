@@ -109,9 +109,21 @@ def openai_message(message: Message) -> dict[str, Json]:
 
 
 def annotation_text(
-    trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains], scores: Sequence[Score] = ()
+    trajectory: Trajectory,
+    tools: Mapping[str, Tool],
+    services: Mapping[str, Domains],
+    scores: Sequence[Score] = (),
+    ids: Mapping[str, str] = {},
 ) -> str:
-    """Return the facts that OpenAI's shape lacks, as the JSON text of the key `EXTRA`."""
+    """Return the facts that OpenAI's shape lacks, as the JSON text of the key `EXTRA`.
+
+    Args:
+        trajectory: The trajectory.
+        tools: The tools' definitions by key.
+        services: The services' domains.
+        scores: The marks of a committee.
+        ids: The ids of calls in the file by their own ids, where they differ.
+    """
     notes: dict[str, dict[str, Json]] = {}
     used: dict[str, Domains] = {}
     for name, key in trajectory.tools.items():
@@ -124,6 +136,8 @@ def annotation_text(
             notes[name]["annotations"] = annotations
         if tool.service in services:
             used[tool.service] = services[tool.service]
-    errors = [m.tool_call_id for m in trajectory.messages if m.is_error and m.tool_call_id is not None]
+    failed = (m.tool_call_id for m in trajectory.messages if m.is_error and m.tool_call_id is not None)
+    errors = [ids.get(call_id, call_id) for call_id in failed]
+    renamed = {"calls": {new: old for old, new in ids.items()}} if ids else {}
     marks = {"scores": [score.model_dump(mode="json") for score in scores]} if scores else {}
-    return canonical_json({"tools": notes, "domains": used, "errors": errors, **marks})
+    return canonical_json({"tools": notes, "domains": used, "errors": errors, **renamed, **marks})

@@ -115,7 +115,7 @@ def comparable(trajectory: Trajectory, format: str, kinds: Collection[str], *, o
             (call.name, _numbers(call.arguments, kinds), None if "malformed_arguments" in kinds else call.malformed)
             for call in message.tool_calls
         ]
-        if "text_beside_calls" in kinds or (format == "ms-swift" and message.reasoning):
+        if ("text_beside_calls" in kinds and format != "trl") or (format == "ms-swift" and message.reasoning):
             if content:
                 events.append(("assistant", content))
             events.append(("calls", "", calls))

@@ -125,12 +125,17 @@ def test_trl_has_objects_as_arguments_and_tools_as_text(tmp_path: Path) -> None:
     assert list(row) == ["id", "messages", "tools"]
     call = row["messages"][2]["tool_calls"][0]
     assert call == {
-        "id": "c1",
+        "id": "call00001",
         "type": "function",
         "function": {"name": "shop__get_order", "arguments": {"order_id": "A", "deep": {"x": [None, 1.5]}}},
     }
     assert row["messages"][2]["reasoning_content"] == "Two orders."
-    assert row["messages"][3] == {"role": "tool", "content": "sent", "tool_call_id": "c1", "name": "shop__get_order"}
+    assert row["messages"][3] == {
+        "role": "tool",
+        "content": "sent",
+        "tool_call_id": "call00001",
+        "name": "shop__get_order",
+    }
     assert [tool["function"]["name"] for tool in json.loads(row["tools"])] == ["odd.name-1/ü", "pay", "shop__get_order"]
 
 
