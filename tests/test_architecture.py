@@ -50,6 +50,7 @@ RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in pac
 
 IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
+    "detect_secrets": "tdlab.jobs.scan",
     "docker": "tdlab.sandbox",
     "faker": "tdlab.tools",
     "ipywidgets": "tdlab.panels",
@@ -59,26 +60,27 @@ IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "mcp": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
     "mcp_types": ("tdlab.pool.live.connection", "tdlab.sandbox.server"),
     "httpx2": "tdlab.rollout.llm",
-    "phonenumbers": "tdlab.speech",
+    "phonenumbers": ("tdlab.speech", "tdlab.jobs.scan"),
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
     "pyarrow": "tdlab.formats",
     "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",
+    "stdnum": "tdlab.jobs.scan",
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside", "tdlab.worlds"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
     "yaml": ("tdlab.config", "tdlab.worlds"),
 }
 """The one module or package that may import each library. Some have two: one for the client and one for the server or
-the sandbox, or one for chat and one for embeddings."""
+the sandbox, one for chat and one for embeddings, or one for speech and one for the scan."""
 
 FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "pydantic_core", "rich", "scipy"}
 """Libraries that any package may import: packages pass their types to each other."""
 
 HEAVY = (
-    "IPython datasketch docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai pandas pyarrow "
-    "scipy seaborn sklearn torch umap"
+    "IPython datasketch detect_secrets docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai "
+    "pandas pyarrow scipy seaborn sklearn torch umap"
 ).split()
 """What ``import tdlab`` must not load."""
 
@@ -86,6 +88,7 @@ DISTRIBUTION = {
     "IPython": "ipywidgets",
     "mcp_types": "mcp",
     "pydantic_core": "pydantic",
+    "stdnum": "python-stdnum",
     "umap": "umap-learn",
     "yaml": "pyyaml",
 }

@@ -20,6 +20,7 @@ from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile, quality
 from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
+from tdlab.cli._publish import publish
 from tdlab.cli._runs import run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
@@ -40,6 +41,7 @@ __all__ = [
     "packs",
     "probe",
     "profile",
+    "publish",
     "quality",
     "rehearse",
     "run",
@@ -53,7 +55,8 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server, config, lab,
+    run, show, export, publish, check, profile, quality, map_, ablate, mine, harvest, estimate, probe, mock_server,
+    config, lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -72,7 +72,7 @@ def test_a_step_learns_the_assistants_turns_alone(
             pad_token_id=0,
             bos_token_id=1,
             eos_token_id=2,
-        )  # fmt: skip
+        )
     )
     before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
     trainer = trl.SFTTrainer(
@@ -91,10 +91,10 @@ def test_a_step_learns_the_assistants_turns_alone(
             logging_steps=1,
             save_strategy="no",
             bf16=False,
-            gradient_checkpointing=False,
+            activation_checkpointing=False,
             seed=0,
             disable_tqdm=True,
-        ),  # fmt: skip
+        ),
     )
     checked = 0
     for row, trajectory in zip(trainer.train_dataset, trajectories, strict=True):
