@@ -53,6 +53,7 @@ def export(
     What a format cannot hold is counted by kind. With one path and no --out, the dataset of --run is written there.
     """
     from tdlab.jobs import export as write
+    from tdlab.store import open_run
 
     inputs: list[Path] = list(sources or [])
     if out is None:
@@ -72,6 +73,8 @@ def export(
     if out.suffix not in (".jsonl", ".parquet"):
         raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet")
     inputs = inputs or [run_]
+    if inputs == [run_]:
+        open_run(run_).close()  # it says which runs there are, where this is none
     for source in inputs:
         if source.exists() and out.exists() and source.resolve() == out.resolve():
             raise ConfigError(f"{out} would be read and written", expected="another name after --out")

@@ -19,8 +19,8 @@ __all__ = ["Provenance", "dataset_card", "provenance_of"]
 
 UNKNOWN = "not known"
 _ORIGINS = (
-    "Origin `world`: invented by tdlab, so that it belongs to no person. `reserved`: set aside for examples. `unknown`: "
-    "it may be real."
+    "Origin `world`: invented by tdlab, so that it belongs to no person. `reserved`: set aside for examples. "
+    "`unknown`: it may be real."
 )
 
 

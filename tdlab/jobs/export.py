@@ -99,8 +99,9 @@ def _parts(
         if not Path(source).exists():
             raise FormatError(f"{source}: there is no such file", expected="a run directory or a trajectory file")
         stream = scan_trajectories(source, format=read_format)
-        for problem in stream.problems if on_problem is not None else ():
-            on_problem(problem)
+        if on_problem is not None:
+            for problem in stream.problems:
+                on_problem(problem)
         for trajectory in stream.trajectories:
             yield _Part(trajectory, stream.tools, stream.domains)
 

@@ -88,7 +88,7 @@ def scan_trajectory(trajectory: Trajectory) -> Iterator[Finding]:
         Each finding once a message.
 
     Example:
-        >>> from tdlab.records import Message
+        >>> from tdlab.records import Message, Trajectory
         >>> said = Message(role="user", content="My mail is ada@example.com.")
         >>> [(f.detector, f.shown, f.origin) for f in scan_trajectory(Trajectory(id="t", messages=(said,)))]
         [('e-mail address', 'ada@…(15 characters)', 'reserved')]
@@ -120,6 +120,7 @@ def scan_tool(tool: Tool, *, bundled: bool = False) -> Iterator[Finding]:
         Each finding; a real service may well show its own mail address.
 
     Example:
+        >>> from tdlab.records import Tool
         >>> tool = Tool(service="s", name="t", description="Ask ops@lovelace.org.", input_schema={"type": "object"})
         >>> [finding.where for finding in scan_tool(tool)]
         ['tool s/t']
@@ -163,11 +164,15 @@ _NEWER_TOKENS: Mapping[str, re.Pattern[str]] = {
 """Forms of tokens that detect-secrets 1.5 does not know."""
 
 
+_BY_NAME = "Secret Keyword"
+"""The detector of values beside a telling name, such as password."""
+
+
 @cache
 def _plugins() -> tuple[Any, ...]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    kinds = get_mapping_from_secret_type_to_class()
+    kinds: dict[str, Any] = get_mapping_from_secret_type_to_class()
     left_out = ("Hex High Entropy String", "Base64 High Entropy String", "Public IP (ipv4)")
     return tuple(kinds[name]() for name in sorted(kinds) if name not in left_out)
 
@@ -175,13 +180,12 @@ def _plugins() -> tuple[Any, ...]:
 def _secrets(text: str) -> Iterator[tuple[str, str]]:
     for plugin in _plugins():
         # A plugin of patterns returns a group of its match: of a GitHub token "ghp", which says nothing of its origin.
-        for pattern in getattr(plugin, "denylist", ()) if plugin.secret_type != "Secret Keyword" else ():
-            for match in pattern.finditer(text):
-                yield plugin.secret_type, match.group()
-        if plugin.secret_type == "Secret Keyword":
-            for secret in plugin.analyze_line(filename="trajectory.json", line=text, line_number=1):
-                if secret.secret_value:
-                    yield secret.type, secret.secret_value
+        if plugin.secret_type != _BY_NAME:
+            yield from ((plugin.secret_type, match.group()) for p in plugin.denylist for match in p.finditer(text))
+            continue
+        for secret in plugin.analyze_line(filename="trajectory.json", line=text, line_number=1):
+            if secret.secret_value:
+                yield secret.type, secret.secret_value
     for name, pattern in _NEWER_TOKENS.items():
         for match in pattern.finditer(text):
             yield name, match.group()
