@@ -361,6 +361,9 @@ def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "chatlog: 'narrator' speaks" in done.stderr
     assert "1 trajectory, format chatlog" in done.stderr
+    without = finish("profile", "log.jsonl", cwd=tmp_path)
+    assert without.returncode == 2
+    assert "has no known format" in without.stderr
 
 
 def test_a_plugged_in_export_format_writes_both_kinds_of_files(tmp_path: Path, installed: str) -> None:
@@ -372,9 +375,6 @@ def test_a_plugged_in_export_format_writes_both_kinds_of_files(tmp_path: Path, i
         assert (done.returncode, "Wrote 1 trajectories" in done.stdout) == (0, True), done.stderr
         assert "reasoning, 1 time in 1 trajectory" in done.stderr
     assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == '{"id":"talk-1","text":"HELLO"}\n'
-    without = finish("profile", "log.jsonl", cwd=tmp_path)
-    assert without.returncode == 2
-    assert "has no known format" in without.stderr
 
 
 def test_a_pool_format(installed: str, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def scan_trajectory(trajectory: Trajectory) -> Iterator[Finding]:
         >>> from tdlab.records import Message, Trajectory
         >>> said = Message(role="user", content="My mail is ada@example.com.")
         >>> [(f.detector, f.shown, f.origin) for f in scan_trajectory(Trajectory(id="t", messages=(said,)))]
-        [('e-mail address', 'ada@…(15 characters)', 'reserved')]
+        [('e-mail address', 'ada…(15 characters)', 'reserved')]
     """
     made_by = _makers(trajectory)
     for index, message in enumerate(trajectory.messages):
