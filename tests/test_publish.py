@@ -50,6 +50,16 @@ def test_a_publication_is_shards_and_a_card(made: Path, tmp_path: Path) -> None:
         assert f"| {entry.service.replace('_', chr(92) + '_')} |" in body, "each service has its source and licence"
 
 
+def test_datasets_loads_the_folder_by_its_card(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    publish(made, tmp_path / "out", rows=3)
+    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(loaded) == TARGET
+    assert isinstance(loaded[0]["messages"], list)
+
+
 def test_the_same_run_gives_the_same_bytes_and_old_shards_go(made: Path, tmp_path: Path) -> None:
     publish(made, tmp_path / "a", rows=3)
     publish(made, tmp_path / "b", rows=2)

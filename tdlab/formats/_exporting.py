@@ -36,6 +36,7 @@ NOTE_KINDS: dict[str, str] = {
     "annotations": "hints and documented errors of a tool",
     "call_ids": "ids of calls: renamed, or left out so that a result is matched to its call by position",
     "error_flags": "whether a result is an error, where its text alone does not show it",
+    "late_shapes": "the first 10 MB have no call, by which datasets' JSONL reader knows the columns: use Parquet",
     "left_out": "a whole conversation: nothing of it is left that the format can hold",
     "malformed_arguments": "arguments that are no JSON object; written as an empty object",
     "markup": "text with the format's own marks, which a reader takes for a call or a result",

@@ -17,7 +17,7 @@ from tdlab.formats import _export_messages, _export_tagged, _export_turns
 from tdlab.formats._exporting import EXPORTS, ExportNote, ExportSource, NoteTaker
 from tdlab.formats.openai import EXTRA
 from tdlab.formats.parquet import ParquetRows
-from tdlab.records import Domains, Score, Tool, Trajectory
+from tdlab.records import Domains, Json, Score, Tool, Trajectory
 
 __all__ = ["ExportReport", "Exporter", "NoteCount", "export_trajectories"]
 
@@ -25,6 +25,8 @@ _WRITERS = (_export_messages, _export_tagged, _export_turns)
 """The modules that register tdlab's own formats."""
 
 _EXAMPLES = 3
+_LOOKED_AT = 10 << 20
+"""Bytes of a JSONL file in which `datasets` looks for columns of mixed shapes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Exporter:
         self._on_note = on_note
         self._notes = NoteTaker(self._take)
         self._counts: dict[str, tuple[int, set[str], list[ExportNote]]] = {}
-        self._written = self._left_out = 0
+        self._written = self._left_out = self._size = 0
+        self._shapes: set[frozenset[str]] = set()
         self._stack = ExitStack()
         self._handle: BinaryIO | None = None
         self._rows: ParquetRows | None = None
@@ -156,9 +159,24 @@ class Exporter:
         if self._rows is not None:
             self._rows.add(record)
         else:
-            self._handle.write(text.encode() + b"\n")
+            line = text.encode() + b"\n"
+            self._watch_shapes(record, len(line))
+            self._handle.write(line)
         self._written += 1
         return True
+
+    def _watch_shapes(self, record: Mapping[str, Json], size: int) -> None:
+        """Note messages of another shape than all those of the first 10 MB, which is what `datasets` looks at.
+
+        It then takes the columns of JSONL for structs of these keys and fails, or pads, at the first message with more.
+        """
+        if len(self._shapes) < 2 and self._format.columns is not None:
+            for name, layout in self._format.columns.items():
+                if layout == ["json"]:
+                    self._shapes.update(frozenset(item) for item in record[name])
+            if len(self._shapes) > 1 and self._size > _LOOKED_AT:
+                self._notes.add("late_shapes")
+        self._size += size
 
     def _take(self, note: ExportNote) -> None:
         count, trajectories, examples = self._counts.get(note.kind, (0, set(), []))

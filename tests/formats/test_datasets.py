@@ -142,6 +142,22 @@ def test_numbers_that_datasets_rounds_are_noted(load: Any, tmp_path: Path) -> No
     }, "datasets rounds no more: drop the note"
 
 
+def test_calls_after_ten_megabytes_of_talk_are_noted(load: Any, tmp_path: Path) -> None:
+    """`datasets` looks for columns of mixed shapes in the first 10 MB of JSONL only; Parquet says its types itself."""
+    talk = [Trajectory(id=f"t{n}", messages=(Message(role="user", content="x" * 50_000),)) for n in range(220)]
+    call = ToolCall(id="c", name="pay", arguments={"a": 1})
+    late = Trajectory(id="late", messages=(Message(role="user"), Message(role="assistant", tool_calls=(call,))))
+    kinds = {}
+    for name, rows in (("late.jsonl", [*talk, late]), ("early.jsonl", [late, *talk]), ("late.parquet", [*talk, late])):
+        report = export_trajectories(rows, {}, tmp_path / name)
+        kinds[name] = "late_shapes" in {count.kind for count in report.notes}
+    assert kinds == {"late.jsonl": True, "early.jsonl": False, "late.parquet": False}
+    with pytest.raises(Exception, match="generating the dataset"):
+        load(tmp_path / "late.jsonl")
+    for name, place in (("early.jsonl", 0), ("late.parquet", -1)):
+        assert load(tmp_path / name)[place]["messages"][1]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("format", "suffix"), FILES)
 def test_recorded_trajectories_come_out_as_they_were_written(
