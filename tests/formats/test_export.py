@@ -206,6 +206,31 @@ def test_rows_of_llama_factory_take_turns(tmp_path: Path, first: str) -> None:
     assert "left_out" in {count.kind for count in report.notes}
 
 
+@pytest.mark.slow
+def test_rows_of_llama_factory_keep_every_text_that_is_not_noted(shared: Path, tmp_path: Path) -> None:
+    """Its turns are joined, so the texts are looked for in them: all but those beside calls, and the last questions."""
+    checked = 0
+    for folder in sorted((shared / "data" / "trajectories").iterdir()):
+        recorded = read_trajectories(folder)
+        notes: list[ExportNote] = []
+        export_trajectories(
+            recorded.trajectories, recorded.tools, tmp_path / "x.jsonl", format="llama-factory", on_note=notes.append
+        )
+        beside = {(note.trajectory, note.where) for note in notes if note.kind == "text_beside_calls"}
+        by_id = {row["id"]: row for row in lines(tmp_path / "x.jsonl")}
+        for trajectory in recorded.trajectories:
+            row = by_id[trajectory.id]
+            text = "\n".join([row["system"], *(turn["value"] for turn in row["conversations"])])
+            last = max(n for n, message in enumerate(trajectory.messages) if message.role == "assistant")
+            for index, message in enumerate(trajectory.messages):
+                cut = index > last or any(
+                    (trajectory.id, f"message {n}") in beside for n in (index, index + 1) if message.role == "assistant"
+                )
+                assert cut or message.content in text, f"{trajectory.id}, message {index}"
+                checked += not cut
+    assert checked > 5_000
+
+
 def test_an_integer_of_more_than_64_bits_does_not_spoil_the_file(tmp_path: Path) -> None:
     big = SAMPLE.messages[2].tool_calls[0].model_copy(update={"arguments": {"n": 2**70, "low": -(2**63), "f": 1e-12}})
     odd = SAMPLE.model_copy(update={"messages": (Message(role="assistant", tool_calls=(big,)),)})
