@@ -13,6 +13,7 @@ entry-point group             registry                    an entry takes part in
 ``tdlab.strategies``          `tdlab.evolution`           ``evolution.strategy`` names it
 ``tdlab.gauges``              `tdlab.evolution`           ``evolution.gauges`` names it
 ``tdlab.trajectory_formats``  `tdlab.formats`             (found by content)
+``tdlab.export_formats``      `tdlab.formats`             ``tdlab export --format`` names it
 ``tdlab.pool_formats``        `tdlab.pool`                (found by content)
 ============================  ==========================  =====================================
 

@@ -50,6 +50,7 @@ RANK = {package: rank for rank, packages in enumerate(LAYERS) for package in pac
 
 IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "datasketch": "tdlab.verify",
+    "detect_secrets": "tdlab.jobs.scan",
     "docker": "tdlab.sandbox",
     "dotenv": "tdlab.pool.live",
     "faker": "tdlab.tools",
@@ -60,27 +61,28 @@ IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "mcp": ("tdlab.pool.live", "tdlab.sandbox.server"),
     "mcp_types": ("tdlab.pool.live", "tdlab.sandbox.server"),
     "httpx2": ("tdlab.rollout.llm", "tdlab.pool.live.http"),
-    "phonenumbers": "tdlab.speech",
+    "phonenumbers": ("tdlab.speech", "tdlab.jobs.scan"),
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
     "pyarrow": "tdlab.formats",
     "pyjson5": "tdlab.pool.live",
     "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",
+    "stdnum": "tdlab.jobs.scan",
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside", "tdlab.worlds"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
     "yaml": ("tdlab.config", "tdlab.worlds", "tdlab.pool"),
 }
 """The one module or package that may import each library. Some have two: one for the client and one for the server or
-the sandbox, or one for chat and one for embeddings."""
+the sandbox, one for chat and one for embeddings, or one for speech and one for the scan."""
 
 FREE = {"IPython", "anyio", "networkx", "numpy", "pandas", "pydantic", "pydantic_core", "rich", "scipy"}
 """Libraries that any package may import: packages pass their types to each other."""
 
 HEAVY = (
-    "IPython datasketch docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai pandas pyarrow "
-    "scipy seaborn sklearn torch umap"
+    "IPython datasketch detect_secrets docker faker ipywidgets jupyterlab matplotlib mcp networkx numba numpy openai "
+    "pandas pyarrow scipy seaborn sklearn torch umap"
 ).split()
 """What ``import tdlab`` must not load."""
 
@@ -89,6 +91,7 @@ DISTRIBUTION = {
     "dotenv": "python-dotenv",
     "mcp_types": "mcp",
     "pydantic_core": "pydantic",
+    "stdnum": "python-stdnum",
     "umap": "umap-learn",
     "yaml": "pyyaml",
 }

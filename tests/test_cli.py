@@ -289,6 +289,46 @@ def test_export_writes_what_the_run_directory_holds(command: Tdlab, made: Path, 
         assert len(pd.read_parquet(tmp_path / "set.parquet")) == TARGET
 
 
+def test_export_converts_runs_and_files(command: Tdlab, made: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n{"x": 1}\n')
+    status, out, err = command(
+        "export", made, made, tmp_path / "talk.jsonl", "-f", "sharegpt", "-o", tmp_path / "all.jsonl",
+        "--notes", tmp_path / "notes.jsonl",
+    )  # fmt: skip
+    assert (status, f"Wrote {2 * TARGET + 1} trajectories" in out) == (0, True)
+    assert "line 2" in err, "what cannot be read is reported"
+    assert "receipts, 24 times in 24 trajectories" in flat(err), "what cannot be held is counted"
+    notes = [json.loads(line) for line in (tmp_path / "notes.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert sum(note["kind"] == "receipts" for note in notes) == 2 * TARGET
+    identities = [json.loads(line)["id"] for line in (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(set(identities)) == 2 * TARGET + 1, "ids that repeat get a number"
+    status, out, _ = command("export", tmp_path / "all.jsonl", "-f", "openai", "-o", tmp_path / "back.parquet")
+    assert (status, f"Wrote {2 * TARGET + 1} trajectories" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("talk.jsonl", "-f", "openai"), "no --out was given"),
+        (("talk.jsonl", "-o", "talk.jsonl"), "would be read and written"),
+        (("talk.jsonl", "-f", "sharegtp", "-o", "x.jsonl"), "did you mean 'sharegpt'?"),
+        (("talk.jsonl", "-f", "atif", "-o", "x.parquet"), "ends in .jsonl"),
+        (("nothing.jsonl", "-o", "x.jsonl"), "no such file"),
+        (("a", "b"), "which file shall be written?"),
+    ],
+)
+def test_slips_of_export_cost_no_file(
+    command: Tdlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    talk = '{"messages": [{"role": "user", "content": "Hi"}]}\n'
+    (tmp_path / "talk.jsonl").write_text(talk)
+    status, _, err = command("export", *words)
+    assert status == 2
+    assert said in flat(err)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"talk.jsonl": talk}
+
+
 def test_text_of_a_pool_never_steers_the_terminal(command: Tdlab, tmp_path: Path) -> None:
     """Every command shows control characters and markup in names and descriptions as text."""
     schema = {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}

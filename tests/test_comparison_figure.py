@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from tdlab.diversity import DiversityReport, compare
-from tdlab.formats import TrajectorySet, write_openai_jsonl
+from tdlab.formats import TrajectorySet, export_trajectories
 from tdlab.plots import (
     PALETTE,
     compute_comparison,
@@ -188,7 +188,7 @@ def test_profile_draws_what_it_prints_and_map_names_and_draws(
     command = partial(in_process, monkeypatch, capsys)
     for name, number in (("a", 6), ("b", 5)):
         one = some_set(name, number)
-        write_openai_jsonl(one.trajectories, one.tools, tmp_path / f"{name}.jsonl", services=one.domains)
+        export_trajectories(one.trajectories, one.tools, tmp_path / f"{name}.jsonl", services=one.domains)
     with (tmp_path / "a.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"messages": [\n{"neither": 1}\n')
     files = (tmp_path / "a.jsonl", tmp_path / "b.jsonl")

@@ -27,7 +27,7 @@ from tdlab.blueprints import Mutation
 from tdlab.diversity import counted_masses
 from tdlab.errors import MutationRefused
 from tdlab.evolution import EntropyGauge, MeanGauge, Strategy
-from tdlab.formats import ConversationBuilder, Format, Item, Recording, Unreadable
+from tdlab.formats import ConversationBuilder, ExportFormat, Format, Item, Recording, Unreadable
 from tdlab.pool import Definitions, PoolFormat
 from tdlab.records import Trajectory
 from tdlab.rollout import ScriptedTeacher, SimulatedEnvironment, ToolResult, receipt
@@ -122,6 +122,17 @@ def _read(item, fallback):
 chatlog = Format("chatlog", _unpack, _read)
 
 
+# ---------------------------------------------------------------------------------------------------- an export format
+
+
+def _shout(source, notes):
+    notes.add("reasoning", "message 0", "not shouted")
+    return {"id": source.trajectory.id, "text": " ".join(m.content.upper() for m in source.trajectory.messages)}
+
+
+shouted = ExportFormat("shouted", "nobody", _shout, {"id": "text", "text": "text"})
+
+
 # ------------------------------------------------------------------------------------------------------- a pool format
 
 
@@ -141,6 +152,7 @@ ENTRIES = {
     "tdlab.gauges": {"calls": "small_extras:calls", "tools": "small_extras:tools"},
     "tdlab.strategies": {"in_one_cluster": "small_extras:in_one_cluster"},
     "tdlab.trajectory_formats": {"chatlog": "small_extras:chatlog"},
+    "tdlab.export_formats": {"shouted": "small_extras:shouted"},
     "tdlab.pool_formats": {"catalogue": "small_extras:catalogue"},
 }
 
@@ -352,6 +364,17 @@ def test_a_trajectory_format(installed: str, tmp_path: Path) -> None:
     without = finish("profile", "log.jsonl", cwd=tmp_path)
     assert without.returncode == 2
     assert "has no known format" in without.stderr
+
+
+def test_a_plugged_in_export_format_writes_both_kinds_of_files(tmp_path: Path, installed: str) -> None:
+    line = json.dumps({"messages": [{"role": "user", "content": "hello"}]})
+    (tmp_path / "talk.jsonl").write_text(line + "\n", encoding="utf-8")
+    for name in ("out.jsonl", "out.parquet"):
+        words = ("export", "talk.jsonl", "--format", "shouted", "--out", name)
+        done = finish(*words, cwd=tmp_path, PYTHONPATH=installed)
+        assert (done.returncode, "Wrote 1 trajectories" in done.stdout) == (0, True), done.stderr
+        assert "reasoning, 1 time in 1 trajectory" in done.stderr
+    assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == '{"id":"talk-1","text":"HELLO"}\n'
 
 
 def test_a_pool_format(installed: str, tmp_path: Path) -> None:

@@ -111,9 +111,9 @@ def markers() -> set[str]:
 
 
 def test_every_marker_is_described_and_the_slow_ones_are_off_by_default() -> None:
-    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "model", "battery", "crash"}
+    assert markers() == {"servers", "sandbox", "browser", "fullpool", "slow", "model", "train", "battery", "crash"}
     default = "not servers and not browser and not fullpool and not sandbox and not slow and not model"
-    default += " and not battery"
+    default += " and not train and not battery"
     assert tool_options()["pytest"]["ini_options"]["addopts"][-1] == default
 
 

@@ -16,11 +16,13 @@ from tdlab.cli import _common
 from tdlab.cli._ablate import ablate
 from tdlab.cli._config import config
 from tdlab.cli._contamination import contamination
+from tdlab.cli._export import export
 from tdlab.cli._lab import lab
 from tdlab.cli._measures import map_, profile, quality
 from tdlab.cli._packs import packs
 from tdlab.cli._pools import harvest, mine
-from tdlab.cli._runs import export, run, show
+from tdlab.cli._publish import publish
+from tdlab.cli._runs import run, show
 from tdlab.cli._sandbox import check, sandbox
 from tdlab.cli._teacher import estimate, mock_server, probe, rehearse
 from tdlab.cli._verify import verify
@@ -42,6 +44,7 @@ __all__ = [
     "packs",
     "probe",
     "profile",
+    "publish",
     "quality",
     "rehearse",
     "run",
@@ -56,8 +59,8 @@ app = typer.Typer(
     name="tdlab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 _COMMANDS = (
-    run, show, export, check, verify, contamination, profile, quality, map_, ablate, mine, harvest, estimate, probe,
-    mock_server, config, lab,
+    run, show, export, publish, check, verify, contamination, profile, quality, map_, ablate, mine, harvest, estimate,
+    probe, mock_server, config, lab,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

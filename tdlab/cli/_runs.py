@@ -1,4 +1,4 @@
-"""Commands on runs: make one, show it, write its dataset."""
+"""Commands on runs: make one, show it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tdlab.records import BusinessCluster
     from tdlab.store import Run
 
-__all__ = ["export", "run", "show"]
+__all__ = ["run", "show"]
 
 _NOUNS: dict[str, Literal["cluster", "blueprint", "trajectory"] | None] = {
     "run": None, "cluster": "cluster", "blueprint": "blueprint", "trajectory": "trajectory",
@@ -197,21 +197,6 @@ def _generation(opened: Run, name: str) -> RenderableType:
     generation = opened.generation(int(name))
     candidates = list(opened.store.candidates(generation=generation.number))
     return show_generation(generation, candidates, opened.config.evolution)
-
-
-def export(
-    out: Annotated[Path, typer.Argument(help="File to write: .jsonl (OpenAI messages) or .parquet.")],
-    run_: RunOption = Path("runs/first"),
-) -> None:
-    """Write the dataset of a run to a file."""
-    from tdlab.jobs import export as write
-    from tdlab.store import open_run
-
-    if out.suffix not in (".jsonl", ".parquet"):
-        raise ConfigError(f"{out}: which format?", expected="a name that ends in .jsonl or .parquet")
-    with open_run(run_) as opened:
-        number = write(opened, out)
-    say(f"Wrote {number} trajectories to {out}.")
 
 
 def _by_id(clusters: Sequence[BusinessCluster], wanted: str, *, path: Path) -> BusinessCluster:

@@ -1,4 +1,4 @@
-"""Trajectory files: reading every known format into `Trajectory` records, and writing three formats.
+"""Trajectory files: reading every known format into `Trajectory` records, and writing those that trainers read.
 
 `read_trajectories` detects the format by content, whether or not the file is compressed with gzip:
 
@@ -37,22 +37,26 @@ Other packages add a `Format` in the entry-point group ``tdlab.trajectory_format
 `read_trajectories` keeps all conversations in memory. `scan_trajectories` returns the same ones for files larger than
 memory, and `iter_trajectories` yields them one by one, without anything that they have in common.
 
-`write_openai_jsonl`, `write_parquet` and `write_atif_jsonl` write complete files, with the same bytes for the same
-trajectories.
+`export_trajectories` writes complete files, JSONL or Parquet, with the same bytes for the same trajectories, and notes
+all that a format cannot hold. `Exporter` does the same one trajectory at a time. Other packages add an `ExportFormat`
+in the entry-point group ``tdlab.export_formats``.
 
 Modules: `base` (what readers build with), `read` (files and detection), one module for each format (`openai`, `chat`,
 `responses`, `gemini`, `exchange`, `claude_code`, `codex`, `swe_agent`, `openhands`, `xlam`, `atif`, `bfcl`, `tau`,
-`mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_tags`, `_literal`, `_json` and
-`_array` (pieces of syntax), `write` and `parquet`.
+`mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_parts`, `_roles`, `_thoughts`, `_results`,
+`_written_calls`, `_written_results`, `_rendered`, `_services`, `_definitions`, `_literal`, `_json` and `_array` (their
+pieces), `_values` (the values in files), `tasks` (files of tasks); `export` (files), `_exporting` (what writers build
+with), `_export_messages`, `_export_tagged` and `_export_turns` (the writers), `write` (OpenAI's shape) and `parquet`.
 """
 
 from __future__ import annotations
 
+from tdlab.formats._exporting import EXPORTS, NOTE_KINDS, ExportFormat, ExportNote, ExportSource, NoteTaker
 from tdlab.formats._json import looks_like_error
 from tdlab.formats._parts import RawCall, RawResult
-from tdlab.formats.atif import atif_record, write_atif_jsonl
+from tdlab.formats.atif import atif_record
 from tdlab.formats.base import ConversationBuilder, Format, Item, LineProblem, Note, Recording, Unreadable
-from tdlab.formats.parquet import write_parquet
+from tdlab.formats.export import Exporter, ExportReport, NoteCount, export_trajectories
 from tdlab.formats.read import (
     FORMATS,
     TrajectorySet,
@@ -62,15 +66,24 @@ from tdlab.formats.read import (
     scan_trajectories,
 )
 from tdlab.formats.tasks import iter_tasks
-from tdlab.formats.write import openai_message, openai_record, write_openai_jsonl
+from tdlab.formats.write import openai_message, openai_record
 
 __all__ = [
+    "EXPORTS",
     "FORMATS",
+    "NOTE_KINDS",
     "ConversationBuilder",
+    "ExportFormat",
+    "ExportNote",
+    "ExportReport",
+    "ExportSource",
+    "Exporter",
     "Format",
     "Item",
     "LineProblem",
     "Note",
+    "NoteCount",
+    "NoteTaker",
     "RawCall",
     "RawResult",
     "Recording",
@@ -78,6 +91,7 @@ __all__ = [
     "TrajectoryStream",
     "Unreadable",
     "atif_record",
+    "export_trajectories",
     "iter_tasks",
     "iter_trajectories",
     "looks_like_error",
@@ -85,7 +99,4 @@ __all__ = [
     "openai_record",
     "read_trajectories",
     "scan_trajectories",
-    "write_atif_jsonl",
-    "write_openai_jsonl",
-    "write_parquet",
 ]

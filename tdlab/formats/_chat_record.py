@@ -15,7 +15,7 @@ from tdlab.formats._roles import role_of, unwrapped
 from tdlab.formats._services import service_in_name
 from tdlab.formats.base import ConversationBuilder, Recording
 from tdlab.formats.messages import read_messages
-from tdlab.records import Annotations, Domains, Json, Tool, Trajectory
+from tdlab.records import Annotations, Domains, Json, Message, Tool, Trajectory
 from tdlab.tools import read_json
 
 __all__ = ["EXTRA", "chat_recording", "finished", "identity_of", "listed_tools"]
@@ -68,11 +68,23 @@ def finished(
     if "errors" in extra:
         failed_calls = {call for call in list_of(extra["errors"]) if isinstance(call, str)}
         messages = [
-            m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.role == "tool" else m
+            m.model_copy(update={"is_error": m.tool_call_id in failed_calls}) if m.tool_call_id is not None else m
             for m in messages
         ]
+    own_ids = {new: old for new, old in object_of(extra.get("calls")).items() if isinstance(old, str) and old}
+    if own_ids:
+        messages = [_with_ids(message, own_ids) for message in messages]
     trajectory = Trajectory(id=identity, messages=tuple(messages), tools=names)
     return Recording(trajectory, tools, format_name, domains, notes=builder.notes)
+
+
+def _with_ids(message: Message, own_ids: dict[str, str]) -> Message:
+    """Return a message with the ids that its calls had before a file renamed them."""
+    calls = tuple(call.model_copy(update={"id": own_ids.get(call.id, call.id)}) for call in message.tool_calls)
+    answered = message.tool_call_id
+    return message.model_copy(
+        update={"tool_calls": calls, "tool_call_id": None if answered is None else own_ids.get(answered, answered)}
+    )
 
 
 def identity_of(value: dict[str, Any], fallback: str) -> str:

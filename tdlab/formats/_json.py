@@ -13,6 +13,7 @@ from tdlab.tools import read_json
 
 __all__ = [
     "Arguments",
+    "Exact",
     "Untyped",
     "arguments_of",
     "is_shallow",
@@ -106,6 +107,10 @@ class Untyped(dict[str, Json]):
     """Arguments that a text gives between tags, without quotes: texts whose types only the tool's schema can tell."""
 
 
+class Exact(dict[str, Json]):
+    """Arguments that a text writes out, so that none of them is padding."""
+
+
 def typed_value(text: str, schema: Mapping[str, Any]) -> Json:
     """Return the value of an argument between tags: the text where the schema wants one, else the JSON value, if any.
 
@@ -127,7 +132,7 @@ class Arguments(NamedTuple):
     repaired: str = ""
 
 
-def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Arguments:
+def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None, *, padded: bool = True) -> Arguments:
     """Return recorded arguments as an object, or as a text where they are no sound JSON object.
 
     Texts that were encoded twice are decoded twice. A null beside the arguments of an object (not of a text) is padding
@@ -136,6 +141,7 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Argument
     Args:
         raw: The arguments: an object, JSON text, a Python repr of an object, or nothing.
         schema: The tool's input schema, if it is known.
+        padded: Whether nulls may be padding.
     """
     properties = schema.get("properties") if schema else None
     properties = properties if isinstance(properties, dict) else {}
@@ -150,6 +156,8 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None) -> Argument
     if isinstance(raw, dict):
         if not is_shallow(raw):
             return Arguments({}, json_text(raw))
+        if not padded or isinstance(raw, Exact):
+            return Arguments(dict(raw))
         dense = {name: _dense(value, properties.get(name)) for name, value in raw.items()}
         kept = {name: value for name, value in dense.items() if value is not None or _may_be_null(properties.get(name))}
         return Arguments(kept, repaired="" if kept == raw else "null arguments are padding and left out")

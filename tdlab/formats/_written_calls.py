@@ -30,7 +30,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from tdlab.formats._json import Untyped, typed_value
+from tdlab.formats._json import Exact, Untyped, typed_value
 from tdlab.formats._literal import calls_of, loads_leniently
 from tdlab.formats._parts import RawCall, call_of
 from tdlab.records import Json
@@ -431,4 +431,7 @@ def _objects_in_a_row(text: str) -> Iterator[Json]:
 def calls_in_value(value: Json) -> list[RawCall]:
     """Return the calls in a decoded value: one object or a list; entries that name no tool are left out."""
     entries = value if isinstance(value, list) else [value]
-    return [call for entry in entries if (call := call_of(entry)) is not None]
+    calls = (call for entry in entries if (call := call_of(entry)) is not None)
+    return [
+        call._replace(arguments=Exact(call.arguments)) if isinstance(call.arguments, dict) else call for call in calls
+    ]

@@ -10,7 +10,7 @@ from tdlab.formats._literal import loads_leniently
 from tdlab.formats._parts import RawResult
 from tdlab.records import Json
 
-__all__ = ["Segment", "segments_of", "written_results"]
+__all__ = ["Segment", "named_result", "segments_of", "written_results"]
 
 _MARKED = re.compile(
     r"<(?:tool_response>(?P<hermes>.*?)(?:</tool_response>|\Z)"
@@ -37,11 +37,13 @@ def written_results(text: str) -> tuple[list[RawResult], str]:
         observation = _OBSERVATION.match(text)
         if observation is not None:
             return [RawResult(None, observation.group(1).strip())], ""
+    if 0 <= text.find("</tool_response>") < text.find("<tool_response>"):
+        text = "<tool_response>" + text  # LLaMA-Factory joins parallel results by a closing and an opening tag
     marked = _MISTRAL if "[TOOL_RESULTS]" in text else _MARKED if "<" in text else None
     matches = [] if marked is None else list(marked.finditer(text))
     if not matches:
         return [], text
-    results = [_named((match[match.lastgroup or ""] or "").strip()) for match in matches]
+    results = [named_result((match[match.lastgroup or ""] or "").strip()) for match in matches]
     pieces = [
         text[start:end]
         for start, end in zip([0, *(m.end() for m in matches)], [*(m.start() for m in matches), len(text)], strict=True)
@@ -50,7 +52,7 @@ def written_results(text: str) -> tuple[list[RawResult], str]:
     return results, _WRAPPER.sub("", rest).strip() if rest else ""
 
 
-def _named(body: str) -> RawResult:
+def named_result(body: str) -> RawResult:
     """Return a result that may be wrapped with the tool's name: ``{"name": ..., "content": ...}``."""
     if (body.startswith("{") and '"content"' in body) or body.startswith("{'"):
         try:

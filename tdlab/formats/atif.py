@@ -12,11 +12,9 @@ Reads every published version (1.0 to 1.8), recognised by ``schema_version`` or 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tdlab._files import atomic_open
 from tdlab.formats._chat_record import EXTRA, finished
 from tdlab.formats._definitions import definitions_in
 from tdlab.formats._json import text_of
@@ -25,7 +23,7 @@ from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unr
 from tdlab.formats.write import openai_record
 from tdlab.records import Domains, Json, Message, Tool, Trajectory, canonical_json
 
-__all__ = ["ATIF", "atif_record", "write_atif_jsonl"]
+__all__ = ["ATIF", "atif_record"]
 
 VERSION = "ATIF-v1.7"
 
@@ -62,7 +60,9 @@ def _read(item: Item, fallback: str) -> Recording:
         raise Unreadable("has no steps")
     agent = value.get("agent")
     definitions = list(definitions_in(agent.get("tool_definitions"))) if isinstance(agent, dict) else []
-    builder = ConversationBuilder(definitions)
+    extra = value.get("extra")
+    note = extra.get(EXTRA) if isinstance(extra, dict) else None
+    builder = ConversationBuilder(definitions, plain=note is not None)
     for index, step in enumerate(steps):
         if not isinstance(step, dict) or step.get("source") not in ("system", "user", "agent"):
             shown = step.get("source") if isinstance(step, dict) else type(step).__name__
@@ -71,12 +71,10 @@ def _read(item: Item, fallback: str) -> Recording:
         _observe(builder, step.get("observation"), index)
     if not builder.messages:
         raise Unreadable("has steps without messages and calls")
-    extra = value.get("extra")
     identities = (value.get(key) for key in ("trajectory_id", "session_id"))
     identity = next(
         (recorded_id for recorded_id in identities if isinstance(recorded_id, str) and recorded_id), fallback
     )
-    note = extra.get(EXTRA) if isinstance(extra, dict) else None
     return finished(builder, definitions, identity, ATIF.name, note=note)
 
 
@@ -130,51 +128,6 @@ ATIF = Format("atif", _unpack, _read)
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
-
-
-def write_atif_jsonl(
-    trajectories: Iterable[Trajectory],
-    tools: Mapping[str, Tool],
-    path: str | Path,
-    *,
-    services: Mapping[str, Domains] | None = None,
-    agent: str = "tdlab",
-    agent_version: str = "unknown",
-) -> int:
-    """Write one ATIF document per line; the file appears when it is complete.
-
-    Harbor reads one document per file: split the lines for tools that expect that.
-
-    Args:
-        trajectories: The trajectories to write.
-        tools: The tools' definitions by key.
-        path: The file to create or replace.
-        services: The services' domains; if given, each document also keeps tool keys, annotations and domains.
-        agent: The agent's name in the documents.
-        agent_version: The agent's version in the documents.
-
-    Returns:
-        The number of documents.
-
-    Raises:
-        StoreError: The file cannot be written, or an argument has no JSON form.
-
-    Example:
-        >>> from tdlab.records import Message, Trajectory
-        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
-        >>> write_atif_jsonl([hello], {}, "run.jsonl")
-        1
-        >>> read_trajectories("run.jsonl").format
-        'atif'
-    """
-    written = 0
-    with atomic_open(path) as handle:
-        for trajectory in trajectories:
-            record = atif_record(trajectory, tools, services=services, agent=agent, agent_version=agent_version)
-            text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-            handle.write(text.encode("utf-8", "backslashreplace") + b"\n")
-            written += 1
-    return written
 
 
 def atif_record(
@@ -244,6 +197,8 @@ def atif_record(
 def _step(message: Message, number: int) -> dict[str, Json]:
     source = {"assistant": "agent"}.get(message.role, message.role)
     step: dict[str, Json] = {"step_id": number, "source": source, "message": message.content}
+    if message.reasoning:
+        step["reasoning_content"] = message.reasoning
     if message.tool_calls:
         step["tool_calls"] = [
             {

@@ -116,6 +116,7 @@ class ConversationBuilder:
 
     Args:
         tools: The offered tools, whose schemas tell padding from arguments.
+        plain: Whether arguments and results are as they were, as in files that tdlab wrote: no padding, no wrappers.
 
     Example:
         >>> builder = ConversationBuilder()
@@ -126,7 +127,8 @@ class ConversationBuilder:
         ({'order': 7}, 'a')
     """
 
-    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+    def __init__(self, tools: Iterable[Tool] = (), *, plain: bool = False) -> None:
+        self._plain = plain
         self.messages: list[Message] = []
         self.names: dict[str, None] = {}
         self.reached: dict[str, None] = {}
@@ -171,7 +173,7 @@ class ConversationBuilder:
             self._batch += 1
         tool_calls = []
         for call in calls:
-            arguments = arguments_of(call.arguments, self._schemas.get(call.name))
+            arguments = arguments_of(call.arguments, self._schemas.get(call.name), padded=not self._plain)
             if arguments.malformed is not None:
                 self.note(
                     "noted", f"the arguments of {call.name[:60]!r} are no JSON object: {arguments.malformed[:60]!r}"
@@ -202,9 +204,10 @@ class ConversationBuilder:
             return
         self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls), reasoning=thought))
 
-    def answer(self, result: RawResult, *, plain: bool = False) -> None:
-        """Add a tool's answer; ``plain`` text has no wrapper of MCP around it."""
-        text, flag = (result.content, None) if plain and isinstance(result.content, str) else opened(result.content)
+    def answer(self, result: RawResult) -> None:
+        """Add a tool's answer."""
+        whole = self._plain and isinstance(result.content, str)
+        text, flag = (result.content, None) if whole else opened(result.content)
         failed = result.failed if result.failed is not None else flag
         if result.failed is False and flag:
             failed = True

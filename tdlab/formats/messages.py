@@ -52,7 +52,7 @@ def read_messages(
     """
     if not isinstance(raw, list) or not raw:
         raise Unreadable("has no messages")
-    builder = ConversationBuilder(tools)
+    builder = ConversationBuilder(tools, plain=plain)
     messages = [unwrapped(message) for message in raw]
     roles = [role_of(message) for message in messages]
     if not any(roles):
@@ -143,7 +143,7 @@ class _Reader:
         results, text = parts.results, parts.text
         if not results and not self._plain:
             written, rest = written_results(text)
-            if written and (self._builder.waits or (not rest and index and self._roles[index - 1] == "assistant")):
+            if written and (self._builder.waits or (not rest and "<" in text)):
                 results, text = written, rest
         for result in results:
             self._builder.answer(result)
@@ -175,7 +175,7 @@ class _Reader:
                     own = result._replace(id=result.id or (whole.id if len(results) == 1 else None))
                     self._builder.answer(own._replace(name=own.name or whole.name, failed=whole.failed))
                 return
-        self._builder.answer(whole, plain=self._plain)
+        self._builder.answer(whole)
 
     def _take_call(self, message: dict[str, Any], index: int) -> None:
         """Take a message that is nothing but calls: in its keys, in its parts, or as JSON or a repr in its text."""

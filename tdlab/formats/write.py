@@ -1,65 +1,15 @@
-"""Writing trajectories as OpenAI JSONL: complete files or none, the same bytes for the same trajectories."""
+"""Trajectories and messages in the shape of OpenAI's chat API, and the note of facts that it lacks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from tdlab._files import atomic_open
 from tdlab.errors import StoreError
 from tdlab.formats._chat_record import EXTRA
 from tdlab.records import Domains, Json, Message, Score, Tool, Trajectory, canonical_json
 
-__all__ = ["openai_message", "openai_record", "write_openai_jsonl"]
-
-
-def write_openai_jsonl(
-    trajectories: Iterable[Trajectory],
-    tools: Mapping[str, Tool],
-    path: str | Path,
-    *,
-    services: Mapping[str, Domains] | None = None,
-    scores: Mapping[str, Sequence[Score]] = {},
-) -> int:
-    r"""Write one line per trajectory, ``{"id", "messages", "tools"}`` in OpenAI's shape.
-
-    The file appears when it is complete. Arguments are JSON text with sorted keys. OpenAI's shape has no place for a
-    tool's service and annotations nor for error flags.
-
-    Args:
-        trajectories: The trajectories to write.
-        tools: The tools' definitions by key; a tool without one is called but not listed.
-        path: The file to create or replace.
-        services: The services' domains. If given, each line has a fourth key, ``tdlab``, a JSON text with the facts
-            that OpenAI's shape lacks, so that diversity measured on the file is the same as on the originals.
-        scores: The marks of a committee by trajectory, which become part of that key.
-
-    Returns:
-        The number of lines.
-
-    Raises:
-        StoreError: The file cannot be written, or an argument has no JSON form.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from tdlab.records import Message, Trajectory
-        >>> hello = Trajectory(id="t1", messages=(Message(role="user", content="Hello"),))
-        >>> write_openai_jsonl([hello], {}, "data.jsonl")
-        1
-        >>> Path("data.jsonl").read_text()
-        '{"id":"t1","messages":[{"role":"user","content":"Hello"}],"tools":[]}\n'
-    """
-    written = 0
-    with atomic_open(path) as handle:
-        for trajectory in trajectories:
-            marks = scores.get(trajectory.id, ())
-            record = openai_record(trajectory, tools, services=services, scores=marks)
-            text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-            handle.write(text.encode("utf-8", "backslashreplace") + b"\n")  # a lone surrogate becomes its JSON escape
-            written += 1
-    return written
+__all__ = ["annotation_text", "openai_message", "openai_record"]
 
 
 def openai_record(
@@ -74,8 +24,9 @@ def openai_record(
     Args:
         trajectory: The trajectory to convert.
         tools: The tools' definitions by key.
-        services: The services' domains; see `write_openai_jsonl`.
-        scores: The marks of a committee; see `write_openai_jsonl`.
+        services: The services' domains. If given, the record has a fourth key, ``tdlab``, a JSON text with the facts
+            that OpenAI's shape lacks, so that diversity measured on it is the same as on the original.
+        scores: The marks of a committee, which become part of that key.
 
     Returns:
         A value that JSON can represent.
@@ -109,7 +60,7 @@ def openai_record(
             "tools": listed,
         }
         if services is not None:
-            record[EXTRA] = canonical_json(_extra(trajectory, tools, services, scores))
+            record[EXTRA] = annotation_text(trajectory, tools, services, scores)
     except ValueError as error:
         raise StoreError(
             f"trajectory {trajectory.id}: cannot be written as JSON ({error})",
@@ -157,9 +108,22 @@ def openai_message(message: Message) -> dict[str, Json]:
     return record
 
 
-def _extra(
-    trajectory: Trajectory, tools: Mapping[str, Tool], services: Mapping[str, Domains], scores: Sequence[Score]
-) -> dict[str, Any]:
+def annotation_text(
+    trajectory: Trajectory,
+    tools: Mapping[str, Tool],
+    services: Mapping[str, Domains],
+    scores: Sequence[Score] = (),
+    ids: Mapping[str, str] = {},
+) -> str:
+    """Return the facts that OpenAI's shape lacks, as the JSON text of the key `EXTRA`.
+
+    Args:
+        trajectory: The trajectory.
+        tools: The tools' definitions by key.
+        services: The services' domains.
+        scores: The marks of a committee.
+        ids: The ids of calls in the file by their own ids, where they differ.
+    """
     notes: dict[str, dict[str, Json]] = {}
     used: dict[str, Domains] = {}
     for name, key in trajectory.tools.items():
@@ -172,6 +136,8 @@ def _extra(
             notes[name]["annotations"] = annotations
         if tool.service in services:
             used[tool.service] = services[tool.service]
-    errors = [m.tool_call_id for m in trajectory.messages if m.is_error and m.tool_call_id is not None]
+    failed = (m.tool_call_id for m in trajectory.messages if m.is_error and m.tool_call_id is not None)
+    errors = [ids.get(call_id, call_id) for call_id in failed]
+    renamed = {"calls": {new: old for old, new in ids.items()}} if ids else {}
     marks = {"scores": [score.model_dump(mode="json") for score in scores]} if scores else {}
-    return {"tools": notes, "domains": used, "errors": errors, **marks}
+    return canonical_json({"tools": notes, "domains": used, "errors": errors, **renamed, **marks})

@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from statistics import mean
 
-from tdlab.config import RunConfig
 from tdlab.diversity import DiversityMeter, Features, taxonomy_domains
-from tdlab.formats import write_openai_jsonl, write_parquet
+from tdlab.jobs.export import export, has_committee
 from tdlab.jobs.progress import Reporter
 from tdlab.plots import plot_run, save_figure
 from tdlab.pool import ToolPool, cut_bytes
 from tdlab.quality import measure_quality
 from tdlab.records import Json, Tool, canonical_json
 from tdlab.rollout import Prices, Spending, agreement
-from tdlab.store import Run, RunStore, atomic_write, open_run
+from tdlab.store import RunStore, atomic_write, open_run
 
-__all__ = ["derive_again", "derive_all", "export"]
-
-
-def export(run: Run, path: str | Path) -> int:
-    """Write the dataset of a run to a file.
-
-    Trajectories with guessed results are left out, unless the run's ``rollout.guessed`` is ``keep``.
-
-    Args:
-        run: An open run.
-        path: File to write: Parquet if it ends in ``.parquet``, otherwise JSONL with OpenAI messages.
-
-    Returns:
-        The number of trajectories written.
-
-    Raises:
-        StoreError: The file cannot be written.
-
-    Example:
-        >>> from tdlab.store import open_run
-        >>> with open_run("runs/first") as made:
-        ...     export(made, "dataset.parquet")
-        12
-    """
-    store = run.store
-    write = write_parquet if Path(path).suffix == ".parquet" else write_openai_jsonl
-    tools = {tool.key: tool for tool in store.tools()}
-    keep = store.config.rollout.guessed == "keep"
-    accepted = (kept.trajectory for kept in store.accepted() if kept.trajectory is not None)
-    trajectories = (trajectory for trajectory in accepted if keep or not trajectory.guessed)
-    judged = ((kept.trajectory, kept.verdict) for kept in store.accepted()) if _has_committee(store.config) else ()
-    scores = {made.id: verdict.scores for made, verdict in judged if made is not None and verdict is not None}
-    return write(trajectories, tools, path, services=store.services(), scores=scores)
+__all__ = ["derive_again", "derive_all"]
 
 
 def derive_again(store: RunStore) -> None:
@@ -109,12 +75,8 @@ def _metrics(store: RunStore, facts: Mapping[str, Json]) -> dict[str, Json]:
         "guessed": _guessed(store),
         **({"cut": _cut(store)} if config.rollout.environment == "live" else {}),
         **({"teacher": _spending(store)} if config.rollout.teacher == "llm" else {}),
-        **({"committee": _committee(store)} if _has_committee(config) else {}),
+        **({"committee": _committee(store)} if has_committee(config) else {}),
     }
-
-
-def _has_committee(config: RunConfig) -> bool:
-    return config.rollout.teacher == "llm" and "committee" in config.teacher.roles
 
 
 def _committee(store: RunStore) -> dict[str, Json]:

@@ -23,7 +23,7 @@ from tdlab.embedding import (
     trajectory_text,
 )
 from tdlab.errors import ConfigError, RunNotFound
-from tdlab.formats import TrajectorySet, scan_trajectories, write_openai_jsonl
+from tdlab.formats import TrajectorySet, export_trajectories, scan_trajectories
 from tdlab.panels import chat_html, map_panel
 from tdlab.records import Message, ToolCall, Trajectory
 from tests.diversity.builders import DOMAINS, TOOLS, trajectory
@@ -86,7 +86,7 @@ def test_words_of_one_kind_lie_together(found: TrajectoryMap) -> None:
 
 def test_paths_and_streams_are_mapped_as_what_they_hold(run: tdlab.Run, tmp_path: Path) -> None:
     teas = some_set("tea", 8)
-    write_openai_jsonl(teas.trajectories, teas.tools, tmp_path / "teas.jsonl", services=teas.domains)
+    export_trajectories(teas.trajectories, teas.tools, tmp_path / "teas.jsonl", services=teas.domains)
     given = {"run": run.path, "file": tmp_path / "teas.jsonl", "stream": scan_trajectories(tmp_path / "teas.jsonl")}
     mixed = map_trajectories(given, by="both", cache=False)
     assert Counter(mixed.frame["dataset"]) == {"run": 12, "file": 8, "stream": 8}

@@ -17,10 +17,10 @@ from tdlab.formats import (
     LineProblem,
     TrajectorySet,
     atif_record,
+    export_trajectories,
     iter_trajectories,
     read_trajectories,
     scan_trajectories,
-    write_atif_jsonl,
 )
 from tdlab.formats._literal import calls_of, literal
 from tdlab.records import Message, Tool, ToolCall, Trajectory
@@ -426,7 +426,7 @@ def test_atif_that_is_written_is_read_back(tmp_path: Path) -> None:
     services = {"shop": {"ecommerce": 1.0}}
     stray = Message(role="tool", content="from nowhere")
     told = [WRITTEN, WRITTEN.model_copy(update={"id": "v", "messages": (*WRITTEN.messages, stray)})]
-    assert write_atif_jsonl(told, {TOOL.key: TOOL}, tmp_path / "a.jsonl", services=services) == 2
+    export_trajectories(told, {TOOL.key: TOOL}, tmp_path / "a.jsonl", format="atif", services=services)
     found = read_trajectories(tmp_path / "a.jsonl")
     assert ({p.severity for p in found.problems}, found.format) == ({"noted"}, "atif"), "nothing is left out"
     assert [t.id for t in found.trajectories] == ["w", "v"]

@@ -1,4 +1,4 @@
-"""Writing trajectories: a file reads back as it was written, has the same bytes each time, is complete or absent."""
+"""OpenAI's and TRL's files: one reads back as it was written, with all its notes, and is complete or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdlab.errors import StoreError
-from tdlab.formats import openai_record, read_trajectories, write_openai_jsonl, write_parquet
+from tdlab.formats import export_trajectories, openai_record, read_trajectories
 from tdlab.records import Annotations, Message, Tool, ToolCall, Trajectory
 
 TOOLS = {
@@ -31,14 +31,28 @@ TOOLS = {
 NAMES = {"shop__get_order": "shop/eu/get_order", "pay": "bank/pay", "invented": "nowhere/invented"}
 DOMAINS = {"shop/eu": {"ecommerce": 1.0}, "bank": {"payments": 0.5, "travel": 0.5}, "unused": {"x": 1.0}}
 
-Writer = Callable[..., int]
-WRITERS = pytest.mark.parametrize("write", [write_openai_jsonl, write_parquet], ids=["jsonl", "parquet"])
+Writer = Callable[..., Path]
+"""Takes trajectories, tools, a path without its suffix and options; returns the file."""
+
+
+def writer(format: str, suffix: str) -> Writer:
+    def write(trajectories: list[Trajectory], tools: dict[str, Tool], path: Path, **options: Any) -> Path:
+        file = path.with_suffix(suffix)
+        report = export_trajectories(trajectories, tools, file, format=format, **options)
+        assert report.trajectories == len(trajectories)
+        return file
+
+    return write
+
+
+KINDS = [(format, suffix) for format in ("openai", "trl") for suffix in (".jsonl", ".parquet")]
+WRITERS = pytest.mark.parametrize("write", [writer(*kind) for kind in KINDS], ids=["".join(kind) for kind in KINDS])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers(-(10**30), 10**30)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts
 )
@@ -78,15 +92,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=30)
 @given(st.lists(trajectories(), min_size=1, max_size=3, unique_by=lambda t: t.id))
 def test_what_is_written_is_what_is_read(place: Path, write: Writer, trajectories: list[Trajectory]) -> None:
-    assert write(trajectories, TOOLS, place / "a", services=DOMAINS) == len(trajectories)
-    found = read_trajectories(place / "a")
+    first = write(trajectories, TOOLS, place / "a", services=DOMAINS)
+    found = read_trajectories(first)
     assert list(found.trajectories) == trajectories
     assert found.problems == ()
     assert found.tools == TOOLS
     assert found.domains == {"bank": DOMAINS["bank"], "nowhere": {"nowhere": 1.0}, "shop/eu": DOMAINS["shop/eu"]}
-    first = (place / "a").read_bytes()
-    write(list(found.trajectories), found.tools, place / "b", services=DOMAINS)
-    assert (place / "b").read_bytes() == first
+    second = write(list(found.trajectories), found.tools, place / "b", services=DOMAINS)
+    assert second.read_bytes() == first.read_bytes()
 
 
 def sample() -> Trajectory:
@@ -106,7 +119,7 @@ def sample() -> Trajectory:
 
 
 def test_the_shape_of_a_line(tmp_path: Path) -> None:
-    write_openai_jsonl([sample()], TOOLS, tmp_path / "x.jsonl")
+    export_trajectories([sample()], TOOLS, tmp_path / "x.jsonl", format="openai")
     (line,) = (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()
     value = json.loads(line)
     assert list(value) == ["id", "messages", "tools"], "nothing but OpenAI's shape unless asked"
@@ -130,9 +143,8 @@ def test_the_shape_of_a_line(tmp_path: Path) -> None:
 
 @WRITERS
 def test_without_services_errors_are_recognised_by_their_text(tmp_path: Path, write: Writer) -> None:
-    write([sample()], TOOLS, tmp_path / "x")
-    found = read_trajectories(tmp_path / "x")
-    assert found.trajectories[0].messages == sample().messages
+    found = read_trajectories(write([sample()], TOOLS, tmp_path / "x"))
+    assert [message.is_error for message in found.trajectories[0].messages] == [m.is_error for m in sample().messages]
     assert found.trajectories[0].tools == {"shop__get_order": "shop/get_order", "pay": "/pay"}
 
 
@@ -152,38 +164,36 @@ def test_bytes_do_not_depend_on_the_order_of_keys(tmp_path: Path, write: Writer)
         }
     )
     services = dict(reversed(DOMAINS.items()))
-    write([told], TOOLS, tmp_path / "a", services=DOMAINS)
-    write([other], dict(reversed(TOOLS.items())), tmp_path / "b", services=services)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    first = write([told], TOOLS, tmp_path / "a", services=DOMAINS)
+    second = write([other], dict(reversed(TOOLS.items())), tmp_path / "b", services=services)
+    assert first.read_bytes() == second.read_bytes()
 
 
-def test_half_surrogates_are_written_as_what_each_format_can_hold(tmp_path: Path) -> None:
+@WRITERS
+def test_half_surrogates_become_replacement_characters(tmp_path: Path, write: Writer) -> None:
     told = Trajectory(
         id="t",
         messages=(
-            Message(role="user", content="a\ud800b"),
+            Message(role="user", content="a\ud800b\ud83d\ude00"),
             Message(role="assistant", tool_calls=(ToolCall(id="1", name="pay", arguments={"\udc00": "\ud800"}),)),
         ),
         tools=NAMES,
     )
-    for name, write in (("x.jsonl", write_openai_jsonl), ("x.parquet", write_parquet)):
-        write([told], TOOLS, tmp_path / name)
-        (found,) = read_trajectories(tmp_path / name).trajectories
-        assert "\ud800" not in found.messages[0].content
-        assert found.messages[0].content.startswith("a\ufffd")
-        assert next(iter(found.calls())).malformed is None
-    assert "a\\ud800b" in (tmp_path / "x.jsonl").read_text(encoding="utf-8")
+    (found,) = read_trajectories(write([told], TOOLS, tmp_path / "x")).trajectories
+    assert found.messages[0].content == "a\ufffdb\U0001f600", "a pair in two halves is one character"
+    assert next(iter(found.calls())).arguments == {"\ufffd": "\ufffd"}
 
 
 @WRITERS
 def test_nothing_is_left_behind_when_a_trajectory_cannot_be_written(tmp_path: Path, write: Writer) -> None:
-    (tmp_path / "x").write_text("old")
+    file = write([sample()], TOOLS, tmp_path / "x")
+    old = file.read_bytes()
     call = ToolCall(id="1", name="pay", arguments={"a": float("nan")})
     broken = Trajectory(id="odd", messages=(Message(role="assistant", tool_calls=(call,)),))
     with pytest.raises(StoreError, match="trajectory odd"):
         write([sample(), broken], TOOLS, tmp_path / "x")
-    assert (tmp_path / "x").read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    assert file.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @WRITERS
@@ -194,14 +204,13 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, write: Writer) -> None:
 
 @WRITERS
 def test_an_empty_set_is_an_empty_file_of_its_kind(tmp_path: Path, write: Writer) -> None:
-    assert write([], TOOLS, tmp_path / "x") == 0
-    assert (tmp_path / "x").exists()
+    assert write([], TOOLS, tmp_path / "x").exists()
 
 
 def test_many_row_groups(tmp_path: Path) -> None:
     told = [sample().model_copy(update={"id": f"t{n}"}) for n in range(2500)]
-    assert write_parquet(iter(told), TOOLS, tmp_path / "x") == 2500
-    assert [t.id for t in read_trajectories(tmp_path / "x").trajectories] == [t.id for t in told]
+    assert export_trajectories(iter(told), TOOLS, tmp_path / "x.parquet").trajectories == 2500
+    assert [t.id for t in read_trajectories(tmp_path / "x.parquet").trajectories] == [t.id for t in told]
 
 
 def test_the_extra_key_of_foreign_files_is_not_trusted(tmp_path: Path) -> None:
