@@ -38,6 +38,7 @@ __all__ = [
     "show_cluster",
     "show_estimate",
     "show_generation",
+    "show_issues",
     "show_lineage",
     "show_mined",
     "show_report",
@@ -97,7 +98,7 @@ def show_run(run: Run) -> RenderableType:
         kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
         share = f"{guessed['calls'] / guessed['of_calls']:.0%} of the calls"
         head.add_row("guessed", f"{counted(guessed['trajectories'], 'trajectory')} ({share}), {kept}")
-    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
+    blocks: list[RenderableType] = [head, Text(""), *show_issues(mining.issues if mining else (), every="issues.jsonl")]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
@@ -562,14 +563,26 @@ def _code_steps(run: Run) -> str:
     return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and re-run in the sandbox"
 
 
-def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
-    """Render the issues of the pool, one row per kind; nothing if there are none."""
+def show_issues(kinds: Sequence[IssueCount], *, every: str) -> Iterator[RenderableType]:
+    """Render what was skipped, fixed and noted in a pool.
+
+    Args:
+        kinds: The issues by kind, from `tdlab.jobs.issue_counts`.
+        every: Where every single issue is, for the title.
+
+    Yields:
+        A table with one row per kind, and an empty line; nothing if there are no issues.
+
+    Example:
+        >>> list(show_issues((), every="issues.jsonl"))
+        []
+    """
     from rich.table import Table
     from rich.text import Text
 
     if not kinds:
         return
-    table = Table(title="Pool (every issue: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"Pool (every issue: {every})", title_justify="left", box=None, pad_edge=False)
     names = [f"{'skipped' if kind.severity == 'error' else kind.severity}: {kind.code}" for kind in kinds]
     table.add_column("issue", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)

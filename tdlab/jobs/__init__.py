@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
 from tdlab.jobs.files import export
-from tdlab.jobs.mining_record import IssueCount, MiningRecord
+from tdlab.jobs.mining_record import IssueCount, MiningRecord, issue_counts
 from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.recheck import Checked, CheckReport, check_run, recorded_programs, replay_programs
@@ -21,6 +21,7 @@ __all__ = [
     "check_run",
     "estimate",
     "export",
+    "issue_counts",
     "recorded_programs",
     "replay_programs",
     "run",

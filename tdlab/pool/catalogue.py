@@ -1,8 +1,8 @@
 """`ToolPool`: the services and tools that a run draws from, and the problems of the input they came from.
 
 Every tool definition in the input is accounted for: it is in the pool, or an issue of severity ``error`` says why not.
-``read == len(pool) + (number of error issues that name a tool)`` holds for every pool. A definition that is repeated word
-for word counts once, and a note says how often it occurs.
+``read == len(pool) + (number of error issues that name a tool)`` holds for every pool. A definition that is repeated
+word for word counts once, and a note says how often it occurs.
 """
 
 from __future__ import annotations
@@ -102,6 +102,40 @@ class ToolPool:
         pool = cls._assemble(reading.services, issues=reading.issues, placements=reading.placements)
         if not len(pool):
             raise reading.no_tools_error(pool.issues)
+        return pool
+
+    @classmethod
+    def named(cls, names: str | Iterable[str]) -> ToolPool:
+        """Return the pool of a run's config or of ``--pool``: files, folders and the bundled services together.
+
+        Args:
+            names: ``bundled`` or a path, or several.
+
+        Returns:
+            `bundled`, or what `load` reads, with the bundled services where they are named, too.
+
+        Raises:
+            PoolError: As for `load`.
+
+        Example:
+            >>> ToolPool.named("bundled") == ToolPool.named(["bundled"]) == ToolPool.bundled()
+            True
+        """
+        every = [names] if isinstance(names, str) else list(names)
+        paths = [name for name in every if name != "bundled"]
+        if not paths:
+            return cls.bundled() if every else cls.load([])
+        loaded = cls.load(paths)
+        if len(paths) == len(every):
+            return loaded
+        own = cls.bundled()
+        given = {service.name: loaded._placements[service.name] for service in loaded.services}
+        pool = cls.from_services(
+            [*own.services, *loaded.services],
+            issues=[*own.issues, *loaded.issues],
+            read=own.read + loaded.read,
+        )
+        pool._placements = {name: given[name] for name in pool._services if name in given and name not in own._services}
         return pool
 
     @classmethod

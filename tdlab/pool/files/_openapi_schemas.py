@@ -134,9 +134,11 @@ class Schemas:
             if key in _ONLY_OPENAPI or key.startswith("x-"):
                 continue
             if key in _MAPS and isinstance(value, dict):
-                left_out = [
-                    name for name, inner in value.items() if isinstance(inner, dict) and inner.get(hidden) is True
-                ] if key == "properties" else []
+                left_out = (
+                    [name for name, inner in value.items() if isinstance(inner, dict) and inner.get(hidden) is True]
+                    if key == "properties"
+                    else []
+                )
                 result[key] = {
                     name: self.convert(inner, hidden, depth + 1)
                     for name, inner in value.items()
@@ -155,9 +157,8 @@ class Schemas:
         if left_out and isinstance(result.get("required"), list):
             result["required"] = [name for name in result["required"] if name not in left_out]
         for word, plain in _LIMITS:  # of draft 4, in OpenAPI 3.0
-            if isinstance(result.get(word), bool):
-                if result.pop(word) and plain in result:
-                    result[word] = result.pop(plain)
+            if isinstance(result.get(word), bool) and result.pop(word) and plain in result:
+                result[word] = result.pop(plain)
         return _nullable(result) if schema.get("nullable") is True else result
 
     def _convert_reference(self, schema: dict[str, Json], hidden: str, depth: int) -> Json:
@@ -252,6 +253,7 @@ def _nullable(schema: dict[str, Json]) -> dict[str, Json]:
         return schema
     if isinstance(kind, list):
         return schema if "null" in kind else {**schema, "type": [*kind, "null"]}
-    outer = {key: schema[key] for key in ("description", "default", "title", "deprecated") if key in schema}
+    around = ("description", "default", "title", "deprecated")
+    outer: dict[str, Json] = {key: value for key, value in schema.items() if key in around}
     inner = {key: value for key, value in schema.items() if key not in outer}
     return {**outer, "anyOf": [inner, {"type": "null"}]} if inner else schema

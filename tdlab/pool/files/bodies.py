@@ -21,7 +21,7 @@ import re
 from tdlab.records import Json
 from tdlab.tools import JsonError, read_json, shorten
 
-__all__ = ["built_in", "has_schema", "input_of", "is_call", "tool_body"]
+__all__ = ["built_in", "has_schema", "input_of", "is_call", "is_known_built_in", "tool_body"]
 
 _WRAPPERS = ("function", "toolSpec", "tool_spec")
 _INPUT = (
@@ -39,11 +39,10 @@ _MARKERS = frozenset(("cachepoint", "cachecontrol"))
 
 def tool_body(raw: dict[str, Json]) -> dict[str, Json]:
     """Return the object that has the tool's name: the definition itself, or the one in its wrapper."""
-    for key in _WRAPPERS:
-        if isinstance(raw.get(key), dict):
-            return raw[key]
-    if "lc" in raw and isinstance(raw.get("kwargs"), dict):
-        return raw["kwargs"]
+    for key in (*_WRAPPERS, *(("kwargs",) if "lc" in raw else ())):
+        body = raw.get(key)
+        if isinstance(body, dict):
+            return body
     return raw
 
 
@@ -117,6 +116,14 @@ def built_in(raw: dict[str, Json]) -> str | None:
         if any(_plain(key) in _MARKERS for key in raw):
             return f"a mark for the API ({shorten(', '.join(map(str, raw)), 80)}), not a tool"
     return None
+
+
+def is_known_built_in(raw: dict[str, Json]) -> bool:
+    """Return whether this is one of the built-in tools of a known API, even where nothing says that it is a tool."""
+    kind = raw.get("type")
+    if isinstance(kind, str):
+        return built_in(raw) is not None and (_plain(kind) in _KNOWN_BUILT_IN or _DATED.fullmatch(kind) is not None)
+    return built_in(raw) is not None
 
 
 def _plain(word: str) -> str:

@@ -1,8 +1,8 @@
 """Tools and servers wherever they are in a document: lists and maps of tools, of servers, and both inside each other.
 
 What holds tools (``tools``, ``functions``, ``functionDeclarations``, ...) is a service if it has a name, or a key in a
-map of such objects; it is never a tool itself. Tools without a service around them are *loose*: they belong to the file.
-A name is looked for nearest first: the holder's own, then its key, then that of what holds it.
+map of such objects; it is never a tool itself. Tools without a service around them are *loose*: they belong to the
+file. A name is looked for nearest first: the holder's own, then its key, then that of what holds it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from tdlab.pool.files.bodies import built_in, has_schema, tool_body
+from tdlab.pool.files.bodies import built_in, has_schema, is_known_built_in, tool_body
 from tdlab.pool.files.definitions import Definitions
 from tdlab.records import Json
 from tdlab.tools import JsonError, read_json, shorten
@@ -142,7 +142,7 @@ class _Walk:
         objects = [entry for entry in entries if isinstance(entry, dict)]
         holders = [entry for entry in objects if holds_tools(entry)]
         is_tools = any(has_schema(entry) for entry in objects if not holds_tools(entry)) or (
-            not holders and any(built_in(entry) for entry in objects)
+            not holders and any(is_known_built_in(entry) for entry in objects)
         )
         tools: list[Json] = []
         for entry in entries:
@@ -161,9 +161,7 @@ class _Walk:
             self.content.problems.extend(known[1])
             self.content.kinds.append("")
         elif "jsonrpc" in value and "error" in value and "result" not in value:
-            self.content.problems.append(
-                f"a JSON-RPC error instead of a result: {shorten(repr(value['error']), 200)}"
-            )
+            self.content.problems.append(f"a JSON-RPC error instead of a result: {shorten(repr(value['error']), 200)}")
         elif holds_tools(value):
             self._holder(value, service, depth)
         elif has_schema(value):
@@ -314,24 +312,26 @@ def _service_of(value: dict[str, Json], outer: Definitions | None) -> Definition
     ):
         names.append(value.get("id"))  # toolkits are known by their id; that of a conversation is no server
     name = next((name for name in names if isinstance(name, str) and name.strip()), None)
-    labels = tuple(label for label in _texts(value.get("category"), value.get("categories")))
-    facts = {
-        "title": _first(info.get("title"), *(value.get(key) for key in ("title", "label", "display_name"))),
-        "description": _first(value.get("description"), value.get("tool_description")),
-        "license": _first(value.get("license")),
-    }
-    given = {key: text for key, text in facts.items() if text}
+    labels = tuple(_texts(value.get("category"), value.get("categories")))
+    title = _first(info.get("title"), *(value.get(key) for key in ("title", "label", "display_name")))
+    description = _first(value.get("description"), value.get("tool_description"))
+    license_name = _first(value.get("license"))
     if outer is None and name is None:
-        if not given or not any(key in value for key in _HOLDING):
+        if not (title or description or license_name) or not any(key in value for key in _HOLDING):
             return None
         outer = Definitions("", named=False)
     service = Definitions("", []) if outer is None else outer
     if name is not None and service.name not in ("", name):
         service = Definitions("", labels=service.labels)  # the other facts are those of what holds this server
     return replace(
-        service, name=service.name if name is None else name, named=service.named or name is not None,
-        labels=labels or service.labels, **given,
-    )  # fmt: skip
+        service,
+        name=service.name if name is None else name,
+        named=service.named or name is not None,
+        labels=labels or service.labels,
+        title=title or service.title,
+        description=description or service.description,
+        license=license_name or service.license,
+    )
 
 
 def _child(name: str, outer: Definitions | None, siblings: int) -> Definitions:

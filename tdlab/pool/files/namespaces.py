@@ -1,8 +1,8 @@
 """Dotted names of loose tools: ``weather.get`` and ``loan.quote`` in one file are of two services.
 
 A benchmark's file offers functions of many libraries, and its only word about where each is from is the name's prefix.
-But a server may use dots inside itself: ``issues.list`` and ``labels.list`` of one forge. Tools stay together where they
-show that: a parameter that nearly all of them take (``owner``, ``repo``), or, in the answer of one MCP server, any
+But a server may use dots inside itself: ``issues.list`` and ``labels.list`` of one forge. Tools stay together where
+they show that: a parameter that nearly all of them take (``owner``, ``repo``), or, in the answer of one MCP server, any
 parameter that two prefixes share.
 """
 
@@ -56,9 +56,9 @@ def _belong_together(tools: list[Json], prefixes: list[str | None]) -> bool:
         return True  # one server that uses dots inside itself
     taken = [(prefix, _parameters(tool)) for prefix, tool in dotted]
     counts = Counter(name for _, names in taken for name in names)
-    if len({prefix for prefix, _ in dotted}) > 1 and len(dotted) >= _FEWEST and len(dotted) == len(tools):
-        if any(count >= _SHARE * len(dotted) for count in counts.values()):
-            return True
+    several = len({prefix for prefix, _ in dotted}) > 1 and _FEWEST <= len(dotted) == len(tools)
+    if several and any(count >= _SHARE * len(dotted) for count in counts.values()):
+        return True
     if not from_server:
         return False
     users: dict[str, set[str | None]] = {}

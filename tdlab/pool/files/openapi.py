@@ -52,15 +52,15 @@ def read_openapi(document: Json, stem: str) -> tuple[list[Definitions], list[str
     tools = list(reader.tools())
     info = document.get("info")
     info = info if isinstance(info, dict) else {}
-    title = info.get("title") if isinstance(info.get("title"), str) else ""
+    title = info["title"].strip() if isinstance(info.get("title"), str) else ""
     licence = info.get("license")
     service = Definitions(
-        title.strip() or stem,
+        title or stem,
         tools,
-        title=title.strip(),
+        title=title,
         description=info.get("description", info.get("summary", "")),
         license=licence.get("name", "") if isinstance(licence, dict) else "",
-        named=bool(title.strip()),
+        named=bool(title),
     )
     return [service], [*reader.problems, *reader.schemas.problems]
 
@@ -97,9 +97,7 @@ class _Reader:
                 else:
                     self.problems.append(f"{method} {path!r:.120} is {shorten(repr(operation), 60)}, not an object")
 
-    def _tool(
-        self, path: str, method: str, item: dict[str, Json], operation: dict[str, Json]
-    ) -> dict[str, Json]:
+    def _tool(self, path: str, method: str, item: dict[str, Json], operation: dict[str, Json]) -> dict[str, Json]:
         where = f"{method} {path}"
         identifier = operation.get("operationId")
         name = identifier if isinstance(identifier, str) and identifier.strip() else _name(method, path)
@@ -116,9 +114,7 @@ class _Reader:
 
     # ------------------------------------------------------------------------------------------------------- input
 
-    def _input(
-        self, where: str, path: str, item: dict[str, Json], operation: dict[str, Json]
-    ) -> dict[str, Json]:
+    def _input(self, where: str, path: str, item: dict[str, Json], operation: dict[str, Json]) -> dict[str, Json]:
         self.schemas.start()
         properties: dict[str, Json] = {}
         required: list[str] = []
@@ -152,7 +148,9 @@ class _Reader:
                 if isinstance(entry, dict) and isinstance(entry.get("name"), str) and entry["name"]:
                     chosen[entry["name"], str(entry.get("in", "query"))] = entry
                 elif entry is not None:
-                    self.problems.append(f"{where}: a parameter is {shorten(repr(entry), 60)}, without a name: left out")
+                    self.problems.append(
+                        f"{where}: a parameter is {shorten(repr(entry), 60)}, without a name: left out"
+                    )
         parameters: list[_Parameter] = []
         body: tuple[Json, bool] | None = None
         form: dict[str, Json] = {}
@@ -210,9 +208,7 @@ class _Reader:
                 return media["schema"]
         return {} if forms else None
 
-    def _add_body(
-        self, where: str, body: tuple[Json, bool], properties: dict[str, Json], required: list[str]
-    ) -> None:
+    def _add_body(self, where: str, body: tuple[Json, bool], properties: dict[str, Json], required: list[str]) -> None:
         """Add the body's properties beside the parameters; one ``body`` where it is no plain object, or names clash."""
         raw, is_required = body
         fields = self.schemas.fields(raw, "readOnly")

@@ -75,7 +75,10 @@ def _in_folder(root: Path) -> tuple[list[PoolFile], list[PoolIssue]]:
     issues = [_skipped(root, kind, names) for kind, names in sorted(skipped.items())]
     issues += [
         PoolIssue(
-            severity="error", code="unreadable_file", where=str(error.filename), found=f"cannot be read ({error.strerror})"
+            severity="error",
+            code="unreadable_file",
+            where=str(error.filename),
+            found=f"cannot be read ({error.strerror})",
         )
         for error in failures
     ]

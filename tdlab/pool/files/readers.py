@@ -1,9 +1,9 @@
 """Reading tool pools from files and folders, recognised by content rather than by name.
 
-A file is cut into documents (`tdlab.pool.files.documents`); each document is recognised (`tdlab.pool.files.formats`) and
-each tool is read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line of a
-JSONL file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is a
-PoolError.
+A file is cut into documents (`tdlab.pool.files.documents`); each document is recognised (`tdlab.pool.files.formats`)
+and each tool is read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line
+of a JSONL file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is
+a PoolError.
 
 Tools that no document puts into a service belong to their file. In a folder, files that are one tool each make one
 service, named after the folder. Function docs with dotted names make a service of each prefix, unless they show that
@@ -12,6 +12,7 @@ they belong together (`tdlab.pool.files.namespaces`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = ["Reading", "read_files"]
 
 _REASONS = 5
 _SHOWN_KEYS = 8
+_YAML_NAME = re.compile(r"\.ya?ml(?:\.gz)?$", re.IGNORECASE)
 
 
 @dataclass
@@ -83,7 +85,8 @@ def read_files(
     """Read everything in these files and folders (folders in the order of their sorted file names).
 
     In a folder, files with the endings of `READ_IN_FOLDERS` are read, except hidden ones, and the others are listed in
-    issues; a file that is named itself is read whatever its name. All services are placed in domains (`tdlab.pool.domains`).
+    issues; a file that is named itself is read whatever its name. All services are placed in domains
+    (`tdlab.pool.domains`).
 
     Args:
         paths: A file or folder, or several.
@@ -142,7 +145,7 @@ def _services(files: list[PoolFile], loading: _Loading, *, alone: bool) -> Itera
             continue
         folder = file.path.parent
         loose = _Loose(file.shown)
-        bare = yield from _file_services(documents, loading, loose)
+        bare = yield from _file_services(documents, loading, loose, in_folder=file.in_folder)
         if bare and len(loose.tools) == 1 and (file.in_folder or parents.count(folder) > 1):
             together.setdefault((folder, folder.resolve().name), _Loose(file.shown)).extend(loose)
             continue
@@ -174,9 +177,9 @@ class _Loose:
 
 
 def _file_services(
-    documents: list[Document], loading: _Loading, loose: _Loose
+    documents: list[Document], loading: _Loading, loose: _Loose, *, in_folder: bool
 ) -> Generator[tuple[Service, str], None, bool]:
-    """Yield the services that one file names, collect its other tools, and return whether it is one tool and no more."""
+    """Yield the services that a file names, and collect its other tools; return whether it is one tool and no more."""
     repeated: dict[tuple[str, str, str], list[str]] = {}
     bare = True
 
@@ -194,7 +197,10 @@ def _file_services(
                 report("note", "format_note", problem, document.where)
             else:
                 report("error", "malformed_part", problem, document.where)
-        if recognised.format is None:
+        if recognised.format is None and in_folder and _YAML_NAME.search(document.where):
+            # A folder's YAML files are settings of all kinds; those that describe an API are recognised.
+            report("note", "skipped_file", f"YAML without tools: {_unrecognised(document, None)}", document.where)
+        elif recognised.format is None:
             report("error", "unrecognised", _unrecognised(document, loading.format), document.where)
         for service in recognised.services:
             if service.named:

@@ -1,8 +1,8 @@
 """The good part of a JSON text that is broken: what comes before the fault, and what is around a value too deep.
 
-A truncated download, a missing comma and one absurdly nested schema should cost what they touch, not the whole file. The
-text before the fault is read by pydantic's partial JSON parser; the definition that the fault is in is left out, since
-half of a definition would look like a whole one.
+A truncated download, a missing comma and one absurdly nested schema should cost what they touch, not the whole file.
+The text before the fault is read by pydantic's partial JSON parser; the definition that the fault is in is left out,
+since half of a definition would look like a whole one.
 """
 
 from __future__ import annotations

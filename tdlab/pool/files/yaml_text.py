@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -40,7 +40,7 @@ class YamlError(ValueError):
 
 
 def read_yaml(text: str) -> tuple[list[Json], list[str]]:
-    """Return the documents of a YAML text, and a sentence for each tag that was ignored.
+    r"""Return the documents of a YAML text, and a sentence for each tag that was ignored.
 
     Args:
         text: The text; at most 128 MiB.
@@ -49,7 +49,7 @@ def read_yaml(text: str) -> tuple[list[Json], list[str]]:
         YamlError: It is not YAML, or its aliases or its nesting are out of bounds.
 
     Example:
-        >>> read_yaml("a: &x [no, 010]\\nb: *x\\nc: !thing {when: 2026-01-02}")
+        >>> read_yaml("a: &x [no, 010]\nb: *x\nc: !thing {when: 2026-01-02}")
         ([{'a': ['no', 10], 'b': ['no', 10], 'c': {'when': '2026-01-02'}}], ['the tag !thing was ignored'])
     """
     if len(text) > _LARGEST:
@@ -85,7 +85,9 @@ def _check_bounds(text: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 line = event.start_mark.line + 1
-                raise YamlError(f"has an alias *{event.anchor:.40} that stands for what contains it, or for nothing", line)
+                raise YamlError(
+                    f"has an alias *{event.anchor:.40} that stands for what contains it, or for nothing", line
+                )
             total += sizes[event.anchor]
         elif isinstance(event, yaml.NodeEvent):
             total += 1
@@ -93,7 +95,7 @@ def _check_bounds(text: str) -> None:
                 open_nodes.append((event.anchor, total))
                 sizes.pop(event.anchor or "", None)
                 if len(open_nodes) > _DEEPEST:
-                    raise YamlError("is nested too deeply", event.start_mark.line + 1)
+                    raise YamlError("is nested too deeply", _line(event))
             elif event.anchor is not None:
                 sizes[event.anchor] = 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -101,13 +103,19 @@ def _check_bounds(text: str) -> None:
             if anchor is not None:
                 sizes[anchor] = total - before + 1
         if total > _MOST_NODES:
-            raise YamlError(f"has more than {_MOST_NODES:,} values with its aliases expanded", event.start_mark.line + 1)
+            raise YamlError(
+                f"has more than {_MOST_NODES:,} values with its aliases expanded", event.start_mark.line + 1
+            )
+
+
+def _line(event: yaml.Event) -> int | None:
+    return None if event.start_mark is None else event.start_mark.line + 1
 
 
 class _Loader(_BASE):  # type: ignore[misc]  # the base is the C loader or the Python one
     """A safe loader whose values are JSON values; ``ignored`` lists the tags that it took no notice of."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -123,8 +131,9 @@ class _Loader(_BASE):  # type: ignore[misc]  # the base is the C loader or the P
 
 
 def _words(node: Any) -> str:
-    inner = node.value if isinstance(node.value, list) else [node.value]
-    return ", ".join(part.value if isinstance(part, yaml.ScalarNode) else "..." for part in inner if not isinstance(part, tuple))
+    """Return a key that is no plain text as text."""
+    parts = node.value if isinstance(node.value, list) else []
+    return ", ".join(part.value for part in parts if isinstance(part, yaml.ScalarNode))
 
 
 def _integer(text: str) -> Json:

@@ -112,9 +112,7 @@ def clean_prose(text: str, *, service: bool = False) -> tuple[str, tuple[str, ..
         apply("markdown_link", _BADGE_LINK.sub(lambda m: "" if service or _BADGE.search(m[1]) else m[0], text))
         apply("markdown_link", _IMAGE.sub(lambda m: "" if service or _BADGE.search(m[0]) else m[0], text))
         if service or (english and not _ABOUT_LINKS.search(text)):
-            links = _LINK.sub(
-                lambda m: m[0] if _is_example(text, m, m[2]) else _linked(m[1], m[2], service), text
-            )
+            links = _LINK.sub(lambda m: m[0] if _is_example(text, m, m[2]) else _linked(m[1], m[2], service), text)
             apply("markdown_link", links)
         if _LINK.search(text):
             noted.append("markdown_link")

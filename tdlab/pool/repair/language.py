@@ -64,7 +64,11 @@ def is_plainly_english(text: str) -> bool:
     A repair that depends on what a text says in words may only be made where those words can be understood.
     """
     words = set(_WORD.findall(text.lower()))
-    return len(words & _ENGLISH) > 1 and all(letter < "\u0250" for letter in _LETTER.findall(text)) and language(text) == "en"
+    return (
+        len(words & _ENGLISH) > 1
+        and all(letter < "\u0250" for letter in _LETTER.findall(text))
+        and language(text) == "en"
+    )
 
 
 def language(text: str) -> str:

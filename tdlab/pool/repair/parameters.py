@@ -55,7 +55,7 @@ def _object(entries: list[Json], problems: list[str], depth: int) -> dict[str, J
 
 def _schema(entry: dict[str, Json], problems: list[str], depth: int) -> dict[str, Json]:
     """Return the schema of one entry: its own keywords, and what ``innerType``, ``properties`` and ``items`` say."""
-    own = entry.get("schema") if isinstance(entry.get("schema"), dict) else {}
+    own: dict[str, Json] = entry["schema"] if isinstance(entry.get("schema"), dict) else {}
     # In OpenAPI-like lists, type and enum are inside a schema of their own.
     schema: dict[str, Json] = {} if entry.get("type") is None else {"type": entry["type"]}
     schema |= {key: value for key, value in own.items() if value is not None}

@@ -74,14 +74,16 @@ def schema_of_type(value: Json, depth: int = 0) -> dict[str, Json] | None:
     if name in ("optional", "nullable", "union"):
         return _union(arguments + ([] if name == "union" else ["null"]), depth)
     if name in ("literal", "enum"):
-        values = [match[1] or match[2] for match in map(_QUOTED.fullmatch, arguments) if match]
-        return {"type": "string", "enum": list(dict.fromkeys(values))} if len(values) == len(arguments) else None
+        words = [match[1] or match[2] or "" for match in map(_QUOTED.fullmatch, arguments) if match]
+        return {"type": "string", "enum": list(dict.fromkeys(words))} if len(words) == len(arguments) else None
     kind = JSON_TYPES.get(name)
     if kind == "array":
         return _array(arguments[0], depth) if len(arguments) == 1 else {"type": "array"}
     if kind == "object":
         values_schema = schema_of_type(arguments[-1], depth + 1) if len(arguments) == 2 else None
-        return {"type": "object"} if values_schema is None else {"type": "object", "additionalProperties": values_schema}
+        return (
+            {"type": "object"} if values_schema is None else {"type": "object", "additionalProperties": values_schema}
+        )
     return {"type": kind} if kind is not None else None  # varchar(20), decimal(10, 2)
 
 
