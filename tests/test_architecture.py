@@ -68,7 +68,7 @@ IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "sqlite3": ("tdlab.store", "tdlab.sandbox._inside", "tdlab.worlds"),
     "typer": "tdlab.cli",
     "umap": "tdlab.embedding",
-    "yaml": ("tdlab.config", "tdlab.worlds"),
+    "yaml": ("tdlab.config", "tdlab.worlds", "tdlab.pool.files.yaml_text"),
 }
 """The one module or package that may import each library. Some have two: one for the client and one for the server or
 the sandbox, or one for chat and one for embeddings."""

@@ -9,8 +9,11 @@ from tdlab.tools import References, objects_in, shorten
 __all__ = ["Schemas"]
 
 _SMALL = 300  # objects in a schema with its references resolved; a larger one stays a reference
-_MOST_DEFINITIONS = 60  # of one tool: the schemas of some APIs all refer to each other
+# The most definitions of one schema: those of some APIs all refer to each other, and what a call takes matters more
+# than everything that its result may hold.
+_MOST_DEFINITIONS = {"readOnly": 100, "writeOnly": 25}
 _DEEPEST = 60
+_SHOWN = 5
 _LONGEST_CHAIN = 40
 _ONLY_OPENAPI = frozenset(("discriminator", "xml", "externalDocs", "nullable"))
 _MAPS = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
@@ -31,14 +34,27 @@ class Schemas:
     """
 
     def __init__(self, document: dict[str, Json]) -> None:
-        self.problems: list[str] = []
+        self._problems: dict[str, str] = {}
         self._references = References(document)
         self._sizes: dict[str, int] = {}
         self._small: dict[tuple[str, str], Json] = {}
-        self._definitions: dict[str, Json] = {}
         self._names: dict[tuple[str, str], str] = {}
-        self._pending: list[tuple[str, str, str]] = []
-        self._reported: set[str] = set()
+        self._targets: dict[str, tuple[str, str]] = {}
+        self._definitions: dict[str, tuple[Json, list[str]]] = {}
+        self._used: dict[str, None] = {}
+        self._cut: set[str] = set()
+
+    def report(self) -> list[str]:
+        """Return the problems met so far, and what became of schemas that are cyclic or too large."""
+        remarks = []
+        for names, words in (
+            (sorted({reference for reference, _ in self._names}), "cyclic or large: kept as references into $defs"),
+            (sorted(self._cut), "read as any value in some schemas that refer to too many others"),
+        ):
+            if names:
+                more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+                remarks.append(Remark(f"{', '.join(shorten(name, 80) for name in names[:_SHOWN])}{more}: {words}"))
+        return [*self._problems.values(), *remarks]
 
     # ------------------------------------------------------------------------------------------------- references
 
@@ -69,18 +85,13 @@ class Schemas:
         return target
 
     def _report(self, key: str, words: str) -> None:
-        if key not in self._reported:
-            self._reported.add(key)
-            self.problems.append(words)
-
-    def _size(self, reference: str) -> int:
-        """Return the objects in a reference's target with everything resolved; more than `_SMALL` if it is cyclic.
-
-        A cycle is met as a chain that does not end, so that no recursion goes deeper than the longest chain.
-        """
-        return self._measure(reference, 0)
+        self._problems.setdefault(key, words)
 
     def _measure(self, reference: str, depth: int) -> int:
+        """Return the objects in a reference's target with everything resolved; more than `_SMALL` if it is cyclic.
+
+        A chain longer than the longest allowed counts as large, so that no recursion goes deeper than that.
+        """
         if reference in self._sizes:
             return self._sizes[reference]
         if depth > _LONGEST_CHAIN:
@@ -102,16 +113,37 @@ class Schemas:
 
     def start(self) -> None:
         """Begin the schema of another tool."""
-        self._definitions = {}
-        self._names = {}
-        self._pending = []
+        self._used = {}
 
     def finish(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """Return the schema with the definitions that its parts refer to."""
-        while self._pending:  # one after the other: a chain of definitions must not become a chain of calls
-            name, reference, hidden = self._pending.pop()
-            self._definitions[name] = self.convert(self._references.target(reference), hidden)
-        return {**schema, "$defs": self._definitions} if self._definitions else schema
+        """Return the schema with the definitions that its parts refer to, the nearest first."""
+        if not self._used:
+            return schema
+        definitions: dict[str, Json] = {}
+        queue = list(self._used)
+        most = _MOST_DEFINITIONS[self._targets[queue[0]][1]]
+        for name in queue:  # grows while it is gone through
+            if len(definitions) >= most:
+                definitions[name] = {}
+                self._cut.add(name)
+                continue
+            converted, inner = self._definition(name)
+            definitions[name] = converted
+            if len(queue) <= 2 * most:
+                queue += [other for other in inner if other not in queue]
+            else:
+                definitions |= {other: {} for other in inner if other not in queue}
+                self._cut.update(other for other in inner if other not in queue)
+        return {**schema, "$defs": definitions}
+
+    def _definition(self, name: str) -> tuple[Json, list[str]]:
+        """Return the schema of a definition, converted once for all tools, and the definitions that it refers to."""
+        if name not in self._definitions:
+            reference, hidden = self._targets[name]
+            outer, self._used = self._used, {}
+            self._definitions[name] = self.convert(self._references.target(reference), hidden), list(self._used)
+            self._used = outer
+        return self._definitions[name]
 
     def convert(self, schema: Json, hidden: str, depth: int = 0) -> Json:
         """Return the JSON Schema of an OpenAPI schema.
@@ -166,7 +198,7 @@ class Schemas:
         beside = {key: value for key, value in schema.items() if key in ("description", "default", "deprecated")}
         if self._target(reference, "a schema") is None:
             return beside
-        if self._size(reference) <= _SMALL:
+        if self._measure(reference, 0) <= _SMALL:
             small = self._small.get((reference, hidden))
             if small is None:
                 small = self._small[reference, hidden] = self.convert(
@@ -174,29 +206,22 @@ class Schemas:
                 )
             merged = {**small, **beside} if isinstance(small, dict) and beside else small
         else:
-            name = self._definition(reference, hidden)
-            merged = beside if name is None else {"$ref": f"#/$defs/{name}", **beside}
+            merged = {"$ref": f"#/$defs/{self._name(reference, hidden)}", **beside}
         if schema.get("nullable") is True and isinstance(merged, dict):
             return _nullable(merged)
         return merged
 
-    def _definition(self, reference: str, hidden: str) -> str | None:
-        """Return the name of a definition for a reference's target; None where the tool has too many."""
-        if (reference, hidden) in self._names:
-            return self._names[reference, hidden]
-        if len(self._names) >= _MOST_DEFINITIONS:
-            words = f"some schemas refer to more than {_MOST_DEFINITIONS} others: the rest are read as any value"
-            self._report("many", words)
-            return None
-        last = reference.rsplit("/", 1)[-1]
-        name = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in last) or "schema"
-        while name in self._definitions:
-            name += "_"
-        self._names[reference, hidden] = name
-        self._definitions[name] = {}
-        self._pending.append((name, reference, hidden))
-        words = f"{shorten(reference, 120)!r} is cyclic or large: kept as a reference into $defs"
-        self._report(f"kept {reference}", Remark(words))
+    def _name(self, reference: str, hidden: str) -> str:
+        """Return the name of the definition for a reference's target, the same in all tools."""
+        name = self._names.get((reference, hidden))
+        if name is None:
+            last = reference.rsplit("/", 1)[-1]
+            name = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in last) or "schema"
+            while name in self._targets:
+                name += "_"
+            self._names[reference, hidden] = name
+            self._targets[name] = (reference, hidden)
+        self._used[name] = None
         return name
 
     # ----------------------------------------------------------------------------------------------------- objects

@@ -62,7 +62,7 @@ def read_openapi(document: Json, stem: str) -> tuple[list[Definitions], list[str
         license=licence.get("name", "") if isinstance(licence, dict) else "",
         named=bool(title),
     )
-    return [service], [*reader.problems, *reader.schemas.problems]
+    return [service], [*reader.problems, *reader.schemas.report()]
 
 
 class _Reader:
@@ -85,6 +85,8 @@ class _Reader:
             if str(path).startswith("x-"):
                 continue
             item = self.schemas.resolve(item, f"the path {path}")
+            if item is None:
+                continue  # the reference is reported
             if not isinstance(item, dict):
                 self.problems.append(f"the path {path!r:.120} is {shorten(repr(item), 60)}, expected an object")
                 continue
@@ -250,7 +252,7 @@ class _Reader:
                 return None
             if not self.schemas.is_object(raw):
                 schema = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
-            return self.schemas.finish(schema)
+            return self.schemas.finish({"type": "object", **schema})
         return None
 
 

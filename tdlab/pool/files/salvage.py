@@ -21,7 +21,8 @@ __all__ = ["Salvage", "salvage"]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _DEEPEST = 150
-_TOO_DEEP = '{"$ref":"nested-too-deeply"}'  # refused by every check of a schema, so that its tool is set aside
+# Refused by every check, as a schema and as a map of schemas, so that the tool that it is in is set aside.
+_TOO_DEEP = '{"$ref":"nested-too-deeply","nested-too-deeply":{"$ref":"nested-too-deeply"}}'
 _OPENING = frozenset("[{")
 
 

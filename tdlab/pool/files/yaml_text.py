@@ -84,7 +84,7 @@ def _check_bounds(text: str) -> None:
     for event in yaml.parse(text, Loader=_BASE):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                line = event.start_mark.line + 1
+                line = _line(event)
                 raise YamlError(
                     f"has an alias *{event.anchor:.40} that stands for what contains it, or for nothing", line
                 )
@@ -103,9 +103,7 @@ def _check_bounds(text: str) -> None:
             if anchor is not None:
                 sizes[anchor] = total - before + 1
         if total > _MOST_NODES:
-            raise YamlError(
-                f"has more than {_MOST_NODES:,} values with its aliases expanded", event.start_mark.line + 1
-            )
+            raise YamlError(f"has more than {_MOST_NODES:,} values with its aliases expanded", _line(event))
 
 
 def _line(event: yaml.Event) -> int | None:
