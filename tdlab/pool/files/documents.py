@@ -121,7 +121,8 @@ def _documents(path: Path, shown: str, stem: str, content: bytes) -> Iterator[Do
         except _NotJsonError as error:
             parsed.append(Document(where, stem, problem=error.words(line_number=number)))
     # A pretty-printed document has its lines indented; of JSON lines most begin with a bracket at the margin.
-    if len(lines) > 1 and readable and (2 * readable > len(lines) or 2 * complete > len(lines)):
+    are_lines = readable and (2 * readable > len(lines) or 2 * complete > len(lines))
+    if len(lines) > 1 and (are_lines or (lines[0][1].strip() not in (b"[", b"{") and _any_tools(parsed))):
         yield from parsed
         return
     if text is None and not content.startswith(_UTF_16):
@@ -151,6 +152,10 @@ def _documents(path: Path, shown: str, stem: str, content: bytes) -> Iterator[Do
 
 def _has_tools(value: Json, stem: str) -> bool:
     return any(service.tools for service in recognise(value, stem=stem).services)
+
+
+def _any_tools(documents: list[Document]) -> bool:
+    return any(isinstance(found.content, dict) and _has_tools(found.content, found.stem) for found in documents)
 
 
 def _yaml(path: Path, shown: str, stem: str, text: str) -> Iterator[Document]:
