@@ -285,13 +285,13 @@ class RunConfig(Section):
     verify: VerifyConfig = VerifyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
 
-    @field_validator("pool", mode="after")
+    @field_validator("pool", mode="before")
     @classmethod
-    def _one_pool_is_no_list(cls, pool: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        paths = (pool,) if isinstance(pool, str) else pool
-        if not paths or not all(path.strip() for path in paths):
-            raise ValueError("names no pool: expected 'bundled', a path, or a list of them")
-        return paths[0] if len(paths) == 1 else paths
+    def _one_or_several_pools(cls, pool: object) -> object:
+        paths = list(pool) if isinstance(pool, (list, tuple)) else [pool]
+        if not paths or not all(isinstance(path, str) and path.strip() for path in paths):
+            raise ValueError(f"pool is {pool!r:.80}, expected 'bundled', a path, or a list of them")
+        return paths[0] if len(paths) == 1 else tuple(paths)
 
     @property
     def pools(self) -> tuple[str, ...]:

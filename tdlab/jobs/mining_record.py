@@ -51,6 +51,7 @@ def issue_counts(pool: ToolPool) -> tuple[IssueCount, ...]:
         One count per severity and code, errors first, with an example each.
 
     Example:
+        >>> from tdlab.pool import ToolPool
         >>> issue_counts(ToolPool.bundled())
         ()
     """

@@ -127,5 +127,5 @@ def test_numbers_that_json_cannot_hold_cost_their_keyword(tmp_path: Path) -> Non
 def test_a_cut_anywhere_never_makes_half_a_tool(cut: int) -> None:
     rescued = salvage(WHOLE[:cut], None)
     if rescued is not None:
-        tools = rescued.value["tools"] if "tools" in rescued.value else []
+        tools = rescued.value.get("tools", [])
         assert tools == json.loads(WHOLE)["tools"][: len(tools)]

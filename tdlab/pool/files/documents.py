@@ -106,7 +106,7 @@ def _documents(path: Path, shown: str, stem: str, content: bytes) -> Iterator[Do
     if text is not None and (_YAML_NAME.search(path.name) or _YAML_TEXT.match(text)):
         yield from _yaml(path, shown, stem, text)
         return
-    if content.startswith(_UTF_16) and text is not None:
+    if content.startswith(_UTF_16) and text is not None and text.lstrip()[:1] in ("{", "["):
         content = text.encode("utf-8", "replace")
     lines = list(_lines(content))
     parsed: list[Document] = []
