@@ -71,7 +71,7 @@ def explains(result: tuple[int, str, str], *words: str) -> None:
         (b"[]", ("pool.jsonl",)),
         (b'{"server": "s", "tools": []}', ("pool.jsonl",)),
         (b'{"server": "s", "tools": [{"description": "no name"}]}', ("its name is None", "expected")),
-        (b'[{"name": "t", "inputSchema": {"properties": {"a": {"pattern": "("}}}}]', ("pattern",)),
+        (b'[{"name": "t", "inputSchema": {"properties": {"a": {"$ref": "#/nowhere"}}}}]', ("nowhere",)),
         (b"\x1f\x8b\x08\x00broken", ("pool.jsonl",)),
     ],
     ids=["no JSON", "latin-1", "utf-16", "empty", "empty list", "no tools", "no name", "no schema", "broken gzip"],
@@ -91,7 +91,7 @@ def test_a_pool_that_is_not_there(tdlab: Tdlab, tmp_path: Path) -> None:
     ("bad", "code"),
     [
         ({"description": "no name"}, "no_name"),
-        (tool("other", type="object", properties={"a": {"pattern": "("}}), "bad_input_schema"),
+        (tool("other", type="object", properties={"a": {"$ref": "#/nowhere"}}), "bad_input_schema"),
         ("text", "not_an_object"),
     ],
 )

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import tdlab
+from tdlab.jobs import issue_counts
 from tdlab.records import BusinessCluster
 from tdlab.tools import counted
 from tests.jobs import in_process, small_pool_file
@@ -188,6 +189,28 @@ def test_mine_writes_its_clusters(command: Tdlab, tmp_path: Path) -> None:
     assert {cluster.id for cluster in clusters} == {c.id for c in tdlab.mine(tdlab.ToolPool.load(pool)).clusters}
     assert len(re.findall(r"^[0-9a-f]{16} ", out, flags=re.MULTILINE)) == 2
     assert f"and {len(clusters) - 2} more" in out
+
+
+def test_mine_says_what_was_skipped_fixed_and_noted_as_run_does(command: Tdlab, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no tools")
+    one, two = tmp_path / "one.json", folder / "two.json"
+    schema = {"type": "object", "properties": {"orchard_id": {"type": "str"}}}
+    one.write_text(json.dumps({"server": "a", "tools": [{"name": "get_orchard", "inputSchema": schema}, {"name": ""}]}))
+    two.write_text(json.dumps({"server": "b", "tools": [{"name": "list_orchards", "inputSchema": {"type": "object"}}]}))
+    status, out, _ = command("mine", "-p", one, "--pool", folder)
+    assert status == 0
+    shown = re.findall(r"^(skipped|fixed|note): (\w+) +(\d+)", out, flags=re.MULTILINE)
+    assert {("skipped", "no_name", "1"), ("fixed", "input_schema_fixed", "1"), ("note", "skipped_file", "1")} < set(
+        shown
+    )
+    pool = tdlab.ToolPool.load([one, folder])
+    assert set(shown) == {
+        ("skipped" if kind.severity == "error" else kind.severity, kind.code, str(kind.count))
+        for kind in issue_counts(pool)
+    }
+    assert "2 services" in out
 
 
 def test_a_cluster_of_a_mined_file_is_shown(command: Tdlab, tmp_path: Path) -> None:

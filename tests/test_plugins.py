@@ -139,7 +139,10 @@ shouted = ExportFormat("shouted", "nobody", _shout, {"id": "text", "text": "text
 def _services(document, stem):
     if not isinstance(document, dict) or "catalogue" not in document:
         return None
-    return [Definitions(name, tools, labels=("Weather",)) for name, tools in document["catalogue"].items()], []
+    return [
+        Definitions(name, [{"name": n, "inputSchema": i, "outputSchema": o} for n, i, o in rows], labels=("Weather",))
+        for name, rows in document["catalogue"].items()
+    ], []
 
 
 catalogue = PoolFormat(_services)
@@ -380,12 +383,12 @@ def test_a_plugged_in_export_format_writes_both_kinds_of_files(tmp_path: Path, i
 def test_a_pool_format(installed: str, tmp_path: Path) -> None:
     station = {"type": "object", "properties": {"station_id": {"type": "string"}}, "required": ["station_id"]}
     stations = {"type": "object", "properties": {"stations": {"type": "array", "items": station}}}
-    tools = [
-        {"name": "list_stations", "inputSchema": {"type": "object"}, "outputSchema": stations},
-        {"name": "get_station", "inputSchema": station, "outputSchema": station},
-        {"name": "delete_station", "inputSchema": station},
+    rows = [
+        ["list_stations", {"type": "object"}, stations],
+        ["get_station", station, station],
+        ["delete_station", station, None],
     ]
-    (tmp_path / "pool.json").write_text(json.dumps({"catalogue": {"skies": tools}}))
+    (tmp_path / "pool.json").write_text(json.dumps({"catalogue": {"skies": rows}}))
     done = finish("mine", "--pool", "pool.json", "--out", "clusters.jsonl", cwd=tmp_path, PYTHONPATH=installed)
     assert done.returncode == 0, done.stderr
     assert "skies/get_station" in (tmp_path / "clusters.jsonl").read_text()

@@ -1,4 +1,4 @@
-"""Shared by the commands: options, printing, loading a pool, harvesting servers."""
+"""Shared by the commands: options, printing, harvesting servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
     from tdlab.config import RunConfig
-    from tdlab.pool import ConfigInput, Harvest, ToolPool
+    from tdlab.pool import ConfigInput, Harvest
 
 __all__ = [
     "ConfigOption",
@@ -28,7 +28,6 @@ __all__ = [
     "RunOption",
     "SetOption",
     "harvested",
-    "pool_of",
     "run_config",
     "say",
     "say_left_out",
@@ -37,7 +36,9 @@ __all__ = [
 ]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory; created, or resumed if it exists.")]
-PoolOption = Annotated[str | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder.")]
+PoolOption = Annotated[
+    list[str] | None, typer.Option("--pool", "-p", help="'bundled', or a pool file or folder; repeatable.")
+]
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings of RunConfig.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting, such as evolution.batch=32; repeatable.")
@@ -70,13 +71,6 @@ def start_logging(level: int) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(level)
-
-
-def pool_of(name: str) -> ToolPool:
-    """Load the bundled pool, or the pool in a file or folder."""
-    from tdlab.pool import ToolPool
-
-    return ToolPool.bundled() if name == "bundled" else ToolPool.load(name)
 
 
 def harvested(servers: Path, *, timeout_s: float = 30.0) -> Harvest:
@@ -135,7 +129,7 @@ def run_config(file: Path | None, assignments: Sequence[str] | None, **options: 
     for warning in caught:
         say(f"tdlab: {warning.message}", err=True)
     changes = dict(_assignment(text) for text in assignments or ())
-    changes |= {name: value for name, value in options.items() if value is not None}
+    changes |= {name: value for name, value in options.items() if value not in (None, [])}
     return base.with_values(**changes)
 
 

@@ -43,7 +43,7 @@ def profile(
     Several files are compared at equal N. Formats: OpenAI messages, ShareGPT, Hermes and Qwen tags, Toucan, TRL, ATIF,
     BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench.
     """
-    from tdlab.cli.render import show_report
+    from tdlab.cli.report_table import show_report
     from tdlab.diversity import compare, taxonomy_domains
 
     sets = read_files(each_once(files), format_)

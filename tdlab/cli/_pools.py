@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, pool_of, run_config, say
+from tdlab.cli._common import ConfigOption, PoolOption, SetOption, harvested, run_config, say
 
 if TYPE_CHECKING:
     from tdlab.pool import PoolIssue
@@ -59,15 +59,16 @@ def mine(
     show: Annotated[int, typer.Option("--show", min=0, help="Number of clusters to list.")] = 15,
 ) -> None:
     """Mine Business Clusters from a pool."""
-    from tdlab.cli.render import show_mined
+    from tdlab.cli.render import show_issues, show_mined
     from tdlab.clusters import mine as select
     from tdlab.clusters import write_clusters
-    from tdlab.jobs import Reporter
+    from tdlab.jobs import Reporter, issue_counts
+    from tdlab.pool import ToolPool
 
     settings = run_config(config, set_, pool=pool, seed=seed)
     with Reporter() as reporter:
         reporter.stage("pool")
-        tools = pool_of(settings.pool)
+        tools = ToolPool.named(settings.pools)
         reporter.stage("clusters", total=100)
         mined = select(
             tools,
@@ -75,10 +76,14 @@ def mine(
             seed=settings.seed,
             on_progress=lambda name, share: reporter.update(int(share * 100), note=name),
         )
-    Console().print(show_mined(mined, most=show))
+    console = Console()
+    named = repr(settings.pool) if isinstance(settings.pool, str) else repr(list(settings.pools))
+    for block in show_issues(issue_counts(tools), every=f"ToolPool.named({named}).issues_frame()"):
+        console.print(block)
+    console.print(show_mined(mined, most=show))
     if len(mined.clusters) > show:
         say(f"... and {len(mined.clusters) - show:,} more (--show N)")
     if out is not None:
         written = write_clusters(mined.clusters, out)
-        origin = f" --pool {shlex.quote(pool)}" if pool else ""
+        origin = "".join(f" --pool {shlex.quote(name)}" for name in pool or ())
         say(f"Wrote {written:,} clusters to {out}. To show one: tdlab show cluster ID --clusters {out}{origin}")

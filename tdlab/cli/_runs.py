@@ -17,7 +17,6 @@ from tdlab.cli._common import (
     RunOption,
     SetOption,
     harvested,
-    pool_of,
     run_config,
     say,
     say_left_out,
@@ -143,9 +142,10 @@ def show(
                 do=f"`tdlab show cluster ID --clusters {clusters}`",
             )
         from tdlab.clusters import read_clusters
+        from tdlab.pool import ToolPool
 
         chosen = _by_id(read_clusters(clusters), name, path=clusters)
-        console.print(show_cluster(chosen, pool_of(pool).tools if pool else {}))
+        console.print(show_cluster(chosen, ToolPool.named(pool).tools if pool else {}))
         return
     with open_run(Path(name) if kind is None and name else run_) as opened:
         if kind is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tdlab.cli._common import ConfigOption, SetOption, pool_of, run_config, say, this_command
+from tdlab.cli._common import ConfigOption, SetOption, run_config, say, this_command
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def write(
     same tools costs nothing. Re-run the same command to resume; replies are not paid for twice.
     """
     from tdlab.jobs import write_service_pack
+    from tdlab.pool import ToolPool
     from tdlab.rollout import estimate_pack, pack_in_place, written_pack
     from tdlab.worlds import bundled_packs
 
     settings = run_config(config, set_).teacher
-    tools = pool_of(pool)
+    tools = ToolPool.named(pool)
     wanted = tools.service(service)
     present = None if force else pack_in_place(wanted, out)
     if present is not None:

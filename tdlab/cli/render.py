@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tdlab.cli.quality_table import show_quality
+from tdlab.cli.report_table import show_report, shown_number
 from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import GAUGES, Estimate
@@ -38,9 +39,9 @@ __all__ = [
     "show_cluster",
     "show_estimate",
     "show_generation",
+    "show_issues",
     "show_lineage",
     "show_mined",
-    "show_report",
     "show_run",
     "show_trajectory",
 ]
@@ -104,7 +105,7 @@ def show_run(run: Run) -> RenderableType:
         kept = "kept" if config.rollout.guessed == "keep" else "left out of the dataset: --set rollout.guessed=keep"
         share = f"{guessed['calls'] / guessed['of_calls']:.0%} of the calls"
         head.add_row("guessed", f"{counted(guessed['trajectories'], 'trajectory')} ({share}), {kept}")
-    blocks: list[RenderableType] = [head, Text(""), *_issues(mining.issues if mining else ())]
+    blocks: list[RenderableType] = [head, Text(""), *show_issues(mining.issues if mining else (), every="issues.jsonl")]
     rejected = Table(title="Rejected", title_justify="left", box=None, pad_edge=False)
     rejected.add_column("check")
     rejected.add_column("count", justify="right")
@@ -212,65 +213,6 @@ def _use_table(title: str, rows: Sequence[tuple[Any, ...]], currency: str) -> Re
         shown = "-" if money is None else f"{money:,.4f}"
         numbers = [f"{n:,.1f}" if isinstance(n, float) else f"{n:,}" for n in (calls, reading, writing)]
         table.add_row(Text(role), Text(printable(model, most=40)), *numbers, shown)
-    return table
-
-
-def show_report(reports: Mapping[str, Mapping[str, Json]], *, corrections: bool = True) -> RenderableType:
-    """Render diversity reports, one table per dataset: value, ceiling, 95 % interval, N and K.
-
-    Args:
-        reports: Name of the dataset -> report as JSON. A dataset named "" gets no title.
-        corrections: Also show the Miller-Madow and Chao-Shen estimates, and the value rarefied to the common number of
-            trajectories.
-
-    Returns:
-        Tables that fit 80 columns.
-    """
-    from rich.console import Group
-    from rich.text import Text
-
-    blocks: list[RenderableType] = [Text("Diversity (entropies in bits, 95 % intervals)", style="italic")]
-    if corrections:
-        common = next((n for report in reports.values() if (n := report["signature"]["rarefied_to"]) is not None), None)
-        rare = "" if common is None else f", rare: rarefied to {counted(common, 'trajectory')}"
-        blocks.append(Text(f"MM: Miller-Madow, CS: Chao-Shen{rare}", style="italic"))
-    for dataset, report in reports.items():
-        if dataset:
-            blocks += [Text(""), Text(printable(dataset, most=_LINE), style="bold")]
-        blocks.append(_report_table(report, corrections=corrections))
-    return Group(*blocks)
-
-
-def _report_table(report: Mapping[str, Json], *, corrections: bool) -> RenderableType:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    table.add_column("metric", no_wrap=True, min_width=16)
-    for column in ("value", "ceiling", "from", "to", "N", "K", *(("MM", "CS", "rare") if corrections else ())):
-        table.add_column(column, justify="right", no_wrap=True)
-    for metric, title in (
-        ("domain", "H_dom"),
-        ("tool_sequence", "H_mode tools"),
-        ("signature", "H_mode signature"),
-        ("trigrams", "H_mode trigrams"),
-    ):
-        estimate = report[metric]
-        if estimate is None:
-            table.add_row(title, "not known", *[""] * 3, str(report["trajectories"]))
-            continue
-        row = [
-            title,
-            *(_number(estimate[name]) for name in ("value", "ceiling", "low", "high")),
-            str(estimate["n"]),
-            str(estimate["k"]),
-        ]
-        if corrections:
-            row += [_number(estimate[name]) for name in ("miller_madow", "chao_shen", "rarefied")]
-        table.add_row(*row)
-    cac = report["cac"]
-    table.add_row(
-        "mean CAC", _number(cac["mean"]), "", _number(cac["low"]), _number(cac["high"]), str(report["trajectories"])
-    )
     return table
 
 
@@ -458,7 +400,7 @@ def show_generation(
         table.add_row(
             str(candidate.position),
             Text(_gain(lineage)),
-            _number(lineage.draft.merit),
+            shown_number(lineage.draft.merit),
             Text(f"{_operators(lineage)}; {_aim(lineage)}\n{_outcome(candidate)}"),
         )
     return Group(*blocks, Text(""), table)
@@ -521,7 +463,7 @@ def _gauge_table(record: GenerationRecord, evolution: EvolutionConfig) -> Render
     for gauge, title in _gauges(before.whole).items():
         values = [values[gauge] for values in (before.whole, after.whole, before.window, after.window)]
         numbers = (evolution.thresholds[gauge], before.strengths[gauge], *values)
-        table.add_row(Text(printable(title, most=40)), *map(_number, numbers))
+        table.add_row(Text(printable(title, most=40)), *map(shown_number, numbers))
     return table
 
 
@@ -572,14 +514,26 @@ def _code_steps(run: Run) -> str:
     return f"{sum(ran)} programs in {sum(map(bool, ran))} trajectories, run and re-run in the sandbox"
 
 
-def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
-    """Render the issues of the pool, one row per kind; nothing if there are none."""
+def show_issues(kinds: Sequence[IssueCount], *, every: str) -> Iterator[RenderableType]:
+    """Render what was skipped, fixed and noted in a pool.
+
+    Args:
+        kinds: The issues by kind, from `tdlab.jobs.issue_counts`.
+        every: Where every single issue is, for the title.
+
+    Yields:
+        A table with one row per kind, and an empty line; nothing if there are no issues.
+
+    Example:
+        >>> list(show_issues((), every="issues.jsonl"))
+        []
+    """
     from rich.table import Table
     from rich.text import Text
 
     if not kinds:
         return
-    table = Table(title="Pool (every issue: issues.jsonl)", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"Pool (every issue: {every})", title_justify="left", box=None, pad_edge=False)
     names = [f"{'skipped' if kind.severity == 'error' else kind.severity}: {kind.code}" for kind in kinds]
     table.add_column("issue", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
@@ -588,7 +542,3 @@ def _issues(kinds: Sequence[IssueCount]) -> Iterator[RenderableType]:
         table.add_row(Text(printable(name)), str(kind.count), Text(printable(kind.example, most=90)))
     yield table
     yield Text("")
-
-
-def _number(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from tdlab.config._section import Name, Section, Share, flattened, unknown_key
@@ -278,7 +278,9 @@ class RunConfig(Section):
 
     target: int = Field(default=200, ge=1, le=1_000_000, description="Number of verified trajectories to make.")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Seed of every random choice.")
-    pool: str = Field(default="bundled", description="'bundled', or the path of a pool file or folder.")
+    pool: str | tuple[str, ...] = Field(
+        default="bundled", description="'bundled', or the path of a pool file or folder; or a list of several."
+    )
     clusters: ClusterConfig = ClusterConfig()
     blueprints: BlueprintConfig = BlueprintConfig()
     rollout: RolloutConfig = RolloutConfig()
@@ -286,6 +288,19 @@ class RunConfig(Section):
     teacher: TeacherConfig = TeacherConfig()
     verify: VerifyConfig = VerifyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
+
+    @field_validator("pool", mode="before")
+    @classmethod
+    def _one_or_several_pools(cls, pool: object) -> object:
+        paths = list(pool) if isinstance(pool, (list, tuple)) else [pool]
+        if not paths or not all(isinstance(path, str) and path.strip() for path in paths):
+            raise ValueError(f"pool is {pool!r:.80}, expected 'bundled', a path, or a list of them")
+        return paths[0] if len(paths) == 1 else tuple(paths)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools by name or path, one or several."""
+        return (self.pool,) if isinstance(self.pool, str) else self.pool
 
     @model_validator(mode="after")
     def _models_are_named(self) -> Self:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tdlab.formats._chat_record import EXTRA, finished
 from tdlab.formats._definitions import definitions_in
-from tdlab.formats._json import text_of
+from tdlab.formats._json import object_of, text_of
 from tdlab.formats._parts import RawCall, RawResult
 from tdlab.formats.base import ConversationBuilder, Format, Item, Recording, Unreadable, name_of
 from tdlab.formats.write import openai_record
@@ -75,7 +75,8 @@ def _read(item: Item, fallback: str) -> Recording:
     identity = next(
         (recorded_id for recorded_id in identities if isinstance(recorded_id, str) and recorded_id), fallback
     )
-    return finished(builder, definitions, identity, ATIF.name, note=note)
+    own = {key: value for key, value in object_of(note).items() if key != "errors"}  # each result has its own flag
+    return finished(builder, definitions, identity, ATIF.name, note=own)
 
 
 def _say(builder: ConversationBuilder, step: dict[str, Any], index: int) -> None:

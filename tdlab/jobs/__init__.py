@@ -5,7 +5,7 @@ from __future__ import annotations
 from tdlab.jobs.ablate import Ablation, ablate
 from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark, tasks_of
 from tdlab.jobs.export import export
-from tdlab.jobs.mining_record import IssueCount, MiningRecord
+from tdlab.jobs.mining_record import IssueCount, MiningRecord, issue_counts
 from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
 from tdlab.jobs.publish import PublishReport, publish
@@ -30,6 +30,7 @@ __all__ = [
     "compare_with_benchmark",
     "estimate",
     "export",
+    "issue_counts",
     "publish",
     "read_benchmark",
     "recorded_programs",

@@ -138,8 +138,7 @@ class _CellRunner:
         """Make or resume the run of a cell, and measure it."""
         path = self._folder / cell.name
         if self._pool is None:
-            named = cell.config.pool
-            self._pool = ToolPool.bundled() if named == "bundled" else ToolPool.load(named)
+            self._pool = ToolPool.named(cell.config.pools)
         if not _is_complete(path, cell.config, self._pool):
             asked = cell.seed, cell.config.clusters
             if self._mined is None or self._mined[0] != asked:

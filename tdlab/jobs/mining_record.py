@@ -1,13 +1,14 @@
-"""What a run stores about its mining: the miner's report, and what was read of the pool."""
+"""What a run stores about its mining: the miner's report, and what was read of the pool, and counts of its issues."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from tdlab.clusters import MiningReport
+from tdlab.pool import PoolIssue, ToolPool
 from tdlab.records import Record
 
-__all__ = ["IssueCount", "MiningRecord"]
+__all__ = ["IssueCount", "MiningRecord", "issue_counts"]
 
 
 class IssueCount(Record):
@@ -38,3 +39,32 @@ class MiningRecord(MiningReport):
     read: int
     issues: tuple[IssueCount, ...]
     frames: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+
+def issue_counts(pool: ToolPool) -> tuple[IssueCount, ...]:
+    """Count the issues of a pool by kind.
+
+    Args:
+        pool: The pool.
+
+    Returns:
+        One count per severity and code, errors first, with an example each.
+
+    Example:
+        >>> from tdlab.pool import ToolPool
+        >>> issue_counts(ToolPool.bundled())
+        ()
+    """
+    kinds: dict[tuple[str, str], list[PoolIssue]] = {}
+    for issue in pool.issues:
+        kinds.setdefault((issue.severity, issue.code), []).append(issue)
+    order = ("error", "fixed", "note")
+    return tuple(
+        IssueCount(severity=severity, code=code, count=len(issues), example=_describe(issues[0]))
+        for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
+    )
+
+
+def _describe(issue: PoolIssue) -> str:
+    name = "/".join(name for name in (issue.service, issue.tool) if name is not None)
+    return f"{name}: {issue.found}" if name else issue.found

@@ -22,7 +22,7 @@ from tdlab.errors import ConfigError, PackError, PoolError, RunMismatch
 from tdlab.evolution import Controller, Estimate, Producer, Progress, ThreadPool, estimate_spending, evolve
 from tdlab.jobs._plugins import Objects, plugin_versions, with_objects
 from tdlab.jobs.files import derive_all
-from tdlab.jobs.mining_record import IssueCount, MiningRecord
+from tdlab.jobs.mining_record import MiningRecord, issue_counts
 from tdlab.jobs.progress import Reporter
 from tdlab.pool import PoolIssue, ToolPool
 from tdlab.records import CODE_TOOL, Blueprint, BusinessCluster, Tool, digest
@@ -167,7 +167,7 @@ def run(
                 _ = runner.sandbox  # fail now if there is no sandbox
         if pool is None:
             reporter.stage("pool")
-            pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
+            pool = ToolPool.named(config.pools)
         if external:
             pool = _external_pool(pool, config)
         if not len(pool):
@@ -209,7 +209,7 @@ def _mine(store: RunStore, pool: ToolPool, config: RunConfig, mined: MiningResul
     clusters, tools = _playable(pool, config, mined, external=external)
     used = {tool.key for tool in tools}
     report = MiningRecord(
-        **dict(mined.report), read=pool.read, issues=_issue_counts(pool),
+        **dict(mined.report), read=pool.read, issues=issue_counts(pool),
         frames=frames_reached(clusters, pool.tools, stage_here()) if not external else {},
     )  # fmt: skip
     store.put_mining(
@@ -424,7 +424,7 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
     """
     plugin_versions(config, Objects())
     external = ENVIRONMENTS[config.rollout.environment].external
-    if config.rollout.environment == "live" and pool is None and config.pool == "bundled":
+    if config.rollout.environment == "live" and pool is None and config.pools == ("bundled",):
         raise ConfigError(
             "the tools of the live servers are not given",
             expected="the pool that the servers offer",
@@ -433,7 +433,7 @@ def estimate(config: RunConfig, *, pool: ToolPool | None = None, sample: int = 5
     with Reporter(enabled=progress) as reporter, playing_packs(find_packs(config.rollout.packs)):
         if pool is None:
             reporter.stage("pool")
-            pool = ToolPool.bundled() if config.pool == "bundled" else ToolPool.load(config.pool)
+            pool = ToolPool.named(config.pools)
         if external:
             pool = _external_pool(pool, config)
         reporter.stage("clusters")
@@ -479,23 +479,6 @@ def _allowed(config: RunConfig, objects: Objects) -> list[str]:
     external = (objects.environment or ENVIRONMENTS[config.rollout.environment]).external
     excluded = (set() if config.sandbox.on else {"add_code_step"}) | ({"inject_failure"} if external else set())
     return [name for name in dict.fromkeys((*MUTATIONS.own, *config.blueprints.mutations)) if name not in excluded]
-
-
-def _issue_counts(pool: ToolPool) -> tuple[IssueCount, ...]:
-    """Count issues by kind, errors first."""
-    kinds: dict[tuple[str, str], list[PoolIssue]] = {}
-    for issue in pool.issues:
-        kinds.setdefault((issue.severity, issue.code), []).append(issue)
-    order = ("error", "fixed", "note")
-    return tuple(
-        IssueCount(severity=severity, code=code, count=len(issues), example=_describe(issues[0]))
-        for (severity, code), issues in sorted(kinds.items(), key=lambda kind: (order.index(kind[0][0]), kind[0][1]))
-    )
-
-
-def _describe(issue: PoolIssue) -> str:
-    name = "/".join(name for name in (issue.service, issue.tool) if name is not None)
-    return f"{name}: {issue.found}" if name else issue.found
 
 
 def _check_versions(store: RunStore) -> None:

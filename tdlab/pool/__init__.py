@@ -4,7 +4,8 @@
 bundled services, from files, or from running servers::
 
     pool = ToolPool.bundled()                  # invented services that ship with tdlab
-    pool = ToolPool.load("tools.jsonl.gz")     # any known format, detected by content
+    pool = ToolPool.load("tools.jsonl.gz")     # any known format (`tdlab.pool.files.formats`), detected by content
+    pool = ToolPool.load(["api.yaml", "tools/"])  # several files and folders, OpenAPI among them
     pool = harvest_sync("mcp.json").pool       # the servers in an MCP client's file
 
     pool.issues_frame()                        # what was skipped, fixed or noted
@@ -13,9 +14,9 @@ bundled services, from files, or from running servers::
     pool.duplicates(); pool.deduplicated()     # copied services and near-duplicate tools
 
 Modules, low to high: `quality` (grades of schemas), `issues` (the records about a pool's input), `taxonomy` (the list
-of business domains), `domains` (the domains of each service), `repair/` (fixes to texts and schemas), `duplicates`,
-`summary` (DataFrames), `files/` (reading and writing pool files), `catalogue` (`ToolPool`) and `live/` (MCP servers;
-the only importer of ``mcp``, together with the sandbox's server).
+of business domains), `domains` (the domains of each service), `repeats` (tools of one name), `repair/` (fixes to texts
+and schemas), `duplicates`, `summary` (DataFrames), `files/` (reading and writing pool files), `catalogue` (`ToolPool`)
+and `live/` (MCP servers; the only importer of ``mcp``, together with the sandbox's server).
 """
 
 from __future__ import annotations

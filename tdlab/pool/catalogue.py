@@ -1,7 +1,8 @@
 """`ToolPool`: the services and tools that a run draws from, and the problems of the input they came from.
 
 Every tool definition in the input is accounted for: it is in the pool, or an issue of severity ``error`` says why not.
-``read == len(pool) + (number of error issues that name a tool)`` holds for every pool.
+``read == len(pool) + (number of error issues that name a tool)`` holds for every pool. A definition that is repeated
+word for word counts once, and a note says how often it occurs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from tdlab.errors import PoolError
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.quality import ToolQuality, grade_tool
+from tdlab.pool.repeats import DistinctTools
 from tdlab.records import Domains, Service, Tool, canonical_json, digest, heaviest
 from tdlab.tools import schema_problem, shorten
 
@@ -103,6 +105,40 @@ class ToolPool:
         return pool
 
     @classmethod
+    def named(cls, names: str | Iterable[str]) -> ToolPool:
+        """Return the pool of a run's config or of ``--pool``: files, folders and the bundled services together.
+
+        Args:
+            names: ``bundled`` or a path, or several.
+
+        Returns:
+            `bundled`, or what `load` reads, with the bundled services where they are named, too.
+
+        Raises:
+            PoolError: As for `load`.
+
+        Example:
+            >>> ToolPool.named("bundled") == ToolPool.named(["bundled"]) == ToolPool.bundled()
+            True
+        """
+        every = [names] if isinstance(names, str) else list(names)
+        paths = [name for name in every if name != "bundled"]
+        if not paths:
+            return cls.bundled() if every else cls.load([])
+        loaded = cls.load(paths)
+        if len(paths) == len(every):
+            return loaded
+        own = cls.bundled()
+        given = {service.name: loaded._placements[service.name] for service in loaded.services}
+        pool = cls.from_services(
+            [*own.services, *loaded.services],
+            issues=[*own.issues, *loaded.issues],
+            read=own.read + loaded.read,
+        )
+        pool._placements = {name: given[name] for name in pool._services if name in given and name not in own._services}
+        return pool
+
+    @classmethod
     def bundled(cls) -> ToolPool:
         """Return the pool that ships with tdlab: invented services, each with dependencies between its tools."""
         from tdlab.pool.files.bundled import bundled_services
@@ -116,9 +152,9 @@ class ToolPool:
     ) -> ToolPool:
         """Make a pool of these services; unusable tools are skipped with an issue each.
 
-        A tool is skipped when its name is empty or already used in its service, or when `schema_problem` objects to
-        its input schema. A second copy of a whole service is skipped too. An output schema to which `schema_problem`
-        objects is dropped. Two different services of one name are both kept, the later one as ``name#2``.
+        A tool is skipped when its name is empty, or when `schema_problem` objects to its input schema. An output schema
+        to which `schema_problem` objects is dropped. Two different services of one name are both kept, the later one as
+        ``name#2``, and so are two different tools of one name. What is repeated word for word counts once.
 
         Args:
             services: The services, in any order.
@@ -157,12 +193,12 @@ class ToolPool:
             given_tools += len(service.tools)
             if name in given:
                 if given[name] == service:
-                    own_issues.extend(
+                    given_tools -= len(service.tools)
+                    own_issues.append(
                         PoolIssue(
-                            service=name, tool=tool.name, severity="error", code="repeated_service", where=where,
-                            found="the whole service occurs twice, word for word; the copy is skipped",
+                            service=name, severity="note", code="repeated_service", where=where,
+                            found="the whole service occurs twice, word for word; it counts once",
                         )
-                        for tool in service.tools
                     )  # fmt: skip
                     continue
                 number = 2
@@ -177,7 +213,8 @@ class ToolPool:
                     )
                 )  # fmt: skip
             given[name] = service
-            tools, problems = _usable(service, name, keys, where, checked=checked)
+            tools, repeats, problems = _usable(service, name, keys, where, checked=checked)
+            given_tools -= repeats
             own_issues.extend(problems)
             if tools:
                 kept[name] = service.model_copy(update={"name": name, "tools": tools})
@@ -238,7 +275,7 @@ class ToolPool:
 
     @property
     def read(self) -> int:
-        """The number of tool definitions in the input, usable or not."""
+        """The number of tool definitions in the input, usable or not; one that is repeated counts once."""
         return self._read
 
     @property
@@ -472,10 +509,14 @@ class ToolPool:
 
 def _usable(
     service: Service, name: str, taken: Collection[str], where: str, *, checked: bool
-) -> tuple[tuple[Tool, ...], list[PoolIssue]]:
-    """Return the tools of ``service`` that are usable under the service name ``name``, and issues about the others."""
-    tools: dict[str, Tool] = {}
+) -> tuple[tuple[Tool, ...], int, list[PoolIssue]]:
+    """Return the tools of ``service`` that are usable under the service name ``name``.
+
+    Also return the number of repeated definitions, and issues about the tools that are not as they were given.
+    """
+    tools = DistinctTools(lambda tool_name: f"{name}/{tool_name}" not in taken)
     issues: list[PoolIssue] = []
+    repeats = 0
 
     def skip(tool: Tool, index: int, code: str, found: str) -> None:
         issues.append(
@@ -488,27 +529,28 @@ def _usable(
         if not tool.name:
             skip(tool, index, "no_name", "the tool has no name")
             continue
-        if tool.name in tools:
-            skip(tool, index, "name_taken", f"another tool of the service is named {shorten(tool.name)!r}")
-            continue
-        if f"{name}/{tool.name}" in taken:
-            skip(tool, index, "key_taken", f"another tool has the key {shorten(name + '/' + tool.name)!r}")
-            continue
         problem = None if checked else schema_problem(tool.input_schema)
         if problem is not None:
             skip(tool, index, "bad_input_schema", problem)
             continue
         problem = None if checked or tool.output_schema is None else schema_problem(tool.output_schema)
         if problem is not None:
+            tool = tool.model_copy(update={"output_schema": None})
+        kept = tools.add(tool if tool.service == name else tool.model_copy(update={"service": name}))
+        if kept is None:
+            repeats += 1
+            continue
+        if problem is not None:
             issues.append(
                 PoolIssue(
-                    service=name, tool=tool.name, severity="fixed", code="output_schema_dropped", where=where,
+                    service=name, tool=kept, severity="fixed", code="output_schema_dropped", where=where,
                     found=f"its output schema cannot be used and is dropped: {problem}",
                 )
             )  # fmt: skip
-            tool = tool.model_copy(update={"output_schema": None})
-        tools[tool.name] = tool if tool.service == name else tool.model_copy(update={"service": name})
-    return tuple(tools.values()), issues
+        if kept != tool.name:
+            issues.append(DistinctTools.renamed(name, tool.name, kept, where))
+    issues.extend(tools.repeats(name, where))
+    return tuple(tools.tools.values()), repeats, issues
 
 
 def _skips_tool(issue: PoolIssue) -> bool:

@@ -42,6 +42,7 @@ from tdlab.tools.phrases import (
     says_no,
     says_yes,
 )
+from tdlab.tools.references import References, objects_in
 from tdlab.tools.schema import CompiledSchema, compile_schema, schema_problem
 from tdlab.tools.schema_shapes import inner_properties, output_fit, schema_at, types_of
 from tdlab.tools.text import preview, printable, shorten
@@ -55,6 +56,7 @@ __all__ = [
     "CompiledSchema",
     "JsonError",
     "NestingError",
+    "References",
     "ReturnedField",
     "Returns",
     "Roles",
@@ -81,6 +83,7 @@ __all__ = [
     "nature",
     "nature_of_name",
     "normal_name",
+    "objects_in",
     "ordered_pairs",
     "outcome_of_field",
     "output_fit",

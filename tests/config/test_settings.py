@@ -109,6 +109,19 @@ def test_a_mapping_is_set_by_key() -> None:
     assert config.rollout.facts == {"git": {"repo": ["a"]}}
 
 
+def test_one_pool_or_several(tmp_path: Path) -> None:
+    several = RunConfig(pool=("a.json", "bundled"))
+    assert several.pools == ("a.json", "bundled")
+    assert RunConfig(pool=["a.json"]) == RunConfig(pool="a.json"), "a list of one is that one"
+    assert RunConfig().pools == ("bundled",)
+    assert several.digest == RunConfig().digest, "where the tools are is not part of what identifies a config"
+    several.to_yaml(tmp_path / "config.yaml")
+    assert RunConfig.from_yaml(tmp_path / "config.yaml") == several
+    for wrong in ([], "", ["a.json", " "], 3, None, ["a.json", 3]):
+        with pytest.raises(ConfigError, match="a path, or a list of them"):
+            RunConfig.from_mapping({"pool": wrong})
+
+
 def test_clusters_are_checked_as_a_whole() -> None:
     with pytest.raises(ValidationError, match="larger than"):
         ClusterConfig.model_validate({"companions": {"least_score": 0.5}})

@@ -71,28 +71,30 @@ def test_records_that_cannot_be_used_are_set_aside() -> None:
         tools=(
             tool("s", "good"),
             tool("s", "good"),
+            tool("s", "good", description="Another."),
             tool("s", ""),
             tool("s", "bad", {"type": "array"}),
             tool("other", "moved", output_schema={"type": "nonsense"}),
         ),
     )
     pool = ToolPool.from_services([service])
-    assert list(pool.tools) == ["s/good", "s/moved"]
+    assert list(pool.tools) == ["s/good", "s/good#2", "s/moved"]
     assert pool.tool("s/moved").service == "s"
     assert pool.tool("s/moved").output_schema is None
     assert [(i.tool, i.severity, i.code) for i in pool.issues] == [
-        ("good", "error", "name_taken"),
-        ("[2]", "error", "no_name"),
+        ("good#2", "fixed", "tool_name_taken"),
+        ("[3]", "error", "no_name"),
         ("bad", "error", "bad_input_schema"),
         ("moved", "fixed", "output_schema_dropped"),
+        ("good", "note", "repeated_tool"),
     ]
-    assert pool.read == 5
+    assert pool.read == 5, "the repeated definition counts once"
 
 
 def test_keys_never_collide() -> None:
     pool = ToolPool.from_services([make("a/b", "c"), make("a", "b/c", "d")])
-    assert len(pool) == 2
-    assert [issue.code for issue in pool.issues] == ["key_taken"]
+    assert set(pool.tools) == {"a/b/c", "a/b/c#2", "a/d"}
+    assert [issue.code for issue in pool.issues] == ["tool_name_taken"]
     assert pool.read == 3
 
 
@@ -123,7 +125,10 @@ SERVICES = st.lists(
 def test_nothing_is_lost_in_silence(services: list[Service]) -> None:
     pool = ToolPool.from_services(services)
     set_aside = [issue for issue in pool.issues if issue.severity == "error" and issue.tool is not None]
-    assert pool.read == sum(len(s.tools) for s in services) == len(pool) + len(set_aside)
+    assert pool.read == len(pool) + len(set_aside)
+    assert pool.read <= sum(len(s.tools) for s in services)
+    kept = {(key.split("/")[0].split("#")[0], tool.name.split("#")[0]) for key, tool in pool.tools.items()}
+    assert kept == {(s.name.split("#")[0], t.name) for s in services for t in s.tools if t.name}
     assert len({s.name for s in pool.services}) == len(pool.services)
     assert all(key == found.key for key, found in pool.tools.items())
 

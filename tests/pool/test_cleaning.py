@@ -209,9 +209,18 @@ def test_a_schema_that_is_there_goes_before_the_docstring() -> None:
         ("Do.\n    \n    Args:\n        x: y\n", "Do.\n\nArgs:\n    x: y", "whitespace"),
         ("CafÃ© and naÃ¯ve", "Café and naïve", "encoding"),
         ("a\u00a0b\u200bc\x07", "a bc", "encoding"),
-        ("(p1 &#124; p2) &amp; more", "(p1 | p2) & more", "html_entity"),
-        ('See <a target="_blank" href="https://x.org/a">here</a>.', "See here (https://x.org/a).", "html_tag"),
-        ("Uses [Riza](https://riza.io) now", "Uses Riza (https://riza.io) now", "markdown_link"),
+        ("One of (p1 &#124; p2) &amp; more for the call", "One of (p1 | p2) & more for the call", "html_entity"),
+        ("Don&#39;t use this for the other one", "Don't use this for the other one", "html_entity"),
+        (
+            'See <a target="_blank" href="https://x.org/a">the page</a> for more of this.',
+            "See the page (https://x.org/a) for more of this.",
+            "html_tag",
+        ),
+        (
+            "Uses [Riza](https://riza.io) to run the code",
+            "Uses Riza (https://riza.io) to run the code",
+            "markdown_link",
+        ),
         ("![b](https://img.shields.io/x.svg) Good", "Good", "markdown_link"),
     ],
 )
@@ -231,6 +240,23 @@ def test_texts_are_put_right(text: str, after: str, code: str) -> None:
         "Ã alone is a letter",
         "def f(x):\n  return x",
         "Query ?a=1&copy=2",
+        "特殊字符&必须写成&amp;",
+        "标题必须写成&lt;b&gt;的形式",
+        "Символ амперсанда пишется как &amp; в тексте",
+        "Schreib das Zeichen als &amp; in den Text",
+        "Escribe el signo como &amp; en el texto del mensaje",
+        "Ampersands are written as &amp; in the query",
+        'Pass the text with "&lt;" for the sign and no other mark',
+        "In a name, & becomes &amp; before it is sent to the server",
+        "引用请写成[标题](https://docs.acme.dev/page)",
+        "Zitiere als [Titel](https://acme.dev/seite) am Ende",
+        "Cite the source at the end, as [title](https://acme.dev/page)",
+        "Link the page with [its name](https://your-site.com/page) in the body",
+        "文本里的链接写成<a href='https://acme.dev'>名称</a>",
+        "The message is HTML, with <a href='https://acme.dev'>links</a> in it",
+        'Repairs text that was read wrongly: the word "Ã©" is one of these',
+        "说明：\n    name: 名称\n      part: 部分",
+        "Writes the file as it is:\n```\na  \n\n\n\nb\n```",
     ],
 )
 def test_texts_that_mean_what_they_say_are_left(text: str) -> None:
@@ -241,6 +267,8 @@ def test_texts_that_mean_what_they_say_are_left(text: str) -> None:
 def test_a_services_description_is_read_by_people() -> None:
     words = '<p align="center"><img src="https://x/y.png"/></p>Reads [Notion](https://notion.so).'
     assert clean_prose(words, service=True)[0] == "Reads Notion."
+    for about in ("Turns <br> into a line break", "Wraps the words in '<b>' and the rest in '<i>'"):
+        assert clean_prose(about, service=True)[0] == about
 
 
 @given(
@@ -260,6 +288,8 @@ def test_placeholders_and_names() -> None:
         ("get_user", "Get user", page()),
         quality="live",
     )
+    todo = scraped(("todo", "Todo", page()), quality="live")
+    assert clean_service(todo)[0].tools[0].description == "Todo"
     fixed, issues = clean_service(service)
     assert [tool.description for tool in fixed.tools] == ["", "Lists every user", "Get user"]
     assert {"placeholder", "name_prefix"} <= codes(issues)
@@ -369,7 +399,7 @@ def test_loading_cleans_unless_told_not_to(tmp_path: Path) -> None:
 
 def test_the_bundled_services_need_no_cleaning() -> None:
     pool = ToolPool.load(str(data_file("services")))
-    assert pool.issues == ()
+    assert {issue.code for issue in pool.issues} == {"skipped_file"}, "only the packs beside the tools are skipped"
     assert pool.services == tuple(
         s.model_copy(update={"schema_quality": "published"}) for s in ToolPool.bundled().services
     )

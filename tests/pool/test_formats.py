@@ -146,8 +146,10 @@ def test_entries_of_a_benchmark_that_share_a_function_share_the_tool(tmp_path: P
     lines = "\n".join(json.dumps({**BFCL_ENTRY, "id": f"e{n}"}) for n in range(3))
     pool = ToolPool.load(write(tmp_path, lines))
     assert list(pool.tools) == ["file/get_weather"]
-    assert pool.read == 3
-    assert [issue.code for issue in pool.issues if issue.severity == "error"] == ["name_taken"] * 2
+    assert pool.read == 1
+    (repeat,) = [issue for issue in pool.issues if issue.code == "repeated_tool"]
+    assert (repeat.severity, "2 times" in repeat.found) == ("note", True)
+    assert not [issue for issue in pool.issues if issue.severity == "error"]
 
 
 def test_a_list_of_services_and_a_list_of_mixed_parts(tmp_path: Path) -> None:
@@ -166,7 +168,12 @@ def test_folders_are_read_in_the_order_of_names_and_hidden_files_are_not(tmp_pat
     write(tmp_path, "no JSON at all", "README.md")
     pool = ToolPool.load(tmp_path)
     assert [s.name for s in pool.services] == ["one", "two"]
-    assert {issue.code for issue in pool.issues} == {"types_unknown"}
+    assert {issue.code for issue in pool.issues} == {"types_unknown", "skipped_file"}
+    skipped = [(issue.severity, issue.found) for issue in pool.issues if issue.code == "skipped_file"]
+    assert skipped == [
+        ("note", "1 file not read (ending '.md'): README.md"),
+        ("note", "1 file not read (hidden): .hidden.json"),
+    ]
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_files(tmp_path: Path) -> None:

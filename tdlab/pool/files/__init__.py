@@ -1,8 +1,10 @@
 """Pool files: reading every known format, writing, and the services that ship with tdlab.
 
-The face is `tdlab.pool`. Modules, low to high: `data` (finds tdlab's own data), `definitions` (one tool or service),
-`formats` (the layout of each format), `readers` (files and folders), `bundled` (the services that ship with tdlab) and
-`writers`.
+The face is `tdlab.pool`. Modules, low to high: `data` (finds tdlab's own data), `bodies` (the parts of a tool in each
+notation), `definitions` (one tool or service), `layout` (tools and servers in any nesting), `openapi` (APIs), `formats`
+(the table of formats), `paths` (files, folders, gzip), `yaml_text` and `salvage` (YAML; broken JSON), `documents` (the
+documents of one file), `namespaces` (dotted names), `readers` (all of it), `bundled` (the services that ship with
+tdlab) and `writers`.
 """
 
 from __future__ import annotations

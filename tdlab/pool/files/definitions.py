@@ -1,28 +1,29 @@
 """From a tool or service definition in a file or from a server to a `Tool` or `Service`, with every doubt as an issue.
 
-File formats differ in how they lay services out (`tdlab.pool.files.formats`); a single tool looks almost the same in
-all of them, and is read here: ``inputSchema``, ``input_schema``, ``parameters`` or a list of ``arguments``;
-``outputSchema``, ``output_schema`` or ``response``; MCP annotations; OpenAI's wrapper ``{"type": "function",
-"function": {...}}``.
+File formats differ in how they lay services out (`tdlab.pool.files.formats`). A single tool is read here whatever its
+notation (`tdlab.pool.files.bodies`): its input schema, ``outputSchema``, ``output_schema`` or ``response``, and the
+annotations of MCP. Built-in tools of a model's API are set aside.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from tdlab.pool.files.bodies import built_in, input_of, tool_body
 from tdlab.pool.issues import PoolIssue
 from tdlab.pool.repair.schemas import fix_schema, replace_surrogates
+from tdlab.pool.repeats import DistinctTools
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Annotations, Domains, Json, Service, Tool, ToolError
 from tdlab.tools import schema_problem, shorten
 
-__all__ = ["Definitions", "read_service", "read_tool"]
+__all__ = ["Definitions", "Remark", "read_service", "read_tool"]
 
 Quality = Literal["live", "published", "scraped", "none", "bundled"]
 
-_INPUT = ("inputSchema", "input_schema", "parameters", "arguments", "input")
 _OUTPUT = ("outputSchema", "output_schema", "response", "returns")
 _HINTS = {
     "readOnlyHint": "read_only",
@@ -36,12 +37,19 @@ _FOREIGN_SHARE = 0.3
 _SHOWN = 120
 
 
+class Remark(str):
+    """What a reader of a format says about a part that it could read all the same; a plain text is a problem."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Definitions:
     """One service as it is in a file: its facts, still unchecked, and its raw tools.
 
     ``domain`` is a taxonomy id that the file itself states, ``domains`` a whole distribution. ``labels`` are categories
-    of any scheme, best first.
+    of any scheme, best first. ``named`` is false where the file names no service, so that ``name`` is the file's.
+    ``places`` say where each tool comes from, if it is not the same place for all.
     """
 
     name: str
@@ -54,6 +62,8 @@ class Definitions:
     source: Json = ""
     license: Json = ""
     quality: Json = "published"
+    named: bool = True
+    places: Sequence[str] = ()
 
 
 def read_service(definitions: Definitions, *, taxonomy: Taxonomy | None, where: str) -> tuple[Service, list[PoolIssue]]:
@@ -65,13 +75,29 @@ def read_service(definitions: Definitions, *, taxonomy: Taxonomy | None, where: 
         where: The file and line, for issues.
     """
     name = replace_surrogates(definitions.name)
-    tools: list[Tool] = []
+    tools = DistinctTools()
     issues: list[PoolIssue] = []
+    if name != definitions.name:
+        issues.append(
+            PoolIssue(
+                service=name, severity="fixed", code="half_surrogate", where=where,
+                found="half of a surrogate pair in the service's name: replaced by U+FFFD",
+            )
+        )  # fmt: skip
     for index, raw in enumerate(definitions.tools):
-        tool, tool_issues = read_tool(raw, service=name, index=index, where=where)
+        place = definitions.places[index] if definitions.places else where
+        tool, tool_issues = read_tool(raw, service=name, index=index, where=place)
+        if tool is None:
+            issues.extend(tool_issues)
+            continue
+        kept = tools.add(tool)
+        if kept is None:
+            continue
+        if kept != tool.name:
+            tool_issues = [issue.model_copy(update={"tool": kept}) for issue in tool_issues]
+            issues.append(DistinctTools.renamed(name, tool.name, kept, place))
         issues.extend(tool_issues)
-        if tool is not None:
-            tools.append(tool)
+    issues.extend(tools.repeats(name, where))
     qualities: dict[str, Quality] = {"live": "live", "scraped": "scraped", "none": "none", "bundled": "bundled"}
     service = Service(
         name=name,
@@ -81,7 +107,7 @@ def read_service(definitions: Definitions, *, taxonomy: Taxonomy | None, where: 
         source=_text(definitions.source),
         license=_text(definitions.license),
         schema_quality=qualities.get(str(definitions.quality), "published"),
-        tools=tuple(tools),
+        tools=tuple(tools.tools.values()),
     )
     if taxonomy is None:
         return service, issues
@@ -116,30 +142,34 @@ def read_tool(raw: Json, *, service: str, index: int, where: str) -> tuple[Tool 
     if not isinstance(raw, dict):
         report("error", "not_an_object", f"the tool is {_shown(raw)}, expected a JSON object")
         return None, issues
-    body = raw
-    if isinstance(raw.get("function"), dict):
-        body = raw["function"]
+    body = tool_body(raw)
     name = body.get("name")
-    if not isinstance(name, str) or not name.strip():
-        kind = raw.get("type")
-        built_in = isinstance(kind, str) and kind != "function" and name is None
-        words = (
-            f"a built-in tool of type {_shown(kind)}, which has no schema"
-            if built_in
-            else f"its name is {_shown(name)}"
-        )
-        report("error", "no_name", f"{words}, expected a non-empty string")
+    reason = built_in(raw)
+    if reason is not None:
+        label = replace_surrogates(name) if isinstance(name, str) and name.strip() else label
+        report("error", "built_in_tool", reason)
         return None, issues
-    name = label = replace_surrogates(name)
+    if not isinstance(name, str) or not name.strip():
+        report("error", "no_name", f"its name is {_shown(name)}, expected a non-empty string")
+        return None, issues
+    label = replace_surrogates(name)
+    if label != name:
+        report("fixed", "half_surrogate", "half of a surrogate pair in its name: replaced by U+FFFD")
+    name = label
 
     description = body.get("description", body.get("desc"))
     if description is not None and not isinstance(description, str):
         report("fixed", "bad_description", f"its description is {_shown(description)}, dropped")
         description = None
-    description = replace_surrogates(description or "")
+    written = description or ""
+    description = replace_surrogates(written)
+    if description != written:
+        report("fixed", "half_surrogate", "half of a surrogate pair in its description: replaced by U+FFFD")
 
-    source = next((key for key in _INPUT if key in body), None)
-    schema, usable = _schema(body[source] if source is not None else None, report)
+    raw_schema, words = input_of(body)
+    if words:
+        report("fixed", "schema_in_text", words)
+    schema, usable = _schema(raw_schema, report)
     if not usable:
         return None, issues
     output = next((body[key] for key in _OUTPUT if isinstance(body.get(key), dict) and body[key]), None)
@@ -180,7 +210,7 @@ def _schema(raw: Json, report: _Report) -> tuple[dict[str, Json], bool]:
     fixed, fixes = fix_schema(raw)
     remaining = schema_problem(fixed)
     if remaining is not None:
-        report("error", "bad_input_schema", f"its input schema cannot be used: {problem or remaining}")
+        report("error", "bad_input_schema", f"its input schema cannot be used: {remaining}")
         return {}, False
     if fixes:
         report("fixed", "input_schema_fixed", "; ".join(fixes))
@@ -194,9 +224,7 @@ def _output(raw: dict[str, Json], report: _Report) -> dict[str, Json] | None:
     fixed, fixes = fix_schema(raw)
     remaining = schema_problem(fixed)
     if remaining is not None:
-        report(
-            "fixed", "output_schema_dropped", f"its output schema cannot be used and is dropped: {problem or remaining}"
-        )
+        report("fixed", "output_schema_dropped", f"its output schema cannot be used and is dropped: {remaining}")
         return None
     if fixes:
         report("fixed", "output_schema_fixed", "; ".join(fixes))

@@ -1,28 +1,40 @@
 """The known formats of tool pools: how each lays out services, and how to recognise it by content.
 
-===========  ==============================================================================================
-``bundled``  tdlab's own service files: ``server``, ``title``, ``domain``, ``tools``
-``pool``     one service per object: ``server`` and ``tools`` (also one per line)
-``toucan``   TheAgentArk/Toucan server files: ``metadata`` and ``labels``
-``mcpbench`` mcp-bench's ``servers_info``: ``servers``, by name, each with ``tools`` by name
-``mcpm``     mcpm.sh registry manifests: ``name`` and ``installations``, with or without ``tools``
-``mcp``      the result of MCP ``tools/list``: ``{"tools": [...]}``, in a JSON-RPC response or a bare list
-``docker``   docker/mcp-registry ``tools.json``: a bare list, parameters listed under ``arguments``
-``openai``   OpenAI ``tools``: ``{"type": "function", ...}``, nested or flat; also ``{"tools": [...]}``
-``bfcl``     BFCL: a function doc with ``parameters``, or a test entry with ``function``
-===========  ==============================================================================================
+=============  ========================================================================================================
+``bundled``    tdlab's own service files: ``server``, ``title``, ``domain``, ``tools``
+``pool``       one service per object: ``server`` and ``tools`` (also one per line)
+``toucan``     TheAgentArk/Toucan server files: ``metadata`` and ``labels``
+``mcpbench``   mcp-bench's ``servers_info``: ``servers``, by name, each with ``tools`` by name
+``mcpm``       mcpm.sh registry manifests: ``name`` and ``installations``, with or without ``tools``
+``openapi``    OpenAPI 3.0 and 3.1, Swagger 2.0 (JSON or YAML): one tool per operation
+``mcp``        the result of MCP ``tools/list``: ``{"tools": [...]}``, in a JSON-RPC response, a bare list or one tool
+``docker``     docker/mcp-registry ``tools.json``: a bare list, parameters listed under ``arguments``
+``openai``     OpenAI ``tools``: ``{"type": "function", ...}``, nested or flat; also ``{"tools": [...]}``
+``anthropic``  Anthropic ``tools``: ``input_schema``
+``gemini``     Gemini ``functionDeclarations`` (both spellings), alone or under ``tools``; upper-case types
+``bedrock``    Bedrock ``toolConfig``: ``{"toolSpec": {"inputSchema": {"json": {...}}}}``
+``vercel``     Vercel AI SDK: ``{"type": "function", "inputSchema": ...}``, or a map from name to tool
+``langchain``  LangChain: ``args_schema`` or ``args``
+``bfcl``       BFCL: a function doc with ``parameters``, or a test entry with ``function``
+=============  ========================================================================================================
 
-Other packages add a `PoolFormat` in the entry-point group ``tdlab.pool_formats``; theirs are tried last. Where a format
-names no service, the file's name is used. Nothing is judged here: tools are passed on unchanged.
+Tools of all notations may be in one list, one per line, in a map by name, and in lists and maps of servers in any
+nesting (`tdlab.pool.files.layout`): what holds tools is a service. Other packages add a `PoolFormat` in the entry-point
+group ``tdlab.pool_formats``; theirs are tried last. Where a file names no service, its own name is used, and function
+docs with dotted names (``weather.get``) make a service of each prefix. Nothing is judged here: tools are passed on
+unchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tdlab.errors import PoolError
 from tdlab.pool.files.definitions import Definitions
+from tdlab.pool.files.layout import holds_tools, read_layout, tool_list
+from tdlab.pool.files.openapi import read_openapi
 from tdlab.records import Json
 from tdlab.registry import Registry
 
@@ -31,11 +43,15 @@ __all__ = ["POOL_FORMATS", "PoolFormat", "Recognised", "recognise"]
 
 @dataclass(frozen=True)
 class Recognised:
-    """The content of a document: the format's name (None: unknown), its services, and problems with the other parts."""
+    """The content of a document: the format's name (None: unknown), its services, and problems with the other parts.
+
+    ``bare`` says that the document is one tool without anything around it.
+    """
 
     format: str | None
     services: list[Definitions] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    bare: bool = False
 
 
 _Content = tuple[list[Definitions], list[str]] | None
@@ -72,50 +88,29 @@ def recognise(document: Json, *, stem: str, format: str | None = None) -> Recogn
         stem: The name of services that have none of their own.
         format: The only format to accept; by default, the first one that fits.
     """
-    if format is None and isinstance(document, list):
-        return _mixed_list(document, stem)
+    if format is not None:
+        content = POOL_FORMATS[format].read(document, stem)
+        return Recognised(None) if content is None else Recognised(format, *content)
+    names = [name for name, reader in POOL_FORMATS.items() if reader.services]
+    used: list[str] = []
+
+    def known(value: dict[str, Json]) -> tuple[list[Definitions], list[str]] | None:
+        for name in names:
+            content = POOL_FORMATS[name].read(value, stem)
+            if content is not None:
+                used.append(name)
+                return content
+        return None
+
+    layout = read_layout(document, known)
+    if not layout.is_empty:
+        kinds = [kind for kind in (*used, *layout.kinds) if kind]
+        return Recognised(kinds[0] if kinds else "mcp", layout.all_services(stem), layout.problems, layout.bare)
     for name, reader in POOL_FORMATS.items():
-        if format is not None and name != format:
-            continue
-        content = reader.read(document, stem)
+        content = None if name in _OWN else reader.read(document, stem)
         if content is not None:
             return Recognised(name, *content)
     return Recognised(None)
-
-
-def _mixed_list(documents: list[Json], stem: str) -> Recognised:
-    """Read a bare list of tools, services or both; anything else is passed on as a tool, to be reported."""
-    loose: list[Json] = []
-    services: list[Definitions] = []
-    problems: list[str] = []
-    formats: list[str] = []
-    for document in documents:
-        recognised = Recognised(None) if not isinstance(document, dict) else recognise(document, stem=stem)
-        if recognised.format is not None and POOL_FORMATS[recognised.format].services:
-            services.extend(recognised.services)
-            problems.extend(recognised.problems)
-            formats.append(str(recognised.format))
-        else:
-            loose.append(document)
-            formats.append(recognised.format or "")
-    known_formats = [name for name in formats if name]
-    if not known_formats:
-        return Recognised(None)
-    if loose:
-        services.append(Definitions(stem, _flatten(loose, stem)))
-    return Recognised(known_formats[0], services, problems)
-
-
-def _flatten(loose: list[Json], stem: str) -> list[Json]:
-    """Return the tools one by one: an entry of a benchmark may contain several."""
-    tools: list[Json] = []
-    for document in loose:
-        recognised = recognise(document, stem=stem) if isinstance(document, dict) else Recognised(None)
-        if recognised.format is None:
-            tools.append(document)
-        else:
-            tools.extend(tool for service in recognised.services for tool in service.tools)
-    return tools
 
 
 # ------------------------------------------------------------------------------------------------------------ services
@@ -124,7 +119,7 @@ def _flatten(loose: list[Json], stem: str) -> list[Json]:
 def _bundled(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and _named(document, "server") and "title" in document and "domain" in document):
         return None
-    tools, problems = _tools(document.get("tools"))
+    tools, problems = tool_list(document.get("tools"))
     domain = document["domain"] if isinstance(document["domain"], str) else None
     service = Definitions(
         document["server"],
@@ -142,11 +137,13 @@ def _bundled(document: Json, stem: str) -> _Content:
 def _pool(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and "tools" in document and "server" in document):
         return None
+    if isinstance(document["tools"], dict) and any(holds_tools(inner) for inner in document["tools"].values()):
+        return None  # the members are servers
     if not _named(document, "server"):
-        tools, problems = _tools(document["tools"])
+        tools, problems = tool_list(document["tools"])
         problems.append(f"the service's name is {document['server']!r:.80}, expected a string; the file's name is used")
-        return [Definitions(stem, tools, description=document.get("description"))], problems
-    tools, problems = _tools(document["tools"])
+        return [Definitions(stem, tools, description=document.get("description"), named=False)], problems
+    tools, problems = tool_list(document["tools"])
     service = Definitions(
         document["server"],
         tools,
@@ -182,7 +179,7 @@ def _toucan(document: Json, stem: str) -> _Content:
     crawled = crawled if isinstance(crawled, dict) else {}
     remote = remote if isinstance(remote, dict) else {}
     live = bool(remote.get("tools"))
-    tools, problems = _tools(remote["tools"] if live else crawled.get("tools"))
+    tools, problems = tool_list(remote["tools"] if live else crawled.get("tools"))
     labels = document.get("labels")
     labels = labels if isinstance(labels, dict) else {}
     names = (crawled.get("author"), metadata.get("server_name"), crawled.get("name"))
@@ -201,7 +198,9 @@ def _toucan(document: Json, stem: str) -> _Content:
 
 def _mcpbench(document: Json, stem: str) -> _Content:
     servers = document.get("servers") if isinstance(document, dict) else None
-    if not isinstance(servers, dict) or not any(isinstance(s, dict) and "tools" in s for s in servers.values()):
+    if not isinstance(servers, dict) or "summary" not in document:
+        return None
+    if not any(isinstance(server, dict) and "tools" in server for server in servers.values()):
         return None
     services: list[Definitions] = []
     problems: list[str] = []
@@ -209,7 +208,7 @@ def _mcpbench(document: Json, stem: str) -> _Content:
         if not isinstance(server, dict):
             problems.append(f"the server {name!r:.80} is not a JSON object")
             continue
-        tools, tool_problems = _tools(server.get("tools"))
+        tools, tool_problems = tool_list(server.get("tools"))
         problems.extend(f"the server {name!r:.80}: {doubt}" for doubt in tool_problems)
         services.append(
             Definitions(name, tools, description=server.get("description"), source="mcp-bench", quality="live")
@@ -220,11 +219,9 @@ def _mcpbench(document: Json, stem: str) -> _Content:
 def _mcpm(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and _named(document, "name") and "server" not in document):
         return None
-    if not (
-        "installations" in document or ("tools" in document and ("repository" in document or "categories" in document))
-    ):
+    if "installations" not in document:
         return None
-    tools, problems = _tools(document.get("tools", []))
+    tools, problems = tool_list(document.get("tools", []))
     service = Definitions(
         document["name"],
         tools,
@@ -240,111 +237,44 @@ def _mcpm(document: Json, stem: str) -> _Content:
 # --------------------------------------------------------------------------------------------------------- loose tools
 
 
-def _mcp(document: Json, stem: str) -> _Content:
-    if isinstance(document, list):
-        return _loose(document, stem) if any(_has(tool, "inputSchema", "input_schema") for tool in document) else None
-    if not isinstance(document, dict):
+def _loose(document: Json, stem: str, *, notations: tuple[str, ...]) -> _Content:
+    layout = read_layout(document, lambda value: None)
+    if not set(notations) & set(layout.kinds) and not (layout.problems and "mcp" in notations):
         return None
-    if "jsonrpc" in document and "error" in document and "result" not in document:
-        return [], [f"a JSON-RPC error instead of a result: {document['error']!r:.200}"]
-    result = document.get("result")
-    body = result if isinstance(result, dict) and "tools" in result else document
-    if "tools" in body:
-        tools, problems = _tools(body["tools"])
-        if any(_is_openai(tool) for tool in tools):
-            return None
-        info = document.get("serverInfo", body.get("serverInfo"))
-        info = info if isinstance(info, dict) else {}
-        names = (document.get("server"), info.get("name"), document.get("name"))
-        name = next((name for name in names if isinstance(name, str) and name.strip()), stem)
-        return [Definitions(name, tools, title=info.get("title"), description=document.get("description"))], problems
-    if _has(document, "inputSchema", "input_schema"):
-        return _loose([document], stem)
-    return None
+    return layout.all_services(stem), layout.problems
 
 
-def _docker(document: Json, stem: str) -> _Content:
-    if isinstance(document, list):
-        known = any(_has(tool, "arguments", "inputSchema") and "name" in tool for tool in document)
-        return _loose(document, stem) if known else None
-    if _has(document, "arguments") and _named(document, "name"):
-        return _loose([document], stem)
-    return None
-
-
-def _openai(document: Json, stem: str) -> _Content:
-    if isinstance(document, dict) and "tools" in document:
-        tools, problems = _tools(document["tools"])
-        if not any(_is_openai(tool) for tool in tools):
-            return None
-        return [Definitions(stem, tools)], problems
-    if isinstance(document, dict) and isinstance(document.get("functions"), list):
-        return _loose(document["functions"], stem)
-    if _is_openai(document):
-        return _loose([document], stem)
-    if isinstance(document, list) and any(_is_openai(tool) for tool in document):
-        return _loose(document, stem)
-    return None
-
-
-def _bfcl(document: Json, stem: str) -> _Content:
-    if isinstance(document, list):
-        return _loose(document, stem) if any(_has(tool, "parameters") for tool in document) else None
-    if not isinstance(document, dict):
-        return None
-    functions = document.get("function")
-    if isinstance(functions, dict) and document.get("type") != "function":
-        functions = [functions]
-    if isinstance(functions, list):
-        return _loose(functions, stem)
-    if _named(document, "name") and "parameters" in document:
-        return _loose([document], stem)
-    return None
-
-
-for _name, _read, _services in (
-    ("bundled", _bundled, True),
-    ("pool", _pool, True),
-    ("toucan", _toucan, True),
-    ("mcpbench", _mcpbench, True),
-    ("mcpm", _mcpm, True),
-    ("openai", _openai, False),
-    ("mcp", _mcp, False),
-    ("docker", _docker, False),
-    ("bfcl", _bfcl, False),
-):
-    POOL_FORMATS.register(_name)(PoolFormat(_read, services=_services))
+_SERVICE_FORMATS = {
+    "bundled": _bundled,
+    "pool": _pool,
+    "toucan": _toucan,
+    "mcpbench": _mcpbench,
+    "mcpm": _mcpm,
+    "openapi": read_openapi,
+}
+_NOTATIONS = {
+    "openai": ("openai", "vercel"),
+    "mcp": ("mcp", "anthropic", "vercel"),
+    "docker": ("docker", "mcp"),
+    "anthropic": ("anthropic",),
+    "gemini": ("gemini",),
+    "bedrock": ("bedrock",),
+    "vercel": ("vercel", "mcp"),
+    "langchain": ("langchain",),
+    "bfcl": ("bfcl",),
+}
+_OWN = frozenset((*_SERVICE_FORMATS, *_NOTATIONS))
+for _name, _read in _SERVICE_FORMATS.items():
+    POOL_FORMATS.register(_name)(PoolFormat(_read))
+for _name, _kinds in _NOTATIONS.items():
+    POOL_FORMATS.register(_name)(PoolFormat(partial(_loose, notations=_kinds), services=False))
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
 
 
-def _tools(raw: Json) -> tuple[list[Json], list[str]]:
-    """Return the tools of a list or of a map from name to tool, and the problem where it is neither."""
-    if isinstance(raw, list):
-        return raw, []
-    if isinstance(raw, dict):
-        return [
-            {"name": name, **tool} if isinstance(tool, dict) and "function" not in tool else tool
-            for name, tool in raw.items()
-        ], []
-    return [], [f"its tools are {raw!r:.80}, expected a list"]
-
-
-def _loose(tools: list[Json], stem: str) -> _Content:
-    return [Definitions(stem, tools)], []
-
-
 def _named(document: dict[str, Json], key: str) -> bool:
     return isinstance(document.get(key), str) and bool(document[key].strip())
-
-
-def _has(tool: Json, *keys: str) -> bool:
-    return isinstance(tool, dict) and any(key in tool for key in keys)
-
-
-def _is_openai(tool: Json) -> bool:
-    return isinstance(tool, dict) and tool.get("type") == "function" and _has(tool, "function", "name")
 
 
 def _labels(*raw: Json) -> tuple[str, ...]:

@@ -1,50 +1,42 @@
-"""Reading tool pools from files: JSON and JSON lines, gzipped or not, recognised by content rather than by name.
+"""Reading tool pools from files and folders, recognised by content rather than by name.
 
-A file is read whole and cut into JSON documents; each document is recognised (`tdlab.pool.files.formats`) and each tool
-is read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line of a JSONL
-file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is a
-PoolError.
+A file is cut into documents (`tdlab.pool.files.documents`); each document is recognised (`tdlab.pool.files.formats`)
+and each tool is read (`tdlab.pool.files.definitions`). Malformed parts are reported and the rest is kept: a broken line
+of a JSONL file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is
+a PoolError.
+
+Tools that no document puts into a service belong to their file. In a folder, files that are one tool each make one
+service, named after the folder. Function docs with dotted names make a service of each prefix, unless they show that
+they belong together (`tdlab.pool.files.namespaces`).
 """
 
 from __future__ import annotations
 
-import os
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tdlab._gc import rare_collection
 from tdlab.errors import PoolError
 from tdlab.pool.domains import place_services
-from tdlab.pool.files.definitions import Definitions, read_service
+from tdlab.pool.files.definitions import Definitions, Remark, read_service
+from tdlab.pool.files.documents import Document, documents_of
 from tdlab.pool.files.formats import POOL_FORMATS, recognise
+from tdlab.pool.files.namespaces import split_by_namespace
+from tdlab.pool.files.paths import READ_IN_FOLDERS, PoolFile, files_of
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.repair.services import clean_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
-from tdlab.tools import JsonError, read_json
+from tdlab.tools import counted
 
 __all__ = ["Reading", "read_files"]
 
-_GZIP = b"\x1f\x8b"
-_LARGEST = 2 * 1024**3
-_CHUNK = 1024 * 1024
-_IN_FOLDERS = (".json", ".jsonl", ".ndjson", ".gz")
-_ENDINGS = re.compile(r"\.(gz|jsonl|ndjson|json|txt)$", re.IGNORECASE)
 _REASONS = 5
-
-
-@dataclass
-class _Document:
-    """One JSON document, or one line that is not JSON (``problem``), with its location."""
-
-    where: str
-    stem: str
-    content: Json = None
-    problem: str = ""
+_SHOWN_KEYS = 8
+_YAML_NAME = re.compile(r"\.ya?ml(?:\.gz)?$", re.IGNORECASE)
 
 
 @dataclass
@@ -92,8 +84,9 @@ def read_files(
 ) -> Reading:
     """Read everything in these files and folders (folders in the order of their sorted file names).
 
-    In a folder, files with the endings .json, .jsonl, .ndjson and .gz are read, except hidden ones; a file that is
-    named itself is read whatever its name. All services are placed in domains (`tdlab.pool.domains`).
+    In a folder, files with the endings of `READ_IN_FOLDERS` are read, except hidden ones, and the others are listed in
+    issues; a file that is named itself is read whatever its name. All services are placed in domains
+    (`tdlab.pool.domains`).
 
     Args:
         paths: A file or folder, or several.
@@ -110,14 +103,18 @@ def read_files(
     named = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     if not named:
         raise PoolError("no path was given", expected="files or folders of tools", do="pass at least one")
-    files = [file for path in named for file in _files(path)]
+    files: list[PoolFile] = []
+    loading = _Loading(format, Taxonomy.bundled(), clean)
+    for path in named:
+        inside, issues = files_of(path)
+        files += inside
+        loading.issues += issues
     if not files:
         raise PoolError(
             f"{_listed(named)}: contains no file to read",
-            expected="files that end in " + ", ".join(_IN_FOLDERS),
+            expected="files that end in " + ", ".join(READ_IN_FOLDERS),
             do="if the files have other endings, pass their own paths",
         )
-    loading = _Loading(format, Taxonomy.bundled(), clean)
     with rare_collection():
         located = list(_services(files, loading, alone=len(files) == 1))
     placements = place_services(
@@ -133,38 +130,90 @@ def read_files(
     return Reading(services, placements, loading.issues, named)
 
 
-def _services(files: list[tuple[Path, str]], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
-    for path, shown in files:
+def _services(files: list[PoolFile], loading: _Loading, *, alone: bool) -> Iterator[tuple[Service, str]]:
+    """Yield the services of all files, then those that several files of a folder make together."""
+    together: dict[tuple[Path, str], _Loose] = {}
+    parents = [file.path.parent for file in files]
+    for file in files:
         try:
-            documents = list(_documents(path, shown))
+            documents = documents_of(file, expected=_known(None))
         except PoolError as error:
             if alone:
                 raise
-            loading.issues.append(_issue("unreadable_file", str(error).replace("\n  ", "; "), shown))
+            words = str(error).replace("\n  ", "; ")
+            loading.issues.append(_issue("error", "unreadable_file", words, file.shown))
             continue
-        yield from _file_services(documents, loading, shown)
+        folder = file.path.parent
+        loose = _Loose(file.shown)
+        bare = yield from _file_services(documents, loading, loose, in_folder=file.in_folder)
+        if bare and len(loose.tools) == 1 and (file.in_folder or parents.count(folder) > 1):
+            together.setdefault((folder, folder.resolve().name), _Loose(file.shown)).extend(loose)
+            continue
+        for name, tools in split_by_namespace(loose.tools).items():
+            own = _Loose(file.shown, [loose.tools[i] for i in tools], [loose.places[i] for i in tools])
+            if name is not None:
+                together.setdefault((folder, name), _Loose(file.shown)).extend(own)
+            elif own.tools:
+                yield _add_service(replace(own.service(documents[0].stem), **loose.facts), loading, file.shown)
+    for (_, name), loose in together.items():
+        yield _add_service(loose.service(name), loading, loose.where)
 
 
-def _file_services(documents: list[_Document], loading: _Loading, shown: str) -> Iterator[tuple[Service, str]]:
-    """Yield the services of one file; all its tools without a service make one service, named after the file."""
-    loose: list[Json] = []
+@dataclass
+class _Loose:
+    """Tools that no document puts into a service, with the place of each."""
+
+    where: str
+    tools: list[Json] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    facts: dict[str, Json] = field(default_factory=dict)
+
+    def extend(self, other: _Loose) -> None:
+        self.tools += other.tools
+        self.places += other.places
+
+    def service(self, name: str) -> Definitions:
+        return Definitions(name, self.tools, named=False, places=tuple(self.places))
+
+
+def _file_services(
+    documents: list[Document], loading: _Loading, loose: _Loose, *, in_folder: bool
+) -> Generator[tuple[Service, str], None, bool]:
+    """Yield the services that a file names, and collect its other tools; return whether it is one tool and no more."""
+    repeated: dict[tuple[str, str, str], list[str]] = {}
+    bare = True
+
+    def report(severity: Literal["error", "fixed", "note"], code: str, words: str, where: str) -> None:
+        repeated.setdefault((severity, code, words), []).append(where)
 
     for document in documents:
         if document.problem:
-            loading.issues.append(_issue("broken_line", document.problem, document.where))
+            report(document.severity, document.code, document.problem, document.where)
             continue
         recognised = recognise(document.content, stem=document.stem, format=loading.format)
-
-        loading.issues.extend(_issue("malformed_part", problem, document.where) for problem in recognised.problems)
-        if recognised.format is None:
-            loading.issues.append(_unrecognised(document, loading.format))
+        bare = bare and recognised.bare
+        for problem in recognised.problems:
+            if isinstance(problem, Remark):
+                report("note", "format_note", problem, document.where)
+            else:
+                report("error", "malformed_part", problem, document.where)
+        if recognised.format is None and in_folder and _YAML_NAME.search(document.where):
+            # A folder's YAML files are settings of all kinds; those that describe an API are recognised.
+            report("note", "skipped_file", f"YAML without tools: {_unrecognised(document, None)}", document.where)
+        elif recognised.format is None:
+            report("error", "unrecognised", _unrecognised(document, loading.format), document.where)
         for service in recognised.services:
-            if len(documents) > 1 and service.name == document.stem and not service.title and not service.description:
-                loose.extend(service.tools)
+            if service.named:
+                yield _add_service(service, loading, document.where)
                 continue
-            yield _add_service(service, loading, document.where)
-    if loose:
-        yield _add_service(Definitions(documents[0].stem, loose), loading, shown)
+            loose.tools += service.tools
+            loose.places += [document.where] * len(service.tools)
+            if len(documents) == 1:
+                loose.facts = {"title": service.title, "description": service.description, "license": service.license}
+    for (severity, code, words), places in repeated.items():
+        more = f"; the same in {counted(len(places) - 1, 'other place')}, the last {places[-1]}" if places[1:] else ""
+        loading.issues.append(_issue(severity, code, words + more, places[0]))  # type: ignore[arg-type]  # one of three
+    return bare
 
 
 def _add_service(definitions: Definitions, loading: _Loading, where: str) -> tuple[Service, str]:
@@ -182,22 +231,32 @@ def _add_service(definitions: Definitions, loading: _Loading, where: str) -> tup
     return service, where
 
 
-def _unrecognised(document: _Document, format: str | None) -> PoolIssue:
+def _unrecognised(document: Document, format: str | None) -> str:
     content = document.content
-    if isinstance(content, dict) and "mcpServers" in content:
-        words = "a client's list of MCP servers; get their tools with `tdlab harvest`"
-    elif content in ([], {}):
-        words = "empty"
-    elif isinstance(content, dict):
-        keys = ", ".join(sorted(map(str, content))[:8])
-        words = f"an object with the keys {keys:.200}, expected {_known(format)}"
-    else:
-        words = f"{content!r:.80}, expected {_known(format)}"
-    return _issue("unrecognised", words, document.where)
+    first = content[0] if isinstance(content, list) and content else content
+    if isinstance(first, dict):
+        if "mcpServers" in first:
+            return "a client's list of MCP servers; get their tools with `tdlab harvest`"
+        if "ground_truth" in first or "possible_answer" in first:
+            return "answers of a benchmark (BFCL), without tool definitions; they are in the files of its questions"
+        if "question" in first and "involved_classes" in first:
+            return (
+                "tasks of a benchmark (BFCL) that name classes and hold no tool definitions; "
+                "those are in its folder multi_turn_func_doc"
+            )
+    if content in ([], {}):
+        return "empty"
+    if isinstance(content, dict):
+        keys = ", ".join(list(map(str, content))[:_SHOWN_KEYS])
+        return f"an object with the keys {keys:.200}, expected {_known(format)}"
+    if isinstance(first, dict):
+        keys = ", ".join(list(map(str, first))[:_SHOWN_KEYS])
+        return f"a list of objects, the first with the keys {keys:.200}, expected {_known(format)}"
+    return f"{content!r:.80}, expected {_known(format)}"
 
 
-def _issue(code: str, found: str, where: str) -> PoolIssue:
-    return PoolIssue(severity="error", code=code, found=found, where=where)
+def _issue(severity: Literal["error", "fixed", "note"], code: str, found: str, where: str) -> PoolIssue:
+    return PoolIssue(severity=severity, code=code, found=found, where=where)
 
 
 def _known(format: str | None) -> str:
@@ -206,141 +265,3 @@ def _known(format: str | None) -> str:
 
 def _listed(paths: list[Path]) -> str:
     return ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-# --------------------------------------------------------------------------------------------------------------- files
-
-
-def _files(path: Path) -> list[tuple[Path, str]]:
-    """Return the files to read, with the name that issues use: relative to the folder that was passed."""
-    if path.is_dir():
-        files = []
-        for folder, subfolders, names in os.walk(path, followlinks=False):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                file = Path(folder, name)
-                if not name.startswith(".") and name.lower().endswith(_IN_FOLDERS) and file.is_file():
-                    files.append((file, file.relative_to(path).as_posix()))
-        return sorted(files, key=lambda item: item[1])
-    if not path.exists():
-        raise PoolError(f"{path}: does not exist", expected="a file or folder of tools", do="check the path")
-    if not path.is_file():
-        raise PoolError(f"{path}: is not a regular file", expected="a file or folder of tools", do="check the path")
-    return [(path, path.name)]
-
-
-def _documents(path: Path, shown: str) -> Iterator[_Document]:
-    content = _content(path)
-    stem = shown.rpartition("/")[2]
-    while _ENDINGS.search(stem):
-        stem = _ENDINGS.sub("", stem)
-    stem = stem or "pool"
-    if not content.strip():
-        raise PoolError(f"{path}: is empty", expected=_known(None), do="check that this is the right file")
-    try:
-        yield _Document(shown, stem, _parse(content))
-        return
-    except _NotJsonError as error:
-        document_error = error
-    lines = list(_lines(content))
-    parsed: list[_Document] = []
-    readable = 0
-    for number, line in lines:
-        where = f"{shown}:{number}"
-        try:
-            parsed.append(_Document(where, stem, _parse(line)))
-            readable += isinstance(parsed[-1].content, (dict, list))
-        except _NotJsonError as error:
-            parsed.append(_Document(where, stem, problem=error.words(line_number=number)))
-    starts_with_object = isinstance(parsed[0].content, dict) and bool(parsed[0].content)
-    if len(lines) < 2 or not (starts_with_object or readable * 2 > len(lines)):
-        raise PoolError(
-            f"{path}: {document_error.words()}",
-            expected="UTF-8 text: one JSON document, or one JSON object per line",
-            do="correct the file at that line, or convert it to UTF-8",
-        )
-    yield from parsed
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if it is gzipped.
-
-    Raises:
-        PoolError: The file cannot be read or unpacked, or is too large.
-    """
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise PoolError(
-            f"{path}: cannot be read ({error.strerror})",
-            expected="a file that you may read",
-            do="check the file's permissions",
-        ) from None
-    if len(raw) <= _LARGEST and raw.startswith(_GZIP):
-        raw = _unpack(path, raw)
-    if len(raw) > _LARGEST:
-        raise PoolError(f"{path}: is larger than 2 GiB", expected="a smaller file", do="split it into several files")
-    return raw
-
-
-def _unpack(path: Path, raw: bytes) -> bytes:
-    """Return the content of a gzip file of one or more members, or slightly more than the size limit of it."""
-    content = bytearray()
-    engine = zlib.decompressobj(wbits=31)
-    try:
-        for start in range(0, len(raw), _CHUNK):
-            piece = raw[start : start + _CHUNK]
-            while piece and len(content) <= _LARGEST:
-                if engine.eof:
-                    piece = piece.lstrip(b"\0")  # padding between members
-                    if not piece:
-                        break
-                    engine = zlib.decompressobj(wbits=31)
-                content += engine.decompress(piece, 16 * _CHUNK)
-                piece = engine.unused_data if engine.eof else engine.unconsumed_tail
-    except zlib.error as error:
-        raise PoolError(
-            f"{path}: is damaged gzip ({error})", expected="a complete gzip file", do="download or compress it again"
-        ) from None
-    if not engine.eof and len(content) <= _LARGEST:
-        raise PoolError(
-            f"{path}: is truncated gzip, with {len(content):,} bytes of content",
-            expected="a complete gzip file",
-            do="download or compress it again",
-        )
-    return bytes(content)
-
-
-def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank, numbered from 1."""
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line.strip():
-            yield number, line
-
-
-class _NotJsonError(Exception):
-    """Why some bytes are not JSON, and on which of their lines."""
-
-    def __init__(self, reason: str, line: int | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
-
-    def words(self, *, line_number: int | None = None) -> str:
-        line = self.line if line_number is None else line_number
-        return self.reason if line is None else f"line {line}: {self.reason}"
-
-
-def _parse(content: bytes) -> Json:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise _NotJsonError("it is UTF-16 text, expected UTF-8", 1) from None
-        raise _NotJsonError(f"it is not UTF-8 (invalid byte 0x{content[error.start]:02x})", line) from None
-    try:
-        return read_json(text, strict=False)
-    except JsonError as error:
-        raise _NotJsonError(f"it {error.reason}", error.line) from None

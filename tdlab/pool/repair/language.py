@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LANGUAGES", "language"]
+__all__ = ["LANGUAGES", "is_plainly_english", "language"]
 
 LANGUAGES: dict[str, str] = {
     "en": "English", "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "ru": "Cyrillic script", "ar": "Arabic script",
@@ -56,6 +56,19 @@ _OTHERS: dict[str, frozenset[str]] = {
     "id": frozenset("dan yang untuk dengan dari ke ini atau adalah daftar pada dalam oleh data".split()),
 }  # fmt: skip
 _FOREIGN = frozenset().union(*_OTHERS.values())
+
+
+def is_plainly_english(text: str) -> bool:
+    """Return whether a text is certainly English: two of its small words, and no letter of another script.
+
+    A repair that depends on what a text says in words may only be made where those words can be understood.
+    """
+    words = set(_WORD.findall(text.lower()))
+    return (
+        len(words & _ENGLISH) > 1
+        and all(letter < "\u0250" for letter in _LETTER.findall(text))
+        and language(text) == "en"
+    )
 
 
 def language(text: str) -> str:

@@ -3,8 +3,9 @@
 Each repair loosens or translates the schema and never invents a constraint, and each has a sentence that an issue can
 list. Everything else stays as it is, and the schema stays unusable:
 
-- a type of another language (``dict``, ``float``, ``String``, ``int | null``) becomes the JSON Schema type; an unknown
-  type (``any``) is dropped;
+- a list of parameters becomes the schema of an object (`tdlab.pool.repair.parameters`);
+- a type of another language (``dict``, ``float``, ``int | null``, ``List[int]``) becomes the JSON Schema type; an
+  unknown type (``any``) is dropped;
 - a root without ``type`` gets ``object``; a root that is a bare map of properties is wrapped in one;
 - ``required: true`` at a property (draft 3) moves to the list of its parent; a list of required names loses repeats and
   entries that are not names;
@@ -12,30 +13,25 @@ list. Everything else stays as it is, and the schema stays unusable:
 - a keyword with ``null`` or with a value of the wrong type is dropped; a list of ``items`` becomes ``prefixItems``;
 - ``properties`` that contain a whole schema (``type`` and ``properties``) are replaced by it;
 - an entry of ``properties`` that is not a schema becomes a description, or is dropped if it is a misplaced keyword;
+- a keyword whose value contains NaN or an infinity is dropped, and so is such a value of an enumeration;
+- a pattern that no regular-expression engine here can compile is dropped; ``nullable: true`` adds the type ``null``;
 - a ``$schema`` that names an unknown draft is dropped; half of a surrogate pair becomes U+FFFD.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from tdlab.pool.repair.parameters import is_parameter_list, schema_of_parameters
+from tdlab.pool.repair.types import JSON_TYPES, json_type, schema_of_type
 from tdlab.records import Json
-from tdlab.tools import shorten
+from tdlab.tools import schema_problem, shorten
 
-__all__ = ["fix_schema", "json_type", "replace_surrogates", "schema_of_parameters"]
+__all__ = ["fix_schema", "replace_surrogates"]
 
-_TYPES: Mapping[str, str] = {
-    **dict.fromkeys(("object", "dict", "dictionary", "map", "mapping", "hash", "struct", "record", "json"), "object"),
-    **dict.fromkeys(("array", "list", "tuple", "set", "sequence", "arr"), "array"),
-    **dict.fromkeys(("string", "str", "text", "date", "datetime", "date-time", "uri", "url", "email"), "string"),
-    **dict.fromkeys(("uuid", "path", "char", "enum"), "string"),
-    **dict.fromkeys(("number", "float", "double", "decimal", "numeric", "real"), "number"),
-    **dict.fromkeys(("integer", "int", "long", "int32", "int64", "short", "bigint"), "integer"),
-    **dict.fromkeys(("boolean", "bool"), "boolean"),
-    **dict.fromkeys(("null", "none", "nil"), "null"),
-}
 _KNOWN_DRAFTS = re.compile(r"https?://json-schema\.org/(draft-0[467]|draft/(2019-09|2020-12))/schema#?$")
 _LATEST = "https://json-schema.org/draft/2020-12/schema"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -49,11 +45,14 @@ _BOOLEANS = ("readOnly", "writeOnly", "deprecated", "uniqueItems")
 _NUMBERS = ("minimum", "maximum", "multipleOf")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains",
            "maxContains")  # fmt: skip
+_NESTING = {*_SCHEMA_WORDS, *_LIST_WORDS, *_MAP_WORDS, "items"}
 _MISPLACED = {"$schema", "required", "type", "additionalProperties", "title", "description", "$id", "$comment"}
 _KEEPS_NULL = {"const", "default", "example", "enum"}
 _ROOT_WORDS = {"type", "properties", "$ref", "allOf", "anyOf", "oneOf", "required", "$defs", "definitions", "$schema",
                "additionalProperties", "patternProperties", "not", "if", "enum", "const"}  # fmt: skip
 _DEEP = 100
+_NON_NUMBER = re.compile(r"\b(?:NaN|Infinity)\b")
+_VALUE_LISTS = ("enum", "examples")
 
 
 def replace_surrogates(text: str) -> str:
@@ -68,17 +67,23 @@ def fix_schema(schema: Json) -> tuple[Json, tuple[str, ...]]:
     """
     if schema is None:
         return {"type": "object", "properties": {}}, ("no schema: read as one without parameters",)
-    if isinstance(schema, list) and all(isinstance(entry, dict) and "name" in entry for entry in schema):
-        return schema_of_parameters(schema), ()
+    problems: tuple[str, ...] = ()
+    if is_parameter_list(schema):
+        try:
+            schema, problems = schema_of_parameters(schema)
+        except RecursionError:
+            return schema, ()
     if not isinstance(schema, dict):
         return schema, ()
     draft = schema.get("$schema")
     fixer = _SchemaFixer(draft if isinstance(draft, str) and _KNOWN_DRAFTS.match(draft) else "")
     fixes = fixer.fixes
+    fixes.update(dict.fromkeys(problems))
     try:
         text = json.dumps(schema, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return schema, ()
+    fixer.has_non_numbers = bool(_NON_NUMBER.search(text))
     if _SURROGATE.search(text):
         fixes["half of a surrogate pair: replaced by U+FFFD"] = None
         schema = json.loads(replace_surrogates(text))
@@ -91,33 +96,6 @@ def fix_schema(schema: Json) -> tuple[Json, tuple[str, ...]]:
             fixes["no type at the root: read as object"] = None
         fixed = {"type": "object", **fixed}
     return fixed, tuple(fixes)
-
-
-def schema_of_parameters(entries: list[Json]) -> dict[str, Json]:
-    """Return the object schema of a list of parameters.
-
-    An entry has ``name``, ``type``, ``desc`` or ``description``, and ``required``.
-    """
-    properties: dict[str, Json] = {}
-    required: list[str] = []
-    for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            continue
-        name = entry["name"]
-        known = {"name", "required", "optional", "desc", "type", "description"}
-        schema = {key: value for key, value in entry.items() if key not in known}
-        if entry.get("type") is not None:
-            schema = {"type": entry["type"], **schema}
-        description = entry.get("description", entry.get("desc"))
-        if isinstance(description, str) and description:
-            schema["description"] = description
-        properties[name] = schema
-        if entry.get("required") is True or entry.get("optional") is False:
-            required.append(name)
-    result: dict[str, Json] = {"type": "object", "properties": properties}
-    if required:
-        result["required"] = list(dict.fromkeys(required))
-    return result
 
 
 def _is_bare_map(schema: dict[str, Json]) -> bool:
@@ -147,6 +125,7 @@ class _SchemaFixer:
     def __init__(self, draft: str) -> None:
         self.draft = draft.rstrip("#")
         self.fixes: dict[str, None] = {}
+        self.has_non_numbers = False
 
     def schema(self, schema: Json, path: str, depth: int) -> Json:
         """Return a repaired copy of one schema and of all schemas inside it."""
@@ -163,10 +142,25 @@ class _SchemaFixer:
 
         result: dict[str, Json] = {}
         for key, value in schema.items():
-            if value is None and key not in _KEEPS_NULL:
+            if self.has_non_numbers and key not in _NESTING and _has_non_number(value):
+                kept = [v for v in value if not _has_non_number(v)] if isinstance(value, list) else []
+                if key in _VALUE_LISTS and kept:
+                    note(f"values of {key} that were not finite numbers, dropped")
+                    result[key] = kept
+                else:
+                    note(f"{key} was {_number_text(value)}, which JSON cannot hold, dropped")
+            elif value is None and key not in _KEEPS_NULL:
                 note(f"{key} was null, dropped")
+            elif key == "pattern" and isinstance(value, str) and (problem := schema_problem({key: value})):
+                note(f"pattern {_short(value)} was dropped: {shorten(problem, 80)}")
+            elif key == "nullable" and value is True:
+                note("nullable was read as the type null")
             elif key == "type":
                 kind = json_type(value)
+                if kind is None and (meaning := schema_of_type(value)) is not None:
+                    note(f"type {_short(value)} was read as {json.dumps(meaning)}")
+                    result |= {word: inner for word, inner in meaning.items() if word not in schema or word == "type"}
+                    continue
                 if kind != value:
                     note(
                         f"type {_short(value)} "
@@ -217,6 +211,8 @@ class _SchemaFixer:
                     result[key] = self._entries(value, f"{path}.{key}", depth)
             else:
                 result[key] = value
+        if schema.get("nullable") is True:
+            _allow_null(result)
         self._fix_limits(result, note)
         _fix_required(result, schema, note)
         return result
@@ -228,9 +224,9 @@ class _SchemaFixer:
                 result[name] = self.schema(value, f"{path}.{name}", depth + 1)
             elif name in _MISPLACED:
                 self.fixes.setdefault(f"{path}.{name}: a misplaced keyword, dropped")
-            elif isinstance(value, str) and value.lower() in _TYPES:
+            elif isinstance(value, str) and value.lower() in JSON_TYPES:
                 self.fixes.setdefault(f"{path}.{name}: {_short(value)} was read as its type")
-                result[name] = {"type": _TYPES[value.lower()]}
+                result[name] = {"type": JSON_TYPES[value.lower()]}
             elif isinstance(value, str):
                 self.fixes.setdefault(f"{path}.{name}: a text was read as its description")
                 result[name] = {"description": value}
@@ -284,21 +280,25 @@ def _fix_required(result: dict[str, Json], schema: dict[str, Json], note: Callab
         result["required"] = kept
 
 
-def json_type(value: Json) -> Json:
-    """Return the JSON Schema type that ``value`` means; None where that is unknown."""
-    if isinstance(value, str):
-        parts = [part.strip().lower() for part in re.split(r"[|,/]|\bor\b", value)]
-        if value in _TYPES.values():
-            return value
-        known = [_TYPES[part] for part in parts if part in _TYPES]
-        if len(known) != len([part for part in parts if part not in {"optional", "undefined"}]) or not known:
-            return None
-        different = list(dict.fromkeys(known))
-        return different[0] if len(different) == 1 else different
-    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        known = list(dict.fromkeys(_TYPES[part.lower()] for part in value if part.lower() in _TYPES))
-        return known if len({part.lower() for part in value} - set(_TYPES)) == 0 else None
-    return None
+def _allow_null(schema: dict[str, Json]) -> None:
+    kind = schema.get("type")
+    kinds = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    if kinds and "null" not in kinds:
+        schema["type"] = [*kinds, "null"]
+    if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+
+
+def _has_non_number(value: Json) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, (dict, list)):
+        return any(map(_has_non_number, value.values() if isinstance(value, dict) else value))
+    return False
+
+
+def _number_text(value: Json) -> str:
+    return shorten(json.dumps(value), 40)
 
 
 def _is_number(value: Json) -> bool:

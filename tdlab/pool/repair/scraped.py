@@ -23,7 +23,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tdlab.pool.repair.schemas import json_type, schema_of_parameters
+from tdlab.pool.repair.parameters import schema_of_parameters
+from tdlab.pool.repair.types import json_type
 from tdlab.records import Json
 from tdlab.tools import split_words
 
@@ -279,7 +280,7 @@ def described_parameters(description: str) -> dict[str, Json] | None:
     entries = [entry for entry in entries if entry["name"] not in _HIDDEN]
     if not entries or len({entry["name"] for entry in entries}) < len(entries):
         return None
-    return schema_of_parameters(entries)
+    return schema_of_parameters(list(entries))[0]
 
 
 def _entry(item: re.Match[str]) -> dict[str, Json]:

@@ -123,7 +123,7 @@ def clean_service(service: Service, *, where: str = "") -> tuple[Service, list[P
             issues.fixed(None, code, f"in the service's {field}: {_difference(text, fixed_text)}")
         for code in doubts:
             issues.note(None, code, f"in the service's {field}, left as it is")
-        if fixed_text.strip().rstrip(".").lower() in _PLACEHOLDERS:
+        if _is_placeholder(fixed_text, service.name):
             issues.fixed(None, "placeholder", f"the service's {field} is {text!r}: emptied")
             fixed_text = ""
         if fixed_text != text:
@@ -142,7 +142,7 @@ def _description(tool: Tool, is_header: bool, issues: _Issues) -> str:
     if is_header:
         issues.fixed(tool.name, "page_header", f"its description is the header of a page: {text!r}; emptied")
         return ""
-    if text.strip().rstrip(".").lower() in _PLACEHOLDERS:
+    if _is_placeholder(text, tool.name):
         issues.fixed(tool.name, "placeholder", f"its description is {text!r}: emptied")
         return ""
     text, fixes, doubts = clean_prose(text)
@@ -168,6 +168,12 @@ def _description(tool: Tool, is_header: bool, issues: _Issues) -> str:
                 tool.name, "other_language", f"its description is in another language: {LANGUAGES[code]} ({code})"
             )
     return text
+
+
+def _is_placeholder(text: str, name: str) -> bool:
+    """Return whether a text only says that there is none; "Todo" and "None" may be what a thing of that name is."""
+    plain = text.strip().rstrip(".").lower()
+    return plain in _PLACEHOLDERS and plain not in name.lower()
 
 
 def _difference(before: str, after: str) -> str:
