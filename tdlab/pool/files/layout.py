@@ -146,7 +146,9 @@ class _Walk:
         )
         tools: list[Json] = []
         for entry in entries:
-            if isinstance(entry, dict) and (holds_tools(entry) or not is_tools):
+            if isinstance(entry, dict) and not holds_tools(entry) and is_known_built_in(entry):
+                tools.append(entry)
+            elif isinstance(entry, dict) and (holds_tools(entry) or not is_tools):
                 self.visit(entry, service, depth + 1)
             elif is_tools or (holders and not isinstance(entry, (dict, list))):
                 tools.append(entry)  # what is no tool among tools is reported as one

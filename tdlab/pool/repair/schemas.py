@@ -222,6 +222,8 @@ class _SchemaFixer:
         for name, value in schemas.items():
             if isinstance(value, (dict, bool)):
                 result[name] = self.schema(value, f"{path}.{name}", depth + 1)
+            elif value is None:  # columns of Arrow give every tool the parameters of all
+                self.fixes.setdefault(f"{path}.{name}: null instead of a schema, dropped")
             elif name in _MISPLACED:
                 self.fixes.setdefault(f"{path}.{name}: a misplaced keyword, dropped")
             elif isinstance(value, str) and value.lower() in JSON_TYPES:
