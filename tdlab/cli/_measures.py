@@ -165,12 +165,17 @@ def read_files(files: Sequence[Path], format_: str | None) -> dict[str, Trajecto
         path = file / "dataset.jsonl" if _is_run(file) else file
         stream = scan_trajectories(path, format=format_, classify=classify)
         sets[name_of(file)] = stream
-        for problem in stream.problems[:MOST_PROBLEMS]:
-            say(str(problem), err=True)
-        if len(stream.problems) > MOST_PROBLEMS:
-            say(f"{name_of(file)}: and {counted(len(stream.problems) - MOST_PROBLEMS, 'more problem')}", err=True)
+        problems = sorted(stream.problems, key=lambda problem: _ORDER.index(problem.severity))
+        for problem in problems[:MOST_PROBLEMS]:
+            say(f"{problem.severity}: {problem}", err=True)
+        if len(problems) > MOST_PROBLEMS:
+            say(f"{name_of(file)}: and {counted(len(problems) - MOST_PROBLEMS, 'more problem')}", err=True)
         say(f"{name_of(file)}: {counted(len(stream.trajectories), 'trajectory')}, format {stream.format}", err=True)
     return sets
+
+
+_ORDER = ("skipped", "fixed", "noted")
+"""The severities of problems, the gravest first."""
 
 
 def each_once(files: Sequence[Path]) -> list[Path]:
