@@ -75,7 +75,7 @@ class Parts:
 def parts_of(message: dict[str, Any]) -> Parts:
     """Return everything that a message says, thinks, calls and answers."""
     parts = Parts()
-    content = message.get("content")
+    content = message.get("content") if "content" in message else message.get("value")
     if isinstance(content, str) and "parts" not in message:
         parts.texts.append(content)
         _take_beside(message, parts)

@@ -54,6 +54,7 @@ _ANGLE = re.compile(
     r"|\|tool_call_begin\|>|\|START_ACTION\|>|\|channel\|>|｜tool▁call|\|tool[▁_]calls?[▁_]begin\|>|TOOLCALL>"
     r"|\|action_start\|>|functioncall>)"
 )
+_PROMPT_TO_ALL = re.compile(r"^>>>all\n", re.MULTILINE)
 _PROMPT = re.compile(r"^>>>\w", re.MULTILINE)
 
 
@@ -146,13 +147,10 @@ def _marked(text: str) -> Written:
         rest = _take(pattern, read, rest, calls)
     if "invoke " in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
-    if calls and rest.strip():
-        rest = (
-            _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest))
-            .replace("<tool_calls>", "")
-            .replace("</tool_calls>", "")
-        )
-        rest = re.sub(r"^>>>all\n", "", rest, flags=re.MULTILINE)
+    if calls and ("tool" in rest or ">>>" in rest):
+        rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest))
+        rest = rest.replace("<tool_calls>", "").replace("</tool_calls>", "")
+        rest = _PROMPT_TO_ALL.sub("", rest)
     left = _mark_in(rest) if rest.strip() else ""
     notes = (f"{left} names a call that cannot be read; it stays in the text",) if left else ()
     return Written(rest.strip() if calls else text, tuple(calls), notes=notes)
@@ -172,7 +170,12 @@ def _take(
 
 
 def _read_tagged(match: re.Match[str]) -> list[RawCall]:
-    body = match.group(1)
+    body = match.group(1).strip()
+    if body.startswith(("{", "[")):
+        try:
+            return calls_in_value(loads_leniently(body))
+        except ValueError:
+            pass
     if _FUNCTION.search(body) is not None:
         return [call for function in _FUNCTION.finditer(body) for call in _read_function(function)]
     if _INVOKE.search(body) is not None:

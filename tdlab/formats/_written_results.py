@@ -20,6 +20,7 @@ _MARKED = re.compile(
     r"|\|observation\|>(?P<glm>.*?)(?:<\|(?:assistant|user)\|>|\Z))",
     re.DOTALL,
 )
+_OPEN, _CLOSE = "<tool_response>", "</tool_response>"
 _MISTRAL = re.compile(r"\[TOOL_RESULTS\](?P<mistral>.*?)(?:\[/TOOL_RESULTS\]|\Z)", re.DOTALL)
 _WRAPPER = re.compile(r"<[|｜]tool[▁_]outputs[▁_](?:begin|end)[|｜]>|</?tool_responses>")
 _OBSERVATION = re.compile(r"\A\s*Observation[ \t]*:[ \t]*(.*)\Z", re.DOTALL | re.IGNORECASE)
@@ -37,6 +38,8 @@ def written_results(text: str) -> tuple[list[RawResult], str]:
         observation = _OBSERVATION.match(text)
         if observation is not None:
             return [RawResult(None, observation.group(1).strip())], ""
+    if text.startswith(_OPEN) and text.endswith(_CLOSE) and text.count(_OPEN) == 1:  # as most files have it
+        return [named_result(text[len(_OPEN) : -len(_CLOSE)].strip())], ""
     if 0 <= text.find("</tool_response>") < text.find("<tool_response>"):
         text = "<tool_response>" + text  # LLaMA-Factory joins parallel results by a closing and an opening tag
     marked = _MISTRAL if "[TOOL_RESULTS]" in text else _MARKED if "<" in text else None
