@@ -57,10 +57,10 @@ def test_numbers_are_those_of_the_code() -> None:
     domains = pool.to_frame(level="service")["domain"].nunique()
     text = " ".join(TEXT.split())
     assert f"{len(pool.services)} fictional services with {len(pool)} tools in {domains} business domains" in text
-    assert (len(MUTATIONS), len(FORMATS), len(POOL_FORMATS)) == (12, 11, 9)
+    assert (len(MUTATIONS), len(FORMATS), len(POOL_FORMATS)) == (12, 23, 15)
     assert "Twelve mutation operators" in text
-    assert "in [eleven formats](#data-formats)" in text
-    assert "MCP's `tools/list`, OpenAI `tools`, or one of [seven other formats](#data-formats)" in text
+    assert "in [23 formats](#data-formats)" in text
+    assert "MCP's `tools/list`, OpenAI `tools`, or one of [13 other formats](#data-formats)" in text
 
 
 @pytest.mark.slow

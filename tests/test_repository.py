@@ -42,12 +42,17 @@ REGISTRIES = re.compile(
 )
 
 
+INPUTS = "tests/cases/"
+"""Inputs of tests, some of them damaged on purpose."""
+
+
 @cache
 def tracked() -> tuple[Path, ...]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip("not a git checkout")
-    return tuple(ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file())
+    names = (name for name in done.stdout.split("\0") if name and not name.startswith(INPUTS))
+    return tuple(ROOT / name for name in names if (ROOT / name).is_file())
 
 
 def text_of(file: Path) -> str | None:

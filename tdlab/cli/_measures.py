@@ -40,8 +40,8 @@ def profile(
 ) -> None:
     """Measure the diversity of trajectory files.
 
-    Several files are compared at equal N. Formats: OpenAI messages, ShareGPT, Hermes and Qwen tags, Toucan, TRL, ATIF,
-    BFCL answers, tau-bench, tau2-bench, mcp-bench, ToolBench.
+    Several files are compared at equal N. Formats: messages of chat APIs, logs of agents, training files, recordings
+    of benchmarks; `tdlab.formats` lists them.
     """
     from tdlab.cli.report_table import show_report
     from tdlab.diversity import compare, taxonomy_domains

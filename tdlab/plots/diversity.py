@@ -76,7 +76,8 @@ def compute_comparison(reports: Mapping[str, DiversityReport]) -> pd.DataFrame:
         row |= whole[["value", "low", "high", "ceiling"]].to_dict()
         if metric != "cac":
             summary = getattr(reports[str(dataset)], str(metric))
-            row |= {"miller_madow": summary.miller_madow, "chao_shen": summary.chao_shen}
+            if summary is not None:  # H_dom is not known where no service is
+                row |= {"miller_madow": summary.miller_madow, "chao_shen": summary.chao_shen}
         equal = whole if metric == "cac" else by_basis.loc["equal N"] if "equal N" in by_basis.index else None
         if equal is not None:
             row |= {f"equal_{name}": equal[name] for name in ("n", "value", "low", "high", "ceiling")}

@@ -127,7 +127,7 @@ def test_a_taxonomy_handed_in_is_used(shared: Path) -> None:
 def test_recordings_survive_our_own_format(recorded: dict[str, TrajectorySet], tmp_path: Path) -> None:
     """Written as OpenAI JSONL with services and read again, each recording has the same diversity."""
     for name, found in recorded.items():
-        export_trajectories(found.trajectories, found.tools, tmp_path / name, services=found.domains)
+        export_trajectories(found.trajectories, found.tools, tmp_path / name, format="openai", services=found.domains)
         again = read_trajectories(tmp_path / name)
         assert not [problem for problem in again.problems if problem.severity == "skipped"]
         assert [messages(t) for t in again.trajectories] == [messages(t) for t in found.trajectories], name
