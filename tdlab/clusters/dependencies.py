@@ -26,12 +26,14 @@ from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
 from tdlab.records import Dependency, Evidence, Record, Service, Tool
 from tdlab.tools import (
     ReturnedField,
+    SAID,
     Returns,
     Slot,
     inner_properties,
     normal_name,
     outcome_of_field,
     parameter_kind,
+    shared_concept,
     types_of,
 )
 
@@ -315,9 +317,11 @@ def _inside(
     for j, tool in enumerate(tools):
         mentioned = mentions.get(j, {})
         matches: dict[str, dict[int, _Match]] = {}
+        verb, focus = returned.nature(tool).verb, returned.focus(tool)
+        handles = sum(s.required and not s.inside and s.kind in _HANDLES for s in returned.slots(tool))
         for slot in returned.slots(tool):
             weight = _slot_weight(slot, distinctness, focuses, shared, config)
-            weight *= matching.made_up if _is_made_up(slot, operations[j], returned.focus(tool)) else 1.0
+            weight *= matching.made_up if _is_made_up(slot, operations[j], focus, verb, handles) else 1.0
             if weight <= 0.0 or (weight < threshold and not mentioned):
                 continue
             options = matches.setdefault(slot.parameter, {})
@@ -408,6 +412,9 @@ def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
     if kind == "id" and len(words) == 1 and field.entity:
         name = f"{field.entity}_id"
     yield ("name", name)
+    concept = shared_concept(field.name)[0]
+    if concept:
+        yield ("world", concept)
     if kind in ("label", "value") and field.entity and field.entity != name:
         yield ("name", f"{field.entity}_{name}")
         yield ("of", field.entity)
@@ -435,8 +442,8 @@ def _wanted(slot: Slot, weights: MatchWeights) -> Iterator[tuple[tuple[str, str]
         yield ("id", slot.entity), weights.named_entity, "same entity"
         if slot.kind == "value":
             yield ("of", slot.entity), weights.named_entity, "same entity"
-    if slot.kind == "world" and slot.world and slot.world != slot.name:
-        yield ("name", slot.world), weights.same_concept, "same kind of value"
+    if slot.kind == "world" and slot.world:
+        yield ("world", slot.world), weights.same_concept, "same kind of value"
 
 
 def _slot_weight(
@@ -454,6 +461,8 @@ def _slot_weight(
         weight = max(weight, matching.shared_value)
     if slot.kind != "id":
         weight *= distinctness.get(slot.name, 1.0)
+    if slot.world in SAID:
+        weight *= matching.said
     if "boolean" in types:
         return 0.0
     if "object" in types and not slot.inside and not _opaque(slot):
@@ -463,10 +472,21 @@ def _slot_weight(
     return weight * (matching.nested if slot.inside else 1.0)
 
 
-def _is_made_up(slot: Slot, operation: str, focus: str) -> bool:
-    """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool."""
-    is_own_label = slot.kind == "label" and not slot.inside and slot.entity in ("", focus)
-    return is_own_label and operation in ("create", "update")
+_HANDLES = ("id", "ref", "world", "label")
+_STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
+"""Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
+
+
+def _is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int) -> bool:
+    """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool.
+
+    Nor does the path of a new file, if it is the only handle (of ``handles``) that the tool asks for.
+    """
+    if slot.inside:
+        return False
+    if slot.kind == "label" and slot.entity in ("", focus):
+        return operation in ("create", "update")
+    return operation == "create" and verb in _STANDALONE and handles == 1 and slot.world == "file_path"
 
 
 def _top(

@@ -63,6 +63,7 @@ class MatchWeights(Section):
     made_up: Share = Field(
         default=0.3, description="The parameter is a name that the caller makes up for a new or changed entity."
     )
+    said: Share = Field(default=0.75, description="A value that a user mostly knows and says, such as a city.")
     focus_value: Share = Field(
         default=0.85, description="Weight of a plain value that names an entity which the service lists or creates."
     )

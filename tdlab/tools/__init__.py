@@ -25,7 +25,7 @@ from tdlab.tools.names import (
 )
 from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
+from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name, parameter_kind, shared_concept
 from tdlab.tools.phrases import (
     LIMITS,
     asks,
@@ -51,6 +51,7 @@ __all__ = [
     "ENTITY_NOISE",
     "LIMITS",
     "NAMING_VERSION",
+    "SAID",
     "CompiledSchema",
     "JsonError",
     "NestingError",

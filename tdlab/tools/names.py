@@ -100,6 +100,7 @@ _EFFECT_OF_OPERATION: dict[Operation, Effect] = {
 }
 _ENDING_VERBS = frozenset("cancel revoke unsubscribe archive withdraw void dismiss terminate kill".split())
 _SEARCH_VERBS = frozenset("search find query discover browse explore filter match scan lookup".split())
+_HTTP_METHODS = frozenset("post put patch".split())
 _CODE_NAMES = frozenset(
     {"run_code", "execute_code", "run_python", "execute_python", "python", "code_interpreter", "run_script"}
 )
@@ -156,6 +157,9 @@ def nature_of_name(name: str) -> ToolNature:
         position = len(words) - 1
     if position is None:
         return ToolNature("", "read", "code" if name in _CODE_NAMES else "read", _entity(words))
+    later = next((i for i, word in enumerate(words) if i > position and word in _SEARCH_VERBS), None)
+    if words[position] in _HTTP_METHODS and later is not None and words[later] not in words[:position]:
+        position = later  # API-post-search, post_database_query: generated from an OpenAPI file, they search
     verb = words[position]
     rest = words[position + 1 :] or words[:position]
     operation = _OPERATION_OF[verb]
@@ -198,8 +202,8 @@ def nature(tool: Tool) -> ToolNature:
     elif effect == "delete" and tool.annotations.destructive is False:
         effect = "write"
     elif base.verb == "" and tool.annotations.read_only is None:
-        words = {word for parameter in tool.parameters for word in split_words(parameter)}
-        if words & _QUERY_WORDS:
+        asked = {words[-1] for parameter in tool.parameters if (words := split_words(parameter))}
+        if asked & _QUERY_WORDS:  # search_text, but not text_color
             operation, effect = "list", "search"
         elif tool.parameters and not any(referenced_entity(p, base.entity) for p in tool.parameters):
             operation, effect = "compute", "compute"

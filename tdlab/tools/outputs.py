@@ -15,10 +15,19 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
+from tdlab.tools._finders import Found, found_values
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.names import ToolNature, nature, referenced_entity, split_words
 from tdlab.tools.nouns import plural, singular
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, parameter_kind, shared_concept, slots_of
+from tdlab.tools.parameters import (
+    ENTITY_NOISE,
+    Slot,
+    entity_words,
+    normal_name,
+    parameter_kind,
+    shared_concept,
+    slots_of,
+)
 from tdlab.tools.schema_shapes import clean, informative, inner_properties, item, types_of
 
 __all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]
@@ -50,6 +59,8 @@ class _Planned(NamedTuple):
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_SURE = 0.45
+"""Values at least this certain are found out: their siblings need no other source."""
 _SHOWN = 0.12
 """Values less certain than this are not in the inferred schema."""
 _MENTION = re.compile(
@@ -91,6 +102,7 @@ class Returns:
         self._acted: set[str] = set()
         self._common_table: dict[str, dict[str, Any]] | None = None
         self._link_table: dict[str, dict[str, float]] | None = None
+        self._found_table: dict[str, list[Found]] | None = None
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
         for tool in self.tools:
             self._collect(tool)
@@ -103,6 +115,15 @@ class Returns:
             tool_nature = nature(tool)
             if tool_nature.operation == "list" and tool_nature.effect != "search" and not _asks_for_many(tool):
                 tool_nature = tool_nature._replace(operation="read")
+            elif tool_nature.operation == "compute" and not tool_nature.verb and len(split_words(tool.name)) <= 2:
+                # directory_tree(path), geocode(address): a noun that asks neither for a number nor for prose is looked
+                # up; a longer name without a known verb rather begins with an unknown one (highlight_table_header)
+                required = [(name, tool.parameters[name]) for name in tool.required if name in tool.parameters]
+                if required and not any(
+                    types_of(schema) & {"number", "integer"} or parameter_kind(name, schema) in ("quantity", "prose")
+                    for name, schema in required
+                ):
+                    tool_nature = tool_nature._replace(operation="read")
             self._natures[tool.key] = tool_nature
         return self._natures[tool.key]
 
@@ -294,8 +315,33 @@ class Returns:
     def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         """Return the fields of the entity in the tool's answer, by name, before they are shaped; cached."""
         if tool.key not in self._plans:
-            self._plans[tool.key] = self._planned(tool)
+            focus, planned = self._planned(tool)
+            for value in self._found().get(tool.key, ()):
+                if value.parameter not in planned or planned[value.parameter].certainty < value.certainty:
+                    planned[value.parameter] = _Planned(value.schema, value.certainty, value.entity or focus)
+            self._plans[tool.key] = focus, planned
         return self._plans[tool.key]
+
+    def _found(self) -> dict[str, list[Found]]:
+        """Return what each tool presumably finds out for its siblings (`tdlab.tools._finders`); cached."""
+        if self._found_table is None:
+            known: dict[str, set[str]] = {}
+            for tool in self.tools:
+                if self.nature(tool).operation in ("list", "read"):
+                    names = known.setdefault(tool.key, set())
+                    taken = {slot.name for slot in self.slots(tool)}
+                    if informative(tool.output_schema) is not None:
+                        given = [(f.name, f.entity, f.certainty) for f in self.fields(tool)]
+                    else:
+                        given = [(n, plan.entity, plan.certainty) for n, plan in self._planned(tool)[1].items()]
+                    for name, entity, certainty in given:
+                        normal = normal_name(name)[0]
+                        if certainty >= _SURE and normal not in taken:
+                            names.add(normal)
+                            if parameter_kind(name, {}) == "id":
+                                names.add(f"id:{entity}")
+            self._found_table = found_values(self, known)
+        return self._found_table
 
     def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         operation, focus = self.nature(tool).operation, self.focus(tool)
@@ -314,6 +360,8 @@ class Returns:
             certainty = _ECHO[operation]
             if slot.handle:
                 certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty)
+            elif operation == "list" and slot.world in ("file_path", "url"):
+                certainty = 0.75  # a directory lists the paths in it, a crawl the pages of a site
             elif slot.kind == "prose" and operation in ("list", "read", "compute"):
                 certainty = 0.1
             elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):

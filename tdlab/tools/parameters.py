@@ -17,6 +17,7 @@ from tdlab.tools.schema_shapes import inner_properties, types_of
 
 __all__ = [
     "ENTITY_NOISE",
+    "SAID",
     "Slot",
     "entity_words",
     "inner_properties",
@@ -119,6 +120,8 @@ for _concept, _weight, _names in (
     ("url", 0.45, "url link website website_url page_url web_url uri source_url"),
     ("image_url", 0.6, "image_url img_url image_uri photo_url"),
     ("video_url", 0.65, "video_url youtube_url video_link"),
+    ("place", 0.4, "place place_name location location_name origin destination venue start_location end_location"),
+    ("account", 0.4, "username user_name login screen_name owner author assignee"),
     ("file_path", 0.45, "file_path filepath path filename file_name absolute_path"),
     ("cve", 0.85, "cve cve_id"),
     ("package", 0.6, "package_name package npm_package"),
@@ -138,8 +141,16 @@ for _concept, _weight, _names in (
         _WORLD[_name] = (_concept, _weight)
 
 
-_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency"})
+_QUALIFIED = frozenset(
+    "email ticker symbol latitude longitude iban isin doi url path filepath filename location place".split()
+)
+"""Names that stand for their concept with any word before them: ``article_url``, ``output_path``."""
+_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency", "place", "account"})
 """Concepts that describe a thing without identifying it."""
+
+
+SAID = frozenset("email phone address postcode country_code currency city isbn domain ip place account".split())
+"""Concepts of values that a user mostly knows and says: no tool has to find them out."""
 
 
 @lru_cache(maxsize=65536)
@@ -184,11 +195,7 @@ def shared_concept(parameter: str) -> tuple[str, float]:
         return _WORLD[name]
     for length in (2, 1):
         tail = "_".join(words[-length:])
-        if (
-            len(words) > length
-            and tail in _WORLD
-            and (length == 2 or tail in ("email", "ticker", "latitude", "longitude", "iban", "isin", "doi"))
-        ):
+        if len(words) > length and tail in _WORLD and (length == 2 or tail in _QUALIFIED):
             concept, weight = _WORLD[tail]
             return concept, weight * 0.9
     return "", 0.0
@@ -226,7 +233,9 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     if (
         schema.get("format") in ("date", "date-time", "time")
         or words[-1] in _TIME_TAIL
-        or words[0] in ("start", "end", "from", "since", "until")
+        # from_station is no time, since and from alone are
+        or words[0] in ("since", "until")
+        or name in ("start", "end", "from")
     ):
         return "time"
     if referenced_entity(parameter) is not None:

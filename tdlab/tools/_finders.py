@@ -1,0 +1,131 @@
+"""Finders: tools that look things up return what their siblings ask for, even where no name says so.
+
+``search(query)`` and ``fetch_content(url)``, ``get_coordinates(city)`` and ``get_forecast(latitude, longitude)``: a
+value that a sibling needs, that a user can hardly know and that no other tool finds out, comes from the tools of the
+service that search, list or look up. Which of them is a judgement by words: the name that speaks of the value first,
+then the description, then a search for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tdlab.records import Tool
+from tdlab.tools.names import split_words
+from tdlab.tools.nouns import singular
+from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, normal_name
+from tdlab.tools.schema_shapes import clean, item, types_of
+
+if TYPE_CHECKING:
+    from tdlab.tools.outputs import Returns
+
+__all__ = ["Found", "found_values"]
+
+
+class Found(NamedTuple):
+    """A value that a tool presumably finds out: the parameter of its siblings that needs it, and how surely."""
+
+    parameter: str
+    schema: dict[str, Any]
+    certainty: float
+    entity: str
+
+
+class _Need(NamedTuple):
+    slot: Slot
+    nouns: set[str]
+    askers: set[str]
+
+
+# Fixed by definition, like the other certainties of inferred outputs (`tdlab.tools.outputs`).
+_NAMED, _DESCRIBED, _SEARCHED = 0.7, 0.55, 0.5
+_FINDERS_OF_ONE = 4
+"""Finders of one value: a value that a dozen tools could tell says nothing about any of them."""
+_NO_NOUN = ENTITY_NOISE | frozenset(
+    "from to start end source target destination origin first last new old path".split()
+)
+_WORDS_OF = {
+    "latitude": ("coordinate", "location", "geocode", "place"),
+    "longitude": ("coordinate", "location", "geocode", "place"),
+    "coordinates": ("location", "geocode", "place"),
+    "place": ("location", "geocode", "address", "coordinate"),
+    "place_id": ("location", "geocode"),
+    "symbol": ("ticker", "company", "stock"),
+    "ticker": ("symbol", "company", "stock"),
+    "file_path": ("file", "directory", "folder"),
+    "url": ("link", "website", "web"),
+}
+"""Nouns that speak of a concept without its name."""
+
+
+def found_values(returned: Returns, known: Mapping[str, Iterable[str]]) -> dict[str, list[Found]]:
+    """Return what the finders of a service find out, by key of the tool.
+
+    Args:
+        returned: The outputs of the service's tools.
+        known: For each tool that lists or reads, the normal names of the values that it surely returns and does not
+            ask for, and ``id:`` with each entity that it identifies.
+    """
+    certain = {name for names in known.values() for name in names}
+    needs = {key: need for key, need in _needs(returned).items() if not _is_found(need.slot, certain)}
+    if not needs:
+        return {}
+    named: dict[str, list[Tool]] = {}
+    described: dict[str, list[Tool]] = {}
+    searching: list[Tool] = []
+    for tool in returned.tools:
+        nature = returned.nature(tool)
+        if nature.operation not in ("list", "read"):
+            continue
+        for word in {singular(word) for word in split_words(tool.name)}:
+            named.setdefault(word, []).append(tool)
+        for word in {singular(word) for word in split_words(tool.description[:300])}:
+            described.setdefault(word, []).append(tool)
+        if nature.effect == "search":
+            searching.append(tool)
+    values: dict[str, list[Found]] = {}
+    for need in needs.values():
+        chosen: dict[str, tuple[float, Tool]] = {}
+        for certainty, groups in (
+            (_NAMED, [named.get(noun, []) for noun in sorted(need.nouns)]),
+            (_DESCRIBED, [described.get(noun, []) for noun in sorted(need.nouns)]),
+            (_SEARCHED, [searching]),
+        ):
+            for tool in (tool for group in groups if len(group) <= 4 * _FINDERS_OF_ONE for tool in group):
+                if tool.key not in need.askers and tool.key not in chosen:
+                    chosen[tool.key] = (certainty, tool)
+            if len(chosen) >= _FINDERS_OF_ONE:
+                break
+        schema = item(clean(need.slot.schema))
+        for certainty, tool in list(chosen.values())[:_FINDERS_OF_ONE]:
+            values.setdefault(tool.key, []).append(Found(need.slot.parameter, schema, certainty, need.slot.entity))
+    return values
+
+
+def _is_found(slot: Slot, certain: set[str]) -> bool:
+    return slot.name in certain or (slot.kind == "id" and f"id:{slot.entity}" in certain)
+
+
+def _needs(returned: Returns) -> dict[str, _Need]:
+    """Return the required values that a user can hardly know, by normal name."""
+    nouns_of_names = {singular(word) for tool in returned.tools for word in split_words(tool.name)}
+    needs: dict[str, _Need] = {}
+    for tool in returned.tools:
+        for slot in returned.slots(tool):
+            if slot.inside or not slot.required or slot.world in SAID or "boolean" in types_of(slot.schema):
+                continue
+            words = {singular(word) for word in normal_name(slot.parameter)[1]} - _NO_NOUN
+            if not (slot.kind in ("id", "ref", "world") or (slot.kind == "value" and words & nouns_of_names)):
+                continue
+            need = needs.get(slot.name)
+            if need is None:
+                nouns = words | ({slot.entity} - {""}) | set(_WORDS_OF.get(slot.world, ()))
+                need = needs[slot.name] = _Need(slot, nouns, set())
+            need.askers.add(tool.key)
+            if slot.kind in ("id", "ref") and returned.nature(tool).operation == "read":
+                need.nouns.update({returned.focus(tool)} - _NO_NOUN - {""})
+        for slot in returned.slots(tool):
+            if not slot.inside and slot.name in needs:
+                needs[slot.name].askers.add(tool.key)
+    return needs
