@@ -67,7 +67,8 @@ def companions(
     least = config.min_tools
     groups = _Groups()
     for edge in edges:
-        groups.join(edge.source, edge.target)
+        if edge.kind in ("new", "order"):  # neither an echo nor a context parameter makes two tools one affair
+            groups.join(edge.source, edge.target)
     ties: list[Dependency] = []
     for service in services:
         if len(service.tools) > 1:
@@ -219,6 +220,7 @@ def _tie(source: str, target: str, close: float, detail: str, config: CompanionC
     return Dependency(
         source=source,
         target=target,
+        kind="companion",
         score=score,
         evidence=(Evidence(kind="companion", detail=detail, weight=score),),
     )

@@ -4,6 +4,9 @@ The shape says where to grow. *Around* follows dependencies in both directions. 
 tool or two of another service. *Upstream* adds the tools to call before the seed, *downstream* those that need its
 result. Further attempts repeat the shapes, with some randomness in the choice of edges.
 
+An echo adds nothing: its value was known. The source of a context parameter joins once for a candidate, and leads on
+only to tools about the seed's topic: that a hundred tools ask for a project does not join them.
+
 Growth follows the best edge out of the set so far: one with a high score, to a tool about the seed's topic, with
 several dependencies to members. Once the set has ``min_tools``, a tool about another topic joins only over a strong
 edge: one matching value is no reason to combine two topics in one task. Growth stays in the seed's service unless the
@@ -44,6 +47,15 @@ class ClusterCandidate(NamedTuple):
     order: tuple[int, ...] = ()
 
 
+class _Step(NamedTuple):
+    """An edge as seen from one of its tools: the other tool, the score, and the context parameter that it binds."""
+
+    tool: int
+    score: float
+    context: str
+    forward: bool
+
+
 class _Grower:
     """The graph as adjacency lists, and the state of one seed."""
 
@@ -60,16 +72,22 @@ class _Grower:
         self.service = [services.get(tool) or tool.rsplit("/", 1)[0] for tool in graph.tools]
         self.topics = [topics.get(tool, {}) for tool in graph.tools] if topics is not None else None
         self.ends: list[tuple[int, int]] = []
-        self.before: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
-        self.after: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
+        self.before: list[list[_Step]] = [[] for _ in graph.tools]
+        self.after: list[list[_Step]] = [[] for _ in graph.tools]
+        self.provides: list[set[str]] = [set() for _ in graph.tools]
         self.out_edges: list[list[int]] = [[] for _ in graph.tools]
         for e, edge in enumerate(graph.edges):
             source, target = index.get(edge.source, -1), index.get(edge.target, -1)
             self.ends.append((source, target))
             if edge.score >= threshold and source >= 0 and target >= 0 and source != target:
-                self.after[source].append((target, edge.score))
-                self.before[target].append((source, edge.score))
                 self.out_edges[source].append(e)
+                if edge.kind == "echo":
+                    continue
+                context = f"{self.service[target]}/{edge.parameter}" if edge.kind == "context" else ""
+                if context:
+                    self.provides[source].add(context)
+                self.after[source].append(_Step(target, edge.score, context, forward=True))
+                self.before[target].append(_Step(source, edge.score, context, forward=False))
         self._similarity: dict[int, float] = {}
 
     def begin(self, seed: int) -> None:
@@ -90,7 +108,7 @@ class _Grower:
         members: dict[int, None],
         size: int,
         homes: set[str],
-        sides: Sequence[Sequence[Sequence[tuple[int, float]]]],
+        sides: Sequence[Sequence[Sequence[_Step]]],
         loose: bool,
         rng: random.Random,
         *,
@@ -100,15 +118,18 @@ class _Grower:
 
         From ``least`` members on, a tool about another topic joins only over a strong edge.
         """
-        heap: list[tuple[float, int]] = []
+        heap: list[tuple[float, int, str]] = []
         links: dict[int, int] = {}
         strongest: dict[int, float] = {}
         service, config = self.service, self.config
+        bound = {context for tool in members for context in self.provides[tool]}
 
         def reach(tool: int) -> None:
             for side in sides:
-                for other, score in side[tool]:
+                for other, score, context, forward in side[tool]:
                     if other not in members and service[other] in homes:
+                        if context and (self.similarity(other) < config.in_context if forward else context in bound):
+                            continue
                         count = links[other] = links.get(other, -1) + 1
                         if score < strongest.get(other, 0.0):
                             if count > config.links:
@@ -117,16 +138,23 @@ class _Grower:
                         strongest[other] = score
                         value = score * (config.unlike + (1.0 - config.unlike) * self.similarity(other))
                         value += config.link_bonus * min(count, config.links)
-                        heapq.heappush(heap, (-value * (rng.uniform(config.loosest, 1.0) if loose else 1.0), other))
+                        value *= rng.uniform(config.loosest, 1.0) if loose else 1.0
+                        heapq.heappush(heap, (-value, other, "" if forward else context))
 
         for tool in members:
             reach(tool)
         while heap and len(members) < size:
-            _, tool = heapq.heappop(heap)
-            if tool in members:
+            _, tool, context = heapq.heappop(heap)
+            if tool in members or context in bound:
                 continue
-            if len(members) < least or strongest[tool] >= config.strong or self.similarity(tool) >= config.about:
+            if (
+                len(members) < least
+                or context
+                or strongest[tool] >= config.strong
+                or self.similarity(tool) >= config.about
+            ):
                 members[tool] = None
+                bound |= self.provides[tool]
                 reach(tool)
 
     def members(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
@@ -185,7 +213,7 @@ class _Grower:
             (-score, other)
             for tool in members
             for side in (self.before, self.after)
-            for other, score in side[tool]
+            for other, score, _, _ in side[tool]
             if score >= weakest and self.service[other] not in homes
         )
         first: dict[str, int] = {}

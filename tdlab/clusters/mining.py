@@ -310,9 +310,9 @@ def mine(
         for tool, words in zip(service.tools, tool_topics(service.tools, config.topics), strict=True)
     }
     ties = companions(tuple(services.values()), graph.edges, config, topics)
-    graph = DependencyGraph(
-        [*graph.edges, *ties], graph.tools, graph.report.model_copy(update={"companions": len(ties)})
-    )
+    kinds = {**graph.report.kinds, **({"companion": len(ties)} if ties else {})}
+    found = graph.report.model_copy(update={"companions": len(ties), "kinds": kinds})
+    graph = DependencyGraph([*graph.edges, *ties], graph.tools, found)
     seconds["companions"] = time.perf_counter() - began
     report_progress("companions", 0.6)
     began = time.perf_counter()
@@ -324,7 +324,7 @@ def mine(
     tools = pool.tools
     weights = (
         [config.tool_weight * _weight_of(tools[key].input_schema, owner[key], config.schemas) for key in graph.tools],
-        [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges],
+        [config.edge_weight * edge.score if edge.kind in ("new", "context") else 0.0 for edge in graph.edges],
     )
     with_schema = frozenset(i for i, key in enumerate(graph.tools) if tools[key].input_schema.get("properties"))
     arrays = CandidateArrays(graph, candidates, tool_weights=weights[0], edge_weights=weights[1], exempt=exempt)

@@ -155,6 +155,10 @@ class GrowthConfig(Section):
     strong: Share = Field(
         default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
     )
+    in_context: Share = Field(
+        default=0.15,
+        description="Similarity to the seed from which the source of a context parameter leads to a tool that needs it.",
+    )
     unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
     links: Count = Field(default=4, description="Further dependencies that are counted.")
@@ -181,6 +185,19 @@ class ClusterConfig(Section):
     edge_threshold: Share = Field(default=0.35, description="Ignore dependencies that score lower than this.")
     sources_per_parameter: int = Field(
         default=16, ge=1, le=10_000, description="Most sources in its own service that are kept for a parameter."
+    )
+    echoes_per_parameter: int = Field(
+        default=1,
+        ge=0,
+        le=10_000,
+        description="Sources that are kept for a parameter if they only repeat the value from their own arguments, "
+        "where fewer tools find it out.",
+    )
+    context_sources: int = Field(
+        default=3,
+        ge=1,
+        le=10_000,
+        description="Most sources that are kept for a parameter which most tools of the service ask for.",
     )
     served: Share = Field(
         default=0.5,
