@@ -12,7 +12,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tdlab.tools import ReturnedField, Returns, Slot, normal_name, parameter_kind, shared_concept, types_of
+from tdlab.tools import (
+    ReturnedField,
+    Returns,
+    Slot,
+    identifying_name,
+    normal_name,
+    parameter_kind,
+    shared_concept,
+    types_of,
+)
 
 __all__ = ["Known", "asks_in_context", "contexts_of", "is_echo", "known_to_caller"]
 
@@ -72,10 +81,10 @@ def is_echo(field: ReturnedField, known: Known, operation: str, focus: str) -> b
     The members of a list that are of the same sort as its container are other ones: the pages below a page, the paths
     in a directory.
     """
-    name, words = normal_name(field.name)
+    name = normal_name(field.name)[0]
     kind = parameter_kind(field.name, field.schema)
-    if kind == "id" and len(words) == 1 and field.entity:
-        name = f"{field.entity}_id"
+    if kind == "id":
+        name = identifying_name(field.name, field.entity)
     concept = shared_concept(field.name)[0]
     listed = operation == "list" and 0 in field.path
     if listed and (concept in _CONTAINERS or (kind in ("id", "ref") and field.entity == focus)):

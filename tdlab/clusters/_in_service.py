@@ -29,12 +29,13 @@ from tdlab.clusters._matching import (
 from tdlab.clusters._mentions import Mention, mentions_in
 from tdlab.config import ClusterConfig
 from tdlab.records import Dependency, Evidence, Tool
-from tdlab.tools import Returns, Slot
+from tdlab.tools import Returns, Slot, referenced_entity
 
 __all__ = ["ServiceMiner"]
 
 _PROVIDERS = ("list", "create", "read")
 """Operations that find out or make the value of a context parameter."""
+_PARTS_PLAYED = frozenset("from to source target parent child new old current first last other primary default".split())
 _NO_LIMIT = 1_000_000
 _HANDLES = ("id", "ref", "world", "label")
 
@@ -193,6 +194,16 @@ class ServiceMiner:
                 scored = scored[:cap]
             kept.extend((source, -negative) for negative, source in scored)
         return kept
+
+
+@lru_cache(maxsize=65536)
+def _of_other_sort(field: str, parameter: str) -> bool:
+    """Return whether two identifiers of one noun are of different sorts: a ``sales_receipt_id``, an ``expense_receipt_id``.
+
+    Words for the part that a thing plays (``from_account_id``) are no sort.
+    """
+    sorts = [set((referenced_entity(name) or "").split("_")[:-1]) - _PARTS_PLAYED for name in (field, parameter)]
+    return all(sorts) and not sorts[0] & sorts[1]
 
 
 def _mention_evidence(mention: Mention) -> Evidence:

@@ -20,6 +20,7 @@ from tdlab.tools import (
     ReturnedField,
     Returns,
     Slot,
+    identifying_name,
     inner_properties,
     normal_name,
     outcome_of_field,
@@ -129,10 +130,10 @@ def _keys(field: ReturnedField) -> Iterator[tuple[str, str]]:
         outcome_of_field(field.name) is not None
     ):  # ``error`` and ``successful`` say how the call went; no tool needs them
         return
-    name, words = normal_name(field.name)
+    name = normal_name(field.name)[0]
     kind = parameter_kind(field.name, field.schema)
-    if kind == "id" and len(words) == 1 and field.entity:
-        name = f"{field.entity}_id"
+    if kind == "id":
+        name = identifying_name(field.name, field.entity)
     yield ("name", name)
     concept = shared_concept(field.name)[0]
     if concept:

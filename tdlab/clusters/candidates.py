@@ -4,8 +4,8 @@ The shape says where to grow. *Around* follows dependencies in both directions. 
 tool or two of another service. *Upstream* adds the tools to call before the seed, *downstream* those that need its
 result. Further attempts repeat the shapes, with some randomness in the choice of edges.
 
-An echo adds nothing: its value was known. The source of a context parameter joins once for a candidate, and leads on
-only to tools about the seed's topic: that a hundred tools ask for a project does not join them.
+An echo adds nothing: its value was known. The source of a context parameter joins once for a candidate and leads
+to nothing else: that a hundred tools ask for a project does not join them.
 
 Growth follows the best edge out of the set so far: one with a high score, to a tool about the seed's topic, with
 several dependencies to members. Once the set has ``min_tools``, a tool about another topic joins only over a strong
@@ -53,7 +53,6 @@ class _Step(NamedTuple):
     tool: int
     score: float
     context: str
-    forward: bool
 
 
 class _Grower:
@@ -86,8 +85,10 @@ class _Grower:
                 context = f"{self.service[target]}/{edge.parameter}" if edge.kind == "context" else ""
                 if context:
                     self.provides[source].add(context)
-                self.after[source].append(_Step(target, edge.score, context, forward=True))
-                self.before[target].append(_Step(source, edge.score, context, forward=False))
+                else:
+                    self.after[source].append(_Step(target, edge.score, ""))
+                self.before[target].append(_Step(source, edge.score, context))
+        self.binders: set[int] = set()
         self._similarity: dict[int, float] = {}
 
     def begin(self, seed: int) -> None:
@@ -126,10 +127,8 @@ class _Grower:
 
         def reach(tool: int) -> None:
             for side in sides:
-                for other, score, context, forward in side[tool]:
-                    if other not in members and service[other] in homes:
-                        if context and (self.similarity(other) < config.in_context if forward else context in bound):
-                            continue
+                for other, score, context in side[tool]:
+                    if other not in members and service[other] in homes and context not in bound:
                         count = links[other] = links.get(other, -1) + 1
                         if score < strongest.get(other, 0.0):
                             if count > config.links:
@@ -139,10 +138,11 @@ class _Grower:
                         value = score * (config.unlike + (1.0 - config.unlike) * self.similarity(other))
                         value += config.link_bonus * min(count, config.links)
                         value *= rng.uniform(config.loosest, 1.0) if loose else 1.0
-                        heapq.heappush(heap, (-value, other, "" if forward else context))
+                        heapq.heappush(heap, (-value, other, context))
 
         for tool in members:
-            reach(tool)
+            if tool not in self.binders:
+                reach(tool)
         while heap and len(members) < size:
             _, tool, context = heapq.heappop(heap)
             if tool in members or context in bound:
@@ -155,7 +155,10 @@ class _Grower:
             ):
                 members[tool] = None
                 bound |= self.provides[tool]
-                reach(tool)
+                if context:
+                    self.binders.add(tool)
+                else:
+                    reach(tool)
 
     def members(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
         """Grow one candidate and return its tools: from the seed's service first, then perhaps from others."""
@@ -163,6 +166,7 @@ class _Grower:
         loose = attempt >= len(_SHAPES)
         size = rng.randint(max(least, (least + most) // 2), most)
         members = {start: None}
+        self.binders = set()
         homes = {self.service[start]}
         both = (self.before, self.after)
         directed = {"upstream": (self.before,), "downstream": (self.after,)}.get(shape, both)
@@ -213,7 +217,7 @@ class _Grower:
             (-score, other)
             for tool in members
             for side in (self.before, self.after)
-            for other, score, _, _ in side[tool]
+            for other, score, _ in side[tool]
             if score >= weakest and self.service[other] not in homes
         )
         first: dict[str, int] = {}

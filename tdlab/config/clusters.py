@@ -50,6 +50,10 @@ class MatchWeights(Section):
     """Factors of a dependency's score: how well a returned value fits a parameter, and how much it is needed."""
 
     same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
+    other_sort: Share = Field(
+        default=0.5,
+        description="Further factor of an identifier of another sort of that entity (two sorts of receipt).",
+    )
     named_entity: Share = Field(default=0.6, description="An identifier or value of the entity that a parameter names.")
     whole_record: Share = Field(default=0.75, description="A whole record, for a parameter that takes any object.")
     same_concept: Share = Field(default=0.8, description="The same real-world concept under another name.")
@@ -154,10 +158,6 @@ class GrowthConfig(Section):
     about: Share = Field(default=0.06, description="Similarity to the seed from which a tool is about the same topic.")
     strong: Share = Field(
         default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
-    )
-    in_context: Share = Field(
-        default=0.15,
-        description="Similarity to the seed from which the source of a context parameter leads to a tool that needs it.",
     )
     unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")

@@ -25,7 +25,16 @@ from tdlab.tools.names import (
 )
 from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
-from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name, parameter_kind, shared_concept
+from tdlab.tools.parameters import (
+    ENTITY_NOISE,
+    SAID,
+    Slot,
+    entity_words,
+    identifying_name,
+    normal_name,
+    parameter_kind,
+    shared_concept,
+)
 from tdlab.tools.phrases import (
     LIMITS,
     asks,
@@ -68,6 +77,7 @@ __all__ = [
     "counted",
     "entity_words",
     "goal_phrase",
+    "identifying_name",
     "inner_properties",
     "issued_ids",
     "keyword_form",

@@ -10,6 +10,7 @@ Everything is a pure function of the tool and of its service's tools, in any ord
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -59,6 +60,7 @@ class _Planned(NamedTuple):
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_OTHER_SORT = 0.3
 _SURE = 0.45
 """Values at least this certain are found out: their siblings need no other source."""
 _SHOWN = 0.12
@@ -104,6 +106,8 @@ class Returns:
         self._link_table: dict[str, dict[str, float]] | None = None
         self._found_table: dict[str, list[Found]] | None = None
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
+        nouns = [entity_words(tool) for tool in self.tools]
+        self._sorts = {pair for words in nouns for pair in itertools.pairwise(words)}
         for tool in self.tools:
             self._collect(tool)
 
@@ -353,7 +357,8 @@ class Returns:
                 planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity)
 
         for name, (schema, weight) in self._handles.get(focus, {}).items():
-            put(name, schema, _OWN_HANDLE[operation] * weight, focus)
+            sure = _OWN_HANDLE[operation] * weight
+            put(name, schema, sure * _OTHER_SORT if self._is_of_other_sort(name, tool) else sure, focus)
         for slot in slots:
             if slot.kind == "control" or slot.kind == "flag":
                 continue
@@ -387,6 +392,11 @@ class Returns:
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
         return focus, planned
+
+    def _is_of_other_sort(self, name: str, tool: Tool) -> bool:
+        """Return whether an identifier is of a sort that other tools are about: a sales receipt, in an expense receipt."""
+        sort = tuple((referenced_entity(name) or "").split("_")[-2:])
+        return len(sort) == 2 and sort in self._sorts and sort[0] not in nature(tool).entity.split("_")
 
     def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
         """Return the entities of the service that the tool's description says or suggests it returns."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import nature, referenced_entity, split_words
+from tdlab.tools.names import is_identifier, nature, referenced_entity, split_words
 from tdlab.tools.nouns import singular
 from tdlab.tools.references import inlined, refers
 from tdlab.tools.schema_shapes import inner_properties, types_of
@@ -20,6 +20,7 @@ __all__ = [
     "SAID",
     "Slot",
     "entity_words",
+    "identifying_name",
     "inner_properties",
     "normal_name",
     "parameter_kind",
@@ -226,7 +227,7 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
         return "flag"
     if "enum" in schema or "const" in schema:
         return "choice"
-    if referenced_entity(parameter, "it") is not None and words[-1] in ("id", "uuid", "guid", "uid", "urn", "arn"):
+    if is_identifier(parameter):
         return "id"
     if shared_concept(parameter)[0] or schema.get("format") in ("email", "uri", "ipv4"):
         return "world"
@@ -259,6 +260,25 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     return "value"
 
 
+@lru_cache(maxsize=65536)
+def identifying_name(parameter: str, entity: str) -> str:
+    """Return the one form of the name of an identifier: ``order_id`` for ``orderIdentifier`` and an order's ``id``.
+
+    Args:
+        parameter: The name of a parameter or field that is an identifier.
+        entity: The entity to which a bare ``id`` refers.
+
+    Returns:
+        The entity with ``_id``; the name's own words if it has no entity.
+
+    Example:
+        >>> identifying_name("storeIdentifier", ""), identifying_name("id", "order")
+        ('store_id', 'order_id')
+    """
+    noun = referenced_entity(parameter, entity)
+    return f"{noun}_id" if noun else normal_name(parameter)[0]
+
+
 def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, entity: str) -> Slot:
     own = inside or parameter
     kind = parameter_kind(own, schema)
@@ -267,8 +287,7 @@ def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, e
     noun = ""
     if kind == "id":
         noun = (referenced_entity(own, entity) or entity).split("_")[-1]
-        if len(words) == 1:
-            name = f"{noun}_id" if noun else name
+        name = identifying_name(own, entity)
     elif kind in ("ref", "label"):
         noun = singular(words[-2]) if len(words) > 1 else entity if kind == "label" else ""
     elif kind == "world" and len(words) > 1 and referenced_entity(own) and concept not in _NO_HANDLE:
