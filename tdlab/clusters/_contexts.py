@@ -50,15 +50,17 @@ class Known(NamedTuple):
 def known_to_caller(returned: Returns, index: int) -> Known:
     """Return what the caller of a tool, given by its index, must know beforehand.
 
-    Where a schema requires nothing at all, what identifies the thing that a tool reads or changes counts as required.
+    A tool that changes something shows what it was given, required or not. Where a schema requires nothing at all, what
+    identifies the thing that a tool reads counts as required.
     """
     tool = returned.tools[index]
     operation, focus = returned.nature(tool).operation, returned.focus(tool)
-    lax = not tool.required and operation in ("read", "update", "delete", "act")
+    changes = operation in ("create", "update", "delete", "act")
+    lax = not tool.required and operation == "read"
     slots = [
         slot
         for slot in returned.slots(tool)
-        if (slot.required or (lax and slot.handle and slot.entity == focus))
+        if (slot.required or changes or (lax and slot.handle and slot.entity == focus))
         and (not slot.inside or slot.inside in _required_inside(tool.parameters.get(slot.parameter, {})))
     ]
     return Known(

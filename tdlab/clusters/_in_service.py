@@ -33,7 +33,7 @@ from tdlab.tools import Returns, Slot, referenced_entity
 
 __all__ = ["ServiceMiner"]
 
-_PROVIDERS = ("list", "create", "read")
+_PROVIDERS = ("list", "read", "create")
 """Operations that find out or make the value of a context parameter."""
 _PARTS_PLAYED = frozenset("from to source target parent child new old current first last other primary default".split())
 _NO_LIMIT = 1_000_000
@@ -161,10 +161,11 @@ class ServiceMiner:
             for key, _, _ in wanted(slot, self._config.matching):
                 offers = [o for o in self._new.get(key, ()) if o.operation in _PROVIDERS]
                 own = [o for o in offers if returned.focus(returned.tools[o.tool]) == entity]
-                # an issue that is created shows its project, which whoever created it knew
+                # an issue that is created shows its project, which whoever created it knew; and one looks up a workspace
+                # before one creates another
                 best = sorted(
                     own or [o for o in offers if o.operation != "create"],
-                    key=lambda o: (-o.field.certainty, o.operation != "list", o.tool),
+                    key=lambda o: (_PROVIDERS.index(o.operation), -o.field.certainty, o.tool),
                 )
                 index[key] = best[: self._config.context_sources]
                 self._left_out["in_context"] += len(self._new.get(key, ())) - len(index[key])

@@ -104,6 +104,11 @@ class _Grower:
             self._similarity[tool] = similarity(self.topics[self._seed], self.topics[tool])
         return self._similarity[tool]
 
+    def _belongs(self, tool: int, score: float) -> bool:
+        """Return whether a tool joins a candidate that is large enough: it is about the topic, or almost and needed."""
+        about = self.config.about
+        return self.similarity(tool) >= (about / 2 if score >= self.config.strong else about)
+
     def fill(
         self,
         members: dict[int, None],
@@ -145,7 +150,7 @@ class _Grower:
                 reach(tool)
         while heap and len(members) < size:
             _, tool, context = heapq.heappop(heap)
-            if tool in members or context in bound:
+            if tool in members or context in bound or (context and len(self.binders) >= max(1, size // 4)):
                 continue
             if (
                 len(members) < least

@@ -155,10 +155,8 @@ class GrowthConfig(Section):
     services: Count = Field(default=3, description="Most services in a candidate.")
     guests: Count = Field(default=3, description="Most tools from each service that a small service grows into.")
     bridge: Share = Field(default=0.5, description="Score from which a dependency leads a candidate into a service.")
-    about: Share = Field(default=0.06, description="Similarity to the seed from which a tool is about the same topic.")
-    strong: Share = Field(
-        default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
-    )
+    about: Share = Field(default=0.1, description="Similarity to the seed from which a tool is about the same topic.")
+    strong: Share = Field(default=0.7, description="Score from which half that similarity is enough.")
     unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
     links: Count = Field(default=4, description="Further dependencies that are counted.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tdlab.records import Tool
 from tdlab.tools.names import split_words
 from tdlab.tools.nouns import singular
-from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, normal_name
+from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name
 from tdlab.tools.schema_shapes import clean, item, types_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ _FINDERS_OF_ONE = 4
 _NO_NOUN = ENTITY_NOISE | frozenset(
     "from to start end source target destination origin first last new old path".split()
 )
+_ANYTHING = frozenset("search web item everything anything object resource node page site internet".split())
 _WORDS_OF = {
     "latitude": ("coordinate", "location", "geocode", "place"),
     "longitude": ("coordinate", "location", "geocode", "place"),
@@ -84,6 +85,9 @@ def found_values(returned: Returns, known: Mapping[str, Iterable[str]]) -> dict[
             described.setdefault(word, []).append(tool)
         if nature.effect == "search":
             searching.append(tool)
+    # a search for customers finds no designs; the one search of a service, or one for anything, finds what there is
+    if len(searching) > 1:
+        searching = [tool for tool in searching if not set(entity_words(tool)) - _NO_NOUN - _ANYTHING]
     values: dict[str, list[Found]] = {}
     for need in needs.values():
         chosen: dict[str, tuple[float, Tool]] = {}

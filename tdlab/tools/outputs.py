@@ -69,6 +69,9 @@ _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
 )
+_SCOPE = re.compile(r"\b(?:for|from|in|within|on|to|by|using|via|based|associated|linked|under|through|when)\b")
+"""Words before what an answer is about, or where it comes from: "retrieve the aliases for a user or team"."""
+_LIST_OF = re.compile(r"\b(?:a |the )?(?:[a-z]+ )?lists? of\b", re.IGNORECASE)
 _SAYS_RETURNS = re.compile(r"\b(?:returns?|returning|including|containing)\b:?([^.;]{0,140})", re.IGNORECASE)
 _OF_WHAT = re.compile(
     r"\b([A-Za-z]+) (?:ids?|identifiers?|uuid|names?|titles?)\b"
@@ -408,10 +411,14 @@ class Returns:
             clauses += [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
             clauses.append((text.split(".")[0], 0.35))
         for clause, certainty in clauses:
-            for noun in self._nouns(clause):
+            for noun in self._shown(clause):
                 if noun != focus and certainties.get(noun, 0.0) < certainty:
                     certainties[noun] = certainty
         return sorted(certainties.items())
+
+    def _shown(self, clause: str) -> list[str]:
+        """Return the entities that a clause says are shown: none after a preposition, nor the words "a list of"."""
+        return self._nouns(_SCOPE.split(_LIST_OF.sub(" ", clause))[0])
 
     def _nouns(self, text: str) -> list[str]:
         """Return the entities of this service that a text names, each once."""

@@ -67,6 +67,10 @@ _CONTROL = frozenset(
     " color background quality interval granularity timezone tz detail level max_size min_size".split()
 )
 _CONTROL_TAIL = frozenset("limit offset cursor timeout depth".split())
+_CONTROL_HEAD = frozenset("pagination paginate paging expand".split())
+_OF_ANSWER = frozenset("expand expanded include included exclude excluded return returned response".split())
+_MOST = frozenset("max maximum number limit total".split())
+_ROWS = frozenset("results records items objects rows entries page fetch list return".split())
 _PROSE = frozenset(
     "query q search keyword keywords term text prompt question message content body description summary note notes"
     " comment comments instruction instructions input thought reason markdown html code script sql expression formula"
@@ -202,6 +206,16 @@ def shared_concept(parameter: str) -> tuple[str, float]:
     return "", 0.0
 
 
+def _shapes_answer(parameter: str) -> bool:
+    """Return whether a parameter only says how much of an answer to show.
+
+    Collections that people and models wrote have a hundred such names: ``fields_to_return``, ``exclude_fields``,
+    ``max_domains_to_return``, ``number_of_records_to_return``.
+    """
+    words = set(split_words(parameter))
+    return bool(("fields" in words and words & _OF_ANSWER) or (words & _MOST and words & _ROWS))
+
+
 def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     """Return the purpose of a parameter.
 
@@ -220,6 +234,8 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     name, words = normal_name(parameter)
     types = types_of(schema)
     if not words or name in _CONTROL or words[-1] in _CONTROL_TAIL or parameter.startswith("_"):
+        return "control"
+    if words[0] in _CONTROL_HEAD or _shapes_answer(parameter):
         return "control"
     if types == {"boolean"} or (
         words[0] in _FLAG_HEAD and len(words) > 1 and types <= {"boolean", "string"} and "string" not in types
