@@ -15,10 +15,10 @@ from tdlab.config import TopicWeights
 from tdlab.records import Service, Tool
 from tdlab.tools import (
     ENTITY_NOISE,
+    brand_words,
     nature_of_name,
     normal_name,
     parameter_kind,
-    referenced_entity,
     singular,
     split_words,
 )
@@ -60,21 +60,11 @@ def content_words(text: str) -> dict[str, None]:
 
 def tool_topics(tools: Sequence[Tool], weights: TopicWeights) -> list[dict[str, float]]:
     """Return the weighted words and parameters (with the prefix ``p:``) of each tool of one service."""
-    brand = _brand(tools)
+    brand = brand_words(tools)
     by_tool = [{word: w for word, w in _traits(tool, weights).items() if word not in brand} for tool in tools]
     counts = Counter(trait for traits in by_tool for trait in traits)
     rarity = {trait: math.log(1 + len(tools) / count) for trait, count in counts.items()}
     return [{trait: weight * rarity[trait] for trait, weight in traits.items()} for traits in by_tool]
-
-
-def _brand(tools: Sequence[Tool]) -> set[str]:
-    """Return the words of the service's name that name no thing of it, since no parameter identifies such a thing.
-
-    ``create_mailchimp_list`` and ``add_mailchimp_product`` are not about one topic.
-    """
-    names = {singular(word) for name in {tool.service for tool in tools} for word in split_words(name)}
-    things = {(referenced_entity(name) or "").split("_")[-1] for tool in tools for name in tool.parameters}
-    return names - things
 
 
 def _traits(tool: Tool, weights: TopicWeights) -> dict[str, float]:

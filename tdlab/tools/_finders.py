@@ -8,19 +8,21 @@ then the description, then a search for anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tdlab.records import Tool
 from tdlab.tools.names import split_words
 from tdlab.tools.nouns import singular
-from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name
+from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name, parameter_kind
 from tdlab.tools.schema_shapes import clean, item, types_of
 
 if TYPE_CHECKING:
     from tdlab.tools.outputs import Returns
 
 __all__ = ["Found", "found_values"]
+
+Given = Callable[[Tool], Iterable[tuple[str, str, float]]]
 
 
 class Found(NamedTuple):
@@ -40,6 +42,8 @@ class _Need(NamedTuple):
 
 # Fixed by definition, like the other certainties of inferred outputs (`tdlab.tools.outputs`).
 _NAMED, _DESCRIBED, _SEARCHED = 0.7, 0.55, 0.5
+_SURE = 0.45
+"""Values at least this certain are found out: their siblings need no other source."""
 _FINDERS_OF_ONE = 4
 """Finders of one value: a value that a dozen tools could tell says nothing about any of them."""
 _NO_NOUN = ENTITY_NOISE | frozenset(
@@ -60,15 +64,14 @@ _WORDS_OF = {
 """Nouns that speak of a concept without its name."""
 
 
-def found_values(returned: Returns, known: Mapping[str, Iterable[str]]) -> dict[str, list[Found]]:
+def found_values(returned: Returns, given: Given) -> dict[str, list[Found]]:
     """Return what the finders of a service find out, by key of the tool.
 
     Args:
         returned: The outputs of the service's tools.
-        known: For each tool that lists or reads, the normal names of the values that it surely returns and does not
-            ask for, and ``id:`` with each entity that it identifies.
+        given: Returns the name, entity and certainty of each value that a tool returns by itself.
     """
-    certain = {name for names in known.values() for name in names}
+    certain = _surely_found(returned, given)
     needs = {key: need for key, need in _needs(returned).items() if not _is_found(need.slot, certain)}
     if not needs:
         return {}
@@ -105,6 +108,22 @@ def found_values(returned: Returns, known: Mapping[str, Iterable[str]]) -> dict[
         for certainty, tool in list(chosen.values())[:_FINDERS_OF_ONE]:
             values.setdefault(tool.key, []).append(Found(need.slot.parameter, schema, certainty, need.slot.entity))
     return values
+
+
+def _surely_found(returned: Returns, given: Given) -> set[str]:
+    """Return the normal names that tools list or read and do not ask for, and ``id:`` with the entities identified."""
+    certain: set[str] = set()
+    for tool in returned.tools:
+        if returned.nature(tool).operation not in ("list", "read"):
+            continue
+        taken = {slot.name for slot in returned.slots(tool)}
+        for name, entity, certainty in given(tool):
+            normal = normal_name(name)[0]
+            if certainty >= _SURE and normal not in taken:
+                certain.add(normal)
+                if parameter_kind(name, {}) == "id":
+                    certain.add(f"id:{entity}")
+    return certain
 
 
 def _is_found(slot: Slot, certain: set[str]) -> bool:

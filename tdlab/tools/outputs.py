@@ -23,8 +23,8 @@ from tdlab.tools.nouns import plural, singular
 from tdlab.tools.parameters import (
     ENTITY_NOISE,
     Slot,
+    brand_words,
     entity_words,
-    normal_name,
     parameter_kind,
     shared_concept,
     slots_of,
@@ -61,8 +61,6 @@ _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
 _OTHER_SORT = 0.3
-_SURE = 0.45
-"""Values at least this certain are found out: their siblings need no other source."""
 _SHOWN = 0.12
 """Values less certain than this are not in the inferred schema."""
 _MENTION = re.compile(
@@ -108,6 +106,7 @@ class Returns:
         self._common_table: dict[str, dict[str, Any]] | None = None
         self._link_table: dict[str, dict[str, float]] | None = None
         self._found_table: dict[str, list[Found]] | None = None
+        self._brand = brand_words(self.tools)
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
         nouns = [entity_words(tool) for tool in self.tools]
         self._sorts = {pair for words in nouns for pair in itertools.pairwise(words)}
@@ -144,6 +143,7 @@ class Returns:
         if tool.key in self._focus:
             return self._focus[tool.key]
         words = entity_words(tool)
+        words = tuple(word for word in words if word not in self._brand) or words
         focus = words[-1] if words else ""
         if self.nature(tool).operation in ("read", "update", "act", "delete"):
             for parameter in (*tool.required, *tool.parameters):
@@ -332,23 +332,14 @@ class Returns:
     def _found(self) -> dict[str, list[Found]]:
         """Return what each tool presumably finds out for its siblings (`tdlab.tools._finders`); cached."""
         if self._found_table is None:
-            known: dict[str, set[str]] = {}
-            for tool in self.tools:
-                if self.nature(tool).operation in ("list", "read"):
-                    names = known.setdefault(tool.key, set())
-                    taken = {slot.name for slot in self.slots(tool)}
-                    if informative(tool.output_schema) is not None:
-                        given = [(f.name, f.entity, f.certainty) for f in self.fields(tool)]
-                    else:
-                        given = [(n, plan.entity, plan.certainty) for n, plan in self._planned(tool)[1].items()]
-                    for name, entity, certainty in given:
-                        normal = normal_name(name)[0]
-                        if certainty >= _SURE and normal not in taken:
-                            names.add(normal)
-                            if parameter_kind(name, {}) == "id":
-                                names.add(f"id:{entity}")
-            self._found_table = found_values(self, known)
+            self._found_table = found_values(self, self._given)
         return self._found_table
+
+    def _given(self, tool: Tool) -> list[tuple[str, str, float]]:
+        """Return names, entities and certainties of what a tool returns by itself, whatever its siblings need."""
+        if informative(tool.output_schema) is not None:
+            return [(field.name, field.entity, field.certainty) for field in self.fields(tool)]
+        return [(name, plan.entity, plan.certainty) for name, plan in self._planned(tool)[1].items()]
 
     def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         operation, focus = self.nature(tool).operation, self.focus(tool)

@@ -6,6 +6,7 @@ another tool returned can sensibly fill it. The word lists here are general Engl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,7 @@ __all__ = [
     "ENTITY_NOISE",
     "SAID",
     "Slot",
+    "brand_words",
     "entity_words",
     "identifying_name",
     "inner_properties",
@@ -331,6 +333,28 @@ def entity_words(tool: Tool) -> tuple[str, ...]:
     while len(words) > 1 and words[-1] in ENTITY_NOISE:
         words.pop()
     return tuple(words)
+
+
+def brand_words(tools: Sequence[Tool]) -> set[str]:
+    """Return the words of a service's name that name no thing of it, since no parameter identifies such a thing.
+
+    ``create_mailchimp_list`` and ``add_product_mailchimp`` are about a list and a product, not about a mailchimp.
+
+    Args:
+        tools: All tools of the service.
+
+    Returns:
+        The words, in the singular.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> schema = {"properties": {"board_id": {"type": "string"}}}
+        >>> sorted(brand_words([Tool(service="Trello boards", name="get_trello_board", input_schema=schema)]))
+        ['trello']
+    """
+    names = {singular(word) for service in {tool.service for tool in tools} for word in split_words(service)}
+    things = {(referenced_entity(name) or "").split("_")[-1] for tool in tools for name in tool.parameters}
+    return names - things
 
 
 def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:
