@@ -29,7 +29,7 @@ from tdlab.clusters._matching import (
 from tdlab.clusters._mentions import Mention, mentions_in
 from tdlab.config import ClusterConfig
 from tdlab.records import Dependency, Evidence, Tool
-from tdlab.tools import Returns, Slot, referenced_entity
+from tdlab.tools import Returns, Slot, brand_words, entity_words, referenced_entity
 
 __all__ = ["ServiceMiner"]
 
@@ -83,6 +83,10 @@ class ServiceMiner:
         )
         self._ranked: dict[bool, dict[tuple[tuple[str, str], str], list[tuple[float, Offer]]]] = {False: {}, True: {}}
         self._providers: dict[str, Index] = {}
+        self._things = frozenset(
+            {slot.entity for tool in tools for slot in returned.slots(tool) if slot.handle} | self._focuses
+        ) - brand_words(tools)
+        self._sorts: dict[tuple[int, str], frozenset[str]] = {}
         self._alike = Similarity(tools, config.topics)
 
     def edges(self) -> Iterator[Dependency]:
@@ -144,14 +148,31 @@ class ServiceMiner:
                     ):
                         if offer.tool == j:
                             continue
-                        score = (
-                            strength * quality * weight * compatible(offer.field.schema, slot.schema, config.matching)
-                        )
+                        score = strength * quality * weight
+                        score *= compatible(offer.field.schema, slot.schema, config.matching)
+                        if (key[0] == "id" and _of_other_sort(offer.field.name, slot.inside or slot.parameter)) or (
+                            slot.kind == "id" and self._of_other_things(offer.tool, j, slot.entity)
+                        ):
+                            score *= config.matching.other_sort
                         known = options.get(offer.tool)
                         if known is None or score > known.score:
                             kind = "echo" if echo else "context" if context else "new"
                             options[offer.tool] = Match(score, slot, offer.field, how, kind)
         return matches
+
+    def _of_other_things(self, source: int, target: int, noun: str) -> bool:
+        """Return whether two tools are about one noun of different things: comments on expenses, comments on projects."""
+        sorts = [self._sort(tool, noun) for tool in (source, target)]
+        return all(sorts) and not sorts[0] & sorts[1]
+
+    def _sort(self, i: int, noun: str) -> frozenset[str]:
+        """Return the things of the service that stand before a noun in a tool's name: expense, before comment."""
+        key = (i, noun)
+        if key not in self._sorts:
+            words = entity_words(self._returned.tools[i])
+            position = max((p for p, word in enumerate(words) if word == noun), default=0)
+            self._sorts[key] = self._things.intersection(words[:position])
+        return self._sorts[key]
 
     def _sources_in_context(self, slot: Slot) -> Index:
         """Return the few values that fill a context parameter: of the tools about its entity, else of the finders."""

@@ -51,7 +51,7 @@ class MatchWeights(Section):
 
     same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
     other_sort: Share = Field(
-        default=0.5,
+        default=0.35,
         description="Further factor of an identifier of another sort of that entity (two sorts of receipt).",
     )
     named_entity: Share = Field(default=0.6, description="An identifier or value of the entity that a parameter names.")
