@@ -104,10 +104,14 @@ class _Grower:
             self._similarity[tool] = similarity(self.topics[self._seed], self.topics[tool])
         return self._similarity[tool]
 
-    def _belongs(self, tool: int, score: float) -> bool:
-        """Return whether a tool joins a candidate that is large enough: it is about the topic, or almost and needed."""
-        about = self.config.about
-        return self.similarity(tool) >= (about / 2 if score >= self.config.strong else about)
+    def _belongs(self, tool: int, score: float, enough: bool) -> bool:
+        """Return whether a tool joins a candidate: it is about the topic, or about half as much and much needed.
+
+        Below the least size, half the similarity or a strong edge will do.
+        """
+        about, strong = self.config.about, score >= self.config.strong
+        similar = self.similarity(tool)
+        return similar >= (about / 2 if strong else about) if enough else strong or similar >= about / 2
 
     def fill(
         self,

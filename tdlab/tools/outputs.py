@@ -191,7 +191,8 @@ class Returns:
                 and "string" in (types_of(slot.schema) or {"string"})
             ):
                 self._handle(slot.entity, slot, 0.6)
-        if operation in ("read", "update", "act", "delete") and focus and len(identifying) == 1:
+        is_own = len(identifying) == 1 and (identifying[0].kind != "id" or identifying[0].entity in ("", focus))
+        if operation in ("read", "update", "act", "delete") and focus and is_own:
             self._handle(focus, identifying[0], 0.8 if identifying[0].kind in ("id", "ref", "label") else 0.6)
         if operation in ("create", "update") and focus:
             setters = self._set_by.setdefault(focus, {})
