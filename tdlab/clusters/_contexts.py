@@ -47,10 +47,10 @@ class Known(NamedTuple):
     entities: frozenset[str]
 
 
-def known_to_caller(returned: Returns, index: int) -> Known:
+def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) -> Known:
     """Return what the caller of a tool, given by its index, must know beforehand.
 
-    A tool that changes something shows what it was given, required or not. Where a schema requires nothing at all, what
+    A tool that changes something shows what it was given, required or not, and its context is known everywhere. Where a schema requires nothing at all, what
     identifies the thing that a tool reads counts as required.
     """
     tool = returned.tools[index]
@@ -60,7 +60,7 @@ def known_to_caller(returned: Returns, index: int) -> Known:
     slots = [
         slot
         for slot in returned.slots(tool)
-        if (slot.required or changes or (lax and slot.handle and slot.entity == focus))
+        if (slot.required or changes or slot.name in contexts or (lax and slot.handle and slot.entity == focus))
         and (not slot.inside or slot.inside in _required_inside(tool.parameters.get(slot.parameter, {})))
     ]
     return Known(

@@ -65,8 +65,8 @@ class ServiceMiner:
         self._cap = _NO_LIMIT if all_flows else config.sources_per_parameter
         self._echo_cap = _NO_LIMIT if all_flows else config.echoes_per_parameter
         self._returned, self._distinctness, self._config, self._left_out = returned, distinctness, config, left_out
-        self._new, self._echoes = index_values(returned)
         self._contexts = contexts_of(returned)
+        self._new, self._echoes = index_values(returned, self._contexts)
         left_out["contexts"] += len(self._contexts)
         self._operations = [returned.nature(tool).operation for tool in tools]
         self._focuses = {

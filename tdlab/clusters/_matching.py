@@ -96,7 +96,7 @@ class Similarity:
 Index = dict[tuple[str, str], list[Offer]]
 
 
-def index_values(returned: Returns) -> tuple[Index, Index]:
+def index_values(returned: Returns, contexts: Mapping[str, str]) -> tuple[Index, Index]:
     """Return the most certain value of each tool under each key by which parameters look for values.
 
     The first index has values that are new to the caller of the tool, the second has echoes.
@@ -105,7 +105,7 @@ def index_values(returned: Returns) -> tuple[Index, Index]:
     echoes: Index = {}
     for i, tool in enumerate(returned.tools):
         operation, focus = returned.nature(tool).operation, returned.focus(tool)
-        known = known_to_caller(returned, i)
+        known = known_to_caller(returned, i, contexts)
         best: dict[tuple[str, str], Offer] = {}
         repeated: dict[tuple[str, str], Offer] = {}
         for field in returned.fields(tool):  # the most certain first

@@ -10,13 +10,13 @@ Everything is a pure function of the tool and of its service's tools, in any ord
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
 from tdlab.tools._finders import Found, found_values
+from tdlab.tools._sorts import Sorts
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.names import ToolNature, nature, referenced_entity, split_words
 from tdlab.tools.nouns import plural, singular
@@ -108,8 +108,7 @@ class Returns:
         self._found_table: dict[str, list[Found]] | None = None
         self._brand = brand_words(self.tools)
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
-        nouns = [entity_words(tool) for tool in self.tools]
-        self._sorts = {pair for words in nouns for pair in itertools.pairwise(words)}
+        self._sorts = Sorts(self.tools)
         for tool in self.tools:
             self._collect(tool)
 
@@ -353,7 +352,7 @@ class Returns:
 
         for name, (schema, weight) in self._handles.get(focus, {}).items():
             sure = _OWN_HANDLE[operation] * weight
-            put(name, schema, sure * _OTHER_SORT if self._is_of_other_sort(name, tool) else sure, focus)
+            put(name, schema, sure * _OTHER_SORT if self._sorts.is_other(name, tool) else sure, focus)
         for slot in slots:
             if slot.kind == "control" or slot.kind == "flag":
                 continue
@@ -371,9 +370,13 @@ class Returns:
             for name, schema in self._set_by.get(focus, {}).items():
                 if name not in planned:
                     put(name, clean(schema), 0.6, focus)
+        identified = {slot.entity for slot in slots if slot.kind == "id"}
         for entity, strength in self._links().get(focus, {}).items():
+            if self._sorts.is_another_owner(entity, tool, focus, identified):
+                strength *= _OTHER_SORT
             for name, (schema, weight) in self._handles.get(entity, {}).items():
-                put(name, schema, _LINKED[operation] * strength * weight, entity)
+                other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
+                put(name, schema, _LINKED[operation] * strength * weight * other, entity)
         if operation == "list":
             for name, schema in self._common().items():
                 if name not in tool.parameters:
@@ -385,13 +388,10 @@ class Returns:
                     put(concept, {"type": "string"}, 0.6, focus)
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
-                put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
+                other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
+                other *= 0.5 if operation in ("compute", "delete") else 1.0
+                put(name, schema, certainty * weight * other, entity)
         return focus, planned
-
-    def _is_of_other_sort(self, name: str, tool: Tool) -> bool:
-        """Return whether an identifier is of a sort that other tools are about: a sales receipt, in an expense receipt."""
-        sort = tuple((referenced_entity(name) or "").split("_")[-2:])
-        return len(sort) == 2 and sort in self._sorts and sort[0] not in nature(tool).entity.split("_")
 
     def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
         """Return the entities of the service that the tool's description says or suggests it returns."""
