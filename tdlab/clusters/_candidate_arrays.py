@@ -37,8 +37,8 @@ class CandidateArrays:
 
     ``items`` are tools, then edges with the number of tools added; an item belongs to a candidate's first ``n`` tools
     if its ``rank`` is below ``n``. ``ends`` has the two tools of each edge, ``strength`` its score (2 for ties of
-    companions, which no threshold removes; an echo joins no tool to a candidate), and ``score`` the same for each item (2 for tools). ``exempt`` marks
-    candidates that may have fewer than ``min_tools``.
+    companions, which no threshold removes), and ``score`` the same for each item (2 for tools). An echo joins no tool
+    to a candidate. ``exempt`` marks candidates that may have fewer than ``min_tools``.
     """
 
     def __init__(

@@ -50,8 +50,8 @@ class Known(NamedTuple):
 def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) -> Known:
     """Return what the caller of a tool, given by its index, must know beforehand.
 
-    A tool that changes something shows what it was given, required or not, and its context is known everywhere. Where a schema requires nothing at all, what
-    identifies the thing that a tool reads counts as required.
+    A tool that changes something shows what it was given, required or not, and its context is known everywhere. Where a
+    schema requires nothing at all, what identifies the thing that a tool reads counts as required.
     """
     tool = returned.tools[index]
     operation, focus = returned.nature(tool).operation, returned.focus(tool)

@@ -161,7 +161,7 @@ class ServiceMiner:
         return matches
 
     def _of_other_things(self, source: int, target: int, noun: str) -> bool:
-        """Return whether two tools are about one noun of different things: comments on expenses, comments on projects."""
+        """Return whether two tools are about one noun of different things: comments on bills and on projects."""
         sorts = [self._sort(tool, noun) for tool in (source, target)]
         return all(sorts) and not sorts[0] & sorts[1]
 
@@ -182,8 +182,8 @@ class ServiceMiner:
             for key, _, _ in wanted(slot, self._config.matching):
                 offers = [o for o in self._new.get(key, ()) if o.operation in _PROVIDERS]
                 own = [o for o in offers if returned.focus(returned.tools[o.tool]) == entity]
-                # an issue that is created shows its project, which whoever created it knew; and one looks up a workspace
-                # before one creates another
+                # an issue that is created shows its project, which whoever created it knew; and a workspace is looked
+                # up rather than created
                 best = sorted(
                     own or [o for o in offers if o.operation != "create"],
                     key=lambda o: (_PROVIDERS.index(o.operation), -o.field.certainty, o.tool),
@@ -220,7 +220,7 @@ class ServiceMiner:
 
 @lru_cache(maxsize=65536)
 def _of_other_sort(field: str, parameter: str) -> bool:
-    """Return whether two identifiers of one noun are of different sorts: a ``sales_receipt_id``, an ``expense_receipt_id``.
+    """Return whether two identifiers of one noun are of different sorts (``sales_receipt_id``, ``tax_receipt_id``).
 
     Words for the part that a thing plays (``from_account_id``) are no sort.
     """

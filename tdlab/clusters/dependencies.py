@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import Field
+
 from tdlab.clusters._in_service import ServiceMiner
 from tdlab.config import ClusterConfig
 from tdlab.records import Dependency, DependencyKind, Record, Service, Tool
@@ -68,7 +70,7 @@ class DependencyReport(Record):
     in_service: int = 0
     cross_service: int = 0
     companions: int = 0
-    kinds: dict[DependencyKind, int] = {}
+    kinds: dict[DependencyKind, int] = Field(default_factory=dict)
     context_parameters: int = 0
     in_context: int = 0
     echoes_left_out: int = 0
@@ -132,8 +134,8 @@ class DependencyGraph:
     def to_frame(self) -> pandas.DataFrame:
         """Return a table with one row per edge.
 
-        Its columns are ``source``, ``target``, ``kind``, ``path``, ``parameter``, ``score`` and ``evidence`` (``kind: detail``,
-        joined by ``; ``).
+        Its columns are ``source``, ``target``, ``kind``, ``path``, ``parameter``, ``score`` and ``evidence``
+        (``kind: detail``, joined by ``; ``).
         """
         import pandas as pd
 

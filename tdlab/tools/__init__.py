@@ -73,7 +73,6 @@ __all__ = [
     "asks",
     "asks_for_yes",
     "brand_words",
-    "brand_words",
     "cached_per_tool",
     "compile_schema",
     "contains_whole",

@@ -47,7 +47,8 @@ _SURE = 0.45
 _FINDERS_OF_ONE = 4
 """Finders of one value: a value that a dozen tools could tell says nothing about any of them."""
 _NO_NOUN = ENTITY_NOISE | frozenset(
-    "from to start end source target destination origin first last new old path object item resource entity type".split()
+    "from to start end source target destination origin first last new old path object item resource entity"
+    " type".split()
 )
 _ANYTHING = frozenset("search web item everything anything object resource node page site internet".split())
 _WORDS_OF = {

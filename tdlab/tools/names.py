@@ -114,7 +114,8 @@ _QUERY_WORDS = frozenset("query q search keyword keywords term text prompt quest
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
 _REFERENCE_SUFFIX = frozenset(
-    "id ids identifier identifiers key keys uuid guid ref slug number no code hash handle address token urn ticket sha arn cursor uid".split()
+    "id ids identifier identifiers key keys uuid guid ref slug number no code hash handle address token urn ticket sha"
+    " arn cursor uid".split()
 )
 _STRONG_SUFFIX = frozenset("id ids identifier identifiers uuid guid uid urn arn".split())
 _NO_ENTITY = frozenset("unique".split())
@@ -244,7 +245,7 @@ def referenced_entity(parameter: str, entity: str = "") -> str | None:
 
 
 def is_identifier(parameter: str) -> bool:
-    """Return whether a name says that it identifies something (``order_id``, ``project_id_or_name``), not just a number.
+    """Return whether a name has the suffix of an identifier: ``order_id``, ``project_id_or_name``.
 
     Args:
         parameter: The name of a parameter or field.
