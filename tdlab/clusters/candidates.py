@@ -156,12 +156,7 @@ class _Grower:
             _, tool, context = heapq.heappop(heap)
             if tool in members or context in bound or (context and len(self.binders) >= max(1, size // 4)):
                 continue
-            if (
-                len(members) < least
-                or context
-                or strongest[tool] >= config.strong
-                or self.similarity(tool) >= config.about
-            ):
+            if context or self._belongs(tool, strongest[tool], len(members) >= least):
                 members[tool] = None
                 bound |= self.provides[tool]
                 if context:

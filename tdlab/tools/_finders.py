@@ -9,20 +9,32 @@ then the description, then a search for anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tdlab.records import Tool
-from tdlab.tools.names import split_words
+from tdlab.tools.names import ToolNature, split_words
 from tdlab.tools.nouns import singular
 from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name, parameter_kind
 from tdlab.tools.schema_shapes import clean, item, types_of
 
-if TYPE_CHECKING:
-    from tdlab.tools.outputs import Returns
-
 __all__ = ["Found", "found_values"]
 
 Given = Callable[[Tool], Iterable[tuple[str, str, float]]]
+
+
+class Outputs(Protocol):
+    """The parts of `tdlab.tools.outputs.Returns` that are used here."""
+
+    tools: tuple[Tool, ...]
+
+    def nature(self, tool: Tool) -> ToolNature:
+        """Return the tool's nature."""
+
+    def focus(self, tool: Tool) -> str:
+        """Return the one noun that the tool's answer is about."""
+
+    def slots(self, tool: Tool) -> tuple[Slot, ...]:
+        """Return the tool's slots."""
 
 
 class Found(NamedTuple):
@@ -65,7 +77,7 @@ _WORDS_OF = {
 """Nouns that speak of a concept without its name."""
 
 
-def found_values(returned: Returns, given: Given) -> dict[str, list[Found]]:
+def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:
     """Return what the finders of a service find out, by key of the tool.
 
     Args:
@@ -111,7 +123,7 @@ def found_values(returned: Returns, given: Given) -> dict[str, list[Found]]:
     return values
 
 
-def _surely_found(returned: Returns, given: Given) -> set[str]:
+def _surely_found(returned: Outputs, given: Given) -> set[str]:
     """Return the normal names that tools list or read and do not ask for, and ``id:`` with the entities identified."""
     certain: set[str] = set()
     for tool in returned.tools:
@@ -131,7 +143,7 @@ def _is_found(slot: Slot, certain: set[str]) -> bool:
     return slot.name in certain or (slot.kind == "id" and f"id:{slot.entity}" in certain)
 
 
-def _needs(returned: Returns) -> dict[str, _Need]:
+def _needs(returned: Outputs) -> dict[str, _Need]:
     """Return the required values that a user can hardly know, by normal name."""
     nouns_of_names = {singular(word) for tool in returned.tools for word in split_words(tool.name)}
     needs: dict[str, _Need] = {}

@@ -43,17 +43,18 @@ def shop() -> list[Tool]:
 # ------------------------------------------------------------------------------------- a large pool with rich schemas
 
 _THINGS = (
-    "account address agent alert asset audit badge batch board booking branch budget campaign card carrier cart catalog"
-    " channel charge claim client comment contact contract course credit customer dashboard deal delivery device"
-    " discount dispute document domain driver employee endpoint event expense facility feature field file filter folder"
-    " form gateway goal grant group guest image incident invoice item job journal key label lead lesson license link"
-    " location log loan machine mailbox meeting member merchant message meter metric milestone model note notification"
-    " offer office order owner package page partner patient payment payout permission person pipeline plan player"
-    " policy portal position post price product profile project prompt property quote receipt record refund region release"
-    " reminder report request reservation resource review role room route rule sample schedule segment sensor session"
-    " shift shipment site skill source space sprint stage statement station step stock store story student subscription"
-    " supplier survey table tag target task tax team template tenant test thread ticket token topic track trade trip"
-    " unit user vehicle vendor venue version visit voucher wallet warehouse webhook widget workflow zone"
+    "account address agent alert asset audit badge batch board booking branch budget campaign card carrier cart"
+    " catalog channel charge claim client comment contact contract course credit customer dashboard deal delivery"
+    " device discount dispute document domain driver employee endpoint event expense facility feature field file"
+    " filter folder form gateway goal grant group guest image incident invoice item job journal key label lead"
+    " lesson license link location log loan machine mailbox meeting member merchant message meter metric milestone"
+    " model note notification offer office order owner package page partner patient payment payout permission"
+    " person pipeline plan player policy portal position post price product profile project prompt property quote"
+    " receipt record refund region release reminder report request reservation resource review role room route"
+    " rule sample schedule segment sensor session shift shipment site skill source space sprint stage statement"
+    " station step stock store story student subscription supplier survey table tag target task tax team template"
+    " tenant test thread ticket token topic track trade trip unit user vehicle vendor venue version visit voucher"
+    " wallet warehouse webhook widget workflow zone"
 ).split()
 _SORTS = "active billing draft external internal monthly primary recurring sales shared".split()
 _ACTS = "approve archive cancel close publish reopen send start submit verify".split()

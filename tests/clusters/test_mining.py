@@ -251,7 +251,11 @@ def test_growth_stays_with_the_affair_once_there_are_tools_enough() -> None:
         ["s/a", "s/b", "s/c", "s/far", "s/strong"],
     )
     words = {"s/a": {"ship": 1.0}, "s/b": {"ship": 1.0}, "s/c": {"ship": 1.0}, "s/far": {"tax": 1.0}}
-    kept = grow(graph, ClusterConfig(max_tools=5, candidates_per_tool=1), topics={**words, "s/strong": {"tax": 1.0}})
+    kept = grow(
+        graph,
+        ClusterConfig(max_tools=5, candidates_per_tool=1),
+        topics={**words, "s/strong": {"ship": 0.06, "tax": 0.94}},
+    )
     from_a = {graph.tools[i] for i in next(c for c in kept if c.order[0] == 0).tools}
     assert from_a == {"s/a", "s/b", "s/c", "s/strong"}
 
