@@ -46,9 +46,9 @@ __all__ = [
 
 # Fixed by definition: how natural it is that one operation follows another is part of what a dependency means.
 FLOW: dict[str, dict[str, float]] = {
-    "list": {"list": 0.6, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.85},
-    "create": {"list": 0.6, "read": 0.95, "create": 0.95, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.7},
-    "read": {"list": 0.6, "read": 0.8, "create": 0.85, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.8},
+    "list": {"list": 0.9, "read": 1.0, "create": 0.85, "update": 0.9, "delete": 0.85, "act": 0.9, "compute": 0.85},
+    "create": {"list": 0.9, "read": 0.95, "create": 0.8, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.7},
+    "read": {"list": 0.9, "read": 0.8, "create": 0.85, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.8},
     "update": {"list": 0.35, "read": 0.65, "create": 0.45, "update": 0.5, "delete": 0.5, "act": 0.55, "compute": 0.35},
     "act": {"list": 0.35, "read": 0.65, "create": 0.5, "update": 0.45, "delete": 0.5, "act": 0.5, "compute": 0.35},
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},

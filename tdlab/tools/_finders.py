@@ -8,6 +8,7 @@ then the description, then a search for anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +63,9 @@ _NO_NOUN = ENTITY_NOISE | frozenset(
     "from to start end source target destination origin first last new old path object item resource entity"
     " type".split()
 )
+_FROM = re.compile(
+    r"\b(?:from|returned by|provided by|obtained (?:by|via|with)|result of)\b([^.;,()]{3,50})", re.IGNORECASE
+)
 _ANYTHING = frozenset("search web item everything anything object resource node page site internet".split())
 _WORDS_OF = {
     "latitude": ("coordinate", "location", "geocode", "place"),
@@ -91,6 +95,7 @@ def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:
     named: dict[str, list[Tool]] = {}
     described: dict[str, list[Tool]] = {}
     searching: list[Tool] = []
+    starting: list[Tool] = []
     for tool in returned.tools:
         nature = returned.nature(tool)
         if nature.operation not in ("list", "read"):
@@ -101,6 +106,8 @@ def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:
             described.setdefault(word, []).append(tool)
         if nature.effect == "search":
             searching.append(tool)
+        if not any(slot.required and slot.handle for slot in returned.slots(tool)):
+            starting.append(tool)  # one can begin with it: it needs nothing that another tool tells
     # a search for customers finds no designs; the one search of a service, or one for anything, finds what there is
     if len(searching) > 1:
         searching = [tool for tool in searching if not set(entity_words(tool)) - _NO_NOUN - _ANYTHING]
@@ -117,6 +124,8 @@ def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:
                     chosen[tool.key] = (certainty, tool)
             if len(chosen) >= _FINDERS_OF_ONE:
                 break
+        if not chosen and len(starting) <= _FINDERS_OF_ONE:
+            chosen = {tool.key: (_SEARCHED, tool) for tool in starting if tool.key not in need.askers}
         schema = item(clean(need.slot.schema))
         for certainty, tool in list(chosen.values())[:_FINDERS_OF_ONE]:
             values.setdefault(tool.key, []).append(Found(need.slot.parameter, schema, certainty, need.slot.entity))
@@ -143,6 +152,16 @@ def _is_found(slot: Slot, certain: set[str]) -> bool:
     return slot.name in certain or (slot.kind == "id" and f"id:{slot.entity}" in certain)
 
 
+def _origin(slot: Slot) -> set[str]:
+    """Return the nouns after which a parameter's description says that the value comes from something.
+
+    ``ref``: "exact target element reference from the page snapshot".
+    """
+    text = slot.schema.get("description")
+    clauses = _FROM.findall(text[:300]) if isinstance(text, str) else []
+    return {singular(word) for clause in clauses for word in split_words(clause)} - _NO_NOUN
+
+
 def _needs(returned: Outputs) -> dict[str, _Need]:
     """Return the required values that a user can hardly know, by normal name."""
     nouns_of_names = {singular(word) for tool in returned.tools for word in split_words(tool.name)}
@@ -152,11 +171,14 @@ def _needs(returned: Outputs) -> dict[str, _Need]:
             if slot.inside or not slot.required or slot.world in SAID or "boolean" in types_of(slot.schema):
                 continue
             words = {singular(word) for word in normal_name(slot.parameter)[1]} - _NO_NOUN
-            if not (slot.kind in ("id", "ref", "world") or (slot.kind == "value" and words & nouns_of_names)):
+            origin = _origin(slot) & nouns_of_names if slot.kind in ("id", "ref", "world", "value") else set()
+            if not (
+                slot.kind in ("id", "ref", "world") or (slot.kind == "value" and (words & nouns_of_names or origin))
+            ):
                 continue
             need = needs.get(slot.name)
             if need is None:
-                nouns = words | ({slot.entity} - {""}) | set(_WORDS_OF.get(slot.world, ()))
+                nouns = words | origin | ({slot.entity} - {""}) | set(_WORDS_OF.get(slot.world, ()))
                 need = needs[slot.name] = _Need(slot, nouns, set())
             need.askers.add(tool.key)
             if slot.kind in ("id", "ref") and returned.nature(tool).operation == "read":

@@ -156,7 +156,7 @@ _NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_
 """Concepts that describe a thing without identifying it."""
 
 
-SAID = frozenset("email phone address postcode country_code currency city isbn domain ip place account".split())
+SAID = frozenset("email phone address postcode country_code currency city isbn domain ip account".split())
 """Concepts of values that a user mostly knows and says: no tool has to find them out."""
 
 
