@@ -73,6 +73,8 @@ def companions(
     for service in services:
         if len(service.tools) > 1:
             ties.extend(_inside_service(service, topics, groups, least, config.companions))
+            if len(service.tools) <= config.max_tools:
+                ties.extend(_whole_service(service, topics, groups, config.companions))
     small = [i for i, service in enumerate(services) if any(groups.size(tool.key) < least for tool in service.tools)]
     ties.extend(_across_services(services, small, topics, groups, config))
     return ties
@@ -128,6 +130,26 @@ def _inside_service(
                 break
             other, close = outside[0]
             tie(other, i, close)
+    return ties
+
+
+def _whole_service(
+    service: Service, topics: Mapping[str, Mapping[str, float]], groups: _Groups, config: CompanionConfig
+) -> list[Dependency]:
+    """Tie the groups of a service that fits into one cluster, each by the two tools that are most alike."""
+    keys = [tool.key for tool in service.tools]
+    pairs = sorted(
+        (-similarity(topics[one], topics[other]), one, other)
+        for i, one in enumerate(keys)
+        for other in keys[i + 1 :]
+        if groups.find(one) != groups.find(other)
+    )
+    ties = []
+    for negative, one, other in pairs:
+        if -negative >= config.alike and groups.find(one) != groups.find(other):
+            groups.join(one, other)
+            words = common_words(topics[one], topics[other])
+            ties.append(_tie(one, other, -negative, f"both have to do with {', '.join(words)}", config))
     return ties
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -69,6 +70,8 @@ class _Grower:
         self.config = config.growth
         index = {tool: i for i, tool in enumerate(graph.tools)}
         self.service = [services.get(tool) or tool.rsplit("/", 1)[0] for tool in graph.tools]
+        sizes = Counter(self.service)
+        self.small = {name for name, count in sizes.items() if count <= config.max_tools}
         self.topics = [topics.get(tool, {}) for tool in graph.tools] if topics is not None else None
         self.ends: list[tuple[int, int]] = []
         self.before: list[list[_Step]] = [[] for _ in graph.tools]
@@ -107,8 +110,11 @@ class _Grower:
     def _belongs(self, tool: int, score: float, enough: bool) -> bool:
         """Return whether a tool joins a candidate: it is about the topic, or about half as much and much needed.
 
-        Below the least size, half the similarity or a strong edge will do.
+        Below the least size, half the similarity or a strong edge will do. A service that fits into a cluster is one
+        affair, so that its tools always belong.
         """
+        if self.service[tool] in self.small:
+            return True
         about, strong = self.config.about, score >= self.config.strong
         similar = self.similarity(tool)
         return similar >= (about / 2 if strong else about) if enough else strong or similar >= about / 2
