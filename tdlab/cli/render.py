@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tdlab.cli.quality_table import show_quality
-from tdlab.clusters import MiningResult
+from tdlab.clusters import DependencyReport, MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import GAUGES, Estimate
 from tdlab.jobs import IssueCount, MiningRecord
@@ -283,6 +283,8 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
             "dependencies",
             f"{r.in_service:,} in services, {r.cross_service:,} across, scored from {r.edge_threshold}",
         ),
+        ("by kind", ", ".join(f"{n:,} {kind}" for kind, n in r.dependency_report.kinds.items()) or "none"),
+        ("left out", _left_out(r.dependency_report)),
         ("companions", f"{r.companions:,} pairs joined by topic alone"),
         ("clusters", f"{r.clusters:,} selected from {r.candidates:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
@@ -308,6 +310,14 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
     return Group(head, Text(""), listed) if most and mined.clusters else head
 
 
+def _left_out(report: DependencyReport) -> str:
+    """Say what the limits on the sources of a parameter left out."""
+    return (
+        f"{report.capped:,} sources beyond the limits, {report.echoes_left_out:,} echoes, "
+        f"{report.in_context:,} values of {report.context_parameters:,} context parameters"
+    )
+
+
 def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:
     """Render a cluster: its tools with their descriptions, and each dependency with its score and evidence."""
     from rich.console import Group
@@ -322,11 +332,19 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
         described = tools[key].description.partition("\n")[0] if key in tools else ""
         members.add_row(Text(printable(key, most=80)), Text(printable(described, most=100)))
     edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
-    for column in ("from", "returns", "to", "parameter", "score", "evidence"):
+    for column in ("from", "returns", "to", "parameter", "kind", "score", "evidence"):
         edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
     for edge in cluster.dependencies:
         why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
-        row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
+        row = (
+            edge.source,
+            ".".join(map(str, edge.path)),
+            edge.target,
+            edge.parameter,
+            edge.kind,
+            f"{edge.score:.2f}",
+            why,
+        )
         edges.add_row(*(Text(printable(cell, most=160)) for cell in row))
     return Group(
         Text(f"Cluster {cluster.id}  {printable(cluster.title, most=_LINE)}", style="bold"),
