@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from tdlab.records import Tool
 from tdlab.tools.names import ToolNature, split_words
 from tdlab.tools.nouns import singular
-from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, normal_name, parameter_kind
+from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, identifying_name, normal_name, parameter_kind
 from tdlab.tools.schema_shapes import clean, item, types_of
 
 __all__ = ["Found", "found_values"]
@@ -76,6 +76,7 @@ _WORDS_OF = {
     "symbol": ("ticker", "company", "stock"),
     "ticker": ("symbol", "company", "stock"),
     "file_path": ("file", "directory", "folder"),
+    "account": ("me", "myself", "whoami", "viewer"),
     "url": ("link", "website", "web"),
 }
 """Nouns that speak of a concept without its name."""
@@ -122,9 +123,9 @@ def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:
             for tool in (tool for group in groups if len(group) <= 4 * _FINDERS_OF_ONE for tool in group):
                 if tool.key not in need.askers and tool.key not in chosen:
                     chosen[tool.key] = (certainty, tool)
-            if len(chosen) >= _FINDERS_OF_ONE:
+            if len(chosen) >= _FINDERS_OF_ONE or need.slot.world == "account":
                 break
-        if not chosen and len(starting) <= _FINDERS_OF_ONE:
+        if not chosen and need.slot.world != "account" and len(starting) <= _FINDERS_OF_ONE:
             chosen = {tool.key: (_SEARCHED, tool) for tool in starting if tool.key not in need.askers}
         schema = item(clean(need.slot.schema))
         for certainty, tool in list(chosen.values())[:_FINDERS_OF_ONE]:
@@ -140,10 +141,11 @@ def _surely_found(returned: Outputs, given: Given) -> set[str]:
             continue
         taken = {slot.name for slot in returned.slots(tool)}
         for name, entity, certainty in given(tool):
-            normal = normal_name(name)[0]
+            identifies = parameter_kind(name, {}) == "id"
+            normal = identifying_name(name, entity) if identifies else normal_name(name)[0]
             if certainty >= _SURE and normal not in taken:
                 certain.add(normal)
-                if parameter_kind(name, {}) == "id":
+                if identifies:
                     certain.add(f"id:{entity}")
     return certain
 
@@ -165,10 +167,16 @@ def _origin(slot: Slot) -> set[str]:
 def _needs(returned: Outputs) -> dict[str, _Need]:
     """Return the required values that a user can hardly know, by normal name."""
     nouns_of_names = {singular(word) for tool in returned.tools for word in split_words(tool.name)}
+    nouns_of_names -= {returned.nature(tool).verb for tool in returned.tools} | _NO_NOUN
     needs: dict[str, _Need] = {}
     for tool in returned.tools:
         for slot in returned.slots(tool):
-            if slot.inside or not slot.required or slot.world in SAID or "boolean" in types_of(slot.schema):
+            if (
+                slot.inside
+                or not slot.required
+                or (slot.world in SAID and slot.world != "account")
+                or "boolean" in types_of(slot.schema)
+            ):
                 continue
             words = {singular(word) for word in normal_name(slot.parameter)[1]} - _NO_NOUN
             origin = _origin(slot) & nouns_of_names if slot.kind in ("id", "ref", "world", "value") else set()
@@ -179,6 +187,8 @@ def _needs(returned: Outputs) -> dict[str, _Need]:
             need = needs.get(slot.name)
             if need is None:
                 nouns = words | origin | ({slot.entity} - {""}) | set(_WORDS_OF.get(slot.world, ()))
+                if slot.world == "account":  # only get_me finds out a name that the user knows otherwise
+                    nouns = set(_WORDS_OF["account"])
                 need = needs[slot.name] = _Need(slot, nouns, set())
             need.askers.add(tool.key)
             if slot.kind in ("id", "ref") and returned.nature(tool).operation == "read":

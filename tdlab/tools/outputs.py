@@ -18,7 +18,7 @@ from tdlab.records import Tool
 from tdlab.tools._finders import Found, found_values
 from tdlab.tools._sorts import Sorts
 from tdlab.tools.cache import cached_per_tool
-from tdlab.tools.names import ToolNature, nature, referenced_entity, split_words
+from tdlab.tools.names import ToolNature, is_identifier, nature, referenced_entity, split_words
 from tdlab.tools.nouns import plural, singular
 from tdlab.tools.parameters import (
     ENTITY_NOISE,
@@ -129,6 +129,8 @@ class Returns:
                     for name, schema in required
                 ):
                     tool_nature = tool_nature._replace(operation="read")
+            elif tool_nature.operation in ("act", "compute") and is_identifier(tool.name):
+                tool_nature = tool_nature._replace(operation="read")  # resolve-library-id looks it up
             self._natures[tool.key] = tool_nature
         return self._natures[tool.key]
 
