@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tdlab.cli.quality_table import show_quality
-from tdlab.clusters import DependencyReport, MiningResult
+from tdlab.clusters import MiningResult
 from tdlab.config import EvolutionConfig
 from tdlab.evolution import GAUGES, Estimate
 from tdlab.jobs import IssueCount, MiningRecord
@@ -284,7 +284,7 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
             f"{r.in_service:,} in services, {r.cross_service:,} across, scored from {r.edge_threshold}",
         ),
         ("by kind", ", ".join(f"{n:,} {kind}" for kind, n in r.dependency_report.kinds.items()) or "none"),
-        ("left out", _left_out(r.dependency_report)),
+        ("left out", r.dependency_report.left_out()),
         ("companions", f"{r.companions:,} pairs joined by topic alone"),
         ("clusters", f"{r.clusters:,} selected from {r.candidates:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
@@ -308,14 +308,6 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
         numbers = (str(len(cluster.tools)), str(len(cluster.dependencies)), str(depth))
         listed.add_row(cluster.id, *numbers, Text(printable(domain, most=24)), Text(printable(cluster.title, most=80)))
     return Group(head, Text(""), listed) if most and mined.clusters else head
-
-
-def _left_out(report: DependencyReport) -> str:
-    """Say what the limits on the sources of a parameter left out."""
-    return (
-        f"{report.capped:,} sources beyond the limits, {report.echoes_left_out:,} echoes, "
-        f"{report.in_context:,} values of {report.context_parameters:,} context parameters"
-    )
 
 
 def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> RenderableType:

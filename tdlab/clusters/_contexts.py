@@ -19,6 +19,7 @@ from tdlab.tools import (
     identifying_name,
     normal_name,
     parameter_kind,
+    referenced_entity,
     shared_concept,
     types_of,
 )
@@ -89,12 +90,17 @@ def is_echo(field: ReturnedField, known: Known, operation: str, focus: str) -> b
         name = identifying_name(field.name, field.entity)
     concept = shared_concept(field.name)[0]
     listed = operation == "list" and 0 in field.path
-    if listed and (concept in _CONTAINERS or (kind in ("id", "ref") and field.entity == focus)):
+    if listed and (concept in _CONTAINERS or (kind in ("id", "ref") and _thing_of(field) == focus)):
         return False
     return (
         name in known.names or (concept != "" and concept in known.concepts)
         or (kind in ("id", "ref") and field.entity in known.entities)
     )  # fmt: skip
+
+
+def _thing_of(field: ReturnedField) -> str:
+    """Return the noun that an identifier names itself, else the one of its record: a comment may show its bill's."""
+    return (referenced_entity(field.name, field.entity) or field.entity).split("_")[-1]
 
 
 def contexts_of(returned: Returns) -> dict[str, str]:

@@ -204,6 +204,12 @@ class ServiceMiner:
                 score = 1.0 - (1.0 - score) * (1.0 - mentioned[source].weight)
             if score >= config.edge_threshold:
                 (echoes if match.kind == "echo" and source not in mentioned else news).append((-score, source))
+        if news and not self._all:
+            # who lists the teams tells a team's id; that some report may mention one is no second source
+            least = -config.weakest_source * max(-negative for negative, _ in news)
+            strong = [option for option in news if option[0] <= least]
+            self._left_out["weak"] += len(news) - len(strong)
+            news = strong
         kept: list[tuple[int, float]] = []
         for scored, cap, reason in (
             (news, self._cap, "capped"),

@@ -59,6 +59,7 @@ class DependencyReport(Record):
         kinds: Kind of dependency -> how many there are.
         context_parameters: Parameters that most tools of a service ask for.
         in_context: Values that were not considered as sources of these parameters.
+        weaker: Sources that were not kept, since another source of the parameter is much surer.
         echoes_left_out: Echoes that were not kept, since some tool finds the value out or another echo is as good.
     """
 
@@ -73,7 +74,20 @@ class DependencyReport(Record):
     kinds: dict[DependencyKind, int] = Field(default_factory=dict)
     context_parameters: int = 0
     in_context: int = 0
+    weaker: int = 0
     echoes_left_out: int = 0
+
+    def left_out(self) -> str:
+        """Return in words what the limits on the sources of a parameter left out.
+
+        Example:
+            >>> DependencyReport(capped=3, echoes_left_out=1200).left_out()
+            '3 sources beyond the limits, 0 weak ones, 1,200 echoes, 0 values of 0 context parameters'
+        """
+        return (
+            f"{self.capped:,} sources beyond the limits, {self.weaker:,} weak ones, {self.echoes_left_out:,} echoes, "
+            f"{self.in_context:,} values of {self.context_parameters:,} context parameters"
+        )
 
 
 class DependencyGraph:
@@ -216,6 +230,7 @@ def mine_dependencies(pool: Pool, config: ClusterConfig | None = None, *, all_fl
         kinds=dict(sorted(Counter(edge.kind for edge in edges).items())),
         context_parameters=left_out["contexts"],
         in_context=left_out["in_context"],
+        weaker=left_out["weak"],
         echoes_left_out=left_out["echoes"],
     )
     return DependencyGraph(edges, sorted(tool.key for service in services for tool in service.tools), report)

@@ -286,7 +286,7 @@ def mine(
         >>> mined.report.tool_coverage
         1.0
         >>> mined.clusters[0].domains
-        {'sales-crm': 1.0}
+        {'sports-fitness': 1.0}
     """
     config = config or ClusterConfig()
     seconds: dict[str, float] = {}

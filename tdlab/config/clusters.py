@@ -191,6 +191,10 @@ class ClusterConfig(Section):
         description="Sources that are kept for a parameter if they only repeat the value from their own arguments, "
         "where fewer tools find it out.",
     )
+    weakest_source: Share = Field(
+        default=0.65,
+        description="Drop sources of a parameter that score less than this share of its best source's score.",
+    )
     context_sources: int = Field(
         default=3,
         ge=1,

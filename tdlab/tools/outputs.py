@@ -100,7 +100,7 @@ class Returns:
         self._focus: dict[str, str] = {}
         self._natures: dict[str, ToolNature] = {}
         self._handles: dict[str, dict[str, tuple[dict[str, Any], float]]] = {}
-        self._set_by: dict[str, dict[str, dict[str, Any]]] = {}
+        self._set_by: dict[str, dict[str, Slot]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._acted: set[str] = set()
         self._common_table: dict[str, dict[str, Any]] | None = None
@@ -199,7 +199,7 @@ class Returns:
             setters = self._set_by.setdefault(focus, {})
             for slot in slots:
                 if not slot.inside and slot.kind not in ("control", "flag"):
-                    setters.setdefault(slot.parameter, slot.schema)
+                    setters.setdefault(slot.parameter, slot)
         if operation in ("act", "update"):
             self._acted.add(focus)
         if operation in ("create", "update", "act"):
@@ -346,6 +346,7 @@ class Returns:
     def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         operation, focus = self.nature(tool).operation, self.focus(tool)
         slots = [slot for slot in self.slots(tool) if not slot.inside]
+        identified = {slot.entity for slot in slots if slot.kind == "id"}
         planned: dict[str, _Planned] = {}
 
         def put(name: str, schema: dict[str, Any], certainty: float, entity: str) -> None:
@@ -369,10 +370,10 @@ class Returns:
                 certainty *= 0.7
             put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus)
         if operation in ("read", "list", "create", "update", "act"):
-            for name, schema in self._set_by.get(focus, {}).items():
+            for name, slot in self._set_by.get(focus, {}).items():
                 if name not in planned:
-                    put(name, clean(schema), 0.6, focus)
-        identified = {slot.entity for slot in slots if slot.kind == "id"}
+                    other = self._sorts.is_another_owner(slot.entity, tool, focus, identified)
+                    put(name, clean(slot.schema), 0.6 * (_OTHER_SORT if other else 1.0), slot.entity or focus)
         for entity, strength in self._links().get(focus, {}).items():
             if self._sorts.is_another_owner(entity, tool, focus, identified):
                 strength *= _OTHER_SORT

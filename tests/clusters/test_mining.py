@@ -248,7 +248,7 @@ def test_growth_stays_with_the_affair_once_there_are_tools_enough() -> None:
             Dependency(source="s/c", target="s/far", parameter="p", score=0.6),
             Dependency(source="s/c", target="s/strong", parameter="p", score=0.9),
         ],
-        ["s/a", "s/b", "s/c", "s/far", "s/strong"],
+        ["s/a", "s/b", "s/c", "s/far", "s/strong", "s/unlike"],
     )
     words = {"s/a": {"ship": 1.0}, "s/b": {"ship": 1.0}, "s/c": {"ship": 1.0}, "s/far": {"tax": 1.0}}
     kept = grow(

@@ -178,9 +178,9 @@ def test_evidence_says_how_sure_it_is() -> None:
 @pytest.mark.parametrize(
     ("before", "row"),
     [
-        ("list", (0.6, 1.0, 0.85, 0.9, 0.85, 0.9, 0.85)),
-        ("create", (0.6, 0.95, 0.95, 0.95, 0.85, 0.95, 0.7)),
-        ("read", (0.6, 0.8, 0.85, 0.95, 0.85, 0.95, 0.8)),
+        ("list", (0.9, 1.0, 0.85, 0.9, 0.85, 0.9, 0.85)),
+        ("create", (0.9, 0.95, 0.8, 0.95, 0.85, 0.95, 0.7)),
+        ("read", (0.9, 0.8, 0.85, 0.95, 0.85, 0.95, 0.8)),
         ("update", (0.35, 0.65, 0.45, 0.5, 0.5, 0.55, 0.35)),
         ("act", (0.35, 0.65, 0.5, 0.45, 0.5, 0.5, 0.35)),
         ("delete", (0.15, 0.2, 0.25, 0.15, 0.15, 0.15, 0.1)),
@@ -524,7 +524,9 @@ def test_enough_tools_that_dependencies_join_need_no_ties() -> None:
     edges = [Dependency(source="s/boat_ant", target=f"s/boat_{w}", parameter="p", score=0.9) for w in ("bee", "cat")]
     assert companions([service], edges, ClusterConfig(), topics) == []
     assert companions([service], edges[:1], ClusterConfig(), topics) != []
-    assert companions([service], edges[:1], ClusterConfig(min_tools=1), topics) == []
+    assert companions([service], edges[:1], ClusterConfig(min_tools=1, max_tools=2), topics) == []
+    (tie,) = companions([service], edges[:1], ClusterConfig(min_tools=1, max_tools=3), topics)
+    assert {tie.source, tie.target} >= {"s/boat_cat"}, "a service that fits into a cluster is one group"
 
 
 # --- growth
@@ -556,7 +558,8 @@ def from_seed(**scores_: float) -> DependencyGraph:
     edges = [
         Dependency(source="s/seed", target=f"s/{name}", parameter="p", score=score) for name, score in scores_.items()
     ]
-    return DependencyGraph(edges, ["s/seed", *(f"s/{name}" for name in scores_)])
+    others = [f"s/other{n}" for n in range(12)]  # a service that is larger than a cluster
+    return DependencyGraph(edges, ["s/seed", *(f"s/{name}" for name in scores_), *others])
 
 
 def test_growth_takes_the_best_edge_and_halves_what_speaks_of_something_else() -> None:
