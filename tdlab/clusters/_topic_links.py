@@ -72,7 +72,7 @@ def companions(
     ties: list[Dependency] = []
     for service in services:
         if len(service.tools) > 1:
-            ties.extend(_inside_service(service, topics, groups, least, config.companions))
+            ties.extend(_inside_service(service, topics, groups, least, config.max_tools, config.companions))
             if len(service.tools) <= config.max_tools:
                 ties.extend(_whole_service(service, topics, groups, config.companions))
     small = [i for i, service in enumerate(services) if any(groups.size(tool.key) < least for tool in service.tools)]
@@ -85,6 +85,7 @@ def _inside_service(
     topics: Mapping[str, Mapping[str, float]],
     groups: _Groups,
     least: int,
+    most: int,
     config: CompanionConfig,
 ) -> list[Dependency]:
     """Tie each tool of a group that is too small to the most similar tools, until the group is large enough."""
@@ -96,6 +97,8 @@ def _inside_service(
     for i, key in enumerate(keys):
         for word in topics[key]:
             users.setdefault(word, []).append(i)
+    # in a large service two tools that share a verb or a flag are no companions; in a small one little is enough
+    least_alike = config.alike_inside if len(keys) > most else 0.0
     nearest: dict[int, list[tuple[int, float]]] = {}
     for i in ungrouped:
         own = topics[keys[i]]
@@ -107,7 +110,8 @@ def _inside_service(
                     shared[other] += min(weight, topics[keys[other]][word])
         shared.pop(i, None)
         best = heapq.nsmallest(4 * config.ties, shared.items(), key=lambda x: (-x[1], abs(x[0] - i), x[0]))
-        nearest[i] = [(other, similarity(own, topics[keys[other]])) for other, _ in best]
+        close = ((other, similarity(own, topics[keys[other]])) for other, _ in best)
+        nearest[i] = [(other, alike) for other, alike in close if alike >= least_alike]
     ties: list[Dependency] = []
     tied: set[tuple[int, int]] = set()
 

@@ -107,17 +107,17 @@ class _Grower:
             self._similarity[tool] = similarity(self.topics[self._seed], self.topics[tool])
         return self._similarity[tool]
 
-    def _belongs(self, tool: int, score: float, enough: bool) -> bool:
-        """Return whether a tool joins a candidate: it is about the topic, or about half as much and much needed.
+    def _belongs(self, tool: int, score: float, links: int, enough: bool) -> bool:
+        """Return whether a tool joins a candidate: it is about the topic of the seed, or it is much needed.
 
-        Below the least size, half the similarity or a strong edge will do. A service that fits into a cluster is one
-        affair, so that its tools always belong.
+        Below the least size, a strong edge will do. From then on, a tool over a strong edge and with a further one
+        (``links``) needs half the similarity. A service that fits into a cluster is one affair, so that its tools
+        always belong.
         """
         if self.service[tool] in self.small:
             return True
-        about, strong = self.config.about, score >= self.config.strong
-        similar = self.similarity(tool)
-        return similar >= (about / 2 if strong else about) if enough else strong or similar >= about / 2
+        similar, about, strong = self.similarity(tool), self.config.about, score >= self.config.strong
+        return similar >= about or (strong and (not enough or (links > 0 and similar >= about / 2)))
 
     def fill(
         self,
@@ -162,7 +162,7 @@ class _Grower:
             _, tool, context = heapq.heappop(heap)
             if tool in members or context in bound or (context and len(self.binders) >= max(1, size // 4)):
                 continue
-            if context or self._belongs(tool, strongest[tool], len(members) >= least):
+            if context or self._belongs(tool, strongest[tool], links[tool], len(members) >= least):
                 members[tool] = None
                 bound |= self.provides[tool]
                 if context:

@@ -126,6 +126,9 @@ class CompanionConfig(Section):
     some_topic: Share = Field(default=0.12, description="Affinity from which services of the same domain are tied.")
     domain_bonus: float = Field(default=1.3, ge=1.0, le=10.0, description="Factor of the affinity inside a domain.")
     alike: Share = Field(default=0.06, description="Similarity from which tools of two services are tied.")
+    alike_inside: Share = Field(
+        default=0.12, description="Similarity from which tools of one service are tied, if it is larger than a cluster."
+    )
     widely_used: Share = Field(default=0.05, description="Words used by a larger share of services are not topics.")
     few_services: Count = Field(default=6, description="Words used by at most this many services can be topics.")
     fork: Share = Field(
@@ -155,8 +158,10 @@ class GrowthConfig(Section):
     services: Count = Field(default=3, description="Most services in a candidate.")
     guests: Count = Field(default=3, description="Most tools from each service that a small service grows into.")
     bridge: Share = Field(default=0.5, description="Score from which a dependency leads a candidate into a service.")
-    about: Share = Field(default=0.1, description="Similarity to the seed from which a tool is about the same topic.")
-    strong: Share = Field(default=0.7, description="Score from which half that similarity is enough.")
+    about: Share = Field(default=0.13, description="Similarity to the seed from which a tool is about the same topic.")
+    strong: Share = Field(
+        default=0.7, description="Score from which half that similarity is enough, with a further dependency."
+    )
     unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
     links: Count = Field(default=4, description="Further dependencies that are counted.")
