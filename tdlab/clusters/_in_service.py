@@ -28,7 +28,7 @@ from tdlab.clusters._matching import (
 )
 from tdlab.clusters._mentions import Mention, mentions_in
 from tdlab.config import ClusterConfig
-from tdlab.records import Dependency, Evidence, Tool
+from tdlab.records import Dependency, DependencyKind, Evidence, Tool
 from tdlab.tools import Returns, Slot, brand_words, entity_words, referenced_entity
 
 __all__ = ["ServiceMiner"]
@@ -156,7 +156,7 @@ class ServiceMiner:
                             score *= config.matching.other_sort
                         known = options.get(offer.tool)
                         if known is None or score > known.score:
-                            kind = "echo" if echo else "context" if context else "new"
+                            kind: DependencyKind = "echo" if echo else "context" if context else "new"
                             options[offer.tool] = Match(score, slot, offer.field, how, kind)
         return matches
 

@@ -110,8 +110,8 @@ def _inside_service(
                     shared[other] += min(weight, topics[keys[other]][word])
         shared.pop(i, None)
         best = heapq.nsmallest(4 * config.ties, shared.items(), key=lambda x: (-x[1], abs(x[0] - i), x[0]))
-        close = ((other, similarity(own, topics[keys[other]])) for other, _ in best)
-        nearest[i] = [(other, alike) for other, alike in close if alike >= least_alike]
+        measured = [(other, similarity(own, topics[keys[other]])) for other, _ in best]
+        nearest[i] = [(other, alike) for other, alike in measured if alike >= least_alike]
     ties: list[Dependency] = []
     tied: set[tuple[int, int]] = set()
 

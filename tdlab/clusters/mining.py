@@ -310,7 +310,9 @@ def mine(
         for tool, words in zip(service.tools, tool_topics(service.tools, config.topics), strict=True)
     }
     ties = companions(tuple(services.values()), graph.edges, config, topics)
-    kinds = {**graph.report.kinds, **({"companion": len(ties)} if ties else {})}
+    kinds = dict(graph.report.kinds)
+    if ties:
+        kinds["companion"] = len(ties)
     found = graph.report.model_copy(update={"companions": len(ties), "kinds": kinds})
     graph = DependencyGraph([*graph.edges, *ties], graph.tools, found)
     seconds["companions"] = time.perf_counter() - began

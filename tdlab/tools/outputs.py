@@ -372,8 +372,8 @@ class Returns:
         if operation in ("read", "list", "create", "update", "act"):
             for name, slot in self._set_by.get(focus, {}).items():
                 if name not in planned:
-                    other = self._sorts.is_another_owner(slot.entity, tool, focus, identified)
-                    put(name, clean(slot.schema), 0.6 * (_OTHER_SORT if other else 1.0), slot.entity or focus)
+                    foreign = self._sorts.is_another_owner(slot.entity, tool, focus, identified)
+                    put(name, clean(slot.schema), 0.6 * (_OTHER_SORT if foreign else 1.0), slot.entity or focus)
         for entity, strength in self._links().get(focus, {}).items():
             if self._sorts.is_another_owner(entity, tool, focus, identified):
                 strength *= _OTHER_SORT
