@@ -75,7 +75,12 @@ def companions(
             ties.extend(_inside_service(service, topics, groups, least, config.max_tools, config.companions))
             if len(service.tools) <= config.max_tools:
                 ties.extend(_whole_service(service, topics, groups, config.companions))
-    small = [i for i, service in enumerate(services) if any(groups.size(tool.key) < least for tool in service.tools)]
+    # a lone tool of a large service is left alone: other services have less to do with it than its own
+    small = [
+        i
+        for i, service in enumerate(services)
+        if len(service.tools) <= config.max_tools and any(groups.size(tool.key) < least for tool in service.tools)
+    ]
     ties.extend(_across_services(services, small, topics, groups, config))
     return ties
 
