@@ -79,7 +79,7 @@ def companions(
     small = [
         i
         for i, service in enumerate(services)
-        if len(service.tools) <= config.max_tools and any(groups.size(tool.key) < least for tool in service.tools)
+        if len(service.tools) <= 2 * config.max_tools and any(groups.size(tool.key) < least for tool in service.tools)
     ]
     ties.extend(_across_services(services, small, topics, groups, config))
     return ties
