@@ -235,6 +235,8 @@ def show_mined(mined: MiningResult, *, most: int = 15) -> RenderableType:
             "dependencies",
             f"{r.in_service:,} in services, {r.cross_service:,} across, scored from {r.edge_threshold}",
         ),
+        ("by kind", ", ".join(f"{n:,} {kind}" for kind, n in r.dependency_report.kinds.items()) or "none"),
+        ("left out", r.dependency_report.left_out()),
         ("companions", f"{r.companions:,} pairs joined by topic alone"),
         ("clusters", f"{r.clusters:,} selected from {r.candidates:,} candidates"),
         ("shape", sizes + depths if len(shapes) else "none"),
@@ -274,11 +276,19 @@ def show_cluster(cluster: BusinessCluster, tools: Mapping[str, Tool]) -> Rendera
         described = tools[key].description.partition("\n")[0] if key in tools else ""
         members.add_row(Text(printable(key, most=80)), Text(printable(described, most=100)))
     edges = Table(title="Dependencies", title_justify="left", box=None, pad_edge=False)
-    for column in ("from", "returns", "to", "parameter", "score", "evidence"):
+    for column in ("from", "returns", "to", "parameter", "kind", "score", "evidence"):
         edges.add_column(column, overflow="fold", justify="right" if column == "score" else "left")
     for edge in cluster.dependencies:
         why = "; ".join(f"{e.kind}: {e.detail}" for e in edge.evidence)
-        row = (edge.source, ".".join(map(str, edge.path)), edge.target, edge.parameter, f"{edge.score:.2f}", why)
+        row = (
+            edge.source,
+            ".".join(map(str, edge.path)),
+            edge.target,
+            edge.parameter,
+            edge.kind,
+            f"{edge.score:.2f}",
+            why,
+        )
         edges.add_row(*(Text(printable(cell, most=160)) for cell in row))
     return Group(
         Text(f"Cluster {cluster.id}  {printable(cluster.title, most=_LINE)}", style="bold"),

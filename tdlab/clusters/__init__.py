@@ -12,7 +12,7 @@ Example:
     >>> from tdlab import ToolPool
     >>> mined = mine(ToolPool.bundled())
     >>> mined.clusters[0].title
-    'Ferrowick Quotedesk + Brasskettle Pipeline: quote, lead, quote line'
+    'Tarnbrook Fixtures + Cinder Paceworks: match, team, athlete'
     >>> smaller = mined.reselect(edge_threshold=0.6, max_tools=8)    # from the same candidates, so it is fast
     >>> max(len(cluster.tools) for cluster in smaller.clusters)
     8

@@ -7,7 +7,7 @@ size keeps a prefix: the candidate ends before the first tool that no usable edg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tdlab.clusters.candidates import ClusterCandidate
 from tdlab.clusters.coverage import Packed, Selection, fixed_point, select_packed
@@ -37,8 +37,8 @@ class CandidateArrays:
 
     ``items`` are tools, then edges with the number of tools added; an item belongs to a candidate's first ``n`` tools
     if its ``rank`` is below ``n``. ``ends`` has the two tools of each edge, ``strength`` its score (2 for ties of
-    companions, which no threshold removes), and ``score`` the same for each item (2 for tools). ``exempt`` marks
-    candidates that may have fewer than ``min_tools``.
+    companions, which no threshold removes), and ``score`` the same for each item (2 for tools). An echo joins no tool
+    to a candidate. ``exempt`` marks candidates that may have fewer than ``min_tools``.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class CandidateArrays:
         index = {key: i for i, key in enumerate(graph.tools)}
         ends = np.array([(index[e.source], index[e.target]) for e in graph.edges], dtype=np.int64).reshape(-1, 2)
         self.ends: NDArray[np.int64] = ends
-        strength = np.array([2.0 if _is_tie(e) else e.score for e in graph.edges], dtype=np.float64)
+        strength = np.array([2.0 if e.kind == "companion" else e.score for e in graph.edges], dtype=np.float64)
+        joining = np.where([e.kind == "echo" for e in graph.edges], -1.0, strength)
         self.strength: NDArray[np.float64] = strength
         n_tools = np.array([len(c.tools) for c in candidates], dtype=np.int64)
         n_edges = np.array([len(c.edges) for c in candidates], dtype=np.int64)
@@ -76,7 +77,7 @@ class CandidateArrays:
         later = np.maximum(*end_positions)
         joined = np.full(len(order), -1.0)
         joined[rank == 0] = 2.0
-        np.maximum.at(joined, later, strength[edges])
+        np.maximum.at(joined, later, joining[edges])
         owner = np.concatenate([owner_t, owner_e])
         sorting = owner.argsort(kind="stable")
         self.owner: NDArray[np.int64] = owner[sorting]
@@ -145,7 +146,3 @@ def _enough(selection: Selection, instance: Packed, coverage: float, tools: int)
     kept = max(last, share)
     objective = selection.curve[kept - 1] * selection.reachable if kept else 0.0
     return Selection(selection.chosen[:kept], selection.curve[:kept], objective, selection.reachable)
-
-
-def _is_tie(edge: Any) -> bool:
-    return not edge.parameter and bool(edge.evidence) and edge.evidence[0].kind == "companion"

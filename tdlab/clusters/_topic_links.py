@@ -67,12 +67,20 @@ def companions(
     least = config.min_tools
     groups = _Groups()
     for edge in edges:
-        groups.join(edge.source, edge.target)
+        if edge.kind in ("new", "order"):  # neither an echo nor a context parameter makes two tools one affair
+            groups.join(edge.source, edge.target)
     ties: list[Dependency] = []
     for service in services:
         if len(service.tools) > 1:
-            ties.extend(_inside_service(service, topics, groups, least, config.companions))
-    small = [i for i, service in enumerate(services) if any(groups.size(tool.key) < least for tool in service.tools)]
+            ties.extend(_inside_service(service, topics, groups, least, config.max_tools, config.companions))
+            if len(service.tools) <= config.max_tools:
+                ties.extend(_whole_service(service, topics, groups, config.companions))
+    # a lone tool of a large service is left alone: other services have less to do with it than its own
+    small = [
+        i
+        for i, service in enumerate(services)
+        if len(service.tools) <= 2 * config.max_tools and any(groups.size(tool.key) < least for tool in service.tools)
+    ]
     ties.extend(_across_services(services, small, topics, groups, config))
     return ties
 
@@ -82,6 +90,7 @@ def _inside_service(
     topics: Mapping[str, Mapping[str, float]],
     groups: _Groups,
     least: int,
+    most: int,
     config: CompanionConfig,
 ) -> list[Dependency]:
     """Tie each tool of a group that is too small to the most similar tools, until the group is large enough."""
@@ -93,6 +102,8 @@ def _inside_service(
     for i, key in enumerate(keys):
         for word in topics[key]:
             users.setdefault(word, []).append(i)
+    # in a large service two tools that share a verb or a flag are no companions; in a small one little is enough
+    least_alike = config.alike_inside if len(keys) > most else 0.0
     nearest: dict[int, list[tuple[int, float]]] = {}
     for i in ungrouped:
         own = topics[keys[i]]
@@ -104,7 +115,8 @@ def _inside_service(
                     shared[other] += min(weight, topics[keys[other]][word])
         shared.pop(i, None)
         best = heapq.nsmallest(4 * config.ties, shared.items(), key=lambda x: (-x[1], abs(x[0] - i), x[0]))
-        nearest[i] = [(other, similarity(own, topics[keys[other]])) for other, _ in best]
+        measured = [(other, similarity(own, topics[keys[other]])) for other, _ in best]
+        nearest[i] = [(other, alike) for other, alike in measured if alike >= least_alike]
     ties: list[Dependency] = []
     tied: set[tuple[int, int]] = set()
 
@@ -127,6 +139,26 @@ def _inside_service(
                 break
             other, close = outside[0]
             tie(other, i, close)
+    return ties
+
+
+def _whole_service(
+    service: Service, topics: Mapping[str, Mapping[str, float]], groups: _Groups, config: CompanionConfig
+) -> list[Dependency]:
+    """Tie the groups of a service that fits into one cluster, each by the two tools that are most alike."""
+    keys = [tool.key for tool in service.tools]
+    pairs = sorted(
+        (-similarity(topics[one], topics[other]), one, other)
+        for i, one in enumerate(keys)
+        for other in keys[i + 1 :]
+        if groups.find(one) != groups.find(other)
+    )
+    ties = []
+    for negative, one, other in pairs:
+        if -negative >= config.alike and groups.find(one) != groups.find(other):
+            groups.join(one, other)
+            words = common_words(topics[one], topics[other])
+            ties.append(_tie(one, other, -negative, f"both have to do with {', '.join(words)}", config))
     return ties
 
 
@@ -219,6 +251,7 @@ def _tie(source: str, target: str, close: float, detail: str, config: CompanionC
     return Dependency(
         source=source,
         target=target,
+        kind="companion",
         score=score,
         evidence=(Evidence(kind="companion", detail=detail, weight=score),),
     )

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from tdlab.config import TopicWeights
 from tdlab.records import Service, Tool
-from tdlab.tools import ENTITY_NOISE, nature_of_name, normal_name, parameter_kind, singular, split_words
+from tdlab.tools import (
+    ENTITY_NOISE,
+    brand_words,
+    nature_of_name,
+    normal_name,
+    parameter_kind,
+    singular,
+    split_words,
+)
 
 __all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
 
@@ -52,7 +60,8 @@ def content_words(text: str) -> dict[str, None]:
 
 def tool_topics(tools: Sequence[Tool], weights: TopicWeights) -> list[dict[str, float]]:
     """Return the weighted words and parameters (with the prefix ``p:``) of each tool of one service."""
-    by_tool = [_traits(tool, weights) for tool in tools]
+    brand = brand_words(tools)
+    by_tool = [{word: w for word, w in _traits(tool, weights).items() if word not in brand} for tool in tools]
     counts = Counter(trait for traits in by_tool for trait in traits)
     rarity = {trait: math.log(1 + len(tools) / count) for trait, count in counts.items()}
     return [{trait: weight * rarity[trait] for trait, weight in traits.items()} for traits in by_tool]

@@ -4,6 +4,9 @@ The shape says where to grow. *Around* follows dependencies in both directions. 
 tool or two of another service. *Upstream* adds the tools to call before the seed, *downstream* those that need its
 result. Further attempts repeat the shapes, with some randomness in the choice of edges.
 
+An echo adds nothing: its value was known. The source of a context parameter joins once for a candidate and leads
+to nothing else: that a hundred tools ask for a project does not join them.
+
 Growth follows the best edge out of the set so far: one with a high score, to a tool about the seed's topic, with
 several dependencies to members. Once the set has ``min_tools``, a tool about another topic joins only over a strong
 edge: one matching value is no reason to combine two topics in one task. Growth stays in the seed's service unless the
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,6 +48,14 @@ class ClusterCandidate(NamedTuple):
     order: tuple[int, ...] = ()
 
 
+class _Step(NamedTuple):
+    """An edge as seen from one of its tools: the other tool, the score, and the context parameter that it binds."""
+
+    tool: int
+    score: float
+    context: str
+
+
 class _Grower:
     """The graph as adjacency lists, and the state of one seed."""
 
@@ -58,18 +70,28 @@ class _Grower:
         self.config = config.growth
         index = {tool: i for i, tool in enumerate(graph.tools)}
         self.service = [services.get(tool) or tool.rsplit("/", 1)[0] for tool in graph.tools]
+        sizes = Counter(self.service)
+        self.small = {name for name, count in sizes.items() if count <= config.max_tools}
         self.topics = [topics.get(tool, {}) for tool in graph.tools] if topics is not None else None
         self.ends: list[tuple[int, int]] = []
-        self.before: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
-        self.after: list[list[tuple[int, float]]] = [[] for _ in graph.tools]
+        self.before: list[list[_Step]] = [[] for _ in graph.tools]
+        self.after: list[list[_Step]] = [[] for _ in graph.tools]
+        self.provides: list[set[str]] = [set() for _ in graph.tools]
         self.out_edges: list[list[int]] = [[] for _ in graph.tools]
         for e, edge in enumerate(graph.edges):
             source, target = index.get(edge.source, -1), index.get(edge.target, -1)
             self.ends.append((source, target))
             if edge.score >= threshold and source >= 0 and target >= 0 and source != target:
-                self.after[source].append((target, edge.score))
-                self.before[target].append((source, edge.score))
                 self.out_edges[source].append(e)
+                if edge.kind == "echo":
+                    continue
+                context = f"{self.service[target]}/{edge.parameter}" if edge.kind == "context" else ""
+                if context:
+                    self.provides[source].add(context)
+                else:
+                    self.after[source].append(_Step(target, edge.score, ""))
+                self.before[target].append(_Step(source, edge.score, context))
+        self.binders: set[int] = set()
         self._similarity: dict[int, float] = {}
 
     def begin(self, seed: int) -> None:
@@ -85,12 +107,24 @@ class _Grower:
             self._similarity[tool] = similarity(self.topics[self._seed], self.topics[tool])
         return self._similarity[tool]
 
+    def _belongs(self, tool: int, score: float, links: int, enough: bool) -> bool:
+        """Return whether a tool joins a candidate: it is about the topic of the seed, or it is much needed.
+
+        Below the least size, a strong edge will do. From then on, a tool over a strong edge and with a further one
+        (``links``) needs half the similarity. A service that fits into a cluster is one affair, so that its tools
+        always belong.
+        """
+        if self.service[tool] in self.small:
+            return True
+        similar, about, strong = self.similarity(tool), self.config.about, score >= self.config.strong
+        return similar >= about or (strong and (not enough or (links > 0 and similar >= about / 2)))
+
     def fill(
         self,
         members: dict[int, None],
         size: int,
         homes: set[str],
-        sides: Sequence[Sequence[Sequence[tuple[int, float]]]],
+        sides: Sequence[Sequence[Sequence[_Step]]],
         loose: bool,
         rng: random.Random,
         *,
@@ -100,15 +134,16 @@ class _Grower:
 
         From ``least`` members on, a tool about another topic joins only over a strong edge.
         """
-        heap: list[tuple[float, int]] = []
+        heap: list[tuple[float, int, str]] = []
         links: dict[int, int] = {}
         strongest: dict[int, float] = {}
         service, config = self.service, self.config
+        bound = {context for tool in members for context in self.provides[tool]}
 
         def reach(tool: int) -> None:
             for side in sides:
-                for other, score in side[tool]:
-                    if other not in members and service[other] in homes:
+                for other, score, context in side[tool]:
+                    if other not in members and service[other] in homes and context not in bound:
                         count = links[other] = links.get(other, -1) + 1
                         if score < strongest.get(other, 0.0):
                             if count > config.links:
@@ -117,17 +152,23 @@ class _Grower:
                         strongest[other] = score
                         value = score * (config.unlike + (1.0 - config.unlike) * self.similarity(other))
                         value += config.link_bonus * min(count, config.links)
-                        heapq.heappush(heap, (-value * (rng.uniform(config.loosest, 1.0) if loose else 1.0), other))
+                        value *= rng.uniform(config.loosest, 1.0) if loose else 1.0
+                        heapq.heappush(heap, (-value, other, context))
 
         for tool in members:
-            reach(tool)
-        while heap and len(members) < size:
-            _, tool = heapq.heappop(heap)
-            if tool in members:
-                continue
-            if len(members) < least or strongest[tool] >= config.strong or self.similarity(tool) >= config.about:
-                members[tool] = None
+            if tool not in self.binders:
                 reach(tool)
+        while heap and len(members) < size:
+            _, tool, context = heapq.heappop(heap)
+            if tool in members or context in bound or (context and len(self.binders) >= max(1, size // 4)):
+                continue
+            if context or self._belongs(tool, strongest[tool], links[tool], len(members) >= least):
+                members[tool] = None
+                bound |= self.provides[tool]
+                if context:
+                    self.binders.add(tool)
+                else:
+                    reach(tool)
 
     def members(self, start: int, attempt: int, least: int, most: int, rng: random.Random) -> dict[int, None]:
         """Grow one candidate and return its tools: from the seed's service first, then perhaps from others."""
@@ -135,6 +176,7 @@ class _Grower:
         loose = attempt >= len(_SHAPES)
         size = rng.randint(max(least, (least + most) // 2), most)
         members = {start: None}
+        self.binders = set()
         homes = {self.service[start]}
         both = (self.before, self.after)
         directed = {"upstream": (self.before,), "downstream": (self.after,)}.get(shape, both)
@@ -185,7 +227,7 @@ class _Grower:
             (-score, other)
             for tool in members
             for side in (self.before, self.after)
-            for other, score in side[tool]
+            for other, score, _ in side[tool]
             if score >= weakest and self.service[other] not in homes
         )
         first: dict[str, int] = {}

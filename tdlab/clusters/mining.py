@@ -286,7 +286,7 @@ def mine(
         >>> mined.report.tool_coverage
         1.0
         >>> mined.clusters[0].domains
-        {'sales-crm': 1.0}
+        {'sports-fitness': 1.0}
     """
     config = config or ClusterConfig()
     seconds: dict[str, float] = {}
@@ -310,9 +310,11 @@ def mine(
         for tool, words in zip(service.tools, tool_topics(service.tools, config.topics), strict=True)
     }
     ties = companions(tuple(services.values()), graph.edges, config, topics)
-    graph = DependencyGraph(
-        [*graph.edges, *ties], graph.tools, graph.report.model_copy(update={"companions": len(ties)})
-    )
+    kinds = dict(graph.report.kinds)
+    if ties:
+        kinds["companion"] = len(ties)
+    found = graph.report.model_copy(update={"companions": len(ties), "kinds": kinds})
+    graph = DependencyGraph([*graph.edges, *ties], graph.tools, found)
     seconds["companions"] = time.perf_counter() - began
     report_progress("companions", 0.6)
     began = time.perf_counter()
@@ -324,7 +326,7 @@ def mine(
     tools = pool.tools
     weights = (
         [config.tool_weight * _weight_of(tools[key].input_schema, owner[key], config.schemas) for key in graph.tools],
-        [config.edge_weight * edge.score if edge.parameter else 0.0 for edge in graph.edges],
+        [config.edge_weight * edge.score if edge.kind in ("new", "context") else 0.0 for edge in graph.edges],
     )
     with_schema = frozenset(i for i, key in enumerate(graph.tools) if tools[key].input_schema.get("properties"))
     arrays = CandidateArrays(graph, candidates, tool_weights=weights[0], edge_weights=weights[1], exempt=exempt)

@@ -50,6 +50,10 @@ class MatchWeights(Section):
     """Factors of a dependency's score: how well a returned value fits a parameter, and how much it is needed."""
 
     same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
+    other_sort: Share = Field(
+        default=0.35,
+        description="Further factor of an identifier of another sort of that entity (two sorts of receipt).",
+    )
     named_entity: Share = Field(default=0.6, description="An identifier or value of the entity that a parameter names.")
     whole_record: Share = Field(default=0.75, description="A whole record, for a parameter that takes any object.")
     same_concept: Share = Field(default=0.8, description="The same real-world concept under another name.")
@@ -63,6 +67,7 @@ class MatchWeights(Section):
     made_up: Share = Field(
         default=0.3, description="The parameter is a name that the caller makes up for a new or changed entity."
     )
+    said: Share = Field(default=0.75, description="A value that a user mostly knows and says, such as a city.")
     focus_value: Share = Field(
         default=0.85, description="Weight of a plain value that names an entity which the service lists or creates."
     )
@@ -121,6 +126,9 @@ class CompanionConfig(Section):
     some_topic: Share = Field(default=0.12, description="Affinity from which services of the same domain are tied.")
     domain_bonus: float = Field(default=1.3, ge=1.0, le=10.0, description="Factor of the affinity inside a domain.")
     alike: Share = Field(default=0.06, description="Similarity from which tools of two services are tied.")
+    alike_inside: Share = Field(
+        default=0.14, description="Similarity from which tools of one service are tied, if it is larger than a cluster."
+    )
     widely_used: Share = Field(default=0.05, description="Words used by a larger share of services are not topics.")
     few_services: Count = Field(default=6, description="Words used by at most this many services can be topics.")
     fork: Share = Field(
@@ -150,9 +158,9 @@ class GrowthConfig(Section):
     services: Count = Field(default=3, description="Most services in a candidate.")
     guests: Count = Field(default=3, description="Most tools from each service that a small service grows into.")
     bridge: Share = Field(default=0.5, description="Score from which a dependency leads a candidate into a service.")
-    about: Share = Field(default=0.06, description="Similarity to the seed from which a tool is about the same topic.")
+    about: Share = Field(default=0.13, description="Similarity to the seed from which a tool is about the same topic.")
     strong: Share = Field(
-        default=0.7, description="Score from which a dependency also adds a tool of another topic to a full candidate."
+        default=0.7, description="Score from which half that similarity is enough, with a further dependency."
     )
     unlike: Share = Field(default=0.5, description="Factor of a dependency's score if it leads to another topic.")
     link_bonus: Share = Field(default=0.05, description="Added to a tool's priority for each further dependency.")
@@ -180,6 +188,23 @@ class ClusterConfig(Section):
     edge_threshold: Share = Field(default=0.35, description="Ignore dependencies that score lower than this.")
     sources_per_parameter: int = Field(
         default=16, ge=1, le=10_000, description="Most sources in its own service that are kept for a parameter."
+    )
+    echoes_per_parameter: int = Field(
+        default=1,
+        ge=0,
+        le=10_000,
+        description="Sources that are kept for a parameter if they only repeat the value from their own arguments, "
+        "where fewer tools find it out.",
+    )
+    weakest_source: Share = Field(
+        default=0.75,
+        description="Drop sources of a parameter that score less than this share of its best source's score.",
+    )
+    context_sources: int = Field(
+        default=3,
+        ge=1,
+        le=10_000,
+        description="Most sources that are kept for a parameter which most tools of the service ask for.",
     )
     served: Share = Field(
         default=0.5,

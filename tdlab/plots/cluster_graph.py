@@ -29,6 +29,7 @@ _KINDS: dict[str, tuple[str, str, Any]] = {
     "inferred": ("inferred output", PALETTE[1], "-"),
     "mention": ("mentioned in a description", PALETTE[3], "-"),
     "shared-entity": ("entity shared by services", PALETTE[2], "-"),
+    "echo": ("value known before", "0.6", "--"),
     "companion": ("companions: no value flows", "0.6", ":"),
 }
 """Kind of an edge: its legend, its colour and its line style."""
@@ -202,13 +203,13 @@ def plot_cluster(cluster: BusinessCluster | None, *, threshold: float = 0.0, int
 
 
 def _kind(edge: Dependency) -> str:
-    """Return the kind of an edge, a key of `_KINDS`, from its evidence."""
-    kinds = [evidence.kind for evidence in edge.evidence]
-    for kind in ("companion", "shared-entity"):
-        if kind in kinds:
-            return kind
-    if not edge.parameter and "mention" in kinds:
+    """Return the kind of an edge, a key of `_KINDS`: what it carries, and else its evidence."""
+    if edge.kind in ("echo", "companion"):
+        return edge.kind
+    if edge.kind == "order":
         return "mention"
+    if any(evidence.kind == "shared-entity" for evidence in edge.evidence):
+        return "shared-entity"
     return "declared" if any(e.kind == "returns" and " declares " in e.detail for e in edge.evidence) else "inferred"
 
 

@@ -23,7 +23,7 @@ from tdlab.records.blueprints import (
     Step,
     StepKind,
 )
-from tdlab.records.clusters import BusinessCluster, Dependency, Evidence
+from tdlab.records.clusters import BusinessCluster, Dependency, DependencyKind, Evidence
 from tdlab.records.pool import Annotations, Service, Tool, ToolError
 from tdlab.records.scripts import Beat, Purpose, Recipe, ScriptCall, Source, TaskPart, TaskScript
 from tdlab.records.trajectories import Check, Execution, Message, Reason, Score, ToolCall, Trajectory, Verdict
@@ -40,6 +40,7 @@ __all__ = [
     "Check",
     "Constant",
     "Dependency",
+    "DependencyKind",
     "Domains",
     "Evidence",
     "Execution",

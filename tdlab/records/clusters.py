@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tdlab.records.base import Domains, Record
 
-__all__ = ["BusinessCluster", "Dependency", "Evidence"]
+__all__ = ["BusinessCluster", "Dependency", "DependencyKind", "Evidence"]
+
+DependencyKind = Literal["new", "context", "echo", "order", "companion"]
+"""What a dependency carries; see `Dependency`."""
 
 
 class Evidence(Record):
@@ -24,10 +29,16 @@ class Dependency(Record):
     ``path`` leads through the (declared or inferred) output of the source; an integer is a list position. ``path`` and
     ``parameter`` are both empty for a pure ordering edge (``create`` before ``update``), which binds no value.
     ``score`` is in [0, 1].
+
+    ``kind`` says what the edge carries: ``new`` is a value that the source finds out or makes and that its caller did
+    not have; ``context`` is such a value for a parameter that most tools of the service ask for and that is bound once
+    for a whole task (a workspace, an owner); ``echo`` is a value that the source itself requires as an input;
+    ``order`` binds no value; ``companion`` ties two tools of one topic.
     """
 
     source: str
     target: str
+    kind: DependencyKind = "new"
     path: tuple[str | int, ...] = ()
     parameter: str = ""
     score: float

@@ -25,7 +25,17 @@ from tdlab.tools.names import (
 )
 from tdlab.tools.nouns import counted, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, normal_name, parameter_kind, shared_concept
+from tdlab.tools.parameters import (
+    ENTITY_NOISE,
+    SAID,
+    Slot,
+    brand_words,
+    entity_words,
+    identifying_name,
+    normal_name,
+    parameter_kind,
+    shared_concept,
+)
 from tdlab.tools.phrases import (
     LIMITS,
     asks,
@@ -52,6 +62,7 @@ __all__ = [
     "ENTITY_NOISE",
     "LIMITS",
     "NAMING_VERSION",
+    "SAID",
     "STRICT_DECODER",
     "CompiledSchema",
     "JsonError",
@@ -64,12 +75,14 @@ __all__ = [
     "ToolNature",
     "asks",
     "asks_for_yes",
+    "brand_words",
     "cached_per_tool",
     "compile_schema",
     "contains_whole",
     "counted",
     "entity_words",
     "goal_phrase",
+    "identifying_name",
     "inner_properties",
     "issued_ids",
     "keyword_form",

@@ -19,6 +19,7 @@ __all__ = [
     "Effect",
     "Operation",
     "ToolNature",
+    "is_identifier",
     "nature",
     "nature_of_name",
     "outcome_of_field",
@@ -26,7 +27,7 @@ __all__ = [
     "split_words",
 ]
 
-NAMING_VERSION = "1"
+NAMING_VERSION = "2"
 """Change it whenever a word list or a rule here changes the effect of some tool."""
 
 Effect = Literal["read", "search", "write", "delete", "compute", "code"]
@@ -100,6 +101,7 @@ _EFFECT_OF_OPERATION: dict[Operation, Effect] = {
 }
 _ENDING_VERBS = frozenset("cancel revoke unsubscribe archive withdraw void dismiss terminate kill".split())
 _SEARCH_VERBS = frozenset("search find query discover browse explore filter match scan lookup".split())
+_HTTP_METHODS = frozenset("post put patch".split())
 _CODE_NAMES = frozenset(
     {"run_code", "execute_code", "run_python", "execute_python", "python", "code_interpreter", "run_script"}
 )
@@ -112,9 +114,12 @@ _QUERY_WORDS = frozenset("query q search keyword keywords term text prompt quest
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
 _REFERENCE_SUFFIX = frozenset(
-    "id ids key keys uuid guid ref slug number no code hash handle address token urn ticket sha arn cursor uid".split()
+    "id ids identifier identifiers key keys uuid guid ref slug number no code hash handle address token urn ticket sha"
+    " arn cursor uid".split()
 )
-_STRONG_SUFFIX = frozenset("id ids uuid guid uid urn arn".split())
+_STRONG_SUFFIX = frozenset("id ids identifier identifiers uuid guid uid urn arn".split())
+_NO_ENTITY = frozenset("unique".split())
+"""Words between an entity and its suffix: ``invoice_unique_id``."""
 
 
 @lru_cache(maxsize=65536)
@@ -156,6 +161,9 @@ def nature_of_name(name: str) -> ToolNature:
         position = len(words) - 1
     if position is None:
         return ToolNature("", "read", "code" if name in _CODE_NAMES else "read", _entity(words))
+    later = next((i for i, word in enumerate(words) if i > position and word in _SEARCH_VERBS), None)
+    if words[position] in _HTTP_METHODS and later is not None and words[later] not in words[:position]:
+        position = later  # API-post-search, post_database_query: generated from an OpenAPI file, they search
     verb = words[position]
     rest = words[position + 1 :] or words[:position]
     operation = _OPERATION_OF[verb]
@@ -198,8 +206,8 @@ def nature(tool: Tool) -> ToolNature:
     elif effect == "delete" and tool.annotations.destructive is False:
         effect = "write"
     elif base.verb == "" and tool.annotations.read_only is None:
-        words = {word for parameter in tool.parameters for word in split_words(parameter)}
-        if words & _QUERY_WORDS:
+        asked = {words[-1] for parameter in tool.parameters if (words := split_words(parameter))}
+        if asked & _QUERY_WORDS:  # search_text, but not text_color
             operation, effect = "list", "search"
         elif tool.parameters and not any(referenced_entity(p, base.entity) for p in tool.parameters):
             operation, effect = "compute", "compute"
@@ -224,17 +232,46 @@ def referenced_entity(parameter: str, entity: str = "") -> str | None:
         >>> [referenced_entity(name, "order") for name in ("invoiceId", "id", "tracking_number", "city")]
         ['invoice', 'order', 'tracking_number', None]
     """
-    words = split_words(parameter)
-    if not words or words[-1] not in _REFERENCE_SUFFIX:
+    stem, suffix = _parts(parameter)
+    if not suffix:
         return None
-    stem = words[:-1]
-    if words[-1] in _STRONG_SUFFIX:
+    if suffix in _STRONG_SUFFIX:
         if not stem:
             return entity or None
         return "_".join((*stem[:-1], singular(stem[-1])))
-    if not stem or words[-1] in ("cursor", "token", "code", "no", "key", "keys"):
+    if not stem or suffix in ("cursor", "token", "code", "no", "key", "keys"):
         return None
-    return "_".join((*stem, singular(words[-1])))
+    return "_".join((*stem, singular(suffix)))
+
+
+def is_identifier(parameter: str) -> bool:
+    """Return whether a name has the suffix of an identifier: ``order_id``, ``project_id_or_name``.
+
+    Args:
+        parameter: The name of a parameter or field.
+
+    Returns:
+        Whether its suffix is one of identifiers.
+
+    Example:
+        >>> is_identifier("store_identifier"), is_identifier("tracking_number")
+        (True, False)
+    """
+    return _parts(parameter)[1] in _STRONG_SUFFIX
+
+
+@lru_cache(maxsize=65536)
+def _parts(parameter: str) -> tuple[tuple[str, ...], str]:
+    """Return the words before the suffix of a reference, and the suffix; ``""`` where there is none."""
+    words = split_words(parameter)
+    if "or" in words[1:]:  # project_id_or_name, issue_id_or_key
+        words = words[: words.index("or", 1)]
+    if not words or words[-1] not in _REFERENCE_SUFFIX:
+        return words, ""
+    stem = words[:-1]
+    if len(stem) > 1 and stem[-1] in _NO_ENTITY:
+        stem = stem[:-1]
+    return stem, words[-1]
 
 
 def _is_plural(words: tuple[str, ...]) -> bool:

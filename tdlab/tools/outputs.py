@@ -15,10 +15,20 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
+from tdlab.tools._finders import Found, found_values
+from tdlab.tools._sorts import Sorts
 from tdlab.tools.cache import cached_per_tool
-from tdlab.tools.names import ToolNature, nature, referenced_entity, split_words
+from tdlab.tools.names import ToolNature, is_identifier, nature, referenced_entity, split_words
 from tdlab.tools.nouns import plural, singular
-from tdlab.tools.parameters import ENTITY_NOISE, Slot, entity_words, parameter_kind, shared_concept, slots_of
+from tdlab.tools.parameters import (
+    ENTITY_NOISE,
+    Slot,
+    brand_words,
+    entity_words,
+    parameter_kind,
+    shared_concept,
+    slots_of,
+)
 from tdlab.tools.schema_shapes import clean, informative, inner_properties, item, types_of
 
 __all__ = ["ReturnedField", "Returns", "returned_fields", "returned_schema", "with_outputs"]
@@ -50,12 +60,16 @@ class _Planned(NamedTuple):
 _ECHO = {"list": 0.45, "read": 0.6, "create": 0.75, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _OWN_HANDLE = {"list": 0.9, "read": 0.8, "create": 0.95, "update": 0.75, "delete": 0.6, "act": 0.7, "compute": 0.3}
 _LINKED = {"list": 0.45, "read": 0.7, "create": 0.55, "update": 0.5, "delete": 0.15, "act": 0.45, "compute": 0.15}
+_OTHER_SORT = 0.3
 _SHOWN = 0.12
 """Values less certain than this are not in the inferred schema."""
 _MENTION = re.compile(
     r"\b(?:return\w*|includ\w+|contain\w*|with|show\w*|list\w*|giv\w+|retriev\w+|fetch\w*|get\w*|follow\w+|name\w*)\b([^.;:]{0,140})",
     re.IGNORECASE,
 )
+_SCOPE = re.compile(r"\b(?:for|from|in|within|on|to|by|using|via|based|associated|linked|under|through|when)\b")
+"""Words before what an answer is about, or where it comes from: "retrieve the aliases for a user or team"."""
+_LIST_OF = re.compile(r"\b(?:a |the )?(?:[a-z]+ )?lists? of\b", re.IGNORECASE)
 _SAYS_RETURNS = re.compile(r"\b(?:returns?|returning|including|containing)\b:?([^.;]{0,140})", re.IGNORECASE)
 _OF_WHAT = re.compile(
     r"\b([A-Za-z]+) (?:ids?|identifiers?|uuid|names?|titles?)\b"
@@ -86,12 +100,15 @@ class Returns:
         self._focus: dict[str, str] = {}
         self._natures: dict[str, ToolNature] = {}
         self._handles: dict[str, dict[str, tuple[dict[str, Any], float]]] = {}
-        self._set_by: dict[str, dict[str, dict[str, Any]]] = {}
+        self._set_by: dict[str, dict[str, Slot]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         self._acted: set[str] = set()
         self._common_table: dict[str, dict[str, Any]] | None = None
         self._link_table: dict[str, dict[str, float]] | None = None
+        self._found_table: dict[str, list[Found]] | None = None
+        self._brand = brand_words(self.tools)
         self._words = {singular(word) for tool in self.tools for word in self.nature(tool).entity.split("_") if word}
+        self._sorts = Sorts(self.tools)
         for tool in self.tools:
             self._collect(tool)
 
@@ -103,6 +120,17 @@ class Returns:
             tool_nature = nature(tool)
             if tool_nature.operation == "list" and tool_nature.effect != "search" and not _asks_for_many(tool):
                 tool_nature = tool_nature._replace(operation="read")
+            elif tool_nature.operation == "compute" and not tool_nature.verb and len(split_words(tool.name)) <= 2:
+                # directory_tree(path), geocode(address): a noun that asks neither for a number nor for prose is looked
+                # up; a longer name without a known verb rather begins with an unknown one (highlight_table_header)
+                required = [(name, tool.parameters[name]) for name in tool.required if name in tool.parameters]
+                if required and not any(
+                    types_of(schema) & {"number", "integer"} or parameter_kind(name, schema) in ("quantity", "prose")
+                    for name, schema in required
+                ):
+                    tool_nature = tool_nature._replace(operation="read")
+            elif tool_nature.operation in ("act", "compute") and is_identifier(tool.name):
+                tool_nature = tool_nature._replace(operation="read")  # resolve-library-id looks it up
             self._natures[tool.key] = tool_nature
         return self._natures[tool.key]
 
@@ -116,6 +144,7 @@ class Returns:
         if tool.key in self._focus:
             return self._focus[tool.key]
         words = entity_words(tool)
+        words = tuple(word for word in words if word not in self._brand) or words
         focus = words[-1] if words else ""
         if self.nature(tool).operation in ("read", "update", "act", "delete"):
             for parameter in (*tool.required, *tool.parameters):
@@ -163,13 +192,14 @@ class Returns:
                 and "string" in (types_of(slot.schema) or {"string"})
             ):
                 self._handle(slot.entity, slot, 0.6)
-        if operation in ("read", "update", "act", "delete") and focus and len(identifying) == 1:
+        is_own = len(identifying) == 1 and (identifying[0].kind != "id" or identifying[0].entity in ("", focus))
+        if operation in ("read", "update", "act", "delete") and focus and is_own:
             self._handle(focus, identifying[0], 0.8 if identifying[0].kind in ("id", "ref", "label") else 0.6)
         if operation in ("create", "update") and focus:
             setters = self._set_by.setdefault(focus, {})
             for slot in slots:
                 if not slot.inside and slot.kind not in ("control", "flag"):
-                    setters.setdefault(slot.parameter, slot.schema)
+                    setters.setdefault(slot.parameter, slot)
         if operation in ("act", "update"):
             self._acted.add(focus)
         if operation in ("create", "update", "act"):
@@ -294,12 +324,29 @@ class Returns:
     def _plan(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         """Return the fields of the entity in the tool's answer, by name, before they are shaped; cached."""
         if tool.key not in self._plans:
-            self._plans[tool.key] = self._planned(tool)
+            focus, planned = self._planned(tool)
+            for value in self._found().get(tool.key, ()):
+                if value.parameter not in planned or planned[value.parameter].certainty < value.certainty:
+                    planned[value.parameter] = _Planned(value.schema, value.certainty, value.entity or focus)
+            self._plans[tool.key] = focus, planned
         return self._plans[tool.key]
+
+    def _found(self) -> dict[str, list[Found]]:
+        """Return what each tool presumably finds out for its siblings (`tdlab.tools._finders`); cached."""
+        if self._found_table is None:
+            self._found_table = found_values(self, self._given)
+        return self._found_table
+
+    def _given(self, tool: Tool) -> list[tuple[str, str, float]]:
+        """Return names, entities and certainties of what a tool returns by itself, whatever its siblings need."""
+        if informative(tool.output_schema) is not None:
+            return [(field.name, field.entity, field.certainty) for field in self.fields(tool)]
+        return [(name, plan.entity, plan.certainty) for name, plan in self._planned(tool)[1].items()]
 
     def _planned(self, tool: Tool) -> tuple[str, dict[str, _Planned]]:
         operation, focus = self.nature(tool).operation, self.focus(tool)
         slots = [slot for slot in self.slots(tool) if not slot.inside]
+        identified = {slot.entity for slot in slots if slot.kind == "id"}
         planned: dict[str, _Planned] = {}
 
         def put(name: str, schema: dict[str, Any], certainty: float, entity: str) -> None:
@@ -307,25 +354,32 @@ class Returns:
                 planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity)
 
         for name, (schema, weight) in self._handles.get(focus, {}).items():
-            put(name, schema, _OWN_HANDLE[operation] * weight, focus)
+            sure = _OWN_HANDLE[operation] * weight
+            put(name, schema, sure * _OTHER_SORT if self._sorts.is_other(name, tool) else sure, focus)
         for slot in slots:
             if slot.kind == "control" or slot.kind == "flag":
                 continue
             certainty = _ECHO[operation]
             if slot.handle:
                 certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty)
+            elif operation == "list" and slot.world in ("file_path", "url"):
+                certainty = 0.75  # a directory lists the paths in it, a crawl the pages of a site
             elif slot.kind == "prose" and operation in ("list", "read", "compute"):
                 certainty = 0.1
             elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
                 certainty *= 0.7
             put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus)
         if operation in ("read", "list", "create", "update", "act"):
-            for name, schema in self._set_by.get(focus, {}).items():
+            for name, slot in self._set_by.get(focus, {}).items():
                 if name not in planned:
-                    put(name, clean(schema), 0.6, focus)
+                    foreign = self._sorts.is_another_owner(slot.entity, tool, focus, identified)
+                    put(name, clean(slot.schema), 0.6 * (_OTHER_SORT if foreign else 1.0), slot.entity or focus)
         for entity, strength in self._links().get(focus, {}).items():
+            if self._sorts.is_another_owner(entity, tool, focus, identified):
+                strength *= _OTHER_SORT
             for name, (schema, weight) in self._handles.get(entity, {}).items():
-                put(name, schema, _LINKED[operation] * strength * weight, entity)
+                other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
+                put(name, schema, _LINKED[operation] * strength * weight * other, entity)
         if operation == "list":
             for name, schema in self._common().items():
                 if name not in tool.parameters:
@@ -337,7 +391,9 @@ class Returns:
                     put(concept, {"type": "string"}, 0.6, focus)
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
-                put(name, schema, certainty * weight * (0.5 if operation in ("compute", "delete") else 1.0), entity)
+                other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
+                other *= 0.5 if operation in ("compute", "delete") else 1.0
+                put(name, schema, certainty * weight * other, entity)
         return focus, planned
 
     def _mentioned(self, tool: Tool, focus: str) -> list[tuple[str, float]]:
@@ -350,10 +406,14 @@ class Returns:
             clauses += [(match.group(1), 0.75) for match in _MENTION.finditer(text)]
             clauses.append((text.split(".")[0], 0.35))
         for clause, certainty in clauses:
-            for noun in self._nouns(clause):
+            for noun in self._shown(clause):
                 if noun != focus and certainties.get(noun, 0.0) < certainty:
                     certainties[noun] = certainty
         return sorted(certainties.items())
+
+    def _shown(self, clause: str) -> list[str]:
+        """Return the entities that a clause says are shown: none after a preposition, nor the words "a list of"."""
+        return self._nouns(_SCOPE.split(_LIST_OF.sub(" ", clause))[0])
 
     def _nouns(self, text: str) -> list[str]:
         """Return the entities of this service that a text names, each once."""

@@ -6,19 +6,23 @@ another tool returned can sensibly fill it. The word lists here are general Engl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools.names import nature, referenced_entity, split_words
+from tdlab.tools.names import is_identifier, nature, referenced_entity, split_words
 from tdlab.tools.nouns import singular
 from tdlab.tools.references import inlined, refers
 from tdlab.tools.schema_shapes import inner_properties, types_of
 
 __all__ = [
     "ENTITY_NOISE",
+    "SAID",
     "Slot",
+    "brand_words",
     "entity_words",
+    "identifying_name",
     "inner_properties",
     "normal_name",
     "parameter_kind",
@@ -65,6 +69,10 @@ _CONTROL = frozenset(
     " color background quality interval granularity timezone tz detail level max_size min_size".split()
 )
 _CONTROL_TAIL = frozenset("limit offset cursor timeout depth".split())
+_CONTROL_HEAD = frozenset("pagination paginate paging expand".split())
+_OF_ANSWER = frozenset("expand expanded include included exclude excluded return returned response".split())
+_MOST = frozenset("max maximum number limit total".split())
+_ROWS = frozenset("results records items objects rows entries page fetch list return".split())
 _PROSE = frozenset(
     "query q search keyword keywords term text prompt question message content body description summary note notes"
     " comment comments instruction instructions input thought reason markdown html code script sql expression formula"
@@ -119,6 +127,8 @@ for _concept, _weight, _names in (
     ("url", 0.45, "url link website website_url page_url web_url uri source_url"),
     ("image_url", 0.6, "image_url img_url image_uri photo_url"),
     ("video_url", 0.65, "video_url youtube_url video_link"),
+    ("place", 0.4, "place place_name location location_name origin destination venue start_location end_location"),
+    ("account", 0.4, "username user_name login screen_name owner author assignee"),
     ("file_path", 0.45, "file_path filepath path filename file_name absolute_path"),
     ("cve", 0.85, "cve cve_id"),
     ("package", 0.6, "package_name package npm_package"),
@@ -138,8 +148,16 @@ for _concept, _weight, _names in (
         _WORLD[_name] = (_concept, _weight)
 
 
-_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency"})
+_QUALIFIED = frozenset(
+    "email ticker symbol latitude longitude iban isin doi url path filepath filename location place".split()
+)
+"""Names that stand for their concept with any word before them: ``article_url``, ``output_path``."""
+_NO_HANDLE = frozenset({"email", "phone", "address", "postcode", "ip", "country_code", "currency", "place", "account"})
 """Concepts that describe a thing without identifying it."""
+
+
+SAID = frozenset("email phone address postcode country_code currency city isbn domain ip account".split())
+"""Concepts of values that a user mostly knows and says: no tool has to find them out."""
 
 
 @lru_cache(maxsize=65536)
@@ -184,14 +202,20 @@ def shared_concept(parameter: str) -> tuple[str, float]:
         return _WORLD[name]
     for length in (2, 1):
         tail = "_".join(words[-length:])
-        if (
-            len(words) > length
-            and tail in _WORLD
-            and (length == 2 or tail in ("email", "ticker", "latitude", "longitude", "iban", "isin", "doi"))
-        ):
+        if len(words) > length and tail in _WORLD and (length == 2 or tail in _QUALIFIED):
             concept, weight = _WORLD[tail]
             return concept, weight * 0.9
     return "", 0.0
+
+
+def _shapes_answer(parameter: str) -> bool:
+    """Return whether a parameter only says how much of an answer to show.
+
+    Collections that people and models wrote have a hundred such names: ``fields_to_return``, ``exclude_fields``,
+    ``max_domains_to_return``, ``number_of_records_to_return``.
+    """
+    words = set(split_words(parameter))
+    return bool(("fields" in words and words & _OF_ANSWER) or (words & _MOST and words & _ROWS))
 
 
 def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
@@ -213,20 +237,24 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     types = types_of(schema)
     if not words or name in _CONTROL or words[-1] in _CONTROL_TAIL or parameter.startswith("_"):
         return "control"
+    if words[0] in _CONTROL_HEAD or _shapes_answer(parameter):
+        return "control"
     if types == {"boolean"} or (
         words[0] in _FLAG_HEAD and len(words) > 1 and types <= {"boolean", "string"} and "string" not in types
     ):
         return "flag"
     if "enum" in schema or "const" in schema:
         return "choice"
-    if referenced_entity(parameter, "it") is not None and words[-1] in ("id", "uuid", "guid", "uid", "urn", "arn"):
+    if is_identifier(parameter):
         return "id"
     if shared_concept(parameter)[0] or schema.get("format") in ("email", "uri", "ipv4"):
         return "world"
     if (
         schema.get("format") in ("date", "date-time", "time")
         or words[-1] in _TIME_TAIL
-        or words[0] in ("start", "end", "from", "since", "until")
+        # from_station is no time, since and from alone are
+        or words[0] in ("since", "until")
+        or name in ("start", "end", "from")
     ):
         return "time"
     if referenced_entity(parameter) is not None:
@@ -250,6 +278,25 @@ def parameter_kind(parameter: str, schema: dict[str, Any]) -> Kind:
     return "value"
 
 
+@lru_cache(maxsize=65536)
+def identifying_name(parameter: str, entity: str) -> str:
+    """Return the one form of the name of an identifier: ``order_id`` for ``orderIdentifier`` and an order's ``id``.
+
+    Args:
+        parameter: The name of a parameter or field that is an identifier.
+        entity: The entity to which a bare ``id`` refers.
+
+    Returns:
+        The entity with ``_id``; the name's own words if it has no entity.
+
+    Example:
+        >>> identifying_name("storeIdentifier", ""), identifying_name("id", "order")
+        ('store_id', 'order_id')
+    """
+    noun = referenced_entity(parameter, entity)
+    return f"{noun}_id" if noun else normal_name(parameter)[0]
+
+
 def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, entity: str) -> Slot:
     own = inside or parameter
     kind = parameter_kind(own, schema)
@@ -258,8 +305,7 @@ def _slot(parameter: str, inside: str, schema: dict[str, Any], required: bool, e
     noun = ""
     if kind == "id":
         noun = (referenced_entity(own, entity) or entity).split("_")[-1]
-        if len(words) == 1:
-            name = f"{noun}_id" if noun else name
+        name = identifying_name(own, entity)
     elif kind in ("ref", "label"):
         noun = singular(words[-2]) if len(words) > 1 else entity if kind == "label" else ""
     elif kind == "world" and len(words) > 1 and referenced_entity(own) and concept not in _NO_HANDLE:
@@ -287,6 +333,28 @@ def entity_words(tool: Tool) -> tuple[str, ...]:
     while len(words) > 1 and words[-1] in ENTITY_NOISE:
         words.pop()
     return tuple(words)
+
+
+def brand_words(tools: Sequence[Tool]) -> set[str]:
+    """Return the words of a service's name that name no thing of it, since no parameter identifies such a thing.
+
+    ``create_mailchimp_list`` and ``add_product_mailchimp`` are about a list and a product, not about a mailchimp.
+
+    Args:
+        tools: All tools of the service.
+
+    Returns:
+        The words, in the singular.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> schema = {"properties": {"board_id": {"type": "string"}}}
+        >>> sorted(brand_words([Tool(service="Trello boards", name="get_trello_board", input_schema=schema)]))
+        ['trello']
+    """
+    names = {singular(word) for service in {tool.service for tool in tools} for word in split_words(service)}
+    things = {(referenced_entity(name) or "").split("_")[-1] for tool in tools for name in tool.parameters}
+    return names - things
 
 
 def slots_of(tool: Tool, entity: str) -> tuple[Slot, ...]:

@@ -3,6 +3,7 @@
 Run it with the shared pool, or with any other::
 
     python -m tests.benchmarks.clusters                              # all sections; minutes
+    python -m tests.benchmarks.clusters --rich 10000                 # a generated pool with nested schemas
     python -m tests.benchmarks.clusters --sizes 5000 20000           # scale alone, at these numbers of tools
     python -m tests.benchmarks.clusters --selection --apricot VENV/bin/python
     python -m tests.benchmarks.clusters --sample 50 --seed 1126      # clusters printed for a reader to judge
@@ -37,6 +38,7 @@ from tdlab.pool.catalogue import ToolPool
 from tdlab.records import BusinessCluster, Service, Tool, rng_for
 from tdlab.tools.names import split_words
 from tests.benchmarks.dependencies import shared_folder
+from tests.clusters.pools import rich_services
 
 SIZES = (5_000, 10_000, 20_000, 0, 100_000)
 """Numbers of tools; 0 stands for the pool as it is."""
@@ -108,12 +110,15 @@ def perturbed(service: Service, copy: int) -> Service:
     return service.model_copy(update={"name": name, "title": title, "tools": tuple(tools.values())})
 
 
-def measured(pool_file: Path, tools: int) -> dict[str, Any]:
-    """One size in this process: wall time of the stages in seconds, processor time, peak memory in GB."""
+def measured(pool_file: Path | None, tools: int) -> dict[str, Any]:
+    """One size in this process: wall time of the stages in seconds, processor time, peak memory in GB.
+
+    Without a file, the pool is a generated one with rich schemas (`tests.clusters.pools.rich_services`).
+    """
     began = time.perf_counter()
-    services: Sequence[Service] = ToolPool.load(pool_file).services
+    services: Sequence[Service] = ToolPool.load(pool_file).services if pool_file else rich_services(tools)
     load = time.perf_counter() - began
-    pool = as_pool(grown(services, tools) if tools else services)
+    pool = as_pool(grown(services, tools) if tools and pool_file else services)
     began, processor = time.perf_counter(), time.process_time()
     mined = mine(pool)
     built = time.perf_counter()
@@ -127,6 +132,7 @@ def measured(pool_file: Path, tools: int) -> dict[str, Any]:
         "seconds": round(done - began, 2),
         "cpu": round(time.process_time() - processor, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3),
+        "dependencies": mined.report.dependency_report.kinds,
         "candidates": mined.report.candidates,
         "clusters": len(clusters),
         "schema_tool_coverage": round(mined.report.schema_tool_coverage, 4),
@@ -377,6 +383,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Business Clusters at scale.")
     parser.add_argument("--pool", type=Path, default=default_pool())
     parser.add_argument("--sizes", nargs="+", type=int, help="scale alone, at these numbers of tools (0: all)")
+    parser.add_argument("--rich", type=int, help="a generated pool of so many tools with rich schemas, alone")
     parser.add_argument("--selection", action="store_true", help="selection, coverage and reselection alone")
     parser.add_argument("--naive", type=int, default=4_000, help="candidates that the naive greedy gets")
     parser.add_argument("--apricot", help="a Python interpreter that can import apricot")
@@ -385,6 +392,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.rich is not None:
+        sys.stdout.write(json.dumps(measured(None, options.rich)) + "\n")
+        return 0
     if not options.pool.exists():
         sys.stderr.write(f"not there: {options.pool}; set TDLAB_SHARED or give --pool\n")
         return 1
@@ -397,7 +407,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write(
                 f"{row['tools']:7d} tools  {row['seconds']:7.2f} s, CPU {row['cpu']:7.2f} s"
                 f" ({1000 * row['cpu'] / row['tools']:.2f} ms a tool)"
-                f"  {row['peak_gb']:.2f} GB  {row['candidates']} candidates, {row['clusters']} clusters,"
+                f"  {row['peak_gb']:.2f} GB  {sum(row['dependencies'].values())} edges,"
+                f" {row['candidates']} candidates, {row['clusters']} clusters,"
                 f" {row['schema_tool_coverage']:.1%} of tools with a schema  load {row['load']} s  {row['stages']}\n"
             )
             sys.stdout.flush()

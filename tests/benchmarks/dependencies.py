@@ -236,8 +236,7 @@ def by_miner(pairs: Sequence[Pair], tools: Mapping[str, Tool]) -> dict[Pair, flo
     services = tuple(Service(name=name, tools=tuple(group)) for name, group in by_service.items())
     pool = SimpleNamespace(services=services, tools={tool.key: tool for s in services for tool in s.tools})
     across = AcrossConfig(sources_per_parameter=10_000)
-    everything = ClusterConfig(edge_threshold=0.0, sources_per_parameter=10_000, across=across)
-    return mine_dependencies(pool, everything).pair_scores()
+    return mine_dependencies(pool, ClusterConfig(edge_threshold=0.0, across=across), all_flows=True).pair_scores()
 
 
 RANKINGS = {

@@ -246,12 +246,17 @@ def test_growth_stays_with_the_affair_once_there_are_tools_enough() -> None:
             Dependency(source="s/a", target="s/b", parameter="p", score=0.6),
             Dependency(source="s/b", target="s/c", parameter="p", score=0.6),
             Dependency(source="s/c", target="s/far", parameter="p", score=0.6),
+            Dependency(source="s/b", target="s/strong", parameter="p", score=0.9),
             Dependency(source="s/c", target="s/strong", parameter="p", score=0.9),
         ],
-        ["s/a", "s/b", "s/c", "s/far", "s/strong"],
+        ["s/a", "s/b", "s/c", "s/far", "s/strong", "s/unlike"],
     )
     words = {"s/a": {"ship": 1.0}, "s/b": {"ship": 1.0}, "s/c": {"ship": 1.0}, "s/far": {"tax": 1.0}}
-    kept = grow(graph, ClusterConfig(max_tools=5, candidates_per_tool=1), topics={**words, "s/strong": {"tax": 1.0}})
+    kept = grow(
+        graph,
+        ClusterConfig(max_tools=5, candidates_per_tool=1),
+        topics={**words, "s/strong": {"ship": 0.07, "tax": 0.93}},
+    )
     from_a = {graph.tools[i] for i in next(c for c in kept if c.order[0] == 0).tools}
     assert from_a == {"s/a", "s/b", "s/c", "s/strong"}
 

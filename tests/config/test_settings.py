@@ -173,7 +173,7 @@ def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
     with tdlab.open_run(tmp_path / "run") as run:
         assert run.config == config
     RunStore.create_or_resume(tmp_path / "run", **arguments).close()
-    with pytest.raises(tdlab.TdlabError, match=r"clusters\.growth\.about is 0\.06 in the run directory and 0\.5 now"):
+    with pytest.raises(tdlab.TdlabError, match=r"clusters\.growth\.about is 0\.13 in the run directory and 0\.5 now"):
         RunStore.create_or_resume(
             tmp_path / "run", **{**arguments, "config": config.with_values(clusters__growth__about=0.5)}
         )
