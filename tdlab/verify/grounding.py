@@ -200,7 +200,10 @@ def _check_ask(context: CheckContext, step: Step) -> str:
             (
                 index
                 for index, message in enumerate(messages)
-                if message.role == "assistant" and not message.tool_calls and asks_for(message.content, ask.label)
+                if message.role == "assistant"
+                and not message.tool_calls
+                and not asks_for_yes(message.content)  # a confirmation names the values that it asks consent for
+                and asks_for(message.content, ask.label)
             ),
             None,
         )

@@ -117,8 +117,8 @@ def workspace_of(path: Path) -> Path:
         path: The file.
 
     Example:
-        >>> str(workspace_of(Path("/work/app/.vscode/mcp.json"))), str(workspace_of(Path("/work/app/mcp.json")))
-        ('/work/app', '/work/app')
+        >>> str(workspace_of(Path("/srv/app/.vscode/mcp.json"))), str(workspace_of(Path("/srv/app/mcp.json")))
+        ('/srv/app', '/srv/app')
     """
     folder = path.absolute().parent
     return folder.parent if folder.name in _CLIENT_FOLDERS else folder
