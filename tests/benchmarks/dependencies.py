@@ -19,6 +19,10 @@ Across services the miner only speaks of shared entities (a repository, an addre
 values of the observed pairs across services filled: where all of them are words of a search or names of things, as in
 the default recordings, the ranking across services says nothing about shared entities, for or against.
 
+Many observed pairs inside a service are echoes: the caller had the value before, as all tools of a document server take
+its file's name and answer with it. ``news in service`` ranks the same pairs against those along which a value went that
+neither the user nor an earlier argument held: what a miner of dependencies has to find.
+
 What this does not cover: a pair that no recording happened to use counts as wrong, so no miner can reach 1; and a value
 that the user said, or that both calls merely echo, counts as observed when it stands in A's answer.
 """
@@ -52,7 +56,8 @@ Pair = tuple[str, str]
 class FromResult(NamedTuple):
     """What the recordings hold: tools that were called, observed pairs with counts, services that occurred together.
 
-    ``filled`` counts for each pair the parameters of the second tool that a value of the first stood in.
+    ``filled`` counts for each pair the parameters of the second tool that a value of the first stood in. ``news`` are
+    the pairs along which a value went that the caller did not have: neither the user nor an earlier argument held it.
     """
 
     tools: set[str]
@@ -60,6 +65,7 @@ class FromResult(NamedTuple):
     together: set[tuple[str, str]]
     unknown: Counter[str]
     filled: dict[Pair, Counter[str]]
+    news: Counter[Pair]
 
 
 class Ranking(NamedTuple):
@@ -128,9 +134,10 @@ def resolve(key: str, tools: Mapping[str, Tool], by_name: Mapping[str, list[Tool
 def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> FromResult:
     """Tools, dataflow and company kept in the recordings."""
     by_name = resolver(tools)
-    seen = FromResult(set(), Counter(), set(), Counter(), {})
+    seen = FromResult(set(), Counter(), set(), Counter(), {}, Counter())
     for trajectory in trajectories:
         earlier: list[tuple[str, str]] = []
+        known = "\n".join(m.content for m in trajectory.messages if m.role in ("system", "user"))
         results = trajectory.results()
         services: set[str] = set()
         for call in trajectory.calls():
@@ -149,6 +156,9 @@ def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Fr
                 if other != key and filled:
                     seen.pairs[other, key] += 1
                     seen.filled.setdefault((other, key), Counter()).update(filled)
+                    found_out = {value for own in values.values() for value in own if value in text}
+                    seen.news[other, key] += any(value not in known for value in found_out)
+            known += "\n" + "\n".join(value for own in values.values() for value in own)
             if call.id in results:
                 earlier.append((key, results[call.id].content))
         seen.together.update((a, b) for a in services for b in services if a != b)
@@ -333,13 +343,15 @@ def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str
         "tools": len(keys),
         "unresolved_calls": dict(sorted(seen.unknown.items())),
     }
-    for name, pairs in (("in_service", inside), ("across", across)):
-        hits = sum(pair in seen.pairs for pair in pairs)
+    news = Counter({pair: count for pair, count in seen.news.items() if count})
+    parts = (("in_service", inside, seen.pairs), ("news_in_service", inside, news), ("across", across, seen.pairs))
+    for name, pairs, observed in parts:
+        hits = sum(pair in observed for pair in pairs)
         part: dict[str, Any] = {"pairs": len(pairs), "observed": hits, "rankings": {}}
         for title, rank in RANKINGS.items():
             began = time.perf_counter()
             scores = rank(pairs, tools)
-            result = measure(pairs, scores, seen.pairs)
+            result = measure(pairs, scores, observed)
             part["rankings"][title] = {
                 "average_precision": result.average_precision,
                 "r_precision": result.r_precision,
@@ -347,8 +359,8 @@ def evaluate(recordings: Sequence[Path], tool_files: Sequence[Path]) -> dict[str
             }
             if title == "tdlab":
                 part["curve"] = result.curve
-                part["services"] = _by_service(pairs, scores, seen.pairs, tools)
-                part["errors"] = _errors(pairs, scores, seen.pairs, tools, hits)
+                part["services"] = _by_service(pairs, scores, observed, tools)
+                part["errors"] = _errors(pairs, scores, observed, tools, hits)
         part["filled"] = kinds_filled(pairs, seen, tools)
         report[name] = part
     return report
@@ -430,7 +442,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
         return 0
     lines = [f"{report['recordings']} recordings, {report['tools']} tools"]
-    for name in ("in_service", "across"):
+    for name in ("in_service", "news_in_service", "across"):
         part = report[name]
         lines.append(f"\n{name.replace('_', ' ')}: {part['observed']} of {part['pairs']} ordered pairs observed")
         for title, row in part["rankings"].items():
