@@ -61,7 +61,7 @@ def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) 
     slots = [
         slot
         for slot in returned.slots(tool)
-        if (slot.required or changes or slot.name in contexts or (lax and slot.handle and slot.entity == focus))
+        if (slot.required or (changes and not _is_chosen(slot, operation, focus)) or slot.name in contexts or (lax and slot.handle and slot.entity == focus))
         and (not slot.inside or slot.inside in _required_inside(tool.parameters.get(slot.parameter, {})))
     ]
     return Known(
@@ -69,6 +69,11 @@ def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) 
         frozenset(slot.world for slot in slots if slot.world),
         frozenset(slot.entity for slot in slots if slot.kind in ("id", "ref") and slot.entity),
     )
+
+
+def _is_chosen(slot: Slot, operation: str, focus: str) -> bool:
+    """Return whether a tool gives its new thing an identifier unless its caller does: ``create_session(session_id)``."""
+    return operation == "create" and slot.kind == "id" and slot.entity == focus and not slot.required
 
 
 def _required_inside(schema: Mapping[str, object]) -> Iterable[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from tdlab.clusters._contexts import asks_in_context, contexts_of
+from tdlab.clusters._makers import handle_key, makers_of
 from tdlab.clusters._matching import (
     FLOW,
     Index,
@@ -69,6 +70,7 @@ class ServiceMiner:
         self._new, self._echoes = index_values(returned, self._contexts)
         left_out["contexts"] += len(self._contexts)
         self._operations = [returned.nature(tool).operation for tool in tools]
+        self._makers = makers_of(returned, self._operations, config.context_sources)
         self._focuses = {
             returned.focus(tool)
             for tool, operation in zip(tools, self._operations, strict=True)
@@ -158,7 +160,25 @@ class ServiceMiner:
                         if known is None or score > known.score:
                             kind: DependencyKind = "echo" if echo else "context" if context else "new"
                             options[offer.tool] = Match(score, slot, offer.field, how, kind)
+            self._add_made(j, slot, options)
         return matches
+
+    def _add_made(self, j: int, slot: Slot, options: dict[int, Match]) -> None:
+        """Add the makers of the thing that a slot names: whatever is done with it comes after them."""
+        makers = self._makers.get(handle_key(slot), ())
+        if slot.inside or j in makers:
+            return
+        returned, matching = self._returned, self._config.matching
+        focus = returned.focus(returned.tools[j])
+        # write_file and create_directory both take a path, but a directory is listed and a file is read
+        makers = tuple(i for i in makers if returned.focus(returned.tools[i]) == focus) or makers
+        score = matching.made * (1.0 if slot.required else matching.optional)
+        kinds: tuple[tuple[DependencyKind, Index], ...] = (("new", self._new), ("echo", self._echoes))
+        for kind, index in kinds if makers else ():
+            for offer in index.get(("name", slot.name), ()):
+                if offer.tool in makers:
+                    best = max(score, options[offer.tool].score if offer.tool in options else 0.0)
+                    options[offer.tool] = Match(best, slot, offer.field, "same thing", kind, made=True)
 
     def _of_other_things(self, source: int, target: int, noun: str) -> bool:
         """Return whether two tools are about one noun of different things: comments on bills and on projects."""
@@ -198,11 +218,14 @@ class ServiceMiner:
         config, tools = self._config, self._returned.tools
         news: list[tuple[float, int]] = []
         echoes: list[tuple[float, int]] = []
+        made: list[tuple[int, float]] = []
         for source, match in options.items():
             score = match.score
             if source in mentioned:
                 score = 1.0 - (1.0 - score) * (1.0 - mentioned[source].weight)
-            if score >= config.edge_threshold:
+            if score >= config.edge_threshold and match.made and match.kind == "echo":
+                made.append((source, score))
+            elif score >= config.edge_threshold:
                 (echoes if match.kind == "echo" and source not in mentioned else news).append((-score, source))
         if news and not self._all:
             # who lists the teams tells a team's id; that some report may mention one is no second source
@@ -210,7 +233,7 @@ class ServiceMiner:
             strong = [option for option in news if option[0] <= least]
             self._left_out["weak"] += len(news) - len(strong)
             news = strong
-        kept: list[tuple[int, float]] = []
+        kept = made
         for scored, cap, reason in (
             (news, self._cap, "capped"),
             (echoes, self._echo_cap, "echoes"),

@@ -31,6 +31,7 @@ from tdlab.tools import (
 
 __all__ = [
     "FLOW",
+    "STANDALONE",
     "Index",
     "Match",
     "Offer",
@@ -67,13 +68,17 @@ class Offer(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A value that could fill a parameter, with its score before mentions count."""
+    """A value that could fill a parameter, with its score before mentions count.
+
+    ``made`` says that the source makes the thing that the value names (`tdlab.clusters._makers`).
+    """
 
     score: float
     slot: Slot
     field: ReturnedField
     how: str
     kind: DependencyKind
+    made: bool = False
 
 
 class Similarity:
@@ -196,7 +201,7 @@ def slot_weight(
 
 
 _HANDLES = ("id", "ref", "world", "label")
-_STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
+STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
 """Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
 
 
@@ -209,7 +214,7 @@ def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int) 
         return False
     if slot.kind == "label" and slot.entity in ("", focus):
         return operation in ("create", "update")
-    return operation == "create" and verb in _STANDALONE and handles == 1 and slot.world == "file_path"
+    return operation == "create" and verb in STANDALONE and handles == 1 and slot.world == "file_path"
 
 
 def top_offers(

@@ -50,6 +50,10 @@ class MatchWeights(Section):
     """Factors of a dependency's score: how well a returned value fits a parameter, and how much it is needed."""
 
     same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
+    made: Share = Field(
+        default=0.75,
+        description="A handle that the source is called with, of a thing that it makes: the document that it creates.",
+    )
     other_sort: Share = Field(
         default=0.35,
         description="Further factor of an identifier of another sort of that entity (two sorts of receipt).",
