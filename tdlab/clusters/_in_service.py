@@ -2,14 +2,15 @@
 
 What a service has is told apart first (`tdlab.clusters._contexts`): values that are news to the caller of the source,
 echoes, and context parameters. The sources of a context parameter are the few tools that find it out, and no sibling.
-An echo is kept only where nothing finds the value out, so that the number of edges grows with the tools and not with
-the pairs of tools that ask for the same thing.
+An echo is kept only where nothing finds the value out, or from the few makers of the thing that it names
+(`tdlab.clusters._makers`), so that the number of edges grows with the tools and not with the pairs of tools that ask
+for the same thing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from tdlab.clusters._contexts import asks_in_context, contexts_of
@@ -71,6 +72,7 @@ class ServiceMiner:
         left_out["contexts"] += len(self._contexts)
         self._operations = [returned.nature(tool).operation for tool in tools]
         self._makers = makers_of(returned, self._operations, config.context_sources)
+        self._made: dict[tuple[str, str], list[tuple[Offer, bool]]] = {}
         self._focuses = {
             returned.focus(tool)
             for tool, operation in zip(tools, self._operations, strict=True)
@@ -160,25 +162,45 @@ class ServiceMiner:
                         if known is None or score > known.score:
                             kind: DependencyKind = "echo" if echo else "context" if context else "new"
                             options[offer.tool] = Match(score, slot, offer.field, how, kind)
-            self._add_made(j, slot, options)
+            self._add_made(j, slot, options, context)
         return matches
 
-    def _add_made(self, j: int, slot: Slot, options: dict[int, Match]) -> None:
+    def _add_made(self, j: int, slot: Slot, options: dict[int, Match], context: bool) -> None:
         """Add the makers of the thing that a slot names: whatever is done with it comes after them."""
         makers = self._makers.get(handle_key(slot), ())
         if slot.inside or j in makers:
             return
         returned, matching = self._returned, self._config.matching
         focus = returned.focus(returned.tools[j])
-        # write_file and create_directory both take a path, but a directory is listed and a file is read
-        makers = tuple(i for i in makers if returned.focus(returned.tools[i]) == focus) or makers
         score = matching.made * (1.0 if slot.required else matching.optional)
-        kinds: tuple[tuple[DependencyKind, Index], ...] = (("new", self._new), ("echo", self._echoes))
-        for kind, index in kinds if makers else ():
-            for offer in index.get(("name", slot.name), ()):
-                if offer.tool in makers:
-                    best = max(score, options[offer.tool].score if offer.tool in options else 0.0)
-                    options[offer.tool] = Match(best, slot, offer.field, "same thing", kind, made=True)
+        offers = self._offers_of(slot, makers) if makers else ()
+        # write_file and create_directory both take a path, but a directory is listed and a file is read
+        same = [(offer, echo) for offer, echo in offers if returned.focus(returned.tools[offer.tool]) == focus]
+        for offer, echo in same or offers:
+            known = options[offer.tool].score if offer.tool in options else 0.0
+            kind: DependencyKind = "echo" if echo else "context" if context else "new"
+            options[offer.tool] = Match(max(score, known), slot, offer.field, "same thing", kind, made=True)
+        if self._all and makers:
+            # add_heading(filename) answers with the document as well, and is surer to do so than a reader of it
+            part = score * matching.made_part
+            for source, match in options.items():
+                if match.kind == "echo" and not match.made and self._operations[source] == "create":
+                    options[source] = match._replace(score=max(match.score, part))
+
+    def _offers_of(self, slot: Slot, makers: Sequence[int]) -> list[tuple[Offer, bool]]:
+        """Return the handle in the answers of the makers of a thing, and whether it is an echo; cached."""
+        key = handle_key(slot)
+        if key not in self._made:
+            self._made[key] = [
+                (offer, echo)
+                for echo, index in ((False, self._new), (True, self._echoes))
+                for offer in index.get(("name", slot.name), ())
+                if offer.tool in makers
+            ]
+            most = self._config.context_sources
+            self._left_out["capped"] += max(0, len(self._made[key]) - most)
+            del self._made[key][most:]
+        return self._made[key]
 
     def _of_other_things(self, source: int, target: int, noun: str) -> bool:
         """Return whether two tools are about one noun of different things: comments on bills and on projects."""

@@ -20,10 +20,14 @@ __all__ = ["handle_key", "makers_of"]
 
 Handle = tuple[str, str]
 
-_OPENING = STANDALONE | frozenset("open start launch begin connect clone checkout download import record register".split())
+_OPENING = STANDALONE | frozenset(
+    "open start launch begin connect clone checkout download import record register".split()
+)
 _NAMING = ("id", "ref", "world", "label", "value")
 _ADDING = frozenset("add append insert attach".split())
 """Verbs of tools that make a part of what a path names: ``append_to_file(path)`` makes no file."""
+_SHOWING = frozenset("export render".split())
+"""Verbs of tools that make a file, but ask for the identifier of a thing that is there: ``export_table(table_id)``."""
 _FEWEST_ASKERS = 2
 """Fewest tools that ask for a path which another tool is said to make."""
 
@@ -34,12 +38,12 @@ def handle_key(slot: Slot) -> Handle:
 
 
 def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mapping[Handle, tuple[int, ...]]:
-    """Return the tools that make the thing which a handle names, by handle, as indices; at most ``most`` each.
+    """Return the tools that make the thing which a handle names, by handle, as indices.
 
     Args:
         returned: The outputs of the service's tools.
         operations: The operation of each tool.
-        most: Most makers of a thing. If the main thing of a service has more, none of them is its maker: a dozen tools
+        most: Most makers of the main thing of a service. If there are more, none of them is its maker: a dozen tools
             that each write a chart to a path make charts.
     """
     askers: dict[Handle, int] = {}
@@ -47,21 +51,23 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
     main: dict[Handle, list[int]] = {}
     for i, tool in enumerate(returned.tools):
         slots = [slot for slot in returned.slots(tool) if not slot.inside and slot.kind in _NAMING]
+        focus = returned.focus(tool)
         opens = _opens(tool, operations[i], returned.nature(tool).verb)
         required = [slot for slot in slots if slot.required and slot.kind in ("id", "ref", "world", "label")]
         for slot in slots:
             key = handle_key(slot)
-            own = bool(slot.entity) and _is_about(slot.entity, tool, returned.focus(tool))
-            if own and (opens if slot.kind == "id" else opens or operations[i] == "create"):
+            own = bool(slot.entity) and _is_about(slot.entity, tool, focus)
+            only = slot.world == "file_path" and _is_only_handle(slot, required, focus)
+            if own and (opens or (operations[i] == "create" and slot.kind != "id")):
                 named.setdefault(key, []).append(i)
-            elif slot.world == "file_path" and opens and _is_only_handle(slot, required, returned.focus(tool)):
+            elif only and (opens or _shows(tool)):
                 main.setdefault(key, []).append(i)
             elif slot.required:
                 askers[key] = askers.get(key, 0) + 1
     makers: dict[Handle, tuple[int, ...]] = {}
     for key, count in askers.items():
         if key in named:
-            makers[key] = tuple(named[key][:most])
+            makers[key] = tuple(named[key])
         elif count >= _FEWEST_ASKERS and 0 < len(main.get(key, ())) <= most:
             makers[key] = tuple(main[key])
     return makers
@@ -70,7 +76,11 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
 def _opens(tool: Tool, operation: str, verb: str) -> bool:
     words = split_words(tool.name)
     begins = verb in _OPENING or bool(_OPENING.intersection(words[:2]))
-    return operation in ("create", "act", "read") and begins and not _ADDING.intersection(words)
+    return operation in ("create", "act", "read") and begins and not (_ADDING | _SHOWING).intersection(words)
+
+
+def _shows(tool: Tool) -> bool:
+    return bool(_SHOWING.intersection(split_words(tool.name)[:2]))
 
 
 def _is_about(entity: str, tool: Tool, focus: str) -> bool:

@@ -21,11 +21,13 @@ from tdlab.tools import (
     Returns,
     Slot,
     identifying_name,
+    informative,
     inner_properties,
     normal_name,
     outcome_of_field,
     parameter_kind,
     shared_concept,
+    shows_members,
     types_of,
 )
 
@@ -113,9 +115,10 @@ def index_values(returned: Returns, contexts: Mapping[str, str]) -> tuple[Index,
         known = known_to_caller(returned, i, contexts)
         best: dict[tuple[str, str], Offer] = {}
         repeated: dict[tuple[str, str], Offer] = {}
+        members = operation == "read" and informative(tool.output_schema) is None and shows_members(tool, operation)
         for field in returned.fields(tool):  # the most certain first
             offer = Offer(i, field, operation)
-            echo = is_echo(field, known, operation, focus)
+            echo = is_echo(field, known, operation, focus, members=members)
             for key in _keys(field):
                 (repeated if echo else best).setdefault(key, offer)
             if field.entity and len(field.path) > 1 and field.path[-2] == 0:
