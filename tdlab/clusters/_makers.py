@@ -46,6 +46,11 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
         most: Most makers of the main thing of a service. If there are more, none of them is its maker: a dozen tools
             that each write a chart to a path make charts.
     """
+    given = {
+        returned.focus(tool)
+        for tool, operation in zip(returned.tools, operations, strict=True)
+        if operation in ("list", "create")
+    }
     askers: dict[Handle, int] = {}
     named: dict[Handle, list[int]] = {}
     main: dict[Handle, list[int]] = {}
@@ -58,7 +63,9 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
             key = handle_key(slot)
             own = bool(slot.entity) and _is_about(slot.entity, tool, focus)
             only = slot.world == "file_path" and _is_only_handle(slot, required, focus)
-            if own and (opens or (operations[i] == "create" and slot.kind != "id")):
+            if slot.kind == "id":  # an identifier that is listed or created elsewhere is not made by start_sprint
+                own = own and opens and (operations[i] == "create" or slot.entity not in given)
+            if own and (opens or operations[i] == "create"):
                 named.setdefault(key, []).append(i)
             elif only and (opens or _shows(tool)):
                 main.setdefault(key, []).append(i)
@@ -74,13 +81,14 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
 
 
 def _opens(tool: Tool, operation: str, verb: str) -> bool:
+    """Return whether a tool makes, opens or starts a whole thing; ``get_record`` records nothing."""
     words = split_words(tool.name)
-    begins = verb in _OPENING or bool(_OPENING.intersection(words[:2]))
-    return operation in ("create", "act", "read") and begins and not (_ADDING | _SHOWING).intersection(words)
+    begins = not _OPENING.isdisjoint((verb, *words[:1])) and not _shows(tool)
+    return operation in ("create", "act", "read") and begins and _ADDING.isdisjoint(words)
 
 
 def _shows(tool: Tool) -> bool:
-    return bool(_SHOWING.intersection(split_words(tool.name)[:2]))
+    return not _SHOWING.isdisjoint(split_words(tool.name)[:1])
 
 
 def _is_about(entity: str, tool: Tool, focus: str) -> bool:

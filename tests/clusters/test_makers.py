@@ -113,9 +113,7 @@ def test_a_session_is_started_before_it_is_used(optional: tuple[str, ...]) -> No
     edges = found(mine_dependencies(pool(tools)))
     for later in ("navigate", "click", "take_screenshot", "close_session"):
         kind = edges["create_session", later, "session_id"][0]
-        assert kind == ("new" if optional else "echo"), (
-            "an identifier that the caller need not choose is given by the tool"
-        )
+        assert kind == ("new" if optional else "echo"), "the tool gives an identifier that its caller need not choose"
     assert ("click", "navigate", "session_id") not in edges
 
 
@@ -138,6 +136,11 @@ def test_what_acts_on_a_thing_does_not_make_it() -> None:
         tool("data", "enroll_user", "Enroll a user in a course.", user_id="string", course_id="string"),
         tool("data", "load_rows", "Load rows into a table.", table_id="string"),
         tool("data", "get_grades", "Get the grades of a user.", user_id="string"),
+        tool("data", "list_sprints", "List the sprints.", limit="integer"),
+        tool("data", "start_sprint", "Start a sprint.", sprint_id="string"),
+        tool("data", "close_sprint", "Close a sprint.", sprint_id="string"),
+        tool("data", "get_record", "Get a record.", record_id="string"),
+        tool("data", "update_record", "Update a record.", record_id="string"),
     ]
     edges = mine_dependencies(pool(tools), ANY, all_flows=True).edges
     assert not [e for e in edges if any("same thing" in x.detail for x in e.evidence)]
