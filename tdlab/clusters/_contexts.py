@@ -61,7 +61,12 @@ def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) 
     slots = [
         slot
         for slot in returned.slots(tool)
-        if (slot.required or changes or slot.name in contexts or (lax and slot.handle and slot.entity == focus))
+        if (
+            slot.required
+            or (changes and not _is_chosen(slot, operation, focus))
+            or slot.name in contexts
+            or (lax and slot.handle and slot.entity == focus)
+        )
         and (not slot.inside or slot.inside in _required_inside(tool.parameters.get(slot.parameter, {})))
     ]
     return Known(
@@ -71,6 +76,11 @@ def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) 
     )
 
 
+def _is_chosen(slot: Slot, operation: str, focus: str) -> bool:
+    """Return whether a tool gives its new thing an identifier unless its caller does."""
+    return operation == "create" and slot.kind == "id" and slot.entity == focus and not slot.required
+
+
 def _required_inside(schema: Mapping[str, object]) -> Iterable[str]:
     items = schema.get("items")
     inner = schema if "properties" in schema or not isinstance(items, Mapping) else items
@@ -78,11 +88,11 @@ def _required_inside(schema: Mapping[str, object]) -> Iterable[str]:
     return [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
 
 
-def is_echo(field: ReturnedField, known: Known, operation: str, focus: str) -> bool:
+def is_echo(field: ReturnedField, known: Known, operation: str, focus: str, *, members: bool = False) -> bool:
     """Return whether a returned value is one that the tool requires as an input.
 
     The members of a list that are of the same sort as its container are other ones: the pages below a page, the paths
-    in a directory.
+    in a directory. With ``members``, the tool shows such members although its inferred output is no list.
     """
     name = normal_name(field.name)[0]
     kind = parameter_kind(field.name, field.schema)
@@ -90,6 +100,8 @@ def is_echo(field: ReturnedField, known: Known, operation: str, focus: str) -> b
         name = identifying_name(field.name, field.entity)
     concept = shared_concept(field.name)[0]
     listed = operation == "list" and 0 in field.path
+    if members and concept in _CONTAINERS:
+        return False
     if listed and (concept in _CONTAINERS or (kind in ("id", "ref") and _thing_of(field) == focus)):
         return False
     return (

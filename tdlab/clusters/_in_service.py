@@ -2,17 +2,19 @@
 
 What a service has is told apart first (`tdlab.clusters._contexts`): values that are news to the caller of the source,
 echoes, and context parameters. The sources of a context parameter are the few tools that find it out, and no sibling.
-An echo is kept only where nothing finds the value out, so that the number of edges grows with the tools and not with
-the pairs of tools that ask for the same thing.
+An echo is kept only where nothing finds the value out, or from the few makers of the thing that it names
+(`tdlab.clusters._makers`), so that the number of edges grows with the tools and not with the pairs of tools that ask
+for the same thing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from tdlab.clusters._contexts import asks_in_context, contexts_of
+from tdlab.clusters._makers import handle_key, makers_of
 from tdlab.clusters._matching import (
     FLOW,
     Index,
@@ -69,6 +71,8 @@ class ServiceMiner:
         self._new, self._echoes = index_values(returned, self._contexts)
         left_out["contexts"] += len(self._contexts)
         self._operations = [returned.nature(tool).operation for tool in tools]
+        self._makers = makers_of(returned, self._operations, config.context_sources)
+        self._made: dict[tuple[str, str], list[tuple[Offer, bool]]] = {}
         self._focuses = {
             returned.focus(tool)
             for tool, operation in zip(tools, self._operations, strict=True)
@@ -158,7 +162,45 @@ class ServiceMiner:
                         if known is None or score > known.score:
                             kind: DependencyKind = "echo" if echo else "context" if context else "new"
                             options[offer.tool] = Match(score, slot, offer.field, how, kind)
+            self._add_made(j, slot, options, context)
         return matches
+
+    def _add_made(self, j: int, slot: Slot, options: dict[int, Match], context: bool) -> None:
+        """Add the makers of the thing that a slot names: whatever is done with it comes after them."""
+        makers = self._makers.get(handle_key(slot), ())
+        if slot.inside or j in makers:
+            return
+        returned, matching = self._returned, self._config.matching
+        focus = returned.focus(returned.tools[j])
+        score = matching.made * (1.0 if slot.required else matching.optional)
+        offers = self._offers_of(slot, makers) if makers else ()
+        # write_file and create_directory both take a path, but a directory is listed and a file is read
+        same = [(offer, echo) for offer, echo in offers if returned.focus(returned.tools[offer.tool]) == focus]
+        for offer, echo in same or offers:
+            known = options[offer.tool].score if offer.tool in options else 0.0
+            kind: DependencyKind = "echo" if echo else "context" if context else "new"
+            options[offer.tool] = Match(max(score, known), slot, offer.field, "same thing", kind, made=True)
+        if self._all and makers:
+            # add_heading(filename) answers with the document as well, and is surer to do so than a reader of it
+            part = score * matching.made_part
+            for source, match in options.items():
+                if match.kind == "echo" and not match.made and self._operations[source] == "create":
+                    options[source] = match._replace(score=max(match.score, part))
+
+    def _offers_of(self, slot: Slot, makers: Sequence[int]) -> list[tuple[Offer, bool]]:
+        """Return the handle in the answers of the makers of a thing, and whether it is an echo; cached."""
+        key = handle_key(slot)
+        if key not in self._made:
+            self._made[key] = [
+                (offer, echo)
+                for echo, index in ((False, self._new), (True, self._echoes))
+                for offer in index.get(("name", slot.name), ())
+                if offer.tool in makers
+            ]
+            most = self._config.context_sources
+            self._left_out["capped"] += max(0, len(self._made[key]) - most)
+            del self._made[key][most:]
+        return self._made[key]
 
     def _of_other_things(self, source: int, target: int, noun: str) -> bool:
         """Return whether two tools are about one noun of different things: comments on bills and on projects."""
@@ -198,11 +240,14 @@ class ServiceMiner:
         config, tools = self._config, self._returned.tools
         news: list[tuple[float, int]] = []
         echoes: list[tuple[float, int]] = []
+        made: list[tuple[int, float]] = []
         for source, match in options.items():
             score = match.score
             if source in mentioned:
                 score = 1.0 - (1.0 - score) * (1.0 - mentioned[source].weight)
-            if score >= config.edge_threshold:
+            if score >= config.edge_threshold and match.made and match.kind == "echo":
+                made.append((source, score))
+            elif score >= config.edge_threshold:
                 (echoes if match.kind == "echo" and source not in mentioned else news).append((-score, source))
         if news and not self._all:
             # who lists the teams tells a team's id; that some report may mention one is no second source
@@ -210,7 +255,7 @@ class ServiceMiner:
             strong = [option for option in news if option[0] <= least]
             self._left_out["weak"] += len(news) - len(strong)
             news = strong
-        kept: list[tuple[int, float]] = []
+        kept = made
         for scored, cap, reason in (
             (news, self._cap, "capped"),
             (echoes, self._echo_cap, "echoes"),

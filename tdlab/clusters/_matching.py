@@ -21,16 +21,19 @@ from tdlab.tools import (
     Returns,
     Slot,
     identifying_name,
+    informative,
     inner_properties,
     normal_name,
     outcome_of_field,
     parameter_kind,
     shared_concept,
+    shows_members,
     types_of,
 )
 
 __all__ = [
     "FLOW",
+    "STANDALONE",
     "Index",
     "Match",
     "Offer",
@@ -67,13 +70,17 @@ class Offer(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A value that could fill a parameter, with its score before mentions count."""
+    """A value that could fill a parameter, with its score before mentions count.
+
+    ``made`` says that the source makes the thing that the value names (`tdlab.clusters._makers`).
+    """
 
     score: float
     slot: Slot
     field: ReturnedField
     how: str
     kind: DependencyKind
+    made: bool = False
 
 
 class Similarity:
@@ -108,9 +115,10 @@ def index_values(returned: Returns, contexts: Mapping[str, str]) -> tuple[Index,
         known = known_to_caller(returned, i, contexts)
         best: dict[tuple[str, str], Offer] = {}
         repeated: dict[tuple[str, str], Offer] = {}
+        members = operation == "read" and informative(tool.output_schema) is None and shows_members(tool, operation)
         for field in returned.fields(tool):  # the most certain first
             offer = Offer(i, field, operation)
-            echo = is_echo(field, known, operation, focus)
+            echo = is_echo(field, known, operation, focus, members=members)
             for key in _keys(field):
                 (repeated if echo else best).setdefault(key, offer)
             if field.entity and len(field.path) > 1 and field.path[-2] == 0:
@@ -196,7 +204,7 @@ def slot_weight(
 
 
 _HANDLES = ("id", "ref", "world", "label")
-_STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
+STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
 """Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
 
 
@@ -209,7 +217,7 @@ def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int) 
         return False
     if slot.kind == "label" and slot.entity in ("", focus):
         return operation in ("create", "update")
-    return operation == "create" and verb in _STANDALONE and handles == 1 and slot.world == "file_path"
+    return operation == "create" and verb in STANDALONE and handles == 1 and slot.world == "file_path"
 
 
 def top_offers(

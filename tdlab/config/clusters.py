@@ -50,6 +50,14 @@ class MatchWeights(Section):
     """Factors of a dependency's score: how well a returned value fits a parameter, and how much it is needed."""
 
     same_entity: Share = Field(default=0.85, description="An identifier of the right entity under another name.")
+    made: Share = Field(
+        default=0.8,
+        description="A handle that the source is called with, of a thing that it makes: the document that it creates.",
+    )
+    made_part: Share = Field(
+        default=0.85,
+        description="Further factor where the source makes only a part of that thing: the heading that it adds.",
+    )
     other_sort: Share = Field(
         default=0.35,
         description="Further factor of an identifier of another sort of that entity (two sorts of receipt).",

@@ -10,6 +10,7 @@ about it. Modules, low to high: `text` (text for people), `json_text` (decoding 
 
 from __future__ import annotations
 
+from tdlab.tools._finders import shows_members
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.entities import Roles, issued_ids, roles
 from tdlab.tools.json_text import STRICT_DECODER, JsonError, NestingError, read_json
@@ -54,7 +55,7 @@ from tdlab.tools.phrases import (
 )
 from tdlab.tools.references import References, objects_in
 from tdlab.tools.schema import CompiledSchema, compile_schema, schema_problem
-from tdlab.tools.schema_shapes import inner_properties, output_fit, schema_at, types_of
+from tdlab.tools.schema_shapes import informative, inner_properties, output_fit, schema_at, types_of
 from tdlab.tools.text import preview, printable, shorten
 from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 
@@ -83,6 +84,7 @@ __all__ = [
     "entity_words",
     "goal_phrase",
     "identifying_name",
+    "informative",
     "inner_properties",
     "issued_ids",
     "keyword_form",
@@ -119,6 +121,7 @@ __all__ = [
     "schema_problem",
     "shared_concept",
     "shorten",
+    "shows_members",
     "singular",
     "split_words",
     "types_of",

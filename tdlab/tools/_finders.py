@@ -18,7 +18,7 @@ from tdlab.tools.nouns import singular
 from tdlab.tools.parameters import ENTITY_NOISE, SAID, Slot, entity_words, identifying_name, normal_name, parameter_kind
 from tdlab.tools.schema_shapes import clean, item, types_of
 
-__all__ = ["Found", "found_values"]
+__all__ = ["Found", "found_values", "shows_members"]
 
 Given = Callable[[Tool], Iterable[tuple[str, str, float]]]
 
@@ -80,6 +80,30 @@ _WORDS_OF = {
     "url": ("link", "website", "web"),
 }
 """Nouns that speak of a concept without its name."""
+
+
+_LISTING = frozenset("list ls dir tree crawl map sitemap glob walk scan grep find search browse discover links".split())
+_SAYS_MEMBERS = re.compile(
+    r"\b(?:lists?|listing|tree|all|find|finds|discover|discovers|crawls?)\b[^.;]{0,60}"
+    r"\b(?:files|paths|directories|folders|urls|links|pages|entries|results)\b",
+    re.IGNORECASE,
+)
+
+
+def shows_members(tool: Tool, operation: str) -> bool:
+    """Return whether a tool that takes a path, a link or a query shows the paths or links of what it finds there.
+
+    ``directory_tree(path)`` and ``crawl(url)`` read by their names, and list by what they do. ``read_file(path)`` shows
+    its own path at most.
+
+    Args:
+        tool: The tool.
+        operation: What it does.
+    """
+    if operation != "read":
+        return operation == "list"
+    first_sentence = tool.description[:300].split(". ")[0]
+    return bool(_LISTING.intersection(split_words(tool.name))) or bool(_SAYS_MEMBERS.search(first_sentence))
 
 
 def found_values(returned: Outputs, given: Given) -> dict[str, list[Found]]:

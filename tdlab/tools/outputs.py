@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tdlab.records import Tool
-from tdlab.tools._finders import Found, found_values
+from tdlab.tools._finders import Found, found_values, shows_members
 from tdlab.tools._sorts import Sorts
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.names import ToolNature, is_identifier, nature, referenced_entity, split_words
@@ -362,7 +362,7 @@ class Returns:
             certainty = _ECHO[operation]
             if slot.handle:
                 certainty = max(certainty, _OWN_HANDLE[operation] if slot.entity == focus else certainty)
-            elif operation == "list" and slot.world in ("file_path", "url"):
+            elif slot.world in ("file_path", "url") and shows_members(tool, operation):
                 certainty = 0.75  # a directory lists the paths in it, a crawl the pages of a site
             elif slot.kind == "prose" and operation in ("list", "read", "compute"):
                 certainty = 0.1
