@@ -7,6 +7,10 @@ the source's. Explicit mentions ("call X first") raise the score. The factors ar
 advance and not fitted; `tests/benchmarks/dependencies.py` measures them against recorded dataflow. Most of them are
 settings (`tdlab.config.ClusterConfig`).
 
+Each edge says what it carries (`tdlab.records.Dependency.kind`): a new value, the value of a context parameter, or an
+echo of the source's own arguments. Only the first makes two tools one affair. What the limits on the sources of a
+parameter leave out is counted in the report.
+
 The work is near-linear. Inside a service, an inverted index by name and entity matches values with parameters. Across
 services only shared real-world entities count, among a bounded number of neighbours (`tdlab.clusters._cross_service`).
 """
