@@ -68,7 +68,7 @@ def test_what_values_filled_across_services_is_told() -> None:
     tools = {t.key: t for t in (made("a", "find"), made("b", "scan", repository="string", query="string"))}
     pair = ("a/find", "b/scan")
     for counts, kind in ((Counter(repository=2, query=1), "shared entity (repository)"), (Counter(query=1), "prose")):
-        seen = benchmark.FromResult(set(), Counter({pair: 1}), set(), Counter(), {pair: counts})
+        seen = benchmark.FromResult(set(), Counter({pair: 1}), set(), Counter(), {pair: counts}, Counter())
         assert list(benchmark.kinds_filled([pair, ("b/scan", "a/find")], seen, tools)) == [kind]
 
 

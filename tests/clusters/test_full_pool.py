@@ -43,7 +43,9 @@ def test_few_clusters_cover_the_tools_that_have_a_schema(mined: MiningResult, po
     report = benchmark.coverage(mined, pool, seeds=2)
     assert report["covered"] >= 0.95
     assert report["clusters"] < report["tools"] / 3
-    assert all(row["ratio"] >= 1.5 for row in report["rows"])
+    reached = [row for row in report["rows"] if row["share"] <= report["covered"]]
+    assert max(row["share"] for row in reached) >= 0.9
+    assert all(row["ratio"] is not None and row["ratio"] >= 1.5 for row in reached)
 
 
 def test_the_clusters_are_the_same_on_any_number_of_cores(mined: MiningResult, shared: Path) -> None:
