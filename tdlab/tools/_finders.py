@@ -98,7 +98,15 @@ def shows_members(tool: Tool, operation: str) -> bool:
 
     Args:
         tool: The tool.
-        operation: What it does.
+        operation: What it does (`ToolNature.operation`).
+
+    Returns:
+        Whether it does.
+
+    Example:
+        >>> tool = Tool(service="files", name="directory_tree", input_schema={"type": "object"})
+        >>> shows_members(tool, "read")
+        True
     """
     if operation != "read":
         return operation == "list"

@@ -92,7 +92,18 @@ def inner_properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def informative(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a declared output schema that names fields; None if it says no more than "some text"."""
+    """Return a declared output schema that names fields, with its references resolved.
+
+    Args:
+        schema: The schema that a tool declares for its results; None for none.
+
+    Returns:
+        The schema; None if it says no more than "some text".
+
+    Example:
+        >>> informative({"type": "object", "properties": {"result": {"type": "string"}}}) is None
+        True
+    """
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         return None
     properties = schema.get("properties")
