@@ -104,6 +104,7 @@ def shows_members(tool: Tool, operation: str) -> bool:
         Whether it does.
 
     Example:
+        >>> from tdlab.records import Tool
         >>> tool = Tool(service="files", name="directory_tree", input_schema={"type": "object"})
         >>> shows_members(tool, "read")
         True
