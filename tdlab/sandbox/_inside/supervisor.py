@@ -55,7 +55,7 @@ def child(job: dict[str, Any], given: int, out: int, err: int) -> NoReturn:
     status = 127
     try:
         os.setsid()
-        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         os.dup2(given, 0)
