@@ -130,7 +130,7 @@ def _shout(source, notes):
     return {"id": source.trajectory.id, "text": " ".join(m.content.upper() for m in source.trajectory.messages)}
 
 
-shouted = ExportFormat("shouted", "nobody", _shout, {"id": "text", "text": "text"})
+shouted = ExportFormat("shouted", "any", _shout, {"id": "text", "text": "text"})
 
 
 # ------------------------------------------------------------------------------------------------------- a pool format

@@ -1,6 +1,6 @@
 """Dependencies inside one service: for each parameter of each tool, the sources of a value that it needs.
 
-What a service has is told apart first (`tdlab.clusters._contexts`): values that are news to the caller of the source,
+The values of a service are sorted first (`tdlab.clusters._contexts`): values that are news to the caller of the source,
 echoes, and context parameters. The sources of a context parameter are the few tools that find it out, and no sibling.
 An echo is kept only where nothing finds the value out, or from the few makers of the thing that it names
 (`tdlab.clusters._makers`), so that the number of edges grows with the tools and not with the pairs of tools that ask

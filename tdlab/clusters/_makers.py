@@ -4,7 +4,7 @@
 filename, which makes it a context parameter. Still there is nothing to add a heading to before the document exists. So
 the maker of the thing is the true source of its handle, and the only echo that says in which order to call.
 
-The thing is told by the words of the handle (``sheet_name``, ``session_id``). A path or file name says nothing: it is
+The words of the handle name the thing (``sheet_name``, ``session_id``). A path or file name says nothing: it is
 the handle of the main thing of the service, which the tools make that ask for no other handle.
 """
 

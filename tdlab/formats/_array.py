@@ -46,8 +46,9 @@ def array_elements(stream: BinaryIO) -> Iterator[Json | ValueError | Repaired]:
         return
     misses = 0
     while True:
-        sound = 0
-        for sound, element in enumerate(text.sound_elements(), start=1):  # noqa: B007 - the last number is the count
+        sound = False
+        for element in text.sound_elements():
+            sound = True
             yield element
         text.skip(_BETWEEN)
         if text.ended:

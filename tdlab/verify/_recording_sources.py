@@ -1,7 +1,7 @@
 """Check that identifiers, addresses, days and amounts in the calls of a recording come from the conversation.
 
 Texts are the assistant's own (a query, a note, a program), and so are choices (a limit, a flag). What is checked is
-what nobody can choose freely: an identifier of something that exists, an address, a day or an amount of an act.
+what cannot be chosen freely: an identifier of something that exists, an address, a day or an amount of an act.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def assistant_text(rendered: str) -> list[str]:
 class Family:
     """A template, how to read the calls of one assistant turn, and what it cannot render.
 
-    ``typed``: string arguments stand without quotes, so they are told from JSON by the tool's schema.
+    ``typed``: string arguments stand without quotes, so the tool's schema says which of them are JSON.
     ``drops_text``: text beside calls is not rendered. ``one_call``: it refuses parallel calls.
     ``offers``: it lists the tools.
     """

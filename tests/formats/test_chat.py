@@ -183,8 +183,8 @@ def only(found: TrajectorySet) -> Trajectory:
     return found.trajectories[0]
 
 
-def shape(told: Trajectory) -> list[str]:
-    return [m.role + "".join(f" {c.name}" for c in m.tool_calls) + (" !" if m.is_error else "") for m in told.messages]
+def shape(talk: Trajectory) -> list[str]:
+    return [m.role + "".join(f" {c.name}" for c in m.tool_calls) + (" !" if m.is_error else "") for m in talk.messages]
 
 
 # ------------------------------------------------------------------------------------------------------------- chats
@@ -206,15 +206,15 @@ def shape(told: Trajectory) -> list[str]:
 def test_one_conversation_in_seven_layouts(tmp_path: Path, value: Any, format: str, front: list[str]) -> None:
     found = read_trajectories(put(tmp_path, value))
     assert (found.format, found.problems) == (format, ())
-    told = only(found)
-    assert shape(told) == front + SHAPE
-    call = next(told.calls())
+    talk = only(found)
+    assert shape(talk) == front + SHAPE
+    call = next(talk.calls())
     assert (call.arguments, call.malformed) == ({"id": "A-100"}, None)
-    assert json.loads(told.results()[call.id].content) == {"status": "sent"}
-    assert told.tools == {"shop__get_order": "shop/get_order"}
+    assert json.loads(talk.results()[call.id].content) == {"status": "sent"}
+    assert talk.tools == {"shop__get_order": "shop/get_order"}
     assert found.tools["shop/get_order"].parameters == {"id": {}}
     assert list(found.domains) == ["shop"]
-    assert told.messages[-1].content == "Sent."
+    assert talk.messages[-1].content == "Sent."
 
 
 def test_sharegpt_in_a_document_of_many_and_in_other_words(tmp_path: Path) -> None:
@@ -235,10 +235,10 @@ def test_several_calls_in_tags_are_one_message_and_what_is_no_call_stays_text(tm
     messages = [
         m for text in texts for m in ({"role": "assistant", "content": text}, {"role": "user", "content": "on"})
     ]
-    told = only(read_trajectories(put(tmp_path, {"messages": messages})))
-    assert shape(told) == ["assistant f f", "user", "assistant", "user", "assistant g", "user"]
-    assert told.messages[2].content == texts[1]
-    assert len({c.id for c in told.calls()}) == 3
+    talk = only(read_trajectories(put(tmp_path, {"messages": messages})))
+    assert shape(talk) == ["assistant f f", "user", "assistant", "user", "assistant g", "user"]
+    assert talk.messages[2].content == texts[1]
+    assert len({c.id for c in talk.calls()}) == 3
 
 
 def test_tags_beside_native_calls_are_only_words(tmp_path: Path) -> None:
@@ -260,20 +260,20 @@ def test_plain_prompts_and_completions(tmp_path: Path) -> None:
 
 def test_toucan_as_published(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, TOUCAN_ROW))
-    told = only(found)
-    assert (found.format, told.id) == ("toucan", "t1")
-    assert shape(told) == ["user", "assistant my-shop-get_order my-shop-get_order", "tool", "tool !", "assistant"]
-    assert told.messages[1].tool_calls[0].arguments == {"id": "A-100"}
-    assert told.tools == {"my-shop-get_order": "My Shop/get_order"}
+    talk = only(found)
+    assert (found.format, talk.id) == ("toucan", "t1")
+    assert shape(talk) == ["user", "assistant my-shop-get_order my-shop-get_order", "tool", "tool !", "assistant"]
+    assert talk.messages[1].tool_calls[0].arguments == {"id": "A-100"}
+    assert talk.tools == {"my-shop-get_order": "My Shop/get_order"}
     assert list(found.domains) == ["My Shop"]
 
 
 def test_toucan_for_training_holds_reprs_with_json_inside(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, TOUCAN_TRAINING))
-    told = only(found)
-    assert (found.format, shape(told)) == ("toucan", ["user", "assistant my-shop-get_order", "tool", "assistant"])
-    assert told.messages[1].tool_calls[0].arguments == {"id": "A-100", "q": "it's"}
-    assert told.tools["my-shop-list-orders"] == "my-shop/list-orders", "the service is what the names share"
+    talk = only(found)
+    assert (found.format, shape(talk)) == ("toucan", ["user", "assistant my-shop-get_order", "tool", "assistant"])
+    assert talk.messages[1].tool_calls[0].arguments == {"id": "A-100", "q": "it's"}
+    assert talk.tools["my-shop-list-orders"] == "my-shop/list-orders", "the service is what the names share"
 
 
 @pytest.mark.parametrize("content", ["nonsense", "{'arguments': '{}'}", "__import__('os').getcwd()", "{'name': 3}", ""])
@@ -289,16 +289,16 @@ def test_toucan_calls_that_are_none_are_reported(tmp_path: Path, content: str) -
 
 def test_bfcl_answers(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, BFCL))
-    told = only(found)
-    assert (found.format, told.id) == ("bfcl", "multi_turn_base_0")
-    assert shape(told) == ["assistant cd", "assistant mv", "assistant sort", "assistant post_tweet"]
-    assert [c.arguments for c in told.calls()] == [
+    talk = only(found)
+    assert (found.format, talk.id) == ("bfcl", "multi_turn_base_0")
+    assert shape(talk) == ["assistant cd", "assistant mv", "assistant sort", "assistant post_tweet"]
+    assert [c.arguments for c in talk.calls()] == [
         {"folder": "document"},
         {"source": "a.pdf", "destination": "temp"},
         {"arg_1": "a.pdf"},
         {"content": "x (y) [z]", "tags": ["#a", "#b"], "n": -1, "ok": True},
     ]
-    assert told.tools["cd"] == "GorillaFileSystem/cd"
+    assert talk.tools["cd"] == "GorillaFileSystem/cd"
     assert sorted(found.domains) == ["GorillaFileSystem", "TwitterAPI"]
 
 
@@ -311,8 +311,8 @@ def test_bfcl_with_its_questions_and_bfcl_results(tmp_path: Path) -> None:
         "user", "assistant cd", "assistant mv", "user", "assistant sort", "assistant post_tweet",
     ]  # fmt: skip
     result = {"id": "r", "result": [[[{"cd": '{"folder": "x"}'}, {"ls": "{}"}], "Done."], ["[cd(folder='y'), ls()]"]]}
-    told = only(read_trajectories(put(tmp_path, result)))
-    assert shape(told) == ["assistant cd ls", "assistant", "assistant cd ls"]
+    talk = only(read_trajectories(put(tmp_path, result)))
+    assert shape(talk) == ["assistant cd ls", "assistant", "assistant cd ls"]
 
 
 @pytest.mark.parametrize(
@@ -350,12 +350,12 @@ def test_a_repr_is_read_back(value: Any) -> None:
 
 def test_atif(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, ATIF))
-    told = only(found)
-    assert (found.format, told.id) == ("atif", "run-7")
-    assert shape(told) == ["user", "assistant shop__get_order shop__get_order", "tool !", "tool", "assistant"]
-    assert told.results()["c1"].content == "sent"
-    assert told.tools == {"shop__get_order": "shop/get_order"}
-    assert "hm" not in [m.content for m in told.messages], "what was thought was not said"
+    talk = only(found)
+    assert (found.format, talk.id) == ("atif", "run-7")
+    assert shape(talk) == ["user", "assistant shop__get_order shop__get_order", "tool !", "tool", "assistant"]
+    assert talk.results()["c1"].content == "sent"
+    assert talk.tools == {"shop__get_order": "shop/get_order"}
+    assert "hm" not in [m.content for m in talk.messages], "what was thought was not said"
 
 
 def test_atif_with_subagents_and_without_a_version(tmp_path: Path) -> None:
@@ -425,12 +425,12 @@ def test_atif_that_is_written_has_the_published_shape() -> None:
 def test_atif_that_is_written_is_read_back(tmp_path: Path) -> None:
     services = {"shop": {"ecommerce": 1.0}}
     stray = Message(role="tool", content="from nowhere")
-    told = [WRITTEN, WRITTEN.model_copy(update={"id": "v", "messages": (*WRITTEN.messages, stray)})]
-    export_trajectories(told, {TOOL.key: TOOL}, tmp_path / "a.jsonl", format="atif", services=services)
+    talk = [WRITTEN, WRITTEN.model_copy(update={"id": "v", "messages": (*WRITTEN.messages, stray)})]
+    export_trajectories(talk, {TOOL.key: TOOL}, tmp_path / "a.jsonl", format="atif", services=services)
     found = read_trajectories(tmp_path / "a.jsonl")
     assert ({p.severity for p in found.problems}, found.format) == ({"noted"}, "atif"), "nothing is left out"
     assert [t.id for t in found.trajectories] == ["w", "v"]
-    assert [t.messages for t in found.trajectories] == [t.messages for t in told]
+    assert [t.messages for t in found.trajectories] == [t.messages for t in talk]
     assert found.trajectories[0].tools == WRITTEN.tools
     assert (found.tools, found.domains) == ({TOOL.key: TOOL}, services)
 

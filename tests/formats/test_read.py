@@ -144,11 +144,11 @@ def shape(trajectory: Trajectory) -> list[str]:
 def test_openai(tmp_path: Path, tools: Any) -> None:
     found = read_trajectories(put(tmp_path, {**OPENAI, "tools": tools}))
     assert (found.format, found.problems) == ("openai", ())
-    told = only(found)
-    assert told.id == "one"
-    assert shape(told) == ["user", "assistant get_order", "tool", "assistant"]
-    assert told.messages[1].tool_calls[0].arguments == {"order_id": "A-100"}
-    assert told.tools == {"get_order": "/get_order"}
+    talk = only(found)
+    assert talk.id == "one"
+    assert shape(talk) == ["user", "assistant get_order", "tool", "assistant"]
+    assert talk.messages[1].tool_calls[0].arguments == {"order_id": "A-100"}
+    assert talk.tools == {"get_order": "/get_order"}
     assert found.tools["/get_order"].description == "Read an order."
     assert found.domains == {}, "the file names no service"
 
@@ -168,10 +168,10 @@ def test_openai_in_the_old_shape(tmp_path: Path) -> None:
         {"role": "function", "name": "f", "content": "1"},
         {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, "b"]},
     ]
-    told = only(read_trajectories(put(tmp_path, old)))
-    assert shape(told) == ["user", "assistant f", "tool", "system"]
-    assert told.messages[2].tool_call_id == told.messages[1].tool_calls[0].id
-    assert told.messages[3].content == "a\n[image_url]\nb"
+    talk = only(read_trajectories(put(tmp_path, old)))
+    assert shape(talk) == ["user", "assistant f", "tool", "system"]
+    assert talk.messages[2].tool_call_id == talk.messages[1].tool_calls[0].id
+    assert talk.messages[3].content == "a\n[image_url]\nb"
 
 
 def test_tau_bench(tmp_path: Path) -> None:
@@ -184,17 +184,17 @@ def test_tau_bench(tmp_path: Path) -> None:
 
 def test_tau2_bench(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, TAU2))
-    told = only(found)
-    assert (found.format, told.id, list(found.domains)) == ("tau2-bench", "sim-1", ["telecom"])
-    assert shape(told) == ["assistant", "user", "assistant get_line get_line", "tool", "tool !"]
-    assert told.messages[2].tool_calls[1].arguments == {"line": "L2"}
+    talk = only(found)
+    assert (found.format, talk.id, list(found.domains)) == ("tau2-bench", "sim-1", ["telecom"])
+    assert shape(talk) == ["assistant", "user", "assistant get_line get_line", "tool", "tool !"]
+    assert talk.messages[2].tool_calls[1].arguments == {"line": "L2"}
 
 
 def test_mcp_bench(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, MCP_BENCH))
-    told = only(found)
-    assert (found.format, told.id) == ("mcp-bench", "task-1")
-    assert shape(told) == [
+    talk = only(found)
+    assert (found.format, talk.id) == ("mcp-bench", "task-1")
+    assert shape(talk) == [
         "assistant transfer_to_agent",
         "tool",
         "assistant big_museum__search-objects big_museum__get-object",
@@ -202,35 +202,35 @@ def test_mcp_bench(tmp_path: Path) -> None:
         "tool !",
         "assistant",
     ]
-    assert told.tools["big_museum__get-object"] == "Big Museum/get-object"
-    assert told.tools["transfer_to_agent"] == "/transfer_to_agent"
-    assert told.messages[2].tool_calls[0].arguments == {"q": "monet"}, "the runner's own note is no argument"
-    assert told.messages[3].content == "found 7"
+    assert talk.tools["big_museum__get-object"] == "Big Museum/get-object"
+    assert talk.tools["transfer_to_agent"] == "/transfer_to_agent"
+    assert talk.messages[2].tool_calls[0].arguments == {"q": "monet"}, "the runner's own note is no argument"
+    assert talk.messages[3].content == "found 7"
     assert list(found.domains) == ["Big Museum"]
 
 
 def test_toolbench(tmp_path: Path) -> None:
     found = read_trajectories(put(tmp_path, TOOLBENCH))
-    told = only(found)
-    assert (found.format, told.id) == ("toolbench", "77")
-    assert [m.role for m in told.messages] == ["user", "assistant", "tool", "assistant", "assistant"]
-    assert told.messages[0].content == "Find a family film.", "the whole query, not the node that was cut"
-    first, second = told.messages[1], told.messages[3]
+    talk = only(found)
+    assert (found.format, talk.id) == ("toolbench", "77")
+    assert [m.role for m in talk.messages] == ["user", "assistant", "tool", "assistant", "assistant"]
+    assert talk.messages[0].content == "Find a family film.", "the whole query, not the node that was cut"
+    first, second = talk.messages[1], talk.messages[3]
     assert first.content == "I look at the genres."
     assert first.tool_calls[0].arguments == {"a": "it's"}
-    assert not told.messages[2].is_error
+    assert not talk.messages[2].is_error
     assert second.tool_calls[0].malformed == '{"b'
-    assert told.messages[-1].content == "Toy Story."
-    assert told.tools == {"genres_for_film_search": "film_search/genres_for_film_search"}
+    assert talk.messages[-1].content == "Toy Story."
+    assert talk.tools == {"genres_for_film_search": "film_search/genres_for_film_search"}
     assert list(found.domains) == ["film_search"]
 
 
 def test_toolbench_errors_and_giving_up(tmp_path: Path) -> None:
     text = json.dumps(TOOLBENCH).replace('\\"error\\": \\"\\"', '\\"error\\": \\"Unauthorized\\"')
     text = text.replace("give_answer", "give_up_and_restart").replace(', \\"final_answer\\": \\"Toy Story.\\"', "")
-    told = only(read_trajectories(put(tmp_path, text)))
-    assert told.messages[2].is_error
-    assert "give_up_and_restart" in told.messages[-1].content
+    talk = only(read_trajectories(put(tmp_path, text)))
+    assert talk.messages[2].is_error
+    assert "give_up_and_restart" in talk.messages[-1].content
 
 
 def test_services_are_classified_by_whoever_can(tmp_path: Path) -> None:
@@ -356,8 +356,8 @@ def test_one_odd_part_does_not_lose_a_conversation(tmp_path: Path) -> None:
     ]
     for value in odd:
         found = read_trajectories(put(tmp_path, value, "f.jsonl"))
-        told = only(found)
-        assert (told.messages[0].content, told.messages[-1].content) == (USER["content"], REPLY["content"])
+        talk = only(found)
+        assert (talk.messages[0].content, talk.messages[-1].content) == (USER["content"], REPLY["content"])
         assert len(found.problems) == 1, f"the odd part is named: {value}"
     assert found.problems[0].severity == "fixed", "NaN is no JSON and is read as null"
 
@@ -385,20 +385,20 @@ def test_calls_without_ids_and_results_without_ids_find_each_other(tmp_path: Pat
         call("f"),
         {"role": "tool", "tool_call_id": "stranger", "content": "for nobody"},
     ]
-    told = only(read_trajectories(put(tmp_path, {"messages": messages})))
-    f, g = told.messages[0].tool_calls
-    assert (told.messages[1].tool_call_id, told.messages[2].tool_call_id) == (g.id, f.id)
-    assert told.messages[4].tool_call_id is None
-    assert len({c.id for c in told.calls()}) == 3
+    talk = only(read_trajectories(put(tmp_path, {"messages": messages})))
+    f, g = talk.messages[0].tool_calls
+    assert (talk.messages[1].tool_call_id, talk.messages[2].tool_call_id) == (g.id, f.id)
+    assert talk.messages[4].tool_call_id is None
+    assert len({c.id for c in talk.calls()}) == 3
 
 
 def test_repeated_call_ids_become_unique_and_keep_their_results(tmp_path: Path) -> None:
     twice = [USER, CALL, RESULT, CALL, {**RESULT, "content": "Error: gone"}, REPLY]
-    told = only(read_trajectories(put(tmp_path, {"messages": twice})))
-    first, second = told.calls()
+    talk = only(read_trajectories(put(tmp_path, {"messages": twice})))
+    first, second = talk.calls()
     assert first.id != second.id
-    assert told.results()[first.id].is_error is False
-    assert told.results()[second.id].is_error is True
+    assert talk.results()[first.id].is_error is False
+    assert talk.results()[second.id].is_error is True
 
 
 @pytest.mark.parametrize(
@@ -429,8 +429,8 @@ def test_arguments_of_every_kind(tmp_path: Path, raw: Any, arguments: Any, malfo
 
 def test_half_surrogates_become_replacement_marks(tmp_path: Path) -> None:
     line = '{"id": "\\ud800", "messages": [{"role": "user", "content": "a\\udfffb \\ud83d\\ude00"}]}'
-    told = only(read_trajectories(put(tmp_path, line)))
-    assert (told.id, told.messages) == ("\ufffd", (Message(role="user", content="a\ufffdb \U0001f600"),))
+    talk = only(read_trajectories(put(tmp_path, line)))
+    assert (talk.id, talk.messages) == ("\ufffd", (Message(role="user", content="a\ufffdb \U0001f600"),))
 
 
 def test_odd_tools_are_left_undefined(tmp_path: Path) -> None:

@@ -150,28 +150,28 @@ def test_without_services_errors_are_recognised_by_their_text(tmp_path: Path, wr
 
 @WRITERS
 def test_bytes_do_not_depend_on_the_order_of_keys(tmp_path: Path, write: Writer) -> None:
-    told = sample()
-    call = told.messages[1].tool_calls[0]
+    talk = sample()
+    call = talk.messages[1].tool_calls[0]
     turned = call.model_copy(update={"arguments": dict(reversed(call.arguments.items()))})
-    other = told.model_copy(
+    other = talk.model_copy(
         update={
             "messages": (
-                told.messages[0],
-                told.messages[1].model_copy(update={"tool_calls": (turned, told.messages[1].tool_calls[1])}),
-                *told.messages[2:],
+                talk.messages[0],
+                talk.messages[1].model_copy(update={"tool_calls": (turned, talk.messages[1].tool_calls[1])}),
+                *talk.messages[2:],
             ),
             "tools": dict(reversed(NAMES.items())),
         }
     )
     services = dict(reversed(DOMAINS.items()))
-    first = write([told], TOOLS, tmp_path / "a", services=DOMAINS)
+    first = write([talk], TOOLS, tmp_path / "a", services=DOMAINS)
     second = write([other], dict(reversed(TOOLS.items())), tmp_path / "b", services=services)
     assert first.read_bytes() == second.read_bytes()
 
 
 @WRITERS
 def test_half_surrogates_become_replacement_characters(tmp_path: Path, write: Writer) -> None:
-    told = Trajectory(
+    talk = Trajectory(
         id="t",
         messages=(
             Message(role="user", content="a\ud800b\ud83d\ude00"),
@@ -179,7 +179,7 @@ def test_half_surrogates_become_replacement_characters(tmp_path: Path, write: Wr
         ),
         tools=NAMES,
     )
-    (found,) = read_trajectories(write([told], TOOLS, tmp_path / "x")).trajectories
+    (found,) = read_trajectories(write([talk], TOOLS, tmp_path / "x")).trajectories
     assert found.messages[0].content == "a\ufffdb\U0001f600", "a pair in two halves is one character"
     assert next(iter(found.calls())).arguments == {"\ufffd": "\ufffd"}
 
@@ -208,9 +208,9 @@ def test_an_empty_set_is_an_empty_file_of_its_kind(tmp_path: Path, write: Writer
 
 
 def test_many_row_groups(tmp_path: Path) -> None:
-    told = [sample().model_copy(update={"id": f"t{n}"}) for n in range(2500)]
-    assert export_trajectories(iter(told), TOOLS, tmp_path / "x.parquet").trajectories == 2500
-    assert [t.id for t in read_trajectories(tmp_path / "x.parquet").trajectories] == [t.id for t in told]
+    talk = [sample().model_copy(update={"id": f"t{n}"}) for n in range(2500)]
+    assert export_trajectories(iter(talk), TOOLS, tmp_path / "x.parquet").trajectories == 2500
+    assert [t.id for t in read_trajectories(tmp_path / "x.parquet").trajectories] == [t.id for t in talk]
 
 
 def test_the_extra_key_of_foreign_files_is_not_trusted(tmp_path: Path) -> None:

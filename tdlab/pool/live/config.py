@@ -103,7 +103,7 @@ def read_mcp_config(
     Args:
         path: The file of an MCP client.
         environ: The variables to use; by default, the environment of this process.
-        ask: Asks a person for an input that no variable gives; None: nobody is asked.
+        ask: Asks a person for an input that no variable gives; None: no one is asked.
 
     Returns:
         The servers by name, in the order of the file. Where two projects name different servers alike, the second is
