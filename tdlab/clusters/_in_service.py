@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from tdlab.clusters._contexts import asks_in_context, contexts_of
-from tdlab.clusters._makers import handle_key, makers_of
+from tdlab.clusters._makers import handle_key, makers_of, operation_of
 from tdlab.clusters._matching import (
+    ECHO_FLOW,
     FLOW,
     Index,
     Match,
@@ -68,9 +69,9 @@ class ServiceMiner:
         self._echo_cap = _NO_LIMIT if all_flows else config.echoes_per_parameter
         self._returned, self._distinctness, self._config, self._left_out = returned, distinctness, config, left_out
         self._contexts = contexts_of(returned)
-        self._new, self._echoes = index_values(returned, self._contexts)
+        self._operations = [operation_of(tool, returned) for tool in tools]
+        self._new, self._echoes = index_values(returned, self._operations, self._contexts)
         left_out["contexts"] += len(self._contexts)
-        self._operations = [returned.nature(tool).operation for tool in tools]
         self._makers = makers_of(returned, self._operations, config.context_sources)
         self._made: dict[tuple[str, str], list[tuple[Offer, bool]]] = {}
         self._focuses = {
@@ -142,13 +143,21 @@ class ServiceMiner:
             options = matches.setdefault(slot.parameter, {})
             context = asks_in_context(slot, self._contexts, focus)
             for key, quality, how in wanted(slot, config.matching):
-                for echo, index in ((False, self._new), (True, self._echoes)):
+                for echo, index, flow in ((False, self._new, FLOW), (True, self._echoes, ECHO_FLOW)):
                     count = 2 * (self._echo_cap if echo else self._cap) + 1
                     ranked = self._ranked[echo]
                     if context and not echo and not self._all:
                         index, ranked = self._sources_in_context(slot), {}
                     for strength, offer in top_offers(
-                        index, ranked, key, operation, count, j, self._alike, self._left_out
+                        index,
+                        ranked,
+                        key,
+                        operation,
+                        count,
+                        j,
+                        self._alike,
+                        self._left_out,
+                        ECHO_FLOW if echo else FLOW,
                     ):
                         if offer.tool == j:
                             continue
@@ -179,10 +188,11 @@ class ServiceMiner:
         for offer, echo in same or offers:
             known = options[offer.tool].score if offer.tool in options else 0.0
             kind: DependencyKind = "echo" if echo else "context" if context else "new"
-            options[offer.tool] = Match(max(score, known), slot, offer.field, "same thing", kind, made=True)
+            flow = ECHO_FLOW["create"][self._operations[j]] if echo else 1.0
+            options[offer.tool] = Match(max(score * flow, known), slot, offer.field, "same thing", kind, made=True)
         if self._all and makers:
             # add_heading(filename) answers with the document as well, and is surer to do so than a reader of it
-            part = score * matching.made_part
+            part = score * matching.made_part * ECHO_FLOW["create"][self._operations[j]]
             for source, match in options.items():
                 if match.kind == "echo" and not match.made and self._operations[source] == "create":
                     options[source] = match._replace(score=max(match.score, part))
@@ -297,10 +307,11 @@ def _shared_evidence(kind: str, detail: str, weight: float) -> Evidence:
 def _evidence(source: Tool, before: str, after: str, match: Match) -> tuple[Evidence, ...]:
     # the weights of evidence are for display only and do not enter any score, so they are fixed
     field, slot = match.field, match.slot
+    flow = ECHO_FLOW if match.kind == "echo" else FLOW
     declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
     what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter
     return (
         _shared_evidence("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
         _shared_evidence("match", f"{match.how}: {field.name} for {what}", 1.0 if match.how == "same name" else 0.85),
-        _shared_evidence("order", f"{after} after {before}", FLOW[before][after]),
+        _shared_evidence("order", f"{after} after {before}", flow[before][after]),
     )
