@@ -157,7 +157,7 @@ class ServiceMiner:
                         j,
                         self._alike,
                         self._left_out,
-                        ECHO_FLOW if echo else FLOW,
+                        flow,
                     ):
                         if offer.tool == j:
                             continue

@@ -58,8 +58,8 @@ FLOW: dict[str, dict[str, float]] = {
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
     "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
 }
-# The same for an echo, a value that the caller of the first tool had: who wrote a file knows what it holds, but a thing is
-# looked at before it is changed, and what is built up is built by one call after another.
+# The same for an echo, a value that the caller of the first tool had: who wrote a file knows what it holds, but a thing
+# is looked at before it is changed, and what is built up is built by one call after another.
 ECHO_FLOW: dict[str, dict[str, float]] = {
     "list": {"list": 0.5, "read": 0.7, "create": 0.6, "update": 0.85, "delete": 0.85, "act": 0.8, "compute": 0.65},
     "create": {"list": 0.4, "read": 0.65, "create": 0.9, "update": 0.95, "delete": 0.85, "act": 0.7, "compute": 0.8},
