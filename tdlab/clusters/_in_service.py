@@ -24,15 +24,17 @@ from tdlab.clusters._matching import (
     Similarity,
     compatible,
     index_values,
+    is_kept_by,
     is_made_up,
     slot_weight,
     top_offers,
     wanted,
 )
 from tdlab.clusters._mentions import Mention, mentions_in
+from tdlab.clusters._sorts import SortsOfThings
 from tdlab.config import ClusterConfig
 from tdlab.records import Dependency, DependencyKind, Evidence, Tool
-from tdlab.tools import Returns, Slot, brand_words, entity_words, referenced_entity
+from tdlab.tools import Returns, Slot, referenced_entity
 
 __all__ = ["ServiceMiner"]
 
@@ -70,7 +72,7 @@ class ServiceMiner:
         self._returned, self._distinctness, self._config, self._left_out = returned, distinctness, config, left_out
         self._contexts = contexts_of(returned)
         self._operations = [operation_of(tool, returned) for tool in tools]
-        self._new, self._echoes = index_values(returned, self._operations, self._contexts)
+        self._new, self._echoes = index_values(returned, self._operations, self._contexts, attributes=all_flows)
         left_out["contexts"] += len(self._contexts)
         self._makers = makers_of(returned, self._operations, config.context_sources)
         self._made: dict[tuple[str, str], list[tuple[Offer, bool]]] = {}
@@ -88,10 +90,7 @@ class ServiceMiner:
         )
         self._ranked: dict[bool, dict[tuple[tuple[str, str], str], list[tuple[float, Offer]]]] = {False: {}, True: {}}
         self._providers: dict[str, Index] = {}
-        self._things = frozenset(
-            {slot.entity for tool in tools for slot in returned.slots(tool) if slot.handle} | self._focuses
-        ) - brand_words(tools)
-        self._sorts: dict[tuple[int, str], frozenset[str]] = {}
+        self._of_sorts = SortsOfThings(returned, self._operations)
         self._alike = Similarity(tools, config.topics)
 
     def edges(self) -> Iterator[Dependency]:
@@ -137,7 +136,8 @@ class ServiceMiner:
         matches: dict[str, dict[int, Match]] = {}
         for slot in returned.slots(tool):
             weight = slot_weight(slot, self._distinctness, self._focuses, self._shared, config)
-            weight *= config.matching.made_up if is_made_up(slot, operation, focus, nature.verb, handles) else 1.0
+            if is_made_up(slot, operation, focus, nature.verb, handles, self._focuses):
+                weight *= config.matching.made_up
             if weight <= 0.0 or (weight < config.edge_threshold and not mentioned):
                 continue
             options = matches.setdefault(slot.parameter, {})
@@ -161,10 +161,13 @@ class ServiceMiner:
                     ):
                         if offer.tool == j:
                             continue
+                        of_one = is_kept_by(slot, operation, focus, returned.focus(returned.tools[offer.tool]))
+                        if of_one and not self._all:
+                            continue
                         score = strength * quality * weight
                         score *= compatible(offer.field.schema, slot.schema, config.matching)
                         if (key[0] == "id" and _of_other_sort(offer.field.name, slot.inside or slot.parameter)) or (
-                            slot.kind == "id" and self._of_other_things(offer.tool, j, slot.entity)
+                            slot.kind == "id" and self._of_sorts.differ(offer.tool, j, slot.entity)
                         ):
                             score *= config.matching.other_sort
                         known = options.get(offer.tool)
@@ -211,20 +214,6 @@ class ServiceMiner:
             self._left_out["capped"] += max(0, len(self._made[key]) - most)
             del self._made[key][most:]
         return self._made[key]
-
-    def _of_other_things(self, source: int, target: int, noun: str) -> bool:
-        """Return whether two tools are about one noun of different things: comments on bills and on projects."""
-        sorts = [self._sort(tool, noun) for tool in (source, target)]
-        return all(sorts) and not sorts[0] & sorts[1]
-
-    def _sort(self, i: int, noun: str) -> frozenset[str]:
-        """Return the things of the service that stand before a noun in a tool's name: expense, before comment."""
-        key = (i, noun)
-        if key not in self._sorts:
-            words = entity_words(self._returned.tools[i])
-            position = max((p for p, word in enumerate(words) if word == noun), default=0)
-            self._sorts[key] = self._things.intersection(words[:position])
-        return self._sorts[key]
 
     def _sources_in_context(self, slot: Slot) -> Index:
         """Return the few values that fill a context parameter: of the tools about its entity, else of the finders."""

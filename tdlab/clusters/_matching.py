@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tdlab.clusters._contexts import is_echo, known_to_caller
@@ -41,6 +41,7 @@ __all__ = [
     "Similarity",
     "compatible",
     "index_values",
+    "is_kept_by",
     "is_made_up",
     "slot_weight",
     "top_offers",
@@ -115,11 +116,13 @@ class Similarity:
 Index = dict[tuple[str, str], list[Offer]]
 
 
-def index_values(returned: Returns, operations: Sequence[str], contexts: Mapping[str, str]) -> tuple[Index, Index]:
+def index_values(
+    returned: Returns, operations: Sequence[str], contexts: Mapping[str, str], *, attributes: bool = False
+) -> tuple[Index, Index]:
     """Return the most certain value of each tool under each key by which parameters look for values.
 
     ``operations`` are those of the tools. The first index has values that are new to the caller of the tool, the second
-    has echoes.
+    has echoes. The values that a caller chooses are left out unless ``attributes``.
     """
     new: Index = {}
     echoes: Index = {}
@@ -132,6 +135,8 @@ def index_values(returned: Returns, operations: Sequence[str], contexts: Mapping
         for field in returned.fields(tool):  # the most certain first
             offer = Offer(i, field, operations[i])
             echo = is_echo(field, known, operation, focus, members=members)
+            if field.attribute and not (echo or attributes):
+                continue
             for key in _keys(field):
                 (repeated if echo else best).setdefault(key, offer)
             if field.entity and len(field.path) > 1 and field.path[-2] == 0:
@@ -221,16 +226,32 @@ STANDALONE = frozenset("create make new generate init initialize write save expo
 """Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
 
 
-def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int) -> bool:
+def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int, things: Set[str]) -> bool:
     """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool.
 
-    Nor does the path of a new file, if it is the only handle (of ``handles``) that the tool asks for.
+    Nor do an optional identifier of its own for a new thing, an optional attribute (a colour) that names none of the
+    ``things`` of the service, or the path of a new file, if that is the only handle (of ``handles``) that the tool asks
+    for.
     """
     if slot.inside:
         return False
-    if slot.kind == "label" and slot.entity in ("", focus):
-        return operation in ("create", "update")
+    if operation in ("create", "update"):
+        if slot.kind == "label" and slot.entity in ("", focus):
+            return True
+        if slot.kind == "value" and not slot.required and (slot.entity == focus or slot.entity not in things):
+            return True
+        if operation == "create" and slot.kind == "id" and not slot.required and slot.name == f"{focus}_id":
+            return True
     return operation == "create" and verb in STANDALONE and handles == 1 and slot.world == "file_path"
+
+
+def is_kept_by(slot: Slot, operation: str, focus: str, source_focus: str) -> bool:
+    """Return whether a value is an attribute of the thing that both tools are about, which changing it leaves alone.
+
+    Whoever moves a task to another assignee does not read the assignee from that task.
+    """
+    optional = not slot.required and not slot.inside and slot.kind in ("id", "ref", "value") and slot.entity != focus
+    return optional and operation in ("create", "update") and source_focus == focus
 
 
 def top_offers(
