@@ -42,11 +42,10 @@ class SortsOfThings:
                     users.setdefault((noun, word), []).append(operation)
                 if operation == "create":
                     makers.setdefault(noun, []).append(beside)
-        self._sorting = {
-            pair
-            for pair, found in users.items()
-            if "create" in found or (len(found) > 1 and any(operation != "list" for operation in found))
-        }
+        self._sorting: dict[str, set[str]] = {}
+        for (noun, word), found in users.items():
+            if "create" in found or (len(found) > 1 and any(operation != "list" for operation in found)):
+                self._sorting.setdefault(noun, set()).add(word)
         self._makers = makers
 
     def differ(self, source: int, target: int, noun: str) -> bool:
@@ -60,7 +59,8 @@ class SortsOfThings:
         return one != other and frozenset() in makers and any(_within(one | other, made) for made in makers)
 
     def _sort(self, tool: int, noun: str) -> frozenset[str]:
-        return frozenset(word for word in self._beside[tool][noun] if (noun, word) in self._sorting)
+        sorting = self._sorting.get(noun, ())
+        return frozenset(word for word in self._beside[tool][noun] if any(_alike(word, other) for other in sorting))
 
 
 def _beside_nouns(tool: Tool, returned: Returns, plain: Set[str]) -> dict[str, frozenset[str]]:
