@@ -39,6 +39,9 @@ _KINDS = ("id", "ref", "world", "label", "value")
 _CONTAINERS = ("file_path", "url")
 """Concepts of which one holds others: a directory has paths, a site has pages."""
 
+_MEMBERS = frozenset("file path directory folder document page url link site sitemap image attachment".split())
+"""What a list shows the paths or links of; ``find_text(filename)`` shows texts of one file."""
+
 
 class Known(NamedTuple):
     """The names, concepts and identified entities of the values that the caller of a tool must already have."""
@@ -100,9 +103,9 @@ def is_echo(field: ReturnedField, known: Known, operation: str, focus: str, *, m
         name = identifying_name(field.name, field.entity)
     concept = shared_concept(field.name)[0]
     listed = operation == "list" and 0 in field.path
-    if members and concept in _CONTAINERS:
+    if concept in _CONTAINERS and (members or (listed and focus in _MEMBERS)):
         return False
-    if listed and (concept in _CONTAINERS or (kind in ("id", "ref") and _thing_of(field) == focus)):
+    if listed and kind in ("id", "ref") and _thing_of(field) == focus:
         return False
     return (
         name in known.names or (concept != "" and concept in known.concepts)

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
+from tdlab.clusters._contexts import is_echo, known_to_caller
 from tdlab.clusters._topics import content_words
 from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.records import Dependency, Evidence, Service, Tool, heaviest
@@ -169,13 +170,14 @@ def _sources(returned: Returns, config: AcrossConfig) -> dict[str, list[_Source]
     A value that a tool only repeats from its arguments does not count: the caller knows it already.
     """
     by_concept: dict[str, dict[str, _Source]] = {}
-    for tool in returned.tools:
-        operation = returned.nature(tool).operation
+    for i, tool in enumerate(returned.tools):
+        operation, focus = returned.nature(tool).operation, returned.focus(tool)
         if operation not in _SOURCE_OPERATIONS or split_words(tool.name)[-1:] in _NUMBERS:
             continue
+        known = known_to_caller(returned, i, {})
         for field in returned.fields(tool):
             concept = shared_concept(field.name)[0]
-            if concept and field.name not in tool.parameters:
+            if concept and field.name not in tool.parameters and not is_echo(field, known, operation, focus):
                 strength = field.certainty * (1.0 if operation in ("list", "read") else config.changed)
                 sources = by_concept.setdefault(concept, {})
                 if tool.key not in sources or sources[tool.key].strength < strength:

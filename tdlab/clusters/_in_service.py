@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from tdlab.clusters._contexts import asks_in_context, contexts_of
-from tdlab.clusters._makers import handle_key, makers_of
+from tdlab.clusters._makers import handle_key, makers_of, operation_of
 from tdlab.clusters._matching import (
+    ECHO_FLOW,
     FLOW,
     Index,
     Match,
@@ -23,15 +24,17 @@ from tdlab.clusters._matching import (
     Similarity,
     compatible,
     index_values,
+    is_kept_by,
     is_made_up,
     slot_weight,
     top_offers,
     wanted,
 )
 from tdlab.clusters._mentions import Mention, mentions_in
+from tdlab.clusters._sorts import SortsOfThings
 from tdlab.config import ClusterConfig
 from tdlab.records import Dependency, DependencyKind, Evidence, Tool
-from tdlab.tools import Returns, Slot, brand_words, entity_words, referenced_entity
+from tdlab.tools import Returns, Slot, referenced_entity
 
 __all__ = ["ServiceMiner"]
 
@@ -68,9 +71,9 @@ class ServiceMiner:
         self._echo_cap = _NO_LIMIT if all_flows else config.echoes_per_parameter
         self._returned, self._distinctness, self._config, self._left_out = returned, distinctness, config, left_out
         self._contexts = contexts_of(returned)
-        self._new, self._echoes = index_values(returned, self._contexts)
+        self._operations = [operation_of(tool, returned) for tool in tools]
+        self._new, self._echoes = index_values(returned, self._operations, self._contexts, attributes=all_flows)
         left_out["contexts"] += len(self._contexts)
-        self._operations = [returned.nature(tool).operation for tool in tools]
         self._makers = makers_of(returned, self._operations, config.context_sources)
         self._made: dict[tuple[str, str], list[tuple[Offer, bool]]] = {}
         self._focuses = {
@@ -87,10 +90,7 @@ class ServiceMiner:
         )
         self._ranked: dict[bool, dict[tuple[tuple[str, str], str], list[tuple[float, Offer]]]] = {False: {}, True: {}}
         self._providers: dict[str, Index] = {}
-        self._things = frozenset(
-            {slot.entity for tool in tools for slot in returned.slots(tool) if slot.handle} | self._focuses
-        ) - brand_words(tools)
-        self._sorts: dict[tuple[int, str], frozenset[str]] = {}
+        self._of_sorts = SortsOfThings(returned, self._operations)
         self._alike = Similarity(tools, config.topics)
 
     def edges(self) -> Iterator[Dependency]:
@@ -136,26 +136,38 @@ class ServiceMiner:
         matches: dict[str, dict[int, Match]] = {}
         for slot in returned.slots(tool):
             weight = slot_weight(slot, self._distinctness, self._focuses, self._shared, config)
-            weight *= config.matching.made_up if is_made_up(slot, operation, focus, nature.verb, handles) else 1.0
+            if is_made_up(slot, operation, focus, nature.verb, handles, self._focuses):
+                weight *= config.matching.made_up
             if weight <= 0.0 or (weight < config.edge_threshold and not mentioned):
                 continue
             options = matches.setdefault(slot.parameter, {})
             context = asks_in_context(slot, self._contexts, focus)
             for key, quality, how in wanted(slot, config.matching):
-                for echo, index in ((False, self._new), (True, self._echoes)):
+                for echo, index, flow in ((False, self._new, FLOW), (True, self._echoes, ECHO_FLOW)):
                     count = 2 * (self._echo_cap if echo else self._cap) + 1
                     ranked = self._ranked[echo]
                     if context and not echo and not self._all:
                         index, ranked = self._sources_in_context(slot), {}
                     for strength, offer in top_offers(
-                        index, ranked, key, operation, count, j, self._alike, self._left_out
+                        index,
+                        ranked,
+                        key,
+                        operation,
+                        count,
+                        j,
+                        self._alike,
+                        self._left_out,
+                        flow,
                     ):
                         if offer.tool == j:
+                            continue
+                        of_one = is_kept_by(slot, operation, focus, returned.focus(returned.tools[offer.tool]))
+                        if of_one and not self._all:
                             continue
                         score = strength * quality * weight
                         score *= compatible(offer.field.schema, slot.schema, config.matching)
                         if (key[0] == "id" and _of_other_sort(offer.field.name, slot.inside or slot.parameter)) or (
-                            slot.kind == "id" and self._of_other_things(offer.tool, j, slot.entity)
+                            slot.kind == "id" and self._of_sorts.differ(offer.tool, j, slot.entity)
                         ):
                             score *= config.matching.other_sort
                         known = options.get(offer.tool)
@@ -179,10 +191,11 @@ class ServiceMiner:
         for offer, echo in same or offers:
             known = options[offer.tool].score if offer.tool in options else 0.0
             kind: DependencyKind = "echo" if echo else "context" if context else "new"
-            options[offer.tool] = Match(max(score, known), slot, offer.field, "same thing", kind, made=True)
+            flow = ECHO_FLOW["create"][self._operations[j]] if echo else 1.0
+            options[offer.tool] = Match(max(score * flow, known), slot, offer.field, "same thing", kind, made=True)
         if self._all and makers:
             # add_heading(filename) answers with the document as well, and is surer to do so than a reader of it
-            part = score * matching.made_part
+            part = score * matching.made_part * ECHO_FLOW["create"][self._operations[j]]
             for source, match in options.items():
                 if match.kind == "echo" and not match.made and self._operations[source] == "create":
                     options[source] = match._replace(score=max(match.score, part))
@@ -201,20 +214,6 @@ class ServiceMiner:
             self._left_out["capped"] += max(0, len(self._made[key]) - most)
             del self._made[key][most:]
         return self._made[key]
-
-    def _of_other_things(self, source: int, target: int, noun: str) -> bool:
-        """Return whether two tools are about one noun of different things: comments on bills and on projects."""
-        sorts = [self._sort(tool, noun) for tool in (source, target)]
-        return all(sorts) and not sorts[0] & sorts[1]
-
-    def _sort(self, i: int, noun: str) -> frozenset[str]:
-        """Return the things of the service that stand before a noun in a tool's name: expense, before comment."""
-        key = (i, noun)
-        if key not in self._sorts:
-            words = entity_words(self._returned.tools[i])
-            position = max((p for p, word in enumerate(words) if word == noun), default=0)
-            self._sorts[key] = self._things.intersection(words[:position])
-        return self._sorts[key]
 
     def _sources_in_context(self, slot: Slot) -> Index:
         """Return the few values that fill a context parameter: of the tools about its entity, else of the finders."""
@@ -297,10 +296,11 @@ def _shared_evidence(kind: str, detail: str, weight: float) -> Evidence:
 def _evidence(source: Tool, before: str, after: str, match: Match) -> tuple[Evidence, ...]:
     # the weights of evidence are for display only and do not enter any score, so they are fixed
     field, slot = match.field, match.slot
+    flow = ECHO_FLOW if match.kind == "echo" else FLOW
     declared = "declares" if field.certainty >= 0.95 and source.output_schema else "is inferred to return"
     what = f"{slot.parameter}.{slot.inside}" if slot.inside else slot.parameter
     return (
         _shared_evidence("returns", f"{source.name} {declared} {field.name}", round(field.certainty, 4)),
         _shared_evidence("match", f"{match.how}: {field.name} for {what}", 1.0 if match.how == "same name" else 0.85),
-        _shared_evidence("order", f"{after} after {before}", FLOW[before][after]),
+        _shared_evidence("order", f"{after} after {before}", flow[before][after]),
     )

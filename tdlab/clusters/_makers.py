@@ -16,7 +16,7 @@ from tdlab.clusters._matching import STANDALONE
 from tdlab.records import Tool
 from tdlab.tools import Returns, Slot, entity_words, split_words
 
-__all__ = ["handle_key", "makers_of"]
+__all__ = ["handle_key", "makers_of", "operation_of"]
 
 Handle = tuple[str, str]
 
@@ -26,7 +26,7 @@ _OPENING = STANDALONE | frozenset(
 _NAMING = ("id", "ref", "world", "label", "value")
 _ADDING = frozenset("add append insert attach".split())
 """Verbs of tools that make a part of what a path names: ``append_to_file(path)`` makes no file."""
-_SHOWING = frozenset("export render".split())
+_SHOWING = frozenset("export render save".split())
 """Verbs of tools that make a file, but ask for the identifier of a thing that is there: ``export_table(table_id)``."""
 _FEWEST_ASKERS = 2
 """Fewest tools that ask for a path which another tool is said to make."""
@@ -35,6 +35,16 @@ _FEWEST_ASKERS = 2
 def handle_key(slot: Slot) -> Handle:
     """Return under which key handles are one: a bare ``name`` or ``title`` is another handle for each entity."""
     return slot.name, slot.entity if slot.kind in ("label", "id", "ref") else ""
+
+
+def operation_of(tool: Tool, returned: Returns) -> str:
+    """Return a tool's operation; who saves or exports a thing that is there, by its identifier, changes it at most."""
+    nature, focus = returned.nature(tool), returned.focus(tool)
+    if nature.operation == "create" and _shows(tool):
+        handles = (slot for slot in returned.slots(tool) if slot.kind == "id" and not slot.inside)
+        if any(slot.entity == focus for slot in handles):
+            return "update"
+    return nature.operation
 
 
 def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mapping[Handle, tuple[int, ...]]:
@@ -65,7 +75,7 @@ def makers_of(returned: Returns, operations: Sequence[str], most: int) -> Mappin
             only = slot.world == "file_path" and _is_only_handle(slot, required, focus)
             if slot.kind == "id":  # an identifier that is listed or created elsewhere is not made by start_sprint
                 own = own and opens and (operations[i] == "create" or slot.entity not in given)
-            if own and (opens or operations[i] == "create"):
+            if own and (opens or (operations[i] == "create" and not _shows(tool))):
                 named.setdefault(key, []).append(i)
             elif only and (opens or _shows(tool)):
                 main.setdefault(key, []).append(i)

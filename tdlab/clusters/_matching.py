@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tdlab.clusters._contexts import is_echo, known_to_caller
@@ -32,6 +32,7 @@ from tdlab.tools import (
 )
 
 __all__ = [
+    "ECHO_FLOW",
     "FLOW",
     "STANDALONE",
     "Index",
@@ -40,6 +41,7 @@ __all__ = [
     "Similarity",
     "compatible",
     "index_values",
+    "is_kept_by",
     "is_made_up",
     "slot_weight",
     "top_offers",
@@ -56,6 +58,17 @@ FLOW: dict[str, dict[str, float]] = {
     "act": {"list": 0.35, "read": 0.65, "create": 0.5, "update": 0.45, "delete": 0.5, "act": 0.5, "compute": 0.35},
     "delete": {"list": 0.15, "read": 0.2, "create": 0.25, "update": 0.15, "delete": 0.15, "act": 0.15, "compute": 0.1},
     "compute": {"list": 0.25, "read": 0.3, "create": 0.4, "update": 0.35, "delete": 0.15, "act": 0.4, "compute": 0.4},
+}
+# The same for an echo, a value that the caller of the first tool had: who wrote a file knows what it holds, but a thing
+# is looked at before it is changed, and what is built up is built by one call after another.
+ECHO_FLOW: dict[str, dict[str, float]] = {
+    "list": {"list": 0.5, "read": 0.7, "create": 0.6, "update": 0.85, "delete": 0.85, "act": 0.8, "compute": 0.65},
+    "create": {"list": 0.4, "read": 0.65, "create": 0.9, "update": 0.95, "delete": 0.85, "act": 0.7, "compute": 0.8},
+    "read": {"list": 0.8, "read": 0.65, "create": 0.7, "update": 0.95, "delete": 0.85, "act": 0.95, "compute": 0.75},
+    "update": {"list": 0.2, "read": 0.5, "create": 0.25, "update": 0.65, "delete": 0.5, "act": 0.55, "compute": 0.35},
+    "act": {"list": 0.3, "read": 0.3, "create": 0.25, "update": 0.55, "delete": 0.5, "act": 0.5, "compute": 0.35},
+    "delete": FLOW["delete"],
+    "compute": FLOW["compute"],
 }
 # Fixed, a bound on work: values of one name or entity that are kept, to prefer among equals those like the target.
 _MAX_RANKED = 96
@@ -103,10 +116,13 @@ class Similarity:
 Index = dict[tuple[str, str], list[Offer]]
 
 
-def index_values(returned: Returns, contexts: Mapping[str, str]) -> tuple[Index, Index]:
+def index_values(
+    returned: Returns, operations: Sequence[str], contexts: Mapping[str, str], *, attributes: bool = False
+) -> tuple[Index, Index]:
     """Return the most certain value of each tool under each key by which parameters look for values.
 
-    The first index has values that are new to the caller of the tool, the second has echoes.
+    ``operations`` are those of the tools. The first index has values that are new to the caller of the tool, the second
+    has echoes. The values that a caller chooses are left out unless ``attributes``.
     """
     new: Index = {}
     echoes: Index = {}
@@ -117,13 +133,15 @@ def index_values(returned: Returns, contexts: Mapping[str, str]) -> tuple[Index,
         repeated: dict[tuple[str, str], Offer] = {}
         members = operation == "read" and informative(tool.output_schema) is None and shows_members(tool, operation)
         for field in returned.fields(tool):  # the most certain first
-            offer = Offer(i, field, operation)
+            offer = Offer(i, field, operations[i])
             echo = is_echo(field, known, operation, focus, members=members)
+            if field.attribute and not (echo or attributes):
+                continue
             for key in _keys(field):
                 (repeated if echo else best).setdefault(key, offer)
             if field.entity and len(field.path) > 1 and field.path[-2] == 0:
                 whole = field._replace(path=field.path[:-1], name=field.entity, schema={"type": "object"})
-                best.setdefault(("record", field.entity), Offer(i, whole, operation))
+                best.setdefault(("record", field.entity), Offer(i, whole, operations[i]))
         for key, offer in best.items():
             new.setdefault(key, []).append(offer)
         for key, offer in repeated.items():
@@ -208,16 +226,32 @@ STANDALONE = frozenset("create make new generate init initialize write save expo
 """Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
 
 
-def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int) -> bool:
+def is_made_up(slot: Slot, operation: str, focus: str, verb: str, handles: int, things: Set[str]) -> bool:
     """Return whether the caller makes the value up: the title of a new or changed entity comes from no other tool.
 
-    Nor does the path of a new file, if it is the only handle (of ``handles``) that the tool asks for.
+    Nor do an optional identifier of its own for a new thing, an optional attribute (a colour) that names none of the
+    ``things`` of the service, or the path of a new file, if that is the only handle (of ``handles``) that the tool asks
+    for.
     """
     if slot.inside:
         return False
-    if slot.kind == "label" and slot.entity in ("", focus):
-        return operation in ("create", "update")
+    if operation in ("create", "update"):
+        if slot.kind == "label" and slot.entity in ("", focus):
+            return True
+        if slot.kind == "value" and not slot.required and (slot.entity == focus or slot.entity not in things):
+            return True
+        if operation == "create" and slot.kind == "id" and not slot.required and slot.name == f"{focus}_id":
+            return True
     return operation == "create" and verb in STANDALONE and handles == 1 and slot.world == "file_path"
+
+
+def is_kept_by(slot: Slot, operation: str, focus: str, source_focus: str) -> bool:
+    """Return whether a value is an attribute of the thing that both tools are about, which changing it leaves alone.
+
+    Whoever moves a task to another assignee does not read the assignee from that task.
+    """
+    optional = not slot.required and not slot.inside and slot.kind in ("id", "ref", "value") and slot.entity != focus
+    return optional and operation in ("create", "update") and source_focus == focus
 
 
 def top_offers(
@@ -229,6 +263,7 @@ def top_offers(
     target: int,
     alike: Similarity,
     left_out: Counter[str],
+    flow: Mapping[str, Mapping[str, float]] = FLOW,
 ) -> list[tuple[float, Offer]]:
     """Return the ``count`` strongest offers under a key for a target with an operation, ranked once for all targets.
 
@@ -240,7 +275,7 @@ def top_offers(
     ranking = (key, operation)
     if ranking not in ranked:
         offers = index[key]
-        scored = [(offer.field.certainty * FLOW[offer.operation][operation], offer) for offer in offers]
+        scored = [(offer.field.certainty * flow[offer.operation][operation], offer) for offer in offers]
         ranked[ranking] = heapq.nsmallest(max(count, _MAX_RANKED), scored, key=lambda s: (-s[0], s[1].tool))
         left_out["not_compared"] += max(0, len(offers) - count)
     best = ranked[ranking]

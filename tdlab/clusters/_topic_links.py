@@ -15,7 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from tdlab.clusters._topics import common_words, service_words, similarity
+from tdlab.clusters._topics import common_words, name_families, service_words, similarity
 from tdlab.config import ClusterConfig, CompanionConfig
 from tdlab.records import Dependency, Evidence, Service, Tool, heaviest
 from tdlab.tools import split_words
@@ -104,6 +104,7 @@ def _inside_service(
             users.setdefault(word, []).append(i)
     # in a large service two tools that share a verb or a flag are no companions; in a small one little is enough
     least_alike = config.alike_inside if len(keys) > most else 0.0
+    families = name_families(service.tools)
     nearest: dict[int, list[tuple[int, float]]] = {}
     for i in ungrouped:
         own = topics[keys[i]]
@@ -116,7 +117,11 @@ def _inside_service(
         shared.pop(i, None)
         best = heapq.nsmallest(4 * config.ties, shared.items(), key=lambda x: (-x[1], abs(x[0] - i), x[0]))
         measured = [(other, similarity(own, topics[keys[other]])) for other, _ in best]
-        nearest[i] = [(other, alike) for other, alike in measured if alike >= least_alike]
+        nearest[i] = [
+            (other, alike)
+            for other, alike in measured
+            if alike >= least_alike and not _of_two_families(families[i], families[other])
+        ]
     ties: list[Dependency] = []
     tied: set[tuple[int, int]] = set()
 
@@ -146,12 +151,12 @@ def _whole_service(
     service: Service, topics: Mapping[str, Mapping[str, float]], groups: _Groups, config: CompanionConfig
 ) -> list[Dependency]:
     """Tie the groups of a service that fits into one cluster, each by the two tools that are most alike."""
-    keys = [tool.key for tool in service.tools]
+    keys, families = [tool.key for tool in service.tools], name_families(service.tools)
     pairs = sorted(
         (-similarity(topics[one], topics[other]), one, other)
         for i, one in enumerate(keys)
-        for other in keys[i + 1 :]
-        if groups.find(one) != groups.find(other)
+        for j, other in enumerate(keys[i + 1 :], start=i + 1)
+        if groups.find(one) != groups.find(other) and not _of_two_families(families[i], families[j])
     )
     ties = []
     for negative, one, other in pairs:
@@ -215,6 +220,8 @@ def _across_services(
             ):
                 continue
             close.append((-affinity * (own.domain_bonus if same else 1.0), other))
+        # where a service has enough tools for a cluster, the two tools themselves have to be alike
+        least_alike = own.alike if len(services[s].tools) < least else max(own.alike, own.alike_inside)
         for negative, other in heapq.nsmallest(own.services, close):
             about = common_words(plain[s], plain[other])
             for tool in services[s].tools:
@@ -228,10 +235,14 @@ def _across_services(
                     ),
                     default=(0.0, ""),
                 )
-                if alike >= own.alike:
+                if alike >= least_alike:
                     detail = f"both services have to do with {', '.join(about)}"
                     ties.append(_tie(best, tool.key, min(1.0, (alike - negative) / 2), detail, own))
     return ties
+
+
+def _of_two_families(one: str, other: str) -> bool:
+    return bool(one and other) and one != other
 
 
 def _one_description(one: Tool, other: Tool, config: CompanionConfig) -> bool:

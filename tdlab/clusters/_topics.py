@@ -16,14 +16,24 @@ from tdlab.records import Service, Tool
 from tdlab.tools import (
     ENTITY_NOISE,
     brand_words,
+    entity_words,
     nature_of_name,
     normal_name,
     parameter_kind,
+    referenced_entity,
     singular,
     split_words,
 )
 
-__all__ = ["ServiceWords", "common_words", "content_words", "service_words", "similarity", "tool_topics"]
+__all__ = [
+    "ServiceWords",
+    "common_words",
+    "content_words",
+    "name_families",
+    "service_words",
+    "similarity",
+    "tool_topics",
+]
 
 # Fixed by definition: words that say nothing about the purpose of a tool.
 _STOP = frozenset(
@@ -75,11 +85,30 @@ def _traits(tool: Tool, weights: TopicWeights) -> dict[str, float]:
         if len(word) > 1 and word not in ("the", "for", "and", "with", "from", "of", "by", "to", "in"):
             traits[noun] = weights.verb if noun in ENTITY_NOISE or word == verb else weights.name
     for parameter, schema in list(tool.parameters.items())[:60]:
-        if parameter_kind(parameter, schema) not in ("control", "flag"):
+        if len(parameter) > 1 and parameter_kind(parameter, schema) not in ("control", "flag"):
             traits[f"p:{normal_name(parameter)[0]}"] = weights.parameter
     for word in content_words(tool.description[:_PROSE_LENGTH]):
         traits.setdefault(word, weights.prose)
     return traits
+
+
+def name_families(tools: Sequence[Tool]) -> list[str]:
+    """Return for each tool of a service the product that its name begins with; "" if it begins with none.
+
+    ``tft-meta-items`` and ``valorant-meta-maps`` are of two families of one server. A word that a parameter identifies
+    is a thing (``package_show(id)``), a verb is an act, and a word that one tool begins with is no family.
+    """
+    first = [(split_words(tool.name) or ("",))[0] for tool in tools]
+    counts = Counter(first)
+    things = {
+        (referenced_entity(parameter, (entity_words(tool) or ("",))[-1]) or "").split("_")[0]
+        for tool in tools
+        for parameter in tool.parameters
+    }
+    return [
+        word if counts[word] > 1 and word != nature_of_name(tool.name).verb and singular(word) not in things else ""
+        for word, tool in zip(first, tools, strict=True)
+    ]
 
 
 def similarity(one: Mapping[str, float], other: Mapping[str, float]) -> float:

@@ -31,6 +31,8 @@ __all__ = ["ClusterCandidate", "grow"]
 
 # Fixed by definition: the shapes, and the share of tools that a bridge leaves to the other service (one in three).
 _SHAPES = ("around", "bridge", "upstream", "downstream")
+# Fixed by definition: one tool that asks for an organization is about it; with two it is where they all take place.
+_FEWEST_BOUND = 2
 
 
 class ClusterCandidate(NamedTuple):
@@ -119,6 +121,12 @@ class _Grower:
         similar, about, strong = self.similarity(tool), self.config.about, score >= self.config.strong
         return similar >= about or (strong and (not enough or (links > 0 and similar >= about / 2)))
 
+    def _bound_by(self, tool: int, context: str, members: Mapping[int, None]) -> int:
+        """Return how many members ask for the context parameter that a tool finds out."""
+        return sum(
+            any(step.tool == tool and step.context == context for step in self.before[member]) for member in members
+        )
+
     def fill(
         self,
         members: dict[int, None],
@@ -161,6 +169,8 @@ class _Grower:
         while heap and len(members) < size:
             _, tool, context = heapq.heappop(heap)
             if tool in members or context in bound or (context and len(self.binders) >= max(1, size // 4)):
+                continue
+            if context and self._bound_by(tool, context, members) < _FEWEST_BOUND:
                 continue
             if context or self._belongs(tool, strongest[tool], links[tool], len(members) >= least):
                 members[tool] = None

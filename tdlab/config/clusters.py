@@ -135,7 +135,9 @@ class CompanionConfig(Section):
     domain_bonus: float = Field(default=1.3, ge=1.0, le=10.0, description="Factor of the affinity inside a domain.")
     alike: Share = Field(default=0.06, description="Similarity from which tools of two services are tied.")
     alike_inside: Share = Field(
-        default=0.14, description="Similarity from which tools of one service are tied, if it is larger than a cluster."
+        default=0.14,
+        description="The same for tools of one service that is larger than a cluster, or of two services of which the"
+        " first has enough tools for a cluster.",
     )
     widely_used: Share = Field(default=0.05, description="Words used by a larger share of services are not topics.")
     few_services: Count = Field(default=6, description="Words used by at most this many services can be topics.")

@@ -6,13 +6,37 @@ The last noun of a name alone would make them one entity, and the identifier of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Set
+from collections.abc import Container, Iterable, Set
 
 from tdlab.records import Tool
-from tdlab.tools.names import nature, referenced_entity
+from tdlab.tools.names import nature, referenced_entity, split_words
+from tdlab.tools.nouns import singular
 from tdlab.tools.parameters import entity_words
 
-__all__ = ["Sorts"]
+__all__ = ["Sorts", "is_aspect"]
+
+# Fixed by definition, as a vocabulary.
+_ASPECTS = frozenset(
+    "setting field schema statistic stat attribute csv avatar image screenshot thumbnail icon preference permission"
+    " capability ability limit quota usage".split()
+)
+
+
+def is_aspect(tool: Tool, handles: Container[str] = ()) -> bool:
+    """Return whether a tool shows an aspect of a thing (its settings, its statistics), and not which things there are.
+
+    Args:
+        tool: The tool.
+        handles: The nouns that have identifiers of their own in its service; they are no aspects.
+
+    Example:
+        >>> from tdlab.records import Tool
+        >>> [is_aspect(Tool(service="s", name=name, input_schema={})) for name in ("get_user_avatar", "list_users")]
+        [True, False]
+    """
+    words = split_words(tool.name)
+    last = singular(words[-1]) if words else ""
+    return len(words) > 2 and last in _ASPECTS and last not in handles
 
 
 class Sorts:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tdlab.records import Tool
 from tdlab.tools._finders import Found, found_values, shows_members
-from tdlab.tools._sorts import Sorts
+from tdlab.tools._sorts import Sorts, is_aspect
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.names import ToolNature, is_identifier, nature, referenced_entity, split_words
 from tdlab.tools.nouns import plural, singular
@@ -38,7 +38,8 @@ class ReturnedField(NamedTuple):
     """One value in a tool's answer.
 
     ``path`` leads to it (an integer 0 stands for any list position). ``name`` is its own name, ``entity`` the noun that
-    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how certain it is to be there.
+    it identifies or describes, ``schema`` its JSON Schema, ``certainty`` in [0, 1] how certain it is to be there. An
+    ``attribute`` is what a caller chooses when a thing is made or changed, or asks by, and identifies nothing.
     """
 
     path: tuple[str | int, ...]
@@ -46,12 +47,14 @@ class ReturnedField(NamedTuple):
     entity: str
     schema: dict[str, Any]
     certainty: float
+    attribute: bool = False
 
 
 class _Planned(NamedTuple):
     schema: dict[str, Any]
     certainty: float
     entity: str
+    attribute: bool = False
 
 
 # Fixed by definition, these tables and the numbers in the methods below: how surely a tool of some operation returns a
@@ -158,9 +161,11 @@ class Returns:
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
         """Return the tool's slots, cached."""
         if tool.key not in self._slots:
-            self._slots[tool.key] = tuple(
-                self._with_described_entity(slot) for slot in slots_of(tool, self.focus(tool))
-            )
+            words = entity_words(tool)
+            # list_category_topics(id) asks for the category
+            listed = self.nature(tool).operation == "list" and len(words) > 1 and words[-1] == self.focus(tool)
+            entity = words[-2] if listed and words[-2] not in self._brand else self.focus(tool)
+            self._slots[tool.key] = tuple(self._with_described_entity(slot) for slot in slots_of(tool, entity))
         return self._slots[tool.key]
 
     def _with_described_entity(self, slot: Slot) -> Slot:
@@ -349,12 +354,14 @@ class Returns:
         identified = {slot.entity for slot in slots if slot.kind == "id"}
         planned: dict[str, _Planned] = {}
 
-        def put(name: str, schema: dict[str, Any], certainty: float, entity: str) -> None:
+        aspect = _OTHER_SORT if operation in ("read", "list") and is_aspect(tool, self._handles) else 1.0
+
+        def put(name: str, schema: dict[str, Any], certainty: float, entity: str, attribute: bool = False) -> None:
             if name not in planned or planned[name].certainty < certainty:
-                planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity)
+                planned[name] = _Planned(schema, round(min(certainty, 0.97), 4), entity, attribute)
 
         for name, (schema, weight) in self._handles.get(focus, {}).items():
-            sure = _OWN_HANDLE[operation] * weight
+            sure = _OWN_HANDLE[operation] * weight * aspect
             put(name, schema, sure * _OTHER_SORT if self._sorts.is_other(name, tool) else sure, focus)
         for slot in slots:
             if slot.kind == "control" or slot.kind == "flag":
@@ -368,15 +375,17 @@ class Returns:
                 certainty = 0.1
             elif slot.kind in ("choice", "time", "quantity") and operation in ("list", "read", "compute"):
                 certainty *= 0.7
-            put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus)
+            put(slot.parameter, clean(slot.schema), certainty, slot.entity or focus, not slot.handle and not slot.world)
         if operation in ("read", "list", "create", "update", "act"):
             for name, slot in self._set_by.get(focus, {}).items():
                 if name not in planned:
                     foreign = self._sorts.is_another_owner(slot.entity, tool, focus, identified)
-                    put(name, clean(slot.schema), 0.6 * (_OTHER_SORT if foreign else 1.0), slot.entity or focus)
+                    sure = 0.6 * (_OTHER_SORT if foreign else 1.0)
+                    put(name, clean(slot.schema), sure, slot.entity or focus, not slot.handle)
         for entity, strength in self._links().get(focus, {}).items():
             if self._sorts.is_another_owner(entity, tool, focus, identified):
                 strength *= _OTHER_SORT
+            strength *= aspect
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
                 put(name, schema, _LINKED[operation] * strength * weight * other, entity)
@@ -392,7 +401,7 @@ class Returns:
         for entity, certainty in self._mentioned(tool, focus):
             for name, (schema, weight) in self._handles.get(entity, {}).items():
                 other = _OTHER_SORT if self._sorts.is_other(name, tool) else 1.0
-                other *= 0.5 if operation in ("compute", "delete") else 1.0
+                other *= 0.5 if operation in ("compute", "delete") else aspect
                 put(name, schema, certainty * weight * other, entity)
         return focus, planned
 
@@ -436,7 +445,7 @@ class Returns:
             for inner, inner_schema in inner_properties(value_schema).items():
                 noun = _noun_of(inner, singular(split_words(name)[-1]) if split_words(name) else "")
                 fields.append(ReturnedField((*path, inner), inner, noun, inner_schema, round(0.9 * plan.certainty, 4)))
-            fields.append(ReturnedField(path, name, plan.entity, value_schema, plan.certainty))
+            fields.append(ReturnedField(path, name, plan.entity, value_schema, plan.certainty, plan.attribute))
         return fields
 
     def _inferred_schema(self, tool: Tool) -> dict[str, Any]:
@@ -578,22 +587,10 @@ def _field(
     return ReturnedField(path, name, _noun_of(name, entity), schema, certainty)
 
 
+_NUMERIC = frozenset(
+    "convert calculate compute count sum measure score add subtract multiply divide average round estimate".split()
+)
+
+
 def _result(tool: Tool) -> dict[str, Any]:
-    numeric = {
-        "convert",
-        "calculate",
-        "compute",
-        "count",
-        "sum",
-        "measure",
-        "score",
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "average",
-        "round",
-        "estimate",
-    }
-    verb = nature(tool).verb
-    return {"type": "number"} if verb in numeric else {"type": "string"}
+    return {"type": "number"} if nature(tool).verb in _NUMERIC else {"type": "string"}

@@ -45,8 +45,8 @@ from tdlab.clusters import mine_dependencies
 from tdlab.config import AcrossConfig, ClusterConfig
 from tdlab.formats import read_trajectories
 from tdlab.pool.catalogue import ToolPool
-from tdlab.records import Service, Tool, Trajectory, rng_for
-from tdlab.tools import nature, referenced_entity, singular, split_words
+from tdlab.records import Service, Tool, ToolCall, Trajectory, rng_for
+from tdlab.tools import nature, read_json, referenced_entity, singular, split_words
 from tdlab.tools.outputs import Returns
 from tdlab.tools.parameters import parameter_kind, shared_concept
 
@@ -104,6 +104,19 @@ def values_of(arguments: object) -> Iterator[str]:
             yield text
 
 
+def own_arguments(call: ToolCall) -> Mapping[str, Any]:
+    """The arguments of the tool that a call reaches, which a tool that only calls others holds as one object."""
+    if call.reaches is None:
+        return call.arguments
+    values = (read_json(value) if is_object_text(value) else value for value in call.arguments.values())
+    return next((value for value in values if isinstance(value, Mapping)), {})
+
+
+def is_object_text(value: object) -> bool:
+    """Whether this is the text of an object."""
+    return isinstance(value, str) and value.lstrip().startswith("{")
+
+
 def definitions(files: Sequence[Path], read: Mapping[str, Tool]) -> dict[str, Tool]:
     """Tool definitions by key: those of the pool files, then those that the recordings carry themselves."""
     tools: dict[str, Tool] = {}
@@ -141,7 +154,7 @@ def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Fr
         results = trajectory.results()
         services: set[str] = set()
         for call in trajectory.calls():
-            recorded = trajectory.tools.get(call.name, call.name)
+            recorded = trajectory.key_of(call)
             key = resolve(recorded, tools, by_name)
             if key is None:
                 seen.unknown[recorded] += 1
@@ -149,7 +162,7 @@ def observe(trajectories: Sequence[Trajectory], tools: Mapping[str, Tool]) -> Fr
             seen.tools.add(key)
             services.add(tools[key].service)
             parameters = tools[key].parameters
-            said = {n: v for n, v in call.arguments.items() if not (n.startswith("__") and n in parameters)}
+            said = {n: v for n, v in own_arguments(call).items() if not (n.startswith("__") and n in parameters)}
             values = {name: set(values_of(value)) for name, value in said.items()}
             for other, text in earlier:
                 filled = [name for name, own in values.items() if any(value in text for value in own)]

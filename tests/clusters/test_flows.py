@@ -151,12 +151,14 @@ def test_the_name_of_a_product_is_no_thing() -> None:
 
 
 def test_neither_echoes_nor_a_shared_context_grow_a_cluster() -> None:
-    names = ["s/seed", "s/like", "s/near", "s/binder", "s/other", "s/echo"]
+    names = ["s/seed", "s/like", "s/near", "s/binder", "s/single", "s/other", "s/echo"]
     graph = DependencyGraph(
         [
             Dependency(source="s/seed", target="s/like", parameter="a", score=0.8),
             Dependency(source="s/like", target="s/near", parameter="b", score=0.8),
             Dependency(source="s/binder", target="s/seed", kind="context", parameter="p", score=0.9),
+            Dependency(source="s/binder", target="s/near", kind="context", parameter="p", score=0.9),
+            Dependency(source="s/single", target="s/seed", kind="context", parameter="q", score=0.9),
             Dependency(source="s/binder", target="s/other", kind="context", parameter="p", score=0.9),
             Dependency(source="s/seed", target="s/echo", kind="echo", parameter="c", score=0.9),
         ],
@@ -166,6 +168,7 @@ def test_neither_echoes_nor_a_shared_context_grow_a_cluster() -> None:
     grown = [{graph.tools[t] for t in c.tools} for c in grow(graph, config) if 0 in c.order[:1]]
     assert {"s/seed", "s/like", "s/near", "s/binder"} in grown, "its context is bound once"
     assert not any({"s/other", "s/echo"} & tools for tools in grown)
+    assert not any("s/single" in tools for tools in grown), "it is the context of one tool only"
 
 
 def test_an_echo_inside_a_cluster_stays_and_counts_nothing() -> None:
@@ -230,3 +233,112 @@ def test_a_rich_pool_is_the_same_each_time_and_keeps_its_sizes() -> None:
     assert len({s.name for s in one}) == len(one)
     declared = [t for s in one for t in s.tools if t.output_schema]
     assert 0.3 < len(declared) / 700 < 0.7
+
+
+def flows(*tools: Tool) -> dict[tuple[str, str, str], str]:
+    """Return the kinds of a service's edges."""
+    return kinds(mine_dependencies(pool(list(tools))))
+
+
+def test_a_value_that_the_caller_chooses_comes_from_no_tool() -> None:
+    """Whoever closes an alert says so; that the alert had a state before is no source of the new one."""
+    found = flows(
+        *[
+            tool("scanner", "list_alerts", "List alerts."),
+            tool("scanner", "get_alert", "Get an alert.", alert_id="string"),
+            tool("scanner", "update_alert", "Change an alert.", alert_id="string", alert_state="string"),
+            tool("scanner", "create_alert", "Create an alert.", alert_state="string"),
+        ]
+    )
+    assert found["list_alerts", "update_alert", "alert_id"] == "new"
+    assert "new" not in {kind for (_, _, parameter), kind in found.items() if parameter == "alert_state"}
+
+
+def test_an_attribute_of_the_same_thing_is_not_carried_from_reading_to_changing() -> None:
+    tools = [
+        tool("desk", "list_members", "List members."),
+        tool("desk", "get_ticket", "Get a ticket.", ticket_id="string"),
+        tool("desk", "update_ticket", "Change a ticket.", ("member_id",), ticket_id="string", member_id="string"),
+        tool("desk", "create_ticket", "Create a ticket.", ("member_id",), member_id="string"),
+    ]
+    found = flows(*tools)
+    assert ("get_ticket", "update_ticket", "member_id") not in found
+    assert found["list_members", "update_ticket", "member_id"] == "new"
+
+
+def test_an_aspect_of_things_does_not_say_which_there_are() -> None:
+    tools = [
+        tool("crm", "list_releases", "List releases."),
+        tool("crm", "get_release_form_settings", "Get the settings of the form for releases."),
+        tool("crm", "get_release", "Get a release.", release_id="string"),
+        tool("crm", "delete_release", "Delete a release.", release_id="string"),
+    ]
+    found = flows(*tools)
+    assert found["list_releases", "get_release", "release_id"] == "new"
+    assert ("get_release_form_settings", "get_release", "release_id") not in found
+
+
+def test_a_thing_of_another_sort_gives_no_identifier() -> None:
+    """Webhooks of a repository and of an organization; and a short form of a word is the same word."""
+    tools = [
+        tool("forge", "create_org_webhook", "Create a webhook of an organization.", url="string"),
+        tool("forge", "create_repository_webhook", "Create a webhook of a repository.", url="string"),
+        tool("forge", "list_repository_webhooks", "List webhooks of a repository."),
+        tool("forge", "get_organization_webhook", "Get a webhook.", webhook_id="string"),
+        tool("forge", "delete_repository_webhook", "Delete a webhook.", webhook_id="string"),
+    ]
+    found = flows(*tools)
+    assert ("create_org_webhook", "get_organization_webhook", "webhook_id") in found
+    assert ("create_repository_webhook", "delete_repository_webhook", "webhook_id") in found
+    assert ("create_org_webhook", "delete_repository_webhook", "webhook_id") not in found
+    assert ("list_repository_webhooks", "get_organization_webhook", "webhook_id") not in found
+
+
+def test_a_part_or_a_place_is_no_sort() -> None:
+    """Rules of policies and members of groups: the policy and the user stay what they are."""
+    tools = [
+        tool("idp", "create_policy", "Create a policy.", title="string"),
+        tool("idp", "create_device_policy", "Create a policy for devices.", title="string"),
+        tool("idp", "list_policy_rules", "List the rules of a policy.", policy_id="string"),
+        tool("idp", "create_policy_rule", "Create a rule.", policy_id="string", condition="string"),
+        tool("idp", "create_user", "Create a user.", title="string"),
+        tool("idp", "list_group_users", "List the users of a group.", group_id="string"),
+        tool("idp", "add_user_to_group", "Add a user to a group.", user_id="string", group_id="string"),
+        tool("idp", "delete_user", "Delete a user.", user_id="string"),
+    ]
+    found = flows(*tools)
+    assert ("create_policy", "create_policy_rule", "policy_id") in found
+    assert ("create_device_policy", "create_policy_rule", "policy_id") not in found
+    assert ("create_user", "add_user_to_group", "user_id") in found
+    assert ("list_group_users", "delete_user", "user_id") in found
+
+
+def test_a_list_of_parts_asks_for_the_whole() -> None:
+    tools = [
+        tool("forum", "list_categories", "List categories."),
+        tool("forum", "list_category_topics", "List the topics of a category.", id="string"),
+        tool("forum", "list_latest_topics", "List the latest topics."),
+        tool("forum", "get_topic", "Get a topic.", topic_id="string"),
+        tool("forum", "get_category", "Get a category.", category_id="string"),
+    ]
+    found = flows(*tools)
+    assert ("list_categories", "list_category_topics", "id") in found
+    assert ("list_latest_topics", "list_category_topics", "id") not in found
+
+
+def test_texts_found_in_a_file_do_not_name_it() -> None:
+    tools = [
+        tool("office", "find_texts", "Find texts in a document.", filename="string", needle="string"),
+        tool("office", "list_documents", "List documents.", folder="string"),
+        tool("office", "convert_document", "Convert a document.", filename="string"),
+        tool("office", "get_document_text", "Get the text of a document.", filename="string"),
+    ]
+    assert flows(*tools).get(("find_texts", "convert_document", "filename")) in (None, "echo")
+
+
+def test_tools_of_two_products_are_no_companions() -> None:
+    names = ("tft-meta-items", "tft-meta-decks", "valorant-meta-maps", "valorant-meta-agents")
+    mined = mine(pool([tool("games", name, f"Read {name}.") for name in names]))
+    ties = [e for e in mined.dependencies.edges if e.kind == "companion"]
+    families = {frozenset(key.split("/")[1].split("-")[0] for key in (e.source, e.target)) for e in ties}
+    assert families == {frozenset({"tft"}), frozenset({"valorant"})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tdlab.clusters import DependencyGraph, mine, mine_dependencies
+from tdlab.clusters._matching import ECHO_FLOW
 from tdlab.config import ClusterConfig
 from tdlab.records import Tool
 from tests.clusters.pools import pool, tool
@@ -160,8 +161,9 @@ def test_a_name_is_the_handle_of_its_own_thing_only() -> None:
         tool("crm", "delete_campaign", "Delete a campaign.", name="string"),
     ]
     edges = found(mine_dependencies(pool(tools), ANY, all_flows=True))
-    assert edges["create_campaign", "delete_campaign", "name"][1] >= ANY.matching.made
-    assert edges.get(("create_campaign", "delete_contact", "name"), ("", 0.0))[1] < ANY.matching.made
+    made = ANY.matching.made * ECHO_FLOW["create"]["delete"]
+    assert edges["create_campaign", "delete_campaign", "name"][1] >= made
+    assert edges.get(("create_campaign", "delete_contact", "name"), ("", 0.0))[1] < made
 
 
 @pytest.mark.parametrize("size", [30, 300])
@@ -180,3 +182,31 @@ def test_a_maker_orders_a_cluster_and_does_not_grow_it() -> None:
     made = [i for i, e in enumerate(edges) if e.source == "office/create_document" and e.parameter]
     assert {edges[i].target.split("/")[1] for i in made} == set(_PARTS)
     assert all(edges[i].kind == "echo" and weights[i] == 0.0 for i in made)
+
+
+def test_an_echo_leads_to_a_change_rather_than_to_a_reading() -> None:
+    """Who wrote a document knows what it holds, and goes on with it; who reads it goes on to change it."""
+    tools = [
+        tool("docs", "create_document", "Create a document.", file_path="string"),
+        tool("docs", "add_heading", "Add a heading to a document.", file_path="string", heading="string"),
+        tool("docs", "get_document_info", "Get information about a document.", file_path="string"),
+        tool("docs", "search_documents", "Search a document for a text.", file_path="string", needle="string"),
+    ]
+    edges = found(mine_dependencies(pool(tools), ANY, all_flows=True))
+
+    def score(source: str, target: str) -> float:
+        return edges.get((source, target, "file_path"), ("", 0.0))[1]
+
+    assert score("create_document", "add_heading") > score("create_document", "get_document_info")
+    assert score("create_document", "get_document_info") > score("create_document", "search_documents")
+
+
+def test_saving_a_thing_makes_no_thing_of_its_kind() -> None:
+    tools = [
+        tool("slides", "create_presentation", "Create a presentation.", presentation_id="string"),
+        tool("slides", "save_presentation", "Save a presentation.", file_path="string", presentation_id="string"),
+        tool("slides", "add_slide", "Add a slide.", presentation_id="string", title="string"),
+    ]
+    edges = found(mine_dependencies(pool(tools), ANY, all_flows=True))
+    after_creating = edges["create_presentation", "add_slide", "presentation_id"][1]
+    assert edges.get(("save_presentation", "add_slide", "presentation_id"), ("", 0.0))[1] < after_creating / 2

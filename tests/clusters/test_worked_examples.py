@@ -292,7 +292,7 @@ def test_how_well_schemas_fit(given: dict, wanted: dict, expected: float) -> Non
     ],
 )
 def test_a_new_things_name_is_made_up(one: Slot, operation: str, focus: str, expected: bool) -> None:
-    assert is_made_up(one, operation, focus, operation, 1) is expected
+    assert is_made_up(one, operation, focus, operation, 1, {"city"}) is expected
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_a_new_things_name_is_made_up(one: Slot, operation: str, focus: str, exp
 def test_the_path_of_a_new_file_is_made_up(verb: str, handles: int, expected: bool) -> None:
     """``create_document(filename)``, but neither ``create_sheet(path, sheet_name)`` nor ``add_paragraph(filename)``."""
     path = slot("world", name="filename", world="file_path")
-    assert is_made_up(path, "create", "document", verb, handles) is expected
-    assert not is_made_up(path, "read", "document", verb, handles)
+    assert is_made_up(path, "create", "document", verb, handles, set()) is expected
+    assert not is_made_up(path, "read", "document", verb, handles, set())
 
 
 def test_a_made_up_name_counts_for_three_tenths() -> None:
