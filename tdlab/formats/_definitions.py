@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,11 +24,33 @@ _JSON_TYPES = {"string", "integer", "number", "boolean", "object", "array", "nul
 _SCHEMA_WORDS = {"type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "items", "required"}
 
 
-def definitions_in(raw: Json) -> Iterator[Tool]:
-    """Yield the tools, without a service, of a list of definitions, of its JSON text, or of a map from names.
+_KNOWN: dict[bytes, tuple[Tool, ...]] = {}
+_MOST_KNOWN = 64
+_MOST_BYTES = 1 << 16
+
+
+def definitions_in(raw: Json) -> tuple[Tool, ...]:
+    """Return the tools, without a service, of a list of definitions, of its JSON text, or of a map from names.
 
     Entries that define no function (built-in tools, say) are passed over: their calls have a tool without a definition.
+    The records of a file often repeat their definitions, so the tools of the latest ones are kept and given again.
     """
+    try:
+        image = marshal.dumps(raw, 2)  # version 2 tells true from 1 and 1 from 1.0, which equal values do not
+    except ValueError:  # is nested too deeply for it
+        return tuple(_definitions(raw))
+    if len(image) > _MOST_BYTES:
+        return tuple(_definitions(raw))
+    tools = _KNOWN.get(image)
+    if tools is None:
+        tools = tuple(_definitions(raw))
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[image] = tools
+    return tools
+
+
+def _definitions(raw: Json) -> Iterator[Tool]:
     if isinstance(raw, dict):
         nested = raw.get("functionDeclarations", raw.get("function_declarations", raw.get("tools")))
         raw = nested if isinstance(nested, list) else [
@@ -37,7 +60,7 @@ def definitions_in(raw: Json) -> Iterator[Tool]:
         if isinstance(entry, dict):
             declared = entry.get("functionDeclarations", entry.get("function_declarations"))
             if isinstance(declared, list):
-                yield from definitions_in(declared)
+                yield from _definitions(declared)
                 continue
         tool = tool_definition(entry, "")
         if tool is not None:

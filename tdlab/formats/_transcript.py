@@ -9,6 +9,7 @@ from typing import Any
 from tdlab._gc import rare_collection
 from tdlab.formats._chat_record import chat_recording
 from tdlab.formats._json import json_text
+from tdlab.formats._parts import RawCall
 from tdlab.formats.base import Note, Recording, Severity, Unreadable
 from tdlab.records import Json
 
@@ -23,6 +24,8 @@ def shown(value: Json) -> str:
 @dataclass
 class Transcript:
     """The messages of one conversation, what was odd about them, and the services of tools that the log names.
+
+    A message is in the form of any chat API; a call that stands alone is a `RawCall`.
 
     Example:
         >>> log = Transcript()
@@ -61,10 +64,7 @@ class Transcript:
         if not isinstance(name, str) or not name:
             self.note("skipped", f"a call names no tool: {shown(json_text(arguments))}")
             return False
-        call: dict[str, Json] = {"function": {"name": name, "arguments": arguments}}
-        if _id_of(call_id):
-            call["id"] = _id_of(call_id)
-        self.messages.append({"role": "tool_call", "tool_calls": [call]})
+        self.messages.append(RawCall(_id_of(call_id) or None, name, arguments))
         if isinstance(service, str) and service:
             self.services.setdefault(name, service)
         return True

@@ -292,4 +292,4 @@ def _new(blocks: Iterable[Json], known: list[Json]) -> list[Json]:
     return [block for block in blocks if block not in known]
 
 
-CLAUDE_CODE = Format("claude-code", _unpack, _read, _is_event)
+CLAUDE_CODE = Format("claude-code", _unpack, _read, _is_event, frozenset({"type"}))

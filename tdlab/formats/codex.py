@@ -148,4 +148,4 @@ def _take_exec(log: Transcript, item: dict[str, Any]) -> None:
         log.leave_out(kind)
 
 
-CODEX = Format("codex", _unpack, _read, _is_event)
+CODEX = Format("codex", _unpack, _read, _is_event, frozenset({"type", "record_type", "instructions"}))

@@ -8,11 +8,12 @@ logs and OpenTelemetry use.
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tdlab.formats._json import json_text, list_of, object_of, text_of
-from tdlab.formats._parts import parts_of, result_message
+from tdlab.formats._parts import RawCall, parts_of, result_message
 from tdlab.formats._roles import role_of, unwrapped
 from tdlab.formats._streams import streamed_response
 from tdlab.formats._transcript import Transcript, shown
@@ -211,25 +212,35 @@ def _prefixes(record: dict[str, Any], messages: list[Json]) -> list[bytes]:
     for raw in messages:
         message = unwrapped(raw)
         digest = digest.copy()
-        digest.update(_essence(message).encode("utf-8", "surrogatepass"))
+        digest.update(_image(_essence(message)))
         states.append(digest.digest())
     return states
 
 
-def _essence(message: Json) -> str:
+def _image(value: Json) -> bytes:
+    """Return bytes that are equal for equal values alone."""
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:  # is nested too deeply for it
+        return json_text(value).encode("utf-8", "surrogatepass")
+
+
+def _essence(message: Json) -> Json:
     """Return what a message says, calls and answers, without the keys that only one side of an exchange has."""
+    if isinstance(message, RawCall):
+        return ["call", "", [[message.id, message.name, _decoded(message.arguments)]], []]
     if not isinstance(message, dict):
-        return json_text(message)
+        return message
     role = role_of(message)
     if role == "tool":
         result = result_message(message)
-        return json_text(["tool", result.id, text_of(result.content)])
+        return ["tool", result.id, text_of(result.content)]
     if isinstance(message.get("content"), str) and not message.get("tool_calls") and not message.get("function_call"):
-        return json_text([role, message["content"].strip(), [], []])
+        return [role, message["content"].strip(), [], []]
     parts = parts_of(message)
     calls = [[call.id, call.name, _decoded(call.arguments)] for call in parts.calls]
     results = [[result.id, text_of(result.content)] for result in parts.results]
-    return json_text([role, parts.text.strip(), calls, results])
+    return [role, parts.text.strip(), calls, results]
 
 
 def _take(log: Transcript, exchange: _Exchange) -> dict[str, Any]:
@@ -336,4 +347,10 @@ def _read(item: Item, fallback: str) -> Recording:
     return log.recording(record, fallback, EXCHANGE.name)
 
 
-EXCHANGE = Format("exchange", _unpack, _read, _is_exchange)
+EXCHANGE = Format(
+    "exchange",
+    _unpack,
+    _read,
+    _is_exchange,
+    frozenset({"log", "attributes", "response", "choices", "custom_id", *(asked for asked, _ in _PAIRS)}),
+)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tdlab.errors import FormatError
+from tdlab.formats._conversations import conversations_in
 from tdlab.formats._definitions import tool_definition
 from tdlab.formats._json import list_of
 from tdlab.formats.base import Format, Item, LineProblem, Recording, Unreadable
-from tdlab.formats.read import FORMATS, conversations_in
+from tdlab.formats.read import FORMATS
 from tdlab.records import Json, Message, Tool, Trajectory
 
 __all__ = ["TASKS", "iter_tasks"]

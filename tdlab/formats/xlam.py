@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from tdlab.formats._definitions import definitions_in
@@ -74,19 +75,19 @@ def _read(item: Item, fallback: str) -> Recording:
         log.messages += value["query"]
     else:
         log.say("user", value["query"])
-    calls = _calls(value["answers"])
+    answers = value["answers"]
+    if isinstance(answers, str) and answers[:1] in ("[", "{"):
+        with suppress(ValueError):  # calls in Python syntax, or none
+            answers = loads_leniently(answers)
+    calls = _calls(answers)
     if calls is None:
         log.say("assistant", text_of(value["answers"]))
     for name, arguments in calls or ():
         log.call(None, name, arguments)
-    answers = value["answers"]
-    listed = (
-        loads_leniently(answers) if calls is not None and isinstance(answers, str) and answers[:1] in "[{" else answers
-    )
-    for entry in _listed(listed) if calls is not None and isinstance(listed, (list, dict)) else ():
+    for entry in _listed(answers) if calls is not None and isinstance(answers, (list, dict)) else ():
         if not isinstance(entry, str) and not calls_in_value(entry):
             log.note("skipped", f"an answer names no tool: {shown(entry)}")
     return log.recording({"id": value["id"], "tools": value["tools"]}, fallback, XLAM.name)
 
 
-XLAM = Format("xlam", _unpack, _read)
+XLAM = Format("xlam", _unpack, _read, keys=frozenset(_QUERIES))
