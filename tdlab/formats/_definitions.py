@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,25 +29,29 @@ _MOST_KNOWN = 64
 _MOST_BYTES = 1 << 16
 
 
+def _kept(raw: Json, make: Callable[[], Iterable[Tool]]) -> tuple[Tool, ...]:
+    """Return the tools that are made of a value; those of the latest values are kept and given again."""
+    try:
+        image = marshal.dumps(raw, 2)  # version 2 tells true from 1 and 1 from 1.0, which equal values do not
+    except ValueError:  # is nested too deeply for it
+        return tuple(make())
+    tools = _KNOWN.get(image)
+    if tools is None:
+        tools = tuple(make())
+        if len(image) <= _MOST_BYTES:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[image] = tools
+    return tools
+
+
 def definitions_in(raw: Json) -> tuple[Tool, ...]:
     """Return the tools, without a service, of a list of definitions, of its JSON text, or of a map from names.
 
     Entries that define no function (built-in tools, say) are passed over: their calls have a tool without a definition.
     The records of a file often repeat their definitions, so the tools of the latest ones are kept and given again.
     """
-    try:
-        image = marshal.dumps(raw, 2)  # version 2 tells true from 1 and 1 from 1.0, which equal values do not
-    except ValueError:  # is nested too deeply for it
-        return tuple(_definitions(raw))
-    if len(image) > _MOST_BYTES:
-        return tuple(_definitions(raw))
-    tools = _KNOWN.get(image)
-    if tools is None:
-        tools = tuple(_definitions(raw))
-        if len(_KNOWN) >= _MOST_KNOWN:
-            _KNOWN.clear()
-        _KNOWN[image] = tools
-    return tools
+    return _kept(raw, lambda: _definitions(raw))
 
 
 def _definitions(raw: Json) -> Iterator[Tool]:
@@ -62,7 +66,7 @@ def _definitions(raw: Json) -> Iterator[Tool]:
             if isinstance(declared, list):
                 yield from _definitions(declared)
                 continue
-        tool = tool_definition(entry, "")
+        tool = _tool(entry, "", None)
         if tool is not None:
             yield tool
 
@@ -78,6 +82,16 @@ def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | 
         service: The service of the tool.
         name: The name to use instead of the definition's own, where the service was part of that.
     """
+
+    def made() -> Iterator[Tool]:
+        tool = _tool(raw, service, name)
+        if tool is not None:
+            yield tool
+
+    return next(iter(_kept([raw, service, name], made)), None)
+
+
+def _tool(raw: Json, service: str, name: str | None) -> Tool | None:
     if isinstance(raw, str):
         try:
             raw = read_json(raw)

@@ -157,6 +157,8 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None, *, padded: 
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return Arguments({})
     if isinstance(raw, dict):
+        if not [value for value in raw.values() if value is None or isinstance(value, (dict, list))]:
+            return Arguments(dict(raw))  # plain values alone, as most calls have
         if not is_shallow(raw):
             return Arguments({}, json_text(raw))
         if not padded or isinstance(raw, Exact):

@@ -72,8 +72,9 @@ class Transcript:
     def answer(self, call_id: Json, content: Json, *, failed: bool | None = None, name: Json = None) -> None:
         """Add a result; ``failed`` is None where the log has no flag."""
         message: dict[str, Json] = {"role": "tool", "content": content}
-        if _id_of(call_id):
-            message["tool_call_id"] = _id_of(call_id)
+        answered = _id_of(call_id)
+        if answered:
+            message["tool_call_id"] = answered
         if isinstance(name, str) and name:
             message["name"] = name
         if failed is not None:
@@ -101,8 +102,11 @@ class Transcript:
             record = {**record, "tools": [*(listed if isinstance(listed, list) else []), *self.definitions]}
         with rare_collection():  # a session can be a whole file
             recording = chat_recording(record, self.messages, fallback, format_name)
-        recording = _with_services(recording, self.services)
-        return replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
+        if self.services:
+            recording = _with_services(recording, self.services)
+        if self._notes:
+            recording = replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
+        return recording
 
 
 def _id_of(value: Json) -> str:

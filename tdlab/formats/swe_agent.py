@@ -218,17 +218,17 @@ def _read_mini(item: Item, fallback: str) -> Recording:
             continue
         extra = message.get("extra")
         extra = extra if isinstance(extra, dict) else {}
-        role, content = message.get("role"), message.get("content")
-        if message.get("object") == "response" or role_of(message) == "assistant":
+        role, content, speaker = message.get("role"), message.get("content"), role_of(message)
+        if message.get("object") == "response" or speaker == "assistant":
             waiting = _take_turn(log, message, extra)
-        elif role_of(message) == "tool" or (role == "user" and waiting):
+        elif speaker == "tool" or (role == "user" and waiting):
             _answer(log, message, extra)
             waiting = max(0, waiting - 1)
         elif role == "exit":
             if waiting and extra.get("exit_status", "Submitted") == "Submitted":
                 log.answer(None, content, failed=False)
             waiting = 0
-        elif role_of(message) is None:
+        elif speaker is None:
             log.note("skipped", f"message {index} has the role {shown(role)}, which is not known")
         else:
             log.say(str(role), content)

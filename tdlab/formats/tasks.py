@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -171,7 +172,7 @@ def _texts(value: Json, depth: int = 0) -> Iterator[str]:
 
 def _is_text(text: str) -> bool:
     """Return whether a string has a few words, or as many characters of a script without spaces."""
-    if " " in text.strip() and len(_WORDS.findall(text)) >= _FEWEST_WORDS:
+    if " " in text.strip() and len(list(islice(_WORDS.finditer(text), _FEWEST_WORDS))) == _FEWEST_WORDS:
         return True
     return len(_CJK.findall(text)) > _FEWEST_WORDS
 
