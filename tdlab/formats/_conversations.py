@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from tdlab.formats._values import Location, problem_at, values_in
-from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
+from tdlab.formats._values import Location, Value, problem_at, values_in
+from tdlab.formats.base import Format, Item, LineProblem, Recording, Unreadable
 from tdlab.records import Json
 
 __all__ = ["Candidates", "conversations_in", "conversations_of"]
@@ -69,37 +70,73 @@ def _with_pieces(formats: tuple[Format, ...]) -> tuple[Format, ...]:
     return tuple(first.values())
 
 
+_HEAD = 20
+"""How many pieces decide the format of all: no format's ``stream`` depends on later ones."""
+
+
 def conversations_in(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    """Yield the conversations of a file; lines or elements that are pieces of one conversation are read together."""
+    """Yield the conversations of a file; lines or elements that are pieces of one conversation are read together.
+
+    Of pieces, those of the conversations that are open are held: all of a file, unless the format has a ``stream``.
+    """
     known = Candidates(formats)
-    gathered: list[Json] = []
-    owner: Format | None = None
-    start: Location | None = None
-    for value in values_in(path):
+    source = values_in(path)
+    value = next(source, None)
+    while value is not None:
+        after: Value | None = None
         if isinstance(value, LineProblem):
             yield value
-            continue
-        content, location = value.content, value.location
-        if not value.is_piece:
-            yield from _value(content, location, known)
-            continue
-        own = known.owner(content)
-        if own is None and owner is not None and not known.knows(content):
-            own = owner  # a kind of event that the format does not know: its reader decides
-        if own is None:
-            yield from _gathered(gathered, start, known)
-            gathered, owner, start = [], None, None
-        if own is None:
-            yield from _value(content, location, known)
+        elif not value.is_piece or known.owner(value.content) is None:
+            yield from _value(value.content, value.location, known)
         else:
-            gathered.append(content)
-            owner, start = own, start or location._replace(line=0, where="")
-    yield from _gathered(gathered, start, known)
+            run = _Run(value, source, known)
+            yield from run.conversations()
+            after = run.after
+        value = after or next(source, None)
 
 
-def _gathered(pieces: list[Json], start: Location | None, formats: Candidates) -> Iterator[Recording | LineProblem]:
-    if start is not None:
-        yield from conversations_of(pieces, start, formats)
+class _Run:
+    """Pieces in a row, which may be of several conversations, and the value after them."""
+
+    def __init__(self, first: Value, source: Iterator[Value | LineProblem], known: Candidates) -> None:
+        self._first, self._source, self._known = first, source, known
+        self._problems: list[LineProblem] = []
+        self.after: Value | None = None
+
+    def _pieces(self) -> Iterator[Json]:
+        yield self._first.content
+        for value in self._source:
+            if isinstance(value, LineProblem):
+                self._problems.append(value)
+                continue
+            # a kind of event that the format does not know is a piece too: its reader decides
+            if self._known.owner(value.content) is None and self._known.knows(value.content):
+                self.after = value
+                return
+            yield value.content
+
+    def _take_problems(self) -> list[LineProblem]:
+        problems, self._problems = self._problems, []
+        return problems
+
+    def conversations(self) -> Iterator[Recording | LineProblem]:
+        """Yield the conversations, and the problems that stand between the pieces before those that come later."""
+        location = self._first.location._replace(line=0, where="")
+        pieces = self._pieces()
+        head = list(islice(pieces, _HEAD))
+        format = next((known for known in self._known.of(head) if known.unpack(head) is not None), None)
+        if format is not None and format.stream is not None:
+            for part in _read_items(format, format.stream(chain(head, pieces)), location):
+                yield from self._take_problems()
+                yield part
+            yield from self._take_problems()
+            return
+        yield from self._take_problems()
+        for piece in pieces:
+            head.append(piece)
+            yield from self._take_problems()
+        yield from self._take_problems()
+        yield from conversations_of(head, location, self._known)
 
 
 def _value(value: Json, location: Location, formats: Candidates) -> Iterator[Recording | LineProblem]:
@@ -128,27 +165,31 @@ def conversations_of(value: Json, location: Location, formats: Candidates) -> It
         items = candidate.unpack(value)
         if items is None:
             continue
-        empty = True
-        for item in items:
-            empty = False
-            where = f"{location.where} {item.where}".strip() if item.where else location.where.strip()
-            item_location = location if where == location.where else location._replace(where=where)
-            fallback_id = "-".join([part for part in (location.stem, str(location.line or ""), where) if part])
-            try:
-                recording = candidate.read(item, fallback_id)
-                yield recording
-                for note in recording.notes:
-                    yield problem_at(item_location, note.text, note.severity)
-            except Unreadable as error:
-                yield problem_at(item_location, f"{candidate.name}: {error}")
-            except ValidationError as error:
-                yield problem_at(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
-            except RecursionError:
-                yield problem_at(item_location, f"{candidate.name}: is nested too deeply")
-        if empty:
-            yield problem_at(location, f"{candidate.name}: contains no conversation")
+        yield from _read_items(candidate, items, location)
         return
     yield problem_at(location, f"has no known format ({_shape(value)})")
+
+
+def _read_items(candidate: Format, items: Iterator[Item], location: Location) -> Iterator[Recording | LineProblem]:
+    empty = True
+    for item in items:
+        empty = False
+        where = f"{location.where} {item.where}".strip() if item.where else location.where.strip()
+        item_location = location if where == location.where else location._replace(where=where)
+        fallback_id = "-".join([part for part in (location.stem, str(location.line or ""), where) if part])
+        try:
+            recording = candidate.read(item, fallback_id)
+            yield recording
+            for note in recording.notes:
+                yield problem_at(item_location, note.text, note.severity)
+        except Unreadable as error:
+            yield problem_at(item_location, f"{candidate.name}: {error}")
+        except ValidationError as error:
+            yield problem_at(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
+        except RecursionError:
+            yield problem_at(item_location, f"{candidate.name}: is nested too deeply")
+    if empty:
+        yield problem_at(location, f"{candidate.name}: contains no conversation")
 
 
 def _shape(value: Json) -> str:

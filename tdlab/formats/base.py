@@ -98,6 +98,9 @@ class Format:
             `Unreadable`.
         piece: Returns whether a value alone is one piece of a conversation (a message, an event): a file of such lines,
             or a list of them, is then given to ``unpack`` as one list. None for formats whose pieces never stand alone.
+        stream: Takes the pieces of a file one by one, and returns their conversations as each one ends, for formats
+            whose files hold many. The first 20 pieces decide whether it is used instead of ``unpack``. None for formats
+            whose pieces in one file are one conversation, or must all be known.
         keys: Keys of which every object of the format has one at least: others are not given to ``unpack`` and
             ``piece``, which saves time. Empty for a format that must look at every object.
     """
@@ -107,6 +110,7 @@ class Format:
     read: Callable[[Item, str], Recording]
     piece: Callable[[Json], bool] | None = None
     keys: frozenset[str] = frozenset()
+    stream: Callable[[Iterator[Json]], Iterator[Item]] | None = None
 
 
 class ConversationBuilder:
