@@ -13,7 +13,7 @@ from tdlab.records import Json
 
 __all__ = ["CLAUDE_CODE"]
 
-_KEYS = ("sessionId", "session_id", "leafUuid", "parentUuid", "isSidechain", "parent_tool_use_id")
+_KEYS = frozenset(("sessionId", "session_id", "leafUuid", "parentUuid", "isSidechain", "parent_tool_use_id"))
 _QUIET = {
     "summary", "file-history-snapshot", "queue-operation", "system", "progress", "attachment", "result", "stream_event",
     "ai-title", "custom-title", "agent-name", "agent-color", "agent-setting", "last-prompt", "tag", "mode",
@@ -46,8 +46,8 @@ def _is_event(value: Json) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("type"), str) or "payload" in value:
         return False
     if value["type"] in ("user", "assistant"):
-        return isinstance(value.get("message"), dict) and any(key in value for key in (*_KEYS, "uuid"))
-    return value["type"] in ("file-history-snapshot", "queue-operation") or any(key in value for key in _KEYS)
+        return isinstance(value.get("message"), dict) and ("uuid" in value or not _KEYS.isdisjoint(value))
+    return value["type"] in ("file-history-snapshot", "queue-operation") or not _KEYS.isdisjoint(value)
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:

@@ -57,7 +57,7 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
         if not strict:
             return json.loads(text)
         value = STRICT_DECODER.decode(text)
-        if _MAY_HOLD_SURROGATE.search(text):
+        if "\\u" in text and _MAY_HOLD_SURROGATE.search(text):
             value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except JsonError:
         raise
