@@ -35,6 +35,7 @@ _RESULT_TYPES = {
 }  # fmt: skip
 _CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "toolCall", "tool_call")
 _RESULT_KEYS = ("functionResponse", "function_response", "toolResult", "tool_result")
+_HOLDERS = frozenset((*_CALL_KEYS, *_RESULT_KEYS))
 _CALL_LISTS = ("tool_calls", "toolCalls", "function_calls")
 _RESULT_CONTENT = ("content", "output", "result", "response", "text", "tool_result")
 
@@ -215,7 +216,7 @@ def _take_part(part: dict[str, Any], parts: Parts) -> None:
     kind = kind.lower() if isinstance(kind, str) else ""
     if kind in _THOUGHT_TYPES or part.get("thought") is True:
         _take_thought(part, parts)
-    elif kind in _TEXT_TYPES:
+    elif kind in _TEXT_TYPES or (not kind and _HOLDERS.isdisjoint(part)):
         _take_text(part, parts)
     elif kind in _CALL_TYPES or (not kind and _inner(part, _CALL_KEYS) is not part):
         _take_call(part, kind, parts)

@@ -193,8 +193,9 @@ class ConversationBuilder:
             self._open.append(_OpenCall(call.id, unique, call.name, self._batch))
             self.names.setdefault(call.name)
             reached = reached_tool(arguments.values)
-            if reached is not None:
-                self.reached.setdefault("/".join(reached))
+            key = None if reached is None else "/".join(reached)
+            if key is not None:
+                self.reached.setdefault(key)
             tool_calls.append(
                 _tool_call(
                     {
@@ -202,7 +203,7 @@ class ConversationBuilder:
                         "name": call.name,
                         "arguments": arguments.values,
                         "malformed": arguments.malformed,
-                        "reaches": None if reached is None else "/".join(reached),
+                        "reaches": key,
                     }
                 )
             )

@@ -1,4 +1,8 @@
-"""Claude Code: session logs of one event a line, a list of such events, and the output of its headless mode."""
+"""Claude Code: session logs of one event a line, a list of such events, and the output of its headless mode.
+
+All events of a file are held at once, as any of them may continue, repeat or branch off an earlier session: about six
+times the file's size. Claude Code writes a file for each session, and a folder of them is read file by file.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     try:
         if not strict:
             return json.loads(text)
-        value = STRICT_DECODER.decode(text)
+        value = _decoded(text)
         if "\\u" in text and _MAY_HOLD_SURROGATE.search(text):
             value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except JsonError:
@@ -71,6 +71,15 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     if max_depth is not None and _is_deeper(value, max_depth):
         raise NestingError("is nested too deeply")
     return value
+
+
+def _decoded(text: str) -> Json:
+    """Return the strict value; a text without blanks around it, as most are, needs no search for them."""
+    try:
+        value, end = STRICT_DECODER.scan_once(text, 0)
+    except StopIteration:
+        return STRICT_DECODER.decode(text)
+    return value if end == len(text) else STRICT_DECODER.decode(text)
 
 
 def _is_deeper(value: Json, limit: int) -> bool:
