@@ -74,12 +74,12 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
 
 
 def _decoded(text: str) -> Json:
-    """Return the strict value; a text without blanks around it, as most are, needs no search for them."""
-    try:
-        value, end = STRICT_DECODER.scan_once(text, 0)
-    except StopIteration:
-        return STRICT_DECODER.decode(text)
-    return value if end == len(text) else STRICT_DECODER.decode(text)
+    """Return the strict value; an object or list without blanks around it needs no search for them."""
+    if text.startswith(("{", "[")):
+        value, end = STRICT_DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return STRICT_DECODER.decode(text)
 
 
 def _is_deeper(value: Json, limit: int) -> bool:
