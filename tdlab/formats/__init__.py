@@ -41,12 +41,13 @@ memory, and `iter_trajectories` yields them one by one, without anything that th
 all that a format cannot hold. `Exporter` does the same one trajectory at a time. Other packages add an `ExportFormat`
 in the entry-point group ``tdlab.export_formats``.
 
-Modules: `base` (what readers build with), `read` (files and detection), one module for each format (`openai`, `chat`,
-`responses`, `gemini`, `exchange`, `claude_code`, `codex`, `swe_agent`, `openhands`, `xlam`, `atif`, `bfcl`, `tau`,
-`mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_parts`, `_roles`, `_thoughts`, `_results`,
-`_written_calls`, `_written_results`, `_rendered`, `_services`, `_definitions`, `_literal`, `_json` and `_array` (their
-pieces), `_values` (the values in files), `tasks` (files of tasks); `export` (files), `_exporting` (what writers build
-with), `_export_messages`, `_export_tagged` and `_export_turns` (the writers), `write` (OpenAI's shape) and `parquet`.
+Modules: `base` (what readers build with), `read` (files), `_conversations` (detection), one module for each format
+(`openai`, `chat`, `responses`, `gemini`, `exchange`, `claude_code`, `codex`, `swe_agent`, `openhands`, `xlam`, `atif`,
+`bfcl`, `tau`, `mcp_bench`, `toolbench`), `messages` (lists of chat messages), `_parts`, `_roles`, `_thoughts`,
+`_results`, `_written_calls`, `_written_results`, `_rendered`, `_services`, `_definitions`, `_literal`, `_json` and
+`_array` (their pieces), `_spool` (values that wait on disk), `_values` (the values in files), `tasks` (files of tasks);
+`export` (files), `_exporting` (what writers build with), `_export_messages`, `_export_tagged` and `_export_turns` (the
+writers), `write` (OpenAI's shape) and `parquet`.
 """
 
 from __future__ import annotations

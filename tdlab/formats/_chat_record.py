@@ -163,16 +163,37 @@ def listed_tools(
     names = {name: "/".join(_split(name, known, domains)) for name in known}
     tools: dict[str, Tool] = {}
     for bare in definitions:
-        service, name = _split(bare.name, known, domains)
-        tool = bare.model_copy(
-            update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))}
-        )
+        tool = _with_facts(bare, known, domains) if known else _with_service(bare)
         names[bare.name] = tool.key
         tools.setdefault(tool.key, tool)
     for called in builder.names:
         if called not in names:
             names[called] = "/".join(_split(called, known, domains))
     return tools, names, domains, extra
+
+
+def _with_facts(bare: Tool, known: dict[str, Any], domains: dict[str, Domains]) -> Tool:
+    """Return a tool with its service, name and annotations."""
+    service, name = _split(bare.name, known, domains)
+    return bare.model_copy(update={"service": service, "name": name, "annotations": _annotations(known.get(bare.name))})
+
+
+_SERVED: dict[int, tuple[Tool, Tool]] = {}
+_MOST_SERVED = 1024
+
+
+def _with_service(bare: Tool) -> Tool:
+    """Return a tool with the service that its name alone tells, the same one for the same definition.
+
+    The latest ones are kept with the definitions that they are made of, so that no other object has the definition's
+    identity.
+    """
+    pair = _SERVED.get(id(bare))
+    if pair is None:
+        if len(_SERVED) >= _MOST_SERVED:
+            _SERVED.clear()
+        pair = _SERVED[id(bare)] = (bare, _with_facts(bare, {}, {}))
+    return pair[1]
 
 
 def _split(visible: str, known: dict[str, Any], domains: dict[str, Domains]) -> tuple[str, str]:

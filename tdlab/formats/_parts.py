@@ -35,6 +35,7 @@ _RESULT_TYPES = {
 }  # fmt: skip
 _CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "toolCall", "tool_call")
 _RESULT_KEYS = ("functionResponse", "function_response", "toolResult", "tool_result")
+_HOLDERS = frozenset((*_CALL_KEYS, *_RESULT_KEYS))
 _CALL_LISTS = ("tool_calls", "toolCalls", "function_calls")
 _RESULT_CONTENT = ("content", "output", "result", "response", "text", "tool_result")
 
@@ -56,7 +57,7 @@ class RawResult(NamedTuple):
     name: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Parts:
     """The parts of one message, each kind in its order; ``notes`` are the parts that could not be read."""
 
@@ -168,12 +169,14 @@ def call_of(entry: Json) -> RawCall | None:
         inner = {**entry, "name": inner}
     if not isinstance(inner, dict):
         return None
-    name = next((inner[key] for key in _NAME if isinstance(inner.get(key), str) and inner[key]), None)
-    if name is None:
-        return None
-    arguments = next((inner[key] for key in _ARGUMENTS if inner.get(key) is not None), None)
+    name = inner.get("name")
+    if not isinstance(name, str) or not name:
+        name = next((inner[key] for key in _NAME if isinstance(inner.get(key), str) and inner[key]), None)
+        if name is None:
+            return None
+    arguments = _value_of(inner, _ARGUMENTS)
     if arguments is None and inner is not entry:
-        arguments = next((entry[key] for key in _ARGUMENTS if entry.get(key) is not None), None)
+        arguments = _value_of(entry, _ARGUMENTS)
     return RawCall(_id_in(entry) or _id_in(inner), name, arguments)
 
 
@@ -192,7 +195,7 @@ def _id_in(entry: dict[str, Any]) -> str | None:
 def _take_content(content: Json, parts: Parts) -> None:
     if content is None:
         return
-    if isinstance(content, list) and all(isinstance(part, (str, dict)) for part in content):
+    if isinstance(content, list) and not [part for part in content if not isinstance(part, (str, dict))]:
         for part in content:
             if isinstance(part, str):
                 parts.texts.append(part)
@@ -213,24 +216,56 @@ def _take_part(part: dict[str, Any], parts: Parts) -> None:
     kind = kind.lower() if isinstance(kind, str) else ""
     if kind in _THOUGHT_TYPES or part.get("thought") is True:
         _take_thought(part, parts)
-    elif kind in _CALL_TYPES or (not kind and any(isinstance(part.get(key), dict) for key in _CALL_KEYS)):
+    elif kind in _TEXT_TYPES or (not kind and _HOLDERS.isdisjoint(part)):
+        _take_text(part, parts)
+    elif kind in _CALL_TYPES or (not kind and _inner(part, _CALL_KEYS) is not part):
         _take_call(part, kind, parts)
-    elif kind in _RESULT_TYPES or (not kind and any(isinstance(part.get(key), dict) for key in _RESULT_KEYS)):
+    elif kind in _RESULT_TYPES or (not kind and _inner(part, _RESULT_KEYS) is not part):
         parts.results.append(_result_of(part))
     elif kind == "tool-invocation":
         _take_invocation(part.get("toolInvocation", part), parts)
     elif kind == "dynamic-tool" or (kind.startswith("tool-") and ("toolCallId" in part or "state" in part)):
         name = part.get("toolName") or str(part["type"])[len("tool-") :]
         _take_invocation({**part, "toolName": name}, parts)
-    elif kind in _TEXT_TYPES or not kind:
-        text = part.get("text", part.get("refusal"))
-        parts.texts.append(text if isinstance(text, str) else json_text(part))
+    elif not kind:
+        _take_text(part, parts)
     elif isinstance(part.get("text"), str) and "tool" not in kind and "call" not in kind:
         parts.texts.append(part["text"])
     else:
         parts.texts.append(f"[{part['type']}]")
         if "tool" in kind or "call" in kind or "function" in kind:
             parts.notes.append(f"a part of the type {str(part['type'])[:40]!r} is not known; it may be a call")
+
+
+def _take_text(part: dict[str, Any], parts: Parts) -> None:
+    text = part.get("text", part.get("refusal"))
+    parts.texts.append(text if isinstance(text, str) else json_text(part))
+
+
+def _inner(part: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return the object under the first of the keys that has one; the part itself where none has."""
+    for key in keys:
+        if key in part and isinstance(part[key], dict):
+            inner: dict[str, Any] = part[key]
+            return inner
+    return part
+
+
+def _value_of(holder: dict[str, Any], keys: tuple[str, ...]) -> Json:
+    """Return the value of the first of the keys that has one; None where none has."""
+    for key in keys:
+        if key in holder and holder[key] is not None:
+            return holder[key]
+    return None
+
+
+def _text_of(holder: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """Return the text under the first of the keys that has one; None where none has."""
+    for key in keys:
+        if key in holder and isinstance(holder[key], str):
+            text: str = holder[key]
+            return text
+    return None
 
 
 def _take_thought(part: dict[str, Any], parts: Parts) -> None:
@@ -242,14 +277,14 @@ def _take_thought(part: dict[str, Any], parts: Parts) -> None:
 
 
 def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
-    inner = next((part[key] for key in (*_CALL_KEYS, "function_call") if isinstance(part.get(key), dict)), part)
+    inner = _inner(part, _CALL_KEYS)
     call = call_of(inner)
     if call is None:
         parts.notes.append(f"a part of the type {kind or 'functionCall'!r} names no tool")
         return
     call = call if call.id is not None or inner is part else call._replace(id=_id_in(part))
     parts.calls.append(call)
-    output = next((inner[key] for key in ("output", "result") if inner.get(key) is not None), None)
+    output = _value_of(inner, ("output", "result"))
     if output is not None or isinstance(inner.get("error"), (str, dict)):  # a call that keeps its own result
         error = inner.get("error") or None
         parts.results.append(
@@ -258,8 +293,8 @@ def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
 
 
 def _result_of(part: dict[str, Any]) -> RawResult:
-    inner = next((part[key] for key in _RESULT_KEYS if isinstance(part.get(key), dict)), part)
-    content = next((inner[key] for key in _RESULT_CONTENT if inner.get(key) is not None), None)
+    inner = _inner(part, _RESULT_KEYS)
+    content = _value_of(inner, _RESULT_CONTENT)
     if isinstance(content, dict) and set(content) <= {"type", "value"} and "value" in content:  # AI SDK 5
         failed = str(content.get("type", "")).startswith("error") or None
         content = content["value"]
@@ -268,7 +303,7 @@ def _result_of(part: dict[str, Any]) -> RawResult:
     if isinstance(content, list):  # Bedrock's {"json": ...} and {"text": ...}
         content = [entry["json"] if isinstance(entry, dict) and set(entry) == {"json"} else entry for entry in content]
         content = content[0] if len(content) == 1 and not _is_text_part(content[0]) else content
-    name = next((inner[key] for key in ("name", "toolName", "tool_name") if isinstance(inner.get(key), str)), None)
+    name = _text_of(inner, ("name", "toolName", "tool_name"))
     return RawResult(_id_in(inner) or _id_in(part), content, _flag_of(inner) if failed is None else failed, name)
 
 
@@ -325,8 +360,7 @@ def result_message(message: dict[str, Any]) -> RawResult:
     error = message.get("error")
     if content in (None, "") and isinstance(error, (str, dict)):
         content = error.get("message", error) if isinstance(error, dict) else error
-    keys = ("name", "tool_name", "toolName", "function")
-    name = next((message[key] for key in keys if isinstance(message.get(key), str)), None)
+    name = _text_of(message, ("name", "tool_name", "toolName", "function"))
     return RawResult(_id_in(message), content, _flag_of(message), name or None)
 
 

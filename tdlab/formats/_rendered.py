@@ -11,11 +11,8 @@ from tdlab.records import Json
 
 __all__ = ["is_rendered", "rendered_messages"]
 
-_CHATML = re.compile(r"<\|im_start\|>(\w+)\n?(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.DOTALL)
-_LLAMA = re.compile(
-    r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\s*(.*?)(?:<\|e(?:ot|om)_id\|>|(?=<\|start_header_id\|>)|\Z)",
-    re.DOTALL,
-)
+_CHATML = re.compile(r"<\|im_start\|>(\w+)")
+_LLAMA = re.compile(r"<\|start_header_id\|>(\w+)<\|end_header_id\|>")
 _HARMONY = re.compile(
     r"<\|start\|>((?:functions\.)?[\w./-]+)(.*?<\|message\|>.*?)(?:<\|(?:end|call|return)\|>|(?=<\|start\|>)|\Z)",
     re.DOTALL,
@@ -29,7 +26,7 @@ _DEEPSEEK = re.compile(
     r"|<｜tool▁output▁begin｜>(.*?)(?:<｜tool▁output▁end｜>|(?=<｜tool▁output▁begin｜>)|\Z)(?:<｜tool▁outputs▁end｜>)?([^<]*)",
     re.DOTALL,
 )
-_GEMMA = re.compile(r"<start_of_turn>(\w+)\n(.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)", re.DOTALL)
+_GEMMA = re.compile(r"<start_of_turn>(\w+)\n")
 _GLAIVE = re.compile(
     r"^(USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?(.*?)(?=^(?:USER|ASSISTANT|FUNCTION RESPONSE|SYSTEM): ?|\Z)",
     re.DOTALL | re.MULTILINE,
@@ -44,6 +41,27 @@ def _headed(pattern: re.Pattern[str]) -> Callable[[str], list[Json]]:
         return [
             {"role": role, "content": content.strip()} for role, content in pattern.findall(text) if content.strip()
         ]
+
+    return split
+
+
+def _opened(head: re.Pattern[str], opening: str, *ends: str) -> Callable[[str], list[Json]]:
+    """Return what cuts a text at heads: a turn ends at one of the ends, at the next head's mark or with the text."""
+
+    def split(text: str) -> list[Json]:
+        messages: list[Json] = []
+        position = 0
+        while (match := head.search(text, position)) is not None:
+            start = match.end()
+            stop = position = text.find(opening, start) % (len(text) + 1)  # -1, not found, is the text's end
+            for end in ends:
+                found = text.find(end, start, stop)
+                if found >= 0:
+                    stop, position = found, found + len(end)
+            content = text[start:stop].strip()
+            if content:
+                messages.append({"role": match.group(1), "content": content})
+        return messages
 
     return split
 
@@ -110,11 +128,11 @@ def _glaive(text: str) -> list[Json]:
 
 
 _TEMPLATES: tuple[tuple[tuple[str, ...], Callable[[str], list[Any]]], ...] = (
-    (("<|im_start|>",), _headed(_CHATML)),
-    (("<|start_header_id|>",), _headed(_LLAMA)),
+    (("<|im_start|>",), _opened(_CHATML, "<|im_start|>", "<|im_end|>")),
+    (("<|start_header_id|>",), _opened(_LLAMA, "<|start_header_id|>", "<|eot_id|>", "<|eom_id|>")),
     (("<|start|>", "<|message|>"), _harmony),
     (("<｜User｜>",), _deepseek),
-    (("<start_of_turn>",), _headed(_GEMMA)),
+    (("<start_of_turn>",), _opened(_GEMMA, "<start_of_turn>", "<end_of_turn>")),
     (("[INST]",), _mistral),
     (("<|user|>",), _headed(_GLM)),
     (("USER: ", "\nASSISTANT: "), _glaive),

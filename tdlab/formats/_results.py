@@ -54,10 +54,17 @@ def opened(content: Json) -> Opened:
     return Opened(content if isinstance(content, str) else text_of(content), failed)
 
 
+def _may_hold_sign(text: str) -> bool:
+    """Return whether a text has a part of a wrapper's sign in it, which is found faster than the sign itself."""
+    return "type" in text or "content" in text or "rror" in text or "jsonrpc" in text or "Ok" in text or "Err" in text
+
+
 def _decoded(text: str) -> Json:
     """Return the value of a text that may be a wrapper, as JSON or as a Python repr; None for any other text."""
-    start = text.lstrip()[:400]
-    if not start.startswith(("{", "[")) or _SIGN.search(start) is None or len(text) > _LONGEST:
+    start = text[:400] if text[:1] in ("{", "[") else text.lstrip()[:400]
+    if not start.startswith(("{", "[")) or not _may_hold_sign(start):
+        return None
+    if _SIGN.search(start) is None or len(text) > _LONGEST:
         return None
     try:
         return loads_leniently(text) if start[1:].lstrip("{ ").startswith("'") else read_json(text)
@@ -142,7 +149,7 @@ def _from_repr(text: str) -> Opened | None:
 
     Its texts are Python literals. They are found by their own quotes, never evaluated as code.
     """
-    if len(text) > _LONGEST:
+    if text.startswith(("{", "<")) or len(text) > _LONGEST:
         return None
     flag = None
     if _REPR_LIST.match(text) is None:

@@ -54,7 +54,7 @@ def unwrapped(message: Json) -> Json:
 
     LangChain's dumps wrap it in ``kwargs`` of a constructor or in ``data`` of a type, AutoGen makes it an event.
     """
-    if not isinstance(message, dict):
+    if not isinstance(message, dict) or ("type" not in message and "lc" not in message):
         return message
     inner: Any = message.get("kwargs")
     if message.get("lc") is not None and isinstance(inner, dict):

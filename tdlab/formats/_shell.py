@@ -35,7 +35,7 @@ def shell_output(content: Json) -> Output:
         header = _HEADER.match(content)
         if header is not None:
             return Output(content, int(header[1] or header[2]) != 0)
-        if not content.lstrip().startswith('{"'):
+        if not content.lstrip().startswith('{"') or not ('"metadata"' in content or "\\u" in content):
             return Output(content, None)
         try:
             value = read_json(content)

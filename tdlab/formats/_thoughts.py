@@ -27,7 +27,7 @@ def split_thoughts(text: str) -> tuple[str, str]:
     A block that is never closed reaches to the end of the text. A closing mark without an opening one ends a block that
     the chat template opened (as DeepSeek-R1's does): all before it is thought. Marks inside a block belong to it.
     """
-    if _MARK.search(text) is None:
+    if not ("<" in text or "[" in text or "◁" in text) or _MARK.search(text) is None:
         return text, ""
     said: list[str] = []
     thoughts: list[str] = []

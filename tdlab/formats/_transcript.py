@@ -9,6 +9,7 @@ from typing import Any
 from tdlab._gc import rare_collection
 from tdlab.formats._chat_record import chat_recording
 from tdlab.formats._json import json_text
+from tdlab.formats._parts import RawCall
 from tdlab.formats.base import Note, Recording, Severity, Unreadable
 from tdlab.records import Json
 
@@ -23,6 +24,8 @@ def shown(value: Json) -> str:
 @dataclass
 class Transcript:
     """The messages of one conversation, what was odd about them, and the services of tools that the log names.
+
+    A message is in the form of any chat API; a call that stands alone is a `RawCall`.
 
     Example:
         >>> log = Transcript()
@@ -61,10 +64,7 @@ class Transcript:
         if not isinstance(name, str) or not name:
             self.note("skipped", f"a call names no tool: {shown(json_text(arguments))}")
             return False
-        call: dict[str, Json] = {"function": {"name": name, "arguments": arguments}}
-        if _id_of(call_id):
-            call["id"] = _id_of(call_id)
-        self.messages.append({"role": "tool_call", "tool_calls": [call]})
+        self.messages.append(RawCall(_id_of(call_id) or None, name, arguments))
         if isinstance(service, str) and service:
             self.services.setdefault(name, service)
         return True
@@ -72,8 +72,9 @@ class Transcript:
     def answer(self, call_id: Json, content: Json, *, failed: bool | None = None, name: Json = None) -> None:
         """Add a result; ``failed`` is None where the log has no flag."""
         message: dict[str, Json] = {"role": "tool", "content": content}
-        if _id_of(call_id):
-            message["tool_call_id"] = _id_of(call_id)
+        answered = _id_of(call_id)
+        if answered:
+            message["tool_call_id"] = answered
         if isinstance(name, str) and name:
             message["name"] = name
         if failed is not None:
@@ -101,8 +102,11 @@ class Transcript:
             record = {**record, "tools": [*(listed if isinstance(listed, list) else []), *self.definitions]}
         with rare_collection():  # a session can be a whole file
             recording = chat_recording(record, self.messages, fallback, format_name)
-        recording = _with_services(recording, self.services)
-        return replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
+        if self.services:
+            recording = _with_services(recording, self.services)
+        if self._notes:
+            recording = replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
+        return recording
 
 
 def _id_of(value: Json) -> str:

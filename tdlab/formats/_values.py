@@ -10,10 +10,12 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO, NamedTuple, cast
 
+from tdlab._gc import rare_collection
 from tdlab.errors import FormatError
 from tdlab.formats._array import Repaired, array_elements
 from tdlab.formats._json import read_repaired
@@ -27,6 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 _MOST_LINE = 256 << 20
 _MOST_DOCUMENT = 1 << 30
 _LONG_LINE = 1 << 20
+_LONG_TEXT = 1 << 18
 _ENDINGS = (".json", ".jsonl", ".ndjson", ".traj", ".snap", ".parquet")
 
 
@@ -133,6 +136,12 @@ class _Opened:
             self._stream.close()
 
 
+def _decoded(raw: bytes) -> tuple[Json, str]:
+    """Return the value of a JSON text and what had to be repaired; garbage is collected rarely in a long one."""
+    with rare_collection() if len(raw) > _LONG_TEXT else nullcontext():
+        return read_repaired(raw.decode())
+
+
 def _is_object(line: bytes) -> bool:
     """Return whether a line is a JSON object; then a broken line before it does not make the file one document."""
     try:
@@ -148,7 +157,7 @@ def _is_long_array(handle: BinaryIO) -> bool:
     if not first.lstrip().startswith(b"["):
         return False
     try:
-        read_repaired(first.decode())
+        _decoded(first)
         return False
     except ValueError:
         pass
@@ -184,7 +193,7 @@ def _document(path: Path, stream: BinaryIO) -> list[tuple[Json, str]] | None:
     if not first:
         return None
     try:
-        read_repaired(first.decode())
+        _decoded(first)
         return None
     except ValueError:
         pass
@@ -203,7 +212,7 @@ def _document(path: Path, stream: BinaryIO) -> list[tuple[Json, str]] | None:
             )
         return None
     try:
-        return [read_repaired((first + rest).decode())]
+        return [_decoded(first + rest)]
     except ValueError as error:
         if not certain:
             return None
@@ -258,7 +267,7 @@ def _lines(path: Path, stem: str, stream: BinaryIO) -> Iterator[Value | LineProb
         if not raw.strip():
             continue
         try:
-            value, repaired = read_repaired(raw.decode())
+            value, repaired = _decoded(raw)
         except UnicodeDecodeError as error:
             yield problem_at(location, f"is not UTF-8 text (byte {error.start})")
             continue

@@ -69,6 +69,7 @@ def _mark_in(text: str) -> str:
     return ">>>" if ">>>" in text and _PROMPT.search(text) is not None else ""
 
 
+_TAG, _TAG_END = "<tool_call>", "</tool_call>"
 _CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|(?=<function=)|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)", re.DOTALL)
@@ -141,10 +142,17 @@ def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = 
 def _marked(text: str) -> Written:
     if "<|channel|>" in text:
         return _harmony(text)
+    marks = _ANGLE.findall(text)
+    start = len(text) - len(_TAG_END)
     calls: list[RawCall] = []
     rest = text
-    for pattern, read in _families(text):
-        rest = _take(pattern, read, rest, calls)
+    if len(marks) == 1 and marks[0] == _TAG and text.find(_TAG_END) == start:  # one call at the end, as most have it
+        begin = text.find(_TAG)
+        calls = _tagged(text[begin + len(_TAG) : start].strip())
+        rest = text[:begin] if calls else text
+    else:
+        for pattern, read in _families(text, marks):
+            rest = _take(pattern, read, rest, calls)
     if "invoke " in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
     if calls and ("tool" in rest or ">>>" in rest):
@@ -170,7 +178,10 @@ def _take(
 
 
 def _read_tagged(match: re.Match[str]) -> list[RawCall]:
-    body = match.group(1).strip()
+    return _tagged(match.group(1).strip())
+
+
+def _tagged(body: str) -> list[RawCall]:
     if body.startswith(("{", "[")):
         try:
             return calls_in_value(loads_leniently(body))
@@ -281,10 +292,9 @@ _FAMILIES: tuple[tuple[tuple[str, ...], _Family], ...] = (
 """The marks of each family, the pattern of its calls, and how one is read."""
 
 
-def _families(text: str) -> list[_Family]:
-    """Return the families whose marks are in a text: one search, and most texts have one family's."""
-    marks = set(_ANGLE.findall(text))
-    if marks == {"<tool_call>"}:
+def _families(text: str, found: list[str]) -> list[_Family]:
+    """Return the families whose marks are in a text; most texts have one family's."""
+    if set(found) == {_TAG}:
         return [_FAMILIES[0][1]]
     return [family for marks, family in _FAMILIES if any(mark in text for mark in marks)]
 
@@ -310,12 +320,12 @@ def _harmony(text: str) -> Written:
 
 
 def _bare(text: str, offered: Collection[str], answered: bool) -> Written:
-    stripped = text.strip()
-    if _REACT_LINE.search(text) is not None:
+    if ":" in text and _REACT_LINE.search(text) is not None:
         calls, rest = _react(text, offered, answered)
         if calls:
             return Written(rest, tuple(calls))
-    fenced = _FENCE.match(stripped)
+    stripped = text.strip()
+    fenced = _FENCE.match(stripped) if stripped.startswith("```") else None
     body = fenced.group(1) if fenced else stripped
     if not body.startswith(("{", "[")) or not (answered or offered):
         return Written(text, ())
@@ -436,5 +446,6 @@ def calls_in_value(value: Json) -> list[RawCall]:
     entries = value if isinstance(value, list) else [value]
     calls = (call for entry in entries if (call := call_of(entry)) is not None)
     return [
-        call._replace(arguments=Exact(call.arguments)) if isinstance(call.arguments, dict) else call for call in calls
+        RawCall(call.id, call.name, Exact(call.arguments)) if isinstance(call.arguments, dict) else call
+        for call in calls
     ]

@@ -125,7 +125,7 @@ def _observe(builder: ConversationBuilder, observation: Json, index: int) -> Non
         )
 
 
-ATIF = Format("atif", _unpack, _read)
+ATIF = Format("atif", _unpack, _read, keys=frozenset({"steps"}))
 
 
 # ------------------------------------------------------------------------------------------------------------- writing

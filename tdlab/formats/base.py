@@ -98,12 +98,19 @@ class Format:
             `Unreadable`.
         piece: Returns whether a value alone is one piece of a conversation (a message, an event): a file of such lines,
             or a list of them, is then given to ``unpack`` as one list. None for formats whose pieces never stand alone.
+        stream: Takes the pieces of a file one by one, and returns their conversations as each one ends, for formats
+            whose files hold many. The first 20 pieces decide whether it is used instead of ``unpack``. None for formats
+            whose pieces in one file are one conversation, or must all be known.
+        keys: Keys of which every object of the format has one at least: others are not given to ``unpack`` and
+            ``piece``, which saves time. Empty for a format that must look at every object.
     """
 
     name: str
     unpack: Callable[[Json], Iterator[Item] | None]
     read: Callable[[Item, str], Recording]
     piece: Callable[[Json], bool] | None = None
+    keys: frozenset[str] = frozenset()
+    stream: Callable[[Iterator[Json]], Iterator[Item]] | None = None
 
 
 class ConversationBuilder:
@@ -164,7 +171,7 @@ class ConversationBuilder:
 
     def say(self, role: Literal["system", "user", "assistant"], text: str, *, thought: str = "") -> None:
         """Add a message without calls."""
-        self.messages.append(Message(role=role, content=text, reasoning=thought))
+        self.messages.append(_message({"role": role, "content": text, "reasoning": thought}))
 
     def call(self, text: str, calls: Sequence[RawCall], *, thought: str = "", join: bool = False) -> None:
         """Add an assistant message with calls; with ``join``, add to the last message if it is the assistant's."""
@@ -186,14 +193,20 @@ class ConversationBuilder:
             self._open.append(_OpenCall(call.id, unique, call.name, self._batch))
             self.names.setdefault(call.name)
             reached = reached_tool(arguments.values)
-            if reached is not None:
-                self.reached.setdefault("/".join(reached))
+            key = None if reached is None else "/".join(reached)
+            if key is not None:
+                self.reached.setdefault(key)
             tool_calls.append(
-                ToolCall(
-                    id=unique, name=call.name, arguments=arguments.values, malformed=arguments.malformed,
-                    reaches=None if reached is None else "/".join(reached),
+                _tool_call(
+                    {
+                        "id": unique,
+                        "name": call.name,
+                        "arguments": arguments.values,
+                        "malformed": arguments.malformed,
+                        "reaches": key,
+                    }
                 )
-            )  # fmt: skip
+            )
         if join and last is not None and last.role == "assistant":
             self.messages[-1] = Message(
                 role="assistant",
@@ -202,7 +215,9 @@ class ConversationBuilder:
                 reasoning="\n".join(part for part in (last.reasoning, thought) if part),
             )
             return
-        self.messages.append(Message(role="assistant", content=text, tool_calls=tuple(tool_calls), reasoning=thought))
+        self.messages.append(
+            _message({"role": "assistant", "content": text, "tool_calls": tuple(tool_calls), "reasoning": thought})
+        )
 
     def answer(self, result: RawResult) -> None:
         """Add a tool's answer."""
@@ -215,13 +230,9 @@ class ConversationBuilder:
         if answered is None:
             which = f" of {result.name[:60]!r}" if result.name else ""
             self.note("noted", f"a result{which} answers no call: {text[:60]!r}")
+        is_error = looks_like_error(text) if failed is None else failed
         self.messages.append(
-            Message(
-                role="tool",
-                content=text,
-                tool_call_id=answered,
-                is_error=looks_like_error(text) if failed is None else failed,
-            )
+            _message({"role": "tool", "content": text, "tool_call_id": answered, "is_error": is_error})
         )
 
     def _unique(self, recorded_id: str | None) -> str:
@@ -235,6 +246,8 @@ class ConversationBuilder:
 
     def _answered_call(self, call_id: str | None, name: str | None) -> str | None:
         """Return the unique id of the open call that a result answers, and close it."""
+        if len(self._open) == 1 and call_id is not None and self._open[0].recorded_id == call_id:
+            return self._open.pop().id
         if call_id is not None and call_id in self._recorded_ids:
             candidates = [call for call in self._open if call.recorded_id == call_id]
         else:
@@ -249,6 +262,11 @@ class ConversationBuilder:
         chosen = next(call for call in candidates if call.batch == latest)
         self._open.remove(chosen)
         return chosen.id
+
+
+# The validators themselves, as each message and call takes a third less time without the keyword arguments.
+_message: Callable[[dict[str, Any]], Message] = Message.__pydantic_validator__.validate_python
+_tool_call: Callable[[dict[str, Any]], ToolCall] = ToolCall.__pydantic_validator__.validate_python
 
 
 class _OpenCall(NamedTuple):

@@ -249,4 +249,4 @@ def _step(builder: ConversationBuilder, step: Json, turn: int, recorded: bool) -
         builder.call("", calls)
 
 
-BFCL = Format("bfcl", _unpack, _read)
+BFCL = Format("bfcl", _unpack, _read, keys=frozenset({"ground_truth", "result"}))

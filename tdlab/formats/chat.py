@@ -173,7 +173,9 @@ def _as_messages(content: Json, role: str) -> list[Json]:
     return content if isinstance(content, list) else []
 
 
-HERMES = Format("hermes", _unpack_hermes, _read_hermes)
-SHAREGPT = Format("sharegpt", _unpack_sharegpt, _read_sharegpt, _is_turn)
-TOUCAN = Format("toucan", _unpack_toucan, _read_toucan)
-TRL = Format("trl", _unpack_trl, _read_trl)
+HERMES = Format("hermes", _unpack_hermes, _read_hermes, keys=frozenset({"messages", "conversations", "conversation"}))
+SHAREGPT = Format(
+    "sharegpt", _unpack_sharegpt, _read_sharegpt, _is_turn, frozenset({"conversations", "conversation", "from"})
+)
+TOUCAN = Format("toucan", _unpack_toucan, _read_toucan, keys=frozenset({"messages"}))
+TRL = Format("trl", _unpack_trl, _read_trl, keys=frozenset({"completion", "chosen", *_TEXTS}))

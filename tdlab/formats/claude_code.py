@@ -1,4 +1,8 @@
-"""Claude Code: session logs of one event a line, a list of such events, and the output of its headless mode."""
+"""Claude Code: session logs of one event a line, a list of such events, and the output of its headless mode.
+
+All events of a file are held at once, as any of them may continue, repeat or branch off an earlier session: about six
+times the file's size. Claude Code writes a file for each session, and a folder of them is read file by file.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from tdlab.records import Json
 
 __all__ = ["CLAUDE_CODE"]
 
-_KEYS = ("sessionId", "session_id", "leafUuid", "parentUuid", "isSidechain", "parent_tool_use_id")
+_KEYS = frozenset(("sessionId", "session_id", "leafUuid", "parentUuid", "isSidechain", "parent_tool_use_id"))
 _QUIET = {
     "summary", "file-history-snapshot", "queue-operation", "system", "progress", "attachment", "result", "stream_event",
     "ai-title", "custom-title", "agent-name", "agent-color", "agent-setting", "last-prompt", "tag", "mode",
@@ -46,8 +50,8 @@ def _is_event(value: Json) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("type"), str) or "payload" in value:
         return False
     if value["type"] in ("user", "assistant"):
-        return isinstance(value.get("message"), dict) and any(key in value for key in (*_KEYS, "uuid"))
-    return value["type"] in ("file-history-snapshot", "queue-operation") or any(key in value for key in _KEYS)
+        return isinstance(value.get("message"), dict) and ("uuid" in value or not _KEYS.isdisjoint(value))
+    return value["type"] in ("file-history-snapshot", "queue-operation") or not _KEYS.isdisjoint(value)
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -292,4 +296,4 @@ def _new(blocks: Iterable[Json], known: list[Json]) -> list[Json]:
     return [block for block in blocks if block not in known]
 
 
-CLAUDE_CODE = Format("claude-code", _unpack, _read, _is_event)
+CLAUDE_CODE = Format("claude-code", _unpack, _read, _is_event, frozenset({"type"}))

@@ -40,14 +40,19 @@ def _unpack(value: Json) -> Iterator[Item] | None:
     events = [value] if _is_event(value) else value
     if not isinstance(events, list) or not any(_is_event(event) for event in events[:20]):
         return None
-    return _sessions([event for event in events if isinstance(event, dict)])
+    return _sessions(iter(events))
 
 
-def _sessions(events: list[dict[str, Any]]) -> Iterator[Item]:
-    """Yield the sessions of a file. One that was forked begins with the heads of both, and is one session."""
+def _sessions(events: Iterator[Json]) -> Iterator[Item]:
+    """Yield the sessions of a file, each one when the next begins.
+
+    One that was forked begins with the heads of both, and is one session.
+    """
     current: list[dict[str, Any]] = []
     identity, has_items = "", False
     for event in events:
+        if not isinstance(event, dict):
+            continue
         own = _identity(event)
         if own and has_items and own != identity:
             yield Item(identity, {"events": current}, {"id": identity})
@@ -148,4 +153,4 @@ def _take_exec(log: Transcript, item: dict[str, Any]) -> None:
         log.leave_out(kind)
 
 
-CODEX = Format("codex", _unpack, _read, _is_event)
+CODEX = Format("codex", _unpack, _read, _is_event, frozenset({"type", "record_type", "instructions"}), _sessions)

@@ -8,12 +8,15 @@ logs and OpenTelemetry use.
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from tdlab.formats._json import json_text, list_of, object_of, text_of
-from tdlab.formats._parts import parts_of, result_message
+from tdlab.formats._parts import RawCall, parts_of, result_message
 from tdlab.formats._roles import role_of, unwrapped
+from tdlab.formats._spool import Place, Spool
 from tdlab.formats._streams import streamed_response
 from tdlab.formats._transcript import Transcript, shown
 from tdlab.formats.base import Format, Item, Recording
@@ -168,39 +171,52 @@ def _unpack(value: Json) -> Iterator[Item] | None:
         archive = value.get("log")
         entries = archive.get("entries") if isinstance(archive, dict) else None
         if isinstance(entries, list) and any(_is_exchange(entry) for entry in entries):
-            return _joined(entries)
-        return _joined([value]) if _is_exchange(value) else None
+            return _joined(iter(entries))
+        return _joined(iter([value])) if _is_exchange(value) else None
     if not isinstance(value, list) or not any(_is_exchange(entry) for entry in value[:20]):
         return None
-    return _joined(value)
+    return _joined(iter(value))
 
 
-def _joined(values: list[Any]) -> Iterator[Item]:
+class _Kept(NamedTuple):
+    """An exchange that no later one continues so far: its position, its place in the spool, how many it continues."""
+
+    where: str
+    place: Place
+    merged: int
+
+
+def _joined(values: Iterator[Any]) -> Iterator[Item]:
     """Yield the exchanges; of successive ones of one conversation only the last, which holds the others' messages.
 
-    An exchange continues another if its request begins with exactly the other's messages and the answer to them.
+    An exchange continues another if its request begins with exactly the other's messages and the answer to them. Any
+    exchange may continue any earlier one, so that all are yielded at the end; until then they wait on disk.
     """
-    kept: dict[int, tuple[Item, int]] = {}
+    kept: dict[int, _Kept] = {}
     ends: dict[bytes, int] = {}  # the state of a conversation after an exchange, to the exchange's number
-    for number, value in enumerate(values):
-        exchange = _exchange(value)
-        where = f"[{number}]" if len(values) > 1 else ""
-        if exchange is None:
-            kept[number] = Item(where, {}, {"unknown": value}), 0
-            continue
-        log = Transcript()
-        record = _take(log, exchange)
-        prefixes = _prefixes(record, log.messages)
-        earlier = next((ends[prefix] for prefix in reversed(prefixes[:-1]) if prefix in ends), None)
-        merged = 0
-        if earlier is not None:
-            merged = kept.pop(earlier)[1] + 1
-            ends = {state: owner for state, owner in ends.items() if owner != earlier}
-        kept[number] = Item(where, value, {"exchange": exchange}), merged
-        if prefixes:
-            ends[prefixes[-1]] = number
-    for item, merged in kept.values():
-        yield Item(item.where, item.value, {**item.context, "merged": merged})
+    first = list(islice(values, 2))
+    with Spool() as spool:
+        for number, value in enumerate(chain(first, values)):
+            exchange = _exchange(value)
+            where = f"[{number}]" if len(first) > 1 else ""
+            if exchange is None:
+                kept[number] = _Kept(where, spool.add((value, None, None)), -1)
+                continue
+            log = Transcript()
+            record = _take(log, exchange)
+            prefixes = _prefixes(record, log.messages)
+            earlier = next((ends.pop(prefix) for prefix in reversed(prefixes[:-1]) if prefix in ends), None)
+            merged = 0
+            if earlier is not None:
+                merged = kept.pop(earlier).merged + 1
+            about = {key: value[key] for key in _IDS if key in value}
+            kept[number] = _Kept(where, spool.add((about, exchange.request, exchange.response)), merged)
+            if prefixes:
+                ends[prefixes[-1]] = number
+        for where, place, merged in kept.values():
+            held = spool.get(place)
+            context = {"unknown": held[0]} if merged < 0 else {"exchange": _Exchange(*held), "merged": merged}
+            yield Item(where, {}, context)
 
 
 def _prefixes(record: dict[str, Any], messages: list[Json]) -> list[bytes]:
@@ -211,25 +227,35 @@ def _prefixes(record: dict[str, Any], messages: list[Json]) -> list[bytes]:
     for raw in messages:
         message = unwrapped(raw)
         digest = digest.copy()
-        digest.update(_essence(message).encode("utf-8", "surrogatepass"))
+        digest.update(_image(_essence(message)))
         states.append(digest.digest())
     return states
 
 
-def _essence(message: Json) -> str:
+def _image(value: Json) -> bytes:
+    """Return bytes that are equal for equal values alone."""
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:  # is nested too deeply for it
+        return json_text(value).encode("utf-8", "surrogatepass")
+
+
+def _essence(message: Json) -> Json:
     """Return what a message says, calls and answers, without the keys that only one side of an exchange has."""
+    if isinstance(message, RawCall):
+        return ["call", "", [[message.id, message.name, _decoded(message.arguments)]], []]
     if not isinstance(message, dict):
-        return json_text(message)
+        return message
     role = role_of(message)
     if role == "tool":
         result = result_message(message)
-        return json_text(["tool", result.id, text_of(result.content)])
+        return ["tool", result.id, text_of(result.content)]
     if isinstance(message.get("content"), str) and not message.get("tool_calls") and not message.get("function_call"):
-        return json_text([role, message["content"].strip(), [], []])
+        return [role, message["content"].strip(), [], []]
     parts = parts_of(message)
     calls = [[call.id, call.name, _decoded(call.arguments)] for call in parts.calls]
     results = [[result.id, text_of(result.content)] for result in parts.results]
-    return json_text([role, parts.text.strip(), calls, results])
+    return [role, parts.text.strip(), calls, results]
 
 
 def _take(log: Transcript, exchange: _Exchange) -> dict[str, Any]:
@@ -336,4 +362,11 @@ def _read(item: Item, fallback: str) -> Recording:
     return log.recording(record, fallback, EXCHANGE.name)
 
 
-EXCHANGE = Format("exchange", _unpack, _read, _is_exchange)
+EXCHANGE = Format(
+    "exchange",
+    _unpack,
+    _read,
+    _is_exchange,
+    frozenset({"log", "attributes", "response", "choices", "custom_id", *(asked for asked, _ in _PAIRS)}),
+    _joined,
+)

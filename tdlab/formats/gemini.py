@@ -16,6 +16,8 @@ _CODE = ("executableCode", "executable_code")
 _CODE_RESULT = ("codeExecutionResult", "code_execution_result")
 _FILES = ("inlineData", "inline_data", "fileData", "file_data")
 _CALL = ("functionCall", "function_call")
+_SPECIAL = frozenset((*_CODE, *_CODE_RESULT, *_FILES))
+_PLAIN = (*_CALL, "functionResponse", "function_response")
 _CODE_TOOL = "code_execution"
 
 
@@ -50,9 +52,10 @@ def _is_gemini_list(value: Json) -> bool:
 
 def _is_cli_session(value: dict[str, Any]) -> bool:
     listed = value.get("messages")
-    return isinstance(listed, list) and any(
-        isinstance(entry, dict) and entry.get("type") == "gemini" and "role" not in entry for entry in listed
-    )
+    if not isinstance(listed, list):
+        return False
+    alike = [entry for entry in listed if isinstance(entry, dict) and "role" not in entry]
+    return any(entry.get("type") == "gemini" for entry in alike)
 
 
 def _read(item: Item, fallback: str) -> Recording:
@@ -87,6 +90,9 @@ def _take_content(log: Transcript, content: dict[str, Any]) -> None:
     raw = content.get("parts", content.get("text"))
     parts = [raw] if isinstance(raw, (dict, str)) else list_of(raw)
     role = content.get("role")
+    if isinstance(role, str) and role and not [part for part in parts if not _is_plain(part)]:
+        log.messages.append({"role": role, "parts": parts})
+        return
     if not isinstance(role, str) or not role:
         role = "model" if any(isinstance(part, dict) and part.get(key) for part in parts for key in _CALL) else "user"
     current: list[Json] = []
@@ -97,6 +103,16 @@ def _take_content(log: Transcript, content: dict[str, Any]) -> None:
             current = []
     if current or not parts:
         log.messages.append({"role": role, "parts": current})
+
+
+def _is_plain(part: Json) -> bool:
+    """Return whether a part is as the reader of messages knows it: a text, or a call or a result with something in it.
+
+    Most are, and a message of such parts alone is taken as it is.
+    """
+    if not isinstance(part, dict) or not _SPECIAL.isdisjoint(part):
+        return False
+    return isinstance(part.get("text"), str) or any(part.get(key) for key in _PLAIN)
 
 
 def _plain_part(part: Json) -> Json:
@@ -155,4 +171,4 @@ def _answer_cli_call(log: Transcript, call: dict[str, Any]) -> None:
         log.answer(call.get("id"), result, failed=failed, name=call.get("name"))
 
 
-GEMINI = Format("gemini", _unpack, _read)
+GEMINI = Format("gemini", _unpack, _read, keys=frozenset({"contents", "history", "messages"}))

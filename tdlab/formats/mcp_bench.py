@@ -92,4 +92,4 @@ def _response(response: Json) -> Json:
     return response
 
 
-MCP_BENCH = Format("mcp-bench", _unpack, _read)
+MCP_BENCH = Format("mcp-bench", _unpack, _read, keys=frozenset({"execution_results", "task_run_results"}))

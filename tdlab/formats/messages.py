@@ -17,13 +17,15 @@ from tdlab.records import Json, Tool
 
 __all__ = ["is_message", "is_message_list", "read_messages", "say_assistant"]
 
-_CONTENT = ("content", "value", "parts", "text", "tool_calls", "function_call", "toolInvocations", "tool_messages")
+_CONTENT = frozenset(
+    ("content", "value", "parts", "text", "tool_calls", "function_call", "toolInvocations", "tool_messages")
+)
 
 
 def is_message(value: Json) -> bool:
     """Return whether this is one chat message: it has a role that is known, and something to say."""
     inner = unwrapped(value)
-    return isinstance(inner, dict) and role_of(inner) is not None and any(key in inner for key in _CONTENT)
+    return isinstance(inner, dict) and not _CONTENT.isdisjoint(inner) and role_of(inner) is not None
 
 
 def is_message_list(value: Json) -> bool:
@@ -54,7 +56,7 @@ def read_messages(
         raise Unreadable("has no messages")
     builder = ConversationBuilder(tools, plain=plain)
     messages = [unwrapped(message) for message in raw]
-    roles = [role_of(message) for message in messages]
+    roles = [_role(message) for message in messages]
     if not any(roles):
         raise Unreadable(f"message 0 has the role {_shown_role(messages[0])}")
     said = text_of(system)
@@ -67,6 +69,10 @@ def read_messages(
     if not builder.messages:
         raise Unreadable("has no message that can be read")
     return builder
+
+
+def _role(message: Json) -> Role | None:
+    return "call" if isinstance(message, RawCall) else role_of(message)
 
 
 def _shown_role(message: Json) -> str:
@@ -89,6 +95,9 @@ class _Reader:
     def read(self, index: int) -> None:
         """Read the message at an index."""
         message, role = self._messages[index], self._roles[index]
+        if isinstance(message, RawCall):
+            self._calls.append(message)
+            return
         if role is None or not isinstance(message, dict):
             self._builder.note("skipped", f"message {index} has the role {_shown_role(message)}, which is not known")
             return
@@ -125,6 +134,8 @@ class _Reader:
         return isinstance(before, dict) and self._roles[index - 1] == "assistant" and bool(before.get("function_call"))
 
     def _take_thoughts(self) -> str:
+        if not self._thoughts:
+            return ""
         thoughts, self._thoughts = "\n".join(thought for thought in self._thoughts if thought), []
         return thoughts
 
@@ -159,12 +170,13 @@ class _Reader:
             return
         if message.get("requestor") == "user":
             return
-        parts = parts_of(message) if isinstance(message.get("content", message.get("parts")), list) else Parts()
-        if parts.results:
-            self._note(parts, index)
-            for result in parts.results:
-                self._builder.answer(result)
-            return
+        if isinstance(message.get("content", message.get("parts")), list):
+            parts = parts_of(message)
+            if parts.results:
+                self._note(parts, index)
+                for result in parts.results:
+                    self._builder.answer(result)
+                return
         whole = result_message(message)
         if whole.id is not None and whole.id == message.get("id") and not self._builder.knows(whole.id):
             whole = whole._replace(id=None)  # the message's own id
@@ -172,8 +184,9 @@ class _Reader:
             results, rest = written_results(whole.content)
             if len(results) > 1 or (results and not rest):
                 for result in results:
-                    own = result._replace(id=result.id or (whole.id if len(results) == 1 else None))
-                    self._builder.answer(own._replace(name=own.name or whole.name, failed=whole.failed))
+                    call_id = result.id or (whole.id if len(results) == 1 else None)
+                    name = result.name or whole.name
+                    self._builder.answer(RawResult(call_id, result.content, whole.failed, name))
                 return
         self._builder.answer(whole)
 
@@ -198,7 +211,7 @@ class _Reader:
         parts = parts_of(message)
         self._note(parts, index)
         text, thoughts = (parts.text, "") if self._plain else split_thoughts(parts.text)
-        thought = "\n".join(part for part in (self._take_thoughts(), *parts.thoughts, thoughts) if part)
+        thought = "\n".join([part for part in (self._take_thoughts(), *parts.thoughts, thoughts) if part])
         if parts.calls:
             # The old API has one call a message; those in a row are parallel calls.
             join = bool(message.get("function_call")) and not text and self._follows_calls(index)
@@ -246,7 +259,8 @@ def say_assistant(
         written = written_calls(segment.text, offered=builder.offered, answered=answered or segment.is_answered)
         for note in written.notes:
             builder.note("noted", f"{where}{note}")
-        thought = "\n".join(part for part in (thought, written.thoughts) if part)
+        if written.thoughts:
+            thought = "\n".join(part for part in (thought, written.thoughts) if part)
         if written.calls:
             builder.call(written.text, written.calls, thought=thought)
         elif written.text or thought or not segment.is_part:

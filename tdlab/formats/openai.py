@@ -82,7 +82,8 @@ def _is_langchain(messages: list[Any]) -> bool:
     return first.get("lc") is not None or ("role" not in first and "from" not in first and is_message(unwrapped(first)))
 
 
-OPENAI = Format("openai", _unpack_if("openai"), _read, is_message)
-ANTHROPIC = Format("anthropic", _unpack_if("anthropic"), _read, is_message)
-VERCEL = Format("vercel", _unpack_if("vercel"), _read, is_message)
-LANGCHAIN = Format("langchain", _unpack_if("langchain"), _read, is_message)
+_OWN = frozenset({*_KEYS, "role", "from", "author", "speaker", "type", "lc"})
+OPENAI = Format("openai", _unpack_if("openai"), _read, is_message, _OWN)
+ANTHROPIC = Format("anthropic", _unpack_if("anthropic"), _read, is_message, _OWN)
+VERCEL = Format("vercel", _unpack_if("vercel"), _read, is_message, _OWN)
+LANGCHAIN = Format("langchain", _unpack_if("langchain"), _read, is_message, _OWN)

@@ -24,6 +24,7 @@ _QUIET_SDK = {
 }  # fmt: skip
 _QUIET_ACTIONS = {"recall", "change_agent_state", "condensation_request", "start", "null", "pause", "resume", "stop"}
 _QUIET_OBSERVATIONS = {"agent_state_changed", "recall", "null", "chat", "agent_delegate_started", "loop_detection"}
+_LISTS = ("history", "trajectory", "events")
 _RUNTIME = {"thought", "confirmation_state", "security_risk", "impl_source", "translated_ipython_code"}
 """Arguments that the runtime adds to an action."""
 
@@ -46,7 +47,7 @@ def _unpack(value: Json) -> Iterator[Item] | None:
         events = _flat(value)
         return iter([Item("", {"history": events})]) if any(_is_event(event) for event in events[:20]) else None
     if isinstance(value, dict):
-        for key in ("history", "trajectory", "events"):
+        for key in _LISTS:
             listed = _flat(list_of(value.get(key)))
             if any(_is_event(event) for event in listed[:20]):
                 return iter([Item("", {**value, "history": listed})])
@@ -296,4 +297,4 @@ def _sdk_tool(tool: Json) -> Json:
     return tool
 
 
-OPENHANDS = Format("openhands", _unpack, _read, _is_event)
+OPENHANDS = Format("openhands", _unpack, _read, _is_event, frozenset({"kind", "action", "observation", *_LISTS}))

@@ -21,6 +21,8 @@ __all__ = ["ParquetRows", "parquet_rows"]
 
 _ROWS = 1024
 """The number of rows in a row group, which is held in memory at once."""
+_BATCH = 64
+"""The number of rows that are decoded at once."""
 
 
 class ParquetRows:
@@ -108,7 +110,7 @@ def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             layouts = {field.name: field.type for field in file.schema_arrow}
-            for batch in file.iter_batches(batch_size=_ROWS):
+            for batch in file.iter_batches(batch_size=_BATCH):
                 for row in batch.to_pylist():
                     yield {name: _value(value, layouts[name]) for name, value in row.items() if value is not None}
     except (pa.ArrowException, UnicodeDecodeError) as error:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from tdlab.errors import FormatError
+from tdlab.formats._conversations import conversations_in
 from tdlab.formats._services import services_in_names
-from tdlab.formats._values import Location, files_below, problem_at, values_in
+from tdlab.formats._values import files_below
 from tdlab.formats.atif import ATIF
-from tdlab.formats.base import Format, LineProblem, Recording, Unreadable
+from tdlab.formats.base import Format, LineProblem, Recording
 from tdlab.formats.bfcl import BFCL
 from tdlab.formats.chat import HERMES, SHAREGPT, TOUCAN, TRL
 from tdlab.formats.claude_code import CLAUDE_CODE
@@ -28,14 +26,13 @@ from tdlab.formats.swe_agent import MINI_SWE_AGENT, SWE_AGENT
 from tdlab.formats.tau import TAU, TAU2
 from tdlab.formats.toolbench import TOOLBENCH
 from tdlab.formats.xlam import XLAM
-from tdlab.records import Domains, Json, Service, Tool, Trajectory
+from tdlab.records import Domains, Service, Tool, Trajectory
 from tdlab.registry import Registry
 
 __all__ = [
     "FORMATS",
     "TrajectorySet",
     "TrajectoryStream",
-    "conversations_in",
     "iter_trajectories",
     "read_trajectories",
     "scan_trajectories",
@@ -380,107 +377,6 @@ def iter_trajectories(path: str | Path, *, format: str | None = None) -> Iterato
 
 def _accepted(format: str | None) -> tuple[Format, ...]:
     return tuple(known for _, known in FORMATS.items()) if format is None else (FORMATS[format],)
-
-
-def conversations_in(path: Path, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    """Yield the conversations of a file; lines or elements that are pieces of one conversation are read together."""
-    gathered: list[Json] = []
-    owner: Format | None = None
-    start: Location | None = None
-    for value in values_in(path):
-        if isinstance(value, LineProblem):
-            yield value
-            continue
-        content, location = value.content, value.location
-        if not value.is_piece:
-            yield from _value(content, location, formats)
-            continue
-        own = _owner(content, formats)
-        if own is None and owner is not None and not _is_conversation(content, formats):
-            own = owner  # a kind of event that the format does not know: its reader decides
-        if own is None:
-            yield from _gathered(gathered, start, formats)
-            gathered, owner, start = [], None, None
-        if own is None:
-            yield from _value(content, location, formats)
-        else:
-            gathered.append(content)
-            owner, start = own, start or location._replace(line=0, where="")
-    yield from _gathered(gathered, start, formats)
-
-
-def _owner(value: Json, formats: tuple[Format, ...]) -> Format | None:
-    """Return the format of which a value is one piece of a conversation."""
-    if not isinstance(value, dict):
-        return None
-    return next((known for known in formats if known.piece is not None and known.piece(value)), None)
-
-
-def _is_conversation(value: Json, formats: tuple[Format, ...]) -> bool:
-    return any(known.unpack(value) is not None for known in formats)
-
-
-def _gathered(
-    pieces: list[Json], start: Location | None, formats: tuple[Format, ...]
-) -> Iterator[Recording | LineProblem]:
-    if start is not None:
-        yield from _conversations(pieces, start, formats)
-
-
-def _value(value: Json, location: Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    """Yield the conversations of a decoded value: one conversation, a document of many, or a list of either."""
-    if isinstance(value, list):
-        if not value:
-            yield problem_at(location, "is an empty list")
-            return
-        owner = next((own for element in value[:3] if (own := _owner(element, formats)) is not None), None)
-        if owner is not None:
-            yield from _conversations(value, location, formats)
-            return
-        for index, element in enumerate(value):
-            inner = location._replace(where=f"{location.where}[{index}]")
-            if isinstance(element, list):
-                yield from _value(element, inner, formats)
-            else:
-                yield from _conversations(element, inner, formats)
-        return
-    yield from _conversations(value, location, formats)
-
-
-def _conversations(value: Json, location: Location, formats: tuple[Format, ...]) -> Iterator[Recording | LineProblem]:
-    for candidate in formats:
-        items = candidate.unpack(value)
-        if items is None:
-            continue
-        empty = True
-        for item in items:
-            empty = False
-            item_location = location._replace(where=f"{location.where} {item.where}".strip())
-            fallback_id = "-".join(
-                str(part) for part in (item_location.stem, item_location.line or "", item_location.where) if part
-            )
-            try:
-                recording = candidate.read(item, fallback_id)
-                yield recording
-                for note in recording.notes:
-                    yield problem_at(item_location, note.text, note.severity)
-            except Unreadable as error:
-                yield problem_at(item_location, f"{candidate.name}: {error}")
-            except ValidationError as error:
-                yield problem_at(item_location, f"{candidate.name}: {error.errors()[0]['msg']}")
-            except RecursionError:
-                yield problem_at(item_location, f"{candidate.name}: is nested too deeply")
-        if empty:
-            yield problem_at(location, f"{candidate.name}: contains no conversation")
-        return
-    yield problem_at(location, f"has no known format ({_shape(value)})")
-
-
-def _shape(value: Json) -> str:
-    if isinstance(value, dict):
-        keys = ", ".join(json.dumps(key)[:40] for key in list(value)[:6])
-        return f"an object with the keys {keys}" if keys else "an empty object"
-    return f"a {type(value).__name__}"
 
 
 def _with_unique_id(trajectory: Trajectory, next_numbers: dict[str, int]) -> Trajectory:

@@ -23,6 +23,7 @@ _BUILT_IN = {
     "apply_patch_call", "image_generation_call", "tool_search_call",
 }  # fmt: skip
 _OTHER = {"mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "item_reference", "compaction"}
+_KINDS = _OUTPUTS | _BUILT_IN | _OTHER
 _BOOKKEEPING = {
     "type", "id", "call_id", "status", "results", "outputs", "output", "result", "error", "created_by", "action",
     "pending_safety_checks", "internal_chat_message_metadata_passthrough", "container_id",
@@ -35,13 +36,14 @@ def is_item(value: Json) -> bool:
     """Return whether this is an item that no other API has; its plain messages may be any API's."""
     if not isinstance(value, dict) or "payload" in value:
         return False
-    kind = _kind(value)
-    if kind in _OUTPUTS or kind in _BUILT_IN or kind in _OTHER:
-        return True
-    if kind in ("function_call", "custom_tool_call"):
-        return "call_id" in value
-    if kind == "reasoning":
-        return "summary" in value or "encrypted_content" in value
+    kind = value.get("type")
+    if isinstance(kind, str):
+        if kind in _KINDS:
+            return True
+        if kind in ("function_call", "custom_tool_call"):
+            return "call_id" in value
+        if kind == "reasoning":
+            return "summary" in value or "encrypted_content" in value
     content = value.get("content")
     return isinstance(content, list) and any(isinstance(part, dict) and _kind(part) in _PARTS for part in content)
 
@@ -52,7 +54,10 @@ def _kind(item: dict[str, Any]) -> str:
 
 
 def _has_items(listed: list[Any]) -> bool:
-    return any(is_item(entry) for entry in listed)
+    for entry in listed:  # of most lists, no entry has a type or parts
+        if isinstance(entry, dict) and ("type" in entry or isinstance(entry.get("content"), list)) and is_item(entry):
+            return True
+    return False
 
 
 def _unpack(value: Json) -> Iterator[Item] | None:
@@ -196,4 +201,6 @@ def _take_built_in(log: Transcript, item: dict[str, Any], waiting: list[tuple[Js
         waiting.append((call_id, returned, failed))
 
 
-RESPONSES = Format("responses", _unpack, _read, is_item)
+RESPONSES = Format(
+    "responses", _unpack, _read, is_item, frozenset({"type", "content", "input", "output", "items", "messages"})
+)

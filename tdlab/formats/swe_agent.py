@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tdlab.formats._json import list_of, text_of
+from tdlab.formats._parts import RawCall
 from tdlab.formats._roles import role_of
 from tdlab.formats._shell import exit_code_in
 from tdlab.formats._transcript import Transcript, shown
@@ -47,9 +48,9 @@ def _unpack_swe(value: Json) -> Iterator[Item] | None:
 
 
 def _is_marked(message: Json) -> bool:
-    return (
-        isinstance(message, dict) and "role" in message and "source" not in message and len(_MARKS & set(message)) > 1
-    )
+    if not isinstance(message, dict) or _MARKS.isdisjoint(message):
+        return False
+    return "role" in message and "source" not in message and len(_MARKS & set(message)) > 1
 
 
 def _read_swe(item: Item, fallback: str) -> Recording:
@@ -67,7 +68,8 @@ def _read_swe(item: Item, fallback: str) -> Recording:
     if not log.messages and isinstance(value.get("problem_statement"), str):
         log.say("user", value["problem_statement"])
     last = log.messages[-1] if log.messages else None
-    if acts and len(steps) >= len(acts) and isinstance(last, dict) and last.get("role") in ("tool_call", "assistant"):
+    acted = isinstance(last, RawCall) or (isinstance(last, dict) and last.get("role") == "assistant")
+    if acts and len(steps) >= len(acts) and acted:
         observation = steps[len(acts) - 1].get("observation")
         if observation is not None and _same(steps[len(acts) - 1], acts[-1]):
             log.answer(None, observation)
@@ -185,13 +187,19 @@ def _unpack_mini(value: Json) -> Iterator[Item] | None:
 
 def _is_mini_list(messages: list[Any]) -> bool:
     """Return whether these are messages of such a run: commands in blocks, and results with their return codes."""
-    texts = [
-        (message.get("role"), message["content"])
+    has_result = False
+    for message in messages:
+        if isinstance(message, dict) and message.get("role") == "user":
+            text = message.get("content")
+            if isinstance(text, str) and text.lstrip().startswith("<returncode>"):
+                has_result = True
+                break
+    return has_result and any(
+        message.get("role") == "assistant"
+        and isinstance(message.get("content"), str)
+        and _BASH_BLOCK.search(message["content"]) is not None
         for message in messages
-        if isinstance(message, dict) and isinstance(message.get("content"), str)
-    ]
-    return any(role == "user" and text.lstrip().startswith("<returncode>") for role, text in texts) and any(
-        role == "assistant" and _BASH_BLOCK.search(text) is not None for role, text in texts
+        if isinstance(message, dict)
     )
 
 
@@ -210,17 +218,17 @@ def _read_mini(item: Item, fallback: str) -> Recording:
             continue
         extra = message.get("extra")
         extra = extra if isinstance(extra, dict) else {}
-        role, content = message.get("role"), message.get("content")
-        if message.get("object") == "response" or role_of(message) == "assistant":
+        role, content, speaker = message.get("role"), message.get("content"), role_of(message)
+        if message.get("object") == "response" or speaker == "assistant":
             waiting = _take_turn(log, message, extra)
-        elif role_of(message) == "tool" or (role == "user" and waiting):
+        elif speaker == "tool" or (role == "user" and waiting):
             _answer(log, message, extra)
             waiting = max(0, waiting - 1)
         elif role == "exit":
             if waiting and extra.get("exit_status", "Submitted") == "Submitted":
                 log.answer(None, content, failed=False)
             waiting = 0
-        elif role_of(message) is None:
+        elif speaker is None:
             log.note("skipped", f"message {index} has the role {shown(role)}, which is not known")
         else:
             log.say(str(role), content)
@@ -269,5 +277,5 @@ def _answer(log: Transcript, message: dict[str, Any], extra: dict[str, Any]) -> 
     log.answer(message.get("tool_call_id") or message.get("call_id"), content, failed=failed)
 
 
-SWE_AGENT = Format("swe-agent", _unpack_swe, _read_swe)
-MINI_SWE_AGENT = Format("mini-swe-agent", _unpack_mini, _read_mini)
+SWE_AGENT = Format("swe-agent", _unpack_swe, _read_swe, keys=frozenset({"trajectory", "history", "messages"}))
+MINI_SWE_AGENT = Format("mini-swe-agent", _unpack_mini, _read_mini, keys=frozenset({"messages", "trajectory_format"}))

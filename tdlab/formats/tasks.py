@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from tdlab.errors import FormatError
+from tdlab.formats._conversations import conversations_in
 from tdlab.formats._definitions import tool_definition
 from tdlab.formats._json import list_of
 from tdlab.formats.base import Format, Item, LineProblem, Recording, Unreadable
-from tdlab.formats.read import FORMATS, conversations_in
+from tdlab.formats.read import FORMATS
 from tdlab.records import Json, Message, Tool, Trajectory
 
 __all__ = ["TASKS", "iter_tasks"]
@@ -170,7 +172,7 @@ def _texts(value: Json, depth: int = 0) -> Iterator[str]:
 
 def _is_text(text: str) -> bool:
     """Return whether a string has a few words, or as many characters of a script without spaces."""
-    if " " in text.strip() and len(_WORDS.findall(text)) >= _FEWEST_WORDS:
+    if " " in text.strip() and len(list(islice(_WORDS.finditer(text), _FEWEST_WORDS))) == _FEWEST_WORDS:
         return True
     return len(_CJK.findall(text)) > _FEWEST_WORDS
 

@@ -100,5 +100,5 @@ def _recording(
     )
 
 
-TAU = Format("tau-bench", _unpack_tau, _read_tau)
-TAU2 = Format("tau2-bench", _unpack_tau2, _read_tau2)
+TAU = Format("tau-bench", _unpack_tau, _read_tau, keys=frozenset({"traj"}))
+TAU2 = Format("tau2-bench", _unpack_tau2, _read_tau2, keys=frozenset({"simulations"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from tdlab.formats._definitions import definitions_in
@@ -45,6 +46,8 @@ def _calls(answers: Json) -> list[tuple[str, Json]] | None:
     """Return the calls of an answer: a list or its JSON text, or calls in Python syntax; None for anything else."""
     value = answers
     if isinstance(value, str):
+        if not ("(" in value or "[" in value or "{" in value or "," in value):
+            return None  # plain words
         try:
             value = loads_leniently(value)
         except ValueError:
@@ -52,7 +55,7 @@ def _calls(answers: Json) -> list[tuple[str, Json]] | None:
                 return list(calls_of(str(answers)))
             except ValueError:
                 return None
-    if isinstance(value, list) and value and all(isinstance(entry, str) for entry in value):
+    if isinstance(value, list) and _is_texts(value):
         try:
             return [call for entry in value for call in calls_of(entry)]
         except ValueError:
@@ -60,6 +63,10 @@ def _calls(answers: Json) -> list[tuple[str, Json]] | None:
     if not isinstance(value, (list, dict)):
         return None
     return [(call.name, call.arguments) for entry in _listed(value) for call in calls_in_value(entry)]
+
+
+def _is_texts(entries: list[Json]) -> bool:
+    return bool(entries) and all(isinstance(entry, str) for entry in entries)
 
 
 def _listed(value: Json) -> list[Json]:
@@ -74,19 +81,28 @@ def _read(item: Item, fallback: str) -> Recording:
         log.messages += value["query"]
     else:
         log.say("user", value["query"])
-    calls = _calls(value["answers"])
-    if calls is None:
-        log.say("assistant", text_of(value["answers"]))
-    for name, arguments in calls or ():
-        log.call(None, name, arguments)
     answers = value["answers"]
-    listed = (
-        loads_leniently(answers) if calls is not None and isinstance(answers, str) and answers[:1] in "[{" else answers
-    )
-    for entry in _listed(listed) if calls is not None and isinstance(listed, (list, dict)) else ():
-        if not isinstance(entry, str) and not calls_in_value(entry):
-            log.note("skipped", f"an answer names no tool: {shown(entry)}")
+    if isinstance(answers, str) and answers[:1] in ("[", "{"):
+        with suppress(ValueError):  # calls in Python syntax, or none
+            answers = loads_leniently(answers)
+    if isinstance(answers, dict) or (isinstance(answers, list) and not _is_texts(answers)):
+        _take_objects(log, _listed(answers))
+    else:
+        calls = _calls(answers)
+        if calls is None:
+            log.say("assistant", text_of(value["answers"]))
+        for name, arguments in calls or ():
+            log.call(None, name, arguments)
     return log.recording({"id": value["id"], "tools": value["tools"]}, fallback, XLAM.name)
 
 
-XLAM = Format("xlam", _unpack, _read)
+def _take_objects(log: Transcript, entries: list[Json]) -> None:
+    for entry in entries:
+        calls = calls_in_value(entry)
+        for call in calls:
+            log.call(None, call.name, call.arguments)
+        if not calls and not isinstance(entry, str):
+            log.note("skipped", f"an answer names no tool: {shown(entry)}")
+
+
+XLAM = Format("xlam", _unpack, _read, keys=frozenset(_QUERIES))

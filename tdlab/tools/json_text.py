@@ -56,8 +56,8 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     try:
         if not strict:
             return json.loads(text)
-        value = STRICT_DECODER.decode(text)
-        if _MAY_HOLD_SURROGATE.search(text):
+        value = _decoded(text)
+        if "\\u" in text and _MAY_HOLD_SURROGATE.search(text):
             value = json.loads(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     except JsonError:
         raise
@@ -71,6 +71,15 @@ def read_json(text: str, *, strict: bool = True, max_depth: int | None = None) -
     if max_depth is not None and _is_deeper(value, max_depth):
         raise NestingError("is nested too deeply")
     return value
+
+
+def _decoded(text: str) -> Json:
+    """Return the strict value; an object or list without blanks around it needs no search for them."""
+    if text.startswith(("{", "[")):
+        value, end = STRICT_DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return STRICT_DECODER.decode(text)
 
 
 def _is_deeper(value: Json, limit: int) -> bool:

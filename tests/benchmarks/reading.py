@@ -5,15 +5,16 @@ Run it with::
     python -m tests.benchmarks.reading
     python -m tests.benchmarks.reading --megabytes 100 --formats openai anthropic
 
-Each file is made of seeded words: conversations of five calls with their results, as each format writes them. A speed
-is megabytes of the file by seconds of processor time; ``bare`` is that of ``json.loads`` on the same lines. Memory is
-the most that the process held, the interpreter and the libraries included.
+The files are made of seeded words (`tests.benchmarks.recordings`). A speed is megabytes of the files by seconds of
+processor time, the best of three; ``bare`` is that of ``json.loads`` on the same lines. Memory is the most that the
+process held, the interpreter and the libraries included: flat where it does not grow with ``--megabytes``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
 import resource
 import subprocess
@@ -24,158 +25,129 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tdlab.formats import Recording, iter_trajectories
+from tdlab.formats import Recording, iter_tasks, iter_trajectories
+from tdlab.formats.parquet import ParquetRows
+from tests.benchmarks.recordings import DOCUMENTS, LINES, SESSIONS
 
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu".split()
-CALLS = 5
-TOOL = {
-    "name": "get_order",
-    "description": "Read an order of a customer, with its lines and its state.",
-    "parameters": {"type": "object", "properties": {"order": {"type": "integer"}, "note": {"type": "string"}}},
-}
-
-
-def text(rng: random.Random, count: int) -> str:
-    """Return ``count`` words."""
-    return " ".join(rng.choices(WORDS, k=count))
+EVENTS_IN_ONE_FILE = "{}, one file"
+"""The layout of sessions that stand one after another in one file; by default each has its own."""
+NAMES = (
+    *LINES, "openai, array", "openai, parquet", *DOCUMENTS, *SESSIONS,
+    *(EVENTS_IN_ONE_FILE.format(name) for name in SESSIONS),
+)  # fmt: skip
 
 
-def steps(rng: random.Random) -> Iterator[tuple[str, str, dict[str, Any], str]]:
-    """Yield the id, the text, the arguments and the result of each call of a conversation."""
-    for number in range(CALLS):
-        arguments = {"order": rng.randrange(10**6), "note": text(rng, 3)}
-        yield f"c{number}", text(rng, 15), arguments, json.dumps({"state": text(rng, 60), "lines": [1, 2, 3.5]})
+def write(folder: Path, name: str, megabytes: float) -> Path:
+    """Write files of about that size in all; return the file, or the folder where there are several."""
+    kind, _, layout = name.partition(", ")
+    if kind in DOCUMENTS:
+        return _files(folder, ([DOCUMENTS[kind](rng)] for rng in _seeded()), megabytes)
+    if kind in SESSIONS and not layout:
+        return _files(folder, (SESSIONS[kind](rng) for rng in _seeded()), megabytes)
+    path = folder / f"file.{'parquet' if layout == 'parquet' else 'jsonl'}"
+    if kind in SESSIONS:
+        _write_lines(path, (event for rng in _seeded() for event in SESSIONS[kind](rng)), megabytes)
+        return path
+    records = ({"id": f"{number}", **LINES[kind](rng)} for number, rng in enumerate(_seeded()))
+    if layout == "parquet":
+        _write_parquet(path, records, megabytes)
+    elif layout == "array":
+        _write_array(path, records, megabytes)
+    else:
+        _write_lines(path, records, megabytes)
+    return path
 
 
-def openai(rng: random.Random) -> dict[str, Any]:
-    """Return a conversation with ``tool_calls``."""
-    messages: list[dict[str, Any]] = [
-        {"role": "system", "content": text(rng, 120)},
-        {"role": "user", "content": text(rng, 40)},
-    ]
-    for call_id, said, arguments, result in steps(rng):
-        function = {"name": "get_order", "arguments": json.dumps(arguments)}
-        messages.append(
-            {
-                "role": "assistant",
-                "content": said,
-                "tool_calls": [{"id": call_id, "type": "function", "function": function}],
-            }
-        )
-        messages.append({"role": "tool", "tool_call_id": call_id, "content": result})
-    return {
-        "messages": [*messages, {"role": "assistant", "content": text(rng, 50)}],
-        "tools": [{"type": "function", "function": TOOL}],
-    }
-
-
-def anthropic(rng: random.Random) -> dict[str, Any]:
-    """Return a conversation of content blocks."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": text(rng, 40)}]
-    for call_id, said, arguments, result in steps(rng):
-        use = {"type": "tool_use", "id": call_id, "name": "get_order", "input": arguments}
-        messages.append({"role": "assistant", "content": [{"type": "text", "text": said}, use]})
-        messages.append(
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call_id, "content": result}]}
-        )
-    tool = {"name": TOOL["name"], "input_schema": TOOL["parameters"]}
-    return {"system": text(rng, 120), "messages": messages, "tools": [tool]}
-
-
-def hermes(rng: random.Random) -> dict[str, Any]:
-    """Return a conversation with calls in tags."""
-    turns = [
-        {"from": "system", "value": f"{text(rng, 120)}<tools>{json.dumps(TOOL)}</tools>"},
-        {"from": "human", "value": text(rng, 40)},
-    ]
-    for _, said, arguments, result in steps(rng):
-        call = json.dumps({"name": "get_order", "arguments": arguments})
-        turns.append({"from": "gpt", "value": f"{said}\n<tool_call>\n{call}\n</tool_call>"})
-        turns.append({"from": "tool", "value": f"<tool_response>\n{result}\n</tool_response>"})
-    return {"conversations": [*turns, {"from": "gpt", "value": text(rng, 50)}]}
-
-
-def gemini(rng: random.Random) -> dict[str, Any]:
-    """Return a conversation of Gemini's contents."""
-    contents: list[dict[str, Any]] = [{"role": "user", "parts": [{"text": text(rng, 40)}]}]
-    for _, said, arguments, result in steps(rng):
-        contents.append(
-            {"role": "model", "parts": [{"text": said}, {"functionCall": {"name": "get_order", "args": arguments}}]}
-        )
-        answer = {"name": "get_order", "response": json.loads(result)}
-        contents.append({"role": "user", "parts": [{"functionResponse": answer}]})
-    return {"contents": contents, "tools": [{"functionDeclarations": [TOOL]}]}
-
-
-def responses(rng: random.Random) -> dict[str, Any]:
-    """Return a record of the Responses API."""
-    items: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "input_text", "text": text(rng, 40)}]}]
-    for call_id, said, arguments, result in steps(rng):
-        items.append({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": said}]})
-        items.append(
-            {"type": "function_call", "call_id": call_id, "name": "get_order", "arguments": json.dumps(arguments)}
-        )
-        items.append({"type": "function_call_output", "call_id": call_id, "output": result})
-    output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text(rng, 50)}]}]
-    return {"input": items, "output": output, "tools": [{"type": "function", **TOOL}]}
-
-
-FORMATS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
-    "openai": openai, "anthropic": anthropic, "hermes": hermes, "gemini": gemini, "responses": responses,
-}  # fmt: skip
-
-
-def write(path: Path, make: Callable[[random.Random], dict[str, Any]], megabytes: int, *, as_array: bool) -> None:
-    """Write a file of about that size: lines, or one array over many lines."""
+def _seeded() -> Iterator[random.Random]:
     rng = random.Random(0)
-    size = 0
+    while True:
+        yield rng
+
+
+def _files(folder: Path, contents: Iterator[list[dict[str, Any]]], megabytes: float) -> Path:
+    size = number = 0
+    while size < megabytes * 1_000_000:
+        text = "".join(json.dumps(record) + "\n" for record in next(contents))
+        (folder / f"{number:05}.jsonl").write_text(text, encoding="utf-8")
+        size, number = size + len(text), number + 1
+    return folder
+
+
+def _write_lines(path: Path, records: Iterator[dict[str, Any]], megabytes: float) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.write("[\n" if as_array else "")
+        while file.tell() < megabytes * 1_000_000:
+            file.write(json.dumps(next(records)) + "\n")
+
+
+def _write_array(path: Path, records: Iterator[dict[str, Any]], megabytes: float) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[\n" + json.dumps(next(records)))
+        while file.tell() < megabytes * 1_000_000:
+            file.write(",\n" + json.dumps(next(records)))
+        file.write("\n]\n")
+
+
+def _write_parquet(path: Path, records: Iterator[dict[str, Any]], megabytes: float) -> None:
+    size = 0
+    with path.open("wb") as file, ParquetRows(file, {"id": "text", "messages": ["json"], "tools": ["json"]}) as rows:
         while size < megabytes * 1_000_000:
-            line = json.dumps({"id": f"t{size}", **make(rng)})
-            file.write((",\n" if as_array and size else "") + line + ("" if as_array else "\n"))
-            size += len(line)
-        file.write("\n]\n" if as_array else "")
+            record = next(records)
+            rows.add(record)
+            size += len(json.dumps(record))
 
 
-def measure(path: Path) -> dict[str, float]:
-    """Read a file in this process, and return its speeds in MB/s, the conversations and the memory in MiB."""
-    megabytes = path.stat().st_size / 1e6
+def measure(path: Path, read: Callable[[Path], Iterator[Any]]) -> dict[str, float]:
+    """Read a file or folder in this process, and return its speeds in MB/s, the conversations and the memory in MiB."""
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    size = sum(file.stat().st_size for file in files) / 1e6
+    memory, best, count = 0.0, float("inf"), 0
+    bare = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        count = sum(isinstance(part, Recording) for part in read(path))
+        best = min(best, time.process_time() - start)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if path.suffix != ".parquet":
+            bare = min(bare, _decode(files))
+    return {"conversations": count, "size": size, "seconds": best, "bare": bare, "memory": memory}
+
+
+def _decode(files: list[Path]) -> float:
+    """Return the seconds that ``json.loads`` takes for the lines."""
     start = time.process_time()
-    count = sum(isinstance(part, Recording) for part in iter_trajectories(path))
-    speed = megabytes / (time.process_time() - start)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    start = time.process_time()
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("{"):
-                json.loads(line.rstrip().rstrip(","))
-    bare = megabytes / (time.process_time() - start)
-    return {"conversations": count, "speed": speed, "bare": bare, "memory": memory}
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("{"):
+                    json.loads(line.rstrip().rstrip(","))
+    return time.process_time() - start
 
 
 def main() -> None:
     """Measure each format in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=30)
-    parser.add_argument("--formats", nargs="*", choices=list(FORMATS), default=list(FORMATS))
+    parser.add_argument("--megabytes", type=float, default=30)
+    parser.add_argument("--formats", nargs="*", choices=NAMES, default=NAMES, metavar="FORMAT", help=" | ".join(NAMES))
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.file is not None:
-        print(json.dumps(measure(options.file)))
+        read = iter_tasks if options.formats == ["tasks"] else iter_trajectories
+        print(json.dumps(measure(options.file, read)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for name in options.formats:
-            for as_array in (False, True) if name == "openai" else (False,):
-                path = Path(folder, "file.json")
-                write(path, FORMATS[name], options.megabytes, as_array=as_array)
-                command = [sys.executable, "-m", "tests.benchmarks.reading", "--file", str(path)]
-                read = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-                print(
-                    f"{name + (', one array' if as_array else ''):18} {read['conversations']:6.0f} conversations"
-                    f"  {read['speed']:6.1f} MB/s (bare decoder {read['bare']:.0f})  {read['memory']:.0f} MiB",
-                    flush=True,
-                )
+    for name in options.formats:
+        with tempfile.TemporaryDirectory() as folder:
+            with multiprocessing.Pool(1) as writer:  # the memory that it takes is not counted
+                path = writer.apply(write, (Path(folder), name, options.megabytes))
+            command = [sys.executable, "-m", "tests.benchmarks.reading", "--file", str(path), "--formats", name]
+            read = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        # of Parquet, which is compressed, the size is that of the same records as JSON
+        size = options.megabytes if name.endswith("parquet") else read["size"]
+        bare = f"bare {size / read['bare']:5.0f}, ratio {read['bare'] / read['seconds']:.2f}"
+        print(
+            f"{name:26} {read['conversations']:6.0f} conversations  {size / read['seconds']:6.1f} MB/s"
+            f"  ({bare if read['bare'] < float('inf') else 'no bare decoder'})  {read['memory']:.0f} MiB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

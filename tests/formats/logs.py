@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tdlab.formats import FORMATS, LineProblem, Recording, TrajectorySet, read_trajectories
+from tdlab.formats._conversations import Candidates, conversations_of
 from tdlab.formats._values import Location
-from tdlab.formats.read import _conversations
 from tdlab.records import Trajectory
 
 ODD = (None, 7, "", [], {}, [[]], {"type": []}, "\ud800")
@@ -58,7 +58,7 @@ def damaged(value: Any) -> Iterator[Any]:
 
 def read_value(value: Any) -> list[Recording | LineProblem]:
     formats = tuple(known for _, known in FORMATS.items())
-    return list(_conversations(value, Location("x", "x", 0, ""), formats))
+    return list(conversations_of(value, Location("x", "x", 0, ""), Candidates(formats)))
 
 
 def odd_results(parts: list[Recording | LineProblem]) -> tuple[int, int]:
