@@ -45,13 +45,15 @@ __all__ = ["POOL_FORMATS", "PoolFormat", "Recognised", "recognise"]
 class Recognised:
     """The content of a document: the format's name (None: unknown), its services, and problems with the other parts.
 
-    ``bare`` says that the document is one tool without anything around it.
+    ``bare`` says that the document is one tool without anything around it, ``more`` that its last page of tools names a
+    next one.
     """
 
     format: str | None
     services: list[Definitions] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     bare: bool = False
+    more: bool = False
 
 
 _Content = tuple[list[Definitions], list[str]] | None
@@ -105,7 +107,8 @@ def recognise(document: Json, *, stem: str, format: str | None = None) -> Recogn
     layout = read_layout(document, known)
     if not layout.is_empty:
         kinds = [kind for kind in (*used, *layout.kinds) if kind]
-        return Recognised(kinds[0] if kinds else "mcp", layout.all_services(stem), layout.problems, layout.bare)
+        found = layout.all_services(stem)
+        return Recognised(kinds[0] if kinds else "mcp", found, layout.problems, layout.bare, layout.more)
     for name, reader in POOL_FORMATS.items():
         content = None if name in _OWN else reader.read(document, stem)
         if content is not None:
@@ -137,6 +140,8 @@ def _bundled(document: Json, stem: str) -> _Content:
 def _pool(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and "tools" in document and "server" in document):
         return None
+    if isinstance(document["server"], dict):
+        return None  # facts of a server, or how to start it
     if isinstance(document["tools"], dict) and any(holds_tools(inner) for inner in document["tools"].values()):
         return None  # the members are servers
     if not _named(document, "server"):

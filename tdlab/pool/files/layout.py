@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tdlab.pool.files.bodies import built_in, has_schema, is_known_built_in, tool_body
 from tdlab.pool.files.definitions import Definitions
 from tdlab.records import Json
-from tdlab.tools import JsonError, read_json, shorten
+from tdlab.tools import JsonError, read_json, shape_of, shorten
 
 __all__ = ["Content", "definition_kind", "holds_tools", "read_layout", "tool_list"]
 
@@ -35,13 +35,17 @@ _DEEPEST = 8
 
 @dataclass
 class Content:
-    """What a document holds: services, loose tools with the notation of each, and problems with other parts."""
+    """What a document holds: services, loose tools with the notation of each, and problems with other parts.
+
+    ``more`` says that the last page of tools in it names a next one.
+    """
 
     services: list[Definitions] = field(default_factory=list)
     loose: list[Json] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     bare: bool = False
+    more: bool = False
     unnamed: list[Definitions] = field(default_factory=list)
 
     @property
@@ -117,7 +121,7 @@ def tool_list(raw: Json) -> tuple[list[Json], list[str]]:
             {"name": name, **tool} if isinstance(tool, dict) and tool_body(tool) is tool else tool
             for name, tool in raw.items()
         ], []
-    return [], [f"its tools are {shorten(repr(raw), 80)}, expected a list"]
+    return [], [f"its tools are {shape_of(raw, 80)}, expected a list"]
 
 
 class _Walk:
@@ -175,6 +179,7 @@ class _Walk:
 
     def _holder(self, value: dict[str, Json], outer: Definitions | None, depth: int) -> None:
         service = _service_of(value, outer)
+        self.content.more = isinstance(value.get("nextCursor"), str) and bool(value["nextCursor"])
         for key in _HOLDING:
             raw = value.get(key)
             if key not in value or (key == "function" and not _is_function(value)):
@@ -209,11 +214,11 @@ class _Walk:
         if isinstance(value, dict) and (holds_tools(value) or self.known(value) is not None):
             self._object(value, inside, depth + 1)
         elif _lists_tools(value):
-            self._add(value, inside, "tools")
+            self._add(tool_list(value)[0], inside, "tools")
         elif isinstance(value, dict) and has_schema({"name": name, **value}):
             self._add([{"name": name, **value}], outer, "")
         else:
-            self.content.problems.append(f"the server {name!r:.80} is {shorten(repr(value), 80)}: it holds no tools")
+            self.content.problems.append(f"the server {name!r:.80} is {shape_of(value, 80)}: it holds no tools")
 
     def _members(self, value: dict[str, Json], service: Definitions | None, depth: int) -> None:
         """Look into the members of an object that is neither a tool nor a holder of tools."""
@@ -230,13 +235,13 @@ class _Walk:
                 else:
                     several = key in _SERVERS and not (isinstance(inner, list) and len(inner) == 1)
                     self.visit(inner, None if several else outer, depth + 1)
-            elif _lists_tools(inner) and isinstance(inner, list):
-                self._add(inner, _child(key, outer, len(serving)), "tools")
+            elif _lists_tools(inner):
+                self._add(tool_list(inner)[0], _child(key, outer, len(serving)), "tools")
             elif len(serving) > 1 and key not in serving and inner:
                 before = len(self.content.kinds)
                 self.visit(inner, outer, depth + 1)
                 if len(self.content.kinds) == before:
-                    words = f"the member {key!r:.80} is {shorten(repr(inner), 80)}: it holds no tools"
+                    words = f"the member {key!r:.80} is {shape_of(inner, 80)}: it holds no tools"
                     self.content.problems.append(words)
             else:
                 self.visit(inner, _child(key, outer, 2) if holds_tools(inner) else outer, depth + 1)
@@ -288,9 +293,10 @@ def _is_function(value: dict[str, Json]) -> bool:
 
 
 def _lists_tools(value: Json) -> bool:
-    return isinstance(value, list) and any(
-        isinstance(entry, dict) and not holds_tools(entry) and has_schema(entry) for entry in value
-    )
+    """Return whether this is a list in which some entry is a tool, or a map of nothing but tools."""
+    if isinstance(value, list):
+        return any(isinstance(entry, dict) and not holds_tools(entry) and has_schema(entry) for entry in value)
+    return isinstance(value, dict) and not has_schema({"name": "", **value}) and _is_map_of_tools(value)
 
 
 def _serves(value: Json) -> bool:
@@ -306,16 +312,17 @@ def _is_map_of_tools(value: dict[str, Json]) -> bool:
 
 def _service_of(value: dict[str, Json], outer: Definitions | None) -> Definitions | None:
     """Return the facts that a holder of tools states about itself, over those of what is around it."""
-    info = value.get("serverInfo")
-    info = info if isinstance(info, dict) else {}
-    names = [info.get("name"), *(value.get(key) for key in _NAMES)]
+    infos = [info for key in ("serverInfo", "server") if isinstance(info := value.get(key), dict)]
+    names = [*(info.get("name") for info in infos), *(value.get(key) for key in _NAMES)]
     if not any(key in value for key in _IN_CONVERSATION) and any(
         key in value for key in ("label", "description", "version", "title")
     ):
         names.append(value.get("id"))  # toolkits are known by their id; that of a conversation is no server
     name = next((name for name in names if isinstance(name, str) and name.strip()), None)
     labels = tuple(_texts(value.get("category"), value.get("categories")))
-    title = _first(info.get("title"), *(value.get(key) for key in ("title", "label", "display_name")))
+    title = _first(
+        *(info.get("title") for info in infos), *(value.get(key) for key in ("title", "label", "display_name"))
+    )
     description = _first(value.get("description"), value.get("tool_description"))
     license_name = _first(value.get("license"))
     if outer is None and name is None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from tdlab.errors import PoolError
+from tdlab.pool.files.layout import holds_tools
 from tdlab.pool.live.documents import EXPECTED, Listed, has_section, listed_servers, read_document
 from tdlab.pool.live.placeholders import (
     AskInput,
@@ -20,12 +21,13 @@ from tdlab.pool.live.placeholders import (
     workspace_of,
 )
 from tdlab.records import Json, Record
-from tdlab.tools import shorten
+from tdlab.tools import shape_of, shorten
 
 __all__ = ["McpConfig", "ServerSpec", "read_mcp_config"]
 
 _STDIO = {"stdio", "local"}
 _HTTP = {"http", "streamable-http", "streamable_http", "streamablehttp", "http-stream", "remote"}
+_OF_CLIENT = {"builtin", "platform", "frontend", "inline_python"}
 _URLS = ("httpUrl", "serverUrl", "url", "uri")
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
@@ -91,14 +93,14 @@ def read_mcp_config(
 ) -> McpConfig:
     """Read the servers of an MCP client's file.
 
-    The files of Claude Desktop, Claude Code, VS Code, Cursor, Windsurf, Cline, Zed, Gemini CLI, opencode, Codex and
-    Goose are read as they are. An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with
+    The files of Claude Desktop, Claude Code, VS Code, Cursor, Windsurf, Cline, Zed, Gemini CLI, opencode, Codex, Goose
+    and Continue are read as they are. An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with
     ``headers``). One that is invalid costs the others nothing.
 
-    Placeholders are replaced: ``${VAR}``, ``${VAR:-default}``, ``${env:VAR}``, ``{env:VAR}`` and ``$VAR`` by variables;
-    ``${workspaceFolder}`` by the folder of the file (of the project, for a file in ``.vscode`` and the like);
-    ``${input:ID}`` by the variable ``TDLAB_INPUT_ID``, the answer of ``ask``, or the input's default. An entry with a
-    placeholder that has no value is invalid.
+    Placeholders are replaced: ``${VAR}``, ``${VAR:-default}``, ``${env:VAR}``, ``{env:VAR}``, ``${{ secrets.VAR }}``
+    and ``$VAR`` by variables; ``${workspaceFolder}`` by the folder of the file (of the project, for a file in
+    ``.vscode`` and the like); ``${input:ID}`` by the variable ``TDLAB_INPUT_ID``, the answer of ``ask``, or the input's
+    default. An entry with a placeholder that has no value is invalid.
 
     Args:
         path: The file of an MCP client.
@@ -123,7 +125,12 @@ def read_mcp_config(
     content = read_document(path)
     listed = list(listed_servers(content))
     if not listed and not has_section(content):
-        raise PoolError(f"{path}: lists no MCP servers", expected=EXPECTED, do="pass the file of your MCP client")
+        tools = isinstance(content, dict) and holds_tools(content)
+        raise PoolError(
+            f"{path}: lists no MCP servers: {shape_of(content, 250)}",
+            expected=EXPECTED,
+            do="pass it as --pool: it holds tools" if tools else "pass the file of your MCP client",
+        )
     variables = os.environ if environ is None else environ
     inputs: dict[int, Inputs] = {}
     specs: dict[str, ServerSpec] = {}
@@ -202,6 +209,8 @@ def _transport(entry: dict[str, Json], *, command: Json, address: str | None) ->
     if declared is not None and not isinstance(declared, str):
         raise _BadEntryError("its type is not a string")
     kind = (declared or "").lower()
+    if kind in _OF_CLIENT:
+        raise _BadEntryError("it is a part of the client, which alone can start it")
     if kind == "sse":
         raise _BadEntryError("it uses the retired SSE transport, expected stdio or streamable HTTP")
     if kind and kind not in _STDIO | _HTTP:

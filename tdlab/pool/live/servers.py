@@ -46,6 +46,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _CONNECT_TRIES = 2
+_REASONS = 3
 
 
 class HarvestProgress(Protocol):
@@ -146,7 +147,9 @@ async def harvest(
     pool = ToolPool._assemble([(service, "") for service, _ in ordered], issues=issues)
     if not len(pool):
         reasons = [f"{name}: {reason}" for name, reason in failures.items()]
-        reasons += [f"{name}: it answered without a usable tool" for name in specs if name in harvested]
+        for service, of_service in ordered:
+            errors = [issue.found for issue in of_service if issue.severity == "error"][:_REASONS]
+            reasons.append("; ".join([f"{service.name}: it answered without a usable tool", *errors]))
         raise HarvestError(
             "no server has a usable tool; " + "; ".join(reasons),
             expected="at least one server that answers",
