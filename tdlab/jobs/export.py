@@ -21,6 +21,9 @@ def is_run(path: str | Path) -> bool:
     Args:
         path: Any path.
 
+    Returns:
+        Whether a run is stored there.
+
     Example:
         >>> is_run("runs/first"), is_run("nowhere")
         (True, False)

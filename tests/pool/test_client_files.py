@@ -143,6 +143,20 @@ mcpServers:
     assert config.failures == {"unset": "the environment variable OTHER is not set"}
 
 
+@pytest.mark.parametrize(
+    ("entry", "only"),
+    [
+        ({"tools": ["*"]}, None),
+        ({"tools": ["open"]}, ("open",)),
+        ({"tools": [{"name": "open"}]}, None),
+        ({"available_tools": []}, None),
+        ({"enabled_tools": []}, ()),
+    ],
+)
+def test_a_list_of_tools_to_let_through(entry: dict[str, Any], only: tuple[str, ...] | None, tmp_path: Path) -> None:
+    assert read(tmp_path, [{"name": "g", **GAUGE, **entry}])["g"].only_tools == only
+
+
 def test_utf_16(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     path.write_bytes(json.dumps({"mcpServers": {"g": GAUGE}}).encode("utf-16"))

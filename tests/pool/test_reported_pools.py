@@ -14,7 +14,7 @@ from tdlab.pool import ToolPool
 SECRET = "ghp_AbCd1234EfGh5678IjKl"
 
 
-def mcp(name: str, **properties: Any) -> dict[str, Any]:
+def mcp(name: str, /, **properties: Any) -> dict[str, Any]:
     return {
         "name": name,
         "description": f"Opens {name} at the weir.",
@@ -60,6 +60,23 @@ def body(**properties: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_tools_of_two_servers_are_two_services(content: Any, tmp_path: Path) -> None:
     assert names(load(tmp_path, content)) == {"moss": ["open"], "fern": ["open", "shut"]}
+
+
+def test_one_null_in_a_map_of_tools_costs_no_service(tmp_path: Path) -> None:
+    pool = load(tmp_path, {"moss": {"open": body(), "shut": None}, "fern": {"open": body()}})
+    assert names(pool) == {"moss": ["open"], "fern": ["open"]}
+    assert "moss: the tool 'shut' is null" in {issue.found for issue in pool.issues}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"tools": [mcp("__start__"), mcp("list")]},
+        [{**mcp("__start__"), "service": {"tier": "gold"}}, mcp("list", name={}, server={}, tools={"type": "array"})],
+    ],
+)
+def test_what_names_no_service_tears_nothing_apart(content: Any, tmp_path: Path) -> None:
+    assert names(load(tmp_path, content)) == {"weirs": ["__start__", "list"]}
 
 
 def test_the_tools_of_one_server_keep_names_with_a_common_word(tmp_path: Path) -> None:
@@ -109,6 +126,8 @@ ARGS = {"type": "object", "properties": {"day": {"type": "string"}, "n": {"type"
         ({"type": "object", "properties": {"k": {}}, "required": ["k"], "oneOf": [ARGS, {"properties": {"m": {}}}]},
          ["day", "k", "m", "n"], ["k"]),
         ({"type": "object", "properties": [{"name": "day", "type": "str", "required": True}, {"name": "n"}]},
+         ["day", "n"], ["day"]),
+        ({"type": "object", "properties": {"day": {"type": "array", "items": []}, "n": {}}, "required": ["day"]},
          ["day", "n"], ["day"]),
         ({"required": [{"name": "day", "type": "str"}], "optional": [{"name": "n", "type": "int"}]}, ["day", "n"],
          ["day"]),

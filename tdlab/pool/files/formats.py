@@ -20,9 +20,9 @@
 
 Tools of all notations may be in one list, one per line, in a map by name, and in lists and maps of servers in any
 nesting (`tdlab.pool.files.layout`): what holds tools is a service. Other packages add a `PoolFormat` in the entry-point
-group ``tdlab.pool_formats``; theirs are tried last. Where a file names no service, its own name is used, and function
-docs with dotted names (``weather.get``) make a service of each prefix. Nothing is judged here: tools are passed on
-unchanged.
+group ``tdlab.pool_formats``; theirs are tried last. Where a file names no service, a tool may say whose it is (by a
+member such as ``server_name``, or as ``mcp__mail__send``), and function docs with dotted names (``weather.get``) make a
+service of each prefix; else the file's name is used. Nothing is judged here: tools are passed on unchanged.
 """
 
 from __future__ import annotations

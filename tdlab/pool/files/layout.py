@@ -117,10 +117,14 @@ def tool_list(raw: Json) -> tuple[list[Json], list[str]]:
     if isinstance(raw, list):
         return raw, []
     if isinstance(raw, dict):
-        return [
-            {"name": name, **tool} if isinstance(tool, dict) and tool_body(tool) is tool else tool
-            for name, tool in raw.items()
-        ], []
+        tools: list[Json] = []
+        problems = []
+        for name, tool in raw.items():
+            if tool is None:
+                problems.append(f"the tool {name!r:.80} is null")
+            else:
+                tools.append({"name": name, **tool} if isinstance(tool, dict) and tool_body(tool) is tool else tool)
+        return tools, problems
     return [], [f"its tools are {shape_of(raw, 80)}, expected a list"]
 
 
@@ -173,7 +177,7 @@ class _Walk:
         elif has_schema(value):
             self._add([value], service, "")
         elif _is_map_of_tools(value):
-            self._add(tool_list(value)[0], service, "")
+            self._add_listed(value, service, "")
         else:
             self._members(value, service, depth)
 
@@ -193,11 +197,7 @@ class _Walk:
                     inside = _service_of(inner if isinstance(inner, dict) else {}, _child(name, service, len(raw)))
                     self._server(name, inner, inside, service, depth)
                 continue
-            tools, problems = tool_list(raw)
-            self.content.problems.extend(
-                f"{service.name}: {problem}" if service is not None and service.named else problem
-                for problem in problems
-            )
+            tools = self._listed(raw, service)
             plain = [tool for tool in tools if not holds_tools(tool)]
             self._add(plain, service, key, always=service is not None and service.named and len(plain) == len(tools))
             for tool in tools:
@@ -214,7 +214,7 @@ class _Walk:
         if isinstance(value, dict) and (holds_tools(value) or self.known(value) is not None):
             self._object(value, inside, depth + 1)
         elif _lists_tools(value):
-            self._add(tool_list(value)[0], inside, "tools")
+            self._add_listed(value, inside, "tools")
         elif isinstance(value, dict) and has_schema({"name": name, **value}):
             self._add([{"name": name, **value}], outer, "")
         else:
@@ -236,7 +236,7 @@ class _Walk:
                     several = key in _SERVERS and not (isinstance(inner, list) and len(inner) == 1)
                     self.visit(inner, None if several else outer, depth + 1)
             elif _lists_tools(inner):
-                self._add(tool_list(inner)[0], _child(key, outer, len(serving)), "tools")
+                self._add_listed(inner, _child(key, outer, len(serving)), "tools")
             elif len(serving) > 1 and key not in serving and inner:
                 before = len(self.content.kinds)
                 self.visit(inner, outer, depth + 1)
@@ -245,6 +245,16 @@ class _Walk:
                     self.content.problems.append(words)
             else:
                 self.visit(inner, _child(key, outer, 2) if holds_tools(inner) else outer, depth + 1)
+
+    def _listed(self, raw: Json, service: Definitions | None) -> list[Json]:
+        """Return the tools of a list, a map or a text, with problems noted."""
+        tools, problems = tool_list(raw)
+        prefix = f"{service.name}: " if service is not None and service.named else ""
+        self.content.problems.extend(prefix + problem for problem in problems)
+        return tools
+
+    def _add_listed(self, raw: Json, service: Definitions | None, holder: str) -> None:
+        self._add(self._listed(raw, service), service, holder)
 
     def _add(self, tools: list[Json], service: Definitions | None, holder: str, *, always: bool = False) -> None:
         if not tools and not always:
@@ -304,10 +314,13 @@ def _serves(value: Json) -> bool:
 
 
 def _is_map_of_tools(value: dict[str, Json]) -> bool:
-    return bool(value) and all(
-        isinstance(tool, dict) and not holds_tools(tool) and has_schema({"name": name, **tool})
-        for name, tool in value.items()
-    )
+    """Return whether every member is a tool, null, or at least described, and half of them and more are tools."""
+    members = {name: tool for name, tool in value.items() if tool is not None}
+    if not all(isinstance(tool, dict) and not holds_tools(tool) for tool in members.values()):
+        return False
+    tools = [name for name, tool in members.items() if has_schema({"name": name, **tool})]
+    described = all("description" in tool for name, tool in members.items() if name not in tools)
+    return bool(tools) and described and 2 * len(tools) >= len(value)
 
 
 def _service_of(value: dict[str, Json], outer: Definitions | None) -> Definitions | None:

@@ -2,11 +2,10 @@
 
 A row of a table of tools has a member for its server, and clients show tools as ``mcp__server__tool``.
 
-``weather.get`` and ``loan.quote`` in one file are of two services, too.
-A benchmark's file offers functions of many libraries, and its only word about where each is from is the name's prefix.
-But a server may use dots inside itself: ``issues.list`` and ``labels.list`` of one forge. Tools stay together where
-they show that: a parameter that nearly all of them take (``owner``, ``repo``), or, in the answer of one MCP server, any
-parameter that two prefixes share.
+``weather.get`` and ``loan.quote`` in one file are of two services, too. A benchmark's file offers functions of many
+libraries, and its only word about where each is from is the name's prefix. But a server may use dots inside itself:
+``issues.list`` and ``labels.list`` of one forge. Tools stay together where they show that: a parameter that nearly all
+of them take (``owner``, ``repo``), or, in the answer of one MCP server, any parameter that two prefixes share.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ and each tool is read (`tdlab.pool.files.definitions`). Malformed parts are repo
 of a JSONL file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is
 a PoolError.
 
-Tools that no document puts into a service belong to their file. In a folder, files that are one tool each make one
-service, named after the folder. Function docs with dotted names make a service of each prefix, unless they show that
-they belong together (`tdlab.pool.files.namespaces`).
+Tools that no document puts into a service belong to the one that they state themselves, or to their file. In a folder,
+files that are one tool each make one service, named after the folder. Function docs with dotted names make a service of
+each prefix, unless they show that they belong together (`tdlab.pool.files.namespaces`).
 """
 
 from __future__ import annotations

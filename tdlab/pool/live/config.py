@@ -198,7 +198,9 @@ def _spec(item: Listed, placeholders: Placeholders) -> ServerSpec:
         if kind == "http"
         else _stdio_spec(item.name, entry, command, placeholders)
     )
-    only = _names(entry, "includeTools", "enabled_tools")
+    only = _names(entry, "includeTools", "enabled_tools", "available_tools", "tools")
+    if only is not None and ("*" in only or (not only and "available_tools" in entry)):
+        only = None  # Copilot's and Goose's words for all of them
     without = (*(_names(entry, "excludeTools", "disabled_tools") or ()), *(_names(entry, "disabledTools") or ()))
     secrets = tuple(dict.fromkeys(value for value in placeholders.values if value))
     return spec.model_copy(update={"only_tools": only, "without_tools": without, "secrets": secrets})
@@ -336,7 +338,7 @@ def _forwarded(entry: dict[str, Json]) -> list[str]:
 def _names(entry: dict[str, Json], *keys: str) -> tuple[str, ...] | None:
     """Return the tools that the first of these keys lists; Gemini CLI also writes ``name(arguments)``."""
     listed = next((entry[key] for key in keys if isinstance(entry.get(key), list)), None)
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or (listed and not any(isinstance(name, str) for name in listed)):
         return None
     return tuple(name.partition("(")[0].strip() for name in listed if isinstance(name, str))
 

@@ -89,11 +89,13 @@ def listed_servers(content: Json) -> Iterator[Listed]:
     The sections are those of Claude Desktop and Code, Cursor, Windsurf, Cline and Gemini CLI (``mcpServers``, also
     below ``projects``), VS Code (``servers``; ``mcp`` or ``mcp.servers`` in settings), Zed (``context_servers``),
     opencode and Crush (``mcp``), Codex (``mcp_servers``) and Goose (``extensions``). A file that only maps names to
-    entries is read, too.
+    entries, or lists entries with names, is read, too.
 
     Args:
         content: The content of the file.
     """
+    if isinstance(content, list) and any(_is_entry(entry) for entry in content):
+        content = {"mcpServers": content}
     if not isinstance(content, dict):
         return
     count = 0

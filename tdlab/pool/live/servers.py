@@ -258,9 +258,9 @@ class LiveServers:
     """Servers to call from synchronous code, inside or outside a running event loop and from any thread.
 
     A context manager over ``specs``. A server is started at the first call to it and stopped on leaving. If it stops
-    earlier, the next call restarts it in its initial state; after two failed attempts it is given up. ``limits`` bound
-    what a server may return. A call in flight
+    earlier, the next call restarts it in its initial state; after two failed attempts it is given up. A call in flight
     when its server stops is an error, since it may have had its effect. Only a ``repeatable`` call is made once more.
+    ``limits`` bound what a server may return.
 
     Example:
         >>> clock = ServerSpec(name="clock", transport="stdio", command="no-such-server")

@@ -193,7 +193,9 @@ class _SchemaFixer:
             elif key == "enum" and (not isinstance(value, list) or not value):
                 note("enum was not a list of values, dropped")
             elif key == "items":
-                if isinstance(value, list) and self.draft in ("", _LATEST):
+                if value == []:
+                    note("items was an empty list, dropped")
+                elif isinstance(value, list) and self.draft in ("", _LATEST):
                     note("a list of items was read as prefixItems")
                     result["prefixItems"] = [
                         self.schema(v, f"{path}.items[{i}]", depth + 1) for i, v in enumerate(value)
