@@ -43,8 +43,8 @@ class LiveResult(Record):
 
     ``text`` joins its text content; other content is named: ``[image/png, 123 bytes]``. ``structured`` is its
     structured content, if any. A result beyond the limit is cut, its text ends with a mark, and ``structured`` is None.
-    ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then says which. ``ended`` is True
-    where the server stopped before it answered, ``lost`` where it could not be restarted either and is given up.
+    ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then says which. ``ended`` means
+    that the server stopped before it answered, ``lost`` that it could not be restarted either and is given up.
     """
 
     ok: bool
