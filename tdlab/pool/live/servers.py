@@ -282,11 +282,6 @@ class LiveServers:
         self._stack = contextlib.ExitStack()
         self._portal: anyio.from_thread.BlockingPortal | None = None
 
-    @classmethod
-    def from_config(cls, path: str | Path, *, connect_timeout_s: float = 30.0) -> Self:
-        """Return the servers of an MCP client's file."""
-        return cls(read_mcp_config(path), connect_timeout_s=connect_timeout_s)
-
     def __enter__(self) -> Self:
         self._portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal())
         return self
