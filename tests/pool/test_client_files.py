@@ -157,6 +157,22 @@ def test_a_list_of_tools_to_let_through(entry: dict[str, Any], only: tuple[str, 
     assert read(tmp_path, [{"name": "g", **GAUGE, **entry}])["g"].only_tools == only
 
 
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"command": "npx -y gauge --key tok-9911"}, "its command holds arguments"),
+        ({"command": "KEY=tok-9911 gauge"}, "its command holds arguments"),
+        ({"type": "https://u:tok-9911@h/mcp"}, "its type is no word"),
+        ({"type": "websocket", "url": "wss://h/tok-9911"}, "its type is 'websocket'"),
+    ],
+)
+def test_no_secret_in_a_wrong_place_is_shown(entry: dict[str, Any], says: str, tmp_path: Path) -> None:
+    config = read(tmp_path, {"mcpServers": {"bad": entry, "g": GAUGE, "spaced": {"command": "C:/My Files/g.exe"}}})
+    assert list(config) == ["g", "spaced"]
+    assert says in config.failures["bad"]
+    assert "tok-9911" not in config.failures["bad"]
+
+
 def test_utf_16(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     path.write_bytes(json.dumps({"mcpServers": {"g": GAUGE}}).encode("utf-16"))

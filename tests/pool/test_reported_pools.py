@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,17 @@ def test_a_schema_in_a_broken_text_costs_one_tool(tmp_path: Path) -> None:
     assert [(issue.tool, issue.code) for issue in pool.issues if issue.severity == "error"] == [
         ("b", "bad_input_schema")
     ]
+
+
+def test_half_a_surrogate_in_a_message_can_be_written(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "b", "description": "Opens.", "parameters": "\ud800"}}
+    (tmp_path / os.fsdecode(b"w\xff.json")).write_text(json.dumps([mcp("a"), tool]))
+    (tmp_path / os.fsdecode(b"x\xff.json")).write_text("7")
+    pool = ToolPool.load(tmp_path)
+    assert [tool.name for tool in pool.tools.values()] == ["a"]
+    text = pool.issues_frame().to_json(force_ascii=False)
+    assert json.loads(text.encode())
+    assert "\\udcff.json" in str([issue.where for issue in pool.issues])
 
 
 # ----------------------------------------------------------------------------------------------------------- secrets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Literal
@@ -29,6 +30,8 @@ _STDIO = {"stdio", "local"}
 _HTTP = {"http", "streamable-http", "streamable_http", "streamablehttp", "http-stream", "remote"}
 _OF_CLIENT = {"builtin", "platform", "frontend", "inline_python"}
 _URLS = ("httpUrl", "serverUrl", "url", "uri")
+_WORD = re.compile(r"[\w -]{1,30}")
+_COMMAND_LINE = re.compile(r"\s-|^\w+=\S*\s")
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
 
@@ -216,7 +219,8 @@ def _transport(entry: dict[str, Json], *, command: Json, address: str | None) ->
     if kind == "sse":
         raise _BadEntryError("it uses the retired SSE transport, expected stdio or streamable HTTP")
     if kind and kind not in _STDIO | _HTTP:
-        raise _BadEntryError(f"its type is {shorten(str(declared), 40)!r}, expected 'stdio' or 'http'")
+        shown = f"{declared!r}" if _WORD.fullmatch(kind) else "no word"
+        raise _BadEntryError(f"its type is {shown}, expected 'stdio' or 'http'")
     if kind in _HTTP or (not kind and command is None and address is not None):
         return "http"
     if command is None:
@@ -269,6 +273,8 @@ def _stdio_spec(name: str, entry: dict[str, Json], command: Json, placeholders: 
     command = placeholders.expand(command)
     if not command.strip():
         raise _BadEntryError("its command is empty")
+    if _COMMAND_LINE.search(command) and not Path(command).exists():
+        raise _BadEntryError("its command holds arguments or variables; they belong in its args and env")
     script = PurePath(command).name in _SHELLS and any(arg.startswith("-") and arg.endswith("c") for arg in args)
     env = _env_file(entry, placeholders)
     for variable in _forwarded(entry):
