@@ -64,7 +64,7 @@ IMPORTERS: dict[str, str | tuple[str, ...]] = {
     "phonenumbers": ("tdlab.speech", "tdlab.jobs.scan"),
     "openai": ("tdlab.rollout.llm.client", "tdlab.embedding"),
     "pyarrow": "tdlab.formats",
-    "pyjson5": "tdlab.pool.live",
+    "pyjson5": "tdlab.tools.json_text",
     "rstr": "tdlab.tools",
     "seaborn": "tdlab.plots",
     "sentence_transformers": "tdlab.embedding",

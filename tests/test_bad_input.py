@@ -91,7 +91,7 @@ def test_a_pool_that_is_not_there(tdlab: Tdlab, tmp_path: Path) -> None:
     ("bad", "code"),
     [
         ({"description": "no name"}, "no_name"),
-        (tool("other", type="object", properties={"a": {"$ref": "#/nowhere"}}), "bad_input_schema"),
+        (tool("other", **{"type": "object", "$ref": "#/nowhere"}), "bad_input_schema"),
         ("text", "not_an_object"),
     ],
 )
@@ -130,12 +130,14 @@ def server() -> Iterator[str]:
 
 
 def test_a_remote_reference_is_never_fetched(tdlab: Tdlab, tmp_path: Path, server: str) -> None:
-    remote = tool("get_invoice", type="object", properties={"invoice_id": {"$ref": server}}, required=["invoice_id"])
+    remote = tool("get_invoice", **{"type": "object", "$ref": server})
+    inside = tool("get_bill", type="object", properties={"bill_id": {"$ref": server}}, required=["bill_id"])
     answers = tool("get_parcel") | {"outputSchema": {"type": "object", "properties": {"id": {"$ref": server}}}}
-    status, out, err = tdlab("run", "-p", pool_file(tmp_path, service(tool(), remote, answers)), "-o",
+    status, out, err = tdlab("run", "-p", pool_file(tmp_path, service(tool(), remote, inside, answers)), "-o",
                              tmp_path / "run", "-n", 3)  # fmt: skip
     assert status in (0, 1), err
     assert "skipped: bad_input_schema" in out
+    assert "fixed: input_schema_fixed" in out
     assert _Counter.hits == 0
     explains(tdlab("run", "-p", pool_file(tmp_path, service(remote)), "-o", tmp_path / "other"), server)
     assert _Counter.hits == 0

@@ -330,10 +330,32 @@ def test_export_converts_runs_and_files(command: Tdlab, made: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("verify", "talk.jsonl", "--out", "talk.jsonl"),
+        ("verify", ".", "--out", "verdicts.jsonl"),
+        ("contamination", "talk.jsonl", "--against", "tasks.txt", "--out", "tasks.txt"),
+        ("contamination", ".", "--against", "tasks.txt", "--matches", "matches.jsonl"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(
+    command: Tdlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {"talk.jsonl": '{"messages": [{"role": "user", "content": "Hi"}]}', "tasks.txt": "Open the weir."}
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+    status, _, err = command(*words)
+    assert (status, "would be read and written" in err) == (2, True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == content
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("talk.jsonl", "-f", "openai"), "no --out was given"),
         (("talk.jsonl", "-o", "talk.jsonl"), "would be read and written"),
+        ((".", "-o", "all.jsonl"), "another folder after --out"),
         (("talk.jsonl", "-f", "sharegtp", "-o", "x.jsonl"), "did you mean 'sharegpt'?"),
         (("talk.jsonl", "-f", "atif", "-o", "x.parquet"), "ends in .jsonl"),
         (("nothing.jsonl", "-o", "x.jsonl"), "no such file"),

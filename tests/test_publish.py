@@ -80,6 +80,25 @@ def test_a_folder_of_other_files_is_left_alone(made: Path, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_readme_of_others_is_left_alone(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(StoreError, match=r"README\.md"):
+        publish(made, tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_the_services_of_several_pools_are_known(tmp_path: Path) -> None:
+    tool = {"name": "open_weir", "description": "Open a weir.", "inputSchema": {"type": "object"}}
+    mine = {"server": "weirs", "license": "MIT", "source": "weirs.example", "tools": [tool]}
+    (tmp_path / "mine.json").write_text(json.dumps(mine))
+    pools = (str(small_pool_file(tmp_path)), str(tmp_path / "mine.json"))
+    config = tdlab.RunConfig(target=1, pool=pools)
+    tdlab.run(config, out=tmp_path / "run", progress=False, figure=False).close()
+    services = publish(tmp_path / "run", tmp_path / "out", dry_run=True).services
+    assert services
+    assert {service.license for service in services} == {"Apache-2.0"}
+
+
 def with_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the last message of each trajectory that a run publishes hold a token, as a model may repeat one."""
     jobs = sys.modules["tdlab.jobs.publish"]

@@ -28,6 +28,7 @@ __all__ = [
     "RunOption",
     "SetOption",
     "harvested",
+    "refuse_to_read",
     "run_config",
     "say",
     "say_left_out",
@@ -60,6 +61,24 @@ class _ToStderr(logging.Handler):
         from tdlab.tools import printable
 
         sys.stderr.write(printable(self.format(record)) + "\n")
+
+
+def refuse_to_read(out: Path | None, sources: Sequence[Path]) -> None:
+    """Check that a file to write is none of the files to read, and would be none the next time.
+
+    Raises:
+        ConfigError: It is one, or is in a folder of trajectory files.
+    """
+    from tdlab.jobs import is_run
+
+    if out is None:
+        return
+    for source in sources:
+        folder = source.is_dir() and not is_run(source) and out.resolve().is_relative_to(source.resolve())
+        if folder or (source.exists() and out.exists() and source.resolve() == out.resolve()):
+            raise ConfigError(
+                f"{out} would be read and written", expected=f"another {'folder' if folder else 'name'} after --out"
+            )
 
 
 def start_logging(level: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import say
+from tdlab.cli._common import refuse_to_read, say
 from tdlab.cli._measures import MOST_PROBLEMS, Files, FormatOption, each_once, name_of, read_files
 from tdlab.errors import ConfigError, FormatError
 
@@ -69,6 +69,8 @@ def contamination(
     deciding = ContaminationRules().deciding + tuple(also or ())
     if unknown := [kind for kind in deciding if kind not in KINDS]:
         raise ConfigError(f"--also {unknown[0]!r} is no kind of overlap", expected=", ".join(KINDS[2:]))
+    for written in (out, matches):
+        refuse_to_read(written, [*files, *against])
     problems = 0
 
     def report_problem(problem: LineProblem) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdlab._files import atomic_open
-from tdlab.cli._common import RunOption, say
+from tdlab.cli._common import RunOption, refuse_to_read, say
 from tdlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def export(
     inputs = inputs or [run_]
     if inputs == [run_]:
         open_run(run_).close()  # it says which runs there are, where this is none
-    for source in inputs:
-        if source.exists() and out.exists() and source.resolve() == out.resolve():
-            raise ConfigError(f"{out} would be read and written", expected="another name after --out")
+    refuse_to_read(out, inputs)
     problems = 0
     with _note_file(notes) as write_note:
 

@@ -74,13 +74,14 @@ def quality(
     directory the accepted trajectories are read with their receipts. Formats: those of `tdlab profile`.
     """
     from tdlab.cli.quality_table import show_quality
+    from tdlab.jobs import is_run
     from tdlab.quality import measure_quality
 
     files = each_once(files)
-    streams = read_files([file for file in files if not _is_run(file)], format_)
+    streams = read_files([file for file in files if not is_run(file)], format_)
     reports: dict[str, QualityReport] = {}
     for file in files:
-        if _is_run(file):
+        if is_run(file):
             reports[name_of(file)] = _quality_of_run(file, seed)
         else:
             stream = streams[name_of(file)]
@@ -124,11 +125,12 @@ def map_(
     mode with fewer trajectories than expected.
     """
     from tdlab.embedding import collapses, holes, map_trajectories
+    from tdlab.jobs import is_run
 
     similarity = similarity if likeness is None else likeness
     files = each_once(files)
-    streams = read_files([file for file in files if not _is_run(file)], format_)
-    sets = {name_of(file): file if _is_run(file) else streams[name_of(file)] for file in files}
+    streams = read_files([file for file in files if not is_run(file)], format_)
+    sets = {name_of(file): file if is_run(file) else streams[name_of(file)] for file in files}
     mapped = map_trajectories(sets, by=by, seed=seed)  # type: ignore[arg-type]  # `by` is checked there
     groups, gaps = collapses(mapped, similarity=similarity), holes(mapped.frame)
     if as_json:
@@ -156,13 +158,14 @@ def map_(
 def read_files(files: Sequence[Path], format_: str | None) -> dict[str, TrajectoryStream]:
     """Open each file as a stream, by its name, and report its problems on stderr."""
     from tdlab.formats import scan_trajectories
+    from tdlab.jobs import is_run
     from tdlab.pool import Taxonomy
     from tdlab.tools import counted
 
     classify = Taxonomy.bundled().classify
     sets: dict[str, TrajectoryStream] = {}
     for file in files:
-        path = file / "dataset.jsonl" if _is_run(file) else file
+        path = file / "dataset.jsonl" if is_run(file) else file
         stream = scan_trajectories(path, format=format_, classify=classify)
         sets[name_of(file)] = stream
         problems = sorted(stream.problems, key=lambda problem: _ORDER.index(problem.severity))
@@ -188,10 +191,6 @@ def each_once(files: Sequence[Path]) -> list[Path]:
 def name_of(file: Path) -> str:
     """Return a file's name as text, with bytes that are not UTF-8 as escapes."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
-
-
-def _is_run(file: Path) -> bool:
-    return file.is_dir() and (file / "run.sqlite").exists()
 
 
 def _stem(figure: Path) -> Path:

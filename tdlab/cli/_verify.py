@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from tdlab.cli._common import say
+from tdlab.cli._common import refuse_to_read, say
 from tdlab.cli._measures import Files, FormatOption, each_once, name_of, read_files
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def verify(
     from tdlab.records import canonical_json
     from tdlab.store import atomic_open
 
+    refuse_to_read(out, files)
     reports: dict[str, VerificationReport] = {}
     with ExitStack() as stack:
         handle = stack.enter_context(atomic_open(out)) if out is not None else None

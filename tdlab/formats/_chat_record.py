@@ -12,11 +12,10 @@ from tdlab.formats._definitions import definitions_in
 from tdlab.formats._json import list_of, object_of, text_of
 from tdlab.formats._literal import loads_leniently
 from tdlab.formats._roles import role_of, unwrapped
-from tdlab.formats._services import service_in_name
 from tdlab.formats.base import ConversationBuilder, Recording
 from tdlab.formats.messages import read_messages
 from tdlab.records import Annotations, Domains, Json, Message, Tool, Trajectory
-from tdlab.tools import read_json
+from tdlab.tools import read_json, service_in_name
 
 __all__ = ["EXTRA", "chat_recording", "finished", "identity_of", "listed_tools"]
 

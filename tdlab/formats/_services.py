@@ -12,21 +12,13 @@ from collections.abc import Iterable
 
 from tdlab.tools import nature_of_name
 
-__all__ = ["service_in_name", "services_in_names"]
+__all__ = ["services_in_names"]
 
 _SEPARATORS = (".", "/", ":", "-", "_")
 _LEAST_SHARE = {"_": 0.8}
 """The least share of a file's names that must begin with a shared part. Underscores stand inside plain names too."""
 _LEAST = 0.5
 _WORD = re.compile(r"[._\-/:]+|(?<=[a-z])(?=[A-Z])")
-
-
-def service_in_name(visible: str) -> tuple[str, str]:
-    """Return the service and the name in ``service__tool``; no service for any other name."""
-    service, mark, name = visible.removeprefix("mcp__").partition("__")
-    if not (mark and service and name):
-        return "", visible
-    return service, name
 
 
 def services_in_names(names: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tdlab.jobs.ablate import Ablation, ablate
 from tdlab.jobs.contamination import compare_with_benchmark, read_benchmark, tasks_of
-from tdlab.jobs.export import export
+from tdlab.jobs.export import export, is_run
 from tdlab.jobs.mining_record import IssueCount, MiningRecord, issue_counts
 from tdlab.jobs.packs import write_service_pack
 from tdlab.jobs.progress import Reporter
@@ -30,6 +30,7 @@ __all__ = [
     "compare_with_benchmark",
     "estimate",
     "export",
+    "is_run",
     "issue_counts",
     "publish",
     "read_benchmark",

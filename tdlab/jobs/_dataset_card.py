@@ -48,7 +48,7 @@ def provenance_of(run: Run, offered: Collection[str]) -> tuple[Provenance, ...]:
 def _services(run: Run) -> dict[str, Service]:
     """Return the services of the run's pool; none if that is gone or has changed since."""
     try:
-        pool = ToolPool.bundled() if run.config.pool == "bundled" else ToolPool.load(run.config.pool)
+        pool = ToolPool.named(run.config.pools)
     except TdlabError:
         return {}
     return (

@@ -16,7 +16,18 @@ __all__ = ["export", "has_committee", "is_run", "published_trajectories"]
 
 
 def is_run(path: str | Path) -> bool:
-    """Return whether a path is a run directory."""
+    """Return whether a path is a run directory.
+
+    Args:
+        path: Any path.
+
+    Returns:
+        Whether a run is stored there.
+
+    Example:
+        >>> is_run("runs/first"), is_run("nowhere")
+        (True, False)
+    """
     return (Path(path) / "run.sqlite").exists()
 
 

@@ -134,7 +134,8 @@ def _count(
 def _write(run: Run, target: Path, shards: Sequence[str], rows: int, format: str) -> None:
     """Write the shards into ``target/data``; files of an earlier publication with other shards are removed."""
     data = target / "data"
-    strange = [path for path in target.glob("*") if path.name not in ("data", "README.md")] if target.exists() else []
+    ours = ("data", "README.md") if data.is_dir() else ()
+    strange = sorted(path for path in target.glob("*") if path.name not in ours)
     strange += [path for path in data.glob("*") if not (path.name.startswith("train-") and path.suffix == ".parquet")]
     if strange:
         raise StoreError(

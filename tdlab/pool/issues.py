@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
+from pydantic import field_validator
+
 from tdlab.pool.quality import ToolQuality
 from tdlab.records import Domains, Record, Service, Tool
 
@@ -30,6 +32,12 @@ class PoolIssue(Record):
     code: str
     found: str
     where: str = ""
+
+    @field_validator("found", "where")
+    @classmethod
+    def _can_be_written(cls, text: str) -> str:
+        """Return the text with half surrogates (of a file's content, or of bytes in its name) as escapes."""
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Placement(Record):

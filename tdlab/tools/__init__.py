@@ -13,7 +13,7 @@ from __future__ import annotations
 from tdlab.tools._finders import shows_members
 from tdlab.tools.cache import cached_per_tool
 from tdlab.tools.entities import Roles, issued_ids, roles
-from tdlab.tools.json_text import STRICT_DECODER, JsonError, NestingError, read_json
+from tdlab.tools.json_text import STRICT_DECODER, JsonError, NestingError, read_commented_json, read_json
 from tdlab.tools.lexicon import make_person, names_a_person
 from tdlab.tools.names import (
     NAMING_VERSION,
@@ -22,6 +22,7 @@ from tdlab.tools.names import (
     nature_of_name,
     outcome_of_field,
     referenced_entity,
+    service_in_name,
     split_words,
 )
 from tdlab.tools.nouns import counted, keyword_form, plural, singular
@@ -56,7 +57,7 @@ from tdlab.tools.phrases import (
 from tdlab.tools.references import References, objects_in
 from tdlab.tools.schema import CompiledSchema, compile_schema, schema_problem
 from tdlab.tools.schema_shapes import informative, inner_properties, output_fit, schema_at, types_of
-from tdlab.tools.text import preview, printable, shorten
+from tdlab.tools.text import preview, printable, shape_of, shorten
 from tdlab.tools.values import make_identifier, make_value, ordered_pairs
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "plural",
     "preview",
     "printable",
+    "read_commented_json",
     "read_json",
     "referenced_entity",
     "returned_fields",
@@ -119,6 +121,8 @@ __all__ = [
     "says_yes",
     "schema_at",
     "schema_problem",
+    "service_in_name",
+    "shape_of",
     "shared_concept",
     "shorten",
     "shows_members",

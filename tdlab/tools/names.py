@@ -24,6 +24,7 @@ __all__ = [
     "nature_of_name",
     "outcome_of_field",
     "referenced_entity",
+    "service_in_name",
     "split_words",
 ]
 
@@ -137,6 +138,23 @@ def split_words(name: str) -> tuple[str, ...]:
         (('get', 'order', 'by', 'id'), ('get', 'order', 'by', 'id', '2'))
     """
     return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def service_in_name(visible: str) -> tuple[str, str]:
+    """Return the service and the tool that a name of the form ``service__tool`` or ``mcp__service__tool`` states.
+
+    Args:
+        visible: The name that a model sees.
+
+    Returns:
+        The service and the tool's own name; an empty service and the whole name for any other name.
+
+    Example:
+        >>> service_in_name("mcp__mail__send"), service_in_name("send_mail")
+        (('mail', 'send'), ('', 'send_mail'))
+    """
+    service, mark, name = visible.removeprefix("mcp__").partition("__")
+    return (service, name) if mark and service and name else ("", visible)
 
 
 @lru_cache(maxsize=65536)

@@ -79,7 +79,6 @@ _PROSE = frozenset(
     " command data payload caption bio feedback context search_query search_term user_input request template remark"
     " filter where condition statement subject explanation answer response idea goal objective task_description".split()
 )
-_TIME = frozenset("date time datetime timestamp day month year hour week since until deadline dob birthday".split())
 _TIME_TAIL = frozenset("date time datetime timestamp at since until day month year hour deadline".split())
 _LABEL = frozenset("name title label".split())
 _FLAG_HEAD = frozenset("is has include show enable use allow should with no exclude only".split())

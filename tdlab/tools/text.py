@@ -7,7 +7,9 @@ import unicodedata
 
 from tdlab.records import Json
 
-__all__ = ["preview", "printable", "shorten"]
+__all__ = ["preview", "printable", "shape_of", "shorten"]
+
+_KEYS = 8
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that a terminal obeys, hides or cannot show: control, format, surrogate, private, breaks."""
@@ -53,6 +55,30 @@ def _visible(character: str, kept: str) -> str:
     if character in kept or unicodedata.category(character) not in _UNSEEN:
         return character
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def shape_of(value: Json, limit: int = 80) -> str:
+    """Return what a value is, for a message: of an object only the keys, of a list only the length.
+
+    A value inside may be a secret, or very large.
+
+    Args:
+        value: A JSON value.
+        limit: The most characters to return.
+
+    Returns:
+        The words; a value without others inside is shown.
+
+    Example:
+        >>> shape_of({"token": "abc", "id": 1}), shape_of([1, 2]), shape_of(None)
+        ('an object with the keys token, id', 'a list of 2', 'None')
+    """
+    if isinstance(value, dict):
+        keys = ", ".join([str(key) for key in list(value)[:_KEYS]]) + (", ..." if len(value) > _KEYS else "")
+        return shorten(f"an object with the keys {keys}" if value else "an empty object", limit)
+    if isinstance(value, list):
+        return f"a list of {len(value):,}" if value else "an empty list"
+    return shorten(repr(value), limit)
 
 
 def preview(value: Json) -> str:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from tdlab.errors import SchemaError
-from tdlab.tools import compile_schema, preview, printable
+from tdlab.tools import compile_schema, printable
 from tdlab.verify.context import CheckedCall
 from tdlab.verify.recording import Finding, RecordingContext, failed, not_known
 from tdlab.verify.repeats import repeated_call
@@ -188,7 +188,3 @@ def check_guesses(context: RecordingContext) -> Finding | None:
 
 def _name(checked: CheckedCall) -> str:
     return printable(checked.call.name, most=80)
-
-
-def _shown(checked: CheckedCall) -> str:
-    return f"{_name(checked)}({preview(checked.call.arguments)})"

@@ -29,7 +29,6 @@ _LONGEST = 120  # characters of an identifier
 _SHORTEST = 4
 _MOST_PAIRS = 150  # numbers of which sums and differences are taken
 _NOW = re.compile(r"\b(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d))?")
-_PUBLIC = re.compile(r"@(?:example|test|localhost)\b")
 
 
 def check_sources(context: RecordingContext) -> Finding | None:

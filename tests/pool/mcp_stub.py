@@ -7,6 +7,7 @@ are); ``dies`` (before it answers); ``dies-on-call``; ``hangs``; ``hangs-on-call
 answer has 600,000 bytes); ``long-line`` (an answer of 40 MB on one line); ``many`` (1,000 tools a page, always another
 page); ``slow-pages`` (the second page never comes); ``prose`` (descriptions of megabytes); ``leaks`` (prints its
 environment and arguments, exits with 7); ``tells`` (results hold them); ``killed`` (by SIGKILL);
+``says`` (its last words, and its token, on stdout); ``map`` (its tools are a map);
 ``gone-on-call FILE`` (answers as many calls as the file says, then dies and does not start again while it says 0).
 """
 # ruff: noqa: T201 (what it prints is the protocol)
@@ -69,6 +70,8 @@ def list_tools(cursor):
         long = {**WORD, "properties": {"word": {"type": "string", "description": "é" * 2_000_000}}}
         values = {"type": "object", "properties": {"word": {"enum": ["x" * 3_000_000]}}}
         return {"tools": [TOOLS[0], tool("long", inputSchema=long), tool("wide", inputSchema=values), TOOLS[1]]}
+    if MODE == "map":
+        return {"tools": {"echo": TOOLS[0]}}
     if MODE == "endless":
         return {"tools": TOOLS[:1], "nextCursor": "again"}
     return {"tools": {"malformed": MALFORMED, "none": []}.get(MODE, TOOLS)}
@@ -152,6 +155,9 @@ def main():
     if MODE == "gone-on-call" and GRAVE.exists() and GRAVE.read_text() == "0":
         print("buried", file=sys.stderr)
         sys.exit(3)
+    if MODE == "says":
+        sys.stdout.write("starting\n\nError: set WEIR_KEY first, not " + os.environ.get("TOKEN", ""))
+        sys.exit(1)
     if MODE == "leaks":
         print("cannot start:", dict(os.environ), sys.argv, file=sys.stderr)
         sys.exit(7)

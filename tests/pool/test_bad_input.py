@@ -162,13 +162,13 @@ def test_several_gzip_members_are_one_file(tmp_path: Path) -> None:
         ({"name": "t", "inputSchema": {"type": "array"}}, "t", "bad_input_schema", "type of its root is 'array'"),
         ({"name": "t", "inputSchema": "none"}, "t", "bad_input_schema", "expected a JSON object"),
         (
-            {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"$ref": "https://x.invalid/s"}}}},
+            {"name": "t", "inputSchema": {"type": "object", "$ref": "https://x.invalid/s"}},
             "t",
             "bad_input_schema",
             "never fetched",
         ),
         (
-            {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"$ref": "#/none"}}}},
+            {"name": "t", "inputSchema": {"type": "object", "$ref": "#/none"}},
             "t",
             "bad_input_schema",
             "cannot be resolved",

@@ -124,7 +124,74 @@ extensions:
 """
     config = read(tmp_path, text, name="config.yaml", environ={"TOKEN": "tok-9911"})
     assert {name: spec.transport for name, spec in config.items()} == {"g": "stdio", "web": "http"}
+    assert config.failures == {"developer": "it is a part of the client, which alone can start it"}
     assert config["g"].env == {"TOKEN": "tok-9911", "LEVEL": "4"}
+
+
+def test_continue_yaml(tmp_path: Path) -> None:
+    text = """
+name: mine
+version: 1.0
+mcpServers:
+  - {name: on, command: gauge, env: {KEY: "${{ secrets.KEY }}", MODE: off}}
+  - {name: unset, command: gauge, env: {KEY: "${{secrets.OTHER}}"}}
+  - {name: web, type: streamable-http, url: "https://h/mcp"}
+"""
+    config = read(tmp_path, text, name="config.yaml", environ={"KEY": "tok-9911"})
+    assert list(config) == ["on", "web"]
+    assert config["on"].env == {"KEY": "tok-9911", "MODE": "off"}
+    assert config.failures == {"unset": "the environment variable OTHER is not set"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "only"),
+    [
+        ({"tools": ["*"]}, None),
+        ({"tools": ["open"]}, ("open",)),
+        ({"tools": [{"name": "open"}]}, None),
+        ({"available_tools": []}, None),
+        ({"enabled_tools": []}, ()),
+    ],
+)
+def test_a_list_of_tools_to_let_through(entry: dict[str, Any], only: tuple[str, ...] | None, tmp_path: Path) -> None:
+    assert read(tmp_path, [{"name": "g", **GAUGE, **entry}])["g"].only_tools == only
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"command": "npx -y gauge --key tok-9911"}, "its command holds arguments"),
+        ({"command": "KEY=tok-9911 gauge"}, "its command holds arguments"),
+        ({"type": "https://u:tok-9911@h/mcp"}, "its type is no word"),
+        ({"type": "websocket", "url": "wss://h/tok-9911"}, "its type is 'websocket'"),
+    ],
+)
+def test_no_secret_in_a_wrong_place_is_shown(entry: dict[str, Any], says: str, tmp_path: Path) -> None:
+    config = read(tmp_path, {"mcpServers": {"bad": entry, "g": GAUGE, "spaced": {"command": "C:/My Files/g.exe"}}})
+    assert list(config) == ["g", "spaced"]
+    assert says in config.failures["bad"]
+    assert "tok-9911" not in config.failures["bad"]
+
+
+def test_utf_16(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_bytes(json.dumps({"mcpServers": {"g": GAUGE}}).encode("utf-16"))
+    assert list(read_mcp_config(path)) == ["g"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"packages": [{"env": "tok-9911"}], "name": "x"}, "an object with the keys packages, name"),
+        ({"tools": [{"name": "a"}]}, "pass it as --pool"),
+        (["tok-9911"], "a list of 1"),
+    ],
+)
+def test_a_file_of_another_kind_is_described(content: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="lists no MCP servers") as caught:
+        read(tmp_path, content)
+    assert says in str(caught.value)
+    assert "tok-9911" not in str(caught.value)
 
 
 def test_projects_keep_servers_of_one_name_apart(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ PRETTY = json.dumps({"tools": [tool("a"), tool("b"), tool("c")]}, indent=1)
         (WHOLE[:-2], ["a", "b", "c"]),
         (PRETTY[: PRETTY.index('"c"') + 1], ["a", "b"]),
         (WHOLE.replace('}, {"name": "c"', '} {"name": "c"'), ["a", "b"]),
-        (WHOLE.replace('"name": "c"', "'name': \"c\""), ["a", "b"]),
+        (WHOLE.replace('"name": "c"', '"name" "c"'), ["a", "b"]),
         (json.dumps([{"name": "x", "tools": [tool("a")]}, {"name": "y", "tools": [tool("b"), tool("c")]}])[:-40],
          ["a", "b"]),
         (json.dumps({"tools": {"a": {"inputSchema": SCHEMA}, "b": {"inputSchema": SCHEMA}}})[:-9], ["a"]),

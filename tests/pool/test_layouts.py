@@ -299,7 +299,7 @@ def test_a_list_of_parameters_is_repaired_as_a_schema_is(
 
 
 def test_the_reason_is_that_of_the_value_that_failed(tmp_path: Path) -> None:
-    bad = [{"name": "a", "type": "dict"}, {"name": "b", "type": "string", "$ref": "#/nowhere"}]
+    bad = [{"name": "a", "type": "dict"}, {"name": "b", "type": "string", "$ref": "nowhere"}]
     pool = load(tmp_path, {"name": "s", "tools": [{"name": "t", "parameters": bad}, mcp("ok")]})
     (issue,) = [issue for issue in pool.issues if issue.severity == "error"]
     assert "nowhere" in issue.found

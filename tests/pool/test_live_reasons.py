@@ -76,6 +76,17 @@ def test_how_a_process_ended_is_kept() -> None:
     assert "its process was ended by signal SIGKILL" in failure(stubs("killed"))
 
 
+def test_last_words_on_stdout_are_kept_without_secrets() -> None:
+    (server,) = stubs("says").values()
+    reason = failure({"says": server.model_copy(update={"env": {"TOKEN": "tok-9911-s3cret"}})})
+    assert "exit code 1" in reason
+    assert "not MCP messages: starting | Error: set WEIR_KEY first, not [redacted]" in reason
+
+
+def test_what_was_wrong_with_the_answer_is_kept() -> None:
+    assert "it answered without a usable tool; a page's tools are a dict, expected a list" in failure(stubs("map"))
+
+
 # ------------------------------------------------------------------------------------------------------------ secrets
 
 SECRETS = (

@@ -3,7 +3,7 @@
 The face is `tdlab.pool`. Modules, low to high: `data` (finds tdlab's own data), `bodies` (the parts of a tool in each
 notation), `definitions` (one tool or service), `layout` (tools and servers in any nesting), `openapi` (APIs), `formats`
 (the table of formats), `paths` (files, folders, gzip), `yaml_text` and `salvage` (YAML; broken JSON), `documents` (the
-documents of one file), `namespaces` (dotted names), `readers` (all of it), `bundled` (the services that ship with
+documents of one file), `namespaces` (whose a tool is), `readers` (all of it), `bundled` (the services that ship with
 tdlab) and `writers`.
 """
 

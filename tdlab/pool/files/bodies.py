@@ -29,6 +29,7 @@ _INPUT = (
     "parameter_definitions", "arguments", "inputs", "args", "input",
 )  # fmt: skip
 _SPLIT = ("required_parameters", "optional_parameters")
+_SPLIT_INSIDE = ("required", "optional")
 _DATED = re.compile(r".+_(?:20\d{6}|\d{8})")
 _KNOWN_BUILT_IN = frozenset(
     "googlesearch googlesearchretrieval codeexecution urlcontext googlemaps computeruse filesearch retrieval"
@@ -61,17 +62,22 @@ def has_schema(raw: dict[str, Json]) -> bool:
         return True
     if any(isinstance(body.get(key), (dict, list)) for key in _INPUT if key not in ("inputs", "args", "input")):
         return True
+    if any(isinstance(text := body.get(key), str) and text.lstrip().startswith("{") for key in _INPUT[:-4]):
+        return True
     return "description" in body and any(isinstance(body.get(key), dict) for key in ("inputs", "args", "input"))
 
 
 def input_of(body: dict[str, Json]) -> tuple[Json, str]:
     """Return the input schema as written (None: there is none), and a sentence if it was text that had to be parsed."""
-    if any(isinstance(body.get(key), list) for key in _SPLIT):
-        return [
-            {**entry, "required": key == "required_parameters"} if isinstance(entry, dict) else entry
-            for key in _SPLIT
-            for entry in (body.get(key) or [])
-        ], ""
+    for holder, keys in ((body, _SPLIT), (body.get("parameters"), _SPLIT_INSIDE)):
+        if isinstance(holder, dict) and (holder is body or _is_split(holder)):
+            lists = {key: listed for key in keys if isinstance(listed := holder.get(key), list)}
+            if lists:
+                return [
+                    {**entry, "required": key == keys[0]} if isinstance(entry, dict) else entry
+                    for key, listed in lists.items()
+                    for entry in listed
+                ], ""
     source = next((key for key in _INPUT if key in body), None)
     if source is None:
         return None, ""
@@ -89,6 +95,13 @@ def input_of(body: dict[str, Json]) -> tuple[Json, str]:
             if isinstance(inner, dict) and (key == "jsonSchema" or {"type", "properties"} <= set(inner) or not inner):
                 return inner, words
     return schema, words
+
+
+def _is_split(parameters: dict[str, Json]) -> bool:
+    """Return whether these are two lists of parameters, the required and the optional ones, and no schema."""
+    return parameters.keys() <= set(_SPLIT_INSIDE) and any(
+        isinstance(listed, list) and any(isinstance(entry, dict) for entry in listed) for listed in parameters.values()
+    )
 
 
 def built_in(raw: dict[str, Json]) -> str | None:

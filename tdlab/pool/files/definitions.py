@@ -14,11 +14,12 @@ from typing import Literal, Protocol
 
 from tdlab.pool.files.bodies import built_in, input_of, tool_body
 from tdlab.pool.issues import PoolIssue
+from tdlab.pool.repair.roots import declare_parameters, drop_lost_references
 from tdlab.pool.repair.schemas import fix_schema, replace_surrogates
 from tdlab.pool.repeats import DistinctTools
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Annotations, Domains, Json, Service, Tool, ToolError
-from tdlab.tools import schema_problem, shorten
+from tdlab.tools import schema_problem, shape_of, shorten
 
 __all__ = ["Definitions", "Remark", "read_service", "read_tool"]
 
@@ -204,31 +205,38 @@ class _Report(Protocol):
 
 def _schema(raw: Json, report: _Report) -> tuple[dict[str, Json], bool]:
     """Return the input schema, fixed where that is safe, and whether it is usable."""
-    problem = schema_problem(raw)
-    if problem is None and raw.get("type") == "object":
-        return raw, True
-    fixed, fixes = fix_schema(raw)
-    remaining = schema_problem(fixed)
+    fixed, fixes, remaining = _fixed(raw)
     if remaining is not None:
         report("error", "bad_input_schema", f"its input schema cannot be used: {remaining}")
         return {}, False
-    if fixes:
-        report("fixed", "input_schema_fixed", "; ".join(fixes))
+    fixed, declared = declare_parameters(fixed)
+    if fixes or declared:
+        report("fixed", "input_schema_fixed", "; ".join([*fixes, *declared]))
     return fixed, True
 
 
-def _output(raw: dict[str, Json], report: _Report) -> dict[str, Json] | None:
+def _fixed(raw: Json) -> tuple[dict[str, Json], tuple[str, ...], str | None]:
+    """Return a schema, fixed where it has to be, a sentence for each fix, and why it is still unusable."""
     problem = schema_problem(raw)
     if problem is None and raw.get("type") == "object":
-        return raw
+        return raw, (), None
     fixed, fixes = fix_schema(raw)
-    remaining = schema_problem(fixed)
+    problem = schema_problem(fixed)
+    if problem is not None and isinstance(fixed, dict):
+        fixed, lost = drop_lost_references(fixed)
+        if lost:
+            fixes, problem = (*fixes, *lost), schema_problem(fixed)
+    return fixed, fixes, problem
+
+
+def _output(raw: dict[str, Json], report: _Report) -> dict[str, Json] | None:
+    fixed, fixes, remaining = _fixed(raw)
     if remaining is not None:
         report("fixed", "output_schema_dropped", f"its output schema cannot be used and is dropped: {remaining}")
         return None
     if fixes:
         report("fixed", "output_schema_fixed", "; ".join(fixes))
-    return dict(fixed)
+    return fixed
 
 
 def _annotations(body: dict[str, Json]) -> Annotations:
@@ -270,4 +278,4 @@ def _text(value: Json) -> str:
 
 
 def _shown(value: Json) -> str:
-    return shorten(repr(value), _SHOWN)
+    return shape_of(value, _SHOWN)

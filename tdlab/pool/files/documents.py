@@ -1,11 +1,12 @@
 """The JSON documents of one file: one, one per line, or those of a YAML file; faults are problems where they are.
 
 A file that is partly broken gives its good part: the lines that are JSON, and of one document what comes before the
-fault (`tdlab.pool.files.salvage`).
+fault (`tdlab.pool.files.salvage`). JSON with comments and JSON values one after the other are read, too.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ from tdlab.pool.files.paths import PoolFile, content_of
 from tdlab.pool.files.salvage import salvage
 from tdlab.pool.files.yaml_text import YamlError, read_yaml
 from tdlab.records import Json
-from tdlab.tools import JsonError, NestingError, read_json
+from tdlab.tools import JsonError, NestingError, read_commented_json, read_json
 
 __all__ = ["Document", "documents_of", "stem_of"]
 
 _ENDINGS = re.compile(r"\.(gz|jsonl|ndjson|json|txt|snap|yaml|yml)$", re.IGNORECASE)
 _YAML_NAME = re.compile(r"\.ya?ml(\.gz)?$", re.IGNORECASE)
 _YAML_TEXT = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:---|openapi\s*:|swagger\s*:)")
+_NOT_BLANK = re.compile(r"\S")
+_DECODER = json.JSONDecoder()
+_DEEPEST = 150
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -125,6 +129,21 @@ def _documents(path: Path, shown: str, stem: str, content: bytes) -> Iterator[Do
     if len(lines) > 1 and (are_lines or (lines[0][1].strip() not in (b"[", b"{") and _any_tools(parsed))):
         yield from parsed
         return
+    several = [] if text is None else _one_after_the_other(text)
+    if len(several) > 1 and any(_has_tools(value, stem) for _, value in several):
+        yield from (Document(f"{shown}:{line}", stem, value) for line, value in several)
+        return
+    if text is not None:
+        try:
+            value = read_commented_json(text, max_depth=_DEEPEST)
+        except JsonError:
+            pass  # the error is raised below
+        else:
+            if _has_tools(value, stem):
+                yield Document(shown, stem, value)
+                words = "it has comments, trailing commas or the like, which JSON has not"
+                yield Document(shown, stem, problem=words, code="commented_json", severity="note")
+                return
     if text is None and not content.startswith(_UTF_16):
         text = content.decode("utf-8-sig", "replace")
         try:
@@ -148,6 +167,22 @@ def _documents(path: Path, shown: str, stem: str, content: bytes) -> Iterator[Do
         expected="UTF-8 text: one JSON document, or one JSON object per line",
         do="correct the file at that line, or convert it to UTF-8",
     )
+
+
+def _one_after_the_other(text: str) -> list[tuple[int, Json]]:
+    """Return the values of a text that is several JSON values, with their lines; an empty list for any other text."""
+    values: list[tuple[int, Json]] = []
+    at, line, counted_to = 0, 1, 0
+    while match := _NOT_BLANK.search(text, at):
+        start = match.start()
+        line += text.count("\n", counted_to, start)
+        counted_to = start
+        try:
+            value, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            return []
+        values.append((line, value))
+    return values
 
 
 def _has_tools(value: Json, stem: str) -> bool:

@@ -20,9 +20,9 @@
 
 Tools of all notations may be in one list, one per line, in a map by name, and in lists and maps of servers in any
 nesting (`tdlab.pool.files.layout`): what holds tools is a service. Other packages add a `PoolFormat` in the entry-point
-group ``tdlab.pool_formats``; theirs are tried last. Where a file names no service, its own name is used, and function
-docs with dotted names (``weather.get``) make a service of each prefix. Nothing is judged here: tools are passed on
-unchanged.
+group ``tdlab.pool_formats``; theirs are tried last. Where a file names no service, a tool may say whose it is (by a
+member such as ``server_name``, or as ``mcp__mail__send``), and function docs with dotted names (``weather.get``) make a
+service of each prefix; else the file's name is used. Nothing is judged here: tools are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -45,13 +45,15 @@ __all__ = ["POOL_FORMATS", "PoolFormat", "Recognised", "recognise"]
 class Recognised:
     """The content of a document: the format's name (None: unknown), its services, and problems with the other parts.
 
-    ``bare`` says that the document is one tool without anything around it.
+    ``bare`` says that the document is one tool without anything around it, ``more`` that its last page of tools names a
+    next one.
     """
 
     format: str | None
     services: list[Definitions] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     bare: bool = False
+    more: bool = False
 
 
 _Content = tuple[list[Definitions], list[str]] | None
@@ -105,7 +107,8 @@ def recognise(document: Json, *, stem: str, format: str | None = None) -> Recogn
     layout = read_layout(document, known)
     if not layout.is_empty:
         kinds = [kind for kind in (*used, *layout.kinds) if kind]
-        return Recognised(kinds[0] if kinds else "mcp", layout.all_services(stem), layout.problems, layout.bare)
+        found = layout.all_services(stem)
+        return Recognised(kinds[0] if kinds else "mcp", found, layout.problems, layout.bare, layout.more)
     for name, reader in POOL_FORMATS.items():
         content = None if name in _OWN else reader.read(document, stem)
         if content is not None:
@@ -137,6 +140,8 @@ def _bundled(document: Json, stem: str) -> _Content:
 def _pool(document: Json, stem: str) -> _Content:
     if not (isinstance(document, dict) and "tools" in document and "server" in document):
         return None
+    if isinstance(document["server"], dict):
+        return None  # facts of a server, or how to start it
     if isinstance(document["tools"], dict) and any(holds_tools(inner) for inner in document["tools"].values()):
         return None  # the members are servers
     if not _named(document, "server"):

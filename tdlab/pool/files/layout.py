@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tdlab.pool.files.bodies import built_in, has_schema, is_known_built_in, tool_body
 from tdlab.pool.files.definitions import Definitions
 from tdlab.records import Json
-from tdlab.tools import JsonError, read_json, shorten
+from tdlab.tools import JsonError, read_json, shape_of, shorten
 
 __all__ = ["Content", "definition_kind", "holds_tools", "read_layout", "tool_list"]
 
@@ -35,13 +35,17 @@ _DEEPEST = 8
 
 @dataclass
 class Content:
-    """What a document holds: services, loose tools with the notation of each, and problems with other parts."""
+    """What a document holds: services, loose tools with the notation of each, and problems with other parts.
+
+    ``more`` says that the last page of tools in it names a next one.
+    """
 
     services: list[Definitions] = field(default_factory=list)
     loose: list[Json] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     bare: bool = False
+    more: bool = False
     unnamed: list[Definitions] = field(default_factory=list)
 
     @property
@@ -113,11 +117,15 @@ def tool_list(raw: Json) -> tuple[list[Json], list[str]]:
     if isinstance(raw, list):
         return raw, []
     if isinstance(raw, dict):
-        return [
-            {"name": name, **tool} if isinstance(tool, dict) and tool_body(tool) is tool else tool
-            for name, tool in raw.items()
-        ], []
-    return [], [f"its tools are {shorten(repr(raw), 80)}, expected a list"]
+        tools: list[Json] = []
+        problems = []
+        for name, tool in raw.items():
+            if tool is None:
+                problems.append(f"the tool {name!r:.80} is null")
+            else:
+                tools.append({"name": name, **tool} if isinstance(tool, dict) and tool_body(tool) is tool else tool)
+        return tools, problems
+    return [], [f"its tools are {shape_of(raw, 80)}, expected a list"]
 
 
 class _Walk:
@@ -169,12 +177,13 @@ class _Walk:
         elif has_schema(value):
             self._add([value], service, "")
         elif _is_map_of_tools(value):
-            self._add(tool_list(value)[0], service, "")
+            self._add_listed(value, service, "")
         else:
             self._members(value, service, depth)
 
     def _holder(self, value: dict[str, Json], outer: Definitions | None, depth: int) -> None:
         service = _service_of(value, outer)
+        self.content.more = isinstance(value.get("nextCursor"), str) and bool(value["nextCursor"])
         for key in _HOLDING:
             raw = value.get(key)
             if key not in value or (key == "function" and not _is_function(value)):
@@ -188,11 +197,7 @@ class _Walk:
                     inside = _service_of(inner if isinstance(inner, dict) else {}, _child(name, service, len(raw)))
                     self._server(name, inner, inside, service, depth)
                 continue
-            tools, problems = tool_list(raw)
-            self.content.problems.extend(
-                f"{service.name}: {problem}" if service is not None and service.named else problem
-                for problem in problems
-            )
+            tools = self._listed(raw, service)
             plain = [tool for tool in tools if not holds_tools(tool)]
             self._add(plain, service, key, always=service is not None and service.named and len(plain) == len(tools))
             for tool in tools:
@@ -209,11 +214,11 @@ class _Walk:
         if isinstance(value, dict) and (holds_tools(value) or self.known(value) is not None):
             self._object(value, inside, depth + 1)
         elif _lists_tools(value):
-            self._add(value, inside, "tools")
+            self._add_listed(value, inside, "tools")
         elif isinstance(value, dict) and has_schema({"name": name, **value}):
             self._add([{"name": name, **value}], outer, "")
         else:
-            self.content.problems.append(f"the server {name!r:.80} is {shorten(repr(value), 80)}: it holds no tools")
+            self.content.problems.append(f"the server {name!r:.80} is {shape_of(value, 80)}: it holds no tools")
 
     def _members(self, value: dict[str, Json], service: Definitions | None, depth: int) -> None:
         """Look into the members of an object that is neither a tool nor a holder of tools."""
@@ -230,16 +235,26 @@ class _Walk:
                 else:
                     several = key in _SERVERS and not (isinstance(inner, list) and len(inner) == 1)
                     self.visit(inner, None if several else outer, depth + 1)
-            elif _lists_tools(inner) and isinstance(inner, list):
-                self._add(inner, _child(key, outer, len(serving)), "tools")
+            elif _lists_tools(inner):
+                self._add_listed(inner, _child(key, outer, len(serving)), "tools")
             elif len(serving) > 1 and key not in serving and inner:
                 before = len(self.content.kinds)
                 self.visit(inner, outer, depth + 1)
                 if len(self.content.kinds) == before:
-                    words = f"the member {key!r:.80} is {shorten(repr(inner), 80)}: it holds no tools"
+                    words = f"the member {key!r:.80} is {shape_of(inner, 80)}: it holds no tools"
                     self.content.problems.append(words)
             else:
                 self.visit(inner, _child(key, outer, 2) if holds_tools(inner) else outer, depth + 1)
+
+    def _listed(self, raw: Json, service: Definitions | None) -> list[Json]:
+        """Return the tools of a list, a map or a text, with problems noted."""
+        tools, problems = tool_list(raw)
+        prefix = f"{service.name}: " if service is not None and service.named else ""
+        self.content.problems.extend(prefix + problem for problem in problems)
+        return tools
+
+    def _add_listed(self, raw: Json, service: Definitions | None, holder: str) -> None:
+        self._add(self._listed(raw, service), service, holder)
 
     def _add(self, tools: list[Json], service: Definitions | None, holder: str, *, always: bool = False) -> None:
         if not tools and not always:
@@ -288,9 +303,10 @@ def _is_function(value: dict[str, Json]) -> bool:
 
 
 def _lists_tools(value: Json) -> bool:
-    return isinstance(value, list) and any(
-        isinstance(entry, dict) and not holds_tools(entry) and has_schema(entry) for entry in value
-    )
+    """Return whether this is a list in which some entry is a tool, or a map of nothing but tools."""
+    if isinstance(value, list):
+        return any(isinstance(entry, dict) and not holds_tools(entry) and has_schema(entry) for entry in value)
+    return isinstance(value, dict) and not has_schema({"name": "", **value}) and _is_map_of_tools(value)
 
 
 def _serves(value: Json) -> bool:
@@ -298,24 +314,28 @@ def _serves(value: Json) -> bool:
 
 
 def _is_map_of_tools(value: dict[str, Json]) -> bool:
-    return bool(value) and all(
-        isinstance(tool, dict) and not holds_tools(tool) and has_schema({"name": name, **tool})
-        for name, tool in value.items()
-    )
+    """Return whether every member is a tool, null, or at least described, and half of them and more are tools."""
+    members = {name: tool for name, tool in value.items() if tool is not None}
+    if not all(isinstance(tool, dict) and not holds_tools(tool) for tool in members.values()):
+        return False
+    tools = [name for name, tool in members.items() if has_schema({"name": name, **tool})]
+    described = all("description" in tool for name, tool in members.items() if name not in tools)
+    return bool(tools) and described and 2 * len(tools) >= len(value)
 
 
 def _service_of(value: dict[str, Json], outer: Definitions | None) -> Definitions | None:
     """Return the facts that a holder of tools states about itself, over those of what is around it."""
-    info = value.get("serverInfo")
-    info = info if isinstance(info, dict) else {}
-    names = [info.get("name"), *(value.get(key) for key in _NAMES)]
+    infos = [info for key in ("serverInfo", "server") if isinstance(info := value.get(key), dict)]
+    names = [*(info.get("name") for info in infos), *(value.get(key) for key in _NAMES)]
     if not any(key in value for key in _IN_CONVERSATION) and any(
         key in value for key in ("label", "description", "version", "title")
     ):
         names.append(value.get("id"))  # toolkits are known by their id; that of a conversation is no server
     name = next((name for name in names if isinstance(name, str) and name.strip()), None)
     labels = tuple(_texts(value.get("category"), value.get("categories")))
-    title = _first(info.get("title"), *(value.get(key) for key in ("title", "label", "display_name")))
+    title = _first(
+        *(info.get("title") for info in infos), *(value.get(key) for key in ("title", "label", "display_name"))
+    )
     description = _first(value.get("description"), value.get("tool_description"))
     license_name = _first(value.get("license"))
     if outer is None and name is None:

@@ -1,9 +1,11 @@
-"""Dotted names of loose tools: ``weather.get`` and ``loan.quote`` in one file are of two services.
+"""Whose a loose tool is: by what it says itself, or by the dots in the names of a file.
 
-A benchmark's file offers functions of many libraries, and its only word about where each is from is the name's prefix.
-But a server may use dots inside itself: ``issues.list`` and ``labels.list`` of one forge. Tools stay together where
-they show that: a parameter that nearly all of them take (``owner``, ``repo``), or, in the answer of one MCP server, any
-parameter that two prefixes share.
+A row of a table of tools has a member for its server, and clients show tools as ``mcp__server__tool``.
+
+``weather.get`` and ``loan.quote`` in one file are of two services, too. A benchmark's file offers functions of many
+libraries, and its only word about where each is from is the name's prefix. But a server may use dots inside itself:
+``issues.list`` and ``labels.list`` of one forge. Tools stay together where they show that: a parameter that nearly all
+of them take (``owner``, ``repo``), or, in the answer of one MCP server, any parameter that two prefixes share.
 """
 
 from __future__ import annotations
@@ -13,12 +15,45 @@ from collections import Counter
 
 from tdlab.pool.files.bodies import input_of, tool_body
 from tdlab.records import Json
+from tdlab.tools import service_in_name
 
-__all__ = ["split_by_namespace"]
+__all__ = ["split_by_namespace", "stated_service"]
+
+_SERVERS = ("server", "server_name", "serverName", "mcp_server", "mcp_server_name", "service", "service_name")
 
 _DOTTED = re.compile(r"([A-Za-z_][\w-]*)\.[\w.:/-]+")
 _SHARE = 0.8
 _FEWEST = 3
+
+
+def stated_service(tool: Json) -> tuple[str, Json]:
+    """Return the service that a tool states, and the tool under its own name; an empty service where it states none.
+
+    Args:
+        tool: A loose tool, as written.
+
+    Example:
+        >>> stated_service({"name": "mcp__mail__send", "parameters": {}})
+        ('mail', {'name': 'send', 'parameters': {}})
+        >>> stated_service({"server": {"name": "mail"}, "name": "send"})[0]
+        'mail'
+    """
+    if not isinstance(tool, dict):
+        return "", tool
+    stated = [tool.get(key) for key in _SERVERS]
+    names = [value.get("name") if isinstance(value, dict) else value for value in stated]
+    service = next((name for name in names if isinstance(name, str) and name.strip()), "")
+    body = tool_body(tool)
+    visible = body.get("name")
+    if service or not isinstance(visible, str):
+        return service, tool
+    service, name = service_in_name(visible)
+    if not service:
+        return "", tool
+    if body is tool:
+        return service, {**tool, "name": name}
+    holder = next(key for key, value in tool.items() if value is body)
+    return service, {**tool, holder: {**body, "name": name}}
 
 
 def split_by_namespace(tools: list[Json]) -> dict[str | None, list[int]]:

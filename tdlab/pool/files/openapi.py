@@ -23,7 +23,7 @@ from typing import NamedTuple
 from tdlab.pool.files._openapi_schemas import Schemas
 from tdlab.pool.files.definitions import Definitions, Remark
 from tdlab.records import Json
-from tdlab.tools import shorten
+from tdlab.tools import shape_of
 
 __all__ = ["read_openapi"]
 
@@ -77,7 +77,7 @@ class _Reader:
         """Yield a tool definition for each operation."""
         paths = self.document.get("paths")
         if not isinstance(paths, dict):
-            self.problems.append(f"its paths are {shorten(repr(paths), 60)}, expected an object")
+            self.problems.append(f"its paths are {shape_of(paths, 60)}, expected an object")
             return
         if self.document.get("webhooks"):
             self.problems.append(Remark("its webhooks are calls that the API makes itself: left out"))
@@ -88,7 +88,7 @@ class _Reader:
             if item is None:
                 continue  # the reference is reported
             if not isinstance(item, dict):
-                self.problems.append(f"the path {path!r:.120} is {shorten(repr(item), 60)}, expected an object")
+                self.problems.append(f"the path {path!r:.120} is {shape_of(item, 60)}, expected an object")
                 continue
             for method in item:
                 if method.lower() not in _METHODS:
@@ -97,7 +97,7 @@ class _Reader:
                 if isinstance(operation, dict):
                     yield self._tool(str(path), method.lower(), item, operation)
                 else:
-                    self.problems.append(f"{method} {path!r:.120} is {shorten(repr(operation), 60)}, not an object")
+                    self.problems.append(f"{method} {path!r:.120} is {shape_of(operation, 60)}, not an object")
 
     def _tool(self, path: str, method: str, item: dict[str, Json], operation: dict[str, Json]) -> dict[str, Json]:
         where = f"{method} {path}"
@@ -143,16 +143,14 @@ class _Reader:
         chosen: dict[tuple[str, str], dict[str, Json]] = {}
         for listed in (item.get("parameters"), operation.get("parameters")):
             if listed is not None and not isinstance(listed, list):
-                self.problems.append(f"{where}: its parameters are {shorten(repr(listed), 60)}, expected a list")
+                self.problems.append(f"{where}: its parameters are {shape_of(listed, 60)}, expected a list")
                 continue
             for raw in listed or []:
                 entry = self.schemas.resolve(raw, where)
                 if isinstance(entry, dict) and isinstance(entry.get("name"), str) and entry["name"]:
                     chosen[entry["name"], str(entry.get("in", "query"))] = entry
                 elif entry is not None:
-                    self.problems.append(
-                        f"{where}: a parameter is {shorten(repr(entry), 60)}, without a name: left out"
-                    )
+                    self.problems.append(f"{where}: a parameter is {shape_of(entry, 60)}, without a name: left out")
         parameters: list[_Parameter] = []
         body: tuple[Json, bool] | None = None
         form: dict[str, Json] = {}
@@ -176,7 +174,7 @@ class _Reader:
             if content is not None:
                 body = (content, raw_body.get("required") is True)
         elif raw_body is not None:
-            self.problems.append(f"{where}: its body is {shorten(repr(raw_body), 60)}, expected an object: left out")
+            self.problems.append(f"{where}: its body is {shape_of(raw_body, 60)}, expected an object: left out")
         return parameters, body
 
     def _schema_of(self, entry: dict[str, Json]) -> Json:

@@ -18,6 +18,13 @@ READ_IN_FOLDERS = (".json", ".jsonl", ".ndjson", ".snap", ".yaml", ".yml")
 """The endings of files that are read in a folder, also with ``.gz`` after them; a bare ``.gz`` is read, too."""
 
 _GZIP = b"\x1f\x8b"
+_PACKED = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"\xfd7zXZ\x00": "packed with xz",
+    b"BZh": "packed with bzip2",
+    b"PAR1": "a Parquet file",
+}
 _LARGEST = 2 * 1024**3
 _CHUNK = 1024 * 1024
 _SHOWN = 3
@@ -110,6 +117,9 @@ def content_of(path: Path) -> tuple[bytes, str]:
             expected="a file that you may read",
             do="check the file's permissions",
         ) from None
+    packed = next((words for start, words in _PACKED.items() if raw.startswith(start)), None)
+    if packed is not None:
+        raise PoolError(f"{path}: is {packed}", expected="JSON or YAML, or gzip of it", do="unpack or convert it")
     problem = ""
     if len(raw) <= _LARGEST and raw.startswith(_GZIP):
         raw, problem = _unpack(path, raw)

@@ -5,9 +5,9 @@ and each tool is read (`tdlab.pool.files.definitions`). Malformed parts are repo
 of a JSONL file, a tool without a name, a file in a folder that is not JSON. A single file that cannot be read at all is
 a PoolError.
 
-Tools that no document puts into a service belong to their file. In a folder, files that are one tool each make one
-service, named after the folder. Function docs with dotted names make a service of each prefix, unless they show that
-they belong together (`tdlab.pool.files.namespaces`).
+Tools that no document puts into a service belong to the one that they state themselves, or to their file. In a folder,
+files that are one tool each make one service, named after the folder. Function docs with dotted names make a service of
+each prefix, unless they show that they belong together (`tdlab.pool.files.namespaces`).
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ from tdlab.pool.domains import place_services
 from tdlab.pool.files.definitions import Definitions, Remark, read_service
 from tdlab.pool.files.documents import Document, documents_of
 from tdlab.pool.files.formats import POOL_FORMATS, recognise
-from tdlab.pool.files.namespaces import split_by_namespace
+from tdlab.pool.files.namespaces import split_by_namespace, stated_service
 from tdlab.pool.files.paths import READ_IN_FOLDERS, PoolFile, files_of
 from tdlab.pool.issues import Placement, PoolIssue
 from tdlab.pool.repair.services import clean_service
 from tdlab.pool.taxonomy import Taxonomy
 from tdlab.records import Domains, Json, Service
-from tdlab.tools import counted
+from tdlab.tools import counted, shape_of
 
 __all__ = ["Reading", "read_files"]
 
 _REASONS = 5
-_SHOWN_KEYS = 8
 _YAML_NAME = re.compile(r"\.ya?ml(?:\.gz)?$", re.IGNORECASE)
 
 
@@ -146,6 +145,9 @@ def _services(files: list[PoolFile], loading: _Loading, *, alone: bool) -> Itera
         folder = file.path.parent
         loose = _Loose(file.shown)
         bare = yield from _file_services(documents, loading, loose, in_folder=file.in_folder)
+        stated, loose = _by_stated_service(loose)
+        for service, tools_of_service in stated.items():
+            together.setdefault((folder, service), _Loose(file.shown)).extend(tools_of_service)
         if bare and len(loose.tools) == 1 and (file.in_folder or parents.count(folder) > 1):
             together.setdefault((folder, folder.resolve().name), _Loose(file.shown)).extend(loose)
             continue
@@ -176,12 +178,25 @@ class _Loose:
         return Definitions(name, self.tools, named=False, places=tuple(self.places))
 
 
+def _by_stated_service(loose: _Loose) -> tuple[dict[str, _Loose], _Loose]:
+    """Return the tools that say themselves whose they are, by service, and the others."""
+    stated: dict[str, _Loose] = {}
+    rest = replace(loose, tools=[], places=[])
+    for raw, place in zip(loose.tools, loose.places, strict=True):
+        name, tool = stated_service(raw)
+        own = stated.setdefault(name, _Loose(loose.where)) if name else rest
+        own.tools.append(tool)
+        own.places.append(place)
+    return stated, rest
+
+
 def _file_services(
     documents: list[Document], loading: _Loading, loose: _Loose, *, in_folder: bool
 ) -> Generator[tuple[Service, str], None, bool]:
     """Yield the services that a file names, and collect its other tools; return whether it is one tool and no more."""
     repeated: dict[tuple[str, str, str], list[str]] = {}
     bare = True
+    more = ""
 
     def report(severity: Literal["error", "fixed", "note"], code: str, words: str, where: str) -> None:
         repeated.setdefault((severity, code, words), []).append(where)
@@ -192,6 +207,7 @@ def _file_services(
             continue
         recognised = recognise(document.content, stem=document.stem, format=loading.format)
         bare = bare and recognised.bare
+        more = document.where if recognised.more else "" if recognised.services else more
         for problem in recognised.problems:
             if isinstance(problem, Remark):
                 report("note", "format_note", problem, document.where)
@@ -210,6 +226,10 @@ def _file_services(
             loose.places += [document.where] * len(service.tools)
             if len(documents) == 1:
                 loose.facts = {"title": service.title, "description": service.description, "license": service.license}
+    if more:
+        report(
+            "note", "more_pages", "its last page of tools has a nextCursor: the server has more, not in the file", more
+        )
     for (severity, code, words), places in repeated.items():
         more = f"; the same in {counted(len(places) - 1, 'other place')}, the last {places[-1]}" if places[1:] else ""
         loading.issues.append(_issue(severity, code, words + more, places[0]))  # type: ignore[arg-type]  # one of three
@@ -246,13 +266,12 @@ def _unrecognised(document: Document, format: str | None) -> str:
             )
     if content in ([], {}):
         return "empty"
-    if isinstance(content, dict):
-        keys = ", ".join(list(map(str, content))[:_SHOWN_KEYS])
-        return f"an object with the keys {keys:.200}, expected {_known(format)}"
-    if isinstance(first, dict):
-        keys = ", ".join(list(map(str, first))[:_SHOWN_KEYS])
-        return f"a list of objects, the first with the keys {keys:.200}, expected {_known(format)}"
-    return f"{content!r:.80}, expected {_known(format)}"
+    words = (
+        f"a list, the first of it {shape_of(first, 250)}"
+        if isinstance(first, dict) and first is not content
+        else (shape_of(content, 250))
+    )
+    return f"{words}, expected {_known(format)}"
 
 
 def _issue(severity: Literal["error", "fixed", "note"], code: str, found: str, where: str) -> PoolIssue:

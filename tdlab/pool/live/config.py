@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Literal
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from tdlab.errors import PoolError
+from tdlab.pool.files.layout import holds_tools
 from tdlab.pool.live.documents import EXPECTED, Listed, has_section, listed_servers, read_document
 from tdlab.pool.live.placeholders import (
     AskInput,
@@ -20,13 +22,16 @@ from tdlab.pool.live.placeholders import (
     workspace_of,
 )
 from tdlab.records import Json, Record
-from tdlab.tools import shorten
+from tdlab.tools import shape_of, shorten
 
 __all__ = ["McpConfig", "ServerSpec", "read_mcp_config"]
 
 _STDIO = {"stdio", "local"}
 _HTTP = {"http", "streamable-http", "streamable_http", "streamablehttp", "http-stream", "remote"}
+_OF_CLIENT = {"builtin", "platform", "frontend", "inline_python"}
 _URLS = ("httpUrl", "serverUrl", "url", "uri")
+_WORD = re.compile(r"[\w -]{1,30}")
+_COMMAND_LINE = re.compile(r"\s-|^\w+=\S*\s")
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
 
@@ -91,14 +96,14 @@ def read_mcp_config(
 ) -> McpConfig:
     """Read the servers of an MCP client's file.
 
-    The files of Claude Desktop, Claude Code, VS Code, Cursor, Windsurf, Cline, Zed, Gemini CLI, opencode, Codex and
-    Goose are read as they are. An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with
+    The files of Claude Desktop, Claude Code, VS Code, Cursor, Windsurf, Cline, Zed, Gemini CLI, opencode, Codex, Goose
+    and Continue are read as they are. An entry has a ``command`` (with ``args``, ``env``, ``cwd``) or a ``url`` (with
     ``headers``). One that is invalid costs the others nothing.
 
-    Placeholders are replaced: ``${VAR}``, ``${VAR:-default}``, ``${env:VAR}``, ``{env:VAR}`` and ``$VAR`` by variables;
-    ``${workspaceFolder}`` by the folder of the file (of the project, for a file in ``.vscode`` and the like);
-    ``${input:ID}`` by the variable ``TDLAB_INPUT_ID``, the answer of ``ask``, or the input's default. An entry with a
-    placeholder that has no value is invalid.
+    Placeholders are replaced: ``${VAR}``, ``${VAR:-default}``, ``${env:VAR}``, ``{env:VAR}``, ``${{ secrets.VAR }}``
+    and ``$VAR`` by variables; ``${workspaceFolder}`` by the folder of the file (of the project, for a file in
+    ``.vscode`` and the like); ``${input:ID}`` by the variable ``TDLAB_INPUT_ID``, the answer of ``ask``, or the input's
+    default. An entry with a placeholder that has no value is invalid.
 
     Args:
         path: The file of an MCP client.
@@ -123,7 +128,12 @@ def read_mcp_config(
     content = read_document(path)
     listed = list(listed_servers(content))
     if not listed and not has_section(content):
-        raise PoolError(f"{path}: lists no MCP servers", expected=EXPECTED, do="pass the file of your MCP client")
+        tools = isinstance(content, dict) and holds_tools(content)
+        raise PoolError(
+            f"{path}: lists no MCP servers: {shape_of(content, 250)}",
+            expected=EXPECTED,
+            do="pass it as --pool: it holds tools" if tools else "pass the file of your MCP client",
+        )
     variables = os.environ if environ is None else environ
     inputs: dict[int, Inputs] = {}
     specs: dict[str, ServerSpec] = {}
@@ -191,7 +201,9 @@ def _spec(item: Listed, placeholders: Placeholders) -> ServerSpec:
         if kind == "http"
         else _stdio_spec(item.name, entry, command, placeholders)
     )
-    only = _names(entry, "includeTools", "enabled_tools")
+    only = _names(entry, "includeTools", "enabled_tools", "available_tools", "tools")
+    if only is not None and ("*" in only or (not only and "available_tools" in entry)):
+        only = None  # Copilot's and Goose's words for all of them
     without = (*(_names(entry, "excludeTools", "disabled_tools") or ()), *(_names(entry, "disabledTools") or ()))
     secrets = tuple(dict.fromkeys(value for value in placeholders.values if value))
     return spec.model_copy(update={"only_tools": only, "without_tools": without, "secrets": secrets})
@@ -202,10 +214,13 @@ def _transport(entry: dict[str, Json], *, command: Json, address: str | None) ->
     if declared is not None and not isinstance(declared, str):
         raise _BadEntryError("its type is not a string")
     kind = (declared or "").lower()
+    if kind in _OF_CLIENT:
+        raise _BadEntryError("it is a part of the client, which alone can start it")
     if kind == "sse":
         raise _BadEntryError("it uses the retired SSE transport, expected stdio or streamable HTTP")
     if kind and kind not in _STDIO | _HTTP:
-        raise _BadEntryError(f"its type is {shorten(str(declared), 40)!r}, expected 'stdio' or 'http'")
+        shown = f"{declared!r}" if _WORD.fullmatch(kind) else "no word"
+        raise _BadEntryError(f"its type is {shown}, expected 'stdio' or 'http'")
     if kind in _HTTP or (not kind and command is None and address is not None):
         return "http"
     if command is None:
@@ -258,6 +273,8 @@ def _stdio_spec(name: str, entry: dict[str, Json], command: Json, placeholders: 
     command = placeholders.expand(command)
     if not command.strip():
         raise _BadEntryError("its command is empty")
+    if _COMMAND_LINE.search(command) and not Path(command).exists():
+        raise _BadEntryError("its command holds arguments or variables; they belong in its args and env")
     script = PurePath(command).name in _SHELLS and any(arg.startswith("-") and arg.endswith("c") for arg in args)
     env = _env_file(entry, placeholders)
     for variable in _forwarded(entry):
@@ -327,7 +344,7 @@ def _forwarded(entry: dict[str, Json]) -> list[str]:
 def _names(entry: dict[str, Json], *keys: str) -> tuple[str, ...] | None:
     """Return the tools that the first of these keys lists; Gemini CLI also writes ``name(arguments)``."""
     listed = next((entry[key] for key in keys if isinstance(entry.get(key), list)), None)
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or (listed and not any(isinstance(name, str) for name in listed)):
         return None
     return tuple(name.partition("(")[0].strip() for name in listed if isinstance(name, str))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,9 +43,8 @@ class LiveResult(Record):
 
     ``text`` joins its text content; other content is named: ``[image/png, 123 bytes]``. ``structured`` is its
     structured content, if any. A result beyond the limit is cut, its text ends with a mark, and ``structured`` is None.
-    ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then
-    says which. ``ended`` is True where the server stopped before it answered, ``lost`` where it could not be restarted
-    either and is given up.
+    ``ok`` is False for an error of the tool, the protocol or the connection; ``text`` then says which. ``ended`` means
+    that the server stopped before it answered, ``lost`` that it could not be restarted either and is given up.
     """
 
     ok: bool
@@ -126,11 +125,15 @@ class Session:
         if self.ending.words:
             parts.append(self.ending.words)
         if self.tap.garbage:
-            parts.append(f"{self.tap.garbage:,} of its lines were not MCP messages")
-        lines = [_middle_out(self.redactor.message(line, most=_LONGEST_LINE)) for line in self.tail.last()]
+            stray = self._shown(self.ending.lines)
+            parts.append(f"{self.tap.garbage:,} of its lines were not MCP messages" + (f": {stray}" if stray else ""))
+        lines = self._shown(self.tail.last())
         if lines:
-            parts.append("its last lines on stderr: " + " | ".join(lines))
+            parts.append(f"its last lines on stderr: {lines}")
         return "; ".join(parts)
+
+    def _shown(self, lines: Iterable[str]) -> str:
+        return " | ".join(_middle_out(self.redactor.message(line, most=_LONGEST_LINE)) for line in lines)
 
     def refused(self, error: BaseException | str) -> str:
         """Return the HTTP error behind an error that says no more than that there was one; else an empty text."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdlab.errors import PoolError
+from tdlab.pool.files.yaml_text import YamlError, read_yaml
 from tdlab.records import Json
-from tdlab.tools import JsonError, NestingError, read_json
+from tdlab.tools import JsonError, NestingError, read_commented_json, read_json
 
 __all__ = ["EXPECTED", "Listed", "has_section", "listed_servers", "read_document"]
 
@@ -48,7 +49,8 @@ def read_document(path: Path) -> Json:
         PoolError: It cannot be read. The message holds nothing of the file.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except OSError as error:
         raise PoolError(f"{path}: cannot be read ({error.strerror})", expected=EXPECTED, do="check the path") from None
     except UnicodeDecodeError:
@@ -62,14 +64,11 @@ def read_document(path: Path) -> Json:
             found = re.search(r"line (\d+)", str(error))
             line, reason = (int(found[1]) if found else None), "is not TOML"
     elif suffix in (".yaml", ".yml"):
-        import yaml
-
         try:
-            content: Json = yaml.safe_load(text)
-            return content
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            mark = getattr(error, "problem_mark", None)
-            line, reason = (None if mark is None else mark.line + 1), "is not YAML"
+            documents, _ = read_yaml(text)  # clients take no notice of tags either
+            return documents[0] if documents else None
+        except YamlError as error:
+            line, reason = error.line, "is not YAML"
     else:
         try:
             return read_json(text, strict=False)
@@ -77,27 +76,11 @@ def read_document(path: Path) -> Json:
             line, reason = None, error.reason
         except JsonError:
             try:
-                return _with_comments(text)
+                return read_commented_json(text, max_depth=_MOST_DEPTH)
             except JsonError as error:
                 line, reason = error.line, error.reason
     at = "" if line is None else f"line {line}: "
     raise PoolError(f"{path}: {at}it {reason}", expected=EXPECTED, do="correct the file at that line")
-
-
-def _with_comments(text: str) -> Json:
-    """Return the value of JSON with comments and trailing commas."""
-    import pyjson5
-
-    try:
-        content: Json = pyjson5.decode(text, _MOST_DEPTH)
-        return content
-    except pyjson5.Json5NestingTooDeep:
-        raise NestingError("is nested too deeply") from None
-    except (pyjson5.Json5DecoderException, ValueError, RecursionError) as error:
-        # The library's message ends in a position, and may hold a character of the file: only the position is kept.
-        near = re.search(r"near (\d+)", str(error.args[0]) if error.args else "")
-        line = None if near is None else text.count("\n", 0, int(near[1])) + 1
-        raise JsonError("is not JSON, with or without comments", line) from None
 
 
 def listed_servers(content: Json) -> Iterator[Listed]:
@@ -106,11 +89,13 @@ def listed_servers(content: Json) -> Iterator[Listed]:
     The sections are those of Claude Desktop and Code, Cursor, Windsurf, Cline and Gemini CLI (``mcpServers``, also
     below ``projects``), VS Code (``servers``; ``mcp`` or ``mcp.servers`` in settings), Zed (``context_servers``),
     opencode and Crush (``mcp``), Codex (``mcp_servers``) and Goose (``extensions``). A file that only maps names to
-    entries is read, too.
+    entries, or lists entries with names, is read, too.
 
     Args:
         content: The content of the file.
     """
+    if isinstance(content, list) and any(_is_entry(entry) for entry in content):
+        content = {"mcpServers": content}
     if not isinstance(content, dict):
         return
     count = 0
@@ -151,7 +136,7 @@ def _places(content: dict[str, Json]) -> Iterator[tuple[Json, Json]]:
         for key, section in root.items():
             if key == "extensions":
                 if isinstance(section, dict):  # Goose; in VS Code's files it is a list of names
-                    yield {name: entry for name, entry in section.items() if _is_goose(entry)}, inputs
+                    yield {name: entry for name, entry in section.items() if _is_extension(entry)}, inputs
             elif key in _SECTIONS or key == "mcp.servers" or key.endswith(".mcpServers"):
                 yield section, inputs
             elif key == "mcp" and isinstance(section, dict):
@@ -166,9 +151,9 @@ def _is_entry(entry: Json) -> bool:
     return isinstance(entry, dict) and any(key in entry for key in ("command", "url", "type"))
 
 
-def _is_goose(entry: Json) -> bool:
-    """Return whether an extension of Goose is an MCP server and no part of Goose itself."""
-    return isinstance(entry, dict) and entry.get("type") not in ("builtin", "platform", "frontend", "inline_python")
+def _is_extension(entry: Json) -> bool:
+    """Return whether this is an extension of Goose; Gemini CLI has settings of another kind there."""
+    return isinstance(entry, dict) and any(key in entry for key in ("type", "cmd", "uri"))
 
 
 def _entries(section: Json) -> Iterator[tuple[str, Json, bool]]:

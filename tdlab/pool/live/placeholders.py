@@ -16,7 +16,7 @@ from tdlab.tools import shorten
 __all__ = ["AskInput", "ConfigInput", "Inputs", "PlaceholderError", "Placeholders", "workspace_of"]
 
 _VARIABLE = re.compile(r"([A-Za-z_]\w*)(?::-(.*))?", re.DOTALL)
-_START = re.compile(r"\$\{|\{(env|file):([^{}]*)\}|\$([A-Za-z_]\w*)")
+_START = re.compile(r"\$\{\{\s*(?:secrets|inputs)\.([A-Za-z_]\w*)\s*\}\}|\$\{|\{(env|file):([^{}]*)\}|\$([A-Za-z_]\w*)")
 _SURELY_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 _EDITOR = re.compile(
     r"(command|config|extensionInstallFolder|user_config)[:.].*|(file|execPath|lineNumber|selectedText)"
@@ -157,8 +157,10 @@ class Placeholders:
         while match := _START.search(text, at):
             parts.append(text[at : match.start()])
             at = match.end()
-            kind, name, variable = match.groups()
-            if variable is not None:
+            secret, kind, name, variable = match.groups()
+            if secret is not None:
+                parts.append(self._note(self._variable(secret)))
+            elif variable is not None:
                 parts.append(self._dollar(text, match, shell=shell))
             elif kind == "env":
                 parts.append(self._note(self._variable(name)))
@@ -175,7 +177,7 @@ class Placeholders:
         return value
 
     def _dollar(self, text: str, match: re.Match[str], *, shell: bool) -> str:
-        name = match[3]
+        name = match[4]
         surely = _SURELY_A_VARIABLE.fullmatch(name) is not None
         alone = match.end() == len(text) and (match.start() == 0 or text[match.start() - 1] in " =")
         if not self.dollar and not (surely and alone):

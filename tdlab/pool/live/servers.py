@@ -46,6 +46,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _CONNECT_TRIES = 2
+_REASONS = 3
 
 
 class HarvestProgress(Protocol):
@@ -146,7 +147,9 @@ async def harvest(
     pool = ToolPool._assemble([(service, "") for service, _ in ordered], issues=issues)
     if not len(pool):
         reasons = [f"{name}: {reason}" for name, reason in failures.items()]
-        reasons += [f"{name}: it answered without a usable tool" for name in specs if name in harvested]
+        for service, of_service in ordered:
+            errors = [issue.found for issue in of_service if issue.severity == "error"][:_REASONS]
+            reasons.append("; ".join([f"{service.name}: it answered without a usable tool", *errors]))
         raise HarvestError(
             "no server has a usable tool; " + "; ".join(reasons),
             expected="at least one server that answers",
@@ -255,9 +258,9 @@ class LiveServers:
     """Servers to call from synchronous code, inside or outside a running event loop and from any thread.
 
     A context manager over ``specs``. A server is started at the first call to it and stopped on leaving. If it stops
-    earlier, the next call restarts it in its initial state; after two failed attempts it is given up. ``limits`` bound
-    what a server may return. A call in flight
+    earlier, the next call restarts it in its initial state; after two failed attempts it is given up. A call in flight
     when its server stops is an error, since it may have had its effect. Only a ``repeatable`` call is made once more.
+    ``limits`` bound what a server may return.
 
     Example:
         >>> clock = ServerSpec(name="clock", transport="stdio", command="no-such-server")
@@ -278,11 +281,6 @@ class LiveServers:
         self._failed: dict[str, tuple[int, str]] = {}
         self._stack = contextlib.ExitStack()
         self._portal: anyio.from_thread.BlockingPortal | None = None
-
-    @classmethod
-    def from_config(cls, path: str | Path, *, connect_timeout_s: float = 30.0) -> Self:
-        """Return the servers of an MCP client's file."""
-        return cls(read_mcp_config(path), connect_timeout_s=connect_timeout_s)
 
     def __enter__(self) -> Self:
         self._portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal())

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import signal
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, TextIO
 
@@ -22,13 +23,20 @@ __all__ = ["Ending", "stdio_transport"]
 _PATIENCE_S = 2.0
 _POLL_S = 0.01
 _HEAD = 4096
+_KEPT_LINES = 3
+_LONGEST_KEPT = 65_536
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)')
 
 
 class Ending:
-    """How a server's process ended: ``words`` is empty while it runs, and where it was stopped by its client."""
+    """How a server's process ended, and the last lines that it printed where messages belong.
 
-    words: str = ""
+    ``words`` is empty while it runs, and where it was stopped by its client.
+    """
+
+    def __init__(self) -> None:
+        self.words = ""
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +49,7 @@ async def stdio_transport(
         spec: The server.
         errlog: Gets the server's stderr.
         message_bytes: Most bytes of one message. A longer one is passed over, and answers its call with an error.
-        ending: Says afterwards how the process ended.
+        ending: Gets lines that are no messages, and says afterwards how the process ended.
 
     Raises:
         OSError: The process cannot be started.
@@ -57,7 +65,7 @@ async def stdio_transport(
     )
     to_client, from_server = anyio.create_memory_object_stream[Any](0)
     to_server, from_client = anyio.create_memory_object_stream[Any](0)
-    lines = _Lines(process, message_bytes)
+    lines = _Lines(process, message_bytes, ending)
     stopping = False
     ended_itself = False
 
@@ -101,9 +109,10 @@ async def stdio_transport(
 class _Lines:
     """The messages of one process, read and written a line each."""
 
-    def __init__(self, process: Process, limit: int) -> None:
+    def __init__(self, process: Process, limit: int, ending: Ending) -> None:
         self._process = process
         self._limit = limit
+        self._ending = ending
         self._waiting: dict[str | int, None] = {}
         self.at_end = False
 
@@ -126,8 +135,7 @@ class _Lines:
             try:
                 chunk = await self._process.stdout.receive(65_536)
             except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-                self.at_end = True
-                return
+                break
             buffer += chunk
             lines = buffer.split(b"\n") if b"\n" in chunk else [buffer]
             buffer = lines.pop()
@@ -143,6 +151,9 @@ class _Lines:
                 head = head or bytes(buffer[:_HEAD])
                 skipped += len(buffer) - _HEAD
                 del buffer[:-_HEAD]
+        if buffer.strip() and not skipped:
+            yield self._message(bytes(buffer))  # the last line of a server that ended has no line break
+        self.at_end = True
 
     def _message(self, line: bytes) -> Any:
         from mcp.shared.message import SessionMessage
@@ -151,6 +162,8 @@ class _Lines:
         try:
             message = jsonrpc_message_adapter.validate_json(line.decode("utf-8", "replace"), by_name=False)
         except ValueError:
+            if line.strip() and len(line) <= _LONGEST_KEPT:  # half of a longer one might begin or end in a secret
+                self._ending.lines.append(line.decode("utf-8", "replace").strip())
             return ValueError("a line that is no MCP message")
         if isinstance(message, (JSONRPCResponse, JSONRPCError)):
             self._waiting.pop(message.id, None)  # type: ignore[arg-type] # an error without an id answers no call

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from tdlab.records import Json
-from tdlab.tools import shorten
+from tdlab.tools import shape_of, shorten
 
 __all__ = ["is_parameter_list", "schema_of_parameters"]
 
@@ -40,7 +40,7 @@ def _object(entries: list[Json], problems: list[str], depth: int) -> dict[str, J
     for index, entry in enumerate(entries):
         name = _name(entry)
         if name is None:
-            problems.append(f"parameter [{index}] is {shorten(repr(entry), 60)}, without a name: left out")
+            problems.append(f"parameter [{index}] is {shape_of(entry, 60)}, without a name: left out")
         elif name in properties:
             problems.append(f"parameter {shorten(name, 60)!r} occurs twice: the second is left out")
         else:
@@ -86,7 +86,7 @@ def _fields(value: Json, problems: list[str], depth: int) -> dict[str, Json] | N
     if isinstance(value, dict) and value:
         entries = [{**entry, "name": name} for name, entry in value.items() if isinstance(entry, dict)]
         problems.extend(
-            f"property {name!r:.60} is {shorten(repr(entry), 60)}, not a parameter: left out"
+            f"property {name!r:.60} is {shape_of(entry, 60)}, not a parameter: left out"
             for name, entry in value.items()
             if not isinstance(entry, dict)
         )

@@ -11,6 +11,7 @@ list. Everything else stays as it is, and the schema stays unusable:
   entries that are not names;
 - ``exclusiveMinimum: true`` (draft 4) takes over the value of ``minimum``; the same for the maximum;
 - a keyword with ``null`` or with a value of the wrong type is dropped; a list of ``items`` becomes ``prefixItems``;
+- ``properties`` that are a list become the map of its entries;
 - ``properties`` that contain a whole schema (``type`` and ``properties``) are replaced by it;
 - an entry of ``properties`` that is not a schema becomes a description, or is dropped if it is a misplaced keyword;
 - a keyword whose value contains NaN or an infinity is dropped, and so is such a value of an enumeration;
@@ -140,6 +141,14 @@ class _SchemaFixer:
             note("properties held a whole schema, replaced by it")
             schema = {**schema, **inner}
 
+        if inner and is_parameter_list(inner):
+            note("properties were a list, read as their map")
+            listed, problems = schema_of_parameters(inner)
+            self.fixes.update(dict.fromkeys(problems))
+            names = schema.get("required")
+            required = [*(names if isinstance(names, list) else []), *listed.get("required", [])]
+            schema = {**schema, "properties": listed["properties"], **({"required": required} if required else {})}
+
         result: dict[str, Json] = {}
         for key, value in schema.items():
             if self.has_non_numbers and key not in _NESTING and _has_non_number(value):
@@ -184,7 +193,9 @@ class _SchemaFixer:
             elif key == "enum" and (not isinstance(value, list) or not value):
                 note("enum was not a list of values, dropped")
             elif key == "items":
-                if isinstance(value, list) and self.draft in ("", _LATEST):
+                if value == []:
+                    note("items was an empty list, dropped")
+                elif isinstance(value, list) and self.draft in ("", _LATEST):
                     note("a list of items was read as prefixItems")
                     result["prefixItems"] = [
                         self.schema(v, f"{path}.items[{i}]", depth + 1) for i, v in enumerate(value)
