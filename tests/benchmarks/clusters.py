@@ -6,7 +6,7 @@ Run it with the shared pool, or with any other::
     python -m tests.benchmarks.clusters --rich 10000                 # a generated pool with nested schemas
     python -m tests.benchmarks.clusters --sizes 5000 20000           # scale alone, at these numbers of tools
     python -m tests.benchmarks.clusters --selection --apricot VENV/bin/python
-    python -m tests.benchmarks.clusters --sample 50 --seed 1126      # clusters printed for a reader to judge
+    python -m tests.benchmarks.clusters --sample 50                  # clusters printed for a reader to judge
     python -m tests.benchmarks.clusters --crossing 40 --seed 7       # dependencies across services, likewise
 
 *Scale* mines whole services, drawn in an order that a seed gives, each size in a process of its own, so that its peak
