@@ -71,7 +71,7 @@ def explains(result: tuple[int, str, str], *words: str) -> None:
         (b"[]", ("pool.jsonl",)),
         (b'{"server": "s", "tools": []}', ("pool.jsonl",)),
         (b'{"server": "s", "tools": [{"description": "no name"}]}', ("its name is None", "expected")),
-        (b'[{"name": "t", "inputSchema": {"properties": {"a": {"$ref": "#/nowhere"}}}}]', ("nowhere",)),
+        (b'[{"name": "t", "inputSchema": {"type": "object", "$ref": "#/nowhere"}}]', ("nowhere",)),
         (b"\x1f\x8b\x08\x00broken", ("pool.jsonl",)),
     ],
     ids=["no JSON", "latin-1", "utf-16", "empty", "empty list", "no tools", "no name", "no schema", "broken gzip"],
