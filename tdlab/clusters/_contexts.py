@@ -12,19 +12,30 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from tdlab.records import Tool
 from tdlab.tools import (
     ReturnedField,
     Returns,
     Slot,
+    ToolNature,
     identifying_name,
     normal_name,
     parameter_kind,
     referenced_entity,
     shared_concept,
+    singular,
+    split_words,
     types_of,
 )
 
-__all__ = ["Known", "asks_in_context", "contexts_of", "is_echo", "known_to_caller"]
+__all__ = ["ADDING", "Known", "asks_in_context", "contexts_of", "is_echo", "known_to_caller", "lists_parts"]
+
+ADDING = frozenset("add append insert attach".split())
+"""Verbs of tools that put something into a thing that is there, and make no such thing."""
+_PARTS = frozenset(
+    "child children sub descendant nested below related similar linked past previous neighbor member reply".split()
+)
+"""Words of tools that list things of the same sort below or beside one."""
 
 # Fixed by definition: what the words "most tools" and "several things" mean.
 _MOST = 0.4
@@ -55,33 +66,44 @@ def known_to_caller(returned: Returns, index: int, contexts: Mapping[str, str]) 
     """Return what the caller of a tool, given by its index, must know beforehand.
 
     A tool that changes something shows what it was given, required or not, and its context is known everywhere. Where a
-    schema requires nothing at all, what identifies the thing that a tool reads counts as required.
+    schema requires nothing at all, identifiers that a tool reads by count as required.
     """
     tool = returned.tools[index]
-    operation, focus = returned.nature(tool).operation, returned.focus(tool)
+    nature, focus = returned.nature(tool), returned.focus(tool)
+    operation = nature.operation
     changes = operation in ("create", "update", "delete", "act")
     lax = not tool.required and operation == "read"
+    makes = operation == "create" and not _puts(tool, nature)  # a task that is created below another is a new one
     slots = [
         slot
         for slot in returned.slots(tool)
         if (
             slot.required
-            or (changes and not _is_chosen(slot, operation, focus))
+            or (changes and not (makes and _is_chosen(slot, focus)))
             or slot.name in contexts
-            or (lax and slot.handle and slot.entity == focus)
+            or (lax and slot.handle)
         )
         and (not slot.inside or slot.inside in _required_inside(tool.parameters.get(slot.parameter, {})))
     ]
     return Known(
         frozenset(slot.name for slot in slots),
         frozenset(slot.world for slot in slots if slot.world),
-        frozenset(slot.entity for slot in slots if slot.kind in ("id", "ref") and slot.entity),
+        frozenset(
+            slot.entity
+            for slot in slots
+            if slot.kind in ("id", "ref") and slot.entity and not (makes and slot.entity == focus)
+        ),
     )
 
 
-def _is_chosen(slot: Slot, operation: str, focus: str) -> bool:
-    """Return whether a tool gives its new thing an identifier unless its caller does."""
-    return operation == "create" and slot.kind == "id" and slot.entity == focus and not slot.required
+def _puts(tool: Tool, nature: ToolNature) -> bool:
+    """Return whether a tool puts a thing that is there into another: ``add_user_to_team`` makes no user."""
+    return nature.verb in ADDING and not {"to", "into"}.isdisjoint(split_words(tool.name))
+
+
+def _is_chosen(slot: Slot, focus: str) -> bool:
+    """Return whether a new thing gets an identifier of its own unless its caller gives one."""
+    return slot.kind == "id" and slot.name == f"{focus}_id" and not slot.required
 
 
 def _required_inside(schema: Mapping[str, object]) -> Iterable[str]:
@@ -91,11 +113,14 @@ def _required_inside(schema: Mapping[str, object]) -> Iterable[str]:
     return [name for name in required if isinstance(name, str)] if isinstance(required, list) else ()
 
 
-def is_echo(field: ReturnedField, known: Known, operation: str, focus: str, *, members: bool = False) -> bool:
+def is_echo(
+    field: ReturnedField, known: Known, operation: str, focus: str, *, members: bool = False, parts: bool = False
+) -> bool:
     """Return whether a returned value is one that the tool requires as an input.
 
-    The members of a list that are of the same sort as its container are other ones: the pages below a page, the paths
-    in a directory. With ``members``, the tool shows such members although its inferred output is no list.
+    The members of a list that are of the same sort as its container are other ones: the paths in a directory and, with
+    ``parts``, the pages below a page. With ``members``, the tool shows such members although its inferred output is no
+    list.
     """
     name = normal_name(field.name)[0]
     kind = parameter_kind(field.name, field.schema)
@@ -105,12 +130,18 @@ def is_echo(field: ReturnedField, known: Known, operation: str, focus: str, *, m
     listed = operation == "list" and 0 in field.path
     if concept in _CONTAINERS and (members or (listed and focus in _MEMBERS)):
         return False
-    if listed and kind in ("id", "ref") and _thing_of(field) == focus:
+    if listed and kind in ("id", "ref") and _thing_of(field) == focus and (parts or focus not in known.entities):
         return False
     return (
         name in known.names or (concept != "" and concept in known.concepts)
         or (kind in ("id", "ref") and field.entity in known.entities)
     )  # fmt: skip
+
+
+def lists_parts(tool: Tool) -> bool:
+    """Return whether a tool lists things below or beside one of the same sort: ``list_child_pages(page_id)`` does."""
+    words = split_words(tool.name)
+    return not _PARTS.isdisjoint([*words, *map(singular, words)])
 
 
 def _thing_of(field: ReturnedField) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tdlab.clusters._contexts import ADDING
 from tdlab.clusters._matching import STANDALONE
 from tdlab.records import Tool
 from tdlab.tools import Returns, Slot, entity_words, split_words
@@ -24,8 +25,6 @@ _OPENING = STANDALONE | frozenset(
     "open start launch begin connect clone checkout download import record register".split()
 )
 _NAMING = ("id", "ref", "world", "label", "value")
-_ADDING = frozenset("add append insert attach".split())
-"""Verbs of tools that make a part of what a path names: ``append_to_file(path)`` makes no file."""
 _SHOWING = frozenset("export render save".split())
 """Verbs of tools that make a file, but ask for the identifier of a thing that is there: ``export_table(table_id)``."""
 _FEWEST_ASKERS = 2
@@ -94,7 +93,7 @@ def _opens(tool: Tool, operation: str, verb: str) -> bool:
     """Return whether a tool makes, opens or starts a whole thing; ``get_record`` records nothing."""
     words = split_words(tool.name)
     begins = not _OPENING.isdisjoint((verb, *words[:1])) and not _shows(tool)
-    return operation in ("create", "act", "read") and begins and _ADDING.isdisjoint(words)
+    return operation in ("create", "act", "read") and begins and ADDING.isdisjoint(words)
 
 
 def _shows(tool: Tool) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from tdlab.clusters._contexts import is_echo, known_to_caller
+from tdlab.clusters._contexts import is_echo, known_to_caller, lists_parts
 from tdlab.clusters._topics import similarity, tool_topics
 from tdlab.config import ClusterConfig, MatchWeights, TopicWeights
 from tdlab.records import DependencyKind, Tool
@@ -132,9 +132,10 @@ def index_values(
         best: dict[tuple[str, str], Offer] = {}
         repeated: dict[tuple[str, str], Offer] = {}
         members = operation == "read" and informative(tool.output_schema) is None and shows_members(tool, operation)
+        parts = lists_parts(tool)
         for field in returned.fields(tool):  # the most certain first
             offer = Offer(i, field, operations[i])
-            echo = is_echo(field, known, operation, focus, members=members)
+            echo = is_echo(field, known, operation, focus, members=members, parts=parts)
             if field.attribute and not (echo or attributes):
                 continue
             for key in _keys(field):

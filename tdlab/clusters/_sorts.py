@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from tdlab.records import Tool
-from tdlab.tools import ENTITY_NOISE, Returns, brand_words, singular, split_words
+from tdlab.tools import ENTITY_NOISE, Returns, brand_words, is_one_word, singular, split_words
 
 __all__ = ["SortsOfThings"]
 
@@ -19,8 +19,6 @@ _JOINING = frozenset("to of for from in on at by with and or".split())
 """Words before another thing."""
 _PLAIN = _JOINING | frozenset("new another other more my own a an the".split())
 """Words that say no sort."""
-_SHORTEST = 3
-"""Fewest letters of a short form: an org is an organization."""
 
 
 class SortsOfThings:
@@ -60,7 +58,9 @@ class SortsOfThings:
 
     def _sort(self, tool: int, noun: str) -> frozenset[str]:
         sorting = self._sorting.get(noun, ())
-        return frozenset(word for word in self._beside[tool][noun] if any(_alike(word, other) for other in sorting))
+        return frozenset(
+            word for word in self._beside[tool][noun] if any(is_one_word(word, other) for other in sorting)
+        )
 
 
 def _beside_nouns(tool: Tool, returned: Returns, plain: Set[str]) -> dict[str, frozenset[str]]:
@@ -83,9 +83,4 @@ def _beside_nouns(tool: Tool, returned: Returns, plain: Set[str]) -> dict[str, f
 
 def _within(part: frozenset[str], whole: frozenset[str]) -> bool:
     """Return whether each word of one set is in the other, as it is or in a shorter or longer form."""
-    return all(any(_alike(word, other) for other in whole) for word in part)
-
-
-def _alike(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return one == other or (len(short) >= _SHORTEST and long.startswith(short))
+    return all(any(is_one_word(word, other) for other in whole) for word in part)

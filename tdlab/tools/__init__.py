@@ -25,7 +25,7 @@ from tdlab.tools.names import (
     service_in_name,
     split_words,
 )
-from tdlab.tools.nouns import counted, keyword_form, plural, singular
+from tdlab.tools.nouns import counted, is_one_word, keyword_form, plural, singular
 from tdlab.tools.outputs import ReturnedField, Returns, returned_fields, returned_schema, with_outputs
 from tdlab.tools.parameters import (
     ENTITY_NOISE,
@@ -87,6 +87,7 @@ __all__ = [
     "identifying_name",
     "informative",
     "inner_properties",
+    "is_one_word",
     "issued_ids",
     "keyword_form",
     "label",

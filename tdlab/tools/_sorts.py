@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Set
 
 from tdlab.records import Tool
 from tdlab.tools.names import nature, referenced_entity, split_words
-from tdlab.tools.nouns import singular
+from tdlab.tools.nouns import is_one_word, singular
 from tdlab.tools.parameters import entity_words
 
 __all__ = ["Sorts", "is_aspect"]
@@ -18,7 +18,7 @@ __all__ = ["Sorts", "is_aspect"]
 # Fixed by definition, as a vocabulary.
 _ASPECTS = frozenset(
     "setting field schema statistic stat attribute csv avatar image screenshot thumbnail icon preference permission"
-    " capability ability limit quota usage".split()
+    " capability ability limit quota usage metric analytics example sample".split()
 )
 
 
@@ -58,8 +58,10 @@ class Sorts:
 
     def is_other(self, name: str, tool: Tool) -> bool:
         """Return whether an identifier is of a sort that other tools are about, and not this one."""
-        sort = tuple((referenced_entity(name) or "").split("_")[-2:])
-        return len(sort) == 2 and sort in self._pairs and sort[0] not in nature(tool).entity.split("_")
+        sort = (referenced_entity(name) or "").split("_")[-2:]
+        if len(sort) < 2 or sort[0] in nature(tool).entity.split("_"):
+            return False
+        return any(pair[0] == sort[0] and is_one_word(pair[1], sort[1]) for pair in self._pairs)
 
     def is_another_owner(self, entity: str, tool: Tool, focus: str, identified: Set[str]) -> bool:
         """Return whether a tool about something of one owner is not about that of ``entity``: a comment on an expense.

@@ -119,8 +119,8 @@ _REFERENCE_SUFFIX = frozenset(
     " arn cursor uid".split()
 )
 _STRONG_SUFFIX = frozenset("id ids identifier identifiers uuid guid uid urn arn".split())
-_NO_ENTITY = frozenset("unique".split())
-"""Words between an entity and its suffix: ``invoice_unique_id``."""
+_NO_ENTITY = frozenset("unique global".split())
+"""Words between an entity and its suffix: ``invoice_unique_id``, ``team_global_id``."""
 
 
 @lru_cache(maxsize=65536)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["counted", "is_plural", "keyword_form", "plural", "singular"]
+__all__ = ["counted", "is_one_word", "is_plural", "keyword_form", "plural", "singular"]
+
+_SHORTEST = 3
+"""Fewest letters of a short form."""
 
 _IRREGULAR = {
     "people": "person",
@@ -133,3 +136,21 @@ def counted(number: int, noun: str) -> str:
         ('1 generation', '2,000 trajectories')
     """
     return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def is_one_word(one: str, other: str) -> bool:
+    """Return whether two words are one, or one is the short form of the other.
+
+    Args:
+        one: A word in lower case.
+        other: Another.
+
+    Returns:
+        Whether they are.
+
+    Example:
+        >>> is_one_word("org", "organization"), is_one_word("config", "configuration"), is_one_word("card", "cart")
+        (True, True, False)
+    """
+    short, long = sorted((one, other), key=len)
+    return one == other or (len(short) >= _SHORTEST and long.startswith(short))

@@ -391,7 +391,9 @@ class Returns:
                 put(name, schema, _LINKED[operation] * strength * weight * other, entity)
         if operation == "list":
             for name, schema in self._common().items():
-                if name not in tool.parameters:
+                words = split_words(name)
+                other = len(words) > 1 and focus not in map(singular, words)  # an emoji has no repository_name
+                if name not in tool.parameters and not (other and parameter_kind(name, schema) in ("label", "ref")):
                     put(name, clean(schema), 0.65, focus)
         for match in _SAYS_RETURNS.finditer(tool.description[:3000]):
             for word in split_words(match.group(1)):

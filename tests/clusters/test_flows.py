@@ -342,3 +342,47 @@ def test_tools_of_two_products_are_no_companions() -> None:
     ties = [e for e in mined.dependencies.edges if e.kind == "companion"]
     families = {frozenset(key.split("/")[1].split("-")[0] for key in (e.source, e.target)) for e in ties}
     assert families == {frozenset({"tft"}), frozenset({"valorant"})}
+
+
+def test_an_identifier_of_a_place_or_a_member_that_was_given_is_an_echo() -> None:
+    """Adding a user to a team makes no user, and a list of what belongs to one page asks for that page."""
+    tools = [
+        tool("desk", "list_users", "List users."),
+        tool(
+            "desk",
+            "add_user_to_team",
+            "Add a user to a team.",
+            ("user_id", "team_id"),
+            user_id="string",
+            team_id="string",
+        ),
+        tool("desk", "get_user", "Get a user.", user_id="string"),
+        tool("desk", "list_shared_pages", "Share pages.", page_id="string"),
+        tool("desk", "list_child_pages", "List the pages below a page.", page_id="string"),
+        tool("desk", "get_page", "Get a page.", page_id="string"),
+    ]
+    found = flows(*tools)
+    assert found["list_users", "get_user", "user_id"] == "new"
+    assert found.get(("add_user_to_team", "get_user", "user_id")) in (None, "echo")
+    assert found.get(("list_shared_pages", "get_page", "page_id")) in (None, "echo")
+    assert found["list_child_pages", "get_page", "page_id"] == "new"
+
+
+def test_what_is_created_below_another_thing_is_new() -> None:
+    tools = [
+        tool("todo", "create_task", "Create a task.", ("parent_task_id",), title="string", parent_task_id="string"),
+        tool("todo", "get_task", "Get a task.", task_id="string"),
+        tool("todo", "update_task", "Change a task.", ("parent_task_id",), task_id="string", parent_task_id="string"),
+    ]
+    assert flows(*tools)["create_task", "get_task", "task_id"] == "new"
+
+
+def test_a_short_form_is_the_same_sort() -> None:
+    tools = [
+        tool("cloud", "list_org_configs", "List the configurations of an organization."),
+        tool("cloud", "list_account_configs", "List the configurations of accounts."),
+        tool("cloud", "delete_account_config", "Delete one.", account_configuration_id="string"),
+    ]
+    found = flows(*tools)
+    assert ("list_account_configs", "delete_account_config", "account_configuration_id") in found
+    assert ("list_org_configs", "delete_account_config", "account_configuration_id") not in found
