@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tdlab.tools import counted, printable
-from tdlab.verify import Agreement, CheckCount, VerificationReport
+from tdlab.verify import Agreement, VerificationReport
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,7 +39,7 @@ def show_verification(reports: Mapping[str, VerificationReport], *, examples: bo
         blocks += [Text(f"  not known: {reason} ({', '.join(checks)})") for reason, checks in lacking.items()]
         if report.agreement is not None:
             blocks.append(_agreement(report.agreement))
-        for check, count in (*report.checks.items(), *report.notes.items()) if examples else ():
+        for check, count in report.checks.items() if examples else ():
             for example in count.examples:
                 where = "" if example.message is None else f", message {example.message}"
                 text = f"  {check}, {printable(example.trajectory, most=60)}{where}: {example.reason}"
@@ -54,14 +54,8 @@ def _checks(report: VerificationReport) -> RenderableType:
     for title in ("check", "passed", "failed", "not known"):
         table.add_column(title, justify="left" if title == "check" else "right", no_wrap=True)
     for check, count in report.checks.items():
-        table.add_row(check, *_cells(count))
-    for check, count in report.notes.items():
-        table.add_row(f"{check} (note)", *_cells(count))
+        table.add_row(check, f"{count.passed:,}", f"{count.failed:,}", f"{count.not_known:,}")
     return table
-
-
-def _cells(count: CheckCount) -> tuple[str, str, str]:
-    return f"{count.passed:,}", f"{count.failed:,}", f"{count.not_known:,}"
 
 
 def _agreement(agreement: Agreement) -> RenderableType:

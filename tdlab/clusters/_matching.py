@@ -222,7 +222,6 @@ def slot_weight(
     return weight * (matching.nested if slot.inside else 1.0)
 
 
-_HANDLES = ("id", "ref", "world", "label")
 STANDALONE = frozenset("create make new generate init initialize write save export build compose render draft".split())
 """Verbs of tools that make a thing with a name or a path of its own, unlike ``add_paragraph(filename)``."""
 

@@ -38,8 +38,6 @@ _PAST = frozenset(
     " received rotated reserved booked released resolved escalated uploaded signed delivered".split()
 )
 _SHARED = ("starts_at", "ends_at", "start_at", "end_at", "currency", "country_code")
-_MADE_AT = (" created_at", " submitted_at", " booked_at")  # of an act on something older, its own moment is another
-_COPIES = re.compile("clone|copy|duplicate|import|fork|template")
 _MADE_BY_ITSELF = 2  # entries that a service may add of its own, such as "created"
 # "text" and "content" hold a whole answer in MCP's own form, such as a listing that a program has added to
 _MOVES = re.compile(

@@ -29,7 +29,6 @@ _ORDER = (
 """Words of two fields of which the first is never later or larger than the second, where their other words agree."""
 
 _MINUTES = {"minutes": 1, "minute": 1, "min": 1, "mins": 1, "hours": 60, "hour": 60, "days": 1440, "nights": 1440}
-_BEGINS = frozenset({"start", "starts", "check", "checkin", "begins"})
 _TOTALS = frozenset({"total", "subtotal", "sum"})
 _EACH = ("unit_price", "unit_price_cents", "price_each")
 _TAKEN = ("booked", "occupied", "reserved", "registered", "enrolled")

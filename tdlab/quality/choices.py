@@ -296,7 +296,6 @@ _EMPTY = frozenset({"null", "none", "the", "and", ""})
 
 # -------------------------------------------------------------------------------------------------- the plan
 
-_REFERS = frozenset({"id", "uuid", "number", "code", "reference"})
 _UNDOES = frozenset("delete remove cancel revoke drop destroy purge erase trash void withdraw".split())
 
 

@@ -23,7 +23,6 @@ __all__ = [
 _OPENING = " \t\n\"'`*#$\u20ac\u00a3([{<\u201c\u2018\u201e_"
 _LINK = re.compile(r"(?:\b(?:is|are|was|will be|should be|must be|of|as|equals|being)|[:=]|->|\u2192|-|\u2013)$")
 _SEPARATOR = re.compile(r"[\s_\-*\"'`]+")
-_ID_WORDS = frozenset({"id", "ids"})
 _TAIL = 60  # characters before a value in which its label is looked for
 
 

@@ -36,7 +36,6 @@ _FEWEST_SOLVED = 0.9
 _FEWEST_TWISTS_SOLVED = 0.5
 _MOST_SAMPLES = 8  # values of a fact on which the forms of slots are tried
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|\d+")
-_POSITIONAL = frozenset({"limit", "cursor"})
 
 
 class PackReport(NamedTuple):

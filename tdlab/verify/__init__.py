@@ -12,7 +12,7 @@ from __future__ import annotations
 from tdlab.verify.checks import CHECKS, CheckFunction, verify
 from tdlab.verify.context import CheckContext
 from tdlab.verify.near_duplicates import NearDuplicates, SimilarSets, features_of
-from tdlab.verify.recorded import NOTES, RECORDED_CHECKS, verify_recording
+from tdlab.verify.recorded import RECORDED_CHECKS, verify_recording
 from tdlab.verify.recording import (
     CheckResult,
     Finding,
@@ -33,7 +33,7 @@ from tdlab.verify.report import (
 )
 
 __all__ = [
-    "CHECKS", "NOTES", "RECORDED_CHECKS", "Agreement", "CheckContext", "CheckCount", "CheckFunction", "CheckResult",
+    "CHECKS", "RECORDED_CHECKS", "Agreement", "CheckContext", "CheckCount", "CheckFunction", "CheckResult",
     "Finding", "FlaggedPrecision", "NearDuplicates", "RecordedCheck", "RecordingContext", "RecordingVerdict",
     "SimilarSets", "State", "VerdictExample", "VerdictTally", "VerificationReport", "failed", "features_of",
     "not_known", "verify", "verify_recording",

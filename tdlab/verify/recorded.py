@@ -18,7 +18,7 @@ from tdlab.verify._recording_sources import check_sources
 from tdlab.verify._recording_words import check_consent, check_ending, check_errors_reported, check_roles
 from tdlab.verify.recording import CheckResult, RecordedCheck, RecordingContext, RecordingVerdict
 
-__all__ = ["NOTES", "RECORDED_CHECKS", "verify_recording"]
+__all__ = ["RECORDED_CHECKS", "verify_recording"]
 
 RECORDED_CHECKS: Mapping[str, RecordedCheck] = {
     "arguments": check_arguments,
@@ -34,9 +34,6 @@ RECORDED_CHECKS: Mapping[str, RecordedCheck] = {
     "guesses": check_guesses,
 }
 """The checks of recordings by name, in the order in which they run."""
-
-NOTES: frozenset[str] = frozenset()
-"""The checks whose findings are reported and do not reject: fewer than nine in ten were right when read by hand."""
 
 
 def verify_recording(
@@ -69,12 +66,11 @@ def verify_recording(
     """
     context = RecordingContext(trajectory, tools or {}, policy, config or VerifyConfig())
     results: list[CheckResult] = []
-    notes: list[CheckResult] = []
     for name, check in (*RECORDED_CHECKS.items(), *checks.items()):
         finding = check(context)
         if finding is None:
             result = CheckResult(name=name, state="passed")
         else:
             result = CheckResult(name=name, state=finding.state, reason=finding.reason, message=finding.message)
-        (notes if name in NOTES and result.state == "failed" else results).append(result)
-    return RecordingVerdict(trajectory=trajectory.id, checks=tuple(results), notes=tuple(notes), reward=reward)
+        results.append(result)
+    return RecordingVerdict(trajectory=trajectory.id, checks=tuple(results), reward=reward)

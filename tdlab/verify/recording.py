@@ -3,8 +3,8 @@
 Each check has one of three results: passed, failed, or not known where the recording lacks what the check needs. A
 recording is accepted when no check failed; what is not known is counted beside it, with the reason.
 
-The checks were read by hand on the recorded runs of tau-bench, tau2-bench, mcp-bench, ToolBench and Toolathlon. Those
-of which fewer than nine in ten findings were right are notes: reported, but no reason to reject.
+The findings were read by hand on the recorded runs of tau-bench, tau2-bench, mcp-bench, ToolBench and Toolathlon, and
+rules of which fewer than nine in ten findings were right were left out.
 """
 
 from __future__ import annotations
@@ -92,12 +92,11 @@ class CheckResult(Record):
 class RecordingVerdict(Record):
     """The verdict on a recording: accepted when no check failed.
 
-    ``notes`` are what weaker rules found, and do not count. ``reward`` is the benchmark's own verdict, if recorded.
+    ``reward`` is the benchmark's own verdict, if recorded.
     """
 
     trajectory: str
     checks: tuple[CheckResult, ...]
-    notes: tuple[CheckResult, ...] = ()
     reward: float | None = None
 
     @property

@@ -106,13 +106,12 @@ class Agreement(Record):
 class VerificationReport(Record):
     """The verdicts on one file, counted.
 
-    ``notes`` are the checks whose findings do not reject. ``agreement`` is None where no reward is recorded.
+    ``agreement`` is None where no reward is recorded.
     """
 
     trajectories: int
     accepted: int
     checks: dict[str, CheckCount]
-    notes: dict[str, CheckCount] = Field(default_factory=dict)
     agreement: Agreement | None = None
 
 
@@ -129,7 +128,6 @@ class VerdictTally:
     def __init__(self) -> None:
         self._trajectories = self._accepted = 0
         self._checks: dict[str, _CheckTally] = {}
-        self._notes: dict[str, _CheckTally] = {}
         self._cells: Counter[tuple[bool, bool]] = Counter()
         self._flagged: Counter[str] = Counter()
         self._failing: Counter[str] = Counter()
@@ -138,14 +136,13 @@ class VerdictTally:
         """Count one verdict."""
         self._trajectories += 1
         self._accepted += verdict.accepted
-        for tallies, results in ((self._checks, verdict.checks), (self._notes, verdict.notes)):
-            for result in results:
-                tallies.setdefault(result.name, _CheckTally()).add(verdict.trajectory, result)
+        for result in verdict.checks:
+            self._checks.setdefault(result.name, _CheckTally()).add(verdict.trajectory, result)
         if verdict.reward is None:
             return
         passes = verdict.reward >= _PASSES
         self._cells[verdict.accepted, passes] += 1
-        for result in (*verdict.failures, *verdict.notes):
+        for result in verdict.failures:
             self._flagged[result.name] += 1
             self._failing[result.name] += not passes
 
@@ -166,7 +163,6 @@ class VerdictTally:
             trajectories=self._trajectories,
             accepted=self._accepted,
             checks={name: tally.count() for name, tally in self._checks.items()},
-            notes={name: tally.count() for name, tally in self._notes.items()},
             agreement=agreement if agreement.n else None,
         )
 
