@@ -29,6 +29,7 @@ is not offered: it is an example.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
@@ -171,7 +172,7 @@ def _marked(text: str) -> Written:
         rest = text[:begin] if calls else text
     else:
         for pattern, read in _families(text, marks):
-            rest = _take(pattern, read, rest, calls)
+            rest = _take_tags(rest, calls) if pattern is _CALL else _take(pattern, read, rest, calls)
     if "invoke " in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
     if calls and "tool_call" in rest:
@@ -197,6 +198,38 @@ def _take(
         return "" if own else match.group()
 
     return pattern.sub(replace, text)
+
+
+def _take_tags(text: str, calls: list[RawCall]) -> str:
+    """Return the text without its tagged calls. One whose arguments hold the tags themselves ends with its JSON."""
+    kept, position = [], 0
+    while (match := _CALL.search(text, position)) is not None:
+        own, end = _read_tagged(match), match.end()
+        if not own:
+            own, end = _whole_call(text, match.start(1), end)
+        calls.extend(own)
+        kept.append(text[position : match.start() if own else end])
+        position = end
+    return "".join([*kept, text[position:]])
+
+
+def _whole_call(text: str, start: int, end: int) -> tuple[list[RawCall], int]:
+    """Return the call of the JSON object at a place, and where its closing tag ends; nothing and ``end`` if none is."""
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    if not text.startswith("{", start):
+        return [], end
+    try:
+        stop = _DECODER.raw_decode(text, start)[1]
+        value = read_json(text[start:stop])
+    except (ValueError, RecursionError):
+        return [], end
+    closing = text.find(_TAG_END, stop)
+    if closing < 0 or text[stop:closing].strip():
+        return [], end
+    return calls_in_value(value), closing + len(_TAG_END)
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _read_tagged(match: re.Match[str]) -> list[RawCall]:

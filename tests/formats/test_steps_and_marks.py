@@ -60,6 +60,14 @@ def test_a_call_in_a_fence_that_nothing_answers_is_an_example(tmp_path: Path) ->
     assert "example" in str(found.problems[0])
 
 
+def test_an_argument_may_hold_the_tags_of_calls(tmp_path: Path) -> None:
+    arguments = {"text": 'write <tool_call>{"name": "x"}</tool_call> so'}
+    text = f"I write.\n<tool_call>{json.dumps({'name': 'w', 'arguments': arguments})}</tool_call>"
+    found = _read(tmp_path, {"messages": [ASK, {"role": "assistant", "content": text}]})
+    assert _calls(found) == [("w", arguments)]
+    assert _shape(found)[1] == ("assistant", "I write.", 1)
+
+
 def test_steps_of_the_ai_sdk_are_turns(tmp_path: Path) -> None:
     def part(name: str, value: int) -> list[Any]:
         inner = {"state": "result", "toolCallId": name, "toolName": name, "args": {}, "result": value}
