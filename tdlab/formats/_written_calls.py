@@ -408,7 +408,7 @@ def _bare(text: str, offered: Collection[str], answered: bool) -> Written:
     if not (answered or offered):
         return Written(text, ())
     if not body.startswith(("{", "[")):
-        calls = _named(body, offered)
+        calls = _named(body, offered) if body.endswith("}") else []
         if not calls and stripped.startswith("```tool_code"):
             calls = _pythonic(body)
         fits = answered or all(call.name in offered for call in calls)

@@ -111,8 +111,11 @@ class _Reader:
         if role == "tool":
             self._tool(message, index)
         elif role == "assistant":
-            for step in steps_of(message):
-                self._assistant(step, index)
+            if isinstance(message.get("content"), str) and "parts" not in message:  # as most are
+                self._assistant(message, index)
+            else:
+                for step in steps_of(message):
+                    self._assistant(step, index)
         elif role == "user":
             self._user(message, index)
         else:
