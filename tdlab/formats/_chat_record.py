@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -74,7 +75,23 @@ def finished(
     if own_ids:
         messages = [_with_ids(message, own_ids) for message in messages]
     trajectory = Trajectory(id=identity, messages=tuple(messages), tools=names)
-    return Recording(trajectory, tools, format_name, domains, notes=builder.notes)
+    recording = Recording(trajectory, tools, format_name, domains, notes=builder.notes)
+    return with_services(recording, builder.services) if builder.services else recording
+
+
+def with_services(recording: Recording, services: dict[str, str]) -> Recording:
+    """Return the recording with the services that its calls or its log name, for tools whose names tell none."""
+    names = dict(recording.trajectory.tools)
+    tools = dict(recording.tools)
+    for visible, key in recording.trajectory.tools.items():
+        if key.startswith("/") and visible in services:
+            names[visible] = f"{services[visible]}{key}"
+            if key in tools:
+                tool = tools.pop(key).model_copy(update={"service": services[visible]})
+                tools.setdefault(tool.key, tool)
+    if names == recording.trajectory.tools:
+        return recording
+    return replace(recording, trajectory=recording.trajectory.model_copy(update={"tools": names}), tools=tools)
 
 
 def _with_ids(message: Message, own_ids: dict[str, str]) -> Message:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tdlab.formats._json import json_text, text_of
 from tdlab.records import Json
 
-__all__ = ["Parts", "RawCall", "RawResult", "call_of", "parts_of", "result_message"]
+__all__ = ["Parts", "RawCall", "RawResult", "call_of", "parts_of", "result_message", "steps_of"]
 
 _NAME = ("name", "toolName", "tool_name", "function_name", "tool")
 _ARGUMENTS = (
@@ -41,11 +41,12 @@ _RESULT_CONTENT = ("content", "output", "result", "response", "text", "tool_resu
 
 
 class RawCall(NamedTuple):
-    """A call as recorded: its id or None, its name, its arguments in whatever form."""
+    """A call as recorded: its id or None, its name, its arguments in whatever form, the server if it is stated."""
 
     id: str | None
     name: str
     arguments: Json
+    service: str | None = None
 
 
 class RawResult(NamedTuple):
@@ -97,9 +98,65 @@ def parts_of(message: dict[str, Any]) -> Parts:
     return parts
 
 
+_STEP_START = "step-start"
+"""The part by which the AI SDK divides a message into the model's answers."""
+
+
+def steps_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps of an assistant's message: the API may have run tools in it, and the model gone on after that.
+
+    A step ends at the AI SDK's mark, before a text that follows a result, and before a call that follows a result of
+    its own part.
+    """
+    key = "parts" if isinstance(message.get("parts"), list) else "content"
+    listed = message.get(key)
+    if not isinstance(listed, list) or len(listed) < 2:
+        return [message]
+    steps: list[list[Json]] = [[]]
+    last = ""
+    for part in listed:
+        kind = _effect_of(part)
+        marked = isinstance(part, dict) and part.get("type") == _STEP_START
+        if steps[-1] and (marked or (last and kind == "said") or (last == "result" and kind in ("call", "both"))):
+            steps.append([])
+            last = ""
+        if not marked:
+            steps[-1].append(part)
+        last = kind if kind in ("result", "both") else last
+    steps = [step for step in steps if step]
+    if len(steps) < 2:
+        return [message]
+    said = message.get("content")
+    if key == "parts" and isinstance(said, str) and not any(_effect_of(part) == "said" for part in listed):
+        return [message]  # the text stands beside the parts alone
+    first = {**message, key: steps[0]}
+    if key == "parts":  # these repeat all of them
+        first.pop("content", None)
+        first.pop("toolInvocations", None)
+    return [first, *({"role": "assistant", key: step} for step in steps[1:])]
+
+
+def _effect_of(part: Json) -> str:
+    """Return whether a part was said or thought, is a call, a result or both; empty for any other."""
+    if isinstance(part, str):
+        return "said"
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str):
+        return ""
+    if kind in _TEXT_TYPES or kind in _THOUGHT_TYPES:
+        return "said"
+    if kind in _RESULT_TYPES:
+        return "result"
+    if kind in ("tool-invocation", "dynamic-tool") or (kind.startswith("tool-") and "state" in part):
+        inner = part.get("toolInvocation", part)
+        ended = isinstance(inner, dict) and any(inner.get(key) is not None for key in ("result", "output", "errorText"))
+        return "both" if ended else "call"
+    return "call" if kind in _CALL_TYPES else ""
+
+
 _BESIDE = {
     "reasoning_content", "reasoning", "thinking", "toolInvocations", "function_call", "additional_kwargs",
-    "invalid_tool_calls", *_CALL_LISTS,
+    "invalid_tool_calls", "refusal", *_CALL_LISTS,
 }  # fmt: skip
 
 
@@ -107,6 +164,9 @@ def _take_beside(message: dict[str, Any], parts: Parts) -> None:
     """Add the thoughts and the calls that stand beside the content."""
     if _BESIDE.isdisjoint(message):
         return
+    refusal = message.get("refusal")
+    if isinstance(refusal, str) and refusal and not any(parts.texts):
+        parts.texts = [refusal]
     for key in ("reasoning_content", "reasoning", "thinking"):
         thought = message.get(key)
         if isinstance(thought, str) and thought.strip() and thought.strip() not in parts.thoughts:
@@ -214,7 +274,7 @@ def _take_content(content: Json, parts: Parts) -> None:
 def _take_part(part: dict[str, Any], parts: Parts) -> None:
     kind = part.get("type")
     kind = kind.lower() if isinstance(kind, str) else ""
-    if kind in _THOUGHT_TYPES or part.get("thought") is True:
+    if kind in _THOUGHT_TYPES or (part.get("thought") is True and _HOLDERS.isdisjoint(part)):
         _take_thought(part, parts)
     elif kind in _TEXT_TYPES or (not kind and _HOLDERS.isdisjoint(part)):
         _take_text(part, parts)
@@ -229,6 +289,8 @@ def _take_part(part: dict[str, Any], parts: Parts) -> None:
         _take_invocation({**part, "toolName": name}, parts)
     elif not kind:
         _take_text(part, parts)
+    elif kind == _STEP_START:
+        return
     elif isinstance(part.get("text"), str) and "tool" not in kind and "call" not in kind:
         parts.texts.append(part["text"])
     else:
@@ -283,6 +345,8 @@ def _take_call(part: dict[str, Any], kind: str, parts: Parts) -> None:
         parts.notes.append(f"a part of the type {kind or 'functionCall'!r} names no tool")
         return
     call = call if call.id is not None or inner is part else call._replace(id=_id_in(part))
+    server = _text_of(part, ("server_name", "server_label"))
+    call = call._replace(service=server) if server and "mcp" in kind else call
     parts.calls.append(call)
     output = _value_of(inner, ("output", "result"))
     if output is not None or isinstance(inner.get("error"), (str, dict)):  # a call that keeps its own result
@@ -299,12 +363,18 @@ def _result_of(part: dict[str, Any]) -> RawResult:
         failed = str(content.get("type", "")).startswith("error") or None
         content = content["value"]
     else:
-        failed = None
+        failed = _is_server_error(content) or None
     if isinstance(content, list):  # Bedrock's {"json": ...} and {"text": ...}
         content = [entry["json"] if isinstance(entry, dict) and set(entry) == {"json"} else entry for entry in content]
         content = content[0] if len(content) == 1 and not _is_text_part(content[0]) else content
     name = _text_of(inner, ("name", "toolName", "tool_name"))
     return RawResult(_id_in(inner) or _id_in(part), content, _flag_of(inner) if failed is None else failed, name)
+
+
+def _is_server_error(content: Json) -> bool:
+    """Return whether this is the error of a tool that Anthropic's API ran itself."""
+    kind = content.get("type") if isinstance(content, dict) else None
+    return isinstance(kind, str) and kind.endswith("_tool_result_error")
 
 
 def _is_text_part(entry: Json) -> bool:

@@ -90,6 +90,12 @@ def _unwrapped(value: Json) -> Opened | None:
         return _from_envelope(value)
     if len(value) == 1 and ("Ok" in value or "Err" in value):  # Rust's Result, as Codex logs it
         return _of_rust(value)
+    if len(value) == 1 and isinstance(value.get("result"), dict) and "content" in value["result"]:
+        return _unwrapped(value["result"])
+    if "content" not in value and {"structuredContent", "isError"} <= set(
+        value
+    ):  # the text that repeats it is left out
+        value = {**value, "content": []}
     if "content" not in value or not set(value) <= _WRAPPER:
         return None
     if len(value) == 1 and not (isinstance(value["content"], list) and any(map(_is_block, value["content"]))):

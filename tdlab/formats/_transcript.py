@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tdlab._gc import rare_collection
-from tdlab.formats._chat_record import chat_recording
+from tdlab.formats._chat_record import chat_recording, with_services
 from tdlab.formats._json import json_text
 from tdlab.formats._parts import RawCall
 from tdlab.formats.base import Note, Recording, Severity, Unreadable
@@ -103,7 +103,7 @@ class Transcript:
         with rare_collection():  # a session can be a whole file
             recording = chat_recording(record, self.messages, fallback, format_name)
         if self.services:
-            recording = _with_services(recording, self.services)
+            recording = with_services(recording, self.services)
         if self._notes:
             recording = replace(recording, notes=tuple(dict.fromkeys((*self._notes, *recording.notes))))
         return recording
@@ -111,18 +111,3 @@ class Transcript:
 
 def _id_of(value: Json) -> str:
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-
-
-def _with_services(recording: Recording, services: dict[str, str]) -> Recording:
-    """Return the recording with the services that the log names for tools whose names tell none."""
-    names = dict(recording.trajectory.tools)
-    tools = dict(recording.tools)
-    for visible, key in recording.trajectory.tools.items():
-        if key.startswith("/") and visible in services:
-            names[visible] = f"{services[visible]}{key}"
-            if key in tools:
-                tool = tools.pop(key).model_copy(update={"service": services[visible]})
-                tools.setdefault(tool.key, tool)
-    if names == recording.trajectory.tools:
-        return recording
-    return replace(recording, trajectory=recording.trajectory.model_copy(update={"tools": names}), tools=tools)

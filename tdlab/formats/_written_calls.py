@@ -10,27 +10,31 @@ DeepSeek            ``<｜tool▁call▁begin｜>function<｜tool▁sep｜>name`
 Kimi-K2             ``<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{...}<|tool_call_end|>``
 Llama 3             ``<|python_tag|>{...}`` or ``name.call(k="v")``, ``<function=name>{...}</function>``, bare JSON
 Granite, Phi        ``<|tool_call|>[{...}]``, ``functools[{...}]``
+Jamba, OLMo, LFM2   ``<tool_calls>[{...}]</tool_calls>``, ``<function_calls>f(a=1)</function_calls>``, and LFM2's
+Gemma               ``tool_code`` in a fence; ``<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>``
 Glaive              ``<functioncall> {"name": ..., "arguments": '{...}'}``
 Nemotron            ``<TOOLCALL>[{...}]</TOOLCALL>``
 InternLM            ``<|action_start|><|plugin|>{...}<|action_end|>``
 Functionary         ``>>>name`` on a line, its arguments below
-Command R           ``<|START_ACTION|>[{...}]<|END_ACTION|>``
+Command R           ``<|START_ACTION|>[{...}]<|END_ACTION|>``, ``Action:`` before a list in a fence
 gpt-oss             ``<|channel|>commentary to=functions.name <|message|>{...}<|call|>`` (Harmony)
 ReAct               ``Action: name`` and ``Action Input: {...}`` on lines of their own
 ==================  ================================================================================================
 
 Forms without a mark of their own (bare JSON, ``[f(a=1)]``, ReAct) are read as calls only where a result follows or the
 name is that of an offered tool: prose may show the same words. Whatever cannot be read as a call stays in the text, and
-a mark that names a call and yields none becomes a note.
+a mark that names a call and yields none becomes a note. So does a call in a fence that no result follows and whose tool
+is not offered: it is an example.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from tdlab.formats._json import Exact, Untyped, typed_value
+from tdlab.formats._json import Exact, Untyped, json_text, object_of, typed_value
 from tdlab.formats._literal import calls_of, loads_leniently
 from tdlab.formats._parts import RawCall, call_of
 from tdlab.records import Json
@@ -52,7 +56,7 @@ _BAR, _GAP = "[|｜]", "[▁_ ]"
 _ANGLE = re.compile(
     r"<(?:tool_call>|\|tool_call\|>|function=|(?:\w+:)?invoke |(?:\w+:)?function_calls>|｜DSML｜|\|python_tag\|>"
     r"|\|tool_call_begin\|>|\|START_ACTION\|>|\|channel\|>|｜tool▁call|\|tool[▁_]calls?[▁_]begin\|>|TOOLCALL>"
-    r"|\|action_start\|>|functioncall>)"
+    r"|\|action_start\|>|functioncall>|\|tool_call_start\|>|tool_calls>|start_function_call>)"
 )
 _PROMPT_TO_ALL = re.compile(r"^>>>all\n", re.MULTILINE)
 _PROMPT = re.compile(r"^>>>\w", re.MULTILINE)
@@ -102,9 +106,16 @@ _PYTHON_TAG = re.compile(r"<\|python_tag\|>(.*?)(?:<\|eom_id\|>|<\|eot_id\|>|\Z)
 _LISTED = re.compile(
     r"<\|tool_call\|>(.*?)(?:<\|/tool_call\|>|\Z)|<\|START_ACTION\|>(.*?)(?:<\|END_ACTION\|>|\Z)"
     r"|<TOOLCALL>(.*?)(?:</TOOLCALL>|\Z)|<\|action_start\|>\s*<\|plugin\|>(.*?)(?:<\|action_end\|>|\Z)"
+    r"|<\|tool_call_start\|>(.*?)(?:<\|tool_call_end\|>|\Z)|<tool_calls>(.*?)(?:</tool_calls>|\Z)"
+    r"|<function_calls>(.*?)(?:</function_calls>|\Z)"
     r"|<functioncall>(.*?)(?:</functioncall>|\Z)|\A\s*functools(\[.*\])\s*\Z",
     re.DOTALL,
 )
+_GEMMA = re.compile(r"<start_function_call>\s*call:([\w./-]+)(\{.*?\})\s*(?:<end_function_call>|\Z)", re.DOTALL)
+_GEMMA_PIECE = re.compile(r"<escape>(.*?)<escape>|(\w+)\s*:", re.DOTALL)
+_LEFT_WRAPPER = re.compile(r"</?\w+:tool_calls?>")
+_FENCED = re.compile(r"^```.*?^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_ACTION_LIST = re.compile(r"^Action:\s*```json\s*(\[.*\])\s*```\s*\Z", re.DOTALL | re.MULTILINE)
 _FUNCTIONARY = re.compile(r"^>>>(\w[\w./-]*)\n(.*?)(?=^>>>\w|\Z)", re.DOTALL | re.MULTILINE)
 _TURN_ENDS = re.compile(
     r"(?:<\|(?:eom_id|eot_id|im_end|end|return|endoftext|end_of_text)\|>|</s>|<｜end▁of▁sentence｜>)\Z"
@@ -135,8 +146,17 @@ def written_calls(text: str, *, offered: Collection[str] = (), answered: bool = 
     if text.rstrip()[-1:] == ">":
         text = _TURN_ENDS.sub("", text.rstrip())
     if _mark_in(text):
-        return _marked(text)
+        written = _marked(text)
+        if written.calls and not answered and "```" in text and _is_example(text, written.calls, offered):
+            return Written(text, (), notes=("a call in a fence, which nothing answers, is read as an example",))
+        return written
     return _bare(text, offered, answered)
+
+
+def _is_example(text: str, calls: Collection[RawCall], offered: Collection[str]) -> bool:
+    """Return whether calls are in fences with text around them, and none is of an offered tool."""
+    outside = _FENCED.sub("", text)
+    return bool(outside.strip()) and not _mark_in(outside) and not any(call.name in offered for call in calls)
 
 
 def _marked(text: str) -> Written:
@@ -152,9 +172,12 @@ def _marked(text: str) -> Written:
         rest = text[:begin] if calls else text
     else:
         for pattern, read in _families(text, marks):
-            rest = _take(pattern, read, rest, calls)
+            rest = _take_tags(rest, calls) if pattern is _CALL else _take(pattern, read, rest, calls)
     if "invoke " in text:
         rest = _INVOKE_WRAPPER.sub("", rest) if calls else rest
+    if calls and "tool_call" in rest:
+        rest = _LEFT_WRAPPER.sub("", rest)
+        rest = rest if _TAG in rest else rest.replace(_TAG_END, "")
     if calls and ("tool" in rest or ">>>" in rest):
         rest = _DEEPSEEK_WRAPPER.sub("", _KIMI_WRAPPER.sub("", rest))
         rest = rest.replace("<tool_calls>", "").replace("</tool_calls>", "")
@@ -175,6 +198,38 @@ def _take(
         return "" if own else match.group()
 
     return pattern.sub(replace, text)
+
+
+def _take_tags(text: str, calls: list[RawCall]) -> str:
+    """Return the text without its tagged calls. One whose arguments hold the tags themselves ends with its JSON."""
+    kept, position = [], 0
+    while (match := _CALL.search(text, position)) is not None:
+        own, end = _read_tagged(match), match.end()
+        if not own:
+            own, end = _whole_call(text, match.start(1), end)
+        calls.extend(own)
+        kept.append(text[position : match.start() if own else end])
+        position = end
+    return "".join([*kept, text[position:]])
+
+
+def _whole_call(text: str, start: int, end: int) -> tuple[list[RawCall], int]:
+    """Return the call of the JSON object at a place, and where its closing tag ends; nothing and ``end`` if none is."""
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    if not text.startswith("{", start):
+        return [], end
+    try:
+        stop = _DECODER.raw_decode(text, start)[1]
+        value = read_json(text[start:stop])
+    except (ValueError, RecursionError):
+        return [], end
+    closing = text.find(_TAG_END, stop)
+    if closing < 0 or text[stop:closing].strip():
+        return [], end
+    return calls_in_value(value), closing + len(_TAG_END)
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _read_tagged(match: re.Match[str]) -> list[RawCall]:
@@ -266,7 +321,17 @@ def _read_python_tag(match: re.Match[str]) -> list[RawCall]:
 
 
 def _read_listed(match: re.Match[str]) -> list[RawCall]:
-    return _calls_in_text(match.group(match.lastindex or 0))
+    body = match.group(match.lastindex or 0).strip()
+    calls = _calls_in_text(body)
+    return calls or _pythonic(body[1:-1] if body.startswith("[") else ",".join(body.splitlines()))
+
+
+def _read_gemma(match: re.Match[str]) -> list[RawCall]:
+    def quoted(piece: re.Match[str]) -> str:
+        text = piece.group(1)
+        return json_text(text) if text is not None else f"{json_text(piece.group(2))}:"
+
+    return [RawCall(None, match.group(1), _GEMMA_PIECE.sub(quoted, match.group(2)))]
 
 
 def _read_functionary(match: re.Match[str]) -> list[RawCall]:
@@ -284,9 +349,20 @@ _FAMILIES: tuple[tuple[tuple[str, ...], _Family], ...] = (
     (("<|tool_call_begin|>",), (_KIMI, _read_kimi)),
     (("<|python_tag|>",), (_PYTHON_TAG, _read_python_tag)),
     (
-        ("<|tool_call|>", "<|START_ACTION|>", "<TOOLCALL>", "<|action_start|>", "functools[", "<functioncall>"),
+        (
+            "<|tool_call|>",
+            "<|START_ACTION|>",
+            "<TOOLCALL>",
+            "<|action_start|>",
+            "functools[",
+            "<functioncall>",
+            "<|tool_call_start|>",
+            "<tool_calls>",
+            "<function_calls>",
+        ),
         (_LISTED, _read_listed),
     ),
+    (("<start_function_call>",), (_GEMMA, _read_gemma)),
     ((">>>",), (_FUNCTIONARY, _read_functionary)),
 )
 """The marks of each family, the pattern of its calls, and how one is read."""
@@ -322,19 +398,35 @@ def _harmony(text: str) -> Written:
 def _bare(text: str, offered: Collection[str], answered: bool) -> Written:
     if ":" in text and _REACT_LINE.search(text) is not None:
         calls, rest = _react(text, offered, answered)
-        if calls:
+        if not calls and (listed := _ACTION_LIST.search(text)) is not None:  # Command R
+            calls, rest = _calls_in_text(listed.group(1)), text[: listed.start()].strip()
+        if calls and (answered or all(call.name in offered for call in calls)):
             return Written(rest, tuple(calls))
     stripped = text.strip()
     fenced = _FENCE.match(stripped) if stripped.startswith("```") else None
     body = fenced.group(1) if fenced else stripped
-    if not body.startswith(("{", "[")) or not (answered or offered):
+    if not (answered or offered):
         return Written(text, ())
+    if not body.startswith(("{", "[")):
+        calls = _named(body, offered) if body.endswith("}") else []
+        if not calls and stripped.startswith("```tool_code"):
+            calls = _pythonic(body)
+        fits = answered or all(call.name in offered for call in calls)
+        return Written("", tuple(calls)) if calls and fits else Written(text, ())
     calls = _calls_in_text(body)
     if not calls and body.startswith("[") and body.endswith(")]"):
         calls = _pythonic(body[1:-1])
     if calls and (all(call.name in offered for call in calls) or (answered and not offered)):
         return Written("", tuple(calls))
     return Written(text, ())
+
+
+def _named(text: str, offered: Collection[str]) -> list[RawCall]:
+    """Return the call of a text that is an offered tool's name on a line, with an object below it (GLM-4)."""
+    name, line_end, rest = text.partition("\n")
+    if not line_end or name.strip() not in offered or not rest.lstrip().startswith("{") or not object_of(rest):
+        return []
+    return [RawCall(None, name.strip(), rest.strip())]
 
 
 _OPENING, _CLOSING = "([{", ")]}"

@@ -139,6 +139,7 @@ class ConversationBuilder:
         self.messages: list[Message] = []
         self.names: dict[str, None] = {}
         self.reached: dict[str, None] = {}
+        self.services: dict[str, str] = {}
         self._notes: dict[Note, None] = {}
         self._schemas = {tool.name: tool.input_schema for tool in tools}
         self._ids: set[str] = set()
@@ -192,6 +193,8 @@ class ConversationBuilder:
                 self._recorded_ids.add(call.id)
             self._open.append(_OpenCall(call.id, unique, call.name, self._batch))
             self.names.setdefault(call.name)
+            if call.service is not None:
+                self.services.setdefault(call.name, call.service)
             reached = reached_tool(arguments.values)
             key = None if reached is None else "/".join(reached)
             if key is not None:

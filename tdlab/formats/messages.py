@@ -7,7 +7,7 @@ from typing import Any
 
 from tdlab.formats._json import object_of, text_of
 from tdlab.formats._literal import loads_leniently
-from tdlab.formats._parts import Parts, RawCall, RawResult, parts_of, result_message
+from tdlab.formats._parts import Parts, RawCall, RawResult, parts_of, result_message, steps_of
 from tdlab.formats._roles import Role, role_of, unwrapped
 from tdlab.formats._thoughts import split_thoughts
 from tdlab.formats._written_calls import calls_in_value, written_calls
@@ -111,7 +111,11 @@ class _Reader:
         if role == "tool":
             self._tool(message, index)
         elif role == "assistant":
-            self._assistant(message, index)
+            if isinstance(message.get("content"), str) and "parts" not in message:  # as most are
+                self._assistant(message, index)
+            else:
+                for step in steps_of(message):
+                    self._assistant(step, index)
         elif role == "user":
             self._user(message, index)
         else:

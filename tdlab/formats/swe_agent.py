@@ -67,6 +67,8 @@ def _read_swe(item: Item, fallback: str) -> Recording:
     steps = [step for step in steps if isinstance(step, dict) and "action" in step] if isinstance(steps, list) else []
     if not log.messages and isinstance(value.get("problem_statement"), str):
         log.say("user", value["problem_statement"])
+    if not log.messages and steps:
+        _take_history(log, _asked(steps[0]))
     last = log.messages[-1] if log.messages else None
     acted = isinstance(last, RawCall) or (isinstance(last, dict) and last.get("role") == "assistant")
     if acts and len(steps) >= len(acts) and acted:
@@ -81,6 +83,12 @@ def _read_swe(item: Item, fallback: str) -> Recording:
     return log.recording(
         {key: value[key] for key in ("instance_id", "id", "tools") if key in value}, fallback, SWE_AGENT.name
     )
+
+
+def _asked(step: dict[str, Any]) -> list[Any]:
+    """Return what the model was asked in the first step, of a file without a history."""
+    query = list_of(step.get("query"))
+    return [message for message in query if isinstance(message, dict) and role_of(message) in ("system", "user")]
 
 
 def _same(step: dict[str, Any], act: str | None) -> bool:
