@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tdlab.errors import PoolError
 from tdlab.pool import ToolPool
 from tdlab.pool.files.definitions import read_tool
+from tests.pool.contents import load
 
 GOOD = {
     "name": "ok",
@@ -26,15 +27,6 @@ GOOD = {
 
 def service(name: str, *tools: Any) -> dict[str, Any]:
     return {"server": name, "description": "d", "tools": list(tools)}
-
-
-def load(folder: Path, content: bytes | str | Any, name: str = "pool.json") -> ToolPool:
-    path = folder / name
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return ToolPool.load(path)
 
 
 def errors_of(pool: ToolPool) -> list[tuple[str | None, str]]:

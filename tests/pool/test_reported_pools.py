@@ -11,6 +11,7 @@ import pytest
 
 from tdlab.errors import PoolError
 from tdlab.pool import ToolPool
+from tests.pool import contents
 
 SECRET = "ghp_AbCd1234EfGh5678IjKl"
 
@@ -24,12 +25,7 @@ def mcp(name: str, /, **properties: Any) -> dict[str, Any]:
 
 
 def load(folder: Path, content: Any, name: str = "weirs.json") -> ToolPool:
-    path = folder / name
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return ToolPool.load(path)
+    return contents.load(folder, content, name)
 
 
 def names(pool: ToolPool) -> dict[str, list[str]]:
